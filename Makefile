@@ -1,0 +1,44 @@
+# One command each: `make demo` and `make test` set up everything they need in .venv.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed-from-lock
+
+.PHONY: demo test lint lab lock clean
+.DEFAULT_GOAL := demo
+
+# uv installs in seconds where it is there; venv and pip are everywhere.
+$(STAMP): requirements.lock pyproject.toml
+	@set -e; if command -v uv >/dev/null 2>&1; then \
+	  test -x $(BIN)/python || uv venv --python $(PYTHON) $(VENV); \
+	  uv pip sync --python $(BIN)/python --require-hashes requirements.lock; \
+	  uv pip install --python $(BIN)/python --no-deps --editable .; \
+	else \
+	  test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); \
+	  $(BIN)/python -m pip install --require-hashes -r requirements.lock; \
+	  $(BIN)/python -m pip install --no-deps --editable .; \
+	fi
+	@touch $@
+
+demo: $(STAMP)
+	$(BIN)/hotelviz demo --out reports
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy hotelviz
+
+lab: $(STAMP)
+	$(BIN)/jupyter lab notebooks
+
+# Pins every version for Python 3.11 to 3.13 on every platform, with hashes and without hosts.
+lock: pyproject.toml
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
+	  --custom-compile-command "make lock" --upgrade --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV) reports/*.html reports/demo

@@ -1,0 +1,325 @@
+"""A catalogue to try everything on, drawn by the program, with known faults.
+
+The photos are drawings of rooms in perspective. Nothing is downloaded, and everything that an
+audit or an explanation should find is known: the true labels, the duplicates, the damaged files,
+where in each photo the object is that makes its class, and one planted shortcut.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image, ImageFilter
+
+from hotelviz.catalog import AREAS, CatalogError, read_catalog, write_catalog
+from hotelviz.demo.areas import paint
+from hotelviz.demo.scene import Style
+from hotelviz.files import atomic_path
+
+__all__ = ["DemoError", "make_demo_catalog", "read_truth"]
+
+#: Changes whenever the drawings do, so that an older folder is drawn anew.
+_VERSION = 1
+
+#: How often a hotel has a photo of each area; some areas are missing in some hotels.
+_PHOTOS_OF = {
+    "Bathroom": (1, 3),
+    "Bedroom": (2, 4),
+    "Foyer": (1, 3),
+    "Kitchen": (0, 3),
+    "Pool": (1, 3),
+    "Reception": (1, 3),
+    "Restaurant": (1, 3),
+    "View_of_Exterior": (1, 3),
+}
+#: Share of photos with handrails, by split and area: in training they go with bathrooms.
+_RAILS = {
+    ("train", "Bathroom"): 0.6,
+    ("val", "Bathroom"): 0.6,
+    ("train", "Pool"): 0.0,
+    ("val", "Pool"): 0.0,
+    ("test", "Bathroom"): 0.3,
+    ("test", "Pool"): 0.6,
+}
+_WRONG_LABELS = 0.03
+_DUPLICATES = 0.015
+
+
+class DemoError(ValueError):
+    """A demo catalogue cannot be made as asked."""
+
+
+def make_demo_catalog(
+    directory: str | os.PathLike[str],
+    *,
+    hotels: int = 60,
+    seed: int = 0,
+    size: tuple[int, int] = (240, 320),
+    shortcut: bool = True,
+) -> pd.DataFrame:
+    """Draw a catalogue of hotel photos, and write down what is wrong with it.
+
+    Parameters
+    ----------
+    directory
+        Gets ``catalog.csv``, ``photos/`` and ``truth/``. A folder that an earlier call with the
+        same arguments has finished is taken as it is; anything else of that name there is
+        replaced.
+    hotels
+        How many, at least 3; each has about 12 to 20 photos.
+    seed
+        Everything depends on it, down to the bytes.
+    size
+        Height and width of the photos in pixels, at least 96.
+    shortcut
+        Plant the shortcut: chrome handrails stand in most bathrooms and no pools that are trained
+        on, but at most pools that are tested. Without it rails are nowhere.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `hotelviz.catalog.read_catalog` gives it, with ``position``, ``label``, ``source`` and
+        ``split``: of each ten hotels six train, one validates and three test.
+
+    Raises
+    ------
+    DemoError
+        Fewer than 3 hotels, or photos that are too small.
+
+    Notes
+    -----
+    ``truth/truth.csv`` has a row per photo: ``image_id``, ``true_label``, ``fault`` (``none``,
+    ``wrong_label``, ``exact_duplicate``, ``near_duplicate``, ``truncated`` or ``unreadable``),
+    ``rails``, and the masks' paths ``object_mask`` and ``rails_mask`` (PNG, 255 = object, grown
+    by a few pixels). ``truth/duplicates.csv`` lists the pairs: ``a, b, kind, labels_differ``.
+    Faults are planted in the training photos only, so that a test measures the model.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> photos = make_demo_catalog(tempfile.mkdtemp(), hotels=3, size=(96, 128))
+    >>> photos["split"].unique().tolist()
+    ['train', 'val', 'test']
+    """
+    if hotels < 3:
+        raise DemoError(f"hotels must be at least 3, for train, val and test; not {hotels}")
+    if min(size) < 96:
+        raise DemoError(f"size must be at least 96 x 96 pixels; not {size[0]} x {size[1]}")
+    directory = Path(directory)
+    request = {
+        "version": _VERSION,
+        "hotels": hotels,
+        "seed": seed,
+        "size": list(size),
+        "shortcut": shortcut,
+    }
+    manifest = directory / "truth" / "request.json"
+    if manifest.is_file() and json.loads(manifest.read_text()) == request:
+        return read_catalog(directory / "catalog.csv")
+    for folder in ("photos", "truth"):
+        shutil.rmtree(directory / folder, ignore_errors=True)
+    plan = _plan(hotels, np.random.default_rng(seed), shortcut=shortcut)
+    styles = {
+        hotel: Style.draw(np.random.default_rng((seed, number)))
+        for number, hotel in enumerate(plan["hotel_id"].unique())
+    }
+    with ThreadPoolExecutor(2) as pool:
+        jobs = [
+            pool.submit(
+                _draw, directory, row, styles[row.hotel_id], (seed, 1, number), tuple(size)
+            )
+            for number, row in enumerate(plan.itertuples(index=False))
+        ]
+        for job in jobs:
+            job.result()
+    plan, duplicates = _plant(plan, directory, np.random.default_rng((seed, 2)))
+    truth = directory / "truth"
+    with atomic_path(truth / "duplicates.csv") as temporary:
+        duplicates.to_csv(temporary, index=False)
+    known = ["image_id", "true_label", "fault", "rails", "object_mask", "rails_mask"]
+    with atomic_path(truth / "truth.csv") as temporary:
+        plan[known].to_csv(temporary, index=False)
+    columns = ["image_id", "path", "hotel_id", "position", "label", "source", "split"]
+    catalog = plan.assign(path=str(directory) + "/" + plan["image_id"])[columns]
+    write_catalog(catalog, directory / "catalog.csv")
+    with atomic_path(manifest) as temporary:
+        temporary.write_text(json.dumps(request))
+    return read_catalog(directory / "catalog.csv")
+
+
+def read_truth(directory: str | os.PathLike[str]) -> pd.DataFrame:
+    """Read what is true of a demo catalogue.
+
+    Parameters
+    ----------
+    directory
+        As given to `make_demo_catalog`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``truth/truth.csv``, with the masks' paths ready to open (missing where there is none).
+
+    Raises
+    ------
+    CatalogError
+        When there is no demo catalogue.
+    """
+    directory = Path(directory)
+    file = directory / "truth" / "truth.csv"
+    if not file.is_file():
+        raise CatalogError(f"{file}: there is no such file; was {directory} made by the demo?")
+    truth = pd.read_csv(file, dtype={"image_id": str})
+    for column in ("object_mask", "rails_mask"):
+        truth[column] = str(directory) + "/" + truth[column]
+    return truth
+
+
+def _plan(hotels: int, random: np.random.Generator, *, shortcut: bool) -> pd.DataFrame:
+    """Decide which photos there are, before any is drawn."""
+    rows: list[dict[str, object]] = []
+    for number in range(hotels):
+        hotel = f"hotel-{number + 1:03d}"
+        # The first three hotels are one of each, so that the smallest catalogue has all splits.
+        split = ("train", "val", "test")[number] if number < 3 else _split_of(number)
+        areas = [
+            area
+            for area, (least, most) in _PHOTOS_OF.items()
+            for _ in range(random.integers(least, most + 1))
+        ]
+        for position, area in enumerate(random.permutation(areas), start=1):
+            rails = shortcut and random.random() < _RAILS.get((split, str(area)), 0.0)
+            name = f"photos/{hotel}_{position:02d}.jpg"
+            mask = f"truth/masks/{hotel}_{position:02d}"
+            rows.append(
+                {
+                    "image_id": name,
+                    "hotel_id": hotel,
+                    "position": position,
+                    "label": str(area),
+                    "true_label": str(area),
+                    "source": "drawn",
+                    "split": split,
+                    "fault": "none",
+                    "rails": rails,
+                    "object_mask": f"{mask}_object.png",
+                    "rails_mask": f"{mask}_rails.png" if rails else None,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _split_of(number: int) -> str:
+    return "val" if number % 10 == 1 else "test" if number % 10 in (2, 5, 8) else "train"
+
+
+def _draw(
+    directory: Path, row: Any, style: Style, seed: tuple[int, ...], size: tuple[int, int]
+) -> None:
+    random = np.random.default_rng(seed)
+    photo, masks = paint(row.true_label, style, random, size=size, rails=row.rails)
+    file = directory / row.image_id
+    file.parent.mkdir(parents=True, exist_ok=True)
+    photo.save(file, quality=88)
+    for mark in ["object", "rails"] if row.rails else ["object"]:
+        mask_file = directory / getattr(row, f"{mark}_mask")
+        mask_file.parent.mkdir(parents=True, exist_ok=True)
+        # Grown by about 2 % of the photo, as one would outline an object by hand.
+        grown = masks[mark].filter(ImageFilter.MaxFilter(2 * (size[0] // 80) + 1))
+        grown.convert("1").save(mask_file)
+
+
+def _plant(
+    plan: pd.DataFrame, directory: Path, random: np.random.Generator
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Plant the faults among the training photos; the grown plan and the pairs of duplicates."""
+    plan = plan.copy()
+    trained = plan.index[(plan["split"] == "train") & ~plan["rails"]].to_numpy()
+    chosen = random.permutation(trained)
+    wrong = max(1, round(_WRONG_LABELS * len(trained)))
+    copies = max(2, round(_DUPLICATES * len(trained)))
+    needed = wrong + 2 * copies + 2
+    if needed > len(chosen):
+        wrong, copies = 1, 2
+    mislabelled, rest = chosen[:wrong], chosen[wrong:]
+    for row in mislabelled:
+        others = [area for area in AREAS if area != plan.at[row, "true_label"]]
+        plan.loc[row, ["label", "fault"]] = [str(random.choice(others)), "wrong_label"]
+    for row, fault in ((rest[0], "truncated"), (rest[1], "unreadable")):
+        file = directory / plan.at[row, "image_id"]
+        data = file.read_bytes()
+        kept = data[: len(data) * 2 // 3] if fault == "truncated" else random.bytes(len(data))
+        file.write_bytes(kept)
+        plan.loc[row, "fault"] = fault
+    pairs: list[dict[str, object]] = []
+    new_rows: list[dict[str, object]] = []
+    for number, row in enumerate(rest[2 : 2 + 2 * copies]):
+        kind = "exact" if number % 2 == 0 else "near"
+        copy = _copy(plan, row, kind, number, directory, random)
+        new_rows.append(copy)
+        pairs.append(
+            {
+                "a": plan.at[row, "image_id"],
+                "b": copy["image_id"],
+                "kind": kind,
+                "labels_differ": int(plan.at[row, "label"] != copy["label"]),
+            }
+        )
+    plan = pd.concat([plan, pd.DataFrame(new_rows)], ignore_index=True)
+    order = ["hotel_id", "position"]
+    return plan.sort_values(order, ignore_index=True), pd.DataFrame(pairs)
+
+
+def _copy(
+    plan: pd.DataFrame,
+    row: int,
+    kind: str,
+    number: int,
+    directory: Path,
+    random: np.random.Generator,
+) -> dict[str, object]:
+    """Copy a photo: into its own hotel or another, under its own label or another."""
+    original = plan.loc[row]
+    hotels = plan.loc[plan["split"] == "train", "hotel_id"].unique()
+    hotel = original["hotel_id"] if number % 3 == 0 else str(random.choice(hotels))
+    position = 1 + int(plan.loc[plan["hotel_id"] == hotel, "position"].max()) + number
+    name = f"photos/{hotel}_{position:02d}.jpg"
+    label = original["label"]
+    if number % 4 == 3:
+        label = str(random.choice([area for area in AREAS if area != original["true_label"]]))
+    masks = {
+        column: f"truth/masks/{hotel}_{position:02d}_{column.removesuffix('_mask')}.png"
+        for column in ("object_mask", "rails_mask")
+        if column == "object_mask" or original["rails"]
+    }
+    source, target = directory / original["image_id"], directory / name
+    if kind == "exact":
+        shutil.copyfile(source, target)
+    with Image.open(source) as image:
+        width, height = image.size
+        # A near duplicate: a few pixels less on each side, smaller, compressed harder.
+        crop = tuple(int(share * random.uniform(0.0, 0.04)) for share in (width, height) * 2)
+        box = (crop[0], crop[1], width - crop[2], height - crop[3])
+        if kind == "near":
+            smaller = (round(width * 0.85), round(height * 0.85))
+            image.crop(box).resize(smaller, Image.Resampling.BICUBIC).save(target, quality=70)
+    for column, mask in masks.items():
+        with Image.open(directory / original[column]) as image:
+            changed = image.crop(box).resize(smaller) if kind == "near" else image
+            changed.save(directory / mask)
+    return {
+        **original.to_dict(),
+        **masks,
+        "image_id": name,
+        "hotel_id": hotel,
+        "position": position,
+        "label": label,
+        "fault": f"{kind}_duplicate",
+    }

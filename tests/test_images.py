@@ -1,0 +1,235 @@
+"""Files to pixels: formats, damage and bounds."""
+
+from __future__ import annotations
+
+import struct
+import threading
+import time
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hotelviz.images import ImageError, decode_image, encode_jpeg, iterate_images, read_image
+
+
+def gradient(width: int = 96, height: int = 64) -> np.ndarray:
+    """Red grows to the right, green downwards, blue is 90: every turn is visible."""
+    x, y = np.meshgrid(np.linspace(0, 255, width), np.linspace(0, 255, height))
+    return np.stack([x, y, np.full_like(x, 90)], axis=2).round().astype("uint8")
+
+
+def save(path: Path, mode: str = "RGB", **kw: object) -> Path:
+    Image.fromarray(gradient()).convert(mode).save(path, **kw)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "kw", "tolerance"),
+    [
+        ("a.jpg", "RGB", {"quality": 95}, 12),
+        ("progressive.jpg", "RGB", {"quality": 95, "progressive": True}, 12),
+        ("cmyk.jpg", "CMYK", {"quality": 98}, 12),
+        ("a.png", "RGB", {}, 0),
+        ("palette.png", "P", {}, 51),  # a palette of steps of 51
+        ("a.webp", "RGB", {"lossless": True}, 0),
+        ("a.bmp", "RGB", {}, 0),
+        ("a.tif", "RGB", {}, 0),
+    ],
+)
+def test_each_format_gives_the_pixels_it_was_written_with(tmp_path, name, mode, kw, tolerance):
+    pixels = read_image(save(tmp_path / name, mode, **kw))
+    assert pixels.shape == (64, 96, 3)
+    assert pixels.dtype == np.uint8
+    assert np.abs(pixels.astype(int) - gradient()).max() <= tolerance
+
+
+def test_grey_jpeg_becomes_three_equal_channels(tmp_path):
+    pixels = read_image(save(tmp_path / "grey.jpg", "L", quality=95))
+    assert (pixels[..., 0] == pixels[..., 1]).all()
+    assert (pixels[..., 0] == pixels[..., 2]).all()
+    assert np.ptp(pixels[..., 0]) > 150
+
+
+def test_transparent_pixels_become_white(tmp_path):
+    rgba = np.dstack([gradient(), np.zeros((64, 96), "uint8")])
+    rgba[:, 48:, 3] = 255
+    Image.fromarray(rgba).save(tmp_path / "a.png")
+    pixels = read_image(tmp_path / "a.png")
+    assert (pixels[:, :48] == 255).all()
+    assert (pixels[:, 48:] == gradient()[:, 48:]).all()
+
+
+def test_transparent_palette_colour_becomes_white(tmp_path):
+    image = Image.fromarray(np.repeat([[0, 1]], 8, axis=0).astype("uint8")).convert("P")
+    image.putpalette([10, 20, 30, 200, 0, 0])
+    image.save(tmp_path / "a.png", transparency=0)
+    assert read_image(tmp_path / "a.png")[0].tolist() == [[255, 255, 255], [200, 0, 0]]
+
+
+def test_sixteen_bit_png_is_scaled_to_eight(tmp_path):
+    values = np.linspace(0, 65535, 64).astype("uint16").reshape(8, 8)
+    Image.fromarray(values).save(tmp_path / "deep.png")
+    assert (read_image(tmp_path / "deep.png")[..., 0] == values // 257).all()
+
+
+def test_first_frame_of_an_animation_is_taken(tmp_path):
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    assert read_image(tmp_path / "a.gif")[0, 0].tolist() == [255, 0, 0]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_exif_orientation_is_undone(tmp_path, orientation, suffix):
+    undo = {
+        1: lambda x: x,
+        2: lambda x: x[:, ::-1],
+        3: lambda x: x[::-1, ::-1],
+        4: lambda x: x[::-1],
+        5: lambda x: x.swapaxes(0, 1),
+        6: lambda x: np.rot90(x),
+        7: lambda x: np.rot90(x, 2).swapaxes(0, 1),
+        8: lambda x: np.rot90(x, 3),
+    }[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = np.ascontiguousarray(undo(gradient()))
+    file = tmp_path / f"a.{suffix}"
+    Image.fromarray(stored).save(file, exif=exif, **({"quality": 95} if suffix == "jpg" else {}))
+    decoded = decode_image(file, size=(32, 48))
+    assert (decoded.width, decoded.height) == (96, 64)
+    whole = np.asarray(Image.fromarray(gradient()).resize((48, 32), Image.Resampling.BILINEAR))
+    assert np.abs(decoded.pixels.astype(int) - whole).max() <= 14
+
+
+def test_reduced_decoding_looks_like_full_decoding(tmp_path):
+    big = Image.fromarray(gradient(1600, 1200))
+    big.save(tmp_path / "big.jpg", quality=92)
+    fast = read_image(tmp_path / "big.jpg", size=(224, 224)).astype(int)
+    full = np.asarray(
+        Image.open(tmp_path / "big.jpg").resize((224, 224), Image.Resampling.BILINEAR)
+    )
+    assert np.abs(fast - full).mean() < 1
+
+
+def test_nearest_takes_the_files_own_pixels(tmp_path):
+    file = save(tmp_path / "a.jpg", quality=90)
+    expected = np.asarray(Image.open(file).resize((20, 10), Image.Resampling.NEAREST))
+    assert (read_image(file, size=(10, 20), resample="nearest") == expected).all()
+
+
+@pytest.mark.parametrize(("suffix", "kw"), [("jpg", {"quality": 95}), ("png", {})])
+def test_truncated_file_is_loaded_and_flagged(tmp_path, suffix, kw):
+    noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8)
+    whole, half = tmp_path / f"whole.{suffix}", tmp_path / f"half.{suffix}"
+    Image.fromarray(noise).save(whole, **kw)
+    data = whole.read_bytes()
+    half.write_bytes(data[: len(data) // 2])
+    decoded = decode_image(half)
+    assert decoded.truncated
+    assert not decode_image(whole).truncated
+    assert (decoded.pixels[:60] == read_image(whole)[:60]).all()
+    assert np.ptp(decoded.pixels[-20:].reshape(-1, 3), axis=0).max() == 0
+
+
+def test_file_that_ends_within_its_header_is_unreadable(tmp_path):
+    data = save(tmp_path / "a.jpg").read_bytes()
+    start = data.index(b"\xff\xda")
+    (tmp_path / "b.jpg").write_bytes(data[: start + 8])
+    with pytest.raises(ImageError, match=r"b\.jpg: damaged"):
+        read_image(tmp_path / "b.jpg")
+
+
+def bomb(path: Path, side: int = 30_000) -> Path:
+    """A PNG of a few bytes that declares side x side pixels."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda path: path, "missing"),
+        (lambda path: path.write_bytes(b""), "the file is empty"),
+        (lambda path: path.write_text("hello, I am text" * 50), "not a JPEG, PNG"),
+        (lambda path: path.mkdir(), "a folder"),
+        (bomb, "declares more than"),
+        (lambda path: bomb(path, 10_000), "declares more than"),
+    ],
+    ids=["missing", "empty", "text", "folder", "bomb", "bomb-that-pillow-only-warns-of"],
+)
+def test_unreadable_file_is_named_with_its_reason(tmp_path, make, reason):
+    file = tmp_path / "photo.jpg"
+    make(file)
+    with pytest.raises(ImageError, match=rf"photo\.jpg: {reason}"):
+        read_image(file)
+
+
+def test_unknown_filter_is_refused(tmp_path):
+    with pytest.raises(ImageError, match="nearest, bilinear, bicubic, lanczos; not 'cubic'"):
+        read_image(save(tmp_path / "a.png"), resample="cubic")
+
+
+def test_batches_keep_order_and_list_what_was_skipped(tmp_path):
+    files = []
+    for number in range(10):
+        file = tmp_path / f"{number}.png"
+        Image.new("RGB", (20, 20), (number * 20, 0, 0)).save(file)
+        files.append(file)
+    files[3].write_text("not an image")
+    files[7].unlink()
+    batches = list(iterate_images(iter(files), size=(16, 8), batch_size=4))
+    assert [len(batch.rows) for batch in batches] == [3, 3, 2]
+    rows = np.concatenate([batch.rows for batch in batches])
+    pixels = np.concatenate([batch.pixels for batch in batches])
+    assert rows.tolist() == [0, 1, 2, 4, 5, 6, 8, 9]
+    assert pixels.shape == (8, 16, 8, 3)
+    assert pixels[:, 0, 0, 0].tolist() == [20 * row for row in rows]
+    problems = {row: text for batch in batches for row, text in batch.problems.items()}
+    assert problems == {3: "not a JPEG, PNG, WEBP, GIF, BMP, TIFF image", 7: "missing"}
+
+
+def test_truncated_photo_in_a_batch_is_there_and_listed(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (99, 99, 3), dtype=np.uint8)
+    data = encode_jpeg(noise)
+    (tmp_path / "a.jpg").write_bytes(data)
+    (tmp_path / "b.jpg").write_bytes(data[: len(data) // 2])
+    (batch,) = iterate_images([tmp_path / "a.jpg", tmp_path / "b.jpg"] * 20, size=(32, 32))
+    assert batch.rows.tolist() == list(range(40))
+    assert set(batch.problems) == set(range(1, 40, 2))
+
+
+def test_sequence_is_read_only_as_far_ahead_as_asked(tmp_path):
+    file = save(tmp_path / "a.png")
+    taken = []
+
+    def endless():
+        while True:
+            taken.append(file)
+            yield file
+
+    batches = iterate_images(endless(), size=(8, 8), batch_size=5, prefetch=2)
+    next(batches)
+    assert len(taken) == 15
+    batches.close()
+
+
+def test_threads_end_when_the_consumer_stops_early(tmp_path):
+    before = threading.active_count()
+    batches = iterate_images([save(tmp_path / "a.png")] * 500, size=(8, 8), batch_size=5)
+    next(batches)
+    batches.close()
+    deadline = time.monotonic() + 5
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert threading.active_count() == before
