@@ -27,7 +27,7 @@ import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
-from keras import callbacks
+from keras import callbacks, layers
 from tqdm.auto import tqdm
 
 from hotelviz.catalog import CatalogError, fingerprint, nearest
@@ -496,16 +496,16 @@ def _fit_all(
     progress: bool,
 ) -> list[dict[str, Any]]:
     pretrained = settings["weights"] is not None
-    frozen = [
-        layer
-        for layer in model.layers
-        if pretrained and isinstance(layer, keras.layers.BatchNormalization)
-    ]
-    for layer in frozen:
-        layer.trainable = False
+    norms = [layer for layer in model.layers if isinstance(layer, layers.BatchNormalization)]
+    for layer in norms:
+        if pretrained:
+            layer.trainable = False
+        else:
+            # Few steps an epoch: the statistics have to follow the weights more closely.
+            layer.momentum = 0.9
     # A second model of the same layers: the one that is saved stays without optimizer state.
     network = keras.Model(model.input, model.output)
-    _compile(network, settings["fine_tune_learning_rate"], settings, average=True)
+    _compile(network, settings["fine_tune_learning_rate"], settings, average=pretrained)
     log = _Log(folder / "fine_tune.json", "fine_tune" if pretrained else "from_scratch")
     backup = callbacks.BackupAndRestore(folder / "backup", double_checkpoint=True)
     metadata = folder / "backup" / "training_metadata.json"
@@ -517,13 +517,15 @@ def _fit_all(
         total=epochs, initial=first, unit="epoch", desc=log.phase, disable=not progress
     ) as bar:
         network.fit(
-            _training_batches(model, train, settings, augmentation, range(first, epochs), steps),
+            _training_batches(model, train, settings, augmentation, first * steps),
             validation_data=_validation_batches(model, val) if len(val.pixels) else None,
             steps_per_epoch=steps,
             epochs=epochs,
+            shuffle=False,
             callbacks=[
-                # Validation, the log and the checkpoint see the averaged weights.
-                callbacks.SwapEMAWeights(swap_on_epoch=True),
+                # Validation, the log and the checkpoint see the averaged weights. Live batch
+                # normalisation has no statistics for those.
+                *([callbacks.SwapEMAWeights(swap_on_epoch=True)] if pretrained else []),
                 log,
                 best,
                 *_stop_and_slow(val, settings["patience"]),
@@ -533,7 +535,7 @@ def _fit_all(
             verbose=0,
         )
     network.load_weights(best.filepath)
-    for layer in frozen:
+    for layer in norms:
         layer.trainable = True
     return log.rows
 
@@ -543,8 +545,7 @@ def _training_batches(
     train: _Photos,
     settings: Mapping[str, Any],
     augmentation: Augmentation | None,
-    epochs: range,
-    steps: int,
+    first_step: int,
 ) -> tf.data.Dataset:
     """Draw photos by their weights and change them at random.
 
@@ -579,8 +580,7 @@ def _training_batches(
         changed.set_shape((count, size, size, 3))
         return preprocessing.scale(changed), targets
 
-    numbers = tf.data.Dataset.range(epochs.start * steps, epochs.stop * steps)
-    return numbers.map(batch).prefetch(2)
+    return tf.data.Dataset.range(first_step, np.iinfo("int64").max).map(batch).prefetch(2)
 
 
 def _validation_batches(model: keras.Model, val: _Photos) -> tf.data.Dataset:
@@ -595,4 +595,5 @@ def _validation_batches(model: keras.Model, val: _Photos) -> tf.data.Dataset:
         tf.TensorSpec((None, *preprocessing.size, 3), tf.float32),
         tf.TensorSpec((None, val.targets.shape[1]), tf.float32),
     )
-    return tf.data.Dataset.from_generator(batches, output_signature=signature)
+    dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
+    return dataset.apply(tf.data.experimental.assert_cardinality(-(-len(val.pixels) // 64)))

@@ -1,0 +1,432 @@
+"""How good are predictions?
+
+Labels are strings. A missing prediction (a photo that could not be read) is refused rather than
+dropped in silence: leave such rows out, and say how many they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from hotelviz.catalog import nearest
+
+__all__ = [
+    "Interval",
+    "MetricsError",
+    "bootstrap_interval",
+    "calibration",
+    "classification_report",
+    "confusion_matrix",
+    "expected_calibration_error",
+    "most_confused",
+    "summary",
+    "top1",
+]
+
+Labels = Sequence[str] | pd.Series | np.ndarray
+
+
+class MetricsError(ValueError):
+    """Predictions cannot be compared with what they were asked to be."""
+
+
+class Interval(NamedTuple):
+    """A figure and the interval that it lies in."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+
+
+def _pair(true: Labels, predicted: Labels) -> tuple[np.ndarray, np.ndarray]:
+    true_array, predicted_array = (pd.Series(list(side), dtype="str") for side in (true, predicted))
+    if len(true_array) != len(predicted_array):
+        raise MetricsError(f"{len(true_array)} true labels, but {len(predicted_array)} predictions")
+    if not len(true_array):
+        raise MetricsError("there are no predictions to judge")
+    for name, side in (("true labels", true_array), ("predictions", predicted_array)):
+        if side.isna().any():
+            raise MetricsError(
+                f"{int(side.isna().sum())} of {len(side)} {name} are missing; leave photos without "
+                "a label, and those whose 'problem' kept them from being read, out, and say so"
+            )
+    return true_array.to_numpy(dtype=object), predicted_array.to_numpy(dtype=object)
+
+
+def _classes(true: np.ndarray, predicted: np.ndarray, classes: Sequence[str] | None) -> list[str]:
+    found = sorted({*true.tolist(), *predicted.tolist()})
+    if classes is None:
+        return found
+    unknown = [name for name in found if name not in classes]
+    if unknown:
+        raise MetricsError(
+            f"{unknown[0]!r} is not one of the {len(classes)} classes ({', '.join(classes)})"
+            f"{nearest(unknown[0], classes)}"
+        )
+    return list(classes)
+
+
+def top1(true: Labels, predicted: Labels) -> float:
+    """Compute the share of photos whose most probable class is the right one.
+
+    Parameters
+    ----------
+    true, predicted
+        Labels, equally many.
+
+    Returns
+    -------
+    float
+        0 to 1.
+
+    Raises
+    ------
+    MetricsError
+        Missing labels, or different numbers of them.
+
+    Examples
+    --------
+    >>> top1(["Pool", "Foyer"], ["Pool", "Reception"])
+    0.5
+    """
+    true_array, predicted_array = _pair(true, predicted)
+    return float((true_array == predicted_array).mean())
+
+
+def confusion_matrix(
+    true: Labels, predicted: Labels, *, classes: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Count the photos of each true class by predicted class.
+
+    Parameters
+    ----------
+    true, predicted
+        Labels, equally many.
+    classes
+        Rows and columns; by default those that occur, in alphabetical order.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Counts; the index is ``true``, the columns are ``predicted``.
+
+    Raises
+    ------
+    MetricsError
+        Missing labels, or one that is not in `classes`.
+
+    Examples
+    --------
+    >>> confusion_matrix(["Pool", "Foyer"], ["Pool", "Pool"]).loc["Foyer", "Pool"]
+    np.int64(1)
+    """
+    true_array, predicted_array = _pair(true, predicted)
+    names = _classes(true_array, predicted_array, classes)
+    counts = pd.crosstab(true_array, predicted_array)
+    matrix = counts.reindex(index=names, columns=names, fill_value=0)
+    return matrix.rename_axis(index="true", columns="predicted")
+
+
+def classification_report(
+    true: Labels, predicted: Labels, *, classes: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Compute precision, recall and F1 of each class.
+
+    Parameters
+    ----------
+    true, predicted
+        Labels, equally many.
+    classes
+        Rows; by default those that occur.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per class, then ``macro avg`` (over classes that have photos) and ``weighted avg``
+        (by photos). Columns ``precision``, ``recall``, ``f1`` (0 to 1; missing where undefined:
+        recall of a class without photos, precision of one that was never predicted) and
+        ``support``, the number of photos.
+
+    Raises
+    ------
+    MetricsError
+        Missing labels, or one that is not in `classes`.
+
+    Examples
+    --------
+    >>> classification_report(["Pool", "Pool", "Bed"], ["Pool", "Bed", "Bed"]).round(2)
+                  precision  recall    f1  support
+    Bed                0.50    1.00  0.67        1
+    Pool               1.00    0.50  0.67        2
+    macro avg          0.75    0.75  0.67        3
+    weighted avg       0.83    0.67  0.67        3
+    """
+    from sklearn.metrics import precision_recall_fscore_support
+
+    true_array, predicted_array = _pair(true, predicted)
+    names = _classes(true_array, predicted_array, classes)
+    precision, recall, f1, support = precision_recall_fscore_support(
+        true_array, predicted_array, labels=names, zero_division=np.nan
+    )
+    report = pd.DataFrame(
+        {"precision": precision, "recall": recall, "f1": f1, "support": support}, index=names
+    )
+    tested = report[report["support"] > 0]
+    scores = ["precision", "recall", "f1"]
+    # A class that was never predicted has found nothing: its precision counts as 0 in an average.
+    filled = tested[scores].fillna(0)
+    total = int(report["support"].sum())
+    report.loc["macro avg"] = [*filled.mean(), total]
+    report.loc["weighted avg"] = [*np.average(filled, axis=0, weights=tested["support"]), total]
+    return report.astype({"support": int})
+
+
+def most_confused(true: Labels, predicted: Labels, *, min_count: int = 1) -> pd.DataFrame:
+    """List the pairs of classes that are taken for one another, most frequent first.
+
+    Parameters
+    ----------
+    true, predicted
+        Labels, equally many.
+    min_count
+        Pairs with fewer photos are left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``true``, ``predicted``, ``count`` and ``share`` (of the photos of that true class).
+
+    Examples
+    --------
+    >>> most_confused(["Pool", "Pool", "Bed"], ["Pool", "Bed", "Bed"])
+       true predicted  count  share
+    0  Pool       Bed      1    0.5
+    """
+    matrix = confusion_matrix(true, predicted)
+    pairs = matrix.stack().rename("count").reset_index()
+    pairs["share"] = pairs["count"] / pairs["true"].map(matrix.sum(axis=1))
+    wrong = pairs[(pairs["true"] != pairs["predicted"]) & (pairs["count"] >= max(1, min_count))]
+    return wrong.sort_values(["count", "share"], ascending=False, ignore_index=True, kind="stable")
+
+
+def bootstrap_interval(
+    statistic: Callable[[np.ndarray], float],
+    count: int,
+    *,
+    groups: Labels | None = None,
+    level: float = 0.95,
+    draws: int = 1000,
+    seed: int = 0,
+) -> Interval:
+    """Estimate how far a figure would vary with other photos (percentile bootstrap).
+
+    Parameters
+    ----------
+    statistic
+        Takes the numbers of the photos drawn (int array), gives the figure; NaN draws are left
+        out.
+    count
+        How many photos there are.
+    groups
+        The hotel of each photo: whole hotels are drawn, since the photos of one hotel resemble
+        one another. Without, photos are drawn.
+    level
+        Of the interval, 0 to 1.
+    draws
+        How many resamples.
+    seed
+        For other draws.
+
+    Returns
+    -------
+    Interval
+        The figure of all photos, and the bounds.
+
+    References
+    ----------
+    Efron, Tibshirani: An Introduction to the Bootstrap, 1993, chapter 13.
+
+    Examples
+    --------
+    >>> right = np.array([1, 1, 1, 0] * 25)
+    >>> print(bootstrap_interval(lambda rows: right[rows].mean(), 100))
+    0.750 (0.660 to 0.830)
+    """
+    random = np.random.default_rng(seed)
+    if groups is None:
+        members = list(np.arange(count)[:, None])
+    else:
+        codes = pd.factorize(pd.Series(list(groups)))[0]
+        members = [np.flatnonzero(codes == code) for code in range(codes.max() + 1)]
+    values = [
+        statistic(np.concatenate([members[i] for i in random.integers(len(members), size=len(members))]))
+        for _ in range(draws)
+    ]
+    tail = (1 - level) / 2
+    low, high = np.nanquantile(values, [tail, 1 - tail])
+    return Interval(float(statistic(np.arange(count))), float(low), float(high))
+
+
+def calibration(
+    probabilities: np.ndarray, true: Labels, classes: Sequence[str], *, bins: int = 15
+) -> pd.DataFrame:
+    """Compare how sure a model is with how often it is right.
+
+    Parameters
+    ----------
+    probabilities
+        float (N, len(classes)).
+    true
+        The N right labels.
+    classes
+        What the columns stand for.
+    bins
+        Of equal width between 0 and 1.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per bin that has photos: ``lower``, ``upper``, ``confidence`` (mean probability of
+        the predicted class), ``accuracy`` and ``count``.
+
+    Raises
+    ------
+    MetricsError
+        When shapes do not fit, or probabilities are missing.
+
+    References
+    ----------
+    Guo, Pleiss, Sun, Weinberger: On Calibration of Modern Neural Networks, ICML 2017, section 2.
+
+    Examples
+    --------
+    >>> calibration(np.array([[0.9, 0.1], [0.8, 0.2]]), ["a", "b"], ["a", "b"], bins=2)
+       lower  upper  confidence  accuracy  count
+    0    0.5    1.0        0.85       0.5      2
+    """
+    probabilities = np.asarray(probabilities, dtype=float)
+    if probabilities.shape != (len(true), len(classes)):
+        raise MetricsError(
+            f"probabilities have the shape {probabilities.shape}; "
+            f"expected {(len(true), len(classes))}"
+        )
+    if not np.isfinite(probabilities).all():
+        raise MetricsError("some probabilities are missing; leave out photos that were not read")
+    confidence = probabilities.max(axis=1)
+    predicted = np.asarray(classes, dtype=object)[probabilities.argmax(axis=1)]
+    frame = pd.DataFrame(
+        {
+            "bin": np.minimum((confidence * bins).astype(int), bins - 1),
+            "confidence": confidence,
+            "accuracy": predicted == np.asarray(true, dtype=object),
+        }
+    )
+    table = frame.groupby("bin").agg(
+        confidence=("confidence", "mean"), accuracy=("accuracy", "mean"), count=("bin", "size")
+    )
+    table.insert(0, "lower", table.index / bins)
+    table.insert(1, "upper", (table.index + 1) / bins)
+    return table.reset_index(drop=True)
+
+
+def expected_calibration_error(table: pd.DataFrame) -> float:
+    """Compute the mean distance between confidence and accuracy, weighted by photos.
+
+    Parameters
+    ----------
+    table
+        From `calibration`.
+
+    Returns
+    -------
+    float
+        0 (as sure as it is right) to 1.
+
+    References
+    ----------
+    Guo et al. 2017 (see `calibration`), eq. 3.
+
+    Examples
+    --------
+    >>> table = calibration(np.array([[0.9, 0.1], [0.8, 0.2]]), ["a", "b"], ["a", "b"], bins=2)
+    >>> round(expected_calibration_error(table), 3)
+    0.35
+    """
+    gap = (table["confidence"] - table["accuracy"]).abs()
+    return float(np.average(gap, weights=table["count"]))
+
+
+def summary(tags: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
+    """Put the figures of a tagger on labelled photos into one table.
+
+    Parameters
+    ----------
+    tags
+        ``label``, ``predicted``, ``p_<class>`` and, for intervals over hotels, ``hotel_id``.
+    seed
+        For the bootstrap.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``metric``, ``value``, ``low`` and ``high`` (95 % bootstrap interval over hotels): top-1,
+        macro precision, recall and F1, and the expected calibration error.
+
+    Raises
+    ------
+    MetricsError
+        Missing labels or predictions.
+
+    Examples
+    --------
+    >>> tags = pd.DataFrame({"label": ["a", "b"], "predicted": ["a", "b"],
+    ...                      "p_a": [0.9, 0.2], "p_b": [0.1, 0.8]})
+    >>> summary(tags)[["metric", "value"]].head(2)
+                metric  value
+    0   top-1 accuracy    1.0
+    1  macro precision    1.0
+    """
+    true, predicted = _pair(tags["label"], tags["predicted"])
+    columns = [column for column in tags.columns if str(column).startswith("p_")]
+    classes = [str(column).removeprefix("p_") for column in columns]
+    probabilities = tags[columns].to_numpy()
+    names = _classes(true, predicted, None)
+    codes_true, codes_predicted = (
+        pd.Categorical(side, categories=names).codes.astype(int) for side in (true, predicted)
+    )
+
+    def macro(rows: np.ndarray) -> np.ndarray:
+        """Macro precision, recall and F1 over the classes that have photos among `rows`."""
+        cells = np.bincount(
+            codes_true[rows] * len(names) + codes_predicted[rows], minlength=len(names) ** 2
+        ).reshape(len(names), len(names))
+        right, support, taken = np.diag(cells), cells.sum(1), cells.sum(0)
+        there = support > 0
+        precision = right[there] / np.maximum(taken[there], 1)
+        recall = right[there] / support[there]
+        f1 = 2 * right[there] / (support[there] + taken[there])
+        return np.array([precision.mean(), recall.mean(), f1.mean()])
+
+    def calibration_error(rows: np.ndarray) -> float:
+        return expected_calibration_error(calibration(probabilities[rows], true[rows], classes))
+
+    figures: dict[str, tuple[Callable[[np.ndarray], float], int]] = {
+        "top-1 accuracy": (lambda rows: float((true == predicted)[rows].mean()), 1000),
+        "macro precision": (lambda rows: float(macro(rows)[0]), 1000),
+        "macro recall": (lambda rows: float(macro(rows)[1]), 1000),
+        "macro F1": (lambda rows: float(macro(rows)[2]), 1000),
+        "expected calibration error": (calibration_error, 200),
+    }
+    groups = tags["hotel_id"] if "hotel_id" in tags else None
+    rows = [
+        (name, *bootstrap_interval(statistic, len(true), groups=groups, draws=draws, seed=seed))
+        for name, (statistic, draws) in figures.items()
+    ]
+    return pd.DataFrame(rows, columns=["metric", "value", "low", "high"])

@@ -1,0 +1,127 @@
+"""Figures of taggers against hand-computed ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hotelviz import metrics
+
+TRUE = ["Pool"] * 4 + ["Bedroom"] * 3 + ["Foyer"] * 3
+PREDICTED = ["Pool"] * 3 + ["Bedroom"] + ["Bedroom"] * 3 + ["Reception", "Reception", "Foyer"]
+
+
+def test_top1_is_the_share_of_right_ones():
+    assert metrics.top1(TRUE, PREDICTED) == 0.7
+
+
+def test_confusion_matrix_has_true_classes_in_rows():
+    matrix = metrics.confusion_matrix(TRUE, PREDICTED)
+    assert matrix.index.name == "true"
+    assert matrix.loc["Foyer", "Reception"] == 2
+    assert matrix.loc["Reception", "Foyer"] == 0
+    assert matrix.to_numpy().sum() == 10
+
+
+def test_report_gives_hand_computed_figures():
+    report = metrics.classification_report(TRUE, PREDICTED)
+    assert report.loc["Bedroom", ["precision", "recall"]].tolist() == [0.75, 1.0]
+    assert report.loc["Foyer", "recall"] == pytest.approx(1 / 3)
+    assert np.isnan(report.loc["Reception", "recall"])
+    assert report.loc["Pool", "support"] == 4
+    # Over the three classes that have photos: Reception has none.
+    assert report.loc["macro avg", "recall"] == pytest.approx((0.75 + 1 + 1 / 3) / 3)
+    assert report.loc["weighted avg", "recall"] == pytest.approx(0.7)
+
+
+def test_class_that_is_never_predicted_lowers_the_averages():
+    report = metrics.classification_report(["a", "b"], ["a", "a"])
+    assert np.isnan(report.loc["b", "precision"])
+    assert report.loc["macro avg", "precision"] == 0.25
+
+
+def test_most_confused_lists_pairs_by_frequency():
+    pairs = metrics.most_confused(TRUE, PREDICTED)
+    assert pairs[["true", "predicted", "count"]].to_numpy().tolist() == [
+        ["Foyer", "Reception", 2],
+        ["Pool", "Bedroom", 1],
+    ]
+    assert pairs["share"].tolist() == pytest.approx([2 / 3, 0.25])
+    assert len(metrics.most_confused(TRUE, PREDICTED, min_count=2)) == 1
+    assert metrics.most_confused(["a"], ["a"]).empty
+
+
+def test_missing_predictions_are_refused_with_their_number():
+    with pytest.raises(metrics.MetricsError, match="1 of 2 predictions are missing"):
+        metrics.top1(["Pool", "Pool"], ["Pool", None])
+
+
+def test_no_predictions_are_refused():
+    with pytest.raises(metrics.MetricsError, match="no predictions"):
+        metrics.top1([], [])
+
+
+def test_different_lengths_are_refused():
+    with pytest.raises(metrics.MetricsError, match="2 true labels, but 1"):
+        metrics.confusion_matrix(["a", "b"], ["a"])
+
+
+def test_unknown_class_is_refused_with_the_nearest():
+    with pytest.raises(metrics.MetricsError, match="'Pol' is not one of .*did you mean 'Pool'"):
+        metrics.confusion_matrix(["Pol"], ["Pool"], classes=["Pool", "Foyer"])
+
+
+def test_interval_over_hotels_is_wider_than_over_photos():
+    # Ten hotels that are right or wrong as a whole: ten facts, not a hundred.
+    right = np.repeat([1, 1, 1, 0, 1, 0, 1, 1, 0, 1], 10)
+    by_photo = metrics.bootstrap_interval(lambda rows: right[rows].mean(), 100)
+    by_hotel = metrics.bootstrap_interval(
+        lambda rows: right[rows].mean(), 100, groups=np.repeat(np.arange(10), 10)
+    )
+    assert by_photo.value == by_hotel.value == 0.7
+    assert by_hotel.high - by_hotel.low > 2 * (by_photo.high - by_photo.low)
+
+
+def test_interval_is_reproducible():
+    first, second = (
+        metrics.bootstrap_interval(lambda rows: rows.mean(), 50, seed=3) for _ in range(2)
+    )
+    assert first == second
+
+
+def test_calibration_of_a_model_that_is_as_sure_as_it_is_right():
+    probabilities = np.tile([0.75, 0.25], (400, 1))
+    true = ["a"] * 300 + ["b"] * 100
+    table = metrics.calibration(probabilities, true, ["a", "b"])
+    assert table["count"].tolist() == [400]
+    assert table["accuracy"].tolist() == [0.75]
+    assert metrics.expected_calibration_error(table) == pytest.approx(0)
+
+
+def test_probability_of_one_falls_into_the_last_bin():
+    table = metrics.calibration(np.array([[1.0, 0.0]]), ["b"], ["a", "b"], bins=10)
+    assert table[["lower", "upper"]].to_numpy().tolist() == [[0.9, 1.0]]
+    assert metrics.expected_calibration_error(table) == 1.0
+
+
+def test_missing_probabilities_are_refused():
+    with pytest.raises(metrics.MetricsError, match="probabilities are missing"):
+        metrics.calibration(np.array([[np.nan, np.nan]]), ["a"], ["a", "b"])
+
+
+def test_summary_agrees_with_the_report():
+    random = np.random.default_rng(0)
+    probabilities = random.dirichlet([1, 1, 1], 90)
+    classes = np.array(["a", "b", "c"])
+    tags = pd.DataFrame(probabilities, columns=["p_a", "p_b", "p_c"])
+    tags["predicted"] = classes[probabilities.argmax(1)]
+    tags["label"] = np.where(random.random(90) < 0.7, tags["predicted"], "b")
+    tags["hotel_id"] = np.arange(90) // 9
+    table = metrics.summary(tags).set_index("metric")
+    report = metrics.classification_report(tags["label"], tags["predicted"])
+    assert table.loc["top-1 accuracy", "value"] == metrics.top1(tags["label"], tags["predicted"])
+    for name, column in (("precision", "precision"), ("recall", "recall"), ("F1", "f1")):
+        assert table.loc[f"macro {name}", "value"] == pytest.approx(report.loc["macro avg", column])
+    assert (table["low"] <= table["value"]).all()
+    assert (table["value"] <= table["high"]).all()
