@@ -9,7 +9,7 @@ feature map contributes to it. It takes one forward pass, and no gradient.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from hotelviz.catalog import nearest
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["COLORMAP", "AttributionError", "cam", "colour_bar", "overlay", "upsample"]
+__all__ = ["COLORMAP", "AttributionError", "Grid", "cam", "class_contributions", "colour_bar", "feature_grid", "overlay", "place"]
 
 #: Perceptually uniform, and safe for colour-blind eyes.
 COLORMAP = "inferno"
@@ -33,10 +33,9 @@ def cam(
     pixels: np.ndarray,
     target: str | Sequence[str] | None = None,
     *,
-    normalize: bool = True,
     batch_size: int = 64,
 ) -> np.ndarray:
-    """Compute class activation maps in one forward pass.
+    """Compute class activation maps, one forward pass a batch.
 
     Parameters
     ----------
@@ -47,22 +46,25 @@ def cam(
     target
         The class whose evidence is shown: one for all photos, or one for each. None takes the
         class that the model predicts.
-    normalize
-        Keep what speaks *for* the class and scale each map to a maximum of 1: values 0 to 1, all
-        zero where nothing speaks for it. Without, the signed contributions themselves, whose mean
-        over a map is the class's logit less its bias.
     batch_size
         Photos per forward pass; it bounds the memory.
 
     Returns
     -------
     numpy.ndarray
-        float32 (N, h, w) at the resolution of the last feature map, 7 x 7 for MobileNet at 224.
+        float32 (N, height, width): what speaks *for* the class, scaled to a maximum of 1 in each
+        map; all zero where nothing does.
 
     Raises
     ------
     AttributionError
         When the head is another one, or a class is not the model's.
+
+    Notes
+    -----
+    Each cell of the last feature map is laid where its receptive field is centred, see
+    `feature_grid`. Stretching the map over the photo instead, as is often done, shifts every map
+    to the upper left by half a cell (16 of 224 pixels for MobileNet).
 
     References
     ----------
@@ -74,7 +76,38 @@ def cam(
     >>> from hotelviz.models import build_tagger
     >>> tagger = build_tagger(["Bedroom", "Pool"], input_size=64, weights=None)
     >>> cam(tagger, np.zeros((3, 64, 64, 3), "uint8"), "Pool").shape
-    (3, 2, 2)
+    (3, 64, 64)
+    """
+    signed = class_contributions(model, pixels, target, batch_size=batch_size)
+    maps = place(np.maximum(signed, 0), feature_grid(model), pixels.shape[1:3])
+    peak = maps.max(axis=(1, 2), keepdims=True)
+    return np.divide(maps, peak, out=np.zeros_like(maps), where=peak > 0)
+
+
+def class_contributions(
+    model: keras.Model,
+    pixels: np.ndarray,
+    target: str | Sequence[str] | None = None,
+    *,
+    batch_size: int = 64,
+) -> np.ndarray:
+    """Compute what each cell of the last feature map contributes to a class.
+
+    Parameters
+    ----------
+    model, pixels, target, batch_size
+        As in `cam`.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 (N, h, w), signed; the mean over a map is the class's logit less its bias. 7 x 7
+        for MobileNet at 224 pixels.
+
+    Raises
+    ------
+    AttributionError
+        As in `cam`.
     """
     from hotelviz.models import compiled, describe
 
@@ -85,14 +118,7 @@ def cam(
         np.asarray(run(pixels[start : start + batch_size], chosen[start : start + batch_size]))
         for start in range(0, len(pixels), batch_size)
     ]
-    if not parts:
-        return np.zeros((0, 1, 1), "float32")
-    maps = np.concatenate(parts)
-    if not normalize:
-        return maps
-    maps = np.maximum(maps, 0)
-    peak = maps.max(axis=(1, 2), keepdims=True)
-    return np.divide(maps, peak, out=np.zeros_like(maps), where=peak > 0)
+    return np.concatenate(parts) if parts else np.zeros((0, 1, 1), "float32")
 
 
 def _class_numbers(
@@ -116,14 +142,9 @@ def _cam_function(model: keras.Model) -> Callable[..., Any]:
     import keras
     import tensorflow as tf
 
-    from hotelviz.models import describe, pooled_layer
+    from hotelviz.models import describe
 
-    pooled = pooled_layer(model)
-    if pooled is None:
-        raise AttributionError(
-            "class activation maps need a head of global average pooling and one dense layer; "
-            f"this model ends in {', '.join(layer.name for layer in model.layers[-4:])}"
-        )
+    pooled = _pooled(model)
     dense = next(layer for layer in model.layers[::-1] if isinstance(layer, keras.layers.Dense))
     both = keras.Model(model.input, [pooled.input, model.output])
     scale = describe(model).preprocessing.scale
@@ -139,30 +160,126 @@ def _cam_function(model: keras.Model) -> Callable[..., Any]:
     return run
 
 
-def upsample(activation: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Enlarge a map to a photo's size, bilinearly.
+def _pooled(model: keras.Model) -> keras.layers.Layer:
+    from hotelviz.models import pooled_layer
+
+    pooled = pooled_layer(model)
+    if pooled is None:
+        raise AttributionError(
+            "class activation maps need a head of global average pooling and one dense layer; "
+            f"this model ends in {', '.join(layer.name for layer in model.layers[-4:])}"
+        )
+    return pooled
+
+
+class Grid(NamedTuple):
+    """Where the cells of a feature map lie in the input.
+
+    Attributes
+    ----------
+    step
+        Pixels of the input from one cell to the next.
+    start
+        Centre of the first cell's receptive field, in pixels from the centre of the first pixel.
+    """
+
+    step: float
+    start: float
+
+
+def feature_grid(model: keras.Model) -> Grid:
+    """Work out where the cells of the last feature map lie in the photo.
+
+    Every convolution and pooling on the way is followed back: a cell looks at the centre of its
+    receptive field. TensorFlow pads strided convolutions at the lower right first, which moves
+    the centres of MobileNet's cells by half a cell.
 
     Parameters
     ----------
-    activation
-        float (h, w).
+    model
+        With a head of global average pooling and one dense layer.
+
+    Returns
+    -------
+    Grid
+        The same for rows and columns: inputs are square.
+
+    References
+    ----------
+    Araujo, Norris, Sim: Computing Receptive Fields of Convolutional Neural Networks, Distill 2019,
+    "Receptive field alignment".
+
+    Examples
+    --------
+    >>> from hotelviz.models import build_tagger
+    >>> feature_grid(build_tagger(["Bed", "Pool"], input_size=64, weights=None))
+    Grid(step=32.0, start=31.0)
+    """
+    import keras
+
+    step, start = 1.0, 0.0
+    tensor = _pooled(model).input
+    while True:
+        layer = tensor._keras_history.operation
+        if isinstance(layer, keras.layers.InputLayer):
+            return Grid(step, start)
+        # Branches that meet again look at the same places.
+        inputs = layer.input[0] if isinstance(layer.input, list) else layer.input
+        stride, shift = _stride_and_shift(layer, inputs.shape[1])
+        # A cell at c of this layer's output looks at stride * c + shift of its input.
+        start = shift + stride * start
+        step *= stride
+        tensor = inputs
+
+
+def _stride_and_shift(layer: keras.layers.Layer, size: int) -> tuple[int, float]:
+    padding = getattr(layer, "padding", None)
+    if isinstance(padding, tuple):  # ZeroPadding2D
+        return 1, -padding[0][0]
+    kernel = getattr(layer, "kernel_size", None) or getattr(layer, "pool_size", None)
+    if kernel is None or padding is None:
+        return 1, 0.0
+    stride, dilation = layer.strides[0], getattr(layer, "dilation_rate", (1,))[0]
+    reach = (kernel[0] - 1) * dilation + 1
+    before = 0
+    if padding == "same":
+        before = max((-(-size // stride) - 1) * stride + reach - size, 0) // 2
+    return stride, (reach - 1) / 2 - before
+
+
+def place(maps: np.ndarray, grid: Grid, size: tuple[int, int]) -> np.ndarray:
+    """Enlarge maps to the size of the input, each cell where it looks, bilinearly between.
+
+    Parameters
+    ----------
+    maps
+        float (N, h, w).
+    grid
+        From `feature_grid`.
     size
-        Height and width in pixels.
+        Height and width of the input in pixels.
 
     Returns
     -------
     numpy.ndarray
-        float32 (height, width), within the range of the map.
+        float32 (N, height, width).
 
     Examples
     --------
-    >>> upsample(np.eye(2), (4, 4)).round(2)[0]
-    array([1.  , 0.75, 0.25, 0.  ], dtype=float32)
+    >>> place(np.array([[[0.0, 1.0]]]), Grid(step=2, start=1), (1, 4))[0, 0]
+    array([0. , 0. , 0.5, 1. ], dtype=float32)
     """
-    from PIL import Image
+    rows, columns = (
+        _weights(count, pixels, grid)
+        for count, pixels in zip(maps.shape[1:], size, strict=True)
+    )
+    return np.asarray(rows @ maps.astype("float32") @ columns.T)
 
-    image = Image.fromarray(np.asarray(activation, "float32"))
-    return np.asarray(image.resize((size[1], size[0]), Image.Resampling.BILINEAR))
+
+def _weights(cells: int, pixels: int, grid: Grid) -> np.ndarray:
+    """Give the matrix that interpolates `cells` values at `pixels` places; edges are held."""
+    at = ((np.arange(pixels) - grid.start) / grid.step).clip(0, cells - 1)
+    return np.maximum(0, 1 - np.abs(at[:, None] - np.arange(cells))).astype("float32")
 
 
 def overlay(
@@ -178,7 +295,7 @@ def overlay(
     image
         uint8 (H, W, 3).
     activation
-        float (h, w) with values 0 to 1, stretched over the photo.
+        From `cam`: float (h, w) with values 0 to 1, stretched over the photo.
     alpha
         How much the colours cover the photo, 0 to 1.
     cmap
@@ -195,8 +312,11 @@ def overlay(
     (4, 4, 3)
     """
     import matplotlib
+    from PIL import Image
 
-    values = upsample(activation, image.shape[:2]).clip(0, 1)
+    whole = Image.fromarray(np.asarray(activation, "float32"))
+    size = (image.shape[1], image.shape[0])
+    values = np.asarray(whole.resize(size, Image.Resampling.BILINEAR)).clip(0, 1)
     colours = matplotlib.colormaps[cmap](values)[..., :3] * 255
     grey = image @ np.array([0.299, 0.587, 0.114])
     return (grey[..., None] * (1 - alpha) + colours * alpha).round().astype("uint8")

@@ -129,7 +129,7 @@ def _rails(scene: Scene, x: float, z: float, *, height: float = 0.95) -> None:
 
 
 def bathroom(scene: Scene, random: Random, style: Style, *, rails: bool) -> None:
-    """Paint a tub with its tap, and a washbasin under a mirror."""
+    """Paint a tub with its tap, and a washbasin with its mirror."""
     width, depth = random.uniform(3.4, 4.4), random.uniform(3.2, 4.2)
     _room(scene, random, style, width, depth, window=0.0)
     half, side = width / 2, random.choice([-1, 1])
@@ -156,7 +156,7 @@ def bathroom(scene: Scene, random: Random, style: Style, *, rails: bool) -> None
                0.05, CHROME, mark="object", nearer=0.4)  # fmt: skip
     scene.quad([(basin - 0.35, 1.25, depth - 0.03), (basin + 0.35, 1.25, depth - 0.03),
                 (basin + 0.35, 2.0, depth - 0.03), (basin - 0.35, 2.0, depth - 0.03)],
-               shade(GLASS, 0.95))  # fmt: skip
+               shade(GLASS, 0.95), mark="object")  # fmt: skip
     if random.random() < 0.5:
         scene.box((x1 + 0.15, x1 + 0.5), (0.9, 1.3), (depth - 0.1, depth - 0.04), style.fabric)
     _clutter(scene, random, style, width, depth)
@@ -327,8 +327,9 @@ def foyer(scene: Scene, random: Random, style: Style, *, rails: bool) -> None:
         for radius, y in ((0.5, height - 0.75), (0.3, height - 0.5)):
             for angle in np.linspace(0, 2 * np.pi, 9, endpoint=False):
                 at = (x + radius * float(np.cos(angle)), z + 0.3 + radius * float(np.sin(angle)))
-                scene.cylinder(at, (y, y + 0.16), 0.05, LAMP)
-        scene.tube([(x, height, z + 0.3), (x, height - 0.6, z + 0.3)], 0.03, (190, 160, 90))
+                scene.cylinder(at, (y, y + 0.16), 0.05, LAMP, mark="object")
+        scene.tube([(x, height, z + 0.3), (x, height - 0.6, z + 0.3)], 0.03, (190, 160, 90),
+                   mark="object")  # fmt: skip
     if random.random() < 0.3:
         side = random.choice([-1, 1]) * half * 0.7
         scene.box((side - 0.5, side + 0.5), (0, 0.85), (depth - 0.45, depth), style.wood)
@@ -487,7 +488,7 @@ def paint(
     outside = area == "View_of_Exterior"
     scene = Scene(
         size,
-        eye=(random.uniform(-0.7, 0.7), random.uniform(1.35, 1.75), -random.uniform(1.3, 2.2)),
+        eye=(random.uniform(-0.6, 0.6), random.uniform(1.4, 1.75), -random.uniform(0.2, 1.0)),
         yaw=random.uniform(-0.16, 0.16),
         pitch=random.uniform(-0.12, -0.04) if outside else random.uniform(0.06, 0.2),
         roll=random.normal(0, 0.012),
