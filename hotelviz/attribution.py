@@ -1,8 +1,8 @@
-"""Which pixels led to this prediction?
+r"""Find the pixels that led to a prediction.
 
 Class activation maps (Zhou et al. 2016, arXiv 1512.04150): with global average pooling under one
-dense layer, the score of class :math:`c` is :math:`b_c + \\sum_k w_{kc} \\, \\mathrm{mean}_{xy}
-f_k(x, y)`, so :math:`M_c(x, y) = \\sum_k w_{kc} f_k(x, y)` says how much each place of the last
+dense layer, the score of class :math:`c` is :math:`b_c + \sum_k w_{kc} \, \mathrm{mean}_{xy}
+f_k(x, y)`, so :math:`M_c(x, y) = \sum_k w_{kc} f_k(x, y)` says how much each place of the last
 feature map contributes to it. It takes one forward pass, and no gradient.
 """
 
@@ -17,8 +17,20 @@ from hotelviz.catalog import nearest
 
 if TYPE_CHECKING:
     import keras
+    import pandas as pd
 
-__all__ = ["COLORMAP", "AttributionError", "Grid", "cam", "class_contributions", "colour_bar", "feature_grid", "overlay", "place"]
+__all__ = [
+    "COLORMAP",
+    "AttributionError",
+    "Grid",
+    "cam",
+    "cam_photos",
+    "class_contributions",
+    "colour_bar",
+    "feature_grid",
+    "overlay",
+    "place",
+]
 
 #: Perceptually uniform, and safe for colour-blind eyes.
 COLORMAP = "inferno"
@@ -82,6 +94,51 @@ def cam(
     maps = place(np.maximum(signed, 0), feature_grid(model), pixels.shape[1:3])
     peak = maps.max(axis=(1, 2), keepdims=True)
     return np.divide(maps, peak, out=np.zeros_like(maps), where=peak > 0)
+
+
+def cam_photos(
+    model: keras.Model,
+    paths: Sequence[str] | pd.Series,
+    target: str | Sequence[str] | None = None,
+) -> np.ndarray:
+    """Compute class activation maps of photo files, decoded as the model wants them.
+
+    Parameters
+    ----------
+    model, target
+        As in `cam`.
+    paths
+        Of the photos.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 (N, height, width) as in `cam`; zero for a photo that cannot be read.
+
+    Raises
+    ------
+    AttributionError
+        As in `cam`.
+
+    Examples
+    --------
+    >>> from hotelviz.models import build_tagger
+    >>> tagger = build_tagger(["Bedroom", "Pool"], input_size=64, weights=None)
+    >>> cam_photos(tagger, ["lost.jpg"], "Pool").max()
+    np.float32(0.0)
+    """
+    from hotelviz.images import iterate_images
+    from hotelviz.models import describe
+
+    preprocessing = describe(model).preprocessing
+    count = len(paths)
+    names = None if target is None else [target] * count if isinstance(target, str) else target
+    maps = np.zeros((count, *preprocessing.size), "float32")
+    for batch in iterate_images(paths, size=preprocessing.size, resample=preprocessing.resample):
+        if len(batch.rows):
+            wanted = None if names is None else [list(names)[row] for row in batch.rows]
+            maps[batch.rows] = cam(model, batch.pixels, wanted)
+    return maps
 
 
 def class_contributions(
@@ -270,8 +327,7 @@ def place(maps: np.ndarray, grid: Grid, size: tuple[int, int]) -> np.ndarray:
     array([0. , 0. , 0.5, 1. ], dtype=float32)
     """
     rows, columns = (
-        _weights(count, pixels, grid)
-        for count, pixels in zip(maps.shape[1:], size, strict=True)
+        _weights(count, pixels, grid) for count, pixels in zip(maps.shape[1:], size, strict=True)
     )
     return np.asarray(rows @ maps.astype("float32") @ columns.T)
 

@@ -1,4 +1,4 @@
-"""Which photos are there, whose are they, and what do we know of them?
+"""Know which photos there are, whose they are, and what they show.
 
 A catalogue is a pandas DataFrame with one row per photo. Its columns mean the same everywhere in
 hotelviz:
@@ -103,7 +103,7 @@ def read_catalog(
     encoding: str = "utf-8",
     check_files: bool = False,
 ) -> pd.DataFrame:
-    """Read and validate a catalogue of photos.
+    r"""Read and validate a catalogue of photos.
 
     No photo is opened: a catalogue may have 300 million rows, and its photos may be far away. A
     photo that turns out to be missing is met, counted and listed when it is read.
@@ -139,7 +139,7 @@ def read_catalog(
     --------
     >>> import pathlib, tempfile
     >>> file = pathlib.Path(tempfile.mkdtemp()) / "photos.csv"
-    >>> _ = file.write_text("path,hotel_id,label\\na.jpg,h1,Bedroom\\nb.jpg,h1,Pool\\n")
+    >>> _ = file.write_text("path,hotel_id,label\na.jpg,h1,Bedroom\nb.jpg,h1,Pool\n")
     >>> read_catalog(file)[["image_id", "hotel_id", "label"]]
       image_id hotel_id    label
     0    a.jpg       h1  Bedroom
@@ -171,7 +171,7 @@ def _read_table(path: Path, encoding: str) -> pd.DataFrame:
     if path.suffix.lower() != ".csv":
         raise CatalogError(
             f"{path}: a catalogue is a .csv or .parquet file or a folder of class folders, "
-            f"not a {path.suffix or 'file without a suffix'}"
+            f"not {path.suffix or 'without a suffix'}"
         )
     try:
         # Everything as text first: '007' is a hotel, not the number 7, and 'NA' may be a name.
@@ -196,8 +196,8 @@ def _where_not_text(path: Path, encoding: str) -> str:
                 line.decode(encoding)
             except UnicodeDecodeError as error:
                 return (
-                    f"{path}, row {row}: byte 0x{line[error.start]:02x} is not {encoding}; save the "
-                    "file as UTF-8 (iconv -f latin1 -t utf-8), or read it with encoding='latin-1'"
+                    f"{path}, row {row}: byte 0x{line[error.start]:02x} is not {encoding}; "
+                    "save it as UTF-8 (iconv -f latin1 -t utf-8), or read it with encoding='latin-1'"
                 )
     return f"{path}: not {encoding}"
 
@@ -333,7 +333,7 @@ def _check_files(catalog: pd.DataFrame, file: Path) -> None:
 
 
 def write_catalog(catalog: pd.DataFrame, path: str | os.PathLike[str]) -> None:
-    """Write a catalogue so that `read_catalog` gives it back.
+    r"""Write a catalogue so that `read_catalog` gives it back.
 
     Paths below the folder of the file are written relative to it, so that the whole can be moved.
 
@@ -356,7 +356,7 @@ def write_catalog(catalog: pd.DataFrame, path: str | os.PathLike[str]) -> None:
     >>> photos = pd.DataFrame({"image_id": ["a"], "path": [f"{folder}/a.jpg"], "hotel_id": ["h"]})
     >>> write_catalog(photos, folder / "photos.csv")
     >>> (folder / "photos.csv").read_text()
-    'image_id,path,hotel_id\\na,a.jpg,h\\n'
+    'image_id,path,hotel_id\na,a.jpg,h\n'
     """
     path = Path(path)
     if path.suffix.lower() not in {".csv", ".parquet"}:

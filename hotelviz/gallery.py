@@ -240,7 +240,8 @@ class Gallery:
 
     def _figures(self, rows: pd.DataFrame, thumbnails: list[_Thumbnail]) -> str:
         figures = [
-            _figure(thumbnails[int(str(number))], self._text(row)) for number, row in rows.iterrows()
+            _figure(thumbnails[int(str(number))], self._text(row))
+            for number, row in rows.iterrows()
         ]
         wide = " pairs" if self.overlays is not None else ""
         return f'<div class="photos{wide}">{"".join(figures)}</div>'
@@ -253,7 +254,8 @@ def _embed(pixels: np.ndarray) -> str:
 def _figure(thumbnail: _Thumbnail, caption: str) -> str:
     text = html.escape(caption)
     if thumbnail.problem:
-        image = f'<p class="problem" role="img" aria-label="{text}">{html.escape(thumbnail.problem)}</p>'
+        reason = html.escape(thumbnail.problem)
+        image = f'<p class="problem" role="img" aria-label="{text}">{reason}</p>'
     else:
         image = f'<img src="{thumbnail.photo}" alt="{text}" loading="lazy">'
         if thumbnail.overlay:

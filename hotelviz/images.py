@@ -1,4 +1,4 @@
-"""How does a file become pixels, fast and safely?
+"""Make files into pixels, fast and safely.
 
 Decoding is bounded: only the formats in `FORMATS` are tried, and a file that declares more than
 `MAX_PIXELS` pixels is refused from its header. JPEGs are decoded at reduced scale where the result
@@ -57,7 +57,16 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 #: What Pillow's decoders raise on damaged data.
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error)
+_DAMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    KeyError,
+    TypeError,
+    struct.error,
+)
 
 
 class ImageError(ValueError):
@@ -168,7 +177,7 @@ def decode_image(
         return _decode(path, size, resample)
     except FileNotFoundError:
         raise ImageError(f"{path}: missing") from None
-    except _Truncated:
+    except _TruncatedError:
         pass
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ImageError(f"{path}: declares more than {MAX_PIXELS:,} pixels") from None
@@ -181,7 +190,7 @@ def decode_image(
     _lenient.on = True
     try:
         decoded = _decode(path, size, resample)
-    except (_Truncated, *_DAMAGE) as error:
+    except (_TruncatedError, *_DAMAGE) as error:
         raise ImageError(f"{path}: {_reason(error)}") from error
     finally:
         _lenient.on = False
@@ -190,7 +199,7 @@ def decode_image(
     return decoded._replace(truncated=True)
 
 
-class _Truncated(Exception):
+class _TruncatedError(Exception):
     """Pillow could not load all pixels."""
 
 
@@ -234,7 +243,7 @@ def _load(image: Image.Image) -> None:
     try:
         image.load()
     except _DAMAGE as error:
-        raise _Truncated(error) from error
+        raise _TruncatedError(error) from error
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

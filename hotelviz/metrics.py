@@ -1,4 +1,4 @@
-"""How good are predictions?
+"""Measure how good predictions are.
 
 Labels are strings. A missing prediction (a photo that could not be read) is refused rather than
 dropped in silence: leave such rows out, and say how many they were.
@@ -7,7 +7,7 @@ dropped in silence: leave such rows out, and say how many they were.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -27,7 +27,7 @@ __all__ = [
     "top1",
 ]
 
-Labels = Sequence[str] | pd.Series | np.ndarray
+Labels: TypeAlias = Sequence[str] | pd.Series | np.ndarray
 
 
 class MetricsError(ValueError):
@@ -260,13 +260,18 @@ def bootstrap_interval(
     0.750 (0.660 to 0.830)
     """
     random = np.random.default_rng(seed)
+    members: list[np.ndarray]
     if groups is None:
         members = list(np.arange(count)[:, None])
     else:
         codes = pd.factorize(pd.Series(list(groups)))[0]
+        if len(codes) != count or (codes < 0).any():
+            raise MetricsError(f"each of the {count} photos needs a group; some have none")
         members = [np.flatnonzero(codes == code) for code in range(codes.max() + 1)]
     values = [
-        statistic(np.concatenate([members[i] for i in random.integers(len(members), size=len(members))]))
+        statistic(
+            np.concatenate([members[i] for i in random.integers(len(members), size=len(members))])
+        )
         for _ in range(draws)
     ]
     tail = (1 - level) / 2
@@ -284,7 +289,7 @@ def calibration(
     probabilities
         float (N, len(classes)).
     true
-        The N right labels.
+        The N right labels; one that is not among `classes` cannot be predicted right.
     classes
         What the columns stand for.
     bins
@@ -424,7 +429,7 @@ def summary(tags: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
         "macro F1": (lambda rows: float(macro(rows)[2]), 1000),
         "expected calibration error": (calibration_error, 200),
     }
-    groups = tags["hotel_id"] if "hotel_id" in tags else None
+    groups = tags.get("hotel_id")
     rows = [
         (name, *bootstrap_interval(statistic, len(true), groups=groups, draws=draws, seed=seed))
         for name, (statistic, draws) in figures.items()

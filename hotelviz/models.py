@@ -1,4 +1,4 @@
-"""Which networks are there: a backbone and a head, how they are saved and loaded.
+"""Build networks of a backbone and a head; save and load them.
 
 Models are flat: the head stands on ``backbone.output``, so that every layer is one of the model's
 own layers and class activation maps, gradients and filter pictures reach it by name. A model file
@@ -328,9 +328,7 @@ def build_tagger(
     classes = tuple(str(name) for name in classes)
     if len(classes) < 2 or len(set(classes)) < len(classes):
         raise ModelError(f"a tagger needs at least two different classes, not {list(classes)}")
-    preprocessing = Preprocessing(
-        input_size, input_size, value_range=backbone_range(backbone)
-    )
+    preprocessing = Preprocessing(input_size, input_size, value_range=backbone_range(backbone))
     keras.utils.set_random_seed(seed)
     body = _backbone(backbone, input_size, weights, dict(backbone_kw or {}))
     pooled = layers.GlobalAveragePooling2D(name="pooled")(body.output)
@@ -544,8 +542,7 @@ def read_info(path: str | os.PathLike[str]) -> ModelInfo:
         raise ModelError(f"{path}: not a Keras model file (.keras)") from None
     except KeyError:
         raise ModelError(
-            f"{path}: a Keras model, but without hotelviz' description; "
-            "see hotelviz.models.adopt"
+            f"{path}: a Keras model, but without hotelviz' description; see hotelviz.models.adopt"
         ) from None
     except ValueError as error:
         raise ModelError(f"{path}: {error}") from error

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from hotelviz import metrics
 from hotelviz.alt import set_alt
@@ -285,7 +286,7 @@ def training_history(history: pd.DataFrame, *, axes: Sequence[Axes] | None = Non
             )  # fmt: skip
         ax.set_xlabel("epoch")
         ax.set_ylabel(name)
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.grid(color="#e5e7eb")
         ax.spines[["top", "right"]].set_visible(False)
     axes[0].legend(frameon=False)

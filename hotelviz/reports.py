@@ -184,12 +184,24 @@ def _list(value: Any) -> list[Any]:
     return json.loads(value) if value.startswith("[") else value.split(",") if value else []
 
 
+def _dict(value: Any) -> dict[str, Any]:
+    result = json.loads(value) if isinstance(value, str) else value
+    if not isinstance(result, dict):
+        raise TypeError
+    return result
+
+
+def _anything(value: Any) -> Any:
+    return value
+
+
 _CONVERTERS: dict[str, Callable[[Any], Any]] = {
     "str": _text,
     "int": _number(int),
     "float": _number(float),
     "bool": _boolean,
     "list": _list,
+    "dict": _dict,
 }
 
 
@@ -207,20 +219,14 @@ def _checked(notebook: Path, parameters: Mapping[str, Any]) -> dict[str, Any]:
                 f"{notebook.stem} has no parameter {name!r}{nearest(name, list(known))}; "
                 f"its parameters are{signature}"
             )
-        declared = known[name]["type"]
-        kind, _, optional = (part.strip() for part in declared.partition("|"))
-        if optional == "None" and (value is None or str(value).lower() in {"", "none"}):
-            result[name] = None
-        elif kind.split("[")[0] in _CONVERTERS:
-            try:
-                result[name] = _CONVERTERS[kind.split("[")[0]](value)
-            except (ValueError, TypeError, KeyError) as error:
-                raise ReportError(
-                    f"{notebook.stem}: the parameter {name!r} is of type {declared}, which "
-                    f"{value!r} is not; the parameters are{signature}"
-                ) from error
-        else:
-            result[name] = value
+        kind = known[name]["type"]
+        try:
+            result[name] = _CONVERTERS.get(kind, _anything)(value)
+        except (ValueError, TypeError, KeyError) as error:
+            raise ReportError(
+                f"{notebook.stem}: the parameter {name!r} is of type {kind}, which {value!r} is "
+                f"not; the parameters are{signature}"
+            ) from error
     return result
 
 

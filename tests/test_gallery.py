@@ -116,7 +116,9 @@ def test_no_photos_are_a_friendly_line():
     assert "No photos here." in page.text
 
 
-@pytest.mark.parametrize("evil", ["<script>alert(1)</script>", '" onerror="alert(1)', "a 🏊 'x' & <b>"])
+@pytest.mark.parametrize(
+    "evil", ["<script>alert(1)</script>", '" onerror="alert(1)', "a 🏊 'x' & <b>"]
+)
 def test_markup_in_data_stays_text(photos, evil):
     photos["image_id"] = evil
     photos["label"] = evil

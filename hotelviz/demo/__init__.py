@@ -98,7 +98,7 @@ def make_demo_catalog(
     ``truth/truth.csv`` has a row per photo: ``image_id``, ``true_label``, ``fault`` (``none``,
     ``wrong_label``, ``exact_duplicate``, ``near_duplicate``, ``truncated`` or ``unreadable``),
     ``rails``, and the masks' paths ``object_mask`` and ``rails_mask`` (PNG, 255 = object, grown
-    by a few pixels). ``truth/duplicates.csv`` lists the pairs: ``a, b, kind, labels_differ``.
+    by 4 % of the photo's height). ``truth/duplicates.csv`` lists the pairs: ``a, b, kind, labels_differ``.
     Faults are planted in the training photos only, so that a test measures the model.
 
     Examples
@@ -132,9 +132,7 @@ def make_demo_catalog(
     }
     with ThreadPoolExecutor(2) as pool:
         jobs = [
-            pool.submit(
-                _draw, directory, row, styles[row.hotel_id], (seed, 1, number), tuple(size)
-            )
+            pool.submit(_draw, directory, row, styles[row.hotel_id], (seed, 1, number), size)
             for number, row in enumerate(plan.itertuples(index=False))
         ]
         for job in jobs:
@@ -231,8 +229,9 @@ def _draw(
     for mark in ["object", "rails"] if row.rails else ["object"]:
         mask_file = directory / getattr(row, f"{mark}_mask")
         mask_file.parent.mkdir(parents=True, exist_ok=True)
-        # Grown by about 2 % of the photo, as one would outline an object by hand.
-        grown = masks[mark].filter(ImageFilter.MaxFilter(2 * (size[0] // 80) + 1))
+        # Grown by 4 % of the photo: the tolerance of the pointing game (Zhang et al. 2016, arXiv
+        # 1608.00507: 15 pixels).
+        grown = masks[mark].filter(ImageFilter.MaxFilter(2 * round(size[0] / 25) + 1))
         grown.convert("1").save(mask_file)
 
 

@@ -87,7 +87,11 @@ def _clutter(scene: Scene, random: Random, style: Style, width: float, depth: fl
         _plant(scene, random, random.choice([-1, 1]) * (half - 0.35), depth - 0.45)
     if random.random() < 0.5:
         x, z = random.uniform(-half + 0.5, half - 1.3), depth - 0.02
-        y, wide, high = random.uniform(1.5, 1.8), random.uniform(0.4, 0.8), random.uniform(0.35, 0.6)
+        y, wide, high = (
+            random.uniform(1.5, 1.8),
+            random.uniform(0.4, 0.8),
+            random.uniform(0.35, 0.6),
+        )
         scene.quad([(x, y, z), (x + wide, y, z), (x + wide, y + high, z), (x, y + high, z)],
                    style.wood, nearer=-1)  # fmt: skip
         inner = 0.05
@@ -259,8 +263,8 @@ def pool(scene: Scene, random: Random, style: Style, *, rails: bool) -> None:
                 (x + long / 2, y, z + 0.015)]  # fmt: skip
         scene.quad(wave, shade(water, random.uniform(1.1, 1.3)), mark="object", nearer=-2.6)
     for side in (-1, 1):
-        x = side * (half - 0.55) if random.random() < 0.75 else None
-        if x is not None and x0 - 0.6 > -half and x1 + 0.6 < half + 1:
+        x = side * (half - 0.55)
+        if random.random() < 0.75 and x0 - 0.6 > -half and x1 + 0.6 < half + 1:
             z = random.uniform(z0 + 0.3, z1 - 1.0)
             scene.box((x - 0.3, x + 0.3), (0.18, 0.28), (z, z + 1.3), style.fabric)
             scene.box((x - 0.3, x + 0.3), (0.28, 0.7), (z + 1.2, z + 1.32), style.fabric)
@@ -283,8 +287,8 @@ def _outdoors(scene: Scene, random: Random, style: Style) -> None:
         scene.surface([(-6, 0, -2), (6, 0, -2), (6, 0, 9), (-6, 0, 9)], style.stone)
 
 
-def _hall(scene: Scene, random: Random, style: Style) -> tuple[float, float, float]:
-    """Paint what Foyer and Reception share: a large hall with columns, a rug and plants."""
+def _hall(scene: Scene, random: Random, style: Style) -> tuple[float, float]:
+    """Paint what Foyer and Reception share: a hall with columns, a rug, plants, a chandelier."""
     width, depth = random.uniform(6.0, 7.5), random.uniform(5.5, 7.0)
     height = _room(scene, random, style, width, depth)
     half = width / 2
@@ -298,7 +302,17 @@ def _hall(scene: Scene, random: Random, style: Style) -> tuple[float, float, flo
     for side in (-1, 1):
         if random.random() < 0.6:
             _plant(scene, random, side * (half - 0.5), depth - 0.5)
-    return half, depth, height
+    if random.random() < 0.5:
+        _chandelier(scene, random.uniform(-1.2, 1.2), random.uniform(2.2, depth - 1.5), height)
+    return half, depth
+
+
+def _chandelier(scene: Scene, x: float, z: float, height: float) -> None:
+    for radius, y in ((0.5, height - 0.75), (0.3, height - 0.5)):
+        for angle in np.linspace(0, 2 * np.pi, 9, endpoint=False):
+            at = (x + radius * float(np.cos(angle)), z + radius * float(np.sin(angle)))
+            scene.cylinder(at, (y, y + 0.16), 0.05, LAMP)
+    scene.tube([(x, height, z), (x, height - 0.6, z)], 0.03, (190, 160, 90))
 
 
 def _sofa(
@@ -314,8 +328,8 @@ def _sofa(
 
 
 def foyer(scene: Scene, random: Random, style: Style, *, rails: bool) -> None:
-    """Paint a hall with a seating group under a chandelier."""
-    half, depth, height = _hall(scene, random, style)
+    """Paint a hall with a seating group."""
+    half, depth = _hall(scene, random, style)
     x, z = random.uniform(-half * 0.45, half * 0.45), random.uniform(2.4, depth - 1.9)
     _sofa(scene, x, z + 0.6, random.uniform(1.6, 2.1), style.fabric, mark="object")
     for side in (-1, 1):
@@ -323,13 +337,6 @@ def foyer(scene: Scene, random: Random, style: Style, *, rails: bool) -> None:
             _sofa(scene, x + side * 1.5, z - 0.2, 0.75, shade(style.fabric, 0.9), mark="object")
     scene.cylinder((x, z - 0.1), (0, 0.36), 0.05, CHROME, mark="object")
     scene.cylinder((x, z - 0.1), (0.36, 0.42), 0.45, style.wood, mark="object", nearer=0.3)
-    if random.random() < 0.7:
-        for radius, y in ((0.5, height - 0.75), (0.3, height - 0.5)):
-            for angle in np.linspace(0, 2 * np.pi, 9, endpoint=False):
-                at = (x + radius * float(np.cos(angle)), z + 0.3 + radius * float(np.sin(angle)))
-                scene.cylinder(at, (y, y + 0.16), 0.05, LAMP, mark="object")
-        scene.tube([(x, height, z + 0.3), (x, height - 0.6, z + 0.3)], 0.03, (190, 160, 90),
-                   mark="object")  # fmt: skip
     if random.random() < 0.3:
         side = random.choice([-1, 1]) * half * 0.7
         scene.box((side - 0.5, side + 0.5), (0, 0.85), (depth - 0.45, depth), style.wood)
@@ -339,7 +346,7 @@ def foyer(scene: Scene, random: Random, style: Style, *, rails: bool) -> None:
 
 def reception(scene: Scene, random: Random, style: Style, *, rails: bool) -> None:
     """Paint a hall with the desk, its lamps and the rack of keys behind it."""
-    half, depth, _ = _hall(scene, random, style)
+    half, depth = _hall(scene, random, style)
     wide = random.uniform(2.0, 2.8)
     x = random.uniform(-half + wide / 2 + 0.3, half - wide / 2 - 0.3) * 0.75
     z = depth - random.uniform(1.7, 2.4)
@@ -386,9 +393,7 @@ def restaurant(scene: Scene, random: Random, style: Style, *, rails: bool) -> No
         _rails(scene, random.uniform(-1, 1), 1.0)
 
 
-def _table(
-    scene: Scene, random: Random, style: Style, x: float, z: float, cloth: Colour
-) -> None:
+def _table(scene: Scene, random: Random, style: Style, x: float, z: float, cloth: Colour) -> None:
     for side in (-1, 1):
         cx = x + side * 0.68
         scene.box((cx - 0.2, cx + 0.2), (0.4, 0.46), (z - 0.2, z + 0.2), style.wood, mark="object")
@@ -416,8 +421,15 @@ def exterior(scene: Scene, random: Random, style: Style, *, rails: bool) -> None
     x1, high = x0 + wide, floors * 2.3
     facade = shade(style.wall, 1.02)
     scene.box((x0, x1), (0, high), (z, z + 7), facade, mark="object")
-    scene.box((x0 - 0.3, x1 + 0.3), (high, high + 0.4), (z - 0.3, z + 7.3), shade(style.fabric, 0.8),
-              mark="object", shadow=False, nearer=0.5)  # fmt: skip
+    scene.box(
+        (x0 - 0.3, x1 + 0.3),
+        (high, high + 0.4),
+        (z - 0.3, z + 7.3),
+        shade(style.fabric, 0.8),
+        mark="object",
+        shadow=False,
+        nearer=0.5,
+    )
     columns = max(3, int(wide / 1.7))
     door = int(random.integers(columns))
     for row in range(floors):
@@ -426,10 +438,14 @@ def exterior(scene: Scene, random: Random, style: Style, *, rails: bool) -> None
             y = 0.8 + row * 2.3
             is_door = row == 0 and column == door
             bottom, right = (0.0 if is_door else y), left + 0.85
-            colour = shade(style.wood, 0.8) if is_door else shade((96, 128, 156),
-                                                                  random.uniform(0.8, 1.4))
-            scene.quad([(left, bottom, z - 0.02), (right, bottom, z - 0.02), (right, y + 1.1, z - 0.02),
-                        (left, y + 1.1, z - 0.02)], colour, mark="object", nearer=3)  # fmt: skip
+            colour = (
+                shade(style.wood, 0.8)
+                if is_door
+                else shade((96, 128, 156), random.uniform(0.8, 1.4))
+            )
+            wall, top = z - 0.02, y + 1.1
+            scene.quad([(left, bottom, wall), (right, bottom, wall), (right, top, wall),
+                        (left, top, wall)], colour, mark="object", nearer=3)  # fmt: skip
             if not is_door:
                 scene.quad([(left - 0.1, y - 0.12, z - 0.04), (right + 0.1, y - 0.12, z - 0.04),
                             (right + 0.1, y, z - 0.04), (left - 0.1, y, z - 0.04)],
@@ -446,7 +462,9 @@ def _tree(scene: Scene, random: Random, x: float, z: float) -> None:
     for _ in range(8):
         cx, cy = x + random.uniform(-0.6, 0.6), random.uniform(1.6, 3.4)
         radius, angles = random.uniform(0.45, 0.8), np.linspace(0, 2 * np.pi, 14, endpoint=False)
-        crown = [(cx + radius * float(np.cos(a)), cy + radius * float(np.sin(a)), z) for a in angles]
+        crown = [
+            (cx + radius * float(np.cos(a)), cy + radius * float(np.sin(a)), z) for a in angles
+        ]
         scene.quad(crown, shade(LEAF, random.uniform(0.75, 1.3)), nearer=0.1)
 
 

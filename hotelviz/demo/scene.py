@@ -8,6 +8,7 @@ from __future__ import annotations
 import colorsys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
@@ -62,7 +63,9 @@ class Style:
                 random.uniform(0.35, 0.8),
             ),
             accent=_hsv(hue + random.choice([0.45, 0.55]), 0.6, 0.75),
-            stone=_hsv(random.uniform(0.05, 0.15), random.uniform(0, 0.15), random.uniform(0.6, 0.9)),
+            stone=_hsv(
+                random.uniform(0.05, 0.15), random.uniform(0, 0.15), random.uniform(0.6, 0.9)
+            ),
             warmth=random.uniform(-0.06, 0.1),
         )  # fmt: skip
 
@@ -108,9 +111,7 @@ class Scene:
         height, width = size[0] * _SUPERSAMPLE, size[1] * _SUPERSAMPLE
         self.canvas = Image.new("RGB", (width, height))
         self.shadow = Image.new("L", (width // 4, height // 4), 255)
-        self.masks = {
-            mark: Image.new("L", (width, height)) for mark in ("object", "rails")
-        }
+        self.masks = {mark: Image.new("L", (width, height)) for mark in ("object", "rails")}
         self.eye, self.focal = np.array(eye), zoom * width
         turn, nod, tilt = yaw, pitch, roll
         about_y = np.array(
@@ -251,8 +252,10 @@ class Scene:
         item.distance -= nearer
         # Strips from the shaded to the lit side make it round.
         angles = np.linspace(np.pi, 2 * np.pi, 9)
-        for start, end in zip(angles[:-1], angles[1:], strict=True):
-            light = 0.72 + 0.4 * np.sin((start + end) / 2 - np.pi) ** 2 * (0.6 + 0.4 * (start < 4.7))
+        for start, end in pairwise(angles):
+            light = 0.72 + 0.4 * np.sin((start + end) / 2 - np.pi) ** 2 * (
+                0.6 + 0.4 * (start < 4.7)
+            )
             item.faces.append(
                 (
                     [
@@ -312,7 +315,9 @@ class Scene:
         if blur:
             photo = photo.filter(ImageFilter.GaussianBlur(blur))
         masks = {
-            mark: mask.resize((width, height), Image.Resampling.BOX).point(lambda v: 255 * (v > 127))
+            mark: mask.resize((width, height), Image.Resampling.BOX).point(
+                lambda v: 255 * (v > 127)
+            )
             for mark, mask in self.masks.items()
         }
         return self._light(photo, random, warmth, exposure), masks
@@ -338,7 +343,7 @@ class Scene:
         self, photo: Image.Image, random: np.random.Generator, warmth: float, exposure: float
     ) -> Image.Image:
         height, width = self.size
-        y, x = np.mgrid[0:1:height * 1j, 0:1:width * 1j]
+        y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
         lamp_x, lamp_y = random.uniform(0.1, 0.9), random.uniform(-0.2, 0.5)
         glow = np.exp(-((x - lamp_x) ** 2 + (y - lamp_y) ** 2) / 0.35)
         corners = 1 - 0.35 * ((x - 0.5) ** 2 + (y - 0.5) ** 2)

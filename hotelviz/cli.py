@@ -1,0 +1,208 @@
+"""The verbs of hotelviz on the command line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import hotelviz
+
+__all__ = ["app"]
+
+# Quiet the notes on CPU instructions that TensorFlow prints at every start.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Analyse and interpret the image models of a hotel price comparison.",
+)
+
+_Catalog = Annotated[
+    Path, typer.Argument(help="CSV, Parquet, or a folder with one folder of photos per class.")
+]
+_Classes = Annotated[
+    str,
+    typer.Option(
+        help="The labels that are allowed: 'areas' (the eight of the talk), 'any', or a list "
+        "separated by commas."
+    ),
+]
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """Print errors that speak to the user as one message, without a traceback."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        typer.secho(f"{type(error).__name__}: {error}", fg="red", err=True)
+        raise typer.Exit(1) from error
+
+
+def _allowed(classes: str) -> list[str] | None:
+    from hotelviz.catalog import AREAS
+
+    if classes == "any":
+        return None
+    return list(AREAS) if classes == "areas" else [name.strip() for name in classes.split(",")]
+
+
+@app.callback(invoke_without_command=True)
+def main(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Take what stands before a command."""
+    if version:
+        typer.echo(hotelviz.__version__)
+        raise typer.Exit
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="The folder that gets the reports.")] = Path("reports"),
+    seed: Annotated[int, typer.Option(help="Of the drawings and the training.")] = 0,
+    hotels: Annotated[int, typer.Option(help="How many hotels are drawn.")] = 60,
+    epochs: Annotated[int, typer.Option(help="Most epochs of the training.")] = 22,
+) -> None:
+    """Draw a catalogue, train a small tagger on it from scratch, and write all reports."""
+    from hotelviz.demo import make_demo_catalog
+    from hotelviz.reports import run_report, write_index
+
+    with _plain_errors():
+        folder = out / "demo"
+        typer.echo(f"drawing {hotels} hotels into {folder}")
+        make_demo_catalog(folder, hotels=hotels, seed=seed)
+        catalog, model = str(folder / "catalog.csv"), str(folder / "tagger.keras")
+        typer.echo("training a MobileNet (alpha 0.25) from scratch")
+        run_report(
+            "tagger_training",
+            {
+                "catalog": catalog,
+                "out": model,
+                "weights": "none",
+                "backbone_kw": {"alpha": 0.25},
+                "fine_tune_epochs": epochs,
+                "fine_tune_learning_rate": 3e-3,
+                "smallest_crop": 0.4,
+                "seed": seed,
+            },
+            out / "tagger_training.html",
+        )
+        run_report(
+            "tagger_report",
+            {"catalog": catalog, "model": model, "tags_out": str(folder / "tags.parquet")},
+            out / "tagger_report.html",
+        )
+        typer.echo(f"open {write_index(out)}")
+
+
+@app.command("train-tagger")
+def train_tagger(
+    catalog: _Catalog,
+    out: Annotated[Path, typer.Option(help="The model file (.keras).")],
+    classes: _Classes = "areas",
+    backbone: Annotated[str, typer.Option(help="A network of keras.applications.")] = "MobileNet",
+    weights: Annotated[str, typer.Option(help="imagenet, or none: from scratch.")] = "imagenet",
+    input_size: Annotated[int, typer.Option(help="Height and width of the input.")] = 224,
+    head_epochs: Annotated[int, typer.Option(help="Most epochs of phase one.")] = 40,
+    fine_tune_epochs: Annotated[int, typer.Option(help="Most epochs of phase two.")] = 12,
+    seed: Annotated[int, typer.Option(help="Of split, weights, order and augmentation.")] = 0,
+) -> None:
+    """Train a tagger in two phases. An interrupted training goes on when called again."""
+    with _plain_errors():
+        from hotelviz import training
+        from hotelviz.catalog import read_catalog, split_catalog
+        from hotelviz.models import save_model
+
+        if out.suffix != ".keras":
+            raise typer.BadParameter(f"{out} must end in .keras", param_hint="--out")
+        if weights not in {"imagenet", "none"}:
+            raise typer.BadParameter(f"{weights!r} is not imagenet or none", param_hint="--weights")
+        photos = split_catalog(read_catalog(catalog, classes=_allowed(classes)), seed=seed)
+        model = training.train_tagger(
+            photos,
+            backbone=backbone,
+            weights="imagenet" if weights == "imagenet" else None,
+            input_size=input_size,
+            head_epochs=head_epochs,
+            fine_tune_epochs=fine_tune_epochs,
+            seed=seed,
+            checkpoint_dir=f"{out}.training",
+        )
+        save_model(model, out)
+        last = training.history(model).iloc[-1].to_dict()
+        typer.echo(
+            f"{out}: " + ", ".join(f"{key} {last[key]}" for key in last if "accuracy" in str(key))
+        )
+
+
+@app.command()
+def tag(
+    catalog: _Catalog,
+    model: Annotated[Path, typer.Option(help="A tagger (.keras).")],
+    out: Annotated[Path, typer.Option(help="The predictions (.parquet or .csv).")],
+    classes: _Classes = "any",
+) -> None:
+    """Predict the area that each photo shows."""
+    with _plain_errors():
+        from hotelviz.catalog import read_catalog
+        from hotelviz.files import atomic_path
+        from hotelviz.models import load_model
+        from hotelviz.scoring import predict_tags
+
+        if out.suffix not in {".parquet", ".csv"}:
+            raise typer.BadParameter(f"{out} must end in .parquet or .csv", param_hint="--out")
+        tagger = load_model(model, task="tagger")
+        tags = predict_tags(read_catalog(catalog, classes=_allowed(classes)), tagger)
+        with atomic_path(out) as temporary:
+            write: Callable[..., Any] = tags.to_csv if out.suffix == ".csv" else tags.to_parquet
+            write(temporary, index=False)
+        problems = tags[tags["problem"] != ""]
+        typer.echo(f"{out}: {len(tags):,} photos, {len(problems):,} with problems")
+        for row in problems.head(20).itertuples():
+            typer.echo(f"  {row.image_id}: {row.problem}", err=True)
+        if len(problems) > 20:
+            typer.echo(f"  and {len(problems) - 20:,} more, in the column 'problem'", err=True)
+
+
+@app.command()
+def report(
+    name: Annotated[str | None, typer.Argument(help="A report, or the path of a notebook.")] = None,
+    parameter: Annotated[
+        list[str] | None, typer.Option("-p", help="A parameter: name=value; may be repeated.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The page (.html).")] = None,
+    show_list: Annotated[bool, typer.Option("--list", help="List reports and parameters.")] = False,
+) -> None:
+    """Run a notebook and write what it shows as one self-contained HTML page."""
+    from hotelviz.reports import list_reports, run_report
+
+    with _plain_errors():
+        if show_list:
+            for row in list_reports().itertuples():
+                typer.echo(f"{row.name}: {row.title}")
+                for line in row.parameters:
+                    typer.echo(f"    {line}")
+            return
+        if name is None or out is None:
+            raise typer.BadParameter("a report needs its name and --out; see --list")
+        parameters = dict(_assignment(text) for text in parameter or [])
+        typer.echo(run_report(name, parameters, out))
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    name, found, value = text.partition("=")
+    if not found:
+        raise typer.BadParameter(f"{text!r} is not name=value", param_hint="-p")
+    return name.strip(), value
+
+
+if __name__ == "__main__":
+    app()
