@@ -12,11 +12,11 @@ $(STAMP): requirements.lock pyproject.toml
 	@set -e; if command -v uv >/dev/null 2>&1; then \
 	  test -x $(BIN)/python || uv venv --python $(PYTHON) $(VENV); \
 	  uv pip sync --python $(BIN)/python --require-hashes requirements.lock; \
-	  uv pip install --python $(BIN)/python --no-deps --editable .; \
+	  uv pip install --python $(BIN)/python --no-deps --no-build-isolation --editable .; \
 	else \
 	  test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); \
 	  $(BIN)/python -m pip install --require-hashes -r requirements.lock; \
-	  $(BIN)/python -m pip install --no-deps --editable .; \
+	  $(BIN)/python -m pip install --no-deps --no-build-isolation --editable .; \
 	fi
 	@touch $@
 

@@ -197,7 +197,7 @@ def _where_not_text(path: Path, encoding: str) -> str:
             except UnicodeDecodeError as error:
                 return (
                     f"{path}, row {row}: byte 0x{line[error.start]:02x} is not {encoding}; "
-                    "save it as UTF-8 (iconv -f latin1 -t utf-8), or read it with encoding='latin-1'"
+                    "save it as UTF-8 (iconv -f latin1 -t utf-8), or read it with encoding=..."
                 )
     return f"{path}: not {encoding}"
 

@@ -97,8 +97,9 @@ def make_demo_catalog(
     -----
     ``truth/truth.csv`` has a row per photo: ``image_id``, ``true_label``, ``fault`` (``none``,
     ``wrong_label``, ``exact_duplicate``, ``near_duplicate``, ``truncated`` or ``unreadable``),
-    ``rails``, and the masks' paths ``object_mask`` and ``rails_mask`` (PNG, 255 = object, grown
-    by 4 % of the photo's height). ``truth/duplicates.csv`` lists the pairs: ``a, b, kind, labels_differ``.
+    ``rails``, and the masks' paths ``object_mask`` and ``rails_mask`` (PNG, 255 = object, grown by
+    4 % of the photo's height). ``truth/duplicates.csv`` lists the pairs in
+    the columns ``a``, ``b``, ``kind`` and ``labels_differ``.
     Faults are planted in the training photos only, so that a test measures the model.
 
     Examples

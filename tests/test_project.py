@@ -1,0 +1,47 @@
+"""The project's own files agree with one another."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+
+from hotelviz.reports import notebook_directory
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+NOTEBOOKS = sorted(notebook_directory().glob("*.ipynb"))
+
+
+def test_environment_lists_the_packages_of_the_project():
+    listed = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    assert listed[0] == f"python {PROJECT['requires-python']}"
+    packages = [line for line in listed[-1]["pip"] if not line.startswith("--editable")]
+    assert packages == PROJECT["dependencies"]
+
+
+def test_lock_pins_every_dependency_with_hashes_and_without_hosts():
+    lock = (ROOT / "requirements.lock").read_text()
+    pinned = set(re.findall(r"^([a-z0-9._-]+)==", lock, flags=re.MULTILINE))
+    wanted = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]
+    names = {re.split(r"[><=\[]", line)[0].lower() for line in wanted}
+    assert names <= pinned
+    assert len(re.findall(r"--hash=sha256:", lock)) >= len(pinned)
+    assert "://" not in lock
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_is_committed_as_source(path):
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    assert notebook.cells[0].source.startswith("# ")
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert code[0].metadata.tags == ["parameters"]
+    for line in code[0].source.splitlines():
+        assert re.fullmatch(r"\w+: \w+ = .+  # .+", line), "a type and a comment each"
+    assert all(not cell.outputs and cell.execution_count is None for cell in code)
+    assert all(len(cell.source.splitlines()) <= 25 for cell in code)

@@ -1,0 +1,188 @@
+"""Notebooks to pages: checked arguments, self-contained HTML, and failures that lose nothing."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from hotelviz import files, reports
+from hotelviz.reports import ReportError, run_report, write_index
+
+EVIL = "<script>alert('x')</script>"
+
+PARAMETERS = """
+name: str = "world"  # whom to greet
+count: int = 3  # how often
+share: float = 0.5  # of something
+loud: bool = False  # shout
+words: list = []  # more words
+fail: bool = False  # stop with an error
+"""
+CELLS = [
+    ("markdown", "# A *test* report"),
+    ("parameters", PARAMETERS.strip()),
+    ("code", "import pandas as pd\nimport matplotlib.pyplot as plt\n"
+             "from hotelviz.reports import Headline\nfrom hotelviz.alt import set_alt"),
+    ("markdown", "## First figure"),
+    ("code", "figure, ax = plt.subplots()\nax.plot([1, 2])\nset_alt(figure, 'A line that rises');"),
+    ("markdown", "## Second figure"),
+    ("code", "plt.plot([2, 1]);"),
+    ("markdown", "## Values"),
+    ("code", "pd.DataFrame({'who': [name] * count})"),
+    ("code", "Headline('greetings', str(count), detail=name)"),
+    ("code", "if fail:\n    raise RuntimeError('the roof is leaking')"),
+    ("code", "print('said by', name)"),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def notebook(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    book = nbformat.v4.new_notebook()
+    book.metadata["kernelspec"] = {"name": "python3", "display_name": "p", "language": "python"}
+    for kind, source in CELLS:
+        make = nbformat.v4.new_markdown_cell if kind == "markdown" else nbformat.v4.new_code_cell
+        cell = make(source)
+        if kind == "parameters":
+            cell.metadata["tags"] = ["parameters"]
+        book.cells.append(cell)
+    path = tmp_path_factory.mktemp("books") / "sample.ipynb"
+    nbformat.write(book, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def page(notebook: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("out") / "sample.html"
+    return run_report(notebook, {"name": EVIL, "count": "2"}, out, progress=False)
+
+
+class Tags(HTMLParser):
+    def __init__(self, markup: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(markup)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.found if name == tag]
+
+
+def test_every_picture_has_its_text_or_the_heading_above_it(page):
+    images = Tags(page.read_text()).all("img")
+    assert [image["alt"] for image in images] == ["A line that rises", "Second figure"]
+    assert all(image["src"].startswith("data:image/png;base64,") for image in images)
+
+
+def test_page_fetches_nothing_and_runs_no_script(page):
+    text = page.read_text()
+    tags = Tags(text)
+    assert tags.all("script") == tags.all("link") == tags.all("iframe") == []
+    assert not re.search(r"(?:src|href)=[\"']?https?:", text)
+    assert "url(http" not in text
+    assert "@import" not in text
+    policy = next(tag for tag in tags.all("meta") if "http-equiv" in tag)
+    assert policy["content"].startswith("default-src 'none'")
+
+
+def test_markup_in_data_is_escaped(page):
+    assert EVIL not in page.read_text()
+    assert page.read_text().count("&lt;script&gt;") == 2  # parameter and table
+
+
+def test_page_shows_title_date_and_parameters(page):
+    text = page.read_text()
+    assert "<title>A *test* report</title>" in text
+    assert re.search(r"sample · \d{4}-\d{2}-\d{2} \d{2}:\d{2} · hotelviz \d", text)
+    assert '<th scope="row">count</th><td>2</td>' in text
+
+
+def test_code_is_folded_away(page):
+    text = page.read_text()
+    assert "Show code" in text
+    assert not re.search(r"<details class=\"code\" open", text)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"cuont": 1}, r"no parameter 'cuont'; did you mean 'count'\?(.|\n)*count: int = 3  how"),
+        ({"count": "many"}, r"'count' is of type int, which 'many' is not"),
+        ({"count": 2.5}, r"'count' is of type int, which 2.5 is not"),
+        ({"share": "half"}, r"'share' is of type float"),
+        ({"loud": "maybe"}, r"'loud' is of type bool"),
+        ({"name": 7}, r"'name' is of type str"),
+    ],
+)
+def test_wrong_parameters_are_refused_before_anything_runs(
+    notebook, tmp_path, monkeypatch, parameters, message
+):
+    import papermill
+
+    monkeypatch.setattr(papermill, "execute_notebook", lambda *_, **__: pytest.fail("it ran"))
+    with pytest.raises(ReportError, match=message):
+        run_report(notebook, parameters, tmp_path / "out.html")
+
+
+def test_text_becomes_the_declared_type(notebook):
+    given = {"count": "4", "share": "0.25", "loud": "yes", "words": "a,b"}
+    assert reports._checked(notebook, given) == {
+        "count": 4, "share": 0.25, "loud": True, "words": ["a", "b"],
+    }  # fmt: skip
+
+
+def test_failing_cell_is_shown_and_the_last_good_page_stays(notebook, tmp_path):
+    out = tmp_path / "report.html"
+    out.write_text("the last good one")
+    with pytest.raises(ReportError, match=r"(?s)RuntimeError: the roof is leaking.*if fail:"):
+        run_report(notebook, {"fail": True}, out, progress=False)
+    assert out.read_text() == "the last good one"
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_full_disk_is_said_and_the_last_good_page_stays(tmp_path, monkeypatch):
+    out = tmp_path / "report.html"
+    out.write_text("the last good one")
+
+    def full(self, *_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(ReportError, match=r"report\.html: cannot be written: No space left"):
+        reports._write(out, "new")
+    monkeypatch.undo()
+    assert out.read_text() == "the last good one"
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_unknown_report_lists_those_there_are(tmp_path):
+    with pytest.raises(
+        ReportError, match=r"no report 'tager_report'.*did you mean 'tagger_report'"
+    ):
+        run_report("tager_report", {}, tmp_path / "x.html")
+
+
+def test_index_links_reports_with_their_headlines_and_passes_others_over(page):
+    (page.parent / "foreign.html").write_text("<html><title>Not ours</title></html>")
+    text = write_index(page.parent).read_text()
+    assert '<a href="sample.html">' in text
+    assert "greetings" in text
+    assert "<strong>2</strong>" in text
+    assert "foreign" not in text
+    assert EVIL not in text
+
+
+def test_notebooks_of_an_installed_package_come_first(tmp_path, monkeypatch):
+    package = tmp_path / "site" / "hotelviz"
+    (package / "notebooks").mkdir(parents=True)
+    monkeypatch.setattr(reports, "__file__", str(package / "reports.py"))
+    assert reports.notebook_directory() == package / "notebooks"
+
+
+def test_atomic_path_is_what_writes_reports():
+    assert reports.atomic_path is files.atomic_path
