@@ -13,6 +13,7 @@ column          type   meaning
 ``label``       str    the area that the photo shows, missing where unknown (optional)
 ``source``      str    which collection it came from (optional)
 ``split``       str    ``train``, ``val`` or ``test`` (optional)
+``weight``      float  how much the photo counts in training, above 0; 1 by default (optional)
 ==============  =====  ==========================================================================
 
 Other columns are kept as they are. What is wrong is found here, once, on reading: everything
@@ -267,6 +268,8 @@ class _Checked:
             frame["source"] = self._text("source")
         if "split" in given:
             frame["split"] = self._choice("split", SPLITS, "splits")
+        if "weight" in given:
+            frame["weight"] = self._weights()
         first = ["image_id", "path", "hotel_id"]
         return frame[first + [column for column in given if column not in first]]
 
@@ -305,6 +308,11 @@ class _Checked:
                 ),
             )
         return text
+
+    def _weights(self) -> pd.Series:
+        number = pd.to_numeric(self.frame["weight"].replace("", None), errors="coerce")
+        self._refuse("weight", ~(number > 0), lambda _: "is not a number above 0")
+        return number.astype(float)
 
     def _positions(self) -> pd.Series:
         text = self.frame["position"].replace("", None)

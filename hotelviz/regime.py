@@ -227,6 +227,14 @@ def _stop_and_slow(val: Photos, patience: int) -> list[callbacks.Callback]:
     ]
 
 
+def _cosine(settings: Mapping[str, Any]) -> callbacks.Callback:
+    """Slow down evenly: validation is too unsteady to judge a network that starts from nothing."""
+    epochs, first = settings["fine_tune_epochs"], settings["fine_tune_learning_rate"]
+    return callbacks.LearningRateScheduler(
+        lambda epoch: float(first * (1 + np.cos(np.pi * epoch / epochs)) / 2)
+    )
+
+
 def _best(folder: Path, val: Photos, past: list[dict[str, Any]]) -> callbacks.ModelCheckpoint:
     """Keep the weights of the best epoch (without validation photos: of the last one)."""
     return callbacks.ModelCheckpoint(
@@ -342,7 +350,7 @@ def _fit_all(
                 *([callbacks.SwapEMAWeights(swap_on_epoch=True)] if pretrained else []),
                 log,
                 best,
-                *_stop_and_slow(val, settings["patience"]),
+                *(_stop_and_slow(val, settings["patience"]) if pretrained else [_cosine(settings)]),
                 backup,
                 callbacks.LambdaCallback(on_epoch_end=lambda *_: bar.update()),
             ],

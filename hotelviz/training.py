@@ -64,19 +64,22 @@ def train_tagger(
         Phase one: only the head, on features computed once. Passed over with ``weights=None``.
     fine_tune_epochs, fine_tune_learning_rate
         Phase two: all layers, batch normalisation frozen. With ``weights=None`` the only phase,
-        with live batch normalisation.
+        with live batch normalisation and a learning rate that falls along a cosine.
     batch_size
         Photos per step.
     augmentation
         What is changed at random in phase two; None for nothing.
     class_balance
-        How much rare classes weigh: each photo's weight is (photos of its class) to the power of
-        minus this, 0 for equal photos, 1 for equal classes.
+        How much rare classes weigh: each photo's weight (the column ``weight``, or 1) is
+        multiplied by the total of its class to the power of minus this, 0 for equal photos, 1 for
+        equal classes.
     label_smoothing
         Share of the target probability that is spread over all classes, 0 to 1.
     patience
-        Epochs without a better validation loss until phase two ends; half of them lower the
-        learning rate to a third. The weights of the best epoch are kept.
+        Epochs without a better validation loss until phase two ends (phase one: twice as many);
+        half of them lower the learning rate to a third. With ``weights=None`` all epochs are run.
+        The weights of the epoch with the best validation loss are kept; without validation
+        photos, those of the last.
     seed
         For weights, order and augmentation.
     checkpoint_dir
@@ -143,7 +146,7 @@ def train_tagger(
             size = round(input_size * (_MARGIN if name == "train" and augmentation else 1))
             pixels, kept, unread = decode_once(rows, size, folder / f"{name}.npy", progress)
             problems += unread
-            splits[name] = _tagger_photos(pixels, rows["label"].iloc[kept], labels, class_balance)
+            splits[name] = _tagger_photos(pixels, rows.iloc[kept], labels, class_balance)
         if not len(splits["train"].pixels):
             raise CatalogError("none of the training photos can be read: nothing to learn from")
         log = fit_two_phases(
@@ -203,9 +206,11 @@ def _known_labels(catalog: pd.DataFrame, classes: Sequence[str] | None) -> list[
 
 
 def _tagger_photos(
-    pixels: np.ndarray, labels: pd.Series, classes: list[str], balance: float
+    pixels: np.ndarray, rows: pd.DataFrame, classes: list[str], balance: float
 ) -> Photos:
-    numbers = labels.map(classes.index).to_numpy(dtype=int)
+    numbers = rows["label"].map(classes.index).to_numpy(dtype=int)
     targets = np.eye(len(classes), dtype="float32")[numbers]
-    weights = np.bincount(numbers, minlength=len(classes))[numbers].astype("float64") ** -balance
+    own = rows["weight"].to_numpy(dtype=float) if "weight" in rows else np.ones(len(rows))
+    totals = np.bincount(numbers, weights=own, minlength=len(classes))
+    weights = own * totals[numbers] ** -balance
     return Photos(pixels, targets, (weights / max(weights.mean(), 1e-9)).astype("float32"))

@@ -100,9 +100,9 @@ def spot_finder(size: int = 96) -> keras.Model:
     tensor = layers.Conv2D(1, 1, use_bias=False, kernel_initializer="ones")(inputs)
     for _ in range(3):
         tensor = layers.ZeroPadding2D(((0, 1), (0, 1)))(tensor)
-        tensor = layers.DepthwiseConv2D(
-            3, strides=2, use_bias=False, depthwise_initializer="ones"
-        )(tensor)
+        tensor = layers.DepthwiseConv2D(3, strides=2, use_bias=False, depthwise_initializer="ones")(
+            tensor
+        )
     pooled = layers.GlobalAveragePooling2D()(tensor)
     output = layers.Dense(2, activation="softmax", kernel_initializer="ones")(pooled)
     model = keras.Model(inputs, output)
@@ -133,11 +133,13 @@ def test_map_peaks_where_the_object_is(place):
     ],
 )
 def test_grids_of_known_networks(backbone, grid):
-    assert feature_grid(build_tagger(CLASSES, backbone=backbone, input_size=64, weights=None)) == grid
+    assert (
+        feature_grid(build_tagger(CLASSES, backbone=backbone, input_size=64, weights=None)) == grid
+    )
 
 
 def test_unknown_class_is_refused_with_the_nearest(tagger, pixels):
-    with pytest.raises(AttributionError, match="does not know the class 'Pol'.*'Pool'"):
+    with pytest.raises(AttributionError, match=r"does not know the class 'Pol'.*'Pool'"):
         cam(tagger, pixels, "Pol")
 
 

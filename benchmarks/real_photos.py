@@ -1,0 +1,259 @@
+"""Train, judge and time the tagger on real photos.
+
+    KERAS_HOME=../shared/keras python benchmarks/real_photos.py [--short] [--only NAME ...]
+
+Looks for the photos in ``../shared/data`` beside the repository, and for ImageNet's weights in
+``../shared/keras``. Where there are none it says so and measures nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+if (ROOT.parent / "shared" / "keras").is_dir():
+    os.environ.setdefault("KERAS_HOME", str(ROOT.parent / "shared" / "keras"))
+
+import numpy as np
+import pandas as pd
+
+#: How much a photo counts beside one of a hotel's own: house photos are easy and many, those from
+#: public sets are noisy.
+WEIGHTS = {"houses": 0.3, "enriched": 0.5}
+AREAS_SETTINGS = {"fine_tune_epochs": 3, "fine_tune_learning_rate": 2e-4, "dropout": 0.3}
+HOUSES_SETTINGS = {"fine_tune_epochs": 3}
+
+#: must-show -> what is wanted -> what was measured
+results: list[tuple[str, str, str]] = []
+
+
+def houses(data: Path, *, short: bool) -> None:
+    """Tell four areas of houses apart that were never seen."""
+    from hotelviz import metrics
+    from hotelviz.catalog import read_catalog, split_catalog
+    from hotelviz.reports import run_report
+
+    started = time.perf_counter()
+    photos = split_catalog(read_catalog(data / "houses" / "catalog.csv"), test=0.25, seed=0)
+    with tempfile.TemporaryDirectory() as folder:
+        tags_file = Path(folder) / "tags.parquet"
+        train(photos, f"{folder}/tagger.keras", HOUSES_SETTINGS, short=short)
+        run_report(
+            "tagger_report",
+            {
+                "catalog": str(data / "houses" / "catalog.csv"),
+                "model": f"{folder}/tagger.keras",
+                "tags_out": str(tags_file),
+            },
+            out("houses.html"),
+        )
+        tags = pd.read_parquet(tags_file)
+    seconds = time.perf_counter() - started
+    table = metrics.summary(tags)
+    print(table.round(4).to_string(index=False))
+    row = table.iloc[0]
+    measured = f"{row['value']:.4f} ({row['low']:.4f} to {row['high']:.4f}) in {seconds:.0f} s"
+    results.append(("houses, 4 classes, top-1", ">= 0.98 in < 480 s", measured))
+
+
+def train(photos: pd.DataFrame, file: str, settings: dict[str, object], *, short: bool) -> None:
+    """Train and save, with one epoch of fine-tuning in the short form."""
+    from hotelviz.models import save_model
+    from hotelviz.training import train_tagger
+
+    save_model(train_tagger(photos, **{**settings, **short_form(short)}), file)
+
+
+def short_form(short: bool) -> dict[str, object]:
+    """Give the settings that the short form changes."""
+    return {"fine_tune_epochs": 1} if short else {}
+
+
+def out(name: str) -> Path:
+    """Give the path of something that this benchmark leaves to be looked at."""
+    return ROOT / "reports" / "benchmarks" / name
+
+
+def areas(data: Path, *, short: bool) -> None:
+    """Tell the talk's eight areas apart on photos of hotels that were never seen, in five folds."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    from hotelviz import metrics
+    from hotelviz.catalog import read_catalog
+    from hotelviz.models import describe, load_model
+    from hotelviz.scoring import predict_tags
+
+    photos = read_catalog(data / "areas.csv")
+    extra = read_catalog(data / "enriched" / "catalog.csv").assign(source="enriched")
+    extra["image_id"] = extra["hotel_id"] = "enriched/" + extra["image_id"]
+    photos = pd.concat([photos, extra], ignore_index=True)
+    photos["weight"] = photos["source"].map(WEIGHTS).fillna(1.0)
+    hotels = photos.index[photos["source"] == "hotels"].to_numpy()
+    folds = StratifiedGroupKFold(5, shuffle=True, random_state=0).split(
+        hotels, photos.loc[hotels, "label"], groups=photos.loc[hotels, "hotel_id"]
+    )
+    parts = []
+    for number, (_, tested) in enumerate(folds):
+        started = time.perf_counter()
+        fold = photos.assign(split="train")
+        fold.loc[hotels[tested], "split"] = "test"
+        model_file = str(out(f"areas_fold_{number}.keras"))
+        train(fold, model_file, AREAS_SETTINGS, short=short)
+        model = load_model(model_file)
+        test = fold[fold["split"] == "test"]
+        tags = test.merge(predict_tags(test, model, progress=False), on="image_id")
+        parts.append(tags.assign(fold=number))
+        print(
+            f"fold {number}: top-1 {metrics.top1(tags['label'], tags['predicted']):.4f} on "
+            f"{len(tags)} photos, {time.perf_counter() - started:.0f} s",
+            flush=True,
+        )
+        if short:
+            break
+    tags = pd.concat(parts, ignore_index=True)
+    tags.to_parquet(out("areas_predictions.parquet"), index=False)
+    table = metrics.summary(tags)
+    print(table.round(4).to_string(index=False))
+    print(metrics.classification_report(tags["label"], tags["predicted"]).round(3).to_string())
+    print(metrics.confusion_matrix(tags["label"], tags["predicted"]).to_string())
+    areas_gallery(tags, describe(model).classes)
+    row = table.iloc[0]
+    measured = f"{row['value']:.4f} ({row['low']:.4f} to {row['high']:.4f})"
+    results.append((f"areas, 8 classes, {len(parts)} of 5 folds, top-1", ">= 0.91", measured))
+
+
+def areas_gallery(tags: pd.DataFrame, classes: tuple[str, ...]) -> None:
+    """Leave the gallery of what stands in the way, each fold explained by its own model."""
+    from hotelviz.attribution import cam_photos
+    from hotelviz.gallery import Gallery, mistakes, tag_caption
+    from hotelviz.models import load_model
+
+    wrong = mistakes(tags)
+    maps = None
+    for number, rows in wrong.reset_index(drop=True).groupby("fold"):
+        model = load_model(out(f"areas_fold_{number}.keras"))
+        part = cam_photos(model, rows["path"], rows["predicted"])
+        maps = np.zeros((len(wrong), *part.shape[1:]), "float32") if maps is None else maps
+        maps[rows.index] = part
+    Gallery(
+        wrong, caption=tag_caption, group="pair", overlays=maps,
+        title=f"Hotel photos that the tagger gets wrong ({len(classes)} classes)",
+    ).save(out("areas_mistakes.html"))  # fmt: skip
+
+
+def speed(data: Path, *, short: bool) -> None:
+    """Predict from files, against a plain Keras loop on the same files, in turn."""
+    import keras
+    from PIL import Image
+
+    from hotelviz.models import build_tagger, describe
+    from hotelviz.scoring import predict_tags
+
+    model = build_tagger()
+    scale = describe(model).preprocessing.scale
+    files = sorted((data / "hotels" / "photos").glob("*.jpg"))
+
+    def plain(paths: list[str]) -> None:
+        for start in range(0, len(paths), 32):
+            batch = [
+                keras.utils.img_to_array(keras.utils.load_img(path, target_size=(224, 224)))
+                for path in paths[start : start + 32]
+            ]
+            model.predict(scale(np.stack(batch)), verbose=0)
+
+    def ours(paths: list[str]) -> None:
+        predict_tags(pd.DataFrame({"image_id": paths, "path": paths}), model, progress=False)
+
+    with tempfile.TemporaryDirectory() as folder:
+        large = []
+        for file in files[: 32 if short else 96]:
+            with Image.open(file) as image:
+                factor = 1920 / max(image.size)
+                size = (round(image.width * factor), round(image.height * factor))
+                large.append(f"{folder}/{file.name}")
+                image.convert("RGB").resize(size).save(large[-1], quality=90)
+        small = [str(file) for file in files[: 128 if short else 256]]
+        rounds = 2 if short else 4
+        for name, paths, wanted in (
+            ("448 pixels", small, 1.5),
+            ("1,920 pixels", large, 4.0),
+        ):
+            ratio, theirs, mine = compare(lambda p=paths: plain(p), lambda p=paths: ours(p), rounds)
+            print(
+                f"{name}: plain loop {len(paths) / theirs:.0f} photos/s, "
+                f"hotelviz {len(paths) / mine:.0f} photos/s, ratio {ratio:.2f}"
+            )
+            results.append((f"prediction from files, {name}", f">= {wanted} x", f"{ratio:.2f} x"))
+
+
+def compare(
+    first: Callable[[], None], second: Callable[[], None], rounds: int
+) -> tuple[float, float, float]:
+    """Time two functions in turn; the median ratio first / second, and both medians in seconds."""
+    first()
+    second()
+    times = []
+    for _ in range(rounds):
+        times.append([])
+        for function in (first, second):
+            started = time.perf_counter()
+            function()
+            times[-1].append(time.perf_counter() - started)
+    pairs = np.array(times)
+    return float(np.median(pairs[:, 0] / pairs[:, 1])), *map(float, np.median(pairs, axis=0))
+
+
+def cam(data: Path, *, short: bool) -> None:
+    """Compute class activation maps, against predicting alone."""
+    from hotelviz import attribution
+    from hotelviz.images import read_image
+    from hotelviz.models import build_tagger
+    from hotelviz.scoring import forward
+
+    model = build_tagger()
+    files = sorted((data / "hotels" / "photos").glob("*.jpg"))[:256]
+    pixels = np.stack([read_image(file, size=(224, 224)) for file in files])
+    run = forward(model)
+
+    def predict() -> None:
+        for start in range(0, len(pixels), 64):
+            run(pixels[start : start + 64])
+
+    ratio, maps, alone = compare(lambda: attribution.cam(model, pixels), predict, 3 if short else 7)
+    print(f"predicting 256 photos {alone:.2f} s, with maps {maps:.2f} s, ratio {ratio:.3f}")
+    results.append(("CAM against predicting alone", "<= 1.15 x", f"{ratio:.3f} x"))
+
+
+SECTIONS = {"speed": speed, "cam": cam, "houses": houses, "areas": areas}
+
+
+def main() -> int:
+    """Run the sections asked for and print what was wanted and what was measured."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--short", action="store_true", help="one fold, one epoch, fewer rounds")
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS))
+    arguments = parser.parse_args()
+    if not arguments.data.is_dir():
+        print(f"no real photos at {arguments.data}: nothing measured")
+        return 0
+    out("").mkdir(parents=True, exist_ok=True)
+    for name in arguments.only:
+        print(f"\n== {name}", flush=True)
+        started = time.perf_counter()
+        SECTIONS[name](arguments.data, short=arguments.short)
+        print(f"({time.perf_counter() - started:.0f} s)")
+    table = pd.DataFrame(results, columns=["what", "wanted", "measured"])
+    print(f"\n{table.to_string(index=False)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
