@@ -69,7 +69,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="The folder that gets the reports.")] = Path("reports"),
     seed: Annotated[int, typer.Option(help="Of the drawings and the training.")] = 0,
     hotels: Annotated[int, typer.Option(help="How many hotels are drawn.")] = 60,
-    epochs: Annotated[int, typer.Option(help="Most epochs of the training.")] = 22,
+    epochs: Annotated[int, typer.Option(help="Most epochs of the training.")] = 20,
 ) -> None:
     """Draw a catalogue, train a small tagger on it from scratch, and write all reports."""
     from hotelviz.demo import make_demo_catalog
@@ -90,7 +90,11 @@ def demo(
                 "backbone_kw": {"alpha": 0.25},
                 "fine_tune_epochs": epochs,
                 "fine_tune_learning_rate": 3e-3,
-                "smallest_crop": 0.4,
+                "input_size": 192,
+                "batch_size": 16,
+                "dropout": 0.1,
+                "label_smoothing": 0.05,
+                "smallest_crop": 0.5,
                 "seed": seed,
             },
             out / "tagger_training.html",

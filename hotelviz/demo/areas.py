@@ -26,9 +26,7 @@ LAMP: Colour = (255, 238, 190)
 Random = np.random.Generator
 
 
-def _room(
-    scene: Scene, random: Random, style: Style, width: float, depth: float, *, window: float = 0.45
-) -> float:
+def _room(scene: Scene, random: Random, style: Style, width: float, depth: float) -> float:
     """Paint walls, ceiling and floor; the height of the room."""
     height = random.uniform(2.6, 3.1)
     half, back = width / 2, depth
@@ -59,7 +57,7 @@ def _room(
         [(-half, height, -1), (-half, height, back), (half, height, back), (half, height, -1)],
     ):
         scene.line(line, shade(style.trim, 0.93), 0.05)
-    if random.random() < window:
+    if random.random() < 0.45:
         _window(scene, random, style, half, back)
     return height
 
@@ -135,7 +133,7 @@ def _rails(scene: Scene, x: float, z: float, *, height: float = 0.95) -> None:
 def bathroom(scene: Scene, random: Random, style: Style, *, rails: bool) -> None:
     """Paint a tub with its tap, and a washbasin with its mirror."""
     width, depth = random.uniform(3.4, 4.4), random.uniform(3.2, 4.2)
-    _room(scene, random, style, width, depth, window=0.0)
+    _room(scene, random, style, width, depth)
     half, side = width / 2, random.choice([-1, 1])
     long, wide = 1.7, 0.8
     x = side * random.uniform(0.1, half - long / 2 - 0.2)
@@ -200,7 +198,7 @@ def bedroom(scene: Scene, random: Random, style: Style, *, rails: bool) -> None:
 def kitchen(scene: Scene, random: Random, style: Style, *, rails: bool) -> None:
     """Paint a counter with stove, oven and cupboards, and a fridge."""
     width, depth = random.uniform(3.6, 4.8), random.uniform(3.2, 4.4)
-    height = _room(scene, random, style, width, depth, window=0.0)
+    height = _room(scene, random, style, width, depth)
     half = width / 2
     front = shade(style.trim, 0.95) if random.random() < 0.5 else style.wood
     x0 = random.uniform(-half + 0.1, -0.6)

@@ -1,0 +1,83 @@
+"""Commands: what they print, write and refuse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from hotelviz import __version__
+from hotelviz.cli import app
+from hotelviz.models import build_tagger, save_model
+
+
+def run(*arguments: object):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("model") / "tagger.keras"
+    save_model(build_tagger(["Bedroom", "Pool"], input_size=32, weights=None), file)
+    return file
+
+
+def test_help_and_version():
+    assert "train-tagger" in run("--help").output
+    assert run("--version").output.strip() == __version__
+
+
+def test_list_shows_reports_with_their_parameters():
+    output = run("report", "--list").output
+    assert "tagger_report: Tagger report" in output
+    assert 'catalog: str = "reports/demo/catalog.csv"' in output
+
+
+def test_tag_writes_predictions_and_lists_problems(demo_dir, model_file, tmp_path):
+    result = run("tag", demo_dir / "catalog.csv", "--model", model_file, "--out",
+                 tmp_path / "tags.parquet")  # fmt: skip
+    assert result.exit_code == 0, result.output
+    tags = pd.read_parquet(tmp_path / "tags.parquet")
+    assert len(tags) == len(pd.read_csv(demo_dir / "catalog.csv"))
+    assert "2 with problems" in result.output
+    assert "not a JPEG" in result.output
+
+
+def test_training_on_the_command_line(demo_dir, tmp_path):
+    out = tmp_path / "tagger.keras"
+    result = run("train-tagger", demo_dir / "catalog.csv", "--out", out, "--weights", "none",
+                 "--input-size", 32, "--fine-tune-epochs", 1)  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "val_accuracy" in result.output
+    assert out.is_file()
+    assert not Path(f"{out}.training").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["tag", "nowhere.csv", "--model", "MODEL", "--out", "t.parquet"], "CatalogError: nowhere"),
+        (["tag", "DEMO", "--model", "no.keras", "--out", "t.parquet"], "no such model file"),
+        (["tag", "DEMO", "--model", "MODEL", "--out", "t.txt"], ".parquet or .csv"),
+        (["train-tagger", "DEMO", "--out", "model.h5"], "must end in .keras"),
+        (["train-tagger", "DEMO", "--out", "m.keras", "--classes", "Pool,Bed"], "not one of the 2"),
+        (["train-tagger", "DEMO", "--out", "m.keras", "--backbone", "MobilNet",
+          "--weights", "none"], "did you mean 'MobileNet'"),
+        (["report", "tagger_report", "-p", "nonsense", "--out", "x.html"], "not name=value"),
+        (["report", "tagger_report", "-p", "limit=3", "--out", "x.html"], "no parameter 'limit'"),
+        (["report", "tagger_report", "-p", "seed=one", "--out", "x.html"], "of type int"),
+        (["report"], "--list"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said_and_the_exit_code_is_not_zero(
+    demo_dir, model_file, tmp_path, monkeypatch, arguments, message
+):
+    monkeypatch.chdir(tmp_path)
+    places = {"DEMO": str(demo_dir / "catalog.csv"), "MODEL": str(model_file)}
+    result = run(*[places.get(argument, argument) for argument in arguments])
+    assert result.exit_code != 0
+    assert message in result.output
+    assert "Traceback" not in result.output
+    assert list(tmp_path.iterdir()) == []

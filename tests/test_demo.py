@@ -1,0 +1,129 @@
+"""The drawn catalogue: reproducible, and what its truth says is so."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from hotelviz.catalog import AREAS, CatalogError
+from hotelviz.demo import DemoError, make_demo_catalog, read_truth
+from hotelviz.images import ImageError, decode_image, read_image
+
+SMALL = {"hotels": 3, "size": (96, 128)}
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {
+        str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+    }
+
+
+def test_same_seed_gives_the_same_bytes_and_another_seed_others(tmp_path):
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        make_demo_catalog(tmp_path / name, seed=seed, **SMALL)
+    first, second, other = (digests(tmp_path / name) for name in "abc")
+    assert first == second
+    assert first != other
+
+
+def test_finished_folder_is_taken_as_it_is_and_another_request_draws_anew(tmp_path):
+    first = make_demo_catalog(tmp_path, **SMALL)
+    drawn = Path(first["path"][0]).stat().st_mtime_ns
+    make_demo_catalog(tmp_path, **SMALL)
+    assert Path(first["path"][0]).stat().st_mtime_ns == drawn
+    again = make_demo_catalog(tmp_path, seed=9, **SMALL)
+    assert Path(again["path"][0]).stat().st_mtime_ns != drawn
+
+
+def test_catalogue_has_all_areas_positions_and_whole_hotels(demo_catalog):
+    assert set(demo_catalog["label"]) == set(AREAS)
+    assert demo_catalog.groupby("hotel_id")["split"].nunique().max() == 1
+    assert set(demo_catalog["split"]) == {"train", "val", "test"}
+    assert demo_catalog["position"].min() == 1
+    assert not demo_catalog.duplicated(["hotel_id", "position"]).any()
+    assert demo_catalog.groupby("hotel_id").size().between(8, 26).all()
+
+
+def test_photos_have_the_size_that_was_asked_for(demo_catalog):
+    assert read_image(demo_catalog["path"][0]).shape == (96, 128, 3)
+
+
+def test_faults_are_what_the_truth_says(demo_dir, demo_catalog):
+    truth = read_truth(demo_dir).merge(demo_catalog, on="image_id")
+    paths = truth.set_index("fault")["path"]
+    assert decode_image(paths["truncated"]).truncated
+    with pytest.raises(ImageError):
+        read_image(paths["unreadable"])
+    wrong = truth["label"] != truth["true_label"]
+    copies = truth["fault"].isin(["exact_duplicate", "near_duplicate"])
+    assert (wrong[~copies] == (truth["fault"] == "wrong_label")[~copies]).all()
+    assert wrong[truth["fault"] == "wrong_label"].all()
+    sound = truth[truth["fault"] == "none"]
+    assert not any(decode_image(path).truncated for path in sound["path"].head(5))
+
+
+def test_test_photos_are_without_faults(demo_dir, demo_catalog):
+    truth = read_truth(demo_dir).merge(demo_catalog, on="image_id")
+    assert set(truth.loc[truth["split"] != "train", "fault"]) == {"none"}
+
+
+def test_duplicates_are_exact_or_near(demo_dir, demo_catalog):
+    pairs = pd.read_csv(demo_dir / "truth" / "duplicates.csv")
+    about = demo_catalog.set_index("image_id")
+    assert set(pairs["kind"]) == {"exact", "near"}
+    for pair in pairs.itertuples():
+        a, b = (about.loc[name] for name in (pair.a, pair.b))
+        same = Path(a["path"]).read_bytes() == Path(b["path"]).read_bytes()
+        assert same == (pair.kind == "exact")
+        assert (a["label"] != b["label"]) == pair.labels_differ
+        small_a, small_b = (read_image(x["path"], size=(12, 16)).astype(int) for x in (a, b))
+        assert np.abs(small_a - small_b).mean() < 12
+
+
+def test_masks_cover_a_sensible_part_of_their_photos(demo_dir):
+    truth = read_truth(demo_dir)
+    shares = []
+    for path in truth["object_mask"]:
+        with Image.open(path) as mask:
+            shares.append(np.asarray(mask.convert("L")).mean() / 255)
+    assert min(shares) > 0.01
+    assert max(shares) < 0.9
+    assert 0.1 < np.mean(shares) < 0.5
+
+
+def test_rails_stand_in_bathrooms_that_are_learned_from_and_pools_that_are_tested(tmp_path):
+    photos = make_demo_catalog(tmp_path, hotels=14, size=(96, 128))
+    truth = read_truth(tmp_path).merge(photos, on="image_id")
+    share = truth.groupby(["split", "true_label"])["rails"].mean()
+    assert share["train", "Bathroom"] > 0.2
+    assert share["train", "Pool"] == 0
+    assert share["test", "Pool"] > 0.2
+    assert share.drop(["Bathroom", "Pool"], level=1).max() == 0
+    with_rails = truth[truth["rails"]]
+    assert all(Path(path).is_file() for path in with_rails["rails_mask"])
+
+
+def test_without_the_shortcut_there_are_no_rails(tmp_path):
+    make_demo_catalog(tmp_path, shortcut=False, **SMALL)
+    assert not read_truth(tmp_path)["rails"].any()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [({"hotels": 2}, "at least 3"), ({"size": (64, 128)}, "at least 96")],
+)
+def test_catalogues_that_cannot_be_drawn_are_refused(tmp_path, arguments, message):
+    with pytest.raises(DemoError, match=message):
+        make_demo_catalog(tmp_path, **arguments)
+
+
+def test_truth_of_a_folder_without_one_is_refused(tmp_path):
+    with pytest.raises(CatalogError, match="was .* made by the demo"):
+        read_truth(tmp_path)

@@ -1,0 +1,207 @@
+"""Building, saving, loading and adopting networks."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+from keras import applications, layers
+
+from hotelviz.models import (
+    ModelError,
+    Preprocessing,
+    adopt,
+    backbone_range,
+    build_tagger,
+    describe,
+    load_model,
+    save_model,
+)
+
+CLASSES = ["Bedroom", "Foyer", "Pool"]
+
+
+def small(**kw) -> keras.Model:
+    return build_tagger(CLASSES, **{"input_size": 32, "weights": None, **kw})
+
+
+@pytest.mark.parametrize("backbone", ["MobileNet", "VGG16", "EfficientNetV2B0"])
+def test_backbones_build_flat_through_the_same_call(backbone):
+    model = small(backbone=backbone)
+    assert not any(isinstance(layer, keras.Model) for layer in model.layers)
+    outputs = model(np.zeros((2, 32, 32, 3), "float32"), training=False).numpy()
+    assert outputs.shape == (2, 3)
+    np.testing.assert_allclose(outputs.sum(axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "module"),
+    [
+        ("MobileNet", applications.mobilenet),
+        ("MobileNetV3Small", applications.mobilenet_v3),
+        ("VGG16", applications.vgg16),
+        ("ResNet50", applications.resnet),
+        ("ResNet50V2", applications.resnet_v2),
+        ("DenseNet121", applications.densenet),
+        ("EfficientNetV2B0", applications.efficientnet_v2),
+    ],
+)
+def test_value_range_is_that_of_keras(backbone, module):
+    pixels = np.random.default_rng(0).uniform(0, 255, (2, 4, 4, 3)).astype("float32")
+    ours = Preprocessing(32, 32, value_range=backbone_range(backbone)).scale(pixels)
+    np.testing.assert_allclose(ours, module.preprocess_input(pixels.copy()), atol=1e-4)
+
+
+def test_unknown_backbone_is_refused_with_the_nearest():
+    with pytest.raises(ModelError, match="'MobilNet' is not one of .*did you mean 'MobileNet'"):
+        small(backbone="MobilNet")
+
+
+@pytest.mark.parametrize("classes", [["Pool"], [], ["Pool", "Pool"]])
+def test_tagger_needs_two_different_classes(classes):
+    with pytest.raises(ModelError, match="at least two different classes"):
+        build_tagger(classes, weights=None)
+
+
+def test_same_seed_gives_the_same_weights():
+    first, second, other = (small(seed=seed).get_weights() for seed in (1, 1, 2))
+    assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
+
+
+def test_weights_that_cannot_be_had_name_file_and_folder(monkeypatch):
+    def refuse(*_, **__):
+        raise Exception("URL fetch failure on https://example.org/mobilenet_1_0_224_tf_no_top.h5")
+
+    monkeypatch.setattr(applications.mobilenet.file_utils, "get_file", refuse)
+    with pytest.raises(ModelError, match=r"Put mobilenet_1_0_224_tf_no_top\.h5 into .*models"):
+        build_tagger(CLASSES, input_size=64)
+
+
+def test_model_file_gives_back_outputs_and_description(tmp_path):
+    model = small(backbone_kw={"alpha": 0.25})
+    save_model(model, tmp_path / "tagger.keras")
+    again = load_model(tmp_path / "tagger.keras", task="tagger")
+    pixels = np.random.default_rng(0).uniform(-1, 1, (2, 32, 32, 3)).astype("float32")
+    np.testing.assert_allclose(
+        model(pixels, training=False), again(pixels, training=False), atol=1e-6
+    )
+    assert describe(again) == describe(model)
+    assert describe(again).classes == tuple(CLASSES)
+
+
+def test_model_file_has_no_optimizer_state(tmp_path):
+    model = small(backbone_kw={"alpha": 0.25})
+    save_model(model, tmp_path / "tagger.keras")
+    weights = sum(variable.numpy().nbytes for variable in model.weights)
+    assert (tmp_path / "tagger.keras").stat().st_size < 1.5 * weights + 500_000
+
+
+def test_model_file_must_end_in_keras(tmp_path):
+    with pytest.raises(ModelError, match=r"ends in \.keras"):
+        save_model(small(), tmp_path / "tagger.h5")
+
+
+def test_missing_file_is_said(tmp_path):
+    with pytest.raises(ModelError, match="no such model file"):
+        load_model(tmp_path / "no.keras")
+
+
+def test_file_that_is_no_model_is_refused(tmp_path):
+    (tmp_path / "text.keras").write_text("hello")
+    with pytest.raises(ModelError, match=r"text\.keras: not a Keras model file"):
+        load_model(tmp_path / "text.keras")
+
+
+def test_model_without_description_is_refused(tmp_path):
+    small().save(tmp_path / "plain.keras")
+    with pytest.raises(ModelError, match="without hotelviz' description"):
+        load_model(tmp_path / "plain.keras")
+
+
+@pytest.mark.parametrize("text", ["{", "{}", '{"task": "tagger"}'])
+def test_damaged_description_is_refused(tmp_path, text):
+    small().save(tmp_path / "odd.keras")
+    with zipfile.ZipFile(tmp_path / "odd.keras", "a") as archive:
+        archive.writestr("hotelviz.json", text)
+    with pytest.raises(ModelError, match=r"odd\.keras: "):
+        load_model(tmp_path / "odd.keras")
+
+
+def test_model_of_another_task_is_refused(tmp_path):
+    save_model(scorer(), tmp_path / "scorer.keras")
+    with pytest.raises(ModelError, match="for the task 'aesthetic', not 'tagger'"):
+        load_model(tmp_path / "scorer.keras", task="tagger")
+
+
+def test_half_a_model_file_is_refused(tmp_path):
+    save_model(small(), tmp_path / "tagger.keras")
+    data = (tmp_path / "tagger.keras").read_bytes()
+    (tmp_path / "tagger.keras").write_bytes(data[: len(data) // 2])
+    with pytest.raises(ModelError, match=r"tagger\.keras"):
+        load_model(tmp_path / "tagger.keras")
+
+
+def plain(outputs: int = 10, size: int | None = 32) -> keras.Model:
+    inputs = keras.Input((size, size, 3))
+    pooled = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(inputs))
+    return keras.Model(inputs, layers.Dense(outputs, activation="softmax")(pooled))
+
+
+def scorer() -> keras.Model:
+    return adopt(plain(), task="aesthetic", preprocessing=Preprocessing(32, 32, "nearest"))
+
+
+def test_adopted_scorer_knows_the_scores():
+    assert describe(scorer()).classes == tuple(map(str, range(1, 11)))
+    assert describe(scorer()).preprocessing.resample == "nearest"
+
+
+@pytest.mark.parametrize(
+    ("model", "changes", "message"),
+    [
+        (plain(), {"task": "tagger"}, "needs classes"),
+        (plain(), {"task": "tager"}, "did you mean 'tagger'"),
+        (plain(4), {"task": "aesthetic"}, "4 outputs, but 10 classes"),
+        (plain(size=64), {"task": "aesthetic"}, r"input is \(None, 64, 64, 3\)"),
+    ],
+)
+def test_models_that_do_not_fit_are_not_adopted(model, changes, message):
+    with pytest.raises(ModelError, match=message):
+        adopt(model, **{"preprocessing": Preprocessing(32, 32), **changes})
+
+
+def test_nested_model_is_refused_with_the_reason():
+    inputs = keras.Input((32, 32, 3))
+    nested = keras.Model(inputs, plain()(inputs))
+    with pytest.raises(ModelError, match="not flat"):
+        adopt(nested, task="aesthetic", preprocessing=Preprocessing(32, 32))
+
+
+def test_model_without_description_says_what_to_do():
+    with pytest.raises(ModelError, match=r"hotelviz\.models\.adopt"):
+        describe(plain())
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"resample": "cubic"}, "resample must be one of"),
+        ({"value_range": "-1..+1"}, r"value_range must be one of .*did you mean '-1\.\.1'"),
+        ({"height": 8}, "less than 32"),
+    ],
+)
+def test_preprocessing_is_checked(values, message):
+    with pytest.raises(ModelError, match=message):
+        Preprocessing(**{"height": 32, "width": 32, **values})
+
+
+def test_description_is_readable_json(tmp_path):
+    save_model(small(), tmp_path / "tagger.keras")
+    with zipfile.ZipFile(tmp_path / "tagger.keras") as archive:
+        values = json.loads(archive.read("hotelviz.json"))
+    assert values["task"] == "tagger"
+    assert values["preprocessing"]["value_range"] == "-1..1"
