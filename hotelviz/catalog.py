@@ -430,7 +430,7 @@ def split_catalog(
     labelled = catalog[catalog["label"].notna()]
     hotels_of = labelled.groupby("label")["hotel_id"].nunique()
     rare = hotels_of.index[hotels_of < 3]
-    if len(rare):
+    if labelled["hotel_id"].nunique() >= 3 and len(rare):
         warnings.warn(
             f"fewer than 3 hotels have {', '.join(rare)}: kept for training, not tested",
             stacklevel=2,

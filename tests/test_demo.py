@@ -125,5 +125,5 @@ def test_catalogues_that_cannot_be_drawn_are_refused(tmp_path, arguments, messag
 
 
 def test_truth_of_a_folder_without_one_is_refused(tmp_path):
-    with pytest.raises(CatalogError, match="was .* made by the demo"):
+    with pytest.raises(CatalogError, match=r"was .* made by the demo"):
         read_truth(tmp_path)

@@ -175,8 +175,9 @@ def read_truth(directory: str | os.PathLike[str]) -> pd.DataFrame:
     file = directory / "truth" / "truth.csv"
     if not file.is_file():
         raise CatalogError(f"{file}: there is no such file; was {directory} made by the demo?")
-    truth = pd.read_csv(file, dtype={"image_id": str})
-    for column in ("object_mask", "rails_mask"):
+    masks = ["object_mask", "rails_mask"]
+    truth = pd.read_csv(file, dtype=dict.fromkeys(["image_id", *masks], str))
+    for column in masks:
         truth[column] = str(directory) + "/" + truth[column]
     return truth
 
