@@ -27,7 +27,7 @@ import pandas as pd
 #: How much a photo counts beside one of a hotel's own: house photos are easy and many, those from
 #: public sets are noisy.
 WEIGHTS = {"houses": 0.3, "enriched": 0.5}
-AREAS_SETTINGS = {"fine_tune_epochs": 3, "fine_tune_learning_rate": 2e-4, "dropout": 0.3}
+AREAS_SETTINGS = {"fine_tune_epochs": 2, "fine_tune_learning_rate": 2e-4, "dropout": 0.3}
 HOUSES_SETTINGS = {"fine_tune_epochs": 3}
 
 #: must-show -> what is wanted -> what was measured

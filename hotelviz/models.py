@@ -12,6 +12,7 @@ import dataclasses
 import json
 import os
 import re
+import warnings
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -354,12 +355,14 @@ def _backbone(
         raise ModelError(f"weights must be 'imagenet' or None, not {weights!r}")
     try:
         # Some networks have weights per input size; without a size Keras takes the standard ones.
-        pretrained = build(
-            include_top=False, weights="imagenet", input_shape=(None, None, 3), **backbone_kw
-        )
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="`input_shape` is undefined")
+            pretrained = build(
+                include_top=False, weights="imagenet", input_shape=(None, None, 3), **backbone_kw
+            )
     except Exception as error:  # keras.utils.get_file raises a plain Exception
         file = re.search(r"[\w.-]+\.h5", str(error))
-        folder = Path(keras.config.keras_home()) / "models"
+        folder = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "models"
         raise ModelError(
             f"the ImageNet weights of {name} cannot be had ({error}). Put "
             f"{file.group() if file else 'their .h5 file'} into {folder} (KERAS_HOME says where "
