@@ -176,10 +176,11 @@ def _read_table(path: Path, encoding: str) -> pd.DataFrame:
         )
     try:
         # Everything as text first: '007' is a hotel, not the number 7, and 'NA' may be a name.
-        return pd.read_csv(
+        frame = pd.read_csv(
             path,
             dtype=str,
             keep_default_na=False,
+            skip_blank_lines=False,
             encoding="utf-8-sig" if encoding.lower().replace("_", "-") == "utf-8" else encoding,
         )
     except UnicodeDecodeError as error:
@@ -188,6 +189,11 @@ def _read_table(path: Path, encoding: str) -> pd.DataFrame:
         raise CatalogError(f"{path}: the file is empty; expected a header and rows") from error
     except pd.errors.ParserError as error:
         raise CatalogError(f"{path}: not a readable CSV file: {error}") from error
+    except LookupError as error:
+        raise CatalogError(f"{path}: there is no encoding {encoding!r}") from error
+    if not isinstance(frame.index, pd.RangeIndex):
+        raise CatalogError(f"{path}: the rows have more fields than the header has columns")
+    return frame
 
 
 def _where_not_text(path: Path, encoding: str) -> str:
@@ -459,6 +465,11 @@ def split_catalog(
     test_folds, val_folds = (
         max(1, round(share * folds)) if share else 0 for share in (test, validation)
     )
+    if test_folds + val_folds >= folds:
+        raise CatalogError(
+            f"{hotels} hotels are too few to keep test={test} and validation={validation} of them "
+            "out of training"
+        )
     for part in parts[:test_folds]:
         split[part] = "test"
     for part in parts[test_folds : test_folds + val_folds]:

@@ -269,7 +269,7 @@ def run_report(
     with tempfile.TemporaryDirectory(prefix="hotelviz-") as folder:
         executed = Path(folder) / "executed.ipynb"
         try:
-            with _inline_figures():
+            with _kernel_environment():
                 papermill.execute_notebook(
                     str(source),
                     str(executed),
@@ -289,17 +289,22 @@ def run_report(
 
 
 @contextmanager
-def _inline_figures() -> Iterator[None]:
-    """Let figures of the kernel come out as pictures, whatever the environment asks for."""
-    before = os.environ.get("MPLBACKEND")
-    os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
+def _kernel_environment() -> Iterator[None]:
+    """Let the kernel's figures come out as pictures, and keep TensorFlow's start-up notes out."""
+    wanted = {
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
     try:
         yield
     finally:
-        if before is None:
-            del os.environ["MPLBACKEND"]
-        else:
-            os.environ["MPLBACKEND"] = before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _indented(text: str) -> str:
@@ -331,6 +336,9 @@ def _to_html(notebook: NotebookNode, name: str) -> str:
     headlines: list[dict[str, str]] = []
     contents: list[tuple[str, str]] = []
     heading = title = _title(notebook) or name
+    if notebook.cells and notebook.cells[0].source.startswith("# "):
+        # The page's header shows it.
+        notebook.cells[0].source = notebook.cells[0].source.partition("\n")[2]
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             for line in cell.source.splitlines():

@@ -112,6 +112,7 @@ def predict_tags(
     run = forward(model)
     probabilities = np.full((len(catalog), len(info.classes)), np.nan, "float32")
     problems = np.full(len(catalog), "", dtype=object)
+    readable = np.zeros(len(catalog), dtype=bool)
     batches = iterate_images(
         catalog["path"],
         size=info.preprocessing.size,
@@ -120,13 +121,13 @@ def predict_tags(
     )
     with tqdm(total=len(catalog), unit="photo", desc="tagging", disable=not progress) as bar:
         for batch in batches:
+            readable[batch.rows] = True
             if len(batch.rows):
                 probabilities[batch.rows] = run(batch.pixels)
             for row, problem in batch.problems.items():
                 problems[row] = problem
             unreadable = set(batch.problems).difference(batch.rows.tolist())
             bar.update(len(batch.rows) + len(unreadable))
-    readable = ~np.isnan(probabilities[:, 0])
     best = np.where(readable[:, None], probabilities, 0).argmax(1)
     predicted = pd.Series(np.asarray(info.classes, dtype=object)[best], dtype="str")
     return pd.concat(

@@ -213,4 +213,5 @@ def _tagger_photos(
     own = rows["weight"].to_numpy(dtype=float) if "weight" in rows else np.ones(len(rows))
     totals = np.bincount(numbers, weights=own, minlength=len(classes))
     weights = own * totals[numbers] ** -balance
-    return Photos(pixels, targets, (weights / max(weights.mean(), 1e-9)).astype("float32"))
+    mean = weights.mean() if len(weights) else 1.0
+    return Photos(pixels, targets, (weights / mean).astype("float32"))

@@ -95,6 +95,8 @@ def test_folder_without_folders_is_refused(tmp_path):
         ("1.jpg,a,1.5,Pool\n", r"column 'position': '1.5'"),
         (",a,1,Pool\n,b,1,Pool\n", r"row 2, column 'path'.*is empty.*1 more rows likewise"),
         ("", "has no photos"),
+        ("1.jpg,a,1,Pool\n\n2.jpg,a,2,Pol\n", r"row 3, column 'path'"),
+        ("1.jpg,a,1,Pool,\n2.jpg,a,2,Pool,\n", "more fields than the header"),
     ],
 )  # fmt: skip
 def test_wrong_rows_are_named(csv, rows, message):
@@ -141,6 +143,11 @@ def test_latin1_is_refused_with_its_row_and_read_when_said(csv):
     with pytest.raises(CatalogError, match=r"row 3: byte 0xe2 is not utf-8; save it as UTF-8"):
         read_catalog(file)
     assert read_catalog(file, encoding="latin-1")["image_id"][1] == "château.jpg"
+
+
+def test_unknown_encoding_is_said(csv):
+    with pytest.raises(CatalogError, match="no encoding 'utf-9'"):
+        read_catalog(csv(HEADER), encoding="utf-9")
 
 
 def test_label_with_markup_is_text(csv):
@@ -219,6 +226,7 @@ def test_unlabelled_photos_belong_to_no_split():
     ("photos", "shares", "message"),
     [
         (many(2), {}, "too few to split"),
+        (many(3), {"test": 0.5}, "too few to keep test=0.5"),
         (many(9).drop(columns="label"), {}, "no labels"),
         (many(9), {"test": 0.8, "validation": 0.3}, "must be shares"),
     ],

@@ -92,7 +92,7 @@ def test_page_fetches_nothing_and_runs_no_script(page):
 
 def test_markup_in_data_is_escaped(page):
     assert EVIL not in page.read_text()
-    assert page.read_text().count("&lt;script&gt;") == 3  # parameter, table, printed
+    assert page.read_text().count("&lt;script&gt;") >= 3  # parameter, table, printed
 
 
 def test_page_shows_title_date_and_parameters(page):

@@ -130,6 +130,25 @@ def _rails(scene: Scene, x: float, z: float, *, height: float = 0.95) -> None:
         scene.tube(arc, 0.075, (196, 204, 212), mark="rails", nearer=0.6)
 
 
+def _tiles(
+    scene: Scene,
+    x: tuple[float, float],
+    y: tuple[float, float],
+    z: float,
+    colour: Colour,
+    *,
+    side: float = 0.2,
+) -> None:
+    """Add the tiles that keep a wall dry behind a tub or a stove."""
+    corners = [(x[0], y[0], z), (x[1], y[0], z), (x[1], y[1], z), (x[0], y[1], z)]
+    scene.quad(corners, colour, mark="object", nearer=-0.6)
+    seam = shade(colour, 0.85)
+    for left in np.arange(x[0], x[1], side):
+        scene.tube([(left, y[0], z), (left, y[1], z)], 0.012, seam, mark="object", nearer=-0.5)
+    for low in np.arange(y[0], y[1], side):
+        scene.tube([(x[0], low, z), (x[1], low, z)], 0.012, seam, mark="object", nearer=-0.5)
+
+
 def bathroom(scene: Scene, random: Random, style: Style, *, rails: bool) -> None:
     """Paint a tub with its tap, and a washbasin with its mirror."""
     width, depth = random.uniform(3.4, 4.4), random.uniform(3.2, 4.2)
@@ -150,6 +169,8 @@ def bathroom(scene: Scene, random: Random, style: Style, *, rails: bool) -> None
     scene.tube([(tap, 0.6, z + wide - 0.03), (tap, 0.95, z + wide - 0.03), (tap, 0.92, z + 0.5)],
                0.07, CHROME, mark="object", nearer=0.7)  # fmt: skip
     basin = -side * random.uniform(0.5, half - 0.55)
+    tiled = (min(x0, basin - 0.45), max(x1, basin + 0.45))
+    _tiles(scene, tiled, (0.5, 1.5), depth - 0.01, shade(GLASS, random.uniform(0.85, 1.05)))
     zb = depth - 0.5
     scene.box((basin - 0.4, basin + 0.4), (0, 0.82), (zb, depth), shade(style.wood, 1.0))
     scene.cylinder((basin, zb + 0.22), (0.82, 0.95), 0.26, WHITE, top=0.31, mark="object")
@@ -207,6 +228,7 @@ def kitchen(scene: Scene, random: Random, style: Style, *, rails: bool) -> None:
     scene.box((x0, x1), (0, 0.88), (z, depth), front, mark="object")
     scene.box((x0 - 0.02, x1 + 0.02), (0.88, 0.93), (z - 0.03, depth), shade(style.stone, 0.7),
               mark="object", shadow=False, nearer=0.2)  # fmt: skip
+    _tiles(scene, (x0, x1), (0.9, 1.5), depth - 0.01, shade(style.stone, random.uniform(0.85, 1.1)))
     count = max(2, round((x1 - x0) / 0.5))
     edges = np.linspace(x0, x1, count + 1)
     for edge in edges[1:-1]:
