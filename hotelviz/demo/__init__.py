@@ -26,7 +26,7 @@ from hotelviz.files import atomic_path
 __all__ = ["DemoError", "make_demo_catalog", "read_truth"]
 
 #: Changes whenever the drawings do, so that an older folder is drawn anew.
-_VERSION = 2
+_VERSION = 3
 
 #: How often a hotel has a photo of each area; some areas are missing in some hotels.
 _PHOTOS_OF = {

@@ -139,7 +139,7 @@ def _tiles(
     *,
     side: float = 0.2,
 ) -> None:
-    """Add the tiles that keep a wall dry behind a tub or a stove."""
+    """Add the tiles that keep the wall behind a stove clean."""
     corners = [(x[0], y[0], z), (x[1], y[0], z), (x[1], y[1], z), (x[0], y[1], z)]
     scene.quad(corners, colour, mark="object", nearer=-0.6)
     seam = shade(colour, 0.85)
@@ -169,8 +169,6 @@ def bathroom(scene: Scene, random: Random, style: Style, *, rails: bool) -> None
     scene.tube([(tap, 0.6, z + wide - 0.03), (tap, 0.95, z + wide - 0.03), (tap, 0.92, z + 0.5)],
                0.07, CHROME, mark="object", nearer=0.7)  # fmt: skip
     basin = -side * random.uniform(0.5, half - 0.55)
-    tiled = (min(x0, basin - 0.45), max(x1, basin + 0.45))
-    _tiles(scene, tiled, (0.5, 1.5), depth - 0.01, shade(GLASS, random.uniform(0.85, 1.05)))
     zb = depth - 0.5
     scene.box((basin - 0.4, basin + 0.4), (0, 0.82), (zb, depth), shade(style.wood, 1.0))
     scene.cylinder((basin, zb + 0.22), (0.82, 0.95), 0.26, WHITE, top=0.31, mark="object")
