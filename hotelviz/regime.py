@@ -235,6 +235,25 @@ def _cosine(settings: Mapping[str, Any]) -> callbacks.Callback:
     )
 
 
+class _WarmUp(callbacks.Callback):
+    """Raise the learning rate evenly over the first epoch.
+
+    Adam's first steps are as long as the learning rate whatever the gradient is; at full length
+    they would undo what the backbone has learned before.
+    """
+
+    def __init__(self, learning_rate: float, steps: int) -> None:
+        super().__init__()
+        self.learning_rate, self.steps, self.warming = learning_rate, steps, False
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
+        self.warming = epoch == 0
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
+        if self.warming:
+            self.model.optimizer.learning_rate = self.learning_rate * (batch + 1) / self.steps
+
+
 def _best(folder: Path, val: Photos, past: list[dict[str, Any]]) -> callbacks.ModelCheckpoint:
     """Keep the weights of the best epoch (without validation photos: of the last one)."""
     return callbacks.ModelCheckpoint(
@@ -350,7 +369,14 @@ def _fit_all(
                 *([callbacks.SwapEMAWeights(swap_on_epoch=True)] if pretrained else []),
                 log,
                 best,
-                *(_stop_and_slow(val, settings["patience"]) if pretrained else [_cosine(settings)]),
+                *(
+                    [
+                        _WarmUp(settings["fine_tune_learning_rate"], steps),
+                        *_stop_and_slow(val, settings["patience"]),
+                    ]
+                    if pretrained
+                    else [_cosine(settings)]
+                ),
                 backup,
                 callbacks.LambdaCallback(on_epoch_end=lambda *_: bar.update()),
             ],

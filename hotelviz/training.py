@@ -38,7 +38,7 @@ def train_tagger(
     head_epochs: int = 40,
     fine_tune_epochs: int = 12,
     head_learning_rate: float = 1e-3,
-    fine_tune_learning_rate: float = 1e-4,
+    fine_tune_learning_rate: float = 3e-5,
     batch_size: int = 32,
     augmentation: Augmentation | None = _AUGMENTATION,
     class_balance: float = 0.5,

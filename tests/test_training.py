@@ -46,10 +46,10 @@ def test_pretrained_networks_learn_in_two_phases(demo_catalog, pretrained):
     table = history(model)
     assert table["phase"].to_list() == ["head", "head", "fine_tune", "fine_tune"]
     assert table["epoch"].to_list() == [1, 2, 3, 4]
-    assert table["learning_rate"].to_list() == pytest.approx([1e-3, 1e-3, 1e-4, 1e-4])
+    assert table["learning_rate"].to_list() == pytest.approx([1e-3, 1e-3, 3e-5, 3e-5])
     assert {"loss", "accuracy", "val_loss", "val_accuracy"} <= set(table)
     settings = describe(model).training["settings"]
-    assert settings["fine_tune_learning_rate"] == 1e-4
+    assert settings["fine_tune_learning_rate"] == 3e-5
     assert describe(model).training["photos"]["train"] > 0
 
 
