@@ -172,7 +172,7 @@ def class_contributions(
     chosen = _class_numbers(target, classes, len(pixels))
     run = compiled(model, "cam", lambda: _cam_function(model))
     parts = [
-        np.asarray(run(pixels[start : start + batch_size], chosen[start : start + batch_size]))
+        run(pixels[start : start + batch_size], chosen[start : start + batch_size])[0]
         for start in range(0, len(pixels), batch_size)
     ]
     return np.concatenate(parts) if parts else np.zeros((0, 1, 1), "float32")
@@ -199,22 +199,25 @@ def _cam_function(model: keras.Model) -> Callable[..., Any]:
     import keras
     import tensorflow as tf
 
-    from hotelviz.models import describe
+    from hotelviz.models import describe, frozen
 
     pooled = _pooled(model)
     dense = next(layer for layer in model.layers[::-1] if isinstance(layer, keras.layers.Dense))
     both = keras.Model(model.input, [pooled.input, model.output])
-    scale = describe(model).preprocessing.scale
+    preprocessing = describe(model).preprocessing
 
-    @tf.function(reduce_retracing=True)
     def run(pixels: tf.Tensor, chosen: tf.Tensor) -> tf.Tensor:
-        features, outputs = both(scale(tf.cast(pixels, tf.float32)), training=False)
+        features, outputs = both(preprocessing.scale(tf.cast(pixels, tf.float32)), training=False)
         predicted = tf.argmax(outputs, axis=1, output_type=tf.int32)
         kernel = tf.transpose(tf.convert_to_tensor(dense.kernel))
         weights = tf.gather(kernel, tf.where(chosen < 0, predicted, chosen))
         return tf.einsum("nhwk,nk->nhw", tf.cast(features, tf.float32), weights)
 
-    return run
+    return frozen(
+        run,
+        tf.TensorSpec((None, *preprocessing.size, 3), tf.uint8),
+        tf.TensorSpec((None,), tf.int32),
+    )
 
 
 def _pooled(model: keras.Model) -> keras.layers.Layer:

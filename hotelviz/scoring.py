@@ -8,7 +8,6 @@ read says why instead of being dropped.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import keras
 import numpy as np
@@ -17,7 +16,7 @@ import tensorflow as tf
 from tqdm.auto import tqdm
 
 from hotelviz.images import iterate_images
-from hotelviz.models import ModelError, compiled, describe
+from hotelviz.models import ModelError, compiled, describe, frozen
 
 __all__ = ["forward", "predict_tags"]
 
@@ -25,7 +24,8 @@ __all__ = ["forward", "predict_tags"]
 def forward(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     """Give the function from 8-bit pixels to the model's outputs.
 
-    One call of a compiled function is about twice as fast as ``model.predict`` on two cores.
+    It is compiled once for each model, with the weights that the model has then: about 1.5 times as
+    fast as ``model.predict`` on two cores.
 
     Parameters
     ----------
@@ -44,17 +44,13 @@ def forward(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     >>> forward(model)(np.zeros((3, 32, 32, 3), "uint8")).shape
     (3, 2)
     """
-    scale = describe(model).preprocessing.scale
+    preprocessing = describe(model).preprocessing
+    signature = (None, *preprocessing.size, 3)
 
-    def make() -> Callable[..., Any]:
-        @tf.function(reduce_retracing=True)
-        def run(pixels: tf.Tensor) -> tf.Tensor:
-            return model(scale(tf.cast(pixels, tf.float32)), training=False)
+    def outputs(pixels: tf.Tensor) -> tf.Tensor:
+        return model(preprocessing.scale(tf.cast(pixels, tf.float32)), training=False)
 
-        return run
-
-    run = compiled(model, "forward", make)
-    signature = (None, *describe(model).preprocessing.size, 3)
+    run = compiled(model, "forward", lambda: frozen(outputs, tf.TensorSpec(signature, tf.uint8)))
 
     def call(pixels: np.ndarray) -> np.ndarray:
         if pixels.dtype != np.uint8 or pixels.shape[1:] != signature[1:]:
@@ -62,7 +58,7 @@ def forward(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
                 f"the model takes uint8 pixels of shape {signature}, "
                 f"not {pixels.dtype} {pixels.shape}"
             )
-        return np.asarray(run(pixels))
+        return run(pixels)[0]
 
     return call
 
