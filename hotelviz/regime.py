@@ -20,7 +20,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -31,9 +31,9 @@ from tqdm.auto import tqdm
 
 from hotelviz.files import atomic_path
 from hotelviz.images import iterate_images
-from hotelviz.models import describe
+from hotelviz.models import describe, head_layers, pooled_layer
 
-__all__ = ["Augmentation", "Photos", "decode_once", "fit_two_phases", "work_folder"]
+__all__ = ["Augmentation", "Objective", "Photos", "decode_once", "fit_two_phases", "work_folder"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,6 +104,13 @@ class Photos:
     weights: np.ndarray
 
 
+class Objective(NamedTuple):
+    """What a training makes small, and the metrics that its history shows beside that."""
+
+    loss: Any
+    metrics: tuple[Any, ...]
+
+
 @contextmanager
 def work_folder(
     checkpoint_dir: str | os.PathLike[str] | None, settings: Mapping[str, Any]
@@ -125,7 +132,7 @@ def work_folder(
 
 
 def decode_once(
-    rows: pd.DataFrame, size: int, file: Path, progress: bool
+    rows: pd.DataFrame, size: int, file: Path, *, resample: str, progress: bool
 ) -> tuple[np.ndarray, list[int], list[dict[str, str]]]:
     """Decode photos into a memory-mapped array; rows that were read; the problems met."""
     about = file.with_suffix(".json")
@@ -138,7 +145,7 @@ def decode_once(
             tqdm(total=len(rows), unit="photo", desc="decoding", disable=not progress) as bar,
         ):
             pixels = np.lib.format.open_memmap(temporary, mode="w+", dtype="uint8", shape=shape)
-            for batch in iterate_images(rows["path"], size=(size, size)):
+            for batch in iterate_images(rows["path"], size=(size, size), resample=resample):
                 pixels[len(kept) : len(kept) + len(batch.rows)] = batch.pixels
                 kept += batch.rows.tolist()
                 problems += [
@@ -186,6 +193,7 @@ def fit_two_phases(
     model: keras.Model,
     train: Photos,
     val: Photos,
+    objective: Objective,
     settings: Mapping[str, Any],
     augmentation: Augmentation | None,
     folder: Path,
@@ -194,24 +202,26 @@ def fit_two_phases(
     """Run both phases on `model`; their history."""
     rows: list[dict[str, Any]] = []
     if settings["head_epochs"]:
-        rows += _fit_head(model, train, val, settings, folder, progress)
+        rows += _fit_head(model, train, val, objective, settings, folder, progress)
     if settings["fine_tune_epochs"]:
-        rows += _fit_all(model, train, val, settings, augmentation, folder, progress)
+        rows += _fit_all(model, train, val, objective, settings, augmentation, folder, progress)
     return [{**row, "epoch": number} for number, row in enumerate(rows, start=1)]
 
 
 def _compile(
     network: keras.Model,
+    objective: Objective,
     learning_rate: float,
-    settings: Mapping[str, Any],
     *,
     average: bool = False,
+    mixed: bool = False,
 ) -> None:
+    # The average over about the last 100 steps errs less than any single step's weights.
+    optimizer = keras.optimizers.Adam(learning_rate, use_ema=average, ema_momentum=0.99)
     network.compile(
-        # The average over about the last 100 steps errs less than any single step's weights.
-        keras.optimizers.Adam(learning_rate, use_ema=average, ema_momentum=0.99),
-        keras.losses.CategoricalCrossentropy(label_smoothing=settings["label_smoothing"]),
-        metrics=["accuracy"],
+        keras.optimizers.LossScaleOptimizer(optimizer) if mixed else optimizer,
+        objective.loss,
+        metrics=list(objective.metrics),
         weighted_metrics=[],
     )
 
@@ -272,7 +282,7 @@ def _features(
 ) -> np.ndarray:
     """Compute the pooled backbone features; photos are resized to the input on the way."""
     preprocessing = describe(model).preprocessing
-    pooled = model.get_layer("pooled")
+    pooled = pooled_layer(model)
     body = keras.Model(model.input, pooled.output)
 
     @tf.function(reduce_retracing=True)
@@ -293,6 +303,7 @@ def _fit_head(
     model: keras.Model,
     train: Photos,
     val: Photos,
+    objective: Objective,
     settings: Mapping[str, Any],
     folder: Path,
     progress: bool,
@@ -306,8 +317,11 @@ def _fit_head(
         [_features(model, train.pixels, mirror=mirror, progress=progress) for mirror in mirrored]
     )
     inputs = keras.Input(features.shape[1:])
-    head = keras.Model(inputs, model.get_layer("probabilities")(model.get_layer("dropout")(inputs)))
-    _compile(head, settings["head_learning_rate"], settings)
+    outputs = inputs
+    for layer in head_layers(model):
+        outputs = layer(outputs)
+    head = keras.Model(inputs, outputs)
+    _compile(head, objective, settings["head_learning_rate"])
     log, best = _Log(log_file, "head"), _best(folder, val, [])
     head.fit(
         features,
@@ -331,22 +345,26 @@ def _fit_all(
     model: keras.Model,
     train: Photos,
     val: Photos,
+    objective: Objective,
     settings: Mapping[str, Any],
     augmentation: Augmentation | None,
     folder: Path,
     progress: bool,
 ) -> list[dict[str, Any]]:
     pretrained = settings["weights"] is not None
-    norms = [layer for layer in model.layers if isinstance(layer, layers.BatchNormalization)]
+    mixed = _has_gpu()
+    # A second model: the one that is saved stays without optimizer state, and in float32.
+    network = _in_mixed_precision(model) if mixed else keras.Model(model.input, model.output)
+    norms = [layer for layer in network.layers if isinstance(layer, layers.BatchNormalization)]
     for layer in norms:
         if pretrained:
             layer.trainable = False
         else:
             # Few steps an epoch: the statistics have to follow the weights more closely.
             layer.momentum = 0.9
-    # A second model of the same layers: the one that is saved stays without optimizer state.
-    network = keras.Model(model.input, model.output)
-    _compile(network, settings["fine_tune_learning_rate"], settings, average=pretrained)
+    _compile(
+        network, objective, settings["fine_tune_learning_rate"], average=pretrained, mixed=mixed
+    )
     log = _Log(folder / "fine_tune.json", "fine_tune" if pretrained else "from_scratch")
     backup = callbacks.BackupAndRestore(folder / "backup", double_checkpoint=True)
     metadata = folder / "backup" / "training_metadata.json"
@@ -385,7 +403,26 @@ def _fit_all(
     network.load_weights(best.filepath)
     for layer in norms:
         layer.trainable = True
+    if mixed:
+        model.set_weights(network.get_weights())
     return log.rows
+
+
+def _has_gpu() -> bool:
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+def _in_mixed_precision(model: keras.Model) -> keras.Model:
+    """Copy a network so that it computes in float16; its weights and outputs stay in float32."""
+    last = model.layers[-1].name
+
+    def convert(layer: keras.layers.Layer) -> keras.layers.Layer:
+        policy = "float32" if layer.name == last else "mixed_float16"
+        return type(layer).from_config({**layer.get_config(), "dtype": policy})
+
+    network = keras.models.clone_model(model, clone_function=convert)
+    network.set_weights(model.get_weights())
+    return network
 
 
 def _training_batches(

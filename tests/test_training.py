@@ -13,7 +13,7 @@ from hotelviz import regime, training
 from hotelviz.catalog import CatalogError
 from hotelviz.models import describe, load_model, save_model
 from hotelviz.regime import Augmentation
-from hotelviz.training import history, train_tagger
+from hotelviz.training import history, train_aesthetic, train_tagger
 
 QUICK = {
     "input_size": 32,
@@ -247,14 +247,104 @@ def test_rare_classes_weigh_more():
     import pandas as pd
 
     rows = pd.DataFrame({"label": ["a"] * 16 + ["b"] * 4})
-    photos = training._tagger_photos(np.zeros((20, 2, 2, 3)), rows, ["a", "b"], 0.5)
-    assert photos.weights[-1] / photos.weights[0] == pytest.approx(2.0)
-    assert photos.weights.mean() == pytest.approx(1.0)
+    weights = training.balanced_weights(rows, 0.5)
+    assert weights[-1] / weights[0] == pytest.approx(2.0)
 
 
 def test_weights_of_the_catalogue_count():
     import pandas as pd
 
     rows = pd.DataFrame({"label": ["a", "a", "b"], "weight": [0.5, 1.5, 2.0]})
-    photos = training._tagger_photos(np.zeros((3, 2, 2, 3)), rows, ["a", "b"], 1.0)
-    assert (photos.weights / photos.weights[0]).tolist() == pytest.approx([1, 3, 4])
+    weights = training.balanced_weights(rows, 1.0)
+    assert (weights / weights[0]).tolist() == pytest.approx([1, 3, 4])
+
+
+def test_training_on_a_gpu_computes_in_float16_and_saves_float32(
+    demo_catalog, monkeypatch, pretrained
+):
+    monkeypatch.setattr(regime, "_has_gpu", lambda: True)
+    networks = []
+    original = regime._in_mixed_precision
+
+    def keep(model):
+        networks.append(original(model))
+        return networks[-1]
+
+    monkeypatch.setattr(regime, "_in_mixed_precision", keep)
+    start = train_tagger(demo_catalog, head_epochs=0, fine_tune_epochs=0, **QUICK)
+    model = train_tagger(
+        demo_catalog, head_epochs=0, fine_tune_epochs=1, fine_tune_learning_rate=1e-3, **QUICK
+    )
+    policies = {layer.compute_dtype for layer in networks[0].layers}
+    assert policies == {"float16", "float32"}
+    assert networks[0].get_layer("conv1").compute_dtype == "float16"
+    assert networks[0].get_layer("probabilities").compute_dtype == "float32"
+    assert {layer.compute_dtype for layer in model.layers} == {"float32"}
+    before, after = (m.get_layer("conv_pw_13").kernel.numpy() for m in (start, model))
+    assert np.isfinite(after).all()
+    assert np.abs(after - before).max() > 0
+
+
+@pytest.fixture
+def rated_catalog(demo_catalog):
+    """Dark photos are rated 3, bright ones 8."""
+    rated = demo_catalog.copy()
+    for score in range(1, 11):
+        rated[f"rating_{score}"] = 0.0
+    bright = np.arange(len(rated)) % 2 == 0
+    rated.loc[bright, "rating_8"] = 12.0
+    rated.loc[~bright, "rating_3"] = 12.0
+    return rated
+
+
+def test_second_iteration_starts_from_the_first_and_names_its_lineage(
+    rated_catalog, tmp_path, pretrained
+):
+    first = train_aesthetic(rated_catalog, head_epochs=1, fine_tune_epochs=1, **QUICK)
+    save_model(first, tmp_path / "first.keras")
+    second = train_aesthetic(
+        rated_catalog, parent=tmp_path / "first.keras", head_epochs=0, fine_tune_epochs=0, **QUICK
+    )
+    for ours, theirs in zip(second.get_weights(), first.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    third = train_aesthetic(
+        rated_catalog, task="technical", parent=second, head_epochs=1, fine_tune_epochs=1, **QUICK
+    )
+    save_model(third, tmp_path / "third.keras")
+    info = describe(load_model(tmp_path / "third.keras", task="technical"))
+    assert info.parent["task"] == "aesthetic"
+    assert info.parent["parent"]["training"]["catalog"] == describe(first).training["catalog"]
+    assert history(third)["phase"].to_list() == ["head", "fine_tune"]
+    assert "val_mean_score_error" in history(third)
+
+
+def test_tagger_lends_its_backbone_to_an_aesthetic_model(rated_catalog, pretrained):
+    tagger = train_tagger(rated_catalog, head_epochs=0, fine_tune_epochs=0, **QUICK)
+    model = train_aesthetic(
+        rated_catalog, parent=tagger, head_epochs=1, fine_tune_epochs=0, **QUICK
+    )
+    assert model.output_shape == (None, 10)
+    np.testing.assert_array_equal(
+        model.get_layer("conv_pw_13").kernel.numpy(), tagger.get_layer("conv_pw_13").kernel.numpy()
+    )
+
+
+def test_photos_without_ratings_are_left_out_and_counted(rated_catalog):
+    rated = rated_catalog.copy()
+    rated.loc[rated.index[:5], [f"rating_{score}" for score in range(1, 11)]] = np.nan
+    model = train_aesthetic(rated, weights=None, fine_tune_epochs=1, **QUICK)
+    training_record = describe(model).training
+    assert training_record["left_out"] == {"without ratings": 5}
+    used = sum(training_record["photos"].values()) + len(training_record["problems"])
+    assert used <= (rated["split"] != "test").sum()
+
+
+def test_aesthetic_training_without_ratings_is_refused(demo_catalog):
+    with pytest.raises(CatalogError, match="rating_1"):
+        train_aesthetic(demo_catalog, weights=None, **QUICK)
+
+
+def test_photos_are_neither_turned_nor_recoloured_for_aesthetics(rated_catalog):
+    model = train_aesthetic(rated_catalog, weights=None, fine_tune_epochs=1, **QUICK)
+    settings = describe(model).training["settings"]
+    assert settings["augmentation"] == {"scale": (7 / 8, 7 / 8), "rotation": 0.0, "flip": True}

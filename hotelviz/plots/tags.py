@@ -1,8 +1,4 @@
-"""Displays of what `hotelviz.metrics` and `hotelviz.training` compute.
-
-Each function draws on ``ax`` or on a new figure, returns the axes (or a display that holds them),
-never shows anything by itself, and gives the figure its alternative text.
-"""
+"""Displays of taggers and their training."""
 
 from __future__ import annotations
 
@@ -18,35 +14,9 @@ from matplotlib.ticker import MaxNLocator
 
 from hotelviz import metrics
 from hotelviz.alt import set_alt
+from hotelviz.plots.style import BLUE, GREEN, GREY, ORANGE, figure_of, new_axes, readable
 
-__all__ = [
-    "ConfusionMatrixDisplay",
-    "class_counts",
-    "per_class_bars",
-    "reliability",
-    "training_history",
-]
-
-#: Okabe and Ito's colours, which colour-blind eyes tell apart.
-BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#6b7280"
 _AVERAGES = ("macro avg", "weighted avg")
-
-
-def _axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
-    if ax is not None:
-        return ax
-    return plt.subplots(figsize=size, layout="constrained")[1]
-
-
-def _figure(ax: Axes) -> Figure:
-    figure = ax.get_figure(root=True)
-    if not isinstance(figure, Figure):
-        raise TypeError("these axes are on no figure")
-    return figure
-
-
-def _readable(name: object) -> str:
-    return str(name).replace("_", " ")
 
 
 class ConfusionMatrixDisplay:
@@ -124,8 +94,8 @@ class ConfusionMatrixDisplay:
         counts = self.matrix.to_numpy(dtype=float)
         classes = len(counts)
         side = float(np.clip(2.2 + 0.62 * classes, 4.2, 12))
-        self.ax_ = _axes(ax, (side + 1.2, side))
-        self.figure_ = _figure(self.ax_)
+        self.ax_ = new_axes(ax, (side + 1.2, side))
+        self.figure_ = figure_of(self.ax_)
         support = counts.sum(axis=1, keepdims=True)
         shares = np.divide(counts, support, out=np.zeros_like(counts), where=support > 0)
         values = 100 * shares if normalize else counts
@@ -136,7 +106,7 @@ class ConfusionMatrixDisplay:
             shown, **{"cmap": cmap, "vmin": 0, "vmax": top, "aspect": "equal", **(im_kw or {})}
         )
         small = 9 if classes <= 12 else 7 if classes <= 25 else 5.5
-        names = [_readable(name) for name in self.matrix.index]
+        names = [readable(name) for name in self.matrix.index]
         self.ax_.set_xticks(
             range(classes), names, rotation=45 if classes <= 20 else 90,
             ha="right" if classes <= 20 else "center",
@@ -180,8 +150,8 @@ class ConfusionMatrixDisplay:
         if wrong.to_numpy().any():
             row, column = np.unravel_index(wrong.to_numpy().argmax(), counts.shape)
             text += (
-                f" Most often {_readable(self.matrix.index[row])} is read as "
-                f"{_readable(self.matrix.columns[column])}: {wrong.iat[row, column]} photos."
+                f" Most often {readable(self.matrix.index[row])} is read as "
+                f"{readable(self.matrix.columns[column])}: {wrong.iat[row, column]} photos."
             )
         return text
 
@@ -212,7 +182,7 @@ def per_class_bars(
     >>> plt.close(ax.figure)
     """
     table = report.drop(index=[name for name in _AVERAGES if name in report.index])
-    ax = _axes(ax, (7.5, 1.2 + 0.52 * len(table)))
+    ax = new_axes(ax, (7.5, 1.2 + 0.52 * len(table)))
     places, height = np.arange(len(table)), 0.26
     for shift, (column, colour) in enumerate(
         (("precision", BLUE), ("recall", ORANGE), ("f1", GREEN))
@@ -223,7 +193,7 @@ def per_class_bars(
                **(bar_kw or {})},
         )  # fmt: skip
     ax.set_yticks(
-        places, [f"{_readable(name)} ({count:,})" for name, count in table["support"].items()]
+        places, [f"{readable(name)} ({count:,})" for name, count in table["support"].items()]
     )
     ax.invert_yaxis()
     ax.set_xlim(0, 1)
@@ -237,22 +207,23 @@ def per_class_bars(
     if len(tested):
         best, worst = tested["f1"].fillna(0).idxmax(), tested["f1"].fillna(0).idxmin()
         text += (
-            f" Best F1: {_readable(best)}, {tested['f1'].fillna(0)[best]:.2f}; "
-            f"lowest: {_readable(worst)}, {tested['f1'].fillna(0)[worst]:.2f}."
+            f" Best F1: {readable(best)}, {tested['f1'].fillna(0)[best]:.2f}; "
+            f"lowest: {readable(worst)}, {tested['f1'].fillna(0)[worst]:.2f}."
         )
-    set_alt(_figure(ax), text)
+    set_alt(figure_of(ax), text)
     return ax
 
 
 def training_history(history: pd.DataFrame, *, axes: Sequence[Axes] | None = None) -> list[Axes]:
-    """Draw loss and accuracy over the epochs, with the change of phase marked.
+    """Draw loss and metric over the epochs, with the change of phase marked.
 
     Parameters
     ----------
     history
         From `hotelviz.training.history`.
     axes
-        Two axes, for loss and accuracy.
+        Two axes, for the loss and the metric (a tagger's accuracy, an aesthetic model's error of
+        the mean score).
 
     Returns
     -------
@@ -268,7 +239,8 @@ def training_history(history: pd.DataFrame, *, axes: Sequence[Axes] | None = Non
     if axes is None:
         axes = list(plt.subplots(1, 2, figsize=(9.5, 3.6), layout="constrained")[1])
     changes = history["epoch"][history["phase"].ne(history["phase"].shift())].to_list()
-    for ax, name in zip(axes, ("loss", "accuracy"), strict=True):
+    metric = "accuracy" if "accuracy" in history else "mean_score_error"
+    for ax, name in zip(axes, ("loss", metric), strict=True):
         for column, colour, label in (
             (name, GREY, "training"), (f"val_{name}", BLUE, "validation")
         ):  # fmt: skip
@@ -285,18 +257,19 @@ def training_history(history: pd.DataFrame, *, axes: Sequence[Axes] | None = Non
                 xytext=(2, 3), textcoords="offset points", fontsize=8, color=ORANGE,
             )  # fmt: skip
         ax.set_xlabel("epoch")
-        ax.set_ylabel(name)
+        ax.set_ylabel(readable(name))
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.grid(color="#e5e7eb")
         ax.spines[["top", "right"]].set_visible(False)
     axes[0].legend(frameon=False)
     last = history.iloc[-1]
-    column = "val_accuracy" if "val_accuracy" in history else "accuracy"
+    column = f"val_{metric}" if f"val_{metric}" in history else metric
+    value = f"{last[column]:.1%}" if metric == "accuracy" else f"{last[column]:.3f}"
     set_alt(
-        _figure(axes[0]),
-        f"Loss and accuracy over {len(history)} epochs in the phases "
+        figure_of(axes[0]),
+        f"Loss and {readable(metric)} over {len(history)} epochs in the phases "
         f"{', '.join(history['phase'].unique()).replace('_', ' ')}; at the end the "
-        f"{'validation' if column[0] == 'v' else 'training'} accuracy is {last[column]:.1%}.",
+        f"{'validation' if column[0] == 'v' else 'training'} {readable(metric)} is {value}.",
     )
     return list(axes)
 
@@ -321,7 +294,7 @@ def reliability(calibration: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     >>> ax = reliability(table)
     >>> plt.close(ax.figure)
     """
-    ax = _axes(ax, (4.8, 4.6))
+    ax = new_axes(ax, (4.8, 4.6))
     ax.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="as sure as right")
     sizes = 20 + 280 * calibration["count"] / calibration["count"].max()
     ax.plot(calibration["confidence"], calibration["accuracy"], color=BLUE, linewidth=1)
@@ -341,7 +314,7 @@ def reliability(calibration: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     sure = (calibration["confidence"] * calibration["count"]).sum() / calibration["count"].sum()
     right = (calibration["accuracy"] * calibration["count"]).sum() / calibration["count"].sum()
     set_alt(
-        _figure(ax),
+        figure_of(ax),
         f"Reliability: on average the model is {sure:.1%} sure and {right:.1%} right; "
         f"expected calibration error {error:.3f}.",
     )
@@ -370,7 +343,7 @@ def class_counts(catalog: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """
     counts = pd.crosstab(catalog["label"], catalog["split"])
     counts = counts[[name for name in ("train", "val", "test") if name in counts]]
-    ax = _axes(ax, (7.5, 1.0 + 0.34 * len(counts)))
+    ax = new_axes(ax, (7.5, 1.0 + 0.34 * len(counts)))
     left = np.zeros(len(counts))
     places = np.arange(len(counts))
     for (split, numbers), colour in zip(counts.items(), (BLUE, ORANGE, GREEN), strict=False):
@@ -379,7 +352,7 @@ def class_counts(catalog: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     for place, total in zip(places, left, strict=True):
         ax.annotate(f"{total:,.0f}", (total, place), xytext=(4, 0), textcoords="offset points",
                     va="center", fontsize=9)  # fmt: skip
-    ax.set_yticks(places, [_readable(name) for name in counts.index])
+    ax.set_yticks(places, [readable(name) for name in counts.index])
     ax.invert_yaxis()
     ax.set_xlim(0, 1.12 * left.max())
     ax.set_xlabel("photos")
@@ -389,9 +362,9 @@ def class_counts(catalog: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False)
     totals = counts.sum(axis=1)
     set_alt(
-        _figure(ax),
+        figure_of(ax),
         f"Photos per class by split, {int(totals.sum()):,} in all: most of "
-        f"{_readable(totals.idxmax())} ({totals.max():,}), fewest of "
-        f"{_readable(totals.idxmin())} ({totals.min():,}).",
+        f"{readable(totals.idxmax())} ({totals.max():,}), fewest of "
+        f"{readable(totals.idxmin())} ({totals.min():,}).",
     )
     return ax

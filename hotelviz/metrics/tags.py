@@ -1,4 +1,4 @@
-"""Measure how good predictions are.
+"""How good a tagger's predictions are.
 
 Labels are strings. A missing prediction (a photo that could not be read) is refused rather than
 dropped in silence: leave such rows out, and say how many they were.
@@ -7,42 +7,12 @@ dropped in silence: leave such rows out, and say how many they were.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from hotelviz.catalog import nearest
-
-__all__ = [
-    "Interval",
-    "MetricsError",
-    "bootstrap_interval",
-    "calibration",
-    "classification_report",
-    "confusion_matrix",
-    "expected_calibration_error",
-    "most_confused",
-    "summary",
-    "top1",
-]
-
-Labels: TypeAlias = Sequence[str] | pd.Series | np.ndarray
-
-
-class MetricsError(ValueError):
-    """Predictions cannot be compared with what they were asked to be."""
-
-
-class Interval(NamedTuple):
-    """A figure and the interval that it lies in."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+from hotelviz.metrics.interval import Labels, MetricsError, bootstrap_interval
 
 
 def _pair(true: Labels, predicted: Labels) -> tuple[np.ndarray, np.ndarray]:
@@ -214,69 +184,6 @@ def most_confused(true: Labels, predicted: Labels, *, min_count: int = 1) -> pd.
     pairs["share"] = pairs["count"] / pairs["true"].map(matrix.sum(axis=1))
     wrong = pairs[(pairs["true"] != pairs["predicted"]) & (pairs["count"] >= max(1, min_count))]
     return wrong.sort_values(["count", "share"], ascending=False, ignore_index=True, kind="stable")
-
-
-def bootstrap_interval(
-    statistic: Callable[[np.ndarray], float],
-    count: int,
-    *,
-    groups: Labels | None = None,
-    level: float = 0.95,
-    draws: int = 1000,
-    seed: int = 0,
-) -> Interval:
-    """Estimate how far a figure would vary with other photos (percentile bootstrap).
-
-    Parameters
-    ----------
-    statistic
-        Takes the numbers of the photos drawn (int array), gives the figure; NaN draws are left
-        out.
-    count
-        How many photos there are.
-    groups
-        The hotel of each photo: whole hotels are drawn, since the photos of one hotel resemble
-        one another. Without, photos are drawn.
-    level
-        Of the interval, 0 to 1.
-    draws
-        How many resamples.
-    seed
-        For other draws.
-
-    Returns
-    -------
-    Interval
-        The figure of all photos, and the bounds.
-
-    References
-    ----------
-    Efron, Tibshirani: An Introduction to the Bootstrap, 1993, chapter 13.
-
-    Examples
-    --------
-    >>> right = np.array([1, 1, 1, 0] * 25)
-    >>> print(bootstrap_interval(lambda rows: right[rows].mean(), 100))
-    0.750 (0.660 to 0.830)
-    """
-    random = np.random.default_rng(seed)
-    members: list[np.ndarray]
-    if groups is None:
-        members = list(np.arange(count)[:, None])
-    else:
-        codes = pd.factorize(pd.Series(list(groups)))[0]
-        if len(codes) != count or (codes < 0).any():
-            raise MetricsError(f"each of the {count} photos needs a group; some have none")
-        members = [np.flatnonzero(codes == code) for code in range(codes.max() + 1)]
-    values = [
-        statistic(
-            np.concatenate([members[i] for i in random.integers(len(members), size=len(members))])
-        )
-        for _ in range(draws)
-    ]
-    tail = (1 - level) / 2
-    low, high = np.nanquantile(values, [tail, 1 - tail])
-    return Interval(float(statistic(np.arange(count))), float(low), float(high))
 
 
 def calibration(

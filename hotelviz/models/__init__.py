@@ -1,0 +1,53 @@
+"""Build networks of a backbone and a head; save and load them.
+
+Models are flat: the head stands on ``backbone.output``, so that every layer is one of the model's
+own layers and class activation maps, gradients and filter pictures reach it by name. A model file
+is one ``.keras`` archive with a member ``hotelviz.json`` that says what the model is for, which
+classes it knows and how its photos are prepared.
+"""
+
+from hotelviz.models.description import (
+    TASKS,
+    ModelError,
+    ModelInfo,
+    Preprocessing,
+    Task,
+    compiled,
+    describe,
+    frozen,
+    head_layers,
+    pooled_layer,
+    redescribe,
+)
+from hotelviz.models.files import adopt, load_model, read_info, save_model
+from hotelviz.models.losses import earth_movers_distance, mean_score_error
+from hotelviz.models.networks import (
+    backbone_range,
+    build_aesthetic,
+    build_tagger,
+    continue_from,
+)
+
+__all__ = [
+    "TASKS",
+    "ModelError",
+    "ModelInfo",
+    "Preprocessing",
+    "Task",
+    "adopt",
+    "backbone_range",
+    "build_aesthetic",
+    "build_tagger",
+    "compiled",
+    "continue_from",
+    "describe",
+    "earth_movers_distance",
+    "frozen",
+    "head_layers",
+    "load_model",
+    "mean_score_error",
+    "pooled_layer",
+    "read_info",
+    "redescribe",
+    "save_model",
+]

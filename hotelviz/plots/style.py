@@ -1,0 +1,30 @@
+"""What all displays share: colours, and where they are drawn."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+#: Okabe and Ito's colours, which colour-blind eyes tell apart.
+BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#6b7280"
+
+
+def new_axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
+    """Give the axes to draw on: those given, or those of a new figure."""
+    if ax is not None:
+        return ax
+    return plt.subplots(figsize=size, layout="constrained")[1]
+
+
+def figure_of(ax: Axes) -> Figure:
+    """Give the figure that axes are on."""
+    figure = ax.get_figure(root=True)
+    if not isinstance(figure, Figure):
+        raise TypeError("these axes are on no figure")
+    return figure
+
+
+def readable(name: object) -> str:
+    """Write a class as people read it."""
+    return str(name).replace("_", " ")

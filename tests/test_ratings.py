@@ -1,0 +1,191 @@
+"""Ratings: how they are read, summed up and made of a mean."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import entropy, wasserstein_distance
+
+from hotelviz import metrics
+from hotelviz.catalog import (
+    RATINGS,
+    CatalogError,
+    as_shares,
+    count_ratings,
+    maximum_entropy_ratings,
+    rating_summary,
+    read_catalog,
+    write_catalog,
+)
+from hotelviz.models import earth_movers_distance
+
+SHARES = np.random.default_rng(0).dirichlet(np.ones(10), size=50)
+
+
+def test_label_json_is_read_as_counts_or_shares(tmp_path):
+    file = tmp_path / "labels.json"
+    labels = [[0, 0, 0, 1, 2, 3, 0, 0, 0, 0], [0.1] * 10]
+    entries = [{"image_id": str(n), "label": label} for n, label in enumerate(labels)]
+    file.write_text(json.dumps(entries))
+    catalog = read_catalog(file)
+    assert catalog["image_id"].to_list() == ["0", "1"]
+    assert catalog["path"].iloc[0] == f"{tmp_path}/0.jpg"
+    assert catalog["rating_6"].to_list() == [3.0, 0.1]
+    assert rating_summary(catalog)["text"].iloc[0] == "(5.333 / 0.745)"
+
+
+def test_ava_file_is_read(tmp_path):
+    file = tmp_path / "AVA.txt"
+    file.write_text("1 953619 0 1 5 17 38 36 15 6 5 1 1 22 1396\n")
+    catalog = read_catalog(file)
+    assert catalog["image_id"].to_list() == ["953619"]
+    assert rating_summary(catalog)["raters"].to_list() == [124]
+
+
+def test_summary_agrees_with_the_single_ratings():
+    random = np.random.default_rng(1)
+    single = pd.DataFrame({"image_id": ["a"] * 30, "score": random.integers(1, 11, 30)})
+    row = rating_summary(count_ratings(single)).iloc[0]
+    assert row["rated_mean"] == pytest.approx(single["score"].mean(), abs=1e-12)
+    assert row["rated_std"] == pytest.approx(single["score"].std(ddof=0), abs=1e-12)
+    assert row["raters"] == 30
+
+
+def test_one_rater_is_enough():
+    row = rating_summary(count_ratings(pd.DataFrame({"image_id": ["a"], "score": [7]}))).iloc[0]
+    assert (row["text"], row["rated_std"]) == ("(7.000 / 0.000)", 0.0)
+
+
+def test_photos_without_ratings_stand_among_rated_ones(tmp_path):
+    file = tmp_path / "photos.csv"
+    header = "path," + ",".join(RATINGS)
+    file.write_text(f"{header}\na.jpg,0,0,0,0,1,1,0,0,0,0\nb.jpg{',' * 10}\n")
+    catalog = read_catalog(file)
+    table = rating_summary(catalog)
+    assert table["text"].to_list() == ["(5.500 / 0.500)", ""]
+    assert np.isnan(table["rated_mean"].iloc[1])
+    write_catalog(catalog, tmp_path / "again.csv")
+    pd.testing.assert_frame_equal(read_catalog(tmp_path / "again.csv"), catalog)
+
+
+@pytest.mark.parametrize(
+    ("ratings", "message"),
+    [
+        ("-1,0,0,0,1,1,0,0,0,0", "row 2, column 'rating_1': '-1' is not a number of raters"),
+        ("0,0,0,0,x,1,0,0,0,0", "row 2, column 'rating_5': 'x' is not a number"),
+        ("0,0,0,0,nan,1,0,0,0,0", "row 2, column 'rating_5': 'nan' is not a number"),
+        ("0,0,0,0,,1,0,0,0,0", "row 2.*only some of the ten"),
+        ("0,0,0,0,0,0,0,0,0,0", "row 2.*ten ratings of 0"),
+        ("0,0,0,0,inf,1,0,0,0,0", "row 2, column 'rating_5': 'inf' is not a number"),
+    ],
+)
+def test_bad_ratings_are_refused_with_their_place(tmp_path, ratings, message):
+    file = tmp_path / "photos.csv"
+    file.write_text(f"path,{','.join(RATINGS)}\na.jpg,{ratings}\n")
+    with pytest.raises(CatalogError, match=message):
+        read_catalog(file)
+
+
+def test_ratings_on_another_scale_are_refused(tmp_path):
+    file = tmp_path / "photos.csv"
+    file.write_text("path,rating_1,rating_2,rating_3,rating_4,rating_5\na.jpg,0,1,2,3,4\n")
+    with pytest.raises(CatalogError, match=r"ten columns.*rating_5\. Ratings on another scale"):
+        read_catalog(file)
+    with pytest.raises(CatalogError, match="not a whole number from 1 to 10"):
+        count_ratings(pd.DataFrame({"image_id": ["a"], "score": [55]}))
+
+
+def test_label_of_nine_numbers_is_refused_with_its_place(tmp_path):
+    file = tmp_path / "labels.json"
+    file.write_text(json.dumps([{"image_id": "a", "label": [1] * 9}]))
+    with pytest.raises(CatalogError, match=r"labels\.json, entry 1: .*found 9 numbers"):
+        read_catalog(file)
+
+
+def test_ava_line_cut_off_is_refused_with_its_row(tmp_path):
+    file = tmp_path / "AVA.txt"
+    file.write_text("1 953619 0 1 5 17 38 36 15 6 5 1 1 22 1396\n2 95\n")
+    with pytest.raises(CatalogError, match=r"AVA\.txt, row 2: expected 15 whole numbers"):
+        read_catalog(file)
+
+
+@pytest.mark.parametrize(("mean", "scale"), [(4.2, (1, 10)), (0.0, (0, 9)), (63.0, (0, 100))])
+def test_maximum_entropy_keeps_the_mean(mean, scale):
+    shares = maximum_entropy_ratings(np.array([mean]), scale=scale)[0]
+    expected = 1 + 9 * (mean - scale[0]) / (scale[1] - scale[0])
+    assert shares @ np.arange(1, 11) == pytest.approx(expected, abs=1e-6)
+    assert shares.sum() == pytest.approx(1.0)
+
+
+def test_nothing_with_the_same_mean_has_more_entropy():
+    best = maximum_entropy_ratings(np.array([6.3]))[0]
+    move = np.zeros(10)
+    move[[2, 3, 4]] = [1e-3, -2e-3, 1e-3]  # keeps sum and mean
+    assert entropy(best) > entropy(best + move)
+    assert entropy(best) > entropy(best - move)
+
+
+def test_mean_off_its_scale_is_refused():
+    with pytest.raises(CatalogError, match=r"mean number 2, 11\.0, is not on the scale"):
+        maximum_entropy_ratings(np.array([5.0, 11.0]))
+
+
+def test_loss_is_the_formula():
+    first, second = SHARES[:25], SHARES[25:]
+    steps = np.cumsum(first - second, axis=1)
+    expected = np.sqrt((steps**2).mean(axis=1))
+    ours = np.asarray(earth_movers_distance(first.astype("float32"), second.astype("float32")))
+    np.testing.assert_allclose(ours, expected, atol=1e-6)
+
+
+def test_loss_is_scipys_distance_where_mass_moves_between_neighbours():
+    first = SHARES[0]
+    second = first.copy()
+    second[4] += 0.8 * second[5]
+    second[5] *= 0.2
+    theirs = wasserstein_distance(range(10), range(10), first, second)
+    ours = float(earth_movers_distance(first.astype("float32"), second.astype("float32")))
+    assert ours == pytest.approx(theirs / np.sqrt(10), abs=1e-6)
+
+
+def test_mean_cdf_difference_is_a_tenth_of_scipys_distance():
+    first, second = SHARES[:25], SHARES[25:]
+    table = metrics.score_metrics(first, second, draws=5).set_index("metric")
+    theirs = np.mean(
+        [
+            wasserstein_distance(range(10), range(10), a, b)
+            for a, b in zip(first, second, strict=True)
+        ]
+    )
+    assert table.loc["mean |CDF difference|", "value"] == pytest.approx(theirs / 10)
+
+
+def test_score_metrics_of_a_known_case():
+    rated = np.eye(10)[[1, 3, 5, 7]]  # means 2, 4, 6, 8
+    predicted = np.eye(10)[[3, 4, 5, 6]]  # means 4, 5, 6, 7
+    table = metrics.score_metrics(rated, predicted, draws=20).set_index("metric")["value"]
+    assert table["LCC"] == pytest.approx(1.0)
+    assert table["SRCC"] == pytest.approx(1.0)
+    assert table["accuracy at 5"] == 1.0
+    assert table["RMSE of the mean"] == pytest.approx(np.sqrt((4 + 1 + 0 + 1) / 4))
+    assert table["range use"] == pytest.approx(0.5)
+
+
+def test_several_models_stand_in_one_table_with_intervals():
+    table = metrics.compare_scores(SHARES, {"first": SHARES[::-1], "second": SHARES})
+    assert table.columns.to_list() == ["first", "first interval", "second", "second interval"]
+    assert table.loc["LCC", "second"] == pytest.approx(1.0)
+    assert table.loc["LCC", "first"] < 0.9
+    assert " to " in table.loc["SRCC", "first interval"]
+
+
+def test_photos_without_ratings_are_not_judged_in_silence():
+    rated = SHARES.copy()
+    rated[3] = np.nan
+    with pytest.raises(metrics.MetricsError, match="1 of 50 photos have no ratings"):
+        metrics.score_metrics(rated, SHARES)
+    with pytest.raises(CatalogError, match="photo number 2"):
+        as_shares(np.vstack([SHARES[:1], -SHARES[:1]]))
