@@ -53,13 +53,14 @@ def as_shares(ratings: pd.DataFrame | np.ndarray) -> np.ndarray:
     return values / sums
 
 
-def mean_and_std(shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def mean_and_std(ratings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Compute mean and standard deviation of distributions over the scores 1 to 10.
 
     Parameters
     ----------
-    shares
-        (N, 10), rows sum to 1.
+    ratings
+        (N, 10), counts or shares. Of counts the mean is as exact as a division can be, which
+        matters to photos that lie on a threshold.
 
     Returns
     -------
@@ -72,8 +73,9 @@ def mean_and_std(shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     >>> mean.tolist(), std.tolist()
     ([6.0], [1.0])
     """
-    mean = shares @ _SCORES
-    variance = shares @ _SCORES**2 - mean**2
+    total = ratings.sum(axis=1)
+    mean = (ratings * _SCORES).sum(axis=1) / total
+    variance = (ratings * _SCORES**2).sum(axis=1) / total - mean**2
     return mean, np.sqrt(np.maximum(variance, 0.0))
 
 
@@ -104,8 +106,10 @@ def rating_summary(catalog: pd.DataFrame) -> pd.DataFrame:
     >>> rating_summary(photos)["text"].item()
     '(5.500 / 0.500)'
     """
-    mean, std = mean_and_std(as_shares(catalog))
-    sums = catalog[list(RATINGS)].sum(axis=1, min_count=1).to_numpy(dtype=float)
+    as_shares(catalog)  # refuses what is no rating
+    ratings = catalog[list(RATINGS)].to_numpy(dtype=float)
+    mean, std = mean_and_std(ratings)
+    sums = ratings.sum(axis=1)
     return pd.DataFrame(
         {
             "image_id": catalog["image_id"].to_numpy(),

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from hotelviz.catalog import as_shares, mean_and_std
+from hotelviz.catalog import RATINGS, as_shares, mean_and_std
 from hotelviz.metrics.interval import Labels, MetricsError, resamples
 
 
@@ -79,7 +79,8 @@ def score_metrics(
             raise MetricsError(
                 f"{missing} of {len(side)} photos have no {name}; leave them out, and say so"
             )
-    truth, guess = mean_and_std(shares)[0], mean_and_std(guesses)[0]
+    counts = rated[list(RATINGS)].to_numpy() if isinstance(rated, pd.DataFrame) else rated
+    truth, guess = (mean_and_std(np.asarray(side, dtype=float))[0] for side in (counts, predicted))
     difference = np.abs(np.cumsum(shares - guesses, axis=1))
     root, flat = np.sqrt((difference**2).mean(axis=1)), difference.mean(axis=1)
     same_side, error = (truth > threshold) == (guess > threshold), (truth - guess) ** 2
