@@ -12,12 +12,13 @@ import os
 import struct
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+import imagehash
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
@@ -28,9 +29,13 @@ __all__ = [
     "Decoded",
     "ImageBatch",
     "ImageError",
+    "View",
+    "ViewBatch",
     "decode_image",
     "encode_jpeg",
     "iterate_images",
+    "iterate_views",
+    "perceptual_hash",
     "read_image",
 ]
 
@@ -171,10 +176,34 @@ def decode_image(
     >>> decode_image(file, size=(2, 2)).pixels[0, 0]
     array([255,   0,   0], dtype=uint8)
     """
-    if resample not in _RESAMPLING:
-        raise ImageError(f"resample must be one of {', '.join(_RESAMPLING)}; not {resample!r}")
+    photo = _decode(path, [View(size, resample)])
+    return Decoded(photo.views[0], photo.truncated, photo.width, photo.height, photo.format)
+
+
+class View(NamedTuple):
+    """How a photo is wanted: height and width (None: its own), and the filter of the resizing."""
+
+    size: tuple[int, int] | None
+    resample: str = "bilinear"
+
+
+class _Photo(NamedTuple):
+    views: list[np.ndarray]
+    truncated: bool
+    width: int
+    height: int
+    format: str
+
+
+def _decode(path: str | os.PathLike[str], views: Sequence[View]) -> _Photo:
+    """Decode a file once for all `views`; `decode_image` says what is raised."""
+    for view in views:
+        if view.resample not in _RESAMPLING:
+            raise ImageError(
+                f"resample must be one of {', '.join(_RESAMPLING)}; not {view.resample!r}"
+            )
     try:
-        return _decode(path, size, resample)
+        return _decode_strictly(path, views)
     except FileNotFoundError:
         raise ImageError(f"{path}: missing") from None
     except _TruncatedError:
@@ -189,14 +218,14 @@ def decode_image(
         raise ImageError(f"{path}: {_reason(error)}") from error
     _lenient.on = True
     try:
-        decoded = _decode(path, size, resample)
+        photo = _decode_strictly(path, views)
     except (_TruncatedError, *_DAMAGE) as error:
         raise ImageError(f"{path}: {_reason(error)}") from error
     finally:
         _lenient.on = False
-    if (decoded.pixels == decoded.pixels[0, 0]).all():
+    if (photo.views[0] == photo.views[0][0, 0]).all():
         raise ImageError(f"{path}: damaged: ends before the first pixel")
-    return decoded._replace(truncated=True)
+    return photo._replace(truncated=True)
 
 
 class _TruncatedError(Exception):
@@ -211,7 +240,7 @@ def _reason(error: BaseException) -> str:
     return f"damaged: {error or type(error).__name__}"
 
 
-def _decode(path: str | os.PathLike[str], size: tuple[int, int] | None, resample: str) -> Decoded:
+def _decode_strictly(path: str | os.PathLike[str], views: Sequence[View]) -> _Photo:
     with Image.open(path, formats=FORMATS) as image:
         if image.width * image.height > MAX_PIXELS:
             raise Image.DecompressionBombError
@@ -222,21 +251,23 @@ def _decode(path: str | os.PathLike[str], size: tuple[int, int] | None, resample
         lying = turn is not None and turn >= Image.Transpose.ROTATE_90
         lying = lying and turn != Image.Transpose.ROTATE_180
         width, height = image.size
-        target = (width, height) if size is None else (size[1], size[0])
-        if lying and size is not None:
-            target = target[::-1]
+        # Width and height of each view as the photo lies in the file.
+        targets = [
+            (width, height) if view.size is None else view.size if lying else view.size[::-1]
+            for view in views
+        ]
         if kind == "JPEG":
-            if resample != "nearest":
-                image.draft(None, target)
+            if all(view.resample != "nearest" for view in views):
+                image.draft(None, (max(w for w, _ in targets), max(h for _, h in targets)))
             _load(image)
         rgb = _to_rgb(image)
-        if rgb.size != target:
-            rgb = rgb.resize(target, _RESAMPLING[resample])
-        if turn is not None:
-            rgb = rgb.transpose(turn)
+        pixels = []
+        for target, view in zip(targets, views, strict=True):
+            fitted = rgb if rgb.size == target else rgb.resize(target, _RESAMPLING[view.resample])
+            pixels.append(np.asarray(fitted if turn is None else fitted.transpose(turn)))
         if lying:
             width, height = height, width
-        return Decoded(np.asarray(rgb), False, width, height, kind)
+        return _Photo(pixels, False, width, height, kind)
 
 
 def _load(image: Image.Image) -> None:
@@ -335,8 +366,58 @@ def iterate_images(
     >>> batch.pixels.shape, list(batch.problems.values())
     ((1, 8, 8, 3), ['missing'])
     """
+    for batch in iterate_views(
+        paths, [View(size, resample)], batch_size=batch_size, workers=workers, prefetch=prefetch
+    ):
+        yield ImageBatch(batch.rows, batch.views[0], batch.problems)
+
+
+class ViewBatch(NamedTuple):
+    """Some photos of a sequence, each in several views.
+
+    Attributes
+    ----------
+    rows, problems
+        As in `ImageBatch`.
+    views
+        For each view uint8 (n, height, width, 3).
+    hashes
+        uint64 (n,), the photos' perceptual hashes; zeros unless they were asked for.
+    """
+
+    rows: np.ndarray
+    views: list[np.ndarray]
+    hashes: np.ndarray
+    problems: dict[int, str]
+
+
+def iterate_views(
+    paths: Iterable[str | os.PathLike[str]],
+    views: Sequence[View],
+    *,
+    hashes: bool = False,
+    batch_size: int = 64,
+    workers: int | None = None,
+    prefetch: int = 2,
+) -> Iterator[ViewBatch]:
+    """Read photos as `iterate_images` does, each decoded once for several networks.
+
+    Parameters
+    ----------
+    paths, batch_size, workers, prefetch
+        As in `iterate_images`.
+    views
+        The sizes and filters that are wanted; every size is given.
+    hashes
+        Compute `perceptual_hash` of the first view as well.
+
+    Yields
+    ------
+    ViewBatch
+    """
     source = iter(paths)
-    waiting: deque[tuple[int, np.ndarray, list[Future[str]]]] = deque()
+    sizes = [view.size for view in views if view.size is not None]
+    waiting: deque[tuple[int, list[np.ndarray], np.ndarray, list[Future[str]]]] = deque()
     start = 0
     with ThreadPoolExecutor(workers or max(2, _cores())) as pool:
         try:
@@ -345,21 +426,26 @@ def iterate_images(
                     chunk = list(islice(source, batch_size))
                     if not chunk:
                         break
-                    pixels = np.empty((len(chunk), *size, 3), "uint8")
+                    pixels = [np.empty((len(chunk), *size, 3), "uint8") for size in sizes]
+                    marks = np.zeros(len(chunk), "uint64")
                     jobs = [
-                        pool.submit(_decode_into, path, pixels[place], resample)
+                        pool.submit(
+                            _decode_into, path, views, [part[place] for part in pixels],
+                            marks[place : place + 1] if hashes else None,
+                        )
                         for place, path in enumerate(chunk)
-                    ]
-                    waiting.append((start, pixels, jobs))
+                    ]  # fmt: skip
+                    waiting.append((start, pixels, marks, jobs))
                     start += len(chunk)
                 if not waiting:
                     return
-                first, pixels, jobs = waiting.popleft()
+                first, pixels, marks, jobs = waiting.popleft()
                 reasons = [job.result() for job in jobs]
-                read = [not reason or reason.startswith("truncated") for reason in reasons]
-                yield ImageBatch(
+                read = np.array([not r or r.startswith("truncated") for r in reasons])
+                yield ViewBatch(
                     np.flatnonzero(read) + first,
-                    pixels if all(read) else pixels[read],
+                    pixels if read.all() else [part[read] for part in pixels],
+                    marks[read],
                     {first + place: reason for place, reason in enumerate(reasons) if reason},
                 )
         finally:
@@ -372,15 +458,51 @@ def _cores() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def _decode_into(path: str | os.PathLike[str], pixels: np.ndarray, resample: str) -> str:
-    """Decode into `pixels`; the problem, if there is one."""
-    height, width = pixels.shape[:2]
+def _decode_into(
+    path: str | os.PathLike[str],
+    views: Sequence[View],
+    pixels: list[np.ndarray],
+    mark: np.ndarray | None,
+) -> str:
+    """Decode into `pixels`, hash into `mark`; the problem, if there is one."""
     try:
-        decoded = decode_image(path, size=(height, width), resample=resample)
+        photo = _decode(path, views)
     except ImageError as error:
         return str(error).removeprefix(f"{path}: ")
-    pixels[...] = decoded.pixels
-    return "truncated: the file ends too early" if decoded.truncated else ""
+    for place, view in zip(pixels, photo.views, strict=True):
+        place[...] = view
+    if mark is not None:
+        mark[0] = perceptual_hash(photo.views[0])
+    return "truncated: the file ends too early" if photo.truncated else ""
+
+
+def perceptual_hash(pixels: np.ndarray) -> int:
+    """Sum a photo up in 64 bits, such that copies of it differ in few of them.
+
+    The difference hash: whether each of 8 x 8 brightness values is above its left neighbour.
+
+    Parameters
+    ----------
+    pixels
+        uint8 (height, width, 3).
+
+    Returns
+    -------
+    int
+        0 to 2**64 - 1; the number of differing bits says how different two photos are.
+
+    References
+    ----------
+    Krawetz: Kind of like that, 2013; computed by the imagehash package.
+
+    Examples
+    --------
+    >>> ramp = np.tile(np.arange(0, 180, 2, dtype="uint8")[:, None], (60, 1, 3))
+    >>> hex(perceptual_hash(ramp)), hex(perceptual_hash(ramp[:, ::-1]))
+    ('0xffffffffffffffff', '0x0')
+    """
+    bits = imagehash.dhash(Image.fromarray(pixels)).hash
+    return int.from_bytes(np.packbits(bits.ravel()).tobytes(), "big")
 
 
 def encode_jpeg(pixels: np.ndarray, *, quality: int = 82) -> bytes:

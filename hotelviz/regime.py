@@ -31,7 +31,7 @@ from tqdm.auto import tqdm
 
 from hotelviz.files import atomic_path
 from hotelviz.images import iterate_images
-from hotelviz.models import describe, head_layers, pooled_layer
+from hotelviz.models import describe, split_head
 
 __all__ = ["Augmentation", "Objective", "Photos", "decode_once", "fit_two_phases", "work_folder"]
 
@@ -213,11 +213,15 @@ def _compile(
     objective: Objective,
     learning_rate: float,
     *,
-    average: bool = False,
+    average_over: int = 0,
     mixed: bool = False,
 ) -> None:
-    # The average over about the last 100 steps errs less than any single step's weights.
-    optimizer = keras.optimizers.Adam(learning_rate, use_ema=average, ema_momentum=0.99)
+    """Compile with Adam; the average of the last steps' weights errs less than any one step's."""
+    optimizer = keras.optimizers.Adam(
+        learning_rate,
+        use_ema=average_over > 0,
+        ema_momentum=1 - 1 / max(average_over, 2),
+    )
     network.compile(
         keras.optimizers.LossScaleOptimizer(optimizer) if mixed else optimizer,
         objective.loss,
@@ -282,7 +286,7 @@ def _features(
 ) -> np.ndarray:
     """Compute the pooled backbone features; photos are resized to the input on the way."""
     preprocessing = describe(model).preprocessing
-    pooled = pooled_layer(model)
+    pooled, _ = split_head(model)
     body = keras.Model(model.input, pooled.output)
 
     @tf.function(reduce_retracing=True)
@@ -318,7 +322,7 @@ def _fit_head(
     )
     inputs = keras.Input(features.shape[1:])
     outputs = inputs
-    for layer in head_layers(model):
+    for layer in split_head(model)[1]:
         outputs = layer(outputs)
     head = keras.Model(inputs, outputs)
     _compile(head, objective, settings["head_learning_rate"])
@@ -362,16 +366,21 @@ def _fit_all(
         else:
             # Few steps an epoch: the statistics have to follow the weights more closely.
             layer.momentum = 0.9
+    steps = -(-len(train.pixels) // settings["batch_size"])
+    epochs = settings["fine_tune_epochs"]
     _compile(
-        network, objective, settings["fine_tune_learning_rate"], average=pretrained, mixed=mixed
+        network,
+        objective,
+        settings["fine_tune_learning_rate"],
+        # Of a short training the first steps, which are far off, should not weigh.
+        average_over=min(100, 2 + steps * epochs // 20) if pretrained else 0,
+        mixed=mixed,
     )
     log = _Log(folder / "fine_tune.json", "fine_tune" if pretrained else "from_scratch")
     backup = callbacks.BackupAndRestore(folder / "backup", double_checkpoint=True)
     metadata = folder / "backup" / "training_metadata.json"
     first = json.loads(metadata.read_text())["epoch"] if metadata.is_file() else 0
     best = _best(folder, val, log.rows[:first])
-    steps = -(-len(train.pixels) // settings["batch_size"])
-    epochs = settings["fine_tune_epochs"]
     with tqdm(
         total=epochs, initial=first, unit="epoch", desc=log.phase, disable=not progress
     ) as bar:

@@ -25,6 +25,7 @@ from hotelviz.models import (
     load_model,
     mean_score_error,
     redescribe,
+    weights_fingerprint,
 )
 from hotelviz.regime import (
     Augmentation,
@@ -243,8 +244,8 @@ def train_aesthetic(
     shares = as_shares(catalog)
     if "split" not in catalog:
         raise CatalogError("training needs the column 'split'; see hotelviz.catalog.split_catalog")
-    settings = {
-        "parent": None if parent is None else "given",
+    settings: dict[str, Any] = {
+        "parent": None,
         "backbone": backbone,
         "input_size": input_size,
         "weights": weights,
@@ -276,7 +277,7 @@ def train_aesthetic(
         model = continue_from(earlier, task=task, classes=scores)
         info = describe(model)
         settings |= {
-            "parent": info.parent and info.parent["training"].get("catalog", info.backbone),
+            "parent": weights_fingerprint(earlier),
             "backbone": info.backbone,
             "input_size": info.preprocessing.height,
             "weights": "parent",

@@ -18,15 +18,16 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageFilter
 
-from hotelviz.catalog import AREAS, CatalogError, read_catalog, write_catalog
+from hotelviz.catalog import AREAS, CatalogError, count_ratings, read_catalog, write_catalog
 from hotelviz.demo.areas import paint
 from hotelviz.demo.scene import Style
+from hotelviz.demo.taste import QUALITIES, draw_qualities, expected_score, rate
 from hotelviz.files import atomic_path
 
 __all__ = ["DemoError", "make_demo_catalog", "read_truth"]
 
 #: Changes whenever the drawings do, so that an older folder is drawn anew.
-_VERSION = 3
+_VERSION = 4
 
 #: How often a hotel has a photo of each area; some areas are missing in some hotels.
 _PHOTOS_OF = {
@@ -50,6 +51,8 @@ _RAILS = {
 }
 _WRONG_LABELS = 0.03
 _DUPLICATES = 0.015
+#: Share of the photos that nobody has rated.
+_UNRATED = 0.1
 
 
 class DemoError(ValueError):
@@ -69,9 +72,9 @@ def make_demo_catalog(
     Parameters
     ----------
     directory
-        Gets ``catalog.csv``, ``photos/`` and ``truth/``. A folder that an earlier call with the
-        same arguments has finished is taken as it is; anything else of that name there is
-        replaced.
+        Gets ``catalog.csv``, ``public.csv``, ``photos/`` and ``truth/``. A folder that an earlier
+        call with the same arguments has finished is taken as it is; anything else of that name
+        there is replaced.
     hotels
         How many, at least 3; each has about 12 to 20 photos.
     seed
@@ -85,8 +88,9 @@ def make_demo_catalog(
     Returns
     -------
     pandas.DataFrame
-        As `hotelviz.catalog.read_catalog` gives it, with ``position``, ``label``, ``source`` and
-        ``split``: of each ten hotels six train, one validates and three test.
+        As `hotelviz.catalog.read_catalog` gives it, with ``position``, ``label``, ``source``,
+        ``split`` (of each ten hotels six train, one validates and three test) and the ratings of
+        12 simulated colleagues, who left out a tenth of the photos.
 
     Raises
     ------
@@ -97,9 +101,13 @@ def make_demo_catalog(
     -----
     ``truth/truth.csv`` has a row per photo: ``image_id``, ``true_label``, ``fault`` (``none``,
     ``wrong_label``, ``exact_duplicate``, ``near_duplicate``, ``truncated`` or ``unreadable``),
-    ``rails``, and the masks' paths ``object_mask`` and ``rails_mask`` (PNG, 255 = object, grown by
-    4 % of the photo's height). ``truth/duplicates.csv`` lists the pairs in
-    the columns ``a``, ``b``, ``kind`` and ``labels_differ``.
+    ``rails``, how well it is taken (`hotelviz.demo.taste.QUALITIES`, 0 to 1), ``true_score`` (what
+    the colleagues would give it without their noise), and the masks' paths ``object_mask`` and
+    ``rails_mask`` (PNG, 255 = object, grown by 4 % of the photo's height).
+    ``truth/duplicates.csv`` lists the pairs in the columns ``a``, ``b``, ``kind`` and
+    ``labels_differ``; ``truth/ratings.csv`` has every single rating. ``public.csv`` is a second
+    catalogue, of the training and validation photos with the ratings of a public of another taste:
+    the first iteration learns from it, the second one from the colleagues.
     Faults are planted in the training photos only, so that a test measures the model.
 
     Examples
@@ -122,11 +130,12 @@ def make_demo_catalog(
         "shortcut": shortcut,
     }
     manifest = directory / "truth" / "request.json"
-    if manifest.is_file() and json.loads(manifest.read_text()) == request:
+    if _is_finished(manifest, request):
         return read_catalog(directory / "catalog.csv")
     for folder in ("photos", "truth"):
         shutil.rmtree(directory / folder, ignore_errors=True)
     plan = _plan(hotels, np.random.default_rng(seed), shortcut=shortcut)
+    plan = plan.join(draw_qualities(np.random.default_rng((seed, 3)), len(plan)))
     styles = {
         hotel: Style.draw(np.random.default_rng((seed, number)))
         for number, hotel in enumerate(plan["hotel_id"].unique())
@@ -142,15 +151,37 @@ def make_demo_catalog(
     truth = directory / "truth"
     with atomic_path(truth / "duplicates.csv") as temporary:
         duplicates.to_csv(temporary, index=False)
+    plan["true_score"] = expected_score(plan, "colleague").round(3)
     known = ["image_id", "true_label", "fault", "rails", "object_mask", "rails_mask"]
+    known += [*QUALITIES, "true_score"]
     with atomic_path(truth / "truth.csv") as temporary:
         plan[known].to_csv(temporary, index=False)
     columns = ["image_id", "path", "hotel_id", "position", "label", "source", "split"]
     catalog = plan.assign(path=str(directory) + "/" + plan["image_id"])[columns]
-    write_catalog(catalog, directory / "catalog.csv")
+    random = np.random.default_rng((seed, 4))
+    chosen = plan[(random.random(len(plan)) >= _UNRATED) & (plan["fault"] != "unreadable")]
+    colleagues = rate(chosen, "colleague", random)
+    public = rate(plan[plan["split"].isin(["train", "val"])], "public", random)
+    with atomic_path(truth / "ratings.csv") as temporary:
+        pd.concat([colleagues, public]).to_csv(temporary, index=False)
+    write_catalog(
+        catalog.merge(count_ratings(colleagues), on="image_id", how="left"),
+        directory / "catalog.csv",
+    )
+    write_catalog(
+        catalog.merge(count_ratings(public), on="image_id").assign(source="public"),
+        directory / "public.csv",
+    )
     with atomic_path(manifest) as temporary:
         temporary.write_text(json.dumps(request))
     return read_catalog(directory / "catalog.csv")
+
+
+def _is_finished(manifest: Path, request: dict[str, Any]) -> bool:
+    try:
+        return bool(json.loads(manifest.read_text()) == request)
+    except (FileNotFoundError, json.JSONDecodeError):
+        return False
 
 
 def read_truth(directory: str | os.PathLike[str]) -> pd.DataFrame:
@@ -224,7 +255,8 @@ def _draw(
     directory: Path, row: Any, style: Style, seed: tuple[int, ...], size: tuple[int, int]
 ) -> None:
     random = np.random.default_rng(seed)
-    photo, masks = paint(row.true_label, style, random, size=size, rails=row.rails)
+    quality = {name: getattr(row, name) for name in QUALITIES}
+    photo, masks = paint(row.true_label, style, random, size=size, rails=row.rails, quality=quality)
     file = directory / row.image_id
     file.parent.mkdir(parents=True, exist_ok=True)
     photo.save(file, quality=88)

@@ -7,12 +7,13 @@ the area: a model has to look at the furniture.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from PIL import Image
 
 from hotelviz.demo.scene import Colour, Point, Scene, Style, shade
+from hotelviz.demo.taste import QUALITIES
 
 __all__ = ["PAINTERS", "paint"]
 
@@ -105,6 +106,15 @@ def _clutter(scene: Scene, random: Random, style: Style, width: float, depth: fl
     if random.random() < 0.4:
         for x in (-0.8, 0.8):
             scene.disc((x, 2.58, depth * 0.55), 0.14, LAMP)
+
+
+def _mess(scene: Scene, random: Random, things: int) -> None:
+    """Leave things lying about on the floor."""
+    for _ in range(things):
+        x, z = random.uniform(-1.6, 1.6), random.uniform(1.4, 3.2)
+        wide, high = random.uniform(0.12, 0.3), random.uniform(0.06, 0.25)
+        red, green, blue = random.integers(40, 230, 3).tolist()
+        scene.box((x, x + wide), (0, high), (z, z + wide), (red, green, blue))
 
 
 def _plant(scene: Scene, random: Random, x: float, z: float) -> None:
@@ -499,7 +509,13 @@ PAINTERS: dict[str, Callable[..., None]] = {
 
 
 def paint(
-    area: str, style: Style, random: Random, *, size: tuple[int, int], rails: bool = False
+    area: str,
+    style: Style,
+    random: Random,
+    *,
+    size: tuple[int, int],
+    rails: bool = False,
+    quality: Mapping[str, float] | None = None,
 ) -> tuple[Image.Image, dict[str, Image.Image]]:
     """Paint one photo of an area.
 
@@ -515,6 +531,9 @@ def paint(
         Height and width in pixels.
     rails
         With the handrails.
+    quality
+        How well it is taken, `hotelviz.demo.taste.QUALITIES` -> 0 to 1; by default as well as can
+        be.
 
     Returns
     -------
@@ -522,18 +541,24 @@ def paint(
         The photo and its masks, as `Scene.finish` gives them.
     """
     outside = area == "View_of_Exterior"
+    worst = {name: 1.0 - (quality or {}).get(name, 1.0) for name in QUALITIES}
+    side = random.choice([-1, 1])
     scene = Scene(
         size,
         eye=(random.uniform(-0.6, 0.6), random.uniform(1.4, 1.75), -random.uniform(0.2, 1.0)),
         yaw=random.uniform(-0.16, 0.16),
         pitch=random.uniform(-0.12, -0.04) if outside else random.uniform(0.06, 0.2),
-        roll=random.normal(0, 0.012),
+        roll=random.normal(0, 0.012) + side * 0.08 * worst["level"],
         zoom=random.uniform(0.78, 0.95),
     )
     PAINTERS[area](scene, random, style, rails=rails)
+    _mess(scene, random, round(5 * worst["tidiness"]))
     return scene.finish(
         random,
         warmth=style.warmth + random.normal(0, 0.02),
-        exposure=random.uniform(0.85, 1.12),
-        blur=max(0.0, random.normal(0.2, 0.25)),
+        exposure=random.uniform(0.9, 1.1) * 0.6 ** worst["exposure"],
+        blur=0.2 + 1.3 * worst["sharpness"],
+        grain=2.0 + 14.0 * worst["exposure"],
+        saturation=1.2 - 0.7 * worst["colour"],
+        cast=0.3 * worst["colour"],
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
-from PIL import Image, ImageChops, ImageDraw, ImageFilter
+from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageFilter
 
 __all__ = ["Colour", "Scene", "Style", "shade"]
 
@@ -297,6 +297,9 @@ class Scene:
         warmth: float = 0.0,
         exposure: float = 1.0,
         blur: float = 0.0,
+        grain: float = 3.0,
+        saturation: float = 1.0,
+        cast: float = 0.0,
     ) -> tuple[Image.Image, dict[str, Image.Image]]:
         """Paint everything, light it and reduce it to the photo's size.
 
@@ -320,7 +323,10 @@ class Scene:
             )
             for mark, mask in self.masks.items()
         }
-        return self._light(photo, random, warmth, exposure), masks
+        photo = ImageEnhance.Color(photo).enhance(saturation)
+        # The cast of a lamp that the camera did not balance: green and yellow.
+        tint = np.array([1 + warmth - cast / 2, 1 + warmth / 4, 1 - warmth - cast])
+        return self._light(photo, random, exposure, tint, grain), masks
 
     def _paint(self, item: _Item) -> None:
         for points, colour in item.faces:
@@ -340,7 +346,12 @@ class Scene:
                     pen.line(path, fill=255, width=width, joint="curve")
 
     def _light(
-        self, photo: Image.Image, random: np.random.Generator, warmth: float, exposure: float
+        self,
+        photo: Image.Image,
+        random: np.random.Generator,
+        exposure: float,
+        tint: np.ndarray,
+        grain: float,
     ) -> Image.Image:
         height, width = self.size
         y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
@@ -348,7 +359,6 @@ class Scene:
         glow = np.exp(-((x - lamp_x) ** 2 + (y - lamp_y) ** 2) / 0.35)
         corners = 1 - 0.35 * ((x - 0.5) ** 2 + (y - 0.5) ** 2)
         light = exposure * corners * (0.8 + 0.32 * glow)
-        tint = np.array([1 + warmth, 1 + warmth / 4, 1 - warmth])
-        grain = random.normal(0, 3.0, (height, width, 1))
-        pixels = np.asarray(photo) * light[..., None] * tint + grain
+        noise = random.normal(0, grain, (height, width, 1))
+        pixels = np.asarray(photo) * light[..., None] * tint + noise
         return Image.fromarray(pixels.clip(0, 255).astype("uint8"))

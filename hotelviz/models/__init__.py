@@ -15,9 +15,10 @@ from hotelviz.models.description import (
     compiled,
     describe,
     frozen,
-    head_layers,
     pooled_layer,
     redescribe,
+    split_head,
+    weights_fingerprint,
 )
 from hotelviz.models.files import adopt, load_model, read_info, save_model
 from hotelviz.models.losses import earth_movers_distance, mean_score_error
@@ -43,11 +44,12 @@ __all__ = [
     "describe",
     "earth_movers_distance",
     "frozen",
-    "head_layers",
     "load_model",
     "mean_score_error",
     "pooled_layer",
     "read_info",
     "redescribe",
     "save_model",
+    "split_head",
+    "weights_fingerprint",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
@@ -209,6 +210,14 @@ def describe(model: keras.Model) -> ModelInfo:
     return _attached(model).info
 
 
+def weights_fingerprint(model: keras.Model) -> str:
+    """Name a network's weights and preprocessing in 16 letters; caches go by it."""
+    digest = hashlib.sha256(repr(describe(model).preprocessing).encode())
+    for weights in model.get_weights():
+        digest.update(np.ascontiguousarray(weights).tobytes())
+    return digest.hexdigest()[:16]
+
+
 def redescribe(model: keras.Model, **changes: Any) -> keras.Model:
     """Change fields of a model's description; the model itself, for chaining."""
     return attach(model, dataclasses.replace(describe(model), **changes))
@@ -283,8 +292,8 @@ def pooled_layer(model: keras.Model) -> keras.layers.Layer | None:
     return None
 
 
-def head_layers(model: keras.Model) -> list[keras.layers.Layer]:
-    """Give the layers of the head, from the one after the pooling to the output.
+def split_head(model: keras.Model) -> tuple[keras.layers.Layer, list[keras.layers.Layer]]:
+    """Give the pooling that the backbone ends with, and the layers of the head after it.
 
     Raises
     ------
@@ -297,4 +306,4 @@ def head_layers(model: keras.Model) -> list[keras.layers.Layer]:
             f"{describe(model).backbone}: the head is not global average pooling and one dense "
             "layer, which training in two phases needs"
         )
-    return model.layers[model.layers.index(pooled) + 1 :]
+    return pooled, model.layers[model.layers.index(pooled) + 1 :]

@@ -21,8 +21,7 @@ from hotelviz.models.description import (
     Task,
     attach,
     describe,
-    head_layers,
-    pooled_layer,
+    split_head,
 )
 
 #: What each family of `keras.applications` was trained with; the longest prefix decides.
@@ -186,14 +185,14 @@ def continue_from(parent: keras.Model, *, task: Task, classes: Sequence[str]) ->
         When the parent's head is not global average pooling and one dense layer.
     """
     info = describe(parent)
-    head = head_layers(parent)
+    pooled, head = split_head(parent)
     if (info.task, info.classes) == (task, tuple(classes)) or (
         {info.task, task} <= {"aesthetic", "technical"}
     ):
         model = keras.models.clone_model(parent)
         model.set_weights(parent.get_weights())
     else:
-        body = keras.models.clone_model(keras.Model(parent.input, pooled_layer(parent).output))
+        body = keras.models.clone_model(keras.Model(parent.input, pooled.output))
         body.set_weights(parent.get_weights()[: len(body.weights)])
         output = body.output
         for layer in head:

@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from hotelviz import metrics
 from hotelviz.alt import set_alt
+from hotelviz.metrics.interval import Labels
 from hotelviz.plots.style import BLUE, GREEN, GREY, ORANGE, figure_of, new_axes, readable
 
 _AVERAGES = ("macro avg", "weighted avg")
@@ -56,8 +57,8 @@ class ConfusionMatrixDisplay:
     @classmethod
     def from_predictions(
         cls,
-        true: metrics.Labels,
-        predicted: metrics.Labels,
+        true: Labels,
+        predicted: Labels,
         *,
         classes: Sequence[str] | None = None,
     ) -> ConfusionMatrixDisplay:

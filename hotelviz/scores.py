@@ -1,0 +1,357 @@
+"""Where predictions live, and how to ask them questions.
+
+Scores are a folder of Parquet parts. Each question is one DuckDB query that streams through them:
+nothing loads the dataset whole, so that 280 million photos can be asked like 280.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hotelviz.catalog import nearest
+
+__all__ = ["Scores", "ScoresError", "open_scores"]
+
+
+class ScoresError(ValueError):
+    """A scores dataset cannot be read, or does not have what was asked for."""
+
+
+def open_scores(path: str | os.PathLike[str]) -> Scores:
+    """Open a dataset of scores.
+
+    Parameters
+    ----------
+    path
+        The folder that `hotelviz.scoring.score_photos` wrote, or a Parquet file with ``image_id``
+        and a score.
+
+    Returns
+    -------
+    Scores
+
+    Raises
+    ------
+    ScoresError
+        Nothing there, or a file in it that is damaged or has other columns; it is named.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "scores.parquet"
+    >>> pd.DataFrame({"image_id": ["a", "b"], "score": [4.5, 6.0]}).to_parquet(file)
+    >>> open_scores(file).quantiles([0.5])
+    {0.5: 5.25}
+    """
+    path = Path(path)
+    files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+    if not files or not files[0].exists():
+        raise ScoresError(f"{path}: there are no scores (Parquet files) here")
+    columns: dict[str, str] | None = None
+    for file in files:
+        try:
+            schema = pq.read_schema(file)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise ScoresError(
+                f"{file}: not a whole Parquet file ({error}); remove it, and score again: parts "
+                "that are there are kept"
+            ) from error
+        found = {field.name: str(field.type) for field in schema}
+        if columns is None:
+            columns = found
+        elif found.keys() != columns.keys():
+            other = sorted(found.keys() ^ columns.keys())
+            raise ScoresError(
+                f"{file}: other columns than {files[0].name} ({', '.join(other[:5])}); it does not "
+                "belong to this dataset, move it away"
+            )
+    if columns is None or "image_id" not in columns:
+        raise ScoresError(f"{files[0]}: no column 'image_id'; it has {', '.join(columns or {})}")
+    return Scores(files, columns)
+
+
+class Scores:
+    """A dataset of scores; made by `open_scores`.
+
+    Attributes
+    ----------
+    files
+        Its Parquet files.
+    columns
+        Name -> type of each column.
+    """
+
+    def __init__(self, files: Sequence[Path], columns: dict[str, str]) -> None:
+        self.files, self.columns = list(files), columns
+        self._connection = duckdb.connect()
+        # Progress goes to tqdm where there is any; DuckDB's own would end up in reports.
+        self._connection.execute("SET enable_progress_bar = false")
+        names = ", ".join(f"'{_quoted(str(file))}'" for file in self.files)
+        self._connection.execute(f"CREATE VIEW scores AS SELECT * FROM read_parquet([{names}])")
+
+    def __len__(self) -> int:
+        return int(self._one("SELECT count(*) FROM scores")[0])
+
+    def __repr__(self) -> str:
+        return f"Scores of {len(self):,} photos in {len(self.files):,} files"
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> pd.DataFrame:
+        """Ask anything in SQL; the table is called ``scores``.
+
+        Parameters
+        ----------
+        sql
+            A query in DuckDB's dialect.
+        parameters
+            What its question marks stand for.
+
+        Returns
+        -------
+        pandas.DataFrame
+
+        Raises
+        ------
+        ScoresError
+            When DuckDB refuses the query.
+        """
+        try:
+            return self._connection.execute(sql, list(parameters)).df()
+        except duckdb.Error as error:
+            raise ScoresError(f"{error}") from error
+
+    def histogram(
+        self,
+        column: str = "score",
+        *,
+        bins: int = 180,
+        low: float = 1.0,
+        high: float = 10.0,
+        by: str | None = None,
+    ) -> pd.DataFrame:
+        """Count photos by score.
+
+        Parameters
+        ----------
+        column
+            What is counted.
+        bins
+            How many, between `low` and `high`; photos outside are in the first or the last.
+        low, high
+            Bounds of the histogram.
+        by
+            A column to count apart by, e.g. ``predicted``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``low``, ``high``, ``count``, a row per bin, and `by` if it was given. Photos without
+            the value are not counted.
+        """
+        self._check(column, *([by] if by else []))
+        group = f'"{by}", ' if by else ""
+        counts = self.query(
+            f'SELECT {group} count(*) AS "count", '
+            f'least(greatest(floor(("{column}" - ?) / ? * ?), 0), ? - 1)::INT AS bin '
+            f'FROM scores WHERE "{column}" IS NOT NULL GROUP BY ALL',
+            [low, high - low, bins, bins],
+        )
+        width = (high - low) / bins
+        frame = pd.DataFrame({"bin": range(bins)})
+        frame["low"], frame["high"] = low + frame["bin"] * width, low + (frame["bin"] + 1) * width
+        if by is None:
+            table = frame.merge(counts, on="bin", how="left")
+        else:
+            kinds = counts[[by]].drop_duplicates().sort_values(by)
+            table = kinds.merge(frame, how="cross").merge(counts, on=[by, "bin"], how="left")
+        table["count"] = table["count"].fillna(0).astype("int64")
+        return table.drop(columns="bin")
+
+    def quantiles(
+        self, probabilities: Sequence[float], column: str = "score"
+    ) -> dict[float, float]:
+        """Give quantiles, exact: probability -> value."""
+        self._check(column)
+        values = self._one(
+            f'SELECT quantile_cont("{column}", {[float(p) for p in probabilities]}) FROM scores'
+        )[0]
+        if values is None:
+            raise ScoresError(f"no photo has a value in the column {column!r}")
+        return dict(zip(probabilities, map(float, values), strict=True))
+
+    def sample(self, count: int, *, where: str = "TRUE", seed: int = 0) -> pd.DataFrame:
+        """Draw photos at random, the same ones for the same seed.
+
+        Parameters
+        ----------
+        count
+            How many at most.
+        where
+            A condition in SQL, such as ``score < 4``.
+        seed
+            For other photos.
+
+        Returns
+        -------
+        pandas.DataFrame
+            All columns, by ``image_id``.
+        """
+        # By a hash of the name: one pass, in any order of rows, with `count` rows of memory.
+        return self.query(
+            f"SELECT * FROM (SELECT * FROM scores WHERE {where} "
+            "ORDER BY hash(image_id, ?) LIMIT ?) ORDER BY image_id",
+            [seed, count],
+        )
+
+    def low_medium_high(
+        self,
+        count: int,
+        *,
+        thresholds: tuple[float, float],
+        column: str = "score",
+        seed: int = 0,
+    ) -> pd.DataFrame:
+        """Draw photos with low, medium and high scores.
+
+        Parameters
+        ----------
+        count
+            How many of each.
+        thresholds
+            Up to the first is low, above the second is high.
+        column
+            The score.
+        seed
+            For other photos.
+
+        Returns
+        -------
+        pandas.DataFrame
+            With the column ``level``: low, medium or high, in this order, each by score.
+        """
+        self._check(column)
+        low, high = (float(bound) for bound in sorted(thresholds))
+        conditions = {
+            "low": f'"{column}" <= {low}',
+            "medium": f'"{column}" > {low} AND "{column}" <= {high}',
+            "high": f'"{column}" > {high}',
+        }
+        parts = [
+            self.sample(count, where=condition, seed=seed).sort_values(column).assign(level=level)
+            for level, condition in conditions.items()
+        ]
+        return pd.concat(parts, ignore_index=True)
+
+    def hotels(self, column: str = "score", *, low: float = 4.0) -> pd.DataFrame:
+        """Sum up each hotel.
+
+        Parameters
+        ----------
+        column
+            The score.
+        low
+            Scores up to this are low.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``hotel_id``, ``photos``, ``unreadable``, ``mean``, ``best``, ``worst``,
+            ``share_low``; by ``hotel_id``.
+        """
+        self._check(column, "hotel_id")
+        return self.query(
+            f'SELECT hotel_id, count(*) AS photos, count(*) - count("{column}") AS unreadable, '
+            f'avg("{column}") AS mean, max("{column}") AS best, min("{column}") AS worst, '
+            f'avg(("{column}" <= ?)::INT) AS share_low FROM scores GROUP BY hotel_id '
+            "ORDER BY hotel_id",
+            [low],
+        )
+
+    def problems(self) -> pd.DataFrame:
+        """List the files that something was wrong with: ``image_id``, ``path``, ``problem``."""
+        if "problem" not in self.columns:
+            return pd.DataFrame(columns=["image_id", "path", "problem"])
+        return self.query(
+            "SELECT image_id, path, problem FROM scores WHERE problem <> '' ORDER BY image_id"
+        )
+
+    def join(self, tags: pd.DataFrame | str | os.PathLike[str]) -> pd.DataFrame:
+        """Join scores with tags by ``image_id``.
+
+        Parameters
+        ----------
+        tags
+            From `hotelviz.scoring.predict_tags`, or its Parquet file; for large ones ask with
+            `query` instead, which does not hold the result.
+
+        Returns
+        -------
+        pandas.DataFrame
+            All scored photos with the tags' columns, missing where there is no tag, in the order
+            of ``image_id``. `unmatched` lists the photos that only one side has.
+        """
+        self._attach(tags)
+        taken = [c for c in self._tag_columns() if c not in self.columns]
+        more = "".join(f', t."{name}"' for name in taken)
+        return self.query(
+            f"SELECT s.*{more} FROM scores s LEFT JOIN tags t USING (image_id) ORDER BY image_id"
+        )
+
+    def unmatched(self, tags: pd.DataFrame | str | os.PathLike[str]) -> pd.DataFrame:
+        """List photos that have only a score or only a tag.
+
+        Parameters
+        ----------
+        tags
+            As in `join`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``image_id`` and ``missing``: ``tag`` or ``score``.
+        """
+        self._attach(tags)
+        return self.query(
+            "SELECT image_id, 'tag' AS missing FROM scores ANTI JOIN tags USING (image_id) "
+            "UNION ALL SELECT image_id, 'score' FROM tags ANTI JOIN scores USING (image_id) "
+            "ORDER BY ALL"
+        )
+
+    def _attach(self, tags: pd.DataFrame | str | os.PathLike[str]) -> None:
+        if isinstance(tags, pd.DataFrame):
+            if "image_id" not in tags:
+                raise ScoresError("tags are joined by image_id, which they do not have")
+            self._connection.register("tags_frame", tags)
+            self._connection.execute("CREATE OR REPLACE TEMP VIEW tags AS FROM tags_frame")
+            return
+        # Validated as scores are: a file that is damaged is named.
+        names = ", ".join(f"'{_quoted(str(file))}'" for file in open_scores(tags).files)
+        self._connection.execute(
+            f"CREATE OR REPLACE TEMP VIEW tags AS SELECT * FROM read_parquet([{names}])"
+        )
+
+    def _tag_columns(self) -> list[str]:
+        return [row[0] for row in self._connection.execute("DESCRIBE tags").fetchall()]
+
+    def _one(self, sql: str) -> tuple[Any, ...]:
+        row = self._connection.execute(sql).fetchone()
+        return row if row is not None else (None,)
+
+    def _check(self, *columns: str) -> None:
+        for column in columns:
+            if column not in self.columns:
+                raise ScoresError(
+                    f"there is no column {column!r}; there are {', '.join(self.columns)}"
+                    f"{nearest(column, list(self.columns))}"
+                )
+
+
+def _quoted(text: str) -> str:
+    return text.replace("'", "''")
