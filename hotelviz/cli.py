@@ -6,11 +6,14 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 import hotelviz
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["app"]
 
@@ -69,42 +72,14 @@ def demo(
     out: Annotated[Path, typer.Option(help="The folder that gets the reports.")] = Path("reports"),
     seed: Annotated[int, typer.Option(help="Of the drawings and the training.")] = 0,
     hotels: Annotated[int, typer.Option(help="How many hotels are drawn.")] = 60,
-    epochs: Annotated[int, typer.Option(help="Most epochs of the training.")] = 20,
+    epochs: Annotated[int, typer.Option(help="Most epochs of the tagger's training.")] = 18,
 ) -> None:
-    """Draw a catalogue, train a small tagger on it from scratch, and write all reports."""
-    from hotelviz.demo import make_demo_catalog
-    from hotelviz.reports import run_report, write_index
+    """Draw a catalogue, train small models on it from scratch, and write all reports."""
+    from hotelviz.showcase import run_demo
 
     with _plain_errors():
-        folder = out / "demo"
-        typer.echo(f"drawing {hotels} hotels into {folder}")
-        make_demo_catalog(folder, hotels=hotels, seed=seed)
-        catalog, model = str(folder / "catalog.csv"), str(folder / "tagger.keras")
-        typer.echo("training a MobileNet (alpha 0.25) from scratch")
-        run_report(
-            "tagger_training",
-            {
-                "catalog": catalog,
-                "out": model,
-                "weights": "none",
-                "backbone_kw": {"alpha": 0.25},
-                "fine_tune_epochs": epochs,
-                "fine_tune_learning_rate": 3e-3,
-                "input_size": 192,
-                "batch_size": 16,
-                "dropout": 0.1,
-                "label_smoothing": 0.05,
-                "smallest_crop": 0.4,
-                "seed": seed,
-            },
-            out / "tagger_training.html",
-        )
-        run_report(
-            "tagger_report",
-            {"catalog": catalog, "model": model, "tags_out": str(folder / "tags.parquet")},
-            out / "tagger_report.html",
-        )
-        typer.echo(f"open {write_index(out)}")
+        index = run_demo(out, hotels=hotels, seed=seed, epochs=epochs, say=typer.echo)
+        typer.echo(f"open {index}")
 
 
 @app.command("train-tagger")
@@ -125,10 +100,7 @@ def train_tagger(
         from hotelviz.catalog import read_catalog, split_catalog
         from hotelviz.models import save_model
 
-        if out.suffix != ".keras":
-            raise typer.BadParameter(f"{out} must end in .keras", param_hint="--out")
-        if weights not in {"imagenet", "none"}:
-            raise typer.BadParameter(f"{weights!r} is not imagenet or none", param_hint="--weights")
+        _check_model_options(out, weights)
         photos = split_catalog(read_catalog(catalog, classes=_allowed(classes)), seed=seed)
         model = training.train_tagger(
             photos,
@@ -157,23 +129,150 @@ def tag(
     """Predict the area that each photo shows."""
     with _plain_errors():
         from hotelviz.catalog import read_catalog
-        from hotelviz.files import atomic_path
         from hotelviz.models import load_model
         from hotelviz.scoring import predict_tags
 
-        if out.suffix not in {".parquet", ".csv"}:
-            raise typer.BadParameter(f"{out} must end in .parquet or .csv", param_hint="--out")
+        _check_table(out)
         tagger = load_model(model, task="tagger")
         tags = predict_tags(read_catalog(catalog, classes=_allowed(classes)), tagger)
-        with atomic_path(out) as temporary:
-            write: Callable[..., Any] = tags.to_csv if out.suffix == ".csv" else tags.to_parquet
-            write(temporary, index=False)
+        _write_table(tags, out)
         problems = tags[tags["problem"] != ""]
         typer.echo(f"{out}: {len(tags):,} photos, {len(problems):,} with problems")
-        for row in problems.head(20).itertuples():
-            typer.echo(f"  {row.image_id}: {row.problem}", err=True)
-        if len(problems) > 20:
-            typer.echo(f"  and {len(problems) - 20:,} more, in the column 'problem'", err=True)
+        _list_problems(problems, "in the column 'problem'")
+
+
+@app.command("train-aesthetic")
+def train_aesthetic(
+    catalog: _Catalog,
+    out: Annotated[Path, typer.Option(help="The model file (.keras).")],
+    parent: Annotated[
+        Path | None, typer.Option(help="An earlier model (.keras) to start from.")
+    ] = None,
+    task: Annotated[str, typer.Option(help="aesthetic or technical.")] = "aesthetic",
+    backbone: Annotated[str, typer.Option(help="A network of keras.applications.")] = "MobileNet",
+    weights: Annotated[str, typer.Option(help="imagenet, or none: from scratch.")] = "imagenet",
+    input_size: Annotated[int, typer.Option(help="Height and width of the input.")] = 224,
+    head_epochs: Annotated[int, typer.Option(help="Most epochs of phase one.")] = 40,
+    fine_tune_epochs: Annotated[int, typer.Option(help="Most epochs of phase two.")] = 12,
+    seed: Annotated[int, typer.Option(help="Of split, weights, order and augmentation.")] = 0,
+) -> None:
+    """Train a NIMA model on ratings. An interrupted training goes on when called again."""
+    with _plain_errors():
+        from hotelviz import training
+        from hotelviz.catalog import read_catalog, split_catalog
+        from hotelviz.models import save_model
+
+        _check_model_options(out, weights)
+        if task not in {"aesthetic", "technical"}:
+            raise typer.BadParameter(f"{task!r} is not aesthetic or technical", param_hint="--task")
+        photos = split_catalog(read_catalog(catalog, classes=None), seed=seed)
+        model = training.train_aesthetic(
+            photos,
+            task="aesthetic" if task == "aesthetic" else "technical",
+            parent=parent,
+            backbone=backbone,
+            weights="imagenet" if weights == "imagenet" else None,
+            input_size=input_size,
+            head_epochs=head_epochs,
+            fine_tune_epochs=fine_tune_epochs,
+            seed=seed,
+            checkpoint_dir=f"{out}.training",
+        )
+        save_model(model, out)
+        last = training.history(model).iloc[-1].to_dict()
+        shown = [key for key in last if "loss" in str(key) or "error" in str(key)]
+        typer.echo(f"{out}: " + ", ".join(f"{key} {last[key]}" for key in shown))
+
+
+def _check_model_options(out: Path, weights: str) -> None:
+    if out.suffix != ".keras":
+        raise typer.BadParameter(f"{out} must end in .keras", param_hint="--out")
+    if weights not in {"imagenet", "none"}:
+        raise typer.BadParameter(f"{weights!r} is not imagenet or none", param_hint="--weights")
+
+
+@app.command()
+def score(
+    catalog: _Catalog,
+    model: Annotated[list[Path], typer.Option(help="A model (.keras); may be repeated.")],
+    out: Annotated[Path, typer.Option(help="The folder of Parquet parts.")],
+    part_size: Annotated[
+        int, typer.Option(min=1, help="Photos a part: what a stop can lose.")
+    ] = 2048,
+) -> None:
+    """Score photos with one or more models, decoding each once. A stopped run goes on."""
+    with _plain_errors():
+        from hotelviz.catalog import read_catalog
+        from hotelviz.models import load_model
+        from hotelviz.scores import open_scores
+        from hotelviz.scoring import score_photos
+
+        photos = read_catalog(catalog, classes=None)
+        computed = score_photos(
+            photos, [load_model(file) for file in model], out, part_size=part_size
+        )
+        problems = open_scores(out).problems()
+        typer.echo(
+            f"{out}: {len(photos):,} photos, {computed:,} computed now, "
+            f"{len(problems):,} with problems"
+        )
+        _list_problems(problems, "in the column 'problem'")
+
+
+def _list_problems(problems: pd.DataFrame, rest: str) -> None:
+    for row in problems.head(20).itertuples():
+        typer.echo(f"  {row.image_id}: {row.problem}", err=True)
+    if len(problems) > 20:
+        typer.echo(f"  and {len(problems) - 20:,} more, {rest}", err=True)
+
+
+@app.command()
+def rank(
+    scores: Annotated[Path, typer.Option(help="The folder of scores.")],
+    out: Annotated[Path, typer.Option(help="The ranking (.parquet or .csv).")],
+    tags: Annotated[
+        Path | None, typer.Option(help="The tagger's predictions; else those in the scores.")
+    ] = None,
+    catalog: Annotated[
+        Path | None, typer.Option(help="The catalogue, for the positions of today.")
+    ] = None,
+    min_confidence: Annotated[
+        float, typer.Option(help="Tags less sure give no photo the slot of its area.")
+    ] = 0.6,
+) -> None:
+    """Rank the photos of each hotel by score, and with coverage of its areas."""
+    with _plain_errors():
+        from hotelviz import ranking
+        from hotelviz.catalog import read_catalog
+        from hotelviz.scores import open_scores
+
+        _check_table(out)
+        dataset = open_scores(scores)
+        photos = read_catalog(catalog, classes=None) if catalog else None
+        ranked = ranking.rank_hotel_photos(
+            dataset, tags, catalog=photos, min_confidence=min_confidence
+        )
+        _write_table(ranked, out)
+        typer.echo(f"{out}: {len(ranked):,} photos of {ranked['hotel_id'].nunique():,} hotels")
+        typer.echo(ranking.ranking_summary(ranking.ranking_figures(ranked)).T.round(3).to_string())
+        if tags is not None:
+            unmatched = dataset.unmatched(tags)
+            typer.echo(f"{len(unmatched):,} photos have only a score or only a tag")
+            for row in unmatched.head(20).itertuples():
+                typer.echo(f"  {row.image_id}: no {row.missing}", err=True)
+
+
+def _check_table(out: Path) -> None:
+    if out.suffix not in {".parquet", ".csv"}:
+        raise typer.BadParameter(f"{out} must end in .parquet or .csv", param_hint="--out")
+
+
+def _write_table(table: pd.DataFrame, out: Path) -> None:
+    from hotelviz.files import atomic_path
+
+    with atomic_path(out) as temporary:
+        write: Callable[..., Any] = table.to_csv if out.suffix == ".csv" else table.to_parquet
+        write(temporary, index=False)
 
 
 @app.command()

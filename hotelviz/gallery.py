@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import html
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -22,7 +22,15 @@ from hotelviz.attribution import colour_bar, overlay
 from hotelviz.files import atomic_path
 from hotelviz.images import ImageError, decode_image, encode_jpeg
 
-__all__ = ["Gallery", "GalleryError", "mistakes", "tag_caption"]
+__all__ = [
+    "Gallery",
+    "GalleryError",
+    "before_after",
+    "mistakes",
+    "rank_caption",
+    "score_caption",
+    "tag_caption",
+]
 
 _STYLE = (Path(__file__).parent / "templates" / "gallery.css").read_text(encoding="utf-8")
 
@@ -68,6 +76,110 @@ def tag_caption(row: pd.Series) -> str:
     share = row.get(f"p_{label}")
     probability = "" if share is None else f" {share:.2f}"
     return f"{text}, true {label}{probability}".replace("_", " ")
+
+
+def score_caption(row: pd.Series) -> str:
+    """Say which score was predicted and how people rated the photo, as in the talk.
+
+    Parameters
+    ----------
+    row
+        With ``score``, and if known ``score_std``, ``rated_mean`` and ``rated_std``.
+
+    Returns
+    -------
+    str
+        ``predicted (6.151 / 1.334), rated (6.000 / 1.100)``: mean and standard deviation.
+
+    Examples
+    --------
+    >>> score_caption(pd.Series({"score": 6.0942, "rated_mean": 6.5, "rated_std": 1.25}))
+    'predicted 6.094, rated (6.500 / 1.250)'
+    """
+    if pd.isna(row["score"]):
+        return f"not scored: {row.get('problem') or 'unreadable'}"
+    std = row.get("score_std")
+    text = (
+        f"predicted {row['score']:.3f}"
+        if std is None or pd.isna(std)
+        else f"predicted ({row['score']:.3f} / {std:.3f})"
+    )
+    rated = row.get("rated_mean")
+    if rated is not None and not pd.isna(rated):
+        text += f", rated ({rated:.3f} / {row['rated_std']:.3f})"
+    return text
+
+
+def rank_caption(row: pd.Series) -> str:
+    """Say where a photo stands and why.
+
+    Parameters
+    ----------
+    row
+        A row of `hotelviz.ranking.rank_hotel_photos`.
+
+    Returns
+    -------
+    str
+        ``predicted: 6.094; rank 1/12 (today 7); Bedroom 0.93; best Bedroom``.
+
+    Examples
+    --------
+    >>> rank_caption(pd.Series({"score": 6.0942, "rank": 1, "photos": 12, "position": 7,
+    ...                         "area": "Bedroom", "confidence": 0.93, "reason": "best Bedroom"}))
+    'predicted: 6.094; rank 1/12 (today 7); Bedroom 0.93; best Bedroom'
+    """
+    parts = [f"predicted: {row['score']:.3f}", f"rank {row['rank']}/{row['photos']}"]
+    if not pd.isna(row.get("position")):
+        parts[-1] += f" (today {row['position']})"
+    if not pd.isna(row.get("area")):
+        sure = "" if row.get("trusted", True) else ", not sure enough for a slot"
+        parts.append(f"{str(row['area']).replace('_', ' ')} {row['confidence']:.2f}{sure}")
+    return "; ".join([*parts, row["reason"]])
+
+
+def before_after(
+    ranking: pd.DataFrame, paths: pd.DataFrame, *, limit: int = 16, title: str = ""
+) -> Gallery:
+    """Show a hotel's photos in today's order and, below, in the new one.
+
+    Parameters
+    ----------
+    ranking
+        The rows of one hotel, of `hotelviz.ranking.rank_hotel_photos`.
+    paths
+        ``image_id`` and ``path``, as in the catalogue or the scores.
+    limit
+        How many photos of each order are shown.
+    title
+        A heading.
+
+    Returns
+    -------
+    Gallery
+        Each photo's caption says where it stands and why.
+
+    Raises
+    ------
+    GalleryError
+        When the rows are of several hotels.
+    """
+    if ranking["hotel_id"].nunique() != 1:
+        raise GalleryError("a gallery of before and after is for the photos of one hotel")
+    photos = ranking.merge(paths[["image_id", "path"]], on="image_id", how="left")
+    parts = [
+        photos.sort_values(column).head(limit).assign(order=name)
+        for name, column in (("today", "position"), ("new order", "rank"))
+        if photos[column].notna().any()
+    ]
+    return Gallery(
+        pd.concat(parts, ignore_index=True),
+        caption=rank_caption,
+        group="order",
+        open_groups=2,
+        limit=2 * limit,
+        title=title,
+    )
 
 
 def mistakes(tags: pd.DataFrame) -> pd.DataFrame:
@@ -119,6 +231,11 @@ class Gallery:
     overlays
         Maps from `hotelviz.attribution`, float (len(frame), h, w) in 0 to 1, aligned with the
         rows; shown beside their photos.
+    distributions
+        Name, such as ``rated`` -> distributions over the scores 1 to 10, float (len(frame), 10);
+        drawn as small bars under the caption. Rows of NaN have none.
+    open_groups
+        How many groups are unfolded at first.
     limit
         Show this many photos at most, and say how many there are.
     thumbnail
@@ -148,6 +265,8 @@ class Gallery:
         caption: str | Callable[[pd.Series], str] | None = None,
         group: str | None = None,
         overlays: np.ndarray | None = None,
+        distributions: Mapping[str, np.ndarray] | None = None,
+        open_groups: int = 1,
         limit: int = 200,
         thumbnail: int = 224,
         title: str = "",
@@ -161,6 +280,13 @@ class Gallery:
             raise GalleryError(
                 f"overlays have the shape {np.shape(overlays)}; expected ({len(frame)}, h, w)"
             )
+        for name, shares in (distributions or {}).items():
+            if np.shape(shares) != (len(frame), 10):
+                raise GalleryError(
+                    f"the distributions {name!r} have the shape {np.shape(shares)}; expected "
+                    f"({len(frame)}, 10)"
+                )
+        self.distributions, self.open_groups = dict(distributions or {}), open_groups
         self.frame = frame.reset_index(drop=True)
         self.caption, self.group, self.overlays = caption, group, overlays
         self.limit, self.thumbnail, self.title = limit, thumbnail, title
@@ -189,13 +315,19 @@ class Gallery:
                 '<p class="scale">evidence for the class: low '
                 f'<span class="bar" style="background:{colour_bar()}"></span> high</p>'
             )
+        if self.distributions:
+            names = zip(("b0", "b1"), self.distributions, strict=False)
+            keys = " ".join(
+                f'<span class="key {colour}"></span> {html.escape(name)}' for colour, name in names
+            )
+            parts.append(f'<p class="scale">bars: shares of the scores 1 to 10: {keys}</p>')
         if self.group is None:
             parts.append(self._figures(shown, thumbnails))
         else:
             for number, (name, rows) in enumerate(shown.groupby(self.group, sort=False)):
                 total = int((self.frame[self.group] == name).sum())
                 parts.append(
-                    f"<details{' open' if number == 0 else ''}><summary>"
+                    f"<details{' open' if number < self.open_groups else ''}><summary>"
                     f'{html.escape(str(name))} <span class="number">{total:,}</span></summary>'
                     f"{self._figures(rows, thumbnails)}</details>"
                 )
@@ -240,18 +372,46 @@ class Gallery:
 
     def _figures(self, rows: pd.DataFrame, thumbnails: list[_Thumbnail]) -> str:
         figures = [
-            _figure(thumbnails[int(str(number))], self._text(row))
-            for number, row in rows.iterrows()
+            _figure(thumbnails[number], self._text(row), self._bars(number))
+            for number, (_, row) in zip(map(int, rows.index), rows.iterrows(), strict=True)
         ]
         wide = " pairs" if self.overlays is not None else ""
         return f'<div class="photos{wide}">{"".join(figures)}</div>'
+
+    def _bars(self, number: int) -> str:
+        """Draw the distributions of a photo as small bars, side by side, with their numbers."""
+        sides = {
+            name: shares[number]
+            for name, shares in self.distributions.items()
+            if np.isfinite(shares[number]).all()
+        }
+        if not sides:
+            return ""
+        tallest = max(float(np.max(shares)) for shares in sides.values())
+        width = 8 / len(sides)
+        bars, texts = [], []
+        for place, (name, shares) in enumerate(sides.items()):
+            texts.append(f"{name} {', '.join(f'{share:.0%}' for share in shares)}")
+            for score, share in enumerate(shares):
+                height = 26 * float(share) / tallest
+                bars.append(
+                    f'<rect class="b{place}" x="{score * 10 + 1 + place * width:.1f}" '
+                    f'y="{28 - height:.1f}" width="{width:.1f}" height="{height:.1f}"/>'
+                )
+        label = html.escape(f"shares of the scores 1 to 10: {'; '.join(texts)}")
+        names = html.escape(" and ".join(sides))
+        return (
+            f'<svg class="scores" viewBox="0 0 100 29" role="img" aria-label="{label}">'
+            f"<title>{names}: scores 1 to 10</title>{''.join(bars)}"
+            '<line x1="0" y1="28.5" x2="100" y2="28.5"/></svg>'
+        )
 
 
 def _embed(pixels: np.ndarray) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(encode_jpeg(pixels)).decode()
 
 
-def _figure(thumbnail: _Thumbnail, caption: str) -> str:
+def _figure(thumbnail: _Thumbnail, caption: str, bars: str) -> str:
     text = html.escape(caption)
     if thumbnail.problem:
         reason = html.escape(thumbnail.problem)
@@ -263,4 +423,4 @@ def _figure(thumbnail: _Thumbnail, caption: str) -> str:
                 f'<img src="{thumbnail.overlay}" alt="Where the evidence is: {text}" '
                 'loading="lazy">'
             )
-    return f"<figure><div>{image}</div><figcaption>{text}</figcaption></figure>"
+    return f"<figure><div>{image}</div><figcaption>{text}{bars}</figcaption></figure>"

@@ -12,8 +12,8 @@ import html
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Mapping
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -269,7 +269,7 @@ def run_report(
     with tempfile.TemporaryDirectory(prefix="hotelviz-") as folder:
         executed = Path(folder) / "executed.ipynb"
         try:
-            with _kernel_environment():
+            with _kernel_environment:
                 papermill.execute_notebook(
                     str(source),
                     str(executed),
@@ -288,23 +288,40 @@ def run_report(
     return out
 
 
-@contextmanager
-def _kernel_environment() -> Iterator[None]:
-    """Let the kernel's figures come out as pictures, and keep TensorFlow's start-up notes out."""
-    wanted = {
-        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-    }
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+class _KernelEnvironment:
+    """Let kernels' figures come out as pictures, and keep TensorFlow's start-up notes out.
+
+    Kernels inherit the variables of this process: they are set as long as any report runs.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._running = threading.Lock(), 0
+        self._before: dict[str, str | None] = {}
+
+    def __enter__(self) -> None:
+        wanted = {
+            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+        }
+        with self._lock:
+            self._running += 1
+            if self._running == 1:
+                self._before = {name: os.environ.get(name) for name in wanted}
+                os.environ.update(wanted)
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._running -= 1
+            if self._running:
+                return
+            for name, value in self._before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
+
+
+_kernel_environment = _KernelEnvironment()
 
 
 def _indented(text: str) -> str:

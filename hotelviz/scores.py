@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hotelviz.catalog import nearest
 
-__all__ = ["Scores", "ScoresError", "open_scores"]
+__all__ = ["Scores", "ScoresError", "bin_scores", "open_scores"]
 
 
 class ScoresError(ValueError):
@@ -78,6 +79,34 @@ def open_scores(path: str | os.PathLike[str]) -> Scores:
     return Scores(files, columns)
 
 
+def bin_scores(
+    values: pd.Series | np.ndarray, *, bins: int = 36, low: float = 1.0, high: float = 10.0
+) -> pd.DataFrame:
+    """Count scores that are in memory, in the form of `Scores.histogram`.
+
+    Parameters
+    ----------
+    values
+        Scores; missing ones are not counted.
+    bins, low, high
+        As in `Scores.histogram`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``low``, ``high``, ``count``.
+
+    Examples
+    --------
+    >>> bin_scores(np.array([1.0, 4.0, 4.1]), bins=3)["count"].to_list()
+    [1, 2, 0]
+    """
+    known = np.asarray(values, dtype=float)
+    known = known[~np.isnan(known)].clip(low, high)
+    counts, edges = np.histogram(known, bins=bins, range=(low, high))
+    return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "count": counts})
+
+
 class Scores:
     """A dataset of scores; made by `open_scores`.
 
@@ -95,7 +124,17 @@ class Scores:
         # Progress goes to tqdm where there is any; DuckDB's own would end up in reports.
         self._connection.execute("SET enable_progress_bar = false")
         names = ", ".join(f"'{_quoted(str(file))}'" for file in self.files)
-        self._connection.execute(f"CREATE VIEW scores AS SELECT * FROM read_parquet([{names}])")
+        extra = ""
+        shares = [f"q_{score}" for score in range(1, 11)]
+        if "score" not in columns and all(share in columns for share in shares):
+            # Distributions that someone else has stored: their means are the scores.
+            total = "+".join(f"{share}::DOUBLE" for share in shares)
+            mean = "+".join(f"{number}*{share}::DOUBLE" for number, share in enumerate(shares, 1))
+            extra = f", (({mean}) / ({total}))::FLOAT AS score"
+            self.columns = {**columns, "score": "float"}
+        self._connection.execute(
+            f"CREATE VIEW scores AS SELECT *{extra} FROM read_parquet([{names}])"
+        )
 
     def __len__(self) -> int:
         return int(self._one("SELECT count(*) FROM scores")[0])

@@ -26,7 +26,7 @@ from hotelviz.files import atomic_path
 from hotelviz.images import View, iterate_images, iterate_views
 from hotelviz.models import ModelError, compiled, describe, frozen, weights_fingerprint
 
-__all__ = ["PART_SIZE", "ScoringError", "forward", "predict_tags", "score_photos"]
+__all__ = ["PART_SIZE", "ScoringError", "forward", "predict_scores", "predict_tags", "score_photos"]
 
 #: Photos a part of a scores dataset: what an interruption can lose.
 PART_SIZE = 2048
@@ -131,39 +131,104 @@ def predict_tags(
     info = describe(model)
     if info.task != "tagger":
         raise ModelError(f"predict_tags needs a tagger; this model is for the task {info.task!r}")
-    run = forward(model)
-    probabilities = np.full((len(catalog), len(info.classes)), np.nan, "float32")
+    outputs, problems = _predict(catalog, model, batch_size, progress, mirror=mirror)
+    readable = ~np.isnan(outputs).any(axis=1)
+    best = np.array(info.classes, dtype=object)[np.nan_to_num(outputs, nan=-1.0).argmax(axis=1)]
+    return pd.DataFrame(
+        {
+            "image_id": catalog["image_id"].to_numpy(),
+            "predicted": pd.Series(np.where(readable, best, None), dtype="str"),
+            **{f"p_{name}": outputs[:, number] for number, name in enumerate(info.classes)},
+            "problem": pd.Series(problems, dtype="str"),
+        }
+    )
+
+
+def predict_scores(
+    catalog: pd.DataFrame, model: keras.Model, *, batch_size: int = 64, progress: bool = True
+) -> pd.DataFrame:
+    """Predict the distribution of the scores that each photo would get.
+
+    For many photos see `score_photos`, which writes as it goes and can be stopped.
+
+    Parameters
+    ----------
+    catalog
+        With ``image_id`` and ``path``.
+    model
+        An aesthetic or technical model.
+    batch_size
+        Photos per call of the network.
+    progress
+        Show a bar with the photos per second.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per row of `catalog`, in its order: ``image_id``; ``score`` and ``score_std``, mean
+        (1 to 10) and standard deviation of the distribution ``q_1`` to ``q_10``; ``problem``,
+        empty or what was wrong with the file. Where a photo could not be read the figures are
+        missing.
+
+    Raises
+    ------
+    ModelError
+        When the model is a tagger.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from hotelviz.demo import make_demo_catalog
+    >>> from hotelviz.models import build_aesthetic
+    >>> photos = make_demo_catalog(tempfile.mkdtemp(), hotels=3).head(2)
+    >>> model = build_aesthetic(input_size=32, weights=None)
+    >>> predict_scores(photos, model, progress=False)["score"].between(1, 10).all()
+    np.True_
+    """
+    if describe(model).task == "tagger":
+        raise ModelError("predict_scores needs an aesthetic or technical model, not a tagger")
+    outputs, problems = _predict(catalog, model, batch_size, progress)
+    mean, std = mean_and_std(outputs.astype("float64"))
+    return pd.DataFrame(
+        {
+            "image_id": catalog["image_id"].to_numpy(),
+            "score": mean,
+            "score_std": std,
+            **{f"q_{number + 1}": outputs[:, number] for number in range(10)},
+            "problem": pd.Series(problems, dtype="str"),
+        }
+    )
+
+
+def _predict(
+    catalog: pd.DataFrame,
+    model: keras.Model,
+    batch_size: int,
+    progress: bool,
+    *,
+    mirror: bool = False,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Run a model over photos; its outputs, NaN for photos that cannot be read, and problems."""
+    info, run = describe(model), forward(model)
+    outputs = np.full((len(catalog), len(info.classes)), np.nan, "float32")
     problems = np.full(len(catalog), "", dtype=object)
-    readable = np.zeros(len(catalog), dtype=bool)
     batches = iterate_images(
         catalog["path"],
         size=info.preprocessing.size,
         batch_size=batch_size,
         resample=info.preprocessing.resample,
     )
-    with tqdm(total=len(catalog), unit="photo", desc="tagging", disable=not progress) as bar:
+    with tqdm(total=len(catalog), unit="photo", desc="predicting", disable=not progress) as bar:
         for batch in batches:
-            readable[batch.rows] = True
             if len(batch.rows):
                 seen = run(batch.pixels)
                 if mirror:
                     seen = (seen + run(batch.pixels[:, :, ::-1])) / 2
-                probabilities[batch.rows] = seen
+                outputs[batch.rows] = seen
             for row, problem in batch.problems.items():
                 problems[row] = problem
-            unreadable = set(batch.problems).difference(batch.rows.tolist())
-            bar.update(len(batch.rows) + len(unreadable))
-    best = np.where(readable[:, None], probabilities, 0).argmax(1)
-    predicted = pd.Series(np.asarray(info.classes, dtype=object)[best], dtype="str")
-    return pd.concat(
-        [
-            catalog["image_id"].reset_index(drop=True),
-            predicted.where(readable).rename("predicted"),
-            pd.DataFrame(probabilities, columns=[f"p_{name}" for name in info.classes]),
-            pd.Series(problems, name="problem", dtype="str"),
-        ],
-        axis=1,
-    )
+            bar.update(len(batch.rows) + sum(row not in batch.rows for row in batch.problems))
+    return outputs, problems
 
 
 def score_photos(

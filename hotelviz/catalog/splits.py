@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hotelviz.catalog.columns import CatalogError
+from hotelviz.catalog.ratings import rating_summary
 
 #: Folds among which hotels are dealt; a split is a number of whole folds, so 0.05 is its grain.
 _FOLDS = 20
@@ -27,7 +28,8 @@ def split_catalog(
     Parameters
     ----------
     catalog
-        With ``label`` and ``hotel_id``. One that has ``split`` already keeps it.
+        With ``hotel_id`` and ``label``, or ratings where there are no labels: then the shares of
+        each score, rounded, are alike. One that has ``split`` already keeps it.
     test, validation
         Shares of the photos, 0 to 1; met within the size of a hotel.
     seed
@@ -36,7 +38,7 @@ def split_catalog(
     Returns
     -------
     pandas.DataFrame
-        A copy with the column ``split``; photos without a label have none.
+        A copy with the column ``split``; photos without a label (without ratings) have none.
 
     Raises
     ------
@@ -59,9 +61,17 @@ def split_catalog(
             f"test={test} and validation={validation} must be shares from 0 that leave some photos "
             "to train on"
         )
-    if "label" not in catalog or catalog["label"].isna().all():
-        raise CatalogError("the catalogue has no labels: a split by class needs the column 'label'")
-    labelled = catalog[catalog["label"].notna()]
+    if "label" in catalog and catalog["label"].notna().any():
+        labelled = catalog[catalog["label"].notna()]
+    elif "rating_1" in catalog and catalog["rating_1"].notna().any():
+        labelled = catalog[catalog["rating_1"].notna()]
+        score = rating_summary(labelled)["rated_mean"].round().to_numpy()
+        labelled = labelled.assign(label=pd.Series(score, index=labelled.index).astype(str))
+    else:
+        raise CatalogError(
+            "the catalogue has neither labels nor ratings: a split needs the column 'label', or "
+            "'rating_1' to 'rating_10'"
+        )
     hotels_of = labelled.groupby("label")["hotel_id"].nunique()
     rare = hotels_of.index[hotels_of < 3]
     if labelled["hotel_id"].nunique() >= 3 and len(rare):

@@ -558,7 +558,7 @@ def paint(
         warmth=style.warmth + random.normal(0, 0.02),
         exposure=random.uniform(0.9, 1.1) * 0.6 ** worst["exposure"],
         blur=0.2 + 1.3 * worst["sharpness"],
-        grain=2.0 + 14.0 * worst["exposure"],
+        grain=2.0 + 10.0 * worst["exposure"],
         saturation=1.2 - 0.7 * worst["colour"],
         cast=0.3 * worst["colour"],
     )

@@ -13,23 +13,26 @@ Random = np.random.Generator
 QUALITIES = ("exposure", "sharpness", "colour", "level", "tidiness")
 
 #: Points of the scale that a photo loses where a quality is at its worst.
-_COLLEAGUES = {"exposure": 3.4, "sharpness": 1.6, "colour": 2.8, "level": 0.6, "tidiness": 0.6}
+_COLLEAGUES = {"exposure": 3.2, "sharpness": 1.4, "colour": 3.2, "level": 0.5, "tidiness": 0.5}
 #: The public likes colours, pools and façades, and hardly minds how a photo was taken.
 _PUBLIC = {"exposure": 0.8, "sharpness": 0.8, "colour": 3.0, "level": 0.3, "tidiness": 0.4}
 _LIKED = {"Pool": 1.0, "View_of_Exterior": 0.8, "Kitchen": -0.6, "Bathroom": -0.5}
 _BEST = 8.2
 #: Share of the photos that a photographer took.
-_CAREFUL = 0.45
+_CAREFUL = 0.6
+#: How bad the qualities of such a photo can be.
+_SLIPS = {"exposure": 0.4, "sharpness": 0.2, "colour": 0.7, "level": 0.2, "tidiness": 0.3}
 
 #: Rater group -> how many they are, how far each one's level is off, how unsteady they are.
-_RATERS = {"colleague": (12, 0.5, 0.9), "public": (30, 0.8, 1.5)}
+_RATERS = {"colleague": (12, 0.5, 0.7), "public": (30, 0.8, 1.5)}
 
 
 def draw_qualities(random: Random, count: int) -> pd.DataFrame:
     """Draw how well each of `count` photos is taken: columns `QUALITIES`, 0 to 1."""
     shape = (count, len(QUALITIES))
     careful = random.random((count, 1)) < _CAREFUL
-    values = np.where(careful, 1 - 0.5 * random.beta(1, 1.3, shape), random.beta(1.0, 0.9, shape))
+    slips = np.array([_SLIPS[name] for name in QUALITIES]) * random.beta(1, 1.3, shape)
+    values = np.where(careful, 1 - slips, random.beta(1.0, 0.9, shape))
     return pd.DataFrame(values.round(3), columns=list(QUALITIES))
 
 

@@ -1,7 +1,7 @@
 """Measure how good predictions are: tags against labels, scores against ratings."""
 
 from hotelviz.metrics.interval import Interval, MetricsError, bootstrap_interval
-from hotelviz.metrics.scores import compare_scores, score_metrics
+from hotelviz.metrics.scores import TALK, compare_scores, score_metrics
 from hotelviz.metrics.tags import (
     calibration,
     classification_report,
@@ -13,6 +13,7 @@ from hotelviz.metrics.tags import (
 )
 
 __all__ = [
+    "TALK",
     "Interval",
     "MetricsError",
     "bootstrap_interval",

@@ -4,7 +4,12 @@ Each function draws on ``ax`` or on a new figure, returns the axes (or a display
 never shows anything by itself, and gives the figure its alternative text.
 """
 
-from hotelviz.plots.scores import predicted_against_rated, rating_bars, score_distribution
+from hotelviz.plots.scores import (
+    predicted_against_rated,
+    rating_bars,
+    score_distribution,
+    shares_between,
+)
 from hotelviz.plots.tags import (
     ConfusionMatrixDisplay,
     class_counts,
@@ -21,5 +26,6 @@ __all__ = [
     "rating_bars",
     "reliability",
     "score_distribution",
+    "shares_between",
     "training_history",
 ]

@@ -1,0 +1,416 @@
+"""Judge and time the aesthetic models on real photos and real ratings.
+
+    KERAS_HOME=../shared/keras python benchmarks/aesthetics.py [--short] [--only NAME ...]
+
+Looks for the data in ``../shared/data`` beside the repository, for ImageNet's weights in
+``../shared/keras`` and for idealo's published models in ``../shared/keras/nima``. Where there are
+none it says so and measures only what needs none.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared"
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+if (SHARED / "keras").is_dir():
+    os.environ.setdefault("KERAS_HOME", str(SHARED / "keras"))
+
+import numpy as np
+import pandas as pd
+from PIL import Image, ImageFilter
+
+#: Kinds of distortion, each in five levels, as TID2013 has them.
+KINDS = ("exposure", "blur", "noise", "jpeg", "tilt", "cast")
+#: The mean score of an undistorted photo, and what each level takes from it.
+BEST, STEP = 9.0, 1.5
+TECHNICAL_SETTINGS = {"fine_tune_epochs": 5, "fine_tune_learning_rate": 2e-4, "dropout": 0.3}
+RATINGS_SETTINGS = {"fine_tune_epochs": 8, "fine_tune_learning_rate": 5e-5, "dropout": 0.5}
+
+#: must-show -> what is wanted -> what was measured
+results: list[tuple[str, str, str]] = []
+
+
+def ava(*, short: bool) -> None:  # noqa: ARG001
+    """Recompute the known figures of idealo's stored predictions."""
+    from hotelviz.metrics import score_metrics
+
+    photos = pd.read_parquet(SHARED / "data" / "ava" / "idealo_predictions.parquet")
+    predicted = photos[[f"q_{score}" for score in range(1, 11)]].to_numpy(dtype=float)
+    table = score_metrics(photos, predicted).set_index("metric")
+    print(table.round(5).to_string())
+    for metric, known in (
+        ("LCC", 0.61297), ("SRCC", 0.59496), ("EMD", 0.07322), ("mean |CDF difference|", 0.05100),
+        ("accuracy at 5", 0.77227),
+    ):  # fmt: skip
+        results.append((f"AVA, {metric}", f"{known:.5f}", f"{table.loc[metric, 'value']:.5f}"))
+
+
+def distort(image: Image.Image, kind: str, level: int, chance: random.Random) -> Image.Image:
+    """Distort a photo, level 1 to 5."""
+    side = chance.choice((-1, 1))
+    if kind == "exposure":
+        factor = 2 ** (side * (0.35, 0.65, 0.95, 1.3, 1.7)[level - 1])
+        return image.point(lambda value: min(255, round(value * factor)))
+    if kind == "blur":
+        return image.filter(ImageFilter.GaussianBlur((0.9, 1.6, 2.4, 3.4, 5.0)[level - 1]))
+    if kind == "noise":
+        noise = np.random.default_rng(chance.randrange(2**32)).normal(
+            0, (10, 18, 28, 40, 56)[level - 1], (image.height, image.width, 3)
+        )
+        return Image.fromarray((np.asarray(image) + noise).clip(0, 255).astype("uint8"))
+    if kind == "jpeg":
+        file = io.BytesIO()
+        image.save(file, "JPEG", quality=(30, 20, 13, 8, 4)[level - 1])
+        return Image.open(file).convert("RGB")
+    if kind == "tilt":
+        angle = side * (3, 6, 9, 13, 18)[level - 1]
+        turned = image.rotate(angle, Image.Resampling.BICUBIC)
+        # The largest upright rectangle of the photo's proportions that has no empty corner.
+        sine, cosine = abs(np.sin(np.deg2rad(angle))), np.cos(np.deg2rad(angle))
+        width, height = image.size
+        share = min(
+            width / (width * cosine + height * sine), height / (width * sine + height * cosine)
+        )
+        left, top = width * (1 - share) / 2, height * (1 - share) / 2
+        return turned.crop((int(left) + 1, int(top) + 1, int(width - left), int(height - top)))
+    tint = np.array([(1, 0, -1), (-1, 0, 1), (-0.5, 1, -0.5)][chance.randrange(3)])
+    factors = 1 + tint * (0.1, 0.18, 0.27, 0.37, 0.5)[level - 1]
+    return Image.fromarray((np.asarray(image) * factors).clip(0, 255).astype("uint8"))
+
+
+def distortions(*, short: bool) -> None:
+    """Learn technical quality from graded distortions; judge on hotels that were never seen."""
+    from hotelviz import metrics
+    from hotelviz.catalog import RATINGS, maximum_entropy_ratings, read_catalog, split_catalog
+    from hotelviz.scoring import predict_scores
+    from hotelviz.training import train_aesthetic
+
+    started = time.perf_counter()
+    photos = read_catalog(SHARED / "data" / "hotels" / "catalog.csv", classes=None)
+    photos = split_catalog(photos, test=0.2, validation=0.1, seed=0)
+    photos = photos[photos["split"].notna()]
+    if short:
+        photos = photos.groupby("split").head(60)
+    chance = random.Random(0)
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for photo in photos.itertuples():
+            with Image.open(photo.path) as file:
+                image = file.convert("RGB")
+            test = photo.split == "test"
+            wanted = [("none", 0)]
+            # Test: every kind at level 3, for the pairs, and at another level. Training: three.
+            kinds = KINDS if test else chance.sample(KINDS, 3)
+            wanted += [(kind, chance.randint(1, 5)) for kind in kinds]
+            wanted += [(kind, 3) for kind in KINDS if test]
+            for number, (kind, level) in enumerate(wanted):
+                path = f"{folder}/{len(rows)}.jpg"
+                changed = image if kind == "none" else distort(image, kind, level, chance)
+                changed.save(path, quality=95)
+                rows.append(
+                    {
+                        "image_id": f"{photo.image_id}-{number}", "path": path, "kind": kind,
+                        "level": level, "original": photo.image_id, "hotel_id": photo.hotel_id,
+                        "split": photo.split,
+                    }
+                )  # fmt: skip
+        catalog = pd.DataFrame(rows)
+        catalog[list(RATINGS)] = maximum_entropy_ratings(BEST - STEP * catalog["level"])
+        model = train_aesthetic(
+            catalog, task="technical", progress=False,
+            **{**TECHNICAL_SETTINGS, **({"fine_tune_epochs": 1} if short else {})},
+        )  # fmt: skip
+        test = catalog[catalog["split"] == "test"].reset_index(drop=True)
+        guesses = predict_scores(test, model, progress=False)
+    predicted = guesses[[f"q_{score}" for score in range(1, 11)]].to_numpy()
+    table = metrics.score_metrics(test, predicted, groups=test["hotel_id"]).set_index("metric")
+    print(catalog["split"].value_counts().to_string())
+    print(table.round(4).to_string())
+    test["score"] = guesses["score"]
+    print(test.pivot_table(index="kind", columns="level", values="score").round(2).to_string())
+    whole = test[test["level"] == 0].set_index("original")["score"]
+    pairs = test[test["level"] == 3]
+    right = whole.loc[pairs["original"]].to_numpy() > pairs["score"].to_numpy()
+    print(pd.Series(right).groupby(pairs["kind"].to_numpy()).mean().round(3).to_string())
+    seconds = time.perf_counter() - started
+    for metric, least in (("SRCC", 0.85), ("LCC", 0.85), ("range use", 0.7)):
+        row = table.loc[metric]
+        results.append(
+            (
+                f"distortions, {metric}",
+                f">= {least}",
+                f"{row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f})",
+            )
+        )
+    results.append(
+        ("distortions, best of pair at level 3", ">= 0.95",
+         f"{right.mean():.3f} of {len(right)} pairs; {seconds:.0f} s in all")
+    )  # fmt: skip
+
+
+def nima(task: str):
+    """Adopt one of idealo's published models."""
+    from hotelviz.models import Preprocessing, adopt
+
+    return adopt(
+        SHARED / "keras" / "nima" / f"mobilenet_{task}.keras",
+        task=task,
+        preprocessing=Preprocessing(224, 224, "nearest"),
+    )
+
+
+def ratings(*, short: bool) -> None:
+    """Run the talk's two iterations on ratings of hotel photos, cross-validated by hotel.
+
+    The raters are stand-ins: image-language models, not people.
+    """
+    from sklearn.model_selection import GroupKFold
+
+    from hotelviz import metrics
+    from hotelviz.catalog import count_ratings, read_catalog
+    from hotelviz.scoring import predict_scores
+    from hotelviz.training import train_aesthetic
+
+    hotels = SHARED / "data" / "hotels"
+    photos = read_catalog(hotels / "catalog.csv", classes=None)
+    single = pd.read_csv(hotels / "ratings.csv").rename(columns={"path": "image_id"})
+    photos = photos.merge(count_ratings(single), on="image_id").reset_index(drop=True)
+    shares = [f"q_{score}" for score in range(1, 11)]
+    published = nima("aesthetic")
+    names = ("first: idealo's as it is", "second: tuned from it", "tuned from ImageNet")
+    predictions = {name: np.full((len(photos), 10), np.nan) for name in names}
+    predictions[names[0]] = predict_scores(photos, published, progress=False)[shares].to_numpy()
+    folds = GroupKFold(5, shuffle=True, random_state=0).split(photos, groups=photos["hotel_id"])
+    done = np.zeros(len(photos), bool)
+    for number, (_, tested) in enumerate(folds):
+        started = time.perf_counter()
+        fold = photos.assign(split="train")
+        fold.loc[tested, "split"] = "test"
+        for name, start in zip(names[1:], ({"parent": published}, {}), strict=True):
+            model = train_aesthetic(
+                fold, progress=False,
+                **{**RATINGS_SETTINGS, **start, **({"fine_tune_epochs": 1} if short else {})},
+            )  # fmt: skip
+            guesses = predict_scores(fold.loc[tested], model, progress=False)
+            predictions[name][tested] = guesses[shares].to_numpy()
+        done[tested] = True
+        print(f"fold {number}: {time.perf_counter() - started:.0f} s", flush=True)
+        if short:
+            break
+    judged = photos[done]
+    table = metrics.compare_scores(
+        judged, {name: values[done] for name, values in predictions.items()},
+        groups=judged["hotel_id"],
+    )  # fmt: skip
+    print(f"{len(judged)} photos of {judged['hotel_id'].nunique()} hotels, 3 stand-in raters each")
+    print(metrics.TALK.join(table.round(3), how="right").to_string())
+    for metric, least in (("LCC", 0.70), ("SRCC", 0.70)):
+        for name in names[1:]:
+            results.append(
+                (
+                    f"ratings, {metric}, {name}",
+                    f">= {least}",
+                    f"{table.loc[metric, name]:.3f} ({table.loc[metric, f'{name} interval']})",
+                )
+            )
+    used = table.loc["range use"]
+    results.append(
+        (
+            "ratings, range use, second / first",
+            ">= 2",
+            f"{used[names[1]] / used[names[0]]:.2f} ({used[names[0]]:.2f} to {used[names[1]]:.2f})",
+        )
+    )
+
+
+def two_models(*, short: bool) -> None:
+    """Time scoring with two models in one pass against one."""
+    from hotelviz.catalog import read_catalog
+    from hotelviz.scoring import score_photos
+
+    photos = read_catalog(SHARED / "data" / "hotels" / "catalog.csv", classes=None)
+    photos = photos.head(200 if short else 800)
+    models = [nima("aesthetic"), nima("technical")]
+    ratios = []
+    with tempfile.TemporaryDirectory() as folder:
+        for turn in range(3 if short else 6):
+            times = []
+            for count in (1, 2):
+                started = time.perf_counter()
+                score_photos(photos, models[:count], f"{folder}/{turn}-{count}", progress=False)
+                times.append(time.perf_counter() - started)
+            ratios.append(times[1] / times[0])
+            print(f"one model {times[0]:.2f} s, two {times[1]:.2f} s, ratio {ratios[-1]:.2f}")
+    # The first turn compiles.
+    results.append(
+        ("two models in one pass / one", "<= 1.7", f"{float(np.median(ratios[1:])):.2f}")
+    )
+
+
+def kills(*, short: bool) -> None:
+    """Kill the command at random moments; what is there in the end is what would have been."""
+    from hotelviz.models import save_model
+
+    photos = SHARED / "data" / "hotels" / "catalog.csv"
+    times, chance = 3 if short else 20, random.Random(0)
+    with tempfile.TemporaryDirectory() as folder:
+        for task in ("aesthetic", "technical"):
+            save_model(nima(task), f"{folder}/{task}.keras")
+
+        def command(out: str) -> list[str]:
+            return [
+                sys.executable, "-m", "hotelviz.cli", "score", str(photos), "--out", out,
+                "--model", f"{folder}/aesthetic.keras", "--model", f"{folder}/technical.keras",
+                "--part-size", "32",
+            ]  # fmt: skip
+
+        started = time.perf_counter()
+        subprocess.run(command(f"{folder}/whole"), check=True, capture_output=True)
+        whole = time.perf_counter() - started
+        killed, broken = 0, 0
+        while killed < times:
+            process = subprocess.Popen(
+                command(f"{folder}/killed"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+            # Mostly while it is scoring: it scores from about a third of its time on.
+            try:
+                process.wait(chance.uniform(0.2, 0.45) * whole)
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+                killed += 1
+            for part in Path(f"{folder}/killed").glob("part-*.parquet"):
+                try:
+                    pd.read_parquet(part)
+                except (OSError, ValueError):
+                    broken += 1
+            if process.returncode == 0:
+                # Finished before it was killed: begin anew for the kills that are left.
+                for part in Path(f"{folder}/killed").glob("part-*.parquet"):
+                    part.unlink()
+        subprocess.run(command(f"{folder}/killed"), check=True, capture_output=True)
+        tables = [
+            pd.concat(
+                [pd.read_parquet(part) for part in sorted(Path(f"{folder}/{run}").glob("part-*"))]
+            ).reset_index(drop=True)
+            for run in ("whole", "killed")
+        ]
+        pd.testing.assert_frame_equal(*tables, check_exact=False, atol=1e-6, rtol=0)
+        exact = tables[0].equals(tables[1])
+    results.append(
+        (
+            f"{killed} kills and resumed",
+            "row for row the same",
+            f"{len(tables[1])} rows, {'bit for bit' if exact else 'within 1e-6'}, "
+            f"{broken} broken parts",
+        )
+    )
+
+
+def ranking(*, short: bool) -> None:
+    """Rank a million photos of 7,500 hotels with coverage, in a process of its own."""
+    count = 100_000 if short else 1_000_000
+    with tempfile.TemporaryDirectory() as folder:
+        _write_scores(Path(folder), count, count * 3 // 400)
+        print(
+            subprocess.run(
+                [sys.executable, __file__, "--rank", folder],
+                check=True, capture_output=True, text=True,
+            ).stdout
+        )  # fmt: skip
+        seconds, gigabytes = Path(folder, "figures").read_text().split()
+    results.append((f"ranking {count:,} photos", "< 30 s, < 2 GB", f"{seconds} s, {gigabytes} GB"))
+
+
+def _write_scores(folder: Path, count: int, hotels: int) -> None:
+    from hotelviz.ranking import AREA_ORDER
+
+    chance = np.random.default_rng(0)
+    hotel = np.sort(chance.integers(hotels, size=count))
+    hashes = chance.integers(0, 2**63, size=count, dtype=np.uint64)
+    # One photo in twenty repeats one of the same hotel.
+    source = np.maximum(np.arange(count) - chance.integers(1, 60, count), 0)
+    repeats = (chance.random(count) < 0.05) & (hotel[source] == hotel)
+    hashes[repeats] = hashes[source[repeats]]
+    names = np.array([f"photos/{number:07d}.jpg" for number in range(count)], dtype=object)
+    (folder / "scores").mkdir()
+    pd.DataFrame(
+        {
+            "image_id": names,
+            "hotel_id": np.array([f"hotel-{number:05d}" for number in range(hotels)])[hotel],
+            "score": chance.normal(5.2, 0.6, count).clip(1, 10).astype("float32"),
+            "hash": hashes,
+        }
+    ).to_parquet(folder / "scores" / "part-00000.parquet")
+    shares = chance.dirichlet(np.full(8, 0.15), count).astype("float32")
+    tags = pd.DataFrame(shares, columns=[f"p_{area}" for area in AREA_ORDER])
+    tags.insert(0, "predicted", np.array(AREA_ORDER, dtype=object)[shares.argmax(axis=1)])
+    tags.insert(0, "image_id", names)
+    tags.to_parquet(folder / "tags.parquet")
+    places = pd.Series(hotel).groupby(hotel).cumcount() + 1
+    pd.DataFrame({"image_id": names, "position": places}).to_parquet(folder / "catalog.parquet")
+
+
+def rank_in_this_process(folder: Path) -> None:
+    """Rank what `_write_scores` wrote; time and memory go to the file ``figures``."""
+    from hotelviz import ranking
+
+    started = time.perf_counter()
+    ranked = ranking.rank_hotel_photos(
+        folder / "scores",
+        folder / "tags.parquet",
+        catalog=pd.read_parquet(folder / "catalog.parquet"),
+    )
+    seconds = time.perf_counter() - started
+    print(ranking.ranking_summary(ranking.ranking_figures(ranked)).T.round(3).to_string())
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    (folder / "figures").write_text(f"{seconds:.1f} {memory:.2f}")
+
+
+SECTIONS = {
+    "ava": ava,
+    "two_models": two_models,
+    "ranking": ranking,
+    "kills": kills,
+    "distortions": distortions,
+    "ratings": ratings,
+}
+
+
+def main() -> int:
+    """Run the sections asked for and print what was wanted and what was measured."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--short", action="store_true", help="less of everything")
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS))
+    parser.add_argument("--rank", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.rank:
+        rank_in_this_process(arguments.rank)
+        return 0
+    for name in arguments.only:
+        if name != "ranking" and not SHARED.is_dir():
+            print(f"{name}: no real photos at {SHARED}: not measured")
+            continue
+        print(f"\n== {name}", flush=True)
+        started = time.perf_counter()
+        SECTIONS[name](short=arguments.short)
+        print(f"({time.perf_counter() - started:.0f} s)")
+    table = pd.DataFrame(results, columns=["what", "wanted", "measured"])
+    print(f"\n{table.to_string(index=False)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""Everything in one go, on drawn photos: what ``hotelviz demo`` runs."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from hotelviz.catalog import read_catalog
+from hotelviz.demo import make_demo_catalog
+from hotelviz.models import load_model
+from hotelviz.reports import run_report, write_index
+from hotelviz.scoring import score_photos
+
+__all__ = ["run_demo"]
+
+#: A small network learns from scratch in two minutes only with a high learning rate.
+_TAGGER: dict[str, Any] = {
+    "weights": "none",
+    "backbone_kw": {"alpha": 0.25},
+    "fine_tune_learning_rate": 3e-3,
+    "input_size": 192,
+    "batch_size": 16,
+    "dropout": 0.1,
+    "label_smoothing": 0.05,
+    "smallest_crop": 0.45,
+    "rotation": 5.0,
+}
+_AESTHETIC: dict[str, Any] = {"head_epochs": 20, "fine_tune_learning_rate": 1e-3, "batch_size": 16}
+
+
+def run_demo(
+    out: Path, *, hotels: int, seed: int, epochs: int, say: Callable[[str], Any] = print
+) -> Path:
+    """Draw a catalogue, train small models on it from scratch, and write all reports.
+
+    Parameters
+    ----------
+    out
+        The folder that gets the reports; ``demo/`` in it gets photos, models and scores.
+    hotels
+        How many are drawn.
+    seed
+        Of the drawings and the training.
+    epochs
+        Most epochs of the tagger's training; the aesthetic models have fewer.
+    say
+        Is told what is being done.
+
+    Returns
+    -------
+    pathlib.Path
+        The index of the reports.
+    """
+    folder = out / "demo"
+    say(f"drawing {hotels} hotels into {folder}")
+    make_demo_catalog(folder, hotels=hotels, seed=seed)
+    catalog, tagger = str(folder / "catalog.csv"), str(folder / "tagger.keras")
+    iterations = [str(folder / f"aesthetic_{number}.keras") for number in (1, 2)]
+    scores = str(folder / "scores")
+
+    def report(name: str, page: str = "", *, progress: bool = False, **parameters: Any) -> None:
+        run_report(name, parameters, out / f"{page or name}.html", progress=progress)
+        say(f"wrote {page or name}.html")
+
+    def train_aesthetic(number: int, rated: str, parent: str, epochs: int) -> None:
+        report(
+            "aesthetic_training", f"aesthetic_training_{number}", progress=True, catalog=rated,
+            out=iterations[number - 1], parent=parent, fine_tune_epochs=max(1, epochs), seed=seed,
+            **_AESTHETIC,
+        )  # fmt: skip
+
+    say("training a MobileNet (alpha 0.25) from scratch as tagger")
+    report(
+        "tagger_training", progress=True, catalog=catalog, out=tagger, fine_tune_epochs=epochs,
+        seed=seed, **_TAGGER,
+    )  # fmt: skip
+    # Starting a notebook keeps one core busy for a while: another report runs beside it.
+    with ThreadPoolExecutor(2) as pool:
+        tags = str(folder / "tags.parquet")
+        beside = pool.submit(report, "tagger_report", catalog=catalog, model=tagger, tags_out=tags)
+        say("training the aesthetic model, first on the public's ratings, then on colleagues'")
+        train_aesthetic(1, str(folder / "public.csv"), tagger, epochs // 4)
+        beside.result()
+        train_aesthetic(2, catalog, iterations[0], epochs * 3 // 4)
+        beside = pool.submit(report, "aesthetic_report", catalog=catalog, models=iterations)
+        shutil.rmtree(scores, ignore_errors=True)
+        models = [load_model(file) for file in (iterations[1], tagger)]
+        score_photos(read_catalog(catalog), models, scores)
+        beside.result()
+        others = [
+            pool.submit(report, "score_distribution", scores=scores),
+            pool.submit(report, "hotel_ranking", scores=scores, catalog=catalog),
+        ]
+        for other in others:
+            other.result()
+    return write_index(out)
