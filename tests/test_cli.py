@@ -55,6 +55,33 @@ def test_training_on_the_command_line(demo_dir, tmp_path):
     assert not Path(f"{out}.training").exists()
 
 
+def test_from_ratings_to_a_ranking_on_the_command_line(demo_dir, model_file, tmp_path):
+    catalog, first, second = demo_dir / "catalog.csv", tmp_path / "1.keras", tmp_path / "2.keras"
+    small = ("--weights", "none", "--input-size", 32, "--fine-tune-epochs", 1)
+    result = run("train-aesthetic", demo_dir / "public.csv", "--out", first, *small)
+    assert result.exit_code == 0, result.output
+    assert "val_mean_score_error" in result.output
+    result = run("train-aesthetic", catalog, "--out", second, "--parent", first,
+                 "--task", "technical", "--head-epochs", 1, "--fine-tune-epochs", 1)  # fmt: skip
+    assert result.exit_code == 0, result.output
+    scores = tmp_path / "scores"
+    command = ("score", catalog, "--model", first, "--model", second, "--out", scores)
+    result = run(*command)
+    assert result.exit_code == 0, result.output
+    assert "2 with problems" in result.output
+    assert "0 computed now" in run(*command).output
+    tags = tmp_path / "tags.parquet"
+    run("tag", catalog, "--model", model_file, "--out", tags)
+    result = run("rank", "--scores", scores, "--tags", tags, "--catalog", catalog,
+                 "--out", tmp_path / "ranking.parquet")  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "with coverage" in result.output
+    assert "0 photos have only a score or only a tag" in result.output
+    ranking = pd.read_parquet(tmp_path / "ranking.parquet")
+    assert len(ranking) == len(pd.read_csv(catalog)) - 1
+    assert {"rank", "rank_by_score", "position", "reason"} <= set(ranking)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -69,6 +96,10 @@ def test_training_on_the_command_line(demo_dir, tmp_path):
         (["report", "tagger_report", "-p", "limit=3", "--out", "x.html"], "no parameter 'limit'"),
         (["report", "tagger_report", "-p", "seed=one", "--out", "x.html"], "of type int"),
         (["report"], "--list"),
+        (["train-aesthetic", "DEMO", "--out", "a.keras", "--task", "beauty"], "not aesthetic or"),
+        (["train-aesthetic", "DEMO", "--out", "a.keras", "--parent", "no.keras"], "no such model"),
+        (["score", "DEMO", "--model", "no.keras", "--out", "scores"], "no such model file"),
+        (["rank", "--scores", "nowhere", "--out", "r.parquet"], "no scores"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_and_the_exit_code_is_not_zero(

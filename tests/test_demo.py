@@ -10,8 +10,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from hotelviz.catalog import AREAS, CatalogError
+from hotelviz.catalog import AREAS, CatalogError, rating_summary, read_catalog
 from hotelviz.demo import DemoError, make_demo_catalog, read_truth
+from hotelviz.demo.areas import paint
+from hotelviz.demo.scene import Style
+from hotelviz.demo.taste import QUALITIES
 from hotelviz.images import ImageError, decode_image, read_image
 
 SMALL = {"hotels": 3, "size": (96, 128)}
@@ -127,3 +130,46 @@ def test_catalogues_that_cannot_be_drawn_are_refused(tmp_path, arguments, messag
 def test_truth_of_a_folder_without_one_is_refused(tmp_path):
     with pytest.raises(CatalogError, match=r"was .* made by the demo"):
         read_truth(tmp_path)
+
+
+def test_ratings_follow_the_qualities_and_a_tenth_is_unrated(demo_dir, demo_catalog):
+    summary = rating_summary(demo_catalog).merge(read_truth(demo_dir), on="image_id")
+    rated = summary[summary["rated_mean"].notna()]
+    assert 0.8 < len(rated) / len(summary) < 1
+    assert (rated["raters"] == 12).all()
+    assert rated["rated_mean"].corr(rated["true_score"]) > 0.9
+    single = pd.read_csv(demo_dir / "truth" / "ratings.csv")
+    assert single["score"].between(1, 10).all()
+    assert single["rater"].nunique() == 42
+
+
+def test_the_public_has_another_taste(demo_dir, demo_catalog):
+    public = rating_summary(read_catalog(demo_dir / "public.csv"))
+    both = public.merge(rating_summary(demo_catalog), on="image_id").dropna()
+    assert 0.2 < both["rated_mean_x"].corr(both["rated_mean_y"]) < 0.9
+    assert set(read_catalog(demo_dir / "public.csv")["split"]) == {"train", "val"}
+
+
+@pytest.mark.parametrize("quality", QUALITIES)
+def test_each_quality_shows_in_the_photo(quality):
+    style = Style.draw(np.random.default_rng(0))
+
+    def drawn(value):
+        random = np.random.default_rng(1)
+        photo, _ = paint("Bedroom", style, random, size=(96, 128), quality={quality: value})
+        return np.asarray(photo).astype(float)
+
+    good, bad = drawn(1.0), drawn(0.0)
+    assert np.abs(good - bad).mean() > 1
+    if quality == "exposure":
+        assert bad.mean() < 0.8 * good.mean()
+    if quality == "colour":
+        assert np.ptp(bad.mean((0, 1))) != pytest.approx(np.ptp(good.mean((0, 1))))
+    if quality == "sharpness":
+        assert np.abs(np.diff(bad, axis=1)).mean() < np.abs(np.diff(good, axis=1)).mean()
+
+
+def test_damaged_truth_is_drawn_anew(tmp_path):
+    make_demo_catalog(tmp_path, **SMALL)
+    (tmp_path / "truth" / "request.json").write_text("{")
+    assert len(make_demo_catalog(tmp_path, **SMALL)) > 0

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from hotelviz.gallery import Gallery, GalleryError, mistakes, tag_caption
+from hotelviz.gallery import Gallery, GalleryError, before_after, mistakes, tag_caption
+from hotelviz.ranking import rank_hotel_photos
 
 
 class Page(HTMLParser):
@@ -158,3 +159,44 @@ def test_photos_are_made_small_enough_for_a_report(tmp_path):
     Image.fromarray(noise).resize((1600, 1200)).save(tmp_path / "big.jpg")
     markup = Gallery(pd.DataFrame({"path": [str(tmp_path / "big.jpg")]})).to_html()
     assert len(markup) < 30_000
+
+
+def test_distributions_are_drawn_with_their_numbers(tmp_path):
+    frame = pd.DataFrame({"path": [str(tmp_path / "lost.jpg")] * 2, "note": ["a", "b"]})
+    rated, predicted = np.full((2, 10), 0.1), np.eye(10)[[3, 4]]
+    rated[1] = np.nan
+    page = Gallery(
+        frame, caption="note", distributions={"rated": rated, "predicted": predicted}
+    ).to_html()
+    assert page.count("<svg") == 2
+    assert page.count("<rect") == 30
+    assert "rated 10%, 10%" in page
+    assert "predicted 0%, 0%, 0%, 100%" in page
+
+
+def test_distributions_that_do_not_fit_are_refused(tmp_path):
+    frame = pd.DataFrame({"path": [str(tmp_path / "lost.jpg")]})
+    with pytest.raises(GalleryError, match=r"'rated' have the shape \(2, 10\)"):
+        Gallery(frame, distributions={"rated": np.ones((2, 10))})
+
+
+def test_before_after_shows_both_orders_unfolded_with_reasons(tmp_path):
+    scores = pd.DataFrame({"image_id": ["a", "b"], "hotel_id": "h", "score": [4.0, 6.0]})
+    catalog = pd.DataFrame(
+        {"image_id": ["a", "b"], "position": [1, 2], "path": [str(tmp_path / "lost.jpg")] * 2}
+    )
+    ranked = rank_hotel_photos(scores, catalog=catalog)
+    page = before_after(ranked, catalog, title="Hotel <h>").to_html()
+    assert page.count("<details open>") == 2
+    assert page.index("today <span") < page.index("new order <span")
+    captions = re.findall(r"<figcaption>(.*?)</figcaption>", page)
+    assert captions == [
+        "predicted: 4.000; rank 2/2 (today 1); by score",
+        "predicted: 6.000; rank 1/2 (today 2); by score",
+        "predicted: 6.000; rank 1/2 (today 2); by score",
+        "predicted: 4.000; rank 2/2 (today 1); by score",
+    ]
+    assert "Hotel &lt;h&gt;" in page
+    both = pd.concat([ranked, ranked.assign(hotel_id="i")])
+    with pytest.raises(GalleryError, match="one hotel"):
+        before_after(both, catalog)

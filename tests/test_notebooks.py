@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import papermill
 import pytest
 from typer.testing import CliRunner
 
+from hotelviz import metrics
 from hotelviz.cli import app
 from hotelviz.reports import notebook_directory, run_report
 
@@ -25,10 +28,67 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 def test_demo_ends_in_an_index_that_links_the_reports(pages):
     index = (pages / "index.html").read_text()
-    assert re.findall(r'href="([^"]+)"', index) == ["tagger_report.html", "tagger_training.html"]
-    assert "top-1 accuracy" in index
-    assert (pages / "demo" / "tagger.keras").is_file()
-    assert (pages / "demo" / "tags.parquet").is_file()
+    assert sorted(re.findall(r'href="([^"]+)"', index)) == [
+        "aesthetic_report.html",
+        "aesthetic_training_1.html",
+        "aesthetic_training_2.html",
+        "hotel_ranking.html",
+        "score_distribution.html",
+        "tagger_report.html",
+        "tagger_training.html",
+    ]
+    for headline in ("top-1 accuracy", "LCC, last iteration", "areas among the first 8"):
+        assert headline in index
+    for name in ("tagger.keras", "tags.parquet", "aesthetic_1.keras", "aesthetic_2.keras"):
+        assert (pages / "demo" / name).is_file()
+
+
+@pytest.mark.slow
+def test_aesthetic_report_compares_the_iterations_with_the_talk(pages):
+    text = (pages / "aesthetic_report.html").read_text()
+    assert "talk, first iteration" in text
+    assert "0.5987" in text
+    for column in ("iteration 1 interval", "iteration 2 interval", "range use"):
+        assert column in text
+    assert "shares of the scores 1 to 10: rated " in text
+
+
+@pytest.mark.slow
+def test_ranking_report_says_why_each_photo_stands_where_it_stands(pages):
+    text = (pages / "hotel_ranking.html").read_text()
+    captions = re.findall(r"<figcaption>(.*?)</figcaption>", text)
+    assert captions
+    pattern = r"predicted: \d\.\d{3}; rank \d+/\d+ \(today \d+\); .*(best|by score)"
+    assert all(re.match(pattern, caption) for caption in captions)
+    assert "today" in text
+    assert "new order" in text
+
+
+@pytest.mark.slow
+def test_second_iteration_names_its_ancestors(pages):
+    text = (pages / "aesthetic_training_2.html").read_text()
+    assert "Ancestors: aesthetic model MobileNet" in text
+    assert "tagger model MobileNet" in text
+
+
+@pytest.mark.slow
+def test_reports_on_stored_distributions_need_no_photo(tmp_path):
+    random = np.random.default_rng(0)
+    shares = random.dirichlet(np.ones(10), 60)
+    table = pd.DataFrame(shares, columns=[f"rating_{n}" for n in range(1, 11)])
+    table[[f"q_{n}" for n in range(1, 11)]] = random.dirichlet(np.ones(10), 60)
+    table.insert(0, "image_id", [f"p{n}" for n in range(60)])
+    file = tmp_path / "stored.parquet"
+    table.to_parquet(file)
+    report = run_report(
+        "aesthetic_report", {"predictions": str(file)}, tmp_path / "a.html", progress=False
+    ).read_text()
+    figures = metrics.score_metrics(table, table[[f"q_{n}" for n in range(1, 11)]].to_numpy())
+    assert f"{figures.set_index('metric').loc['LCC', 'value']:.5f}" in report
+    page = run_report(
+        "score_distribution", {"scores": str(file)}, tmp_path / "s.html", progress=False
+    ).read_text()
+    assert "60 photos scored" in page
 
 
 @pytest.mark.slow
@@ -53,7 +113,7 @@ def test_tagger_report_has_its_figures_and_galleries(pages):
 
 @pytest.mark.slow
 def test_every_notebook_is_executed_by_a_test(pages):
-    run = {page.stem for page in pages.glob("*.html")} - {"index"}
+    run = {re.sub(r"_\d$", "", page.stem) for page in pages.glob("*.html")} - {"index"}
     assert run == {path.stem for path in notebook_directory().glob("*.ipynb")}
 
 

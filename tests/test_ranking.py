@@ -1,0 +1,186 @@
+"""Ranking: coverage, near-duplicates, figures."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import ndcg_score
+
+from hotelviz.ranking import (
+    AREA_ORDER,
+    RankingError,
+    completeness,
+    gains,
+    rank_hotel_photos,
+    ranking_figures,
+    ranking_summary,
+)
+
+
+def make(count=60, hotels=3, seed=0):
+    random = np.random.default_rng(seed)
+    names = [f"p{number:03d}" for number in range(count)]
+    scores = pd.DataFrame(
+        {
+            "image_id": names,
+            "hotel_id": [f"h{number % hotels}" for number in range(count)],
+            "score": random.uniform(2, 8, count),
+            "hash": random.integers(0, 2**63, count, dtype=np.uint64),
+        }
+    )
+    shares = random.dirichlet(np.full(8, 0.1), count)
+    tags = pd.DataFrame(shares, columns=[f"p_{area}" for area in AREA_ORDER])
+    tags["predicted"] = np.array(AREA_ORDER)[shares.argmax(axis=1)]
+    tags["image_id"] = names
+    catalog = scores[["image_id", "hotel_id"]].copy()
+    catalog["position"] = scores.groupby("hotel_id").cumcount() + 1
+    return scores, tags, catalog
+
+
+def test_best_photo_of_each_area_comes_first_then_the_rest_by_score():
+    scores, tags, catalog = make()
+    ranked = rank_hotel_photos(scores, tags, catalog=catalog)
+    for _, hotel in ranked.groupby("hotel_id"):
+        assert hotel["rank"].to_list() == list(range(1, len(hotel) + 1))
+        sure = hotel[hotel["trusted"]]
+        wanted = [area for area in AREA_ORDER if area in set(sure["area"])]
+        first = hotel.head(len(wanted))
+        assert first["area"].to_list() == wanted
+        for row in first.itertuples():
+            assert row.score == sure.loc[sure["area"] == row.area, "score"].max()
+            assert row.reason == f"best {row.area}".replace("_", " ")
+        rest = hotel["score"].iloc[len(wanted) :]
+        assert rest.is_monotonic_decreasing
+
+
+def test_unsure_tags_get_no_slot():
+    scores, tags, _ = make(count=2, hotels=1)
+    tags[[f"p_{area}" for area in AREA_ORDER]] = 0.1
+    tags["predicted"] = ["Pool", "Bedroom"]
+    ranked = rank_hotel_photos(scores, tags, min_confidence=0.6)
+    assert ranked["reason"].to_list() == ["by score", "by score"]
+    assert not ranked["trusted"].any()
+    assert (ranked["rank"] == ranked["rank_by_score"]).all()
+
+
+def test_near_duplicates_are_never_beside_each_other():
+    scores, tags, _ = make(count=40, hotels=2)
+    same = scores["hotel_id"] == "h0"
+    scores.loc[same, "score"] = np.linspace(8, 4, same.sum())
+    # The eight best photos of one hotel are the same picture, but for one bit.
+    best = scores.index[same][:8]
+    scores.loc[best, "hash"] = np.uint64(12345)
+    scores.loc[best[3], "hash"] = np.uint64(12344)
+    ranked = rank_hotel_photos(scores, tags)
+    groups = ranked.loc[ranked["hotel_id"] == "h0", "duplicate_group"]
+    assert groups.notna().sum() == 8
+    assert groups.nunique() == 1
+    neighbours = groups.notna().to_numpy()
+    assert not (neighbours[1:] & neighbours[:-1]).any()
+    assert sorted(ranked["image_id"]) == sorted(scores["image_id"])
+    moved = ranked["reason"].str.contains("near-duplicate of p")
+    assert moved.any()
+    assert ranked.loc[moved, "duplicate_group"].notna().all()
+
+
+def test_duplicates_alone_cannot_be_kept_apart_but_are_all_there():
+    scores = pd.DataFrame(
+        {"image_id": list("abc"), "hotel_id": "h", "score": [3.0, 2.0, 1.0], "hash": np.uint64(7)}
+    )
+    assert rank_hotel_photos(scores)["image_id"].to_list() == ["a", "b", "c"]
+
+
+def test_equal_scores_keep_todays_order():
+    scores, _, catalog = make(count=9, hotels=1)
+    scores["score"] = 5.0
+    catalog["position"] = catalog["position"].to_numpy()[::-1]
+    ranked = rank_hotel_photos(scores, catalog=catalog)
+    assert ranked["position"].to_list() == list(range(1, 10))
+    assert rank_hotel_photos(scores)["image_id"].is_monotonic_increasing
+
+
+def test_hotel_with_one_photo_is_ranked():
+    scores, tags, catalog = make(count=1, hotels=1)
+    ranked = rank_hotel_photos(scores, tags, catalog=catalog)
+    assert ranked[["rank", "rank_by_score", "photos"]].to_numpy().tolist() == [[1, 1, 1]]
+    figures = ranking_figures(ranked)
+    assert figures["ndcg"].to_list() == [1.0, 1.0, 1.0]
+
+
+def test_ndcg_is_scikit_learns():
+    scores, tags, catalog = make()
+    ranked = rank_hotel_photos(scores, tags, catalog=catalog)
+    figures = ranking_figures(ranked).set_index(["order", "hotel_id"])["ndcg"]
+    for hotel, rows in ranked.groupby("hotel_id"):
+        for order, column in (("today", "position"), ("with coverage", "rank")):
+            theirs = ndcg_score([rows["score"]], [-rows[column].astype(float)])
+            assert figures[order, hotel] == pytest.approx(theirs)
+
+
+def test_coverage_shows_all_areas_that_can_be_shown():
+    scores, tags, catalog = make(count=300, hotels=5)
+    figures = ranking_figures(rank_hotel_photos(scores, tags, catalog=catalog))
+    new = figures[figures["order"] == "with coverage"]
+    assert (new["areas_in_8"] == new["possible_areas_in_8"]).all()
+    summary = ranking_summary(figures)
+    assert summary.index.to_list() == ["today", "by score", "with coverage"]
+    assert summary.loc["with coverage", "all_areas_in_8"] == 1.0
+    assert summary.loc["today", "areas_in_8"] < summary.loc["with coverage", "areas_in_8"]
+    assert gains(figures)["areas_gained"].is_monotonic_decreasing
+
+
+def test_duplicates_in_the_first_eight_are_counted():
+    scores, _, _ = make(count=12, hotels=1)
+    scores["duplicate_group"] = [1] * 3 + [None] * 9
+    scores["score"] = np.arange(12, 0, -1, dtype=float)
+    ranked = rank_hotel_photos(scores)
+    figures = ranking_figures(ranked).set_index("order")["duplicates_in_8"]
+    assert figures["by score"] == 2
+
+
+def test_today_is_left_out_where_positions_are_unknown():
+    scores, _, catalog = make(count=9, hotels=3)
+    catalog["position"] = catalog["position"].astype("Int64")
+    catalog.loc[catalog["hotel_id"] == "h0", "position"] = pd.NA
+    figures = ranking_figures(rank_hotel_photos(scores, catalog=catalog))
+    assert set(figures.loc[figures["order"] == "today", "hotel_id"]) == {"h1", "h2"}
+
+
+def test_completeness_names_what_is_missing():
+    scores, tags, _ = make(count=2, hotels=1)
+    tags[[f"p_{area}" for area in AREA_ORDER]] = 0.0
+    tags["p_Pool"], tags["predicted"] = 1.0, "Pool"
+    scores["score"] = [3.0, 6.0]
+    row = completeness(rank_hotel_photos(scores, tags)).iloc[0]
+    assert row["missing"] == 7
+    assert "Bedroom" in row["missing_areas"]
+    assert "Pool" not in row["missing_areas"]
+    assert row["share_low"] == 0.5
+
+
+def test_photos_without_score_or_tag_are_handled():
+    scores, tags, _ = make(count=6, hotels=1)
+    scores.loc[0, "score"] = np.nan
+    ranked = rank_hotel_photos(scores, tags.iloc[:3])
+    assert len(ranked) == 5
+    assert ranked["area"].isna().sum() == 3
+
+
+@pytest.mark.parametrize(
+    ("scores", "message"),
+    [
+        (pd.DataFrame({"image_id": ["a"], "score": [1.0]}), "column 'hotel_id'"),
+        (pd.DataFrame({"image_id": ["a"], "hotel_id": ["h"], "score": [np.nan]}), "no photos"),
+    ],
+)
+def test_scores_that_cannot_be_ranked_are_refused(scores, message):
+    with pytest.raises(RankingError, match=message):
+        rank_hotel_photos(scores)
+
+
+def test_column_of_todays_positions_may_have_gaps():
+    scores, _, catalog = make(count=5, hotels=1)
+    scores.loc[2, "score"] = np.nan
+    figures = ranking_figures(rank_hotel_photos(scores, catalog=catalog))
+    assert figures.loc[figures["order"] == "today", "best_at"].between(1, 4).all()
