@@ -232,8 +232,8 @@ class Gallery:
         Maps from `hotelviz.attribution`, float (len(frame), h, w) in 0 to 1, aligned with the
         rows; shown beside their photos.
     distributions
-        Name, such as ``rated`` -> distributions over the scores 1 to 10, float (len(frame), 10);
-        drawn as small bars under the caption. Rows of NaN have none.
+        One or two: name, such as ``rated`` -> distributions over the scores 1 to 10, float
+        (len(frame), 10); drawn as small bars under the caption. Rows of NaN have none.
     open_groups
         How many groups are unfolded at first.
     limit
@@ -280,6 +280,8 @@ class Gallery:
             raise GalleryError(
                 f"overlays have the shape {np.shape(overlays)}; expected ({len(frame)}, h, w)"
             )
+        if distributions is not None and not 1 <= len(distributions) <= 2:
+            raise GalleryError(f"one or two distributions can be drawn, not {len(distributions)}")
         for name, shares in (distributions or {}).items():
             if np.shape(shares) != (len(frame), 10):
                 raise GalleryError(
@@ -316,7 +318,7 @@ class Gallery:
                 f'<span class="bar" style="background:{colour_bar()}"></span> high</p>'
             )
         if self.distributions:
-            names = zip(("b0", "b1"), self.distributions, strict=False)
+            names = zip(self._colours(), self.distributions, strict=True)
             keys = " ".join(
                 f'<span class="key {colour}"></span> {html.escape(name)}' for colour, name in names
             )
@@ -378,6 +380,10 @@ class Gallery:
         wide = " pairs" if self.overlays is not None else ""
         return f'<div class="photos{wide}">{"".join(figures)}</div>'
 
+    def _colours(self) -> list[str]:
+        """Blue, and grey for the first of two."""
+        return ["b0", "b1"][-len(self.distributions) :]
+
     def _bars(self, number: int) -> str:
         """Draw the distributions of a photo as small bars, side by side, with their numbers."""
         sides = {
@@ -390,12 +396,13 @@ class Gallery:
         tallest = max(float(np.max(shares)) for shares in sides.values())
         width = 8 / len(sides)
         bars, texts = [], []
+        colours = dict(zip(self.distributions, self._colours(), strict=True))
         for place, (name, shares) in enumerate(sides.items()):
             texts.append(f"{name} {', '.join(f'{share:.0%}' for share in shares)}")
             for score, share in enumerate(shares):
                 height = 26 * float(share) / tallest
                 bars.append(
-                    f'<rect class="b{place}" x="{score * 10 + 1 + place * width:.1f}" '
+                    f'<rect class="{colours[name]}" x="{score * 10 + 1 + place * width:.1f}" '
                     f'y="{28 - height:.1f}" width="{width:.1f}" height="{height:.1f}"/>'
                 )
         label = html.escape(f"shares of the scores 1 to 10: {'; '.join(texts)}")
