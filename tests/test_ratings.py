@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -189,3 +190,17 @@ def test_photos_without_ratings_are_not_judged_in_silence():
         metrics.score_metrics(rated, SHARES)
     with pytest.raises(CatalogError, match="photo number 2"):
         as_shares(np.vstack([SHARES[:1], -SHARES[:1]]))
+
+
+def test_summary_of_the_ava_labels_agrees_with_an_independent_computation():
+    file = Path(__file__).parents[2] / "shared" / "data" / "ava" / "ava_labels.json"
+    if not file.is_file():
+        pytest.skip("the AVA labels are not beside this repository")
+    summary = rating_summary(read_catalog(file))
+    labels = json.loads(file.read_text())
+    assert summary["image_id"].to_list() == [entry["image_id"] for entry in labels]
+    for row, entry in zip(summary.itertuples(), labels, strict=True):
+        single = np.repeat(np.arange(1, 11), entry["label"])
+        assert abs(row.rated_mean - single.mean()) < 1e-6
+        assert abs(row.rated_std - single.std()) < 1e-6
+        assert row.raters == len(single)
