@@ -21,6 +21,7 @@ from urllib.parse import quote
 
 import nbformat
 import pandas as pd
+from jupyter_core.utils import ensure_event_loop
 from nbformat import NotebookNode
 
 import hotelviz
@@ -283,6 +284,10 @@ def run_report(
                 f"{source.stem}: cell {error.cell_index} failed with {error.ename}: "
                 f"{error.evalue}\n{_indented(error.source)}"
             ) from error
+        finally:
+            # In a thread of its own the client of the kernel has made an event loop.
+            if threading.current_thread() is not threading.main_thread():
+                ensure_event_loop().close()
         page = _to_html(nbformat.read(executed, as_version=4), source.stem)
     _write(out, page)
     return out

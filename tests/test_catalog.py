@@ -227,7 +227,7 @@ def test_unlabelled_photos_belong_to_no_split():
     [
         (many(2), {}, "too few to split"),
         (many(3), {"test": 0.5}, "too few to keep test=0.5"),
-        (many(9).drop(columns="label"), {}, "no labels"),
+        (many(9).drop(columns="label"), {}, "neither labels nor ratings"),
         (many(9), {"test": 0.8, "validation": 0.3}, "must be shares"),
     ],
 )

@@ -36,6 +36,7 @@ CELLS = [
     ("code", "Headline('greetings', str(count), detail=name)"),
     ("code", "if fail:\n    raise RuntimeError('the roof is leaking')"),
     ("code", "print('said by', name)"),
+    ("code", "from IPython.display import Markdown\nMarkdown(f'It was **{name}**.')"),
 ]  # fmt: skip
 
 
@@ -93,6 +94,10 @@ def test_page_fetches_nothing_and_runs_no_script(page):
 def test_markup_in_data_is_escaped(page):
     assert EVIL not in page.read_text()
     assert page.read_text().count("&lt;script&gt;") >= 3  # parameter, table, printed
+
+
+def test_what_a_cell_says_in_markdown_is_shown_without_markup_from_data(page):
+    assert "<p>It was <strong>&lt;script&gt;alert('x')" in page.read_text()
 
 
 def test_page_shows_title_date_and_parameters(page):

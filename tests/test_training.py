@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from hotelviz import regime, training
-from hotelviz.catalog import CatalogError
+from hotelviz.catalog import RATINGS, CatalogError
 from hotelviz.models import describe, load_model, save_model
 from hotelviz.regime import Augmentation
 from hotelviz.training import history, train_aesthetic, train_tagger
@@ -340,8 +340,9 @@ def test_photos_without_ratings_are_left_out_and_counted(rated_catalog):
 
 
 def test_aesthetic_training_without_ratings_is_refused(demo_catalog):
+    unrated = demo_catalog.drop(columns=list(RATINGS))
     with pytest.raises(CatalogError, match="rating_1"):
-        train_aesthetic(demo_catalog, weights=None, **QUICK)
+        train_aesthetic(unrated, weights=None, **QUICK)
 
 
 def test_photos_are_neither_turned_nor_recoloured_for_aesthetics(rated_catalog):
