@@ -12,11 +12,11 @@ import os
 import struct
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import imagehash
 import numpy as np
@@ -381,13 +381,13 @@ class ViewBatch(NamedTuple):
         As in `ImageBatch`.
     views
         For each view uint8 (n, height, width, 3).
-    hashes
-        uint64 (n,), the photos' perceptual hashes; zeros unless they were asked for.
+    measures
+        What `measure` gave for each of the n photos; empty where nothing was to be measured.
     """
 
     rows: np.ndarray
     views: list[np.ndarray]
-    hashes: np.ndarray
+    measures: list[Any]
     problems: dict[int, str]
 
 
@@ -395,7 +395,7 @@ def iterate_views(
     paths: Iterable[str | os.PathLike[str]],
     views: Sequence[View],
     *,
-    hashes: bool = False,
+    measure: Callable[[Decoded], Any] | None = None,
     batch_size: int = 64,
     workers: int | None = None,
     prefetch: int = 2,
@@ -408,8 +408,8 @@ def iterate_views(
         As in `iterate_images`.
     views
         The sizes and filters that are wanted; every size is given.
-    hashes
-        Compute `perceptual_hash` of the first view as well.
+    measure
+        Is called with each photo, decoded to the first view, in the thread that decoded it.
 
     Yields
     ------
@@ -417,7 +417,7 @@ def iterate_views(
     """
     source = iter(paths)
     sizes = [view.size for view in views if view.size is not None]
-    waiting: deque[tuple[int, list[np.ndarray], np.ndarray, list[Future[str]]]] = deque()
+    waiting: deque[tuple[int, list[np.ndarray], list[Future[tuple[str, Any]]]]] = deque()
     start = 0
     with ThreadPoolExecutor(workers or max(2, _cores())) as pool:
         try:
@@ -427,25 +427,24 @@ def iterate_views(
                     if not chunk:
                         break
                     pixels = [np.empty((len(chunk), *size, 3), "uint8") for size in sizes]
-                    marks = np.zeros(len(chunk), "uint64")
                     jobs = [
                         pool.submit(
-                            _decode_into, path, views, [part[place] for part in pixels],
-                            marks[place : place + 1] if hashes else None,
+                            _decode_into, path, views, [part[place] for part in pixels], measure
                         )
                         for place, path in enumerate(chunk)
-                    ]  # fmt: skip
-                    waiting.append((start, pixels, marks, jobs))
+                    ]
+                    waiting.append((start, pixels, jobs))
                     start += len(chunk)
                 if not waiting:
                     return
-                first, pixels, marks, jobs = waiting.popleft()
-                reasons = [job.result() for job in jobs]
+                first, pixels, jobs = waiting.popleft()
+                results = [job.result() for job in jobs]
+                reasons = [reason for reason, _ in results]
                 read = np.array([not r or r.startswith("truncated") for r in reasons])
                 yield ViewBatch(
                     np.flatnonzero(read) + first,
                     pixels if read.all() else [part[read] for part in pixels],
-                    marks[read],
+                    [results[place][1] for place in np.flatnonzero(read)] if measure else [],
                     {first + place: reason for place, reason in enumerate(reasons) if reason},
                 )
         finally:
@@ -462,18 +461,17 @@ def _decode_into(
     path: str | os.PathLike[str],
     views: Sequence[View],
     pixels: list[np.ndarray],
-    mark: np.ndarray | None,
-) -> str:
-    """Decode into `pixels`, hash into `mark`; the problem, if there is one."""
+    measure: Callable[[Decoded], Any] | None,
+) -> tuple[str, Any]:
+    """Decode into `pixels`; the problem, if there is one, and the measure."""
     try:
         photo = _decode(path, views)
     except ImageError as error:
-        return str(error).removeprefix(f"{path}: ")
+        return str(error).removeprefix(f"{path}: "), None
     for place, view in zip(pixels, photo.views, strict=True):
         place[...] = view
-    if mark is not None:
-        mark[0] = perceptual_hash(photo.views[0])
-    return "truncated: the file ends too early" if photo.truncated else ""
+    measured = measure(Decoded(photo.views[0], *photo[1:])) if measure else None
+    return "truncated: the file ends too early" if photo.truncated else "", measured
 
 
 def perceptual_hash(pixels: np.ndarray) -> int:

@@ -23,7 +23,7 @@ from tqdm.auto import tqdm
 
 from hotelviz.catalog import fingerprint, mean_and_std
 from hotelviz.files import atomic_path
-from hotelviz.images import View, iterate_images, iterate_views
+from hotelviz.images import Decoded, View, iterate_images, iterate_views, perceptual_hash
 from hotelviz.models import ModelError, compiled, describe, frozen, weights_fingerprint
 
 __all__ = ["PART_SIZE", "ScoringError", "forward", "predict_scores", "predict_tags", "score_photos"]
@@ -333,9 +333,10 @@ def _score_part(
     problems = np.full(len(rows), "", dtype=object)
     hashes = np.zeros(len(rows), "uint64")
     readable = np.zeros(len(rows), dtype=bool)
-    for batch in iterate_views(rows["path"], views, hashes=True, batch_size=batch_size):
+    batches = iterate_views(rows["path"], views, measure=_hash, batch_size=batch_size)
+    for batch in batches:
         readable[batch.rows] = True
-        hashes[batch.rows] = batch.hashes
+        hashes[batch.rows] = batch.measures
         for output, (_, run, view) in zip(outputs, runs, strict=True):
             if len(batch.rows):
                 output[batch.rows] = run(batch.views[view])
@@ -351,6 +352,10 @@ def _score_part(
     for output, (model, _, _) in zip(outputs, runs, strict=True):
         columns |= _columns(model, output, readable)
     return pa.table(columns)
+
+
+def _hash(photo: Decoded) -> int:
+    return perceptual_hash(photo.pixels)
 
 
 def _columns(model: keras.Model, output: np.ndarray, readable: np.ndarray) -> dict[str, pa.Array]:
