@@ -155,6 +155,17 @@ def scorer() -> keras.Model:
     return adopt(plain(), task="aesthetic", preprocessing=Preprocessing(32, 32, "nearest"))
 
 
+def test_sequence_of_layers_is_adopted_as_a_graph(tmp_path):
+    layers = [keras.Input((32, 32, 3)), keras.layers.Conv2D(4, 3)]
+    layers += [keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(10, "softmax")]
+    sequence = keras.Sequential(layers)
+    model = adopt(sequence, task="aesthetic", preprocessing=Preprocessing(32, 32))
+    pixels = np.random.default_rng(0).uniform(-1, 1, (2, 32, 32, 3)).astype("float32")
+    np.testing.assert_allclose(model(pixels), sequence(pixels))
+    save_model(model, tmp_path / "graph.keras")
+    np.testing.assert_allclose(load_model(tmp_path / "graph.keras")(pixels), sequence(pixels))
+
+
 def test_adopted_scorer_knows_the_scores():
     assert describe(scorer()).classes == tuple(map(str, range(1, 11)))
     assert describe(scorer()).preprocessing.resample == "nearest"

@@ -79,6 +79,9 @@ def adopt(
             f"the model is not flat: {', '.join(nested)} is a model inside it. Build the head on "
             "the backbone's output instead of calling the backbone as a layer"
         )
+    if isinstance(model, keras.Sequential):
+        # The same layers as a graph: a sequence's layers have no inputs of their own to cut at.
+        model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     if classes is None:
         if task == "tagger":
             raise ModelError("a tagger needs classes=[...], in the order of its outputs")
