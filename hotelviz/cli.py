@@ -276,6 +276,73 @@ def _write_table(table: pd.DataFrame, out: Path) -> None:
 
 
 @app.command()
+def audit(
+    catalog: _Catalog,
+    out: Annotated[
+        Path, typer.Option(help="The folder for issues, summary and suggested decisions.")
+    ],
+    model: Annotated[
+        Path | None,
+        typer.Option(help="Gives the features (.keras); else MobileNet with ImageNet's weights."),
+    ] = None,
+    classes: _Classes = "any",
+    cache: Annotated[
+        Path | None, typer.Option(help="The folder of measures; else beside the catalogue.")
+    ] = None,
+) -> None:
+    """Find what is wrong with photos and labels."""
+    with _plain_errors():
+        from hotelviz.audit import cache_folder, feature_model, find_issues, write_audit
+        from hotelviz.catalog import read_catalog
+
+        photos = read_catalog(catalog, classes=_allowed(classes))
+        features, note = feature_model(model)
+        found = find_issues(photos, model=features, cache=cache or cache_folder(catalog))
+        suggested = write_audit(found, out)
+        for line in [note, *found.notes]:
+            typer.echo(line, err=True)
+        typer.echo(found.summary[found.summary["photos"] > 0].round(4).to_string())
+        typer.echo(
+            f"{out}: {found.issues['image_id'].nunique():,} of {len(photos):,} photos have an "
+            f"issue; {suggested:,} decisions suggested in decisions.csv"
+        )
+
+
+@app.command()
+def clean(
+    catalog: _Catalog,
+    decisions: Annotated[
+        list[Path], typer.Option(help="A file of decisions (.csv); may be repeated.")
+    ],
+    out: Annotated[Path, typer.Option(help="The cleaned catalogue (.csv or .parquet).")],
+    classes: _Classes = "any",
+) -> None:
+    """Apply decisions to a catalogue. No photo is deleted on disk."""
+    with _plain_errors():
+        from hotelviz.audit import apply_decisions, read_decisions
+        from hotelviz.catalog import read_catalog, write_catalog
+
+        _check_table(out)
+        allowed = _allowed(classes)
+        photos = read_catalog(catalog, classes=allowed)
+        cleaned = apply_decisions(photos, read_decisions(decisions), classes=allowed)
+        write_catalog(cleaned.catalog, out)
+        changes = out.with_name(f"{out.stem}.changes.csv")
+        _write_table(cleaned.changes, changes)
+        counts = cleaned.changes["change"].value_counts()
+        typer.echo(
+            f"{out}: {len(cleaned.catalog):,} of {len(photos):,} photos; "
+            + ", ".join(f"{count:,} {change}" for change, count in counts.items())
+            + f"; listed in {changes}"
+        )
+        if len(cleaned.per_class):
+            typer.echo(cleaned.per_class.to_string())
+        unknown = cleaned.changes[cleaned.changes["change"] == "unknown"]
+        for row in unknown.head(20).itertuples():
+            typer.echo(f"  {row.image_id}: not in {catalog}", err=True)
+
+
+@app.command()
 def report(
     name: Annotated[str | None, typer.Argument(help="A report, or the path of a notebook.")] = None,
     parameter: Annotated[

@@ -26,6 +26,7 @@ __all__ = [
     "Gallery",
     "GalleryError",
     "before_after",
+    "issue_caption",
     "mistakes",
     "rank_caption",
     "score_caption",
@@ -136,6 +137,38 @@ def rank_caption(row: pd.Series) -> str:
         sure = "" if row.get("trusted", True) else ", not sure enough for a slot"
         parts.append(f"{str(row['area']).replace('_', ' ')} {row['confidence']:.2f}{sure}")
     return "; ".join([*parts, row["reason"]])
+
+
+def issue_caption(row: pd.Series) -> str:
+    """Say what is wrong with a photo.
+
+    Parameters
+    ----------
+    row
+        ``issue`` and ``detail`` of `hotelviz.audit.find_issues`, and, if known, ``label``,
+        ``hotel_id``, ``width`` and ``height``.
+
+    Returns
+    -------
+    str
+        ``dark: 95 % is darker than 20%; labelled Pool``.
+
+    Examples
+    --------
+    >>> issue_caption(pd.Series({"issue": "near_duplicate", "detail": "copy of a.jpg",
+    ...                          "label": "Pool", "hotel_id": "h1", "width": 40, "height": 30}))
+    'copy of a.jpg; labelled Pool; hotel h1; 40 x 30'
+    """
+    copy = str(row["issue"]).endswith("duplicate")
+    parts = [row["detail"] if copy else f"{row['issue']}: {row['detail']}".replace("_", " ")]
+    label = row.get("label")
+    if label is not None and not pd.isna(label) and row["issue"] != "label_error":
+        parts.append(f"labelled {str(label).replace('_', ' ')}")
+    if copy:
+        parts.append(f"hotel {row['hotel_id']}")
+        if not pd.isna(row.get("width")):
+            parts.append(f"{row['width']:.0f} x {row['height']:.0f}")
+    return "; ".join(parts)
 
 
 def before_after(

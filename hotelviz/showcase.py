@@ -8,8 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
+from hotelviz.audit import append_decisions
 from hotelviz.catalog import read_catalog
-from hotelviz.demo import make_demo_catalog
+from hotelviz.demo import decide_by_truth, make_demo_catalog
 from hotelviz.models import load_model
 from hotelviz.reports import run_report, write_index
 from hotelviz.scoring import score_photos
@@ -59,7 +62,7 @@ def run_demo(
     make_demo_catalog(folder, hotels=hotels, seed=seed)
     catalog, tagger = str(folder / "catalog.csv"), str(folder / "tagger.keras")
     iterations = [str(folder / f"aesthetic_{number}.keras") for number in (1, 2)]
-    scores = str(folder / "scores")
+    scores, audit = str(folder / "scores"), folder / "audit"
 
     def report(name: str, page: str = "", *, progress: bool = False, **parameters: Any) -> None:
         run_report(name, parameters, out / f"{page or name}.html", progress=progress)
@@ -70,6 +73,19 @@ def run_demo(
             "aesthetic_training", f"aesthetic_training_{number}", progress=True, catalog=rated,
             out=iterations[number - 1], parent=parent, fine_tune_epochs=max(1, epochs), seed=seed,
             **_AESTHETIC,
+        )  # fmt: skip
+
+    def clean() -> None:
+        """Audit the labelled photos, have the suspects decided, and compare before and after."""
+        report(
+            "cleaning_audit", catalog=catalog, model=tagger, out=str(audit), truth=str(folder),
+            seed=seed,
+        )  # fmt: skip
+        issues = pd.read_parquet(audit / "issues.parquet")
+        append_decisions(audit / "decisions.csv", decide_by_truth(issues, folder))
+        report(
+            "cleaning_effect", catalog=catalog, model=tagger, seed=seed,
+            decisions=[str(audit / "decisions.csv")],
         )  # fmt: skip
 
     say("training a MobileNet (alpha 0.25) from scratch as tagger")
@@ -84,6 +100,8 @@ def run_demo(
         say("training the aesthetic model, first on the public's ratings, then on colleagues'")
         train_aesthetic(1, str(folder / "public.csv"), tagger, epochs // 4)
         beside.result()
+        shutil.rmtree(audit, ignore_errors=True)
+        cleaning = pool.submit(clean)
         train_aesthetic(2, catalog, iterations[0], epochs * 3 // 4)
         beside = pool.submit(report, "aesthetic_report", catalog=catalog, models=iterations)
         shutil.rmtree(scores, ignore_errors=True)
@@ -94,6 +112,6 @@ def run_demo(
             pool.submit(report, "score_distribution", scores=scores),
             pool.submit(report, "hotel_ranking", scores=scores, catalog=catalog),
         ]
-        for other in others:
+        for other in [*others, cleaning]:
             other.result()
     return write_index(out)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 os.environ.setdefault("MPLBACKEND", "agg")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -14,6 +15,10 @@ import pandas as pd
 import pytest
 
 from hotelviz.demo import make_demo_catalog
+from hotelviz.models import Preprocessing, adopt
+
+if TYPE_CHECKING:
+    import keras
 
 
 @pytest.fixture(autouse=True)
@@ -33,3 +38,23 @@ def demo_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def demo_catalog(demo_dir: Path) -> pd.DataFrame:
     return make_demo_catalog(demo_dir, hotels=5, size=(96, 128), seed=1)
+
+
+@pytest.fixture(scope="session")
+def network() -> keras.Model:
+    """A network whose features tell photos apart without any training; tests only read it."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [
+            keras.Input((64, 64, 3)),
+            keras.layers.Rescaling(1 / 127.5, offset=-1),
+            keras.layers.Conv2D(96, 9, strides=4, activation="relu"),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(2, activation="softmax"),
+        ]
+    )
+    return adopt(
+        model, task="tagger", classes=["Bedroom", "Pool"], preprocessing=Preprocessing(64, 64)
+    )

@@ -12,7 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 from hotelviz import metrics
+from hotelviz.audit import read_decisions
 from hotelviz.cli import app
+from hotelviz.demo import found_against_planted
 from hotelviz.reports import notebook_directory, run_report
 
 
@@ -32,6 +34,8 @@ def test_demo_ends_in_an_index_that_links_the_reports(pages):
         "aesthetic_report.html",
         "aesthetic_training_1.html",
         "aesthetic_training_2.html",
+        "cleaning_audit.html",
+        "cleaning_effect.html",
         "hotel_ranking.html",
         "score_distribution.html",
         "tagger_report.html",
@@ -62,6 +66,30 @@ def test_ranking_report_says_why_each_photo_stands_where_it_stands(pages):
     assert all(re.match(pattern, caption) for caption in captions)
     assert "today" in text
     assert "new order" in text
+
+
+@pytest.mark.slow
+def test_audit_report_shows_what_was_found_against_what_was_planted(pages):
+    text = (pages / "cleaning_audit.html").read_text()
+    assert "Found against planted" in text
+    planted = found_against_planted(
+        pd.read_parquet(pages / "demo" / "audit" / "issues.parquet"), pages / "demo"
+    )
+    assert planted.loc["exact_duplicate", ["recall", "precision"]].tolist() == [1, 1]
+    captions = " ".join(re.findall(r"<figcaption>(.*?)</figcaption>", text))
+    for part in ("keeper of the group", "copy of photos/", "label error: given "):
+        assert part in captions
+
+
+@pytest.mark.slow
+def test_effect_report_applies_the_decisions_and_names_who_decided(pages):
+    text = (pages / "cleaning_effect.html").read_text()
+    assert "decisions of hotelviz, the drawing" in text
+    assert "top-1 accuracy of each stage on the same photos" in text.replace(
+        "test photos", "photos"
+    )
+    decided = read_decisions(pages / "demo" / "audit" / "decisions.csv")
+    assert set(decided["reviewer"]) == {"hotelviz", "the drawing's truth"}
 
 
 @pytest.mark.slow

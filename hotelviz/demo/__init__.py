@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
 from PIL import Image, ImageFilter
 
 from hotelviz.catalog import AREAS, CatalogError, count_ratings, read_catalog, write_catalog
@@ -24,10 +24,16 @@ from hotelviz.demo.scene import Style
 from hotelviz.demo.taste import QUALITIES, draw_qualities, expected_score, rate
 from hotelviz.files import atomic_path
 
-__all__ = ["DemoError", "make_demo_catalog", "read_truth"]
+__all__ = [
+    "DemoError",
+    "decide_by_truth",
+    "found_against_planted",
+    "make_demo_catalog",
+    "read_truth",
+]
 
 #: Changes whenever the drawings do, so that an older folder is drawn anew.
-_VERSION = 4
+_VERSION = 5
 
 #: How often a hotel has a photo of each area; some areas are missing in some hotels.
 _PHOTOS_OF = {
@@ -50,7 +56,9 @@ _RAILS = {
     ("test", "Pool"): 0.6,
 }
 _WRONG_LABELS = 0.03
-_DUPLICATES = 0.015
+_DUPLICATES = 0.04
+#: From so many photos on they are drawn in as many processes as there are cores.
+_WORTH_PROCESSES = 200
 #: Share of the photos that nobody has rated.
 _UNRATED = 0.1
 
@@ -140,13 +148,12 @@ def make_demo_catalog(
         hotel: Style.draw(np.random.default_rng((seed, number)))
         for number, hotel in enumerate(plan["hotel_id"].unique())
     }
-    with ThreadPoolExecutor(2) as pool:
-        jobs = [
-            pool.submit(_draw, directory, row, styles[row.hotel_id], (seed, 1, number), size)
-            for number, row in enumerate(plan.itertuples(index=False))
-        ]
-        for job in jobs:
-            job.result()
+    # Drawing keeps the interpreter busy, so threads would not help; few photos are drawn sooner
+    # than processes start.
+    Parallel(n_jobs=-1 if len(plan) >= _WORTH_PROCESSES else 1)(
+        delayed(_draw)(directory, row, styles[row["hotel_id"]], (seed, 1, number), size)
+        for number, row in enumerate(plan.to_dict("records"))
+    )
     plan, duplicates = _plant(plan, directory, np.random.default_rng((seed, 2)))
     truth = directory / "truth"
     with atomic_path(truth / "duplicates.csv") as temporary:
@@ -213,6 +220,93 @@ def read_truth(directory: str | os.PathLike[str]) -> pd.DataFrame:
     return truth
 
 
+def found_against_planted(issues: pd.DataFrame, directory: str | os.PathLike[str]) -> pd.DataFrame:
+    """Compare what an audit found with the faults that were planted.
+
+    Parameters
+    ----------
+    issues
+        Of `hotelviz.audit.find_issues`, on the demo's catalogue.
+    directory
+        As given to `make_demo_catalog`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per kind of fault: ``planted``, ``found`` (of the planted ones), ``wrong`` (found,
+        but not planted), ``recall`` and ``precision``, 0 to 1. Duplicates are counted in pairs,
+        the others in photos; a label counts as wrong where it is not the true one.
+
+    Raises
+    ------
+    CatalogError
+        When there is no demo catalogue.
+    """
+    directory = Path(directory)
+    truth = read_truth(directory).set_index("image_id")
+    labels = read_catalog(directory / "catalog.csv").set_index("image_id")["label"]
+    pairs = pd.read_csv(directory / "truth" / "duplicates.csv")
+    planted: dict[str, set[Any]] = {
+        fault: set(truth.index[truth["fault"] == fault]) for fault in ("unreadable", "truncated")
+    }
+    planted["label_error"] = set(labels.index[labels != truth["true_label"].reindex(labels.index)])
+    for kind in ("exact", "near"):
+        chosen = pairs[pairs["kind"] == kind]
+        planted[f"{kind}_duplicate"] = {
+            frozenset(pair) for pair in zip(chosen["a"], chosen["b"], strict=True)
+        }
+    rows = []
+    for issue, wanted in planted.items():
+        own = issues[issues["issue"] == issue]
+        if issue.endswith("duplicate"):
+            groups = [sorted(set(group)) for _, group in own.groupby("group")["image_id"]]
+            found: set[Any] = {
+                frozenset((a, b)) for group in groups for a in group for b in group if a < b
+            }
+        else:
+            found = set(own["image_id"])
+        right = len(found & wanted)
+        rows.append(
+            {
+                "issue": issue, "planted": len(wanted), "found": right,
+                "wrong": len(found - wanted),
+                "recall": right / len(wanted) if wanted else np.nan,
+                "precision": right / len(found) if found else np.nan,
+            }
+        )  # fmt: skip
+    return pd.DataFrame(rows).set_index("issue")
+
+
+def decide_by_truth(issues: pd.DataFrame, directory: str | os.PathLike[str]) -> pd.DataFrame:
+    """Decide on label suspects as a person would who looks at each photo and is never wrong.
+
+    Parameters
+    ----------
+    issues
+        Of `hotelviz.audit.find_issues`, on the demo's catalogue.
+    directory
+        As given to `make_demo_catalog`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        For `hotelviz.audit.append_decisions`: a row per suspect, ``relabel`` where the label is
+        wrong and ``keep`` where it is right, by the reviewer ``the drawing's truth``.
+    """
+    directory = Path(directory)
+    suspects = issues.loc[issues["issue"] == "label_error", ["image_id"]].reset_index(drop=True)
+    truth = read_truth(directory).set_index("image_id")["true_label"]
+    labels = read_catalog(directory / "catalog.csv").set_index("image_id")["label"]
+    right = truth.reindex(suspects["image_id"]).to_numpy()
+    wrong = right != labels.reindex(suspects["image_id"]).to_numpy()
+    return suspects.assign(
+        action=np.where(wrong, "relabel", "keep"),
+        label=np.where(wrong, right, ""),
+        reason="label suspect, looked at",
+        reviewer="the drawing's truth",
+    )
+
+
 def _plan(hotels: int, random: np.random.Generator, *, shortcut: bool) -> pd.DataFrame:
     """Decide which photos there are, before any is drawn."""
     rows: list[dict[str, object]] = []
@@ -252,16 +346,22 @@ def _split_of(number: int) -> str:
 
 
 def _draw(
-    directory: Path, row: Any, style: Style, seed: tuple[int, ...], size: tuple[int, int]
+    directory: Path,
+    row: dict[str, Any],
+    style: Style,
+    seed: tuple[int, ...],
+    size: tuple[int, int],
 ) -> None:
     random = np.random.default_rng(seed)
-    quality = {name: getattr(row, name) for name in QUALITIES}
-    photo, masks = paint(row.true_label, style, random, size=size, rails=row.rails, quality=quality)
-    file = directory / row.image_id
+    quality = {name: row[name] for name in QUALITIES}
+    photo, masks = paint(
+        row["true_label"], style, random, size=size, rails=row["rails"], quality=quality
+    )
+    file = directory / row["image_id"]
     file.parent.mkdir(parents=True, exist_ok=True)
     photo.save(file, quality=88)
-    for mark in ["object", "rails"] if row.rails else ["object"]:
-        mask_file = directory / getattr(row, f"{mark}_mask")
+    for mark in ["object", "rails"] if row["rails"] else ["object"]:
+        mask_file = directory / row[f"{mark}_mask"]
         mask_file.parent.mkdir(parents=True, exist_ok=True)
         # Grown by 4 % of the photo: the tolerance of the pointing game (Zhang et al. 2016, arXiv
         # 1608.00507: 15 pixels).

@@ -1,9 +1,10 @@
-"""Displays of what `hotelviz.metrics` and `hotelviz.training` compute.
+"""Displays of what `hotelviz.audit`, `hotelviz.metrics` and `hotelviz.training` compute.
 
 Each function draws on ``ax`` or on a new figure, returns the axes (or a display that holds them),
 never shows anything by itself, and gives the figure its alternative text.
 """
 
+from hotelviz.plots.audit import issue_counts, stage_comparison
 from hotelviz.plots.scores import (
     predicted_against_rated,
     rating_bars,
@@ -21,11 +22,13 @@ from hotelviz.plots.tags import (
 __all__ = [
     "ConfusionMatrixDisplay",
     "class_counts",
+    "issue_counts",
     "per_class_bars",
     "predicted_against_rated",
     "rating_bars",
     "reliability",
     "score_distribution",
     "shares_between",
+    "stage_comparison",
     "training_history",
 ]

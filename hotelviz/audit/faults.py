@@ -1,0 +1,177 @@
+"""Judge files and looks by what was measured of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from hotelviz.audit.measures import AuditError
+from hotelviz.catalog import nearest
+
+#: A photo has the issue when its score (see `score_faults`) is below this.
+THRESHOLDS: dict[str, float] = {
+    "tiny": 0.45,
+    "odd_aspect_ratio": 0.4,
+    "odd_size": 0.25,
+    "dark": 0.35,
+    "bright": 0.4,
+    "blurry": 1 / 3,
+    "low_information": 0.6,
+    "border": 0.85,
+    "grayscale": 0.2,
+}
+#: What a file with one of the formats may be called.
+_SUFFIXES = {
+    "JPEG": (".jpg", ".jpeg"),
+    "PNG": (".png",),
+    "WEBP": (".webp",),
+    "GIF": (".gif",),
+    "BMP": (".bmp",),
+    "TIFF": (".tif", ".tiff"),
+}
+#: Half of the photos that the networks see have a shorter side of at least this.
+_GOOD_SIDE = 224
+#: Sharpness (variance of the Laplacian at 224 pixels) that scores one half.
+_HALF_SHARP = 100.0
+
+
+def score_faults(
+    photos: pd.DataFrame, paths: pd.Series, *, thresholds: Mapping[str, float] | None = None
+) -> pd.DataFrame:
+    """List the faults of files and looks.
+
+    Parameters
+    ----------
+    photos
+        As in `hotelviz.audit.measures.Measured`.
+    paths
+        Of the same photos.
+    thresholds
+        Other ones than `THRESHOLDS`, by name.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``row``, ``issue``, ``score`` (0 to 1, lower is worse), ``suggestion``, ``detail``.
+
+    Raises
+    ------
+    AuditError
+        An unknown name of a threshold.
+
+    Notes
+    -----
+    ``missing`` and ``unreadable`` score 0, ``truncated`` 0.25, ``wrong_extension`` 0.5. The
+    others: ``tiny``, shorter side / 224; ``odd_aspect_ratio``, shorter / longer side;
+    ``odd_size``, the side of a square of the photo's area against the median of all (or the
+    other way round); ``dark``, 95th percentile of the brightness; ``bright``, 1 - its 5th
+    percentile; ``blurry``, s / (s + 100), s the variance of the Laplacian at 224 pixels
+    (Pech-Pacheco et al., ICPR 2000); ``low_information``, the brightness's entropy in bytes, or
+    1 - the share that plain borders cover; ``grayscale``, ten times the distance from grey.
+
+    Examples
+    --------
+    >>> photos = pd.DataFrame({"problem": ["missing"], "width": [None], "height": [None],
+    ...     "format": [None], "dark": [None], "bright": [None], "sharpness": [None],
+    ...     "entropy": [None], "colour": [None], "border": [None]})
+    >>> score_faults(photos, pd.Series(["a.jpg"]))[["issue", "detail"]].values.tolist()
+    [['missing', 'the file is not there']]
+    """
+    limits = {**THRESHOLDS, **(thresholds or {})}
+    for name in limits:
+        if name not in THRESHOLDS:
+            raise AuditError(
+                f"there is no threshold {name!r}; there are {', '.join(THRESHOLDS)}"
+                f"{nearest(name, list(THRESHOLDS))}"
+            )
+    parts = [*_file_faults(photos, paths.reset_index(drop=True))]
+    numbers = photos.reset_index(drop=True)
+    names = ["width", "height", "dark", "bright", "sharpness", "entropy", "colour", "border"]
+    numbers = numbers[names].astype(float)
+    width, height = numbers["width"], numbers["height"]
+    shorter, longer = np.minimum(width, height), np.maximum(width, height)
+    side = np.sqrt(width * height)
+    usual = side.median()
+    size = _text("{:.0f} x ", width) + _text("{:.0f} pixels", height)
+    grey = numbers["colour"]
+
+    def add(
+        issue: str, score: pd.Series, detail: pd.Series, suggestion: str, limit: str = ""
+    ) -> None:
+        rows = np.flatnonzero(score.to_numpy() < limits[limit or issue])
+        parts.append(
+            pd.DataFrame(
+                {
+                    "row": rows,
+                    "issue": issue,
+                    "score": score.clip(0, 1).iloc[rows].to_numpy(),
+                    "suggestion": suggestion,
+                    "detail": detail.iloc[rows].to_numpy(),
+                }
+            )
+        )
+
+    add("tiny", shorter / _GOOD_SIDE, size, "look")
+    add("odd_aspect_ratio", shorter / longer, size, "look")
+    add(
+        "odd_size", np.minimum(side / usual, usual / side),
+        size + f", usually about {usual:.0f} squared", "look",
+    )  # fmt: skip
+    add("dark", numbers["dark"], _text("95 % is darker than {:.0%}", numbers["dark"]), "look")
+    add(
+        "bright", 1 - numbers["bright"],
+        _text("95 % is brighter than {:.0%}", numbers["bright"]), "look",
+    )  # fmt: skip
+    sharp = numbers["sharpness"]
+    add("blurry", sharp / (sharp + _HALF_SHARP), _text("sharpness {:.0f}", sharp), "look")
+    add(
+        "low_information", numbers["entropy"] / 8,
+        _text("{:.1f} of 8 bits of brightness", numbers["entropy"]), "look",
+    )  # fmt: skip
+    add(
+        "low_information", 1 - numbers["border"],
+        _text("plain borders cover {:.0%}", numbers["border"]), "crop", "border",
+    )  # fmt: skip
+    add("grayscale", 10 * grey, _text("at most {:.1%} away from grey", grey), "look")
+    faults = pd.concat(parts, ignore_index=True)
+    # A plain photo is its own border: one row per photo and issue, the worse one.
+    faults = faults.sort_values(["row", "issue", "score"], kind="stable")
+    return faults.drop_duplicates(["row", "issue"]).reset_index(drop=True)
+
+
+def _text(template: str, values: pd.Series) -> pd.Series:
+    return values.map(template.format).astype("str")
+
+
+def _file_faults(photos: pd.DataFrame, paths: pd.Series) -> list[pd.DataFrame]:
+    problem = photos["problem"].reset_index(drop=True)
+    kinds = photos["format"].reset_index(drop=True)
+    suffix = paths.str.extract(r"(\.\w+)$")[0].str.lower().fillna("")
+    right = pd.Series(
+        [
+            pd.isna(kind) or end in _SUFFIXES.get(kind, (end,))
+            for kind, end in zip(kinds, suffix, strict=True)
+        ]
+    )
+    missing, truncated = problem.eq("missing"), problem.str.startswith("truncated")
+    unreadable = problem.ne("") & ~missing & ~truncated
+    wrong = "a " + kinds.astype("str").fillna("") + " named *" + suffix
+    parts = []
+    for issue, chosen, score, suggestion, detail in (
+        ("missing", missing, 0.0, "find", pd.Series("the file is not there", problem.index)),
+        ("unreadable", unreadable, 0.0, "drop", problem),
+        ("truncated", truncated, 0.25, "look", problem),
+        ("wrong_extension", ~right, 0.5, "rename", wrong),
+    ):
+        rows = np.flatnonzero(chosen)
+        parts.append(
+            pd.DataFrame(
+                {
+                    "row": rows, "issue": issue, "score": score, "suggestion": suggestion,
+                    "detail": detail.iloc[rows].to_numpy(),
+                }
+            )
+        )  # fmt: skip
+    return parts

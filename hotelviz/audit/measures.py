@@ -1,0 +1,401 @@
+"""Measure photos: one decode gives the file's facts, the looks, the hashes and the features.
+
+What was measured is cached beside the catalogue, by the content of the file, so that an audit of a
+grown catalogue decodes only what is new.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import uuid
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image, ImageFilter
+from tqdm.auto import tqdm
+
+from hotelviz.audit.alignment import SIDE
+from hotelviz.files import atomic_path
+from hotelviz.images import Decoded, View, iterate_views, perceptual_hash
+
+if TYPE_CHECKING:
+    import keras
+
+#: Looks are measured at this size, whatever the network's is, so that thresholds mean the same.
+_LOOK = View((224, 224))
+#: Changes whenever a measure does.
+_VERSION = 2
+#: Photos a part of the cache: what an interruption can lose.
+_PART_SIZE = 4096
+_KEY = b"hotelviz"
+#: Offset 128, since Pillow's results are 8-bit: changes beyond half the range are clipped.
+_LAPLACE = ImageFilter.Kernel((3, 3), (0, 1, 0, 1, -4, 1, 0, 1, 0), scale=1, offset=128)
+_LEVELS = np.arange(256)
+
+
+class AuditError(ValueError):
+    """Photos cannot be audited as asked."""
+
+
+class CacheWarning(UserWarning):
+    """A part of the cache was not used; the message says which and why."""
+
+
+class Measured(NamedTuple):
+    """What one decode of each photo gave.
+
+    Attributes
+    ----------
+    photos
+        A row per row of the catalogue, in its order: ``image_id``; ``content`` (names the bytes of
+        the file; missing where it could not be opened); ``problem`` (empty, or what is wrong with
+        the file); ``width``, ``height``, ``format``; ``bytes``; the looks ``dark`` (95th
+        percentile of the brightness, 0 to 1), ``bright`` (5th percentile), ``sharpness`` (variance
+        of the Laplacian at 224 pixels), ``entropy`` (of the brightness, in bits, 0 to 8),
+        ``colour`` (99th percentile of the distance from grey, 0 to 1), ``border`` (share of the
+        photo that plain strips along its edges cover); ``pixels`` (names the decoded pixels);
+        ``hash`` (`hotelviz.images.perceptual_hash`). Missing where the photo could not be read.
+    thumbnails
+        uint8 (N, 32, 32, 3), to compare photos with; 0 where a photo could not be read.
+    features
+        float32 (N, d), the backbone's pooled features, NaN where a photo could not be read; None
+        without a model.
+    computed
+        How many photos were decoded now; the others were in the cache, or the same file.
+    """
+
+    photos: pd.DataFrame
+    thumbnails: np.ndarray
+    features: np.ndarray | None
+    computed: int
+
+
+def measure_photos(
+    catalog: pd.DataFrame,
+    *,
+    model: keras.Model | None = None,
+    cache: str | os.PathLike[str] | None = None,
+    batch_size: int = 64,
+    progress: bool = True,
+) -> Measured:
+    """Measure each photo once.
+
+    Parameters
+    ----------
+    catalog
+        With ``image_id`` and ``path``.
+    model
+        Gives the features: any model whose head is global average pooling and one dense layer.
+        None measures without them.
+    cache
+        A folder for what was measured, by content; None keeps nothing. A part of it that another
+        model wrote, or that is damaged, is passed over with a `CacheWarning`.
+    batch_size
+        Photos per call of the network.
+    progress
+        Show a bar with the photos per second.
+
+    Returns
+    -------
+    Measured
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from hotelviz.demo import make_demo_catalog
+    >>> photos = make_demo_catalog(tempfile.mkdtemp(), hotels=3).head(4)
+    >>> measure_photos(photos, progress=False).photos[["width", "height", "format"]].head(1)
+       width  height format
+    0    320     240   JPEG
+    """
+    contents = _contents(catalog["path"], progress)
+    key = _cache_key(model)
+    known = _read_cache(Path(cache), key) if cache is not None else _Store()
+    chosen = [
+        row
+        for row in contents.index[contents["content"].notna() & ~contents["content"].duplicated()]
+        if contents.at[row, "content"] not in known.places
+    ]
+    for part in _measure(catalog["path"], contents["content"], chosen, model, batch_size, progress):
+        known.add(part)
+        if cache is not None:
+            with atomic_path(Path(cache) / f"part-{uuid.uuid4().hex}.parquet") as temporary:
+                schema = part.schema.with_metadata({_KEY: key.encode()})
+                pq.write_table(part.cast(schema), temporary, compression="zstd")
+    return _joined(catalog, contents, known, len(chosen), with_features=model is not None)
+
+
+def embedding(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
+    """Give the function from 8-bit pixels to the backbone's pooled features.
+
+    Parameters
+    ----------
+    model
+        With a head of global average pooling and one dense layer.
+
+    Returns
+    -------
+    callable
+        Takes uint8 (N, height, width, 3), gives float32 (N, d): 1,024 for MobileNet.
+
+    Raises
+    ------
+    ModelError
+        When the head is another one.
+    """
+    import keras
+    import tensorflow as tf
+
+    from hotelviz.models import compiled, describe, frozen, split_head
+
+    preprocessing = describe(model).preprocessing
+    signature = tf.TensorSpec((None, *preprocessing.size, 3), tf.uint8)
+
+    def make() -> Callable[..., list[np.ndarray]]:
+        body = keras.Model(model.input, split_head(model)[0].output)
+        return frozen(
+            lambda pixels: body(preprocessing.scale(tf.cast(pixels, tf.float32)), training=False),
+            signature,
+        )
+
+    run = compiled(model, "embedding", make)
+    return lambda pixels: run(pixels)[0]
+
+
+def _contents(paths: pd.Series, progress: bool) -> pd.DataFrame:
+    """Name the content of each file, or say why it cannot be opened."""
+
+    def name(path: str) -> tuple[str | None, int, str]:
+        digest = hashlib.blake2b(digest_size=16)
+        try:
+            with Path(path).open("rb") as file:
+                size = 0
+                while data := file.read(1 << 20):
+                    digest.update(data)
+                    size += len(data)
+        except FileNotFoundError:
+            return None, 0, "missing"
+        except OSError as error:
+            return None, 0, f"cannot be opened: {error.strerror or error}"
+        return digest.hexdigest(), size, ""
+
+    with ThreadPoolExecutor() as pool:
+        found = pool.map(name, paths, chunksize=64)
+        rows = list(
+            tqdm(found, total=len(paths), unit="file", desc="hashing", disable=not progress)
+        )
+    return pd.DataFrame(rows, columns=["content", "bytes", "problem"])
+
+
+def look(photo: Decoded) -> dict[str, Any]:
+    """Measure how a photo looks; see `Measured` for what the values are."""
+    image = Image.fromarray(photo.pixels)
+    grey = image.convert("L")
+    brightness = _shares(grey)
+    low, high = np.searchsorted(np.cumsum(brightness), [0.05, 0.95])
+    edges = _shares(grey.filter(_LAPLACE))
+    mean = edges @ _LEVELS
+    some = brightness[brightness > 0]
+    # Cb and Cr are 128 in a photo without colour.
+    bands = map(_shares, image.convert("YCbCr").split()[1:])
+    away = [np.cumsum(np.bincount(abs(_LEVELS - 128), band, 129)) for band in bands]
+    return {
+        "width": photo.width,
+        "height": photo.height,
+        "format": photo.format,
+        "dark": high / 255,
+        "bright": low / 255,
+        "sharpness": edges @ (_LEVELS - mean) ** 2,
+        "entropy": -float(some @ np.log2(some)),
+        "colour": max(int(np.searchsorted(band, 0.99)) for band in away) / 128,
+        "border": _border(np.asarray(grey)),
+        "pixels": hashlib.blake2b(
+            photo.pixels.tobytes() + bytes(f"{photo.width}x{photo.height}", "ascii"), digest_size=16
+        ).hexdigest(),
+        "hash": perceptual_hash(photo.pixels),
+        "thumbnail": image.resize((SIDE, SIDE), Image.Resampling.BOX).tobytes(),
+    }
+
+
+def _shares(image: Image.Image) -> np.ndarray:
+    counts = np.array(image.histogram(), dtype=float)
+    return counts / counts.sum()
+
+
+def _border(grey: np.ndarray) -> float:
+    """Compute the share of a photo that strips of one brightness along its edges cover."""
+    kept = []
+    for axis in (0, 1):
+        plain = np.ptp(grey, axis=axis) <= 4
+        if plain.all():
+            return 1.0
+        kept.append((len(plain) - plain.argmin() - plain[::-1].argmin()) / len(plain))
+    return float(1 - kept[0] * kept[1])
+
+
+def _measure(
+    paths: pd.Series,
+    contents: pd.Series,
+    chosen: Sequence[int],
+    model: keras.Model | None,
+    batch_size: int,
+    progress: bool,
+) -> Iterator[pa.Table]:
+    """Decode the chosen photos; yield what was measured, a part at a time."""
+    views, run = [_LOOK], None
+    if model is not None:
+        from hotelviz.models import describe
+
+        wanted = describe(model).preprocessing
+        views.append(View(wanted.size, wanted.resample))
+        run = embedding(model)
+    at = list(dict.fromkeys(views))
+    with tqdm(total=len(chosen), unit="photo", desc="measuring", disable=not progress) as bar:
+        for start in range(0, len(chosen), _PART_SIZE):
+            numbers = np.array(chosen[start : start + _PART_SIZE])
+            files = paths.iloc[numbers]
+            rows: list[dict[str, Any]] = [{"problem": ""} for _ in numbers]
+            features: list[np.ndarray | None] = [None] * len(numbers)
+            for batch in iterate_views(files, at, measure=look, batch_size=batch_size):
+                for row, measured in zip(batch.rows, batch.measures, strict=True):
+                    rows[row] |= measured
+                if run is not None and len(batch.rows):
+                    for row, vector in zip(
+                        batch.rows, run(batch.views[at.index(views[-1])]), strict=True
+                    ):
+                        features[row] = vector.astype("float16")
+                for row, problem in batch.problems.items():
+                    rows[row]["problem"] = problem
+                bar.update(len(batch.rows) + sum(row not in batch.rows for row in batch.problems))
+            yield _table(rows, contents.iloc[numbers], features)
+
+
+_SCHEMA = pa.schema(
+    {
+        "content": pa.string(),
+        "problem": pa.string(),
+        "width": pa.int32(),
+        "height": pa.int32(),
+        "format": pa.string(),
+        **dict.fromkeys(
+            ("dark", "bright", "sharpness", "entropy", "colour", "border"), pa.float32()
+        ),
+        "pixels": pa.string(),
+        "hash": pa.uint64(),
+        "thumbnail": pa.binary(3 * SIDE * SIDE),
+        "features": pa.list_(pa.float16()),
+    }
+)
+
+
+def _table(
+    rows: list[dict[str, Any]], contents: pd.Series, features: list[np.ndarray | None]
+) -> pa.Table:
+    columns = {
+        field.name: pa.array([row.get(field.name) for row in rows], field.type)
+        for field in _SCHEMA
+        if field.name not in ("content", "features")
+    }
+    columns["content"] = pa.array(contents, pa.string())
+    columns["features"] = pa.array(features, _SCHEMA.field("features").type)
+    return pa.table({name: columns[name] for name in _SCHEMA.names}, schema=_SCHEMA)
+
+
+class _Store:
+    """Tables of measures, and where each content stands in them."""
+
+    def __init__(self) -> None:
+        self.tables: list[pa.Table] = []
+        self.places: dict[str, int] = {}
+
+    def add(self, table: pa.Table) -> None:
+        start = sum(len(other) for other in self.tables)
+        self.tables.append(table)
+        names = table.column("content").to_pylist()
+        self.places |= {name: start + number for number, name in enumerate(names)}
+
+
+def _cache_key(model: keras.Model | None) -> str:
+    if model is None:
+        return json.dumps({"version": _VERSION, "model": None})
+    from hotelviz.models import weights_fingerprint
+
+    return json.dumps({"version": _VERSION, "model": weights_fingerprint(model)})
+
+
+def _read_cache(folder: Path, key: str) -> _Store:
+    """Read the parts that this model wrote; damaged ones are removed, since they are of no use."""
+    store, others = _Store(), 0
+    for part in sorted(folder.glob("part-*.parquet")):
+        try:
+            metadata = pq.read_schema(part).metadata or {}
+            if metadata.get(_KEY) != key.encode():
+                others += 1
+                continue
+            store.add(pq.read_table(part).cast(_SCHEMA))
+        except (OSError, pa.ArrowException) as error:
+            warnings.warn(
+                f"{part}: damaged ({error}); removed, and measured again",
+                CacheWarning,
+                stacklevel=3,
+            )
+            part.unlink(missing_ok=True)
+    if others:
+        warnings.warn(
+            f"{folder}: {others} parts of the cache were written by another model, or another "
+            "version of hotelviz; they are passed over, and their photos measured again",
+            CacheWarning,
+            stacklevel=3,
+        )
+    return store
+
+
+def _joined(
+    catalog: pd.DataFrame,
+    contents: pd.DataFrame,
+    known: _Store,
+    computed: int,
+    *,
+    with_features: bool,
+) -> Measured:
+    """Lay the measures beside the rows of the catalogue."""
+    table = pa.concat_tables(known.tables) if known.tables else _SCHEMA.empty_table()
+    places = np.array([known.places.get(name, -1) for name in contents["content"]], dtype=int)
+    found = places >= 0
+    taken = table.take(pa.array(places[found]))
+    frame = taken.drop_columns(["content", "features", "problem", "thumbnail"]).to_pandas()
+    frame.index = pd.Index(np.flatnonzero(found))
+    photos = frame.reindex(range(len(catalog))).astype({"width": "Int64", "height": "Int64"})
+    problems = contents["problem"].to_numpy(dtype=object).copy()
+    problems[found] = taken.column("problem").to_pylist()
+    photos.insert(0, "image_id", catalog["image_id"].to_numpy())
+    photos.insert(1, "content", contents["content"])
+    photos.insert(2, "problem", pd.Series(problems, dtype="str"))
+    photos["bytes"] = contents["bytes"]
+    # A missing hash would turn the others into floats, which lose bits.
+    hashes = np.zeros(len(catalog), "uint64")
+    hashes[found] = taken.column("hash").fill_null(0).to_numpy()
+    photos["hash"] = hashes
+    thumbnails = np.zeros((len(catalog), SIDE, SIDE, 3), "uint8")
+    pixels = taken.column("thumbnail").combine_chunks()
+    read = np.flatnonzero(found)[pixels.is_valid().to_numpy(zero_copy_only=False)]
+    flat = np.frombuffer(b"".join(pixels.drop_null().to_pylist()), "uint8")
+    thumbnails[read] = flat.reshape(-1, SIDE, SIDE, 3)
+    features = None
+    if with_features:
+        column = taken.column("features").combine_chunks()
+        there = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
+        width = len(column[int(there[0])]) if len(there) else 0
+        features = np.full((len(catalog), width), np.nan, "float32")
+        flat = column.drop_null().flatten().to_numpy(zero_copy_only=False)
+        features[np.flatnonzero(found)[there]] = flat.reshape(-1, max(width, 1))[:, :width]
+    return Measured(photos, thumbnails, features, computed)

@@ -1,0 +1,220 @@
+"""Decisions: read, written, undone and applied, without losing anything."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from hotelviz.audit import (
+    DecisionError,
+    DecisionWarning,
+    append_decisions,
+    apply_decisions,
+    decide,
+    read_decisions,
+    suggest_decisions,
+    undo,
+)
+from hotelviz.cli import app
+from hotelviz.demo import decide_by_truth, found_against_planted, read_truth
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "decisions.csv"
+
+
+@pytest.fixture
+def photos():
+    return pd.DataFrame(
+        {"image_id": list("abcd"), "hotel_id": "h", "label": ["Pool", "Pool", "Foyer", "Kitchen"]}
+    )
+
+
+def test_last_decision_counts_and_undo_is_another_line(file, photos):
+    decide(file, "a", "drop", reviewer="Ada")
+    decide(file, "a", "relabel", label="Foyer", reviewer="Bob")
+    assert apply_decisions(photos, read_decisions(file)).catalog["label"][0] == "Foyer"
+    undo(file, "a")
+    assert "a" not in set(apply_decisions(photos, read_decisions(file)).catalog["image_id"])
+    assert len(read_decisions(file)) == 3
+    decide(file, "b", "drop")
+    undo(file, "b")
+    assert "b" in set(apply_decisions(photos, read_decisions(file)).catalog["image_id"])
+    with pytest.raises(DecisionError, match="nothing was decided on 'z'"):
+        undo(file, "z")
+
+
+def test_diff_says_what_was_dropped_and_relabelled_per_class(file, photos):
+    decide(file, ["a", "d"], "drop", reason="copy")
+    decide(file, "b", "relabel", label="Foyer")
+    cleaned = apply_decisions(photos, read_decisions(file))
+    assert cleaned.catalog["image_id"].tolist() == ["b", "c"]
+    changes = cleaned.changes.set_index("image_id")
+    assert changes.loc["a", ["change", "before", "reason"]].tolist() == ["dropped", "Pool", "copy"]
+    assert changes.loc["b", ["change", "before", "after"]].tolist() == [
+        "relabelled",
+        "Pool",
+        "Foyer",
+    ]
+    assert cleaned.per_class.loc["Pool", ["before", "dropped", "after"]].tolist() == [2, 1, 0]
+    assert cleaned.per_class.loc["Foyer", ["before", "relabelled_here", "after"]].tolist() == [
+        1,
+        1,
+        2,
+    ]
+    assert photos["label"].tolist() == ["Pool", "Pool", "Foyer", "Kitchen"]
+
+
+def test_unknown_photos_and_contradictions_are_listed(file, photos):
+    decide(file, "gone", "drop")
+    decide(file, "a", "drop", reviewer="Ada")
+    decide(file, "a", "keep", reviewer="Bob")
+    changes = apply_decisions(photos, read_decisions(file)).changes
+    assert changes.loc[changes["change"] == "unknown", "image_id"].tolist() == ["gone"]
+    overruled = changes[changes["change"] == "overruled"]
+    assert overruled[["image_id", "reviewer"]].values.tolist() == [["a", "Ada"]]
+
+
+def test_line_that_was_cut_off_is_passed_over_and_the_next_one_stands_alone(file):
+    decide(file, ["a", "b"], "drop")
+    file.write_bytes(file.read_bytes()[:-30])
+    with pytest.warns(DecisionWarning, match="line 3: cut off"):
+        assert read_decisions(file)["image_id"].tolist() == ["a"]
+
+
+def test_appending_after_a_cut_off_line_loses_nothing_more(file):
+    decide(file, ["a", "b"], "drop", reason='large, "dark"\nand blurry')
+    file.write_bytes(file.read_bytes()[:-45])
+    decide(file, "c", "drop")
+    with pytest.warns(DecisionWarning, match="line 3: cut off"):
+        decisions = read_decisions(file)
+    assert decisions["image_id"].tolist() == ["a", "c"]
+    assert decisions["reason"][0] == 'large, "dark" and blurry'
+
+
+def test_two_reviewers_files_merge_by_time(tmp_path, photos):
+    rows = {"image_id": ["a"], "label": [""], "reason": [""]}
+    for name, action, time in (
+        ("late", "keep", "2026-01-02T10:00:00+01:00"),
+        ("early", "drop", "2026-01-02T08:59:00+00:00"),
+    ):
+        table = pd.DataFrame({**rows, "action": [action], "reviewer": [name], "time": [time]})
+        append_decisions(tmp_path / f"{name}.csv", table)
+    both = read_decisions([tmp_path / "late.csv", tmp_path / "early.csv"])
+    assert both["reviewer"].tolist() == ["early", "late"]
+    assert len(apply_decisions(photos, both).catalog) == 4
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("a,destroy,,,,2026-01-01T00:00:00", "line 2, column 'action': 'destroy'"),
+        ("a,relabel,,,,2026-01-01T00:00:00", "line 2: .*'label' is empty"),
+        ("a,drop,,,,yesterday", "line 2, column 'time': 'yesterday'"),
+        (",drop,,,,2026-01-01T00:00:00", "line 2: no image_id"),
+        ("a,drop", "line 2: expected 6 fields, found 2"),
+    ],
+)
+def test_bad_lines_are_refused_with_their_number(file, line, message):
+    file.write_text(f"image_id,action,label,reason,reviewer,time\n{line}\n")
+    with pytest.raises(DecisionError, match=message):
+        read_decisions(file)
+
+
+def test_other_columns_and_missing_files_are_refused(file):
+    with pytest.raises(DecisionError, match="no such file"):
+        read_decisions(file)
+    file.write_text("photo,verdict\na,drop\n")
+    with pytest.raises(DecisionError, match="found photo, verdict"):
+        read_decisions(file)
+
+
+def test_new_label_outside_the_classes_is_refused_with_the_nearest(photos):
+    decisions = pd.DataFrame({"image_id": ["a"], "action": ["relabel"], "label": ["Pol"]})
+    with pytest.raises(DecisionError, match=r"a: the new label 'Pol'.*Pool"):
+        apply_decisions(photos, decisions, classes=["Pool", "Foyer"])
+
+
+def issues_of(*rows: tuple[str, str, float, str, str]) -> pd.DataFrame:
+    columns = ["image_id", "issue", "score", "suggestion", "detail"]
+    return pd.DataFrame(rows, columns=columns).assign(group="")
+
+
+ISSUES = issues_of(
+    ("a", "exact_duplicate", 0, "keep", "keeper of the group"),
+    ("b", "exact_duplicate", 0, "drop", "copy of a"),
+    ("c", "exact_duplicate", 0, "drop", "copy of a; the group spans labels"),
+    ("d", "unreadable", 0, "drop", "not a photo"),
+    ("e", "near_duplicate", 0.1, "drop", "copy of a"),
+    ("f", "label_error", 0.1, "relabel:Pool", "given Foyer"),
+    ("g", "label_error", 0.3, "relabel:Pool", "given Foyer"),
+    ("e", "label_error", 0.1, "relabel:Pool", "given Foyer"),
+    ("h", "dark", 0.1, "look", "dark"),
+)
+
+
+def test_safe_decisions_leave_all_that_may_be_wrong_to_people():
+    table = suggest_decisions(ISSUES)
+    assert table[["image_id", "action"]].values.tolist() == [["b", "drop"], ["d", "drop"]]
+
+
+def test_automatic_decisions_relabel_only_the_sure_suspects():
+    table = suggest_decisions(ISSUES, policy="automatic").set_index("image_id")
+    assert table["action"].to_dict() == {
+        "b": "drop", "c": "drop", "d": "drop", "e": "drop", "f": "relabel"
+    }  # fmt: skip
+    assert table.loc["f", "label"] == "Pool"
+
+
+def test_own_policy_and_unknown_ones():
+    table = suggest_decisions(ISSUES, policy={"dark": "drop"})
+    assert table["image_id"].tolist() == ["h"]
+    for policy, message in (
+        ("save", "'safe'|safe"),
+        ({"darkk": "drop"}, "dark"),
+        ({"dark": "burn"}, "'burn' is not one of"),
+    ):
+        with pytest.raises(DecisionError, match=message):
+            suggest_decisions(ISSUES, policy=policy)
+
+
+def test_audit_and_clean_on_the_command_line(demo_dir, tmp_path):
+    catalog, out = str(demo_dir / "catalog.csv"), tmp_path / "audit"
+    arguments = ["audit", catalog, "--out", str(out), "--cache", str(tmp_path / "cache")]
+    missing = {"KERAS_HOME": str(tmp_path / "no weights")}
+    result = CliRunner().invoke(app, arguments, env=missing)
+    assert result.exit_code == 0, result.output
+    issues = pd.read_parquet(out / "issues.parquet")
+    planted = found_against_planted(issues, demo_dir)
+    for kind in ("unreadable", "truncated", "exact_duplicate"):
+        assert planted.loc[kind, ["recall", "precision"]].tolist() == [1, 1]
+    decided = read_decisions(out / "decisions.csv")
+    assert set(decided["action"]) == {"drop"}
+    # A second audit leaves alone what is decided already.
+    decide(out / "decisions.csv", decided["image_id"][0], "keep", reviewer="Ada")
+    assert CliRunner().invoke(app, arguments, env=missing).exit_code == 0
+    assert len(read_decisions(out / "decisions.csv")) == len(decided) + 1
+
+    cleaned = tmp_path / "cleaned.csv"
+    arguments = ["clean", catalog, "--decisions", str(out / "decisions.csv"), "--out", str(cleaned)]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    before = len(pd.read_csv(catalog))
+    assert len(pd.read_csv(cleaned)) == before - len(decided) + 1
+    changes = pd.read_csv(tmp_path / "cleaned.changes.csv")
+    assert (changes["change"] == "dropped").sum() == len(decided) - 1
+    assert all((demo_dir / name).is_file() for name in decided["image_id"])
+
+
+def test_who_knows_the_truth_of_the_demo_decides_right(demo_dir):
+    truth = read_truth(demo_dir)
+    labels = pd.read_csv(demo_dir / "catalog.csv").set_index("image_id")["label"]
+    issues = pd.DataFrame({"image_id": labels.index, "issue": "label_error"})
+    decisions = decide_by_truth(issues, demo_dir)
+    relabelled = decisions[decisions["action"] == "relabel"].set_index("image_id")["label"]
+    known = truth.set_index("image_id")["true_label"]
+    assert len(relabelled)
+    assert (relabelled == known[relabelled.index]).all()
+    assert (relabelled != labels[relabelled.index]).all()
