@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     import keras
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest: each is tested in one process."""
+    longest = ["test_notebooks.py", "test_training.py", "test_cli.py", "test_audit_labels.py"]
+    items.sort(key=lambda item: (*longest, item.path.name).index(item.path.name))
+
+
 @pytest.fixture(autouse=True)
 def closed_figures() -> Iterator[None]:
     yield

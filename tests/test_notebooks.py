@@ -22,7 +22,7 @@ from hotelviz.reports import notebook_directory, run_report
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `hotelviz demo` leaves, in its smallest form."""
     out = tmp_path_factory.mktemp("reports")
-    result = CliRunner().invoke(app, ["demo", "--out", str(out), "--hotels", "4", "--epochs", "1"])
+    result = CliRunner().invoke(app, ["demo", "--out", str(out), "--hotels", "7", "--epochs", "1"])
     assert result.exit_code == 0, result.output
     return out
 
