@@ -9,9 +9,7 @@ none it says so and measures only what needs none.
 
 from __future__ import annotations
 
-import argparse
 import io
-import os
 import random
 import resource
 import signal
@@ -21,12 +19,9 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-SHARED = ROOT.parent / "shared"
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-if (SHARED / "keras").is_dir():
-    os.environ.setdefault("KERAS_HOME", str(SHARED / "keras"))
+from common import DATA, SHARED, enlarge, interval, results, run
 
+# isort: split
 import numpy as np
 import pandas as pd
 from PIL import Image, ImageFilter
@@ -38,15 +33,12 @@ BEST, STEP = 9.0, 1.5
 TECHNICAL_SETTINGS = {"fine_tune_epochs": 5, "fine_tune_learning_rate": 2e-4, "dropout": 0.3}
 RATINGS_SETTINGS = {"fine_tune_epochs": 8, "fine_tune_learning_rate": 5e-5, "dropout": 0.5}
 
-#: must-show -> what is wanted -> what was measured
-results: list[tuple[str, str, str]] = []
-
 
 def ava(*, short: bool) -> None:  # noqa: ARG001
     """Recompute the known figures of idealo's stored predictions."""
     from hotelviz.metrics import score_metrics
 
-    photos = pd.read_parquet(SHARED / "data" / "ava" / "idealo_predictions.parquet")
+    photos = pd.read_parquet(DATA / "ava" / "idealo_predictions.parquet")
     predicted = photos[[f"q_{score}" for score in range(1, 11)]].to_numpy(dtype=float)
     table = score_metrics(photos, predicted).set_index("metric")
     print(table.round(5).to_string())
@@ -98,7 +90,7 @@ def distortions(*, short: bool) -> None:
     from hotelviz.training import train_aesthetic
 
     started = time.perf_counter()
-    photos = read_catalog(SHARED / "data" / "hotels" / "catalog.csv", classes=None)
+    photos = read_catalog(DATA / "hotels" / "catalog.csv", classes=None)
     photos = split_catalog(photos, test=0.2, validation=0.1, seed=0)
     photos = photos[photos["split"].notna()]
     if short:
@@ -151,7 +143,7 @@ def distortions(*, short: bool) -> None:
             (
                 f"distortions, {metric}",
                 f">= {least}",
-                f"{row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f})",
+                interval(row),
             )
         )
     results.append(
@@ -183,7 +175,7 @@ def ratings(*, short: bool) -> None:
     from hotelviz.scoring import predict_scores
     from hotelviz.training import train_aesthetic
 
-    hotels = SHARED / "data" / "hotels"
+    hotels = DATA / "hotels"
     photos = read_catalog(hotels / "catalog.csv", classes=None)
     single = pd.read_csv(hotels / "ratings.csv").rename(columns={"path": "image_id"})
     photos = photos.merge(count_ratings(single), on="image_id").reset_index(drop=True)
@@ -240,18 +232,12 @@ def two_models(*, short: bool) -> None:
     from hotelviz.catalog import read_catalog
     from hotelviz.scoring import score_photos
 
-    photos = read_catalog(SHARED / "data" / "hotels" / "catalog.csv", classes=None)
+    photos = read_catalog(DATA / "hotels" / "catalog.csv", classes=None)
     models = [nima("aesthetic"), nima("technical")]
     with tempfile.TemporaryDirectory() as folder:
         small = photos.head(200 if short else 800)
         large = photos.head(32 if short else 96).copy()
-        for number, path in enumerate(large["path"]):
-            with Image.open(path) as image:
-                factor = 1920 / min(image.size)
-                size = (round(image.width * factor), round(image.height * factor))
-                enlarged = f"{folder}/{number}.jpg"
-                image.convert("RGB").resize(size).save(enlarged, quality=90)
-            large.loc[large.index[number], "path"] = enlarged
+        large["path"] = enlarge(large["path"], folder)
         for name, chosen in (("448 pixels", small), ("1,920 pixels", large)):
             ratios = []
             for turn in range(3 if short else 5):
@@ -272,7 +258,7 @@ def kills(*, short: bool) -> None:
     """Kill the command at random moments; what is there in the end is what would have been."""
     from hotelviz.models import save_model
 
-    photos = SHARED / "data" / "hotels" / "catalog.csv"
+    photos = DATA / "hotels" / "catalog.csv"
     times, chance = 3 if short else 20, random.Random(0)
     with tempfile.TemporaryDirectory() as folder:
         for task in ("aesthetic", "technical"):
@@ -398,28 +384,8 @@ SECTIONS = {
 }
 
 
-def main() -> int:
-    """Run the sections asked for and print what was wanted and what was measured."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--short", action="store_true", help="less of everything")
-    parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS))
-    parser.add_argument("--rank", type=Path, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.rank:
-        rank_in_this_process(arguments.rank)
-        return 0
-    for name in arguments.only:
-        if name != "ranking" and not SHARED.is_dir():
-            print(f"{name}: no real photos at {SHARED}: not measured")
-            continue
-        print(f"\n== {name}", flush=True)
-        started = time.perf_counter()
-        SECTIONS[name](short=arguments.short)
-        print(f"({time.perf_counter() - started:.0f} s)")
-    table = pd.DataFrame(results, columns=["what", "wanted", "measured"])
-    print(f"\n{table.to_string(index=False)}")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    if sys.argv[1:2] == ["--rank"]:
+        rank_in_this_process(Path(sys.argv[2]))
+    else:
+        run(__doc__, SECTIONS, without_data=["ranking"])

@@ -8,19 +8,13 @@ Looks for the photos in ``../shared/data`` beside the repository, and for ImageN
 
 from __future__ import annotations
 
-import argparse
-import os
-import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-if (ROOT.parent / "shared" / "keras").is_dir():
-    os.environ.setdefault("KERAS_HOME", str(ROOT.parent / "shared" / "keras"))
+from common import DATA, compare, enlarge, leave, results, run
 
+# isort: split
 import numpy as np
 import pandas as pd
 
@@ -31,29 +25,26 @@ WEIGHTS = {"enriched": 0.5}
 AREAS_SETTINGS = {"input_size": 288, "fine_tune_epochs": 4, "fine_tune_learning_rate": 1e-4}
 HOUSES_SETTINGS = {"fine_tune_epochs": 3}
 
-#: must-show -> what is wanted -> what was measured
-results: list[tuple[str, str, str]] = []
 
-
-def houses(data: Path, *, short: bool) -> None:
+def houses(*, short: bool) -> None:
     """Tell four areas of houses apart that were never seen."""
     from hotelviz import metrics
     from hotelviz.catalog import read_catalog, split_catalog
     from hotelviz.reports import run_report
 
     started = time.perf_counter()
-    photos = split_catalog(read_catalog(data / "houses" / "catalog.csv"), test=0.25, seed=0)
+    photos = split_catalog(read_catalog(DATA / "houses" / "catalog.csv"), test=0.25, seed=0)
     with tempfile.TemporaryDirectory() as folder:
         tags_file = Path(folder) / "tags.parquet"
         train(photos, f"{folder}/tagger.keras", HOUSES_SETTINGS, short=short)
         run_report(
             "tagger_report",
             {
-                "catalog": str(data / "houses" / "catalog.csv"),
+                "catalog": str(DATA / "houses" / "catalog.csv"),
                 "model": f"{folder}/tagger.keras",
                 "tags_out": str(tags_file),
             },
-            out("houses.html"),
+            leave("houses.html"),
         )
         tags = pd.read_parquet(tags_file)
     seconds = time.perf_counter() - started
@@ -77,12 +68,7 @@ def short_form(short: bool) -> dict[str, object]:
     return {"fine_tune_epochs": 1} if short else {}
 
 
-def out(name: str) -> Path:
-    """Give the path of something that this benchmark leaves to be looked at."""
-    return ROOT / "reports" / "benchmarks" / name
-
-
-def areas(data: Path, *, short: bool) -> None:
+def areas(*, short: bool) -> None:
     """Tell the talk's eight areas apart on photos of hotels that were never seen, in five folds."""
     from sklearn.model_selection import StratifiedGroupKFold
 
@@ -91,8 +77,8 @@ def areas(data: Path, *, short: bool) -> None:
     from hotelviz.models import describe, load_model
     from hotelviz.scoring import predict_tags
 
-    photos = read_catalog(data / "areas.csv")
-    extra = read_catalog(data / "enriched" / "catalog.csv").assign(source="enriched")
+    photos = read_catalog(DATA / "areas.csv")
+    extra = read_catalog(DATA / "enriched" / "catalog.csv").assign(source="enriched")
     extra["image_id"] = extra["hotel_id"] = "enriched/" + extra["image_id"]
     homes = photos.loc[photos["source"] == "houses", "hotel_id"].drop_duplicates()
     left_out = homes.sample(frac=1 - HOUSES_KEPT, random_state=0)
@@ -107,7 +93,7 @@ def areas(data: Path, *, short: bool) -> None:
         started = time.perf_counter()
         fold = photos.assign(split="train")
         fold.loc[hotels[tested], "split"] = "test"
-        model_file = str(out(f"areas_fold_{number}.keras"))
+        model_file = str(leave(f"areas_fold_{number}.keras"))
         train(fold, model_file, AREAS_SETTINGS, short=short)
         model = load_model(model_file)
         test = fold[fold["split"] == "test"]
@@ -121,7 +107,7 @@ def areas(data: Path, *, short: bool) -> None:
         if short:
             break
     tags = pd.concat(parts, ignore_index=True)
-    tags.to_parquet(out("areas_predictions.parquet"), index=False)
+    tags.to_parquet(leave("areas_predictions.parquet"), index=False)
     table = metrics.summary(tags)
     print(table.round(4).to_string(index=False))
     print(metrics.classification_report(tags["label"], tags["predicted"]).round(3).to_string())
@@ -141,27 +127,26 @@ def areas_gallery(tags: pd.DataFrame, classes: tuple[str, ...]) -> None:
     wrong = mistakes(tags)
     maps = None
     for number, rows in wrong.reset_index(drop=True).groupby("fold"):
-        model = load_model(out(f"areas_fold_{number}.keras"))
+        model = load_model(leave(f"areas_fold_{number}.keras"))
         part = cam_photos(model, rows["path"], rows["predicted"])
         maps = np.zeros((len(wrong), *part.shape[1:]), "float32") if maps is None else maps
         maps[rows.index] = part
     Gallery(
         wrong, caption=tag_caption, group="pair", overlays=maps,
         title=f"Hotel photos that the tagger gets wrong ({len(classes)} classes)",
-    ).save(out("areas_mistakes.html"))  # fmt: skip
+    ).save(leave("areas_mistakes.html"))  # fmt: skip
 
 
-def speed(data: Path, *, short: bool) -> None:
+def speed(*, short: bool) -> None:
     """Predict from files, against a plain Keras loop on the same files, in turn."""
     import keras
-    from PIL import Image
 
     from hotelviz.models import build_tagger, describe
     from hotelviz.scoring import predict_tags
 
     model = build_tagger()
     scale = describe(model).preprocessing.scale
-    files = sorted((data / "hotels" / "photos").glob("*.jpg"))
+    files = sorted((DATA / "hotels" / "photos").glob("*.jpg"))
 
     def plain(paths: list[str]) -> None:
         for start in range(0, len(paths), 32):
@@ -175,13 +160,7 @@ def speed(data: Path, *, short: bool) -> None:
         predict_tags(pd.DataFrame({"image_id": paths, "path": paths}), model, progress=False)
 
     with tempfile.TemporaryDirectory() as folder:
-        large = []
-        for file in files[: 32 if short else 64]:
-            with Image.open(file) as image:
-                factor = 1920 / min(image.size)
-                size = (round(image.width * factor), round(image.height * factor))
-                large.append(f"{folder}/{file.name}")
-                image.convert("RGB").resize(size).save(large[-1], quality=90)
+        large = enlarge(files[: 32 if short else 64], folder)
         small = [str(file) for file in files[: 128 if short else 256]]
         rounds = 2 if short else 4
         for name, paths, wanted in (
@@ -196,24 +175,7 @@ def speed(data: Path, *, short: bool) -> None:
             results.append((f"prediction from files, {name}", f">= {wanted} x", f"{ratio:.2f} x"))
 
 
-def compare(
-    first: Callable[[], None], second: Callable[[], None], rounds: int
-) -> tuple[float, float, float]:
-    """Time two functions in turn; the median ratio first / second, and both medians in seconds."""
-    first()
-    second()
-    times = []
-    for _ in range(rounds):
-        times.append([])
-        for function in (first, second):
-            started = time.perf_counter()
-            function()
-            times[-1].append(time.perf_counter() - started)
-    pairs = np.array(times)
-    return float(np.median(pairs[:, 0] / pairs[:, 1])), *map(float, np.median(pairs, axis=0))
-
-
-def cam(data: Path, *, short: bool) -> None:
+def cam(*, short: bool) -> None:
     """Compute class activation maps, against predicting alone."""
     from hotelviz import attribution
     from hotelviz.images import read_image
@@ -221,7 +183,7 @@ def cam(data: Path, *, short: bool) -> None:
     from hotelviz.scoring import forward
 
     model = build_tagger()
-    files = sorted((data / "hotels" / "photos").glob("*.jpg"))[:256]
+    files = sorted((DATA / "hotels" / "photos").glob("*.jpg"))[:256]
     pixels = np.stack([read_image(file, size=(224, 224)) for file in files])
     run = forward(model)
 
@@ -237,26 +199,5 @@ def cam(data: Path, *, short: bool) -> None:
 SECTIONS = {"speed": speed, "cam": cam, "houses": houses, "areas": areas}
 
 
-def main() -> int:
-    """Run the sections asked for and print what was wanted and what was measured."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--short", action="store_true", help="one fold, one epoch, fewer rounds")
-    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
-    parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS))
-    arguments = parser.parse_args()
-    if not arguments.data.is_dir():
-        print(f"no real photos at {arguments.data}: nothing measured")
-        return 0
-    out("").mkdir(parents=True, exist_ok=True)
-    for name in arguments.only:
-        print(f"\n== {name}", flush=True)
-        started = time.perf_counter()
-        SECTIONS[name](arguments.data, short=arguments.short)
-        print(f"({time.perf_counter() - started:.0f} s)")
-    table = pd.DataFrame(results, columns=["what", "wanted", "measured"])
-    print(f"\n{table.to_string(index=False)}")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    run(__doc__, SECTIONS)
