@@ -160,12 +160,12 @@ def test_safe_decisions_leave_all_that_may_be_wrong_to_people():
     assert table[["image_id", "action"]].values.tolist() == [["b", "drop"], ["d", "drop"]]
 
 
-def test_automatic_decisions_relabel_only_the_sure_suspects():
+def test_automatic_decisions_relabel_the_sure_suspects_and_drop_the_others():
     table = suggest_decisions(ISSUES, policy="automatic").set_index("image_id")
     assert table["action"].to_dict() == {
-        "b": "drop", "c": "drop", "d": "drop", "e": "drop", "f": "relabel"
+        "b": "drop", "c": "drop", "d": "drop", "e": "drop", "f": "relabel", "g": "drop"
     }  # fmt: skip
-    assert table.loc["f", "label"] == "Pool"
+    assert table.loc[["f", "g"], "label"].tolist() == ["Pool", ""]
 
 
 def test_own_policy_and_unknown_ones():

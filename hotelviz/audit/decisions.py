@@ -31,7 +31,7 @@ AUTOMATIC: Mapping[str, str] = {**SAFE, "near_duplicate": "drop", "label_error":
 _CUT_OFF = ",cut off"
 _POLICIES = {"safe": SAFE, "automatic": AUTOMATIC}
 #: Labels are changed without a look only where the score is at most this: another class is more
-#: probable by a half. Suspects are more, so that people see them.
+#: probable by a half. Other suspects would better be seen by people.
 _SURE = 0.25
 
 
@@ -277,9 +277,10 @@ def suggest_decisions(
     policy
         ``safe``: files that are missing or unreadable, and copies of the same pixels, are
         dropped; a group of copies with different labels is left to people, since one label must
-        be wrong. ``automatic``: near-duplicates are dropped as well, and labels changed where
-        another class is more probable by a half, for a cleaning without people. Or a mapping of
-        issues to ``drop``, ``relabel`` or ``keep``.
+        be wrong. ``automatic``, for a cleaning without people: near-duplicates are dropped as
+        well, labels changed where another class is more probable by a half, and the other label
+        suspects dropped: they are too doubtful to learn from. Or a mapping of issues to ``drop``,
+        ``relabel`` or ``keep``.
     reviewer
         Who decides.
 
@@ -307,9 +308,9 @@ def suggest_decisions(
         if action == "relabel":
             if not issue.suggestion.startswith("relabel:"):
                 continue
-            if policy == "automatic" and issue.score > _SURE:
-                continue
             label = issue.suggestion.removeprefix("relabel:")
+            if policy == "automatic" and issue.score > _SURE:
+                action, label = "drop", ""
         before = rows.get(issue.image_id)
         # What is dropped needs no label.
         if before is None or (before["action"] != "drop" and action == "drop"):

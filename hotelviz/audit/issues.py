@@ -158,7 +158,7 @@ def find_issues(
             )
             notes += suspects.notes
             copies = _right_keepers(copies, suspects, catalog["label"])
-            parts.append(_label_rows(suspects, catalog["label"], copies))
+            parts.append(_label_rows(suspects, catalog["label"], copies, margin))
             confused = confused_labels(suspects, catalog["label"])
     parts.append(_duplicate_rows(copies, catalog))
     issues = _sorted(pd.concat(parts, ignore_index=True), catalog)
@@ -271,10 +271,17 @@ def _outlier_rows(photos: pd.DataFrame, near: Neighbours, copies: pd.DataFrame) 
     )
 
 
-def _label_rows(suspects: Suspects, labels: pd.Series, copies: pd.DataFrame) -> pd.DataFrame:
-    """List the suspects; of copies with different labels one label must be wrong."""
+def _label_rows(
+    suspects: Suspects, labels: pd.Series, copies: pd.DataFrame, margin: float
+) -> pd.DataFrame:
+    """List the suspects; of copies with different labels one label must be wrong.
+
+    That of a copy which is more probable than any other class by the margin is held to be right,
+    unless this would clear all copies of the photo.
+    """
     table = suggestions(suspects, labels)
     table["score"], table["suspect"] = suspects.quality, suspects.suspect
+    table["quality"] = suspects.quality
     torn = copies[copies["spans"].str.contains("labels")]
     group = torn.set_index("row")["group"]
     table["group"] = table["row"].map(group).fillna("")
@@ -287,7 +294,9 @@ def _label_rows(suspects: Suspects, labels: pd.Series, copies: pd.DataFrame) -> 
     table["detail"] = detail.mask(impossible, detail + "; a copy of the photo has another label")
     # Certain before probable: below all that is only probable.
     table["score"] = table["score"].mask(impossible, table["score"] * 1e-3)
-    chosen = table[table["suspect"] | impossible]
+    doubtful = impossible & (table["quality"] < (1 + margin) / 2)
+    cleared = ~doubtful.groupby(table["group"]).transform("any")
+    chosen = table[table["suspect"] | doubtful | (impossible & cleared)]
     likelier = chosen["p_suggestion"] > chosen["p_given"]
     return pd.DataFrame(
         {

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import keras
 
 #: A label is a suspect when the best other class is more probable by at least this.
-MARGIN = 0.25
+MARGIN = 0.3
 #: Inverse strength of the penalty on the linear model's weights, for vectors of length 1.
 _C = 3.0
 #: Neighbours whose mean similarity says whether a photo belongs anywhere.
