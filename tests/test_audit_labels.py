@@ -148,7 +148,10 @@ def test_suspects_tagger_predicts_the_labels_it_was_fitted_to(audited, network):
     features = found.measured.features[rows]
     kernel, bias = tagger.layers[-1].get_weights()
     guesses = np.array(found.suspects.classes)[(features @ kernel + bias).argmax(axis=1)]
-    assert (guesses == catalog["label"].to_numpy()[rows]).mean() > 0.5
+    given = catalog["label"].iloc[rows]
+    # The network's weights are random: its features tell areas apart only roughly.
+    most_frequent = given.value_counts(normalize=True).iloc[0]
+    assert (guesses == given.to_numpy()).mean() > 1.5 * most_frequent
 
 
 def test_stages_are_judged_on_the_same_photos_and_on_their_own(audited, network):
