@@ -482,7 +482,7 @@ def perceptual_hash(pixels: np.ndarray) -> int:
     Parameters
     ----------
     pixels
-        uint8 (height, width, 3).
+        uint8 (height, width, 3), or (height, width) of brightness.
 
     Returns
     -------

@@ -34,7 +34,7 @@ _SUFFIXES = {
 #: Half of the photos that the networks see have a shorter side of at least this.
 _GOOD_SIDE = 224
 #: Sharpness (variance of the Laplacian at 224 pixels) that scores one half.
-_HALF_SHARP = 100.0
+_HALF_SHARP = 50.0
 
 
 def score_faults(
@@ -67,7 +67,7 @@ def score_faults(
     others: ``tiny``, shorter side / 224; ``odd_aspect_ratio``, shorter / longer side;
     ``odd_size``, the side of a square of the photo's area against the median of all (or the
     other way round); ``dark``, 95th percentile of the brightness; ``bright``, 1 - its 5th
-    percentile; ``blurry``, s / (s + 100), s the variance of the Laplacian at 224 pixels
+    percentile; ``blurry``, s / (s + 50), s the variance of the Laplacian at 224 pixels
     (Pech-Pacheco et al., ICPR 2000); ``low_information``, the brightness's entropy in bytes, or
     1 - the share that plain borders cover; ``grayscale``, ten times the distance from grey.
 

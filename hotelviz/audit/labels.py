@@ -91,6 +91,7 @@ def judge_labels(
     Model-agnostic label quality scoring, 2022 (the normalised margin). Computed by cleanlab.
     """
     from cleanlab.rank import get_label_quality_scores
+    from sklearn.model_selection import StratifiedGroupKFold
 
     labels = labels.reset_index(drop=True)
     usable = labels.notna().to_numpy() & np.isfinite(vectors).all(axis=1)
@@ -112,12 +113,14 @@ def judge_labels(
         )
     given = labels[rows].map(classes.index).to_numpy(dtype=int)
     chosen = vectors[rows]
-    probabilities = _out_of_fold(chosen, given, groups[rows], len(classes), folds, seed)
+    dealer = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The least populated class")
+        splits = list(dealer.split(chosen, given, groups[rows]))
+    probabilities = _out_of_fold(chosen, given, len(classes), splits)
     agreed = probabilities.argmax(axis=1) == given
     if (np.bincount(given[agreed], minlength=len(classes)) > 0).all():
-        probabilities = _out_of_fold(
-            chosen, given, groups[rows], len(classes), folds, seed, taught=agreed
-        )
+        probabilities = _out_of_fold(chosen, given, len(classes), splits, taught=agreed)
     quality = get_label_quality_scores(given, probabilities, method="normalized_margin")
     return Suspects(rows, classes, probabilities, quality, quality <= (1 - margin) / 2, notes)
 
@@ -125,24 +128,17 @@ def judge_labels(
 def _out_of_fold(
     vectors: np.ndarray,
     given: np.ndarray,
-    groups: np.ndarray,
     classes: int,
-    folds: int,
-    seed: int,
+    splits: list[tuple[np.ndarray, np.ndarray]],
     *,
     taught: np.ndarray | None = None,
 ) -> np.ndarray:
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedGroupKFold
 
     probabilities = np.zeros((len(given), classes))
-    dealer = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The least populated class")
-        splits = list(dealer.split(vectors, given, groups))
     for learned, asked in splits:
         rows = learned if taught is None else learned[taught[learned]]
-        model = LogisticRegression(C=_C, class_weight="balanced", max_iter=300)
+        model = LogisticRegression(C=_C, class_weight="balanced", max_iter=300, tol=1e-3)
         model.fit(vectors[rows], given[rows])
         # A fold that happens to hold all photos of a class leaves none to learn it from.
         probabilities[np.ix_(asked, model.classes_)] = model.predict_proba(vectors[asked])

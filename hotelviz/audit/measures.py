@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from PIL import Image, ImageFilter
+from PIL import Image
 from tqdm.auto import tqdm
 
 from hotelviz.audit.alignment import SIDE
@@ -33,12 +33,11 @@ if TYPE_CHECKING:
 #: Looks are measured at this size, whatever the network's is, so that thresholds mean the same.
 _LOOK = View((224, 224))
 #: Changes whenever a measure does.
-_VERSION = 2
+_VERSION = 3
 #: Photos a part of the cache: what an interruption can lose.
 _PART_SIZE = 4096
 _KEY = b"hotelviz"
 #: Offset 128, since Pillow's results are 8-bit: changes beyond half the range are clipped.
-_LAPLACE = ImageFilter.Kernel((3, 3), (0, 1, 0, 1, -4, 1, 0, 1, 0), scale=1, offset=128)
 _LEVELS = np.arange(256)
 
 
@@ -200,13 +199,12 @@ def look(photo: Decoded) -> dict[str, Any]:
     """Measure how a photo looks; see `Measured` for what the values are."""
     image = Image.fromarray(photo.pixels)
     grey = image.convert("L")
+    levels = np.asarray(grey)
     brightness = _shares(grey)
     low, high = np.searchsorted(np.cumsum(brightness), [0.05, 0.95])
-    edges = _shares(grey.filter(_LAPLACE))
-    mean = edges @ _LEVELS
     some = brightness[brightness > 0]
     # Cb and Cr are 128 in a photo without colour.
-    bands = map(_shares, image.convert("YCbCr").split()[1:])
+    bands = map(_shares, image.reduce(2).convert("YCbCr").split()[1:])
     away = [np.cumsum(np.bincount(abs(_LEVELS - 128), band, 129)) for band in bands]
     return {
         "width": photo.width,
@@ -214,14 +212,14 @@ def look(photo: Decoded) -> dict[str, Any]:
         "format": photo.format,
         "dark": high / 255,
         "bright": low / 255,
-        "sharpness": edges @ (_LEVELS - mean) ** 2,
+        "sharpness": _sharpness(levels),
         "entropy": -float(some @ np.log2(some)),
         "colour": max(int(np.searchsorted(band, 0.99)) for band in away) / 128,
-        "border": _border(np.asarray(grey)),
+        "border": _border(levels),
         "pixels": hashlib.blake2b(
             photo.pixels.tobytes() + bytes(f"{photo.width}x{photo.height}", "ascii"), digest_size=16
         ).hexdigest(),
-        "hash": perceptual_hash(photo.pixels),
+        "hash": perceptual_hash(levels),
         "thumbnail": image.resize((SIDE, SIDE), Image.Resampling.BOX).tobytes(),
     }
 
@@ -229,6 +227,14 @@ def look(photo: Decoded) -> dict[str, Any]:
 def _shares(image: Image.Image) -> np.ndarray:
     counts = np.array(image.histogram(), dtype=float)
     return counts / counts.sum()
+
+
+def _sharpness(grey: np.ndarray) -> float:
+    """Compute the variance of the Laplacian."""
+    wide = grey.astype("int16")
+    edges = 4 * wide[1:-1, 1:-1] - wide[:-2, 1:-1] - wide[2:, 1:-1]
+    edges -= wide[1:-1, :-2] + wide[1:-1, 2:]
+    return float(np.var(edges, dtype="float32"))
 
 
 def _border(grey: np.ndarray) -> float:
