@@ -102,7 +102,7 @@ def run_demo(
         beside.result()
         shutil.rmtree(audit, ignore_errors=True)
         cleaning = pool.submit(clean)
-        train_aesthetic(2, catalog, iterations[0], epochs * 3 // 4)
+        train_aesthetic(2, catalog, iterations[0], epochs * 3 // 2)
         beside = pool.submit(report, "aesthetic_report", catalog=catalog, models=iterations)
         shutil.rmtree(scores, ignore_errors=True)
         models = [load_model(file) for file in (iterations[1], tagger)]
