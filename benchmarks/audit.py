@@ -22,10 +22,8 @@ from common import DATA, ROOT, compare, enlarge, leave, results, run
 import numpy as np
 import pandas as pd
 
-TALK = [
-    "Bathroom", "Bedroom", "Foyer", "Kitchen", "Pool", "Reception", "Restaurant",
-    "View_of_Exterior",
-]  # fmt: skip
+from hotelviz.catalog import AREAS as TALK
+
 #: Classes of houses that are taken for one another.
 SIMILAR = {
     "Bathroom": "Kitchen", "Kitchen": "Bathroom", "Bedroom": "Bathroom",
@@ -219,8 +217,6 @@ def story(*, short: bool) -> None:
             "d: the same photos, right labels": pd.concat([right, enriched], ignore_index=True),
             "all hotels' photos, right labels": pd.concat([whole, enriched], ignore_index=True),
         }
-        stages = {name: stage.drop(columns="score", errors="ignore") for name, stage in
-                  stages.items()}  # fmt: skip
         compared = compare_stages(
             stages, test, model=network(), augmented=[*stages][1:], cache=MEASURES.name,
             progress=False,

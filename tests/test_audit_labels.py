@@ -102,7 +102,7 @@ def audited(demo_dir, network):
     from hotelviz.catalog import read_catalog
 
     catalog = read_catalog(demo_dir / "catalog.csv")
-    return catalog, find_issues(catalog, model=network, progress=False)
+    return catalog, find_issues(catalog, model=network, margin=0.25, progress=False)
 
 
 def test_photos_without_labels_are_audited_for_all_else(demo_catalog, network):
@@ -148,10 +148,7 @@ def test_suspects_tagger_predicts_the_labels_it_was_fitted_to(audited, network):
     features = found.measured.features[rows]
     kernel, bias = tagger.layers[-1].get_weights()
     guesses = np.array(found.suspects.classes)[(features @ kernel + bias).argmax(axis=1)]
-    given = catalog["label"].iloc[rows]
-    # The network's weights are random: its features tell areas apart only roughly.
-    most_frequent = given.value_counts(normalize=True).iloc[0]
-    assert (guesses == given.to_numpy()).mean() > 1.5 * most_frequent
+    assert (guesses == catalog["label"].to_numpy()[rows]).mean() > 0.5
 
 
 def test_stages_are_judged_on_the_same_photos_and_on_their_own(audited, network):

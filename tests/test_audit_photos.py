@@ -272,4 +272,4 @@ def test_summary_counts_what_people_have_to_look_at(album):
     summary = find_issues(pd.concat([catalog, twin], ignore_index=True), progress=False).summary
     assert summary.loc["dark", ["photos", "looking"]].tolist() == [1, 1]
     assert summary.loc["exact_duplicate", ["photos", "groups", "looking"]].tolist() == [2, 1, 0]
-    assert json.loads(summary.to_json())["photos"]["tiny"] == 0
+    assert json.loads(summary.to_json())["photos"]["blurry"] == 0

@@ -67,9 +67,10 @@ def score_faults(
     others: ``tiny``, shorter side / 224; ``odd_aspect_ratio``, shorter / longer side;
     ``odd_size``, the side of a square of the photo's area against the median of all (or the
     other way round); ``dark``, 95th percentile of the brightness; ``bright``, 1 - its 5th
-    percentile; ``blurry``, s / (s + 50), s the variance of the Laplacian at 224 pixels
-    (Pech-Pacheco et al., ICPR 2000); ``low_information``, the brightness's entropy in bytes, or
-    1 - the share that plain borders cover; ``grayscale``, ten times the distance from grey.
+    percentile; ``blurry``, s / (s + 50), s the variance of the Laplacian at 224 pixels of
+    the photo stretched to full brightness (Pech-Pacheco et al., ICPR 2000);
+    ``low_information``, the brightness's entropy in bytes, or 1 - the share that plain borders
+    cover; ``grayscale``, ten times the distance from grey.
 
     Examples
     --------
@@ -124,7 +125,8 @@ def score_faults(
         "bright", 1 - numbers["bright"],
         _text("95 % is brighter than {:.0%}", numbers["bright"]), "look",
     )  # fmt: skip
-    sharp = numbers["sharpness"]
+    # As if the photo were stretched to full brightness: a dark one is not blurry for that.
+    sharp = numbers["sharpness"] / numbers["dark"].clip(lower=0.05) ** 2
     add("blurry", sharp / (sharp + _HALF_SHARP), _text("sharpness {:.0f}", sharp), "look")
     add(
         "low_information", numbers["entropy"] / 8,

@@ -281,7 +281,6 @@ def _label_rows(
     """
     table = suggestions(suspects, labels)
     table["score"], table["suspect"] = suspects.quality, suspects.suspect
-    table["quality"] = suspects.quality
     torn = copies[copies["spans"].str.contains("labels")]
     group = torn.set_index("row")["group"]
     table["group"] = table["row"].map(group).fillna("")
@@ -292,9 +291,9 @@ def _label_rows(
         + table["p_suggestion"].map(" {:.2f}".format)
     )  # fmt: skip
     table["detail"] = detail.mask(impossible, detail + "; a copy of the photo has another label")
+    doubtful = impossible & (table["score"] < (1 + margin) / 2)
     # Certain before probable: below all that is only probable.
     table["score"] = table["score"].mask(impossible, table["score"] * 1e-3)
-    doubtful = impossible & (table["quality"] < (1 + margin) / 2)
     cleared = ~doubtful.groupby(table["group"]).transform("any")
     chosen = table[table["suspect"] | doubtful | (impossible & cleared)]
     likelier = chosen["p_suggestion"] > chosen["p_given"]

@@ -138,7 +138,7 @@ def _out_of_fold(
     probabilities = np.zeros((len(given), classes))
     for learned, asked in splits:
         rows = learned if taught is None else learned[taught[learned]]
-        model = LogisticRegression(C=_C, class_weight="balanced", max_iter=300, tol=1e-3)
+        model = LogisticRegression(C=_C, class_weight="balanced", max_iter=300)
         model.fit(vectors[rows], given[rows])
         # A fold that happens to hold all photos of a class leaves none to learn it from.
         probabilities[np.ix_(asked, model.classes_)] = model.predict_proba(vectors[asked])
@@ -247,7 +247,7 @@ def suspects_tagger(
     vectors = features[rows] - middle
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     given = labels.reset_index(drop=True)[rows].map(suspects.classes.index).to_numpy(int)
-    fitted = LogisticRegression(C=_C, class_weight="balanced", max_iter=300, tol=1e-3)
+    fitted = LogisticRegression(C=_C, class_weight="balanced", max_iter=300)
     fitted.fit(vectors / np.maximum(length, 1e-12), given)
     kernel = np.zeros((vectors.shape[1], len(suspects.classes)), "float32")
     bias = np.full(len(suspects.classes), -30.0, "float32")

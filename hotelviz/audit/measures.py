@@ -37,7 +37,6 @@ _VERSION = 3
 #: Photos a part of the cache: what an interruption can lose.
 _PART_SIZE = 4096
 _KEY = b"hotelviz"
-#: Offset 128, since Pillow's results are 8-bit: changes beyond half the range are clipped.
 _LEVELS = np.arange(256)
 
 
