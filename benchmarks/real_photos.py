@@ -120,7 +120,7 @@ def areas(*, short: bool) -> None:
 
 def areas_gallery(tags: pd.DataFrame, classes: tuple[str, ...]) -> None:
     """Leave the gallery of what stands in the way, each fold explained by its own model."""
-    from hotelviz.attribution import cam_photos
+    from hotelviz.attribution import explain
     from hotelviz.gallery import Gallery, mistakes, tag_caption
     from hotelviz.models import load_model
 
@@ -128,7 +128,7 @@ def areas_gallery(tags: pd.DataFrame, classes: tuple[str, ...]) -> None:
     maps = None
     for number, rows in wrong.reset_index(drop=True).groupby("fold"):
         model = load_model(leave(f"areas_fold_{number}.keras"))
-        part = cam_photos(model, rows["path"], rows["predicted"])
+        part = explain(model, rows["path"], rows["predicted"])
         maps = np.zeros((len(wrong), *part.shape[1:]), "float32") if maps is None else maps
         maps[rows.index] = part
     Gallery(
@@ -191,7 +191,9 @@ def cam(*, short: bool) -> None:
         for start in range(0, len(pixels), 64):
             run(pixels[start : start + 64])
 
-    ratio, maps, alone = compare(lambda: attribution.cam(model, pixels), predict, 3 if short else 7)
+    ratio, maps, alone = compare(
+        lambda: attribution.explain(model, pixels), predict, 3 if short else 7
+    )
     print(f"predicting 256 photos {alone:.2f} s, with maps {maps:.2f} s, ratio {ratio:.3f}")
     results.append(("CAM against predicting alone", "<= 1.15 x", f"{ratio:.3f} x"))
 

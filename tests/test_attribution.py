@@ -9,8 +9,24 @@ import tensorflow as tf
 from keras import layers
 
 from hotelviz import attribution
-from hotelviz.attribution import AttributionError, Grid, cam, class_contributions, feature_grid
-from hotelviz.models import Preprocessing, adopt, build_tagger, describe, pooled_layer
+from hotelviz.attribution import (
+    METHODS,
+    AttributionError,
+    Grid,
+    contributions,
+    explain,
+    feature_grid,
+    maps,
+)
+from hotelviz.models import (
+    ModelError,
+    Preprocessing,
+    adopt,
+    build_aesthetic,
+    build_tagger,
+    describe,
+    pooled_step,
+)
 
 CLASSES = ("Bathroom", "Bedroom", "Pool")
 
@@ -34,7 +50,7 @@ def pixels() -> np.ndarray:
 def gradcam(model: keras.Model, pixels: np.ndarray, number: int) -> np.ndarray:
     """Grad-CAM before its ReLU (Selvaraju et al. 2017), at the layer that is pooled, by gradient
     of the logit."""
-    features_of = keras.Model(model.input, pooled_layer(model).input)
+    features_of = keras.Model(model.input, pooled_step(model).inputs[0])
     dense = model.get_layer("probabilities")
     inputs = describe(model).preprocessing.scale(pixels.astype("float32"))
     with tf.GradientTape() as tape:
@@ -48,7 +64,7 @@ def gradcam(model: keras.Model, pixels: np.ndarray, number: int) -> np.ndarray:
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_cam_is_gradcam_at_the_last_convolution_up_to_scale(tagger, pixels, name):
-    ours = class_contributions(tagger, pixels, name)
+    ours = contributions(tagger, pixels, name)
     theirs = gradcam(tagger, pixels, CLASSES.index(name))
     # Grad-CAM averages the gradient over the cells, so it is smaller by their number.
     cells = ours.shape[1] * ours.shape[2]
@@ -57,10 +73,10 @@ def test_cam_is_gradcam_at_the_last_convolution_up_to_scale(tagger, pixels, name
 
 def test_mean_contribution_is_the_logit_less_the_bias(tagger, pixels):
     dense = tagger.get_layer("probabilities")
-    contributions = np.stack(
-        [class_contributions(tagger, pixels, name).mean(axis=(1, 2)) for name in CLASSES], axis=1
+    logit_parts = np.stack(
+        [contributions(tagger, pixels, name).mean(axis=(1, 2)) for name in CLASSES], axis=1
     )
-    logits = contributions + dense.bias.numpy()
+    logits = logit_parts + dense.bias.numpy()
     inputs = describe(tagger).preprocessing.scale(pixels.astype("float32"))
     np.testing.assert_allclose(
         tf.nn.softmax(logits).numpy(), tagger(inputs, training=False), atol=1e-5
@@ -70,17 +86,181 @@ def test_mean_contribution_is_the_logit_less_the_bias(tagger, pixels):
 def test_no_target_means_the_predicted_class(tagger, pixels):
     inputs = describe(tagger).preprocessing.scale(pixels.astype("float32"))
     predicted = [CLASSES[i] for i in tagger(inputs, training=False).numpy().argmax(axis=1)]
-    np.testing.assert_allclose(cam(tagger, pixels), cam(tagger, pixels, predicted), atol=1e-6)
+    np.testing.assert_allclose(
+        explain(tagger, pixels), explain(tagger, pixels, predicted), atol=1e-6
+    )
 
 
-def test_maps_do_not_depend_on_the_batch_size(tagger, pixels):
-    together = cam(tagger, pixels, "Pool", batch_size=5)
-    apart = cam(tagger, pixels, "Pool", batch_size=2)
+@pytest.mark.parametrize("method", METHODS)
+def test_maps_do_not_depend_on_the_batch_size(tagger, pixels, method):
+    together = explain(tagger, pixels, "Pool", method=method, batch_size=5)
+    apart = explain(tagger, pixels, "Pool", method=method, batch_size=2)
     np.testing.assert_allclose(together, apart, atol=1e-4)
 
 
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("backbone", ["VGG16", "EfficientNetV2B0"])
+def test_every_method_works_on_other_networks(backbone, method, others, pixels):
+    maps = explain(others[backbone], pixels[:2, :64, :64], method=method)
+    assert maps.shape == (2, 64, 64)
+    assert maps.min() >= 0
+    assert maps.max() == pytest.approx(1)
+
+
+@pytest.fixture(scope="module")
+def others() -> dict[str, keras.Model]:
+    return {
+        name: build_tagger(CLASSES, backbone=name, input_size=64, weights=None)
+        for name in ("VGG16", "EfficientNetV2B0")
+    }
+
+
+@pytest.fixture(scope="module")
+def scorer() -> keras.Model:
+    model = build_aesthetic(input_size=96, weights=None, backbone_kw={"alpha": 0.25})
+    random = np.random.default_rng(0)
+    for layer in model.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.moving_variance.assign(random.uniform(0.02, 0.1, layer.moving_variance.shape))
+    return model
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("target", ["mean_score", "score>=7", "9", ("9", "2")])
+def test_every_method_works_on_aesthetic_models(scorer, pixels, method, target):
+    maps = explain(scorer, pixels, target, method=method)
+    assert maps.shape == (5, 96, 96)
+    peaks = maps.max(axis=(1, 2))
+    assert ((np.abs(peaks - 1) < 1e-6) | (peaks == 0)).all()
+    # Nothing in these photos may speak for a score; then something speaks for the opposite.
+    if isinstance(target, tuple):
+        peaks = np.maximum(peaks, explain(scorer, pixels, target[::-1], method=method).max((1, 2)))
+        assert (peaks > 0).all()
+
+
+def test_aesthetic_models_are_explained_by_their_mean_score(scorer, pixels):
+    np.testing.assert_array_equal(explain(scorer, pixels), explain(scorer, pixels, "mean_score"))
+
+
+@pytest.mark.parametrize("target", ["mean_score", "score>=7"])
+def test_cam_of_a_score_weighs_channels_by_its_slope(scorer, pixels, target):
+    """Against a finite difference: what a channel's mean adds to the score."""
+    features_of = keras.Model(scorer.input, pooled_step(scorer).inputs[0])
+    features = features_of(describe(scorer).preprocessing.scale(pixels[:1].astype("float64")))
+    dense = scorer.get_layer("probabilities")
+    kernel, bias = (np.asarray(each, "float64") for each in (dense.kernel, dense.bias))
+    pooled = np.asarray(features, "float64").mean(axis=(1, 2))
+    weights = np.arange(1, 11) if target == "mean_score" else np.arange(1, 11) >= 7
+
+    def score(pooled: np.ndarray) -> float:
+        raised = np.exp(pooled @ kernel + bias)
+        return float((raised / raised.sum() @ weights)[0])
+
+    step = 1e-5
+    slopes = [
+        (score(pooled + step * unit) - score(pooled - step * unit)) / (2 * step)
+        for unit in np.eye(pooled.shape[1])
+    ]
+    expected = np.asarray(features)[0] @ np.array(slopes)
+    ours = contributions(scorer, pixels[:1], target)[0]
+    np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
+
+
+def test_pair_speaks_for_one_class_and_against_the_other(tagger, pixels):
+    pair = contributions(tagger, pixels, ("Pool", "Bathroom"))
+    apart = contributions(tagger, pixels, "Pool") - contributions(tagger, pixels, "Bathroom")
+    np.testing.assert_allclose(pair, apart, atol=1e-4)
+
+
+def test_each_photo_may_have_a_target_of_its_own(tagger, pixels):
+    targets = ["Pool", ("Pool", "Bathroom"), "Bedroom", "Pool", ("Bedroom", "Pool")]
+    maps = explain(tagger, pixels, targets)
+    for number, target in enumerate(targets):
+        np.testing.assert_allclose(
+            maps[number], explain(tagger, pixels[number : number + 1], target)[0], atol=1e-5
+        )
+
+
+def test_pair_of_one_class_is_refused(tagger, pixels):
+    with pytest.raises(AttributionError, match="two different classes"):
+        explain(tagger, pixels, ("Pool", "Pool"))
+
+
+def test_saliency_is_the_gradient_of_the_logit(tagger, pixels):
+    dense = tagger.get_layer("probabilities")
+    features_of = keras.Model(tagger.input, pooled_step(tagger).output)
+    inputs = tf.constant(describe(tagger).preprocessing.scale(pixels.astype("float32")))
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        logits = features_of(inputs, training=False) @ dense.kernel + dense.bias
+        score = tf.reduce_sum(logits[:, CLASSES.index("Pool")])
+    theirs = np.abs(tape.gradient(score, inputs)).max(axis=-1)
+    ours = explain(tagger, pixels, "Pool", method="saliency")
+    for mine, other in zip(ours, theirs, strict=True):
+        assert np.corrcoef(mine[mine < 1], other[mine < 1])[0, 1] > 0.9999
+
+
+def test_smoothgrad_depends_on_its_seed_only(tagger, pixels):
+    first = explain(tagger, pixels[:1], method="smoothgrad", seed=1)
+    np.testing.assert_array_equal(first, explain(tagger, pixels[:1], method="smoothgrad", seed=1))
+    assert np.abs(first - explain(tagger, pixels[:1], method="smoothgrad", seed=2)).max() > 0.01
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_constant_photo_gives_a_finite_map(tagger, method):
+    maps = explain(tagger, np.full((1, 96, 96, 3), 128, "uint8"), "Pool", method=method)
+    assert np.isfinite(maps).all()
+    assert 0 <= maps.min() <= maps.max() <= 1
+
+
+def test_another_layer_can_be_asked_for_by_name(tagger, pixels):
+    early = explain(tagger, pixels, "Pool", method="gradcam", layer="conv_pw_5_relu")
+    assert early.shape == (5, 96, 96)
+    assert feature_grid(tagger, "conv_pw_5_relu").step == 8
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        ("conv_pw_99", r"no layer 'conv_pw_99'.*did you mean"),
+        ("dropout", "has no height and width"),
+        (79, r"by its name, not as 79.*Near that number there are .*conv_pw_12"),
+        (4000, r"by its name, not as 4000.*Convolutions: conv1"),
+    ],
+)
+def test_layers_that_cannot_be_shown_are_refused(tagger, pixels, layer, message):
+    with pytest.raises(ModelError, match=message):
+        explain(tagger, pixels, "Pool", method="gradcam", layer=layer)
+
+
+def test_unknown_method_is_refused_with_the_nearest(tagger, pixels):
+    with pytest.raises(AttributionError, match=r"not 'gradcam\+'.*did you mean 'gradcam"):
+        explain(tagger, pixels, method="gradcam+")
+
+
+def test_photo_that_cannot_be_read_gets_an_empty_map(tagger, tmp_path):
+    assert explain(tagger, [str(tmp_path / "lost.jpg")], "Pool").max() == 0
+
+
+def test_nested_model_is_explained_like_a_flat_one(tagger, pixels):
+    inputs = keras.Input((96, 96, 3))
+    pooled = pooled_step(tagger)
+    backbone = keras.Model(tagger.input, pooled.inputs[0], name="backbone")
+    outputs = layers.Dense(3, activation="softmax", name="head")(
+        layers.GlobalAveragePooling2D()(backbone(inputs))
+    )
+    nested = keras.Model(inputs, outputs)
+    nested.get_layer("head").set_weights(tagger.get_layer("probabilities").get_weights())
+    flat = adopt(nested, task="tagger", classes=CLASSES, preprocessing=Preprocessing(96, 96))
+    for method in ("cam", "layercam", "saliency"):
+        np.testing.assert_allclose(
+            explain(flat, pixels, "Pool", method=method),
+            explain(tagger, pixels, "Pool", method=method), atol=1e-3,
+        )  # fmt: skip
+
+
 def test_maps_have_the_photos_size_and_a_maximum_of_one(tagger, pixels):
-    maps = cam(tagger, pixels, "Pool")
+    maps = explain(tagger, pixels, "Pool")
     assert maps.shape == (5, 96, 96)
     assert maps.min() >= 0
     peaks = maps.max(axis=(1, 2))
@@ -88,10 +268,8 @@ def test_maps_have_the_photos_size_and_a_maximum_of_one(tagger, pixels):
 
 
 def test_map_without_any_evidence_is_zero_without_a_warning(tagger, pixels, monkeypatch):
-    monkeypatch.setattr(
-        attribution, "class_contributions", lambda *_, **__: -np.ones((5, 3, 3), "float32")
-    )
-    assert (cam(tagger, pixels, "Pool") == 0).all()
+    monkeypatch.setattr(maps, "_cam", lambda *_: -np.ones((5, 3, 3), "float32"))
+    assert (explain(tagger, pixels, "Pool") == 0).all()
 
 
 def spot_finder(size: int = 96) -> keras.Model:
@@ -120,7 +298,7 @@ def test_map_peaks_where_the_object_is(place):
     assert feature_grid(model) == Grid(8.0, 7.0)
     photo = np.zeros((1, 96, 96, 3), "uint8")
     photo[0, place[0] - 2 : place[0] + 3, place[1] - 2 : place[1] + 3] = 255
-    peak = np.unravel_index(cam(model, photo, "bright")[0].argmax(), (96, 96))
+    peak = np.unravel_index(explain(model, photo, "bright")[0].argmax(), (96, 96))
     assert np.abs(np.array(peak) - place).max() <= 2
 
 
@@ -140,12 +318,12 @@ def test_grids_of_known_networks(backbone, grid):
 
 def test_unknown_class_is_refused_with_the_nearest(tagger, pixels):
     with pytest.raises(AttributionError, match=r"does not know the class 'Pol'.*'Pool'"):
-        cam(tagger, pixels, "Pol")
+        explain(tagger, pixels, "Pol")
 
 
 def test_number_of_targets_must_fit(tagger, pixels):
     with pytest.raises(AttributionError, match="2 targets were given for 5 photos"):
-        cam(tagger, pixels, ["Pool", "Pool"])
+        explain(tagger, pixels, ["Pool", "Pool"])
 
 
 def test_other_head_is_refused():
@@ -153,12 +331,14 @@ def test_other_head_is_refused():
     flat = layers.Flatten()(layers.Conv2D(2, 3)(inputs))
     model = keras.Model(inputs, layers.Dense(2, activation="softmax")(flat))
     adopt(model, task="tagger", classes=["a", "b"], preprocessing=Preprocessing(32, 32))
-    with pytest.raises(AttributionError, match="global average pooling"):
-        cam(model, np.zeros((1, 32, 32, 3), "uint8"))
+    photo = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3), dtype=np.uint8)
+    with pytest.raises(AttributionError, match=r"global average pooling.*use method='gradcam'"):
+        explain(model, photo, method="cam")
+    np.testing.assert_array_equal(explain(model, photo), explain(model, photo, method="gradcam"))
 
 
 def test_no_photos_give_no_maps(tagger):
-    assert len(cam(tagger, np.zeros((0, 96, 96, 3), "uint8"), "Pool")) == 0
+    assert len(explain(tagger, np.zeros((0, 96, 96, 3), "uint8"), "Pool")) == 0
 
 
 def test_overlay_colours_only_where_the_map_is_high():

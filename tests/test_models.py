@@ -185,11 +185,40 @@ def test_models_that_do_not_fit_are_not_adopted(model, changes, message):
         adopt(model, **{"preprocessing": Preprocessing(32, 32), **changes})
 
 
-def test_nested_model_is_refused_with_the_reason():
+def test_nested_model_is_taken_apart_with_the_same_weights_and_predictions(tmp_path):
     inputs = keras.Input((32, 32, 3))
-    nested = keras.Model(inputs, plain()(inputs))
-    with pytest.raises(ModelError, match="not flat"):
-        adopt(nested, task="aesthetic", preprocessing=Preprocessing(32, 32))
+    inner = plain()
+    nested = keras.Model(inputs, inner(keras.Sequential([layers.Rescaling(0.5)])(inputs)))
+    flat = adopt(nested, task="aesthetic", preprocessing=Preprocessing(32, 32))
+    assert not any(isinstance(layer, keras.Model) for layer in flat.layers)
+    assert flat.weights[0] is inner.weights[0]
+    pixels = np.random.default_rng(0).uniform(-1, 1, (2, 32, 32, 3)).astype("float32")
+    np.testing.assert_array_equal(flat(pixels), nested(pixels))
+    save_model(flat, tmp_path / "flat.keras")
+    np.testing.assert_array_equal(load_model(tmp_path / "flat.keras")(pixels), nested(pixels))
+
+
+class _OfItsOwn(keras.Model):
+    def call(self, inputs):
+        return inputs
+
+
+def test_model_that_is_no_graph_is_refused_with_the_reason():
+    with pytest.raises(ModelError, match="no graph of layers"):
+        adopt(_OfItsOwn(), task="aesthetic", preprocessing=Preprocessing(32, 32))
+
+
+def test_nested_models_with_layers_of_one_name_are_refused_with_the_reason():
+    inputs = keras.Input((32, 32, 3))
+
+    def branch(name: str) -> keras.Model:
+        own = keras.Input((32, 32, 3))
+        return keras.Model(own, layers.Conv2D(4, 3, name="conv")(own), name=name)
+
+    joined = layers.Add()([branch("left")(inputs), branch("right")(inputs)])
+    outputs = layers.Dense(10, "softmax")(layers.GlobalAveragePooling2D()(joined))
+    with pytest.raises(ModelError, match="left, right is a model inside it"):
+        adopt(keras.Model(inputs, outputs), task="aesthetic", preprocessing=Preprocessing(32, 32))
 
 
 def test_model_without_description_says_what_to_do():

@@ -15,12 +15,19 @@ from hotelviz.models.description import (
     compiled,
     describe,
     frozen,
-    pooled_layer,
     redescribe,
-    split_head,
     weights_fingerprint,
 )
 from hotelviz.models.files import adopt, load_model, read_info, save_model
+from hotelviz.models.graph import (
+    Step,
+    last_convolution,
+    logits,
+    pooled_step,
+    spatial_step,
+    split_head,
+    steps,
+)
 from hotelviz.models.losses import earth_movers_distance, mean_score_error
 from hotelviz.models.networks import (
     backbone_range,
@@ -34,6 +41,7 @@ __all__ = [
     "ModelError",
     "ModelInfo",
     "Preprocessing",
+    "Step",
     "Task",
     "adopt",
     "backbone_range",
@@ -44,12 +52,16 @@ __all__ = [
     "describe",
     "earth_movers_distance",
     "frozen",
+    "last_convolution",
     "load_model",
+    "logits",
     "mean_score_error",
-    "pooled_layer",
+    "pooled_step",
     "read_info",
     "redescribe",
     "save_model",
+    "spatial_step",
     "split_head",
+    "steps",
     "weights_fingerprint",
 ]

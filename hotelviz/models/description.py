@@ -11,7 +11,6 @@ from typing import Any, Literal
 import keras
 import numpy as np
 import tensorflow as tf
-from keras import layers
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 import hotelviz
@@ -165,7 +164,7 @@ class _Attached:
 
     def __init__(self, info: ModelInfo) -> None:
         self.info = info
-        self.functions: dict[str, Callable[..., Any]] = {}
+        self.functions: dict[str, Any] = {}
 
 
 def attach(model: keras.Model, info: ModelInfo) -> keras.Model:
@@ -223,7 +222,7 @@ def redescribe(model: keras.Model, **changes: Any) -> keras.Model:
     return attach(model, dataclasses.replace(describe(model), **changes))
 
 
-def compiled(model: keras.Model, name: str, make: Callable[[], Callable[..., Any]]) -> Any:
+def compiled(model: keras.Model, name: str, make: Callable[[], Any]) -> Any:
     """Give a function compiled for `model`, made at the first call: tracing takes seconds."""
     functions = _attached(model).functions
     if name not in functions:
@@ -259,51 +258,3 @@ def frozen(
         return [result.numpy() for result in constant(*map(tf.constant, arrays))]
 
     return call
-
-
-def pooled_layer(model: keras.Model) -> keras.layers.Layer | None:
-    """Give the global average pooling under the head, where class activation maps are read.
-
-    Parameters
-    ----------
-    model
-        Any flat model.
-
-    Returns
-    -------
-    keras.layers.Layer or None
-        None when the head is not global average pooling and one dense layer (dropout and
-        activations in between do not matter).
-
-    Examples
-    --------
-    >>> from hotelviz.models import build_tagger
-    >>> pooled_layer(build_tagger(["Bed", "Pool"], input_size=32, weights=None)).name
-    'pooled'
-    """
-    dense_layers = 0
-    for layer in reversed(model.layers):
-        if isinstance(layer, layers.GlobalAveragePooling2D):
-            return layer if dense_layers == 1 else None
-        if isinstance(layer, layers.Dense):
-            dense_layers += 1
-        elif not isinstance(layer, layers.Dropout | layers.Activation | layers.Softmax):
-            return None
-    return None
-
-
-def split_head(model: keras.Model) -> tuple[keras.layers.Layer, list[keras.layers.Layer]]:
-    """Give the pooling that the backbone ends with, and the layers of the head after it.
-
-    Raises
-    ------
-    ModelError
-        When the head is not global average pooling and one dense layer.
-    """
-    pooled = pooled_layer(model)
-    if pooled is None:
-        raise ModelError(
-            f"{describe(model).backbone}: the head is not global average pooling and one dense "
-            "layer, which training in two phases needs"
-        )
-    return pooled, model.layers[model.layers.index(pooled) + 1 :]

@@ -21,6 +21,7 @@ from hotelviz.models.description import (
     attach,
     describe,
 )
+from hotelviz.models.graph import flattened
 
 
 def adopt(
@@ -31,12 +32,12 @@ def adopt(
     preprocessing: Preprocessing,
     name: str | None = None,
 ) -> keras.Model:
-    """Give someone else's flat Keras model the description that hotelviz needs.
+    """Give someone else's Keras model the description that hotelviz needs.
 
     Parameters
     ----------
     model
-        A model, or a ``.keras`` file (loaded in safe mode).
+        A model built of layers, or a ``.keras`` file (loaded in safe mode).
     task
         ``tagger``, ``aesthetic`` or ``technical``.
     classes
@@ -49,12 +50,14 @@ def adopt(
     Returns
     -------
     keras.Model
-        The model itself, now described; `save_model` writes it as a hotelviz model.
+        The model itself, now described; `save_model` writes it as a hotelviz model. One with
+        models inside it, such as a backbone that was called as a layer, is taken apart first: a
+        flat model of the same layers, with the same weights and predictions.
 
     Raises
     ------
     ModelError
-        When the model is not flat, or its input or output do not fit.
+        When a model inside it cannot be taken apart, or its input or output do not fit.
 
     Examples
     --------
@@ -73,15 +76,7 @@ def adopt(
     if not isinstance(model, keras.Model):
         name = name or Path(model).name
         model = _load_keras(Path(model))
-    nested = [layer.name for layer in model.layers if isinstance(layer, keras.Model)]
-    if nested:
-        raise ModelError(
-            f"the model is not flat: {', '.join(nested)} is a model inside it. Build the head on "
-            "the backbone's output instead of calling the backbone as a layer"
-        )
-    if isinstance(model, keras.Sequential):
-        # The same layers as a graph: a sequence's layers have no inputs of their own to cut at.
-        model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+    model = flattened(model)
     if classes is None:
         if task == "tagger":
             raise ModelError("a tagger needs classes=[...], in the order of its outputs")

@@ -21,8 +21,8 @@ from hotelviz.models.description import (
     Task,
     attach,
     describe,
-    split_head,
 )
+from hotelviz.models.graph import split_head
 
 #: What each family of `keras.applications` was trained with; the longest prefix decides.
 _BACKBONE_RANGES = {

@@ -1,0 +1,411 @@
+r"""Compute maps of which pixels led to a prediction.
+
+Class activation maps (Zhou et al. 2016, arXiv 1512.04150): with global average pooling under one
+dense layer, the score of class :math:`c` is :math:`b_c + \sum_k w_{kc} \, \mathrm{mean}_{xy}
+f_k(x, y)`, so :math:`M_c(x, y) = \sum_k w_{kc} f_k(x, y)` says how much each place of the last
+feature map contributes to it. It takes one forward pass, and no gradient. For a target that is not
+a logit, such as the mean score, :math:`w` is the target's slope at the prediction.
+
+The other methods come from tf-keras-vis. The network is cut at the layer whose maps are shown: the
+part below runs compiled, on batches, and only the head above it is differentiated, which makes
+Grad-CAM as fast as predicting.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hotelviz.attribution.grid import Grid, feature_grid, place
+from hotelviz.attribution.target import (
+    AttributionError,
+    Target,
+    differentiable_value,
+    resolve,
+    slope,
+    target_weights,
+    value,
+)
+from hotelviz.catalog import nearest
+
+if TYPE_CHECKING:
+    import keras
+    import pandas as pd
+    import tensorflow as tf
+
+METHODS = ("cam", "gradcam", "gradcam++", "layercam", "scorecam", "saliency", "smoothgrad")
+#: Methods whose maps have a cell for each cell of a feature map.
+_OF_CELLS = METHODS[:5]
+#: Channels that Score-CAM tries, those that vary most over the photo; noisy copies of a photo that
+#: SmoothGrad averages over, and their noise as a share of the photo's range.
+_CHANNELS, _COPIES, _NOISE = 16, 12, 0.15
+#: What is brighter than this share of a map's pixels is drawn as bright as that (Smilkov et al.).
+_CAP = 99.0
+
+
+def explain(
+    model: keras.Model,
+    images: np.ndarray | Sequence[str] | pd.Series,
+    target: Target = None,
+    *,
+    method: str | None = None,
+    layer: str | None = None,
+    batch_size: int = 32,
+    seed: int = 0,
+) -> np.ndarray:
+    """Say which pixels led to a prediction.
+
+    Parameters
+    ----------
+    model
+        A tagger, an aesthetic or a technical model.
+    images
+        uint8 (N, height, width, 3) at the model's size, as `hotelviz.images.read_image` gives it;
+        or the paths of photos, decoded as the model wants them.
+    target
+        What the maps speak for. A class; a pair such as ``("Pool", "Bathroom")``, what speaks for
+        the first and against the second; for aesthetic models ``"mean_score"`` or
+        ``"score>=7"``, the probability of such scores. A list has one for each photo. None is the
+        predicted class, or the mean score.
+    method
+        ``cam`` (the default where the head is global average pooling and one dense layer),
+        ``gradcam`` (otherwise), ``gradcam++``, ``layercam``, ``scorecam`` (the fast variant, of 16
+        channels), ``saliency`` or ``smoothgrad``.
+    layer
+        Whose maps are weighted, by name; None takes the last convolution. ``cam`` and the methods
+        of pixels, ``saliency`` and ``smoothgrad``, have no choice.
+    batch_size
+        Photos per pass; it bounds the memory.
+    seed
+        Of the noise of ``smoothgrad``.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 (N, height, width): what speaks *for* the target, scaled to a maximum of 1 in each
+        map; all zero where nothing does, and for a photo that cannot be read.
+
+    Raises
+    ------
+    AttributionError
+        An unknown method or class, or ``cam`` for another head.
+    ModelError
+        A layer that is not there, or has no height and width.
+
+    Notes
+    -----
+    Each cell of a feature map is laid where its receptive field is centred, see `feature_grid`.
+    Stretching the map over the photo instead, as is often done, shifts every map to the upper left
+    by half a cell (16 of 224 pixels for MobileNet).
+
+    References
+    ----------
+    CAM: Zhou et al., CVPR 2016, arXiv 1512.04150, eq. 2. Grad-CAM: Selvaraju et al., ICCV 2017,
+    arXiv 1610.02391. Grad-CAM++: Chattopadhay et al., WACV 2018, arXiv 1710.11063. Layer-CAM:
+    Jiang et al., IEEE TIP 2021. Score-CAM: Wang et al., CVPRW 2020, arXiv 1910.01279. Saliency:
+    Simonyan et al., arXiv 1312.6034. SmoothGrad: Smilkov et al., arXiv 1706.03825.
+
+    Examples
+    --------
+    >>> from hotelviz.models import build_tagger
+    >>> tagger = build_tagger(["Bedroom", "Pool"], input_size=64, weights=None)
+    >>> explain(tagger, np.zeros((3, 64, 64, 3), "uint8"), ("Pool", "Bedroom")).shape
+    (3, 64, 64)
+    """
+    from hotelviz.models import describe
+
+    info = describe(model)
+    method = _method(model, method, layer)
+    weights = target_weights(target, info, len(images))
+    size = info.preprocessing.size
+    maps = np.zeros((len(images), *size), "float32")
+    grid = _grid(model, method, layer)
+    for rows, pixels in _batches(images, model, batch_size):
+        drawn = _draw(model, method, layer, pixels, weights[rows], seed)
+        maps[rows] = _to_one(drawn if grid is None else place(np.maximum(drawn, 0), grid, size))
+    return maps
+
+
+def contributions(
+    model: keras.Model, pixels: np.ndarray, target: Target = None, *, batch_size: int = 64
+) -> np.ndarray:
+    """Compute what each cell of the last feature map contributes to the target.
+
+    Parameters
+    ----------
+    model
+        With a head of global average pooling and one dense layer.
+    pixels
+        uint8 (N, height, width, 3) at the model's size.
+    target
+        As in `explain`.
+    batch_size
+        Photos per forward pass.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 (N, h, w), signed; 7 x 7 for MobileNet at 224 pixels. The mean over a map is the
+        class's logit less its bias (of a pair: the difference of both).
+
+    Raises
+    ------
+    AttributionError
+        When the head is another one, or a class is not the model's.
+    """
+    from hotelviz.models import describe
+
+    _method(model, "cam", None)
+    weights = target_weights(target, describe(model), len(pixels))
+    parts = [
+        _draw(model, "cam", None, part, weights[rows], 0)
+        for rows, part in _batches(pixels, model, batch_size)
+    ]
+    return np.concatenate(parts) if parts else np.zeros((0, 1, 1), "float32")
+
+
+def evidence(
+    model: keras.Model, pixels: np.ndarray, target: Target
+) -> tuple[np.ndarray, np.ndarray]:
+    """Compute a batch's last feature map, and what each cell of it contributes to the target.
+
+    Returns
+    -------
+    features, contributions
+        float32 (N, h, w, channels) and, signed, (N, h, w); see `contributions`.
+    """
+    from hotelviz.models import describe
+
+    _method(model, "cam", None)
+    features, logits = _cut(model, "cam", None).run(pixels)
+    weights = resolve(target_weights(target, describe(model), len(pixels)), logits)
+    return features, _cam(model, features, slope(weights, logits))
+
+
+def _method(model: keras.Model, method: str | None, layer: str | None) -> str:
+    from hotelviz.models import pooled_step, steps
+
+    pooled = pooled_step(model)
+    if method is None:
+        return "cam" if pooled and layer is None else "gradcam"
+    if method not in METHODS:
+        raise AttributionError(
+            f"method must be one of {', '.join(METHODS)}; not {method!r}{nearest(method, METHODS)}"
+        )
+    if layer is not None and method not in _OF_CELLS[1:]:
+        raise AttributionError(f"{method} has no choice of layer; leave layer={layer!r} out")
+    if method == "cam" and not pooled:
+        raise AttributionError(
+            "class activation maps need a head of global average pooling and one dense layer; "
+            f"this model ends in {', '.join(list(steps(model))[-4:])}: use method='gradcam'"
+        )
+    return method
+
+
+def _grid(model: keras.Model, method: str, layer: str | None) -> Grid | None:
+    """Say where a method's cells lie; None for the methods of pixels."""
+    from hotelviz.models import last_convolution
+
+    if method not in _OF_CELLS:
+        return None
+    if method != "cam" and layer is None:
+        layer = last_convolution(model).layer.name
+    return feature_grid(model, layer)
+
+
+def _batches(
+    images: np.ndarray | Sequence[str] | pd.Series, model: keras.Model, batch_size: int
+) -> Iterator[tuple[Any, np.ndarray]]:
+    """Give rows and pixels, a batch at a time; photos that cannot be read are passed over."""
+    from hotelviz.images import iterate_images
+    from hotelviz.models import describe
+
+    wanted = describe(model).preprocessing
+    if isinstance(images, np.ndarray) and images.ndim == 4:
+        if images.dtype != np.uint8 or images.shape[1:] != (*wanted.size, 3):
+            raise AttributionError(
+                f"the model takes uint8 pixels of shape (N, {wanted.height}, {wanted.width}, 3), "
+                f"not {images.dtype} {images.shape}"
+            )
+        for start in range(0, len(images), batch_size):
+            yield slice(start, start + batch_size), images[start : start + batch_size]
+        return
+    for batch in iterate_images(
+        images, size=wanted.size, batch_size=batch_size, resample=wanted.resample
+    ):
+        if len(batch.rows):
+            yield batch.rows, batch.pixels
+
+
+def _to_one(maps: np.ndarray) -> np.ndarray:
+    peak = maps.max(axis=(1, 2), keepdims=True, initial=0)
+    return np.divide(maps, peak, out=np.zeros_like(maps), where=peak > 0)
+
+
+def _draw(
+    model: keras.Model,
+    method: str,
+    layer: str | None,
+    pixels: np.ndarray,
+    weights: np.ndarray,
+    seed: int,
+) -> np.ndarray:
+    """Compute a batch of maps, of cells (before they are laid over the photo) or of pixels."""
+    if method not in _OF_CELLS:
+        return _of_pixels(model, pixels, weights, _COPIES * (method == "smoothgrad"), seed)
+    cut = _cut(model, method, layer)
+    features, logits = cut.run(pixels)
+    weights = resolve(weights, logits)
+    if method == "cam":
+        return _cam(model, features, slope(weights, logits))
+    if method == "scorecam":
+        return _scorecam(cut, pixels, features, weights)
+    return _through_the_head(cut, method, features, weights)
+
+
+class _Cut:
+    """A model in two parts: below a layer, compiled with constant weights, and above it."""
+
+    def __init__(self, model: keras.Model, features: Any) -> None:
+        import keras
+        import tensorflow as tf
+
+        from hotelviz.models import describe, frozen, logits
+
+        preprocessing = describe(model).preprocessing
+        below = keras.Model(model.input, [features, logits(model)])
+        shape = (None, *preprocessing.size, 3)
+
+        def run(pixels: tf.Tensor) -> list[tf.Tensor]:
+            return below(preprocessing.scale(tf.cast(pixels, tf.float32)), training=False)
+
+        self.run = frozen(run, tf.TensorSpec(shape, tf.uint8))
+        self.above = keras.Model(features, logits(model))
+        self.size = preprocessing.size
+
+
+def _cut(model: keras.Model, method: str, layer: str | None) -> _Cut:
+    from hotelviz.models import compiled, last_convolution, pooled_step, spatial_step
+
+    pooled = pooled_step(model)
+    if method == "cam" and pooled:
+        features = pooled.inputs[0]
+    else:
+        step = last_convolution(model) if layer is None else spatial_step(model, layer)
+        features = step.output
+    return compiled(model, f"cut at {features.name}", lambda: _Cut(model, features))
+
+
+def _cam(model: keras.Model, features: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+    from hotelviz.models import split_head
+
+    _, head = split_head(model)
+    kernel = next(np.asarray(layer.kernel) for layer in head if hasattr(layer, "kernel"))
+    weights = slopes @ kernel.T
+    count, height, width, channels = features.shape
+    cells = features.reshape(count, -1, channels) @ weights[:, :, None]
+    return np.asarray(cells.reshape(count, height, width))
+
+
+def _through_the_head(
+    cut: _Cut, method: str, features: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    import tensorflow as tf
+    from tf_keras_vis.gradcam import Gradcam
+    from tf_keras_vis.gradcam_plus_plus import GradcamPlusPlus
+    from tf_keras_vis.layercam import Layercam
+
+    def score(outputs: tf.Tensor) -> tf.Tensor:
+        targets = differentiable_value(weights, outputs)
+        # Grad-CAM++ takes the exponential of the target and cancels it again: it may not overflow.
+        return targets - tf.stop_gradient(targets)
+
+    method_of = {"gradcam": Gradcam, "gradcam++": GradcamPlusPlus, "layercam": Layercam}
+    with warnings.catch_warnings():
+        # It hands Keras 3 the input as a list; harmless.
+        warnings.filterwarnings("ignore", message="The structure of `inputs`")
+        maps = method_of[method](cut.above)(
+            score, features, penultimate_layer=cut.above.layers[0],
+            seek_penultimate_conv_layer=False, expand_cam=False, normalize_cam=False,
+        )  # fmt: skip
+    return np.asarray(maps)
+
+
+def _scorecam(
+    cut: _Cut, pixels: np.ndarray, features: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """Weigh channels by what is left of the target when only what excites them is shown.
+
+    By its own few lines: `tf_keras_vis.scorecam.Scorecam` chooses the channels of a whole batch
+    together, so that a map would depend on what else is in the batch, and cannot subtract what the
+    empty picture scores, which the paper does and a mean score needs.
+    """
+    maps = np.zeros(features.shape[:3], "float32")
+    step = cut.size[0] / features.shape[1]
+    grid = Grid(step, (step - 1) / 2)
+    for number, (photo, cells) in enumerate(zip(pixels, features, strict=True)):
+        varied = np.argsort(-cells.std(axis=(0, 1)), kind="stable")[:_CHANNELS]
+        chosen = np.moveaxis(cells[..., varied], -1, 0)
+        masks = place(_to_one(chosen - chosen.min(axis=(1, 2), keepdims=True)), grid, cut.size)
+        # The last one hides everything; what is hidden has the photo's mean colour.
+        masks = np.concatenate([masks, np.zeros_like(masks[:1])])[..., None]
+        mean = photo.mean(axis=(0, 1), dtype="float32")
+        logits = cut.run((mean + (photo - mean) * masks).round().astype("uint8"))[1]
+        left = value(weights[number : number + 1], logits)
+        gains = left[:-1] - left[-1]
+        maps[number] = np.tensordot(gains, chosen, axes=1)
+    return maps
+
+
+class _Compiled:
+    """What tf-keras-vis needs of a model, with its pass compiled: about three times as fast."""
+
+    def __init__(self, model: keras.Model) -> None:
+        import keras
+        import tensorflow as tf
+
+        from hotelviz.models import describe, logits
+
+        whole = keras.Model(model.input, logits(model))
+        self.inputs, self.outputs = whole.inputs, whole.outputs
+        shape = (None, *describe(model).preprocessing.size, 3)
+        self._run = tf.function(
+            lambda batch: whole(batch, training=False),
+            input_signature=[tf.TensorSpec(shape, tf.float32)],
+        )
+
+    def __call__(self, inputs: Any, training: bool = False) -> Any:  # noqa: ARG002
+        return self._run(inputs[0])
+
+
+def _of_pixels(
+    model: keras.Model, pixels: np.ndarray, weights: np.ndarray, copies: int, seed: int
+) -> np.ndarray:
+    """Differentiate the target by the pixels, averaged over noisy copies of the photo if any.
+
+    The noise is the same for every photo, so that a map does not depend on its batch.
+    """
+    from tf_keras_vis.saliency import Saliency
+
+    from hotelviz.models import compiled, describe
+
+    network = compiled(model, "saliency", lambda: _Compiled(model))
+    clear = describe(model).preprocessing.scale(pixels.astype("float32"))
+    logits = np.asarray(network([clear]))
+    weights = resolve(weights, logits)
+    random = np.random.default_rng(seed)
+    spread = np.ptp(clear, axis=(1, 2, 3), keepdims=True) * _NOISE
+    total = np.zeros_like(clear)
+    for _ in range(max(1, copies)):
+        noise = random.standard_normal(clear.shape[1:], "float32") if copies else 0.0
+        total += Saliency(network)(
+            lambda outputs: differentiable_value(weights, outputs), clear + spread * noise,
+            keepdims=True, gradient_modifier=None, normalize_map=False,
+        )  # fmt: skip
+    maps = np.abs(total).max(axis=-1)
+    cap = np.percentile(maps, _CAP, axis=(1, 2), keepdims=True)
+    # A map that is nearly everywhere zero keeps its few peaks.
+    return np.minimum(maps, np.where(cap > 0, cap, np.inf))

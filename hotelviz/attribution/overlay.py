@@ -1,0 +1,75 @@
+"""Lay maps over photos."""
+
+from __future__ import annotations
+
+import numpy as np
+
+#: Perceptually uniform, and safe for colour-blind eyes.
+COLORMAP = "inferno"
+
+
+def overlay(
+    image: np.ndarray, activation: np.ndarray, *, alpha: float = 0.55, cmap: str = COLORMAP
+) -> np.ndarray:
+    """Lay a map over its photo.
+
+    Where the map is low the photo stays as it is, only greyer and darker, so that bright colours
+    are always the map's and never the photo's.
+
+    Parameters
+    ----------
+    image
+        uint8 (H, W, 3).
+    activation
+        From `explain`: float (h, w) with values 0 to 1, stretched over the photo.
+    alpha
+        How much the colours cover the photo, 0 to 1.
+    cmap
+        A matplotlib colour map; a perceptually uniform one does not invent edges.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8 (H, W, 3).
+
+    Examples
+    --------
+    >>> overlay(np.zeros((4, 4, 3), "uint8"), np.ones((2, 2))).shape
+    (4, 4, 3)
+    """
+    import matplotlib
+    from PIL import Image
+
+    whole = Image.fromarray(np.asarray(activation, "float32"))
+    size = (image.shape[1], image.shape[0])
+    values = np.asarray(whole.resize(size, Image.Resampling.BILINEAR)).clip(0, 1)
+    colours = matplotlib.colormaps[cmap](values)[..., :3] * 255
+    grey = image @ np.array([0.299, 0.587, 0.114])
+    return (grey[..., None] * (1 - alpha) + colours * alpha).round().astype("uint8")
+
+
+def colour_bar(*, cmap: str = COLORMAP, steps: int = 9) -> str:
+    """Give the colours of `overlay` as a CSS gradient from low (0) to high (1).
+
+    Parameters
+    ----------
+    cmap
+        As in `overlay`.
+    steps
+        How many colours the gradient passes through.
+
+    Returns
+    -------
+    str
+        ``linear-gradient(to right, #000004, ...)``.
+
+    Examples
+    --------
+    >>> colour_bar(steps=2)
+    'linear-gradient(to right, #000004, #fcffa4)'
+    """
+    import matplotlib
+    from matplotlib.colors import to_hex
+
+    colours = [to_hex(matplotlib.colormaps[cmap](i / (steps - 1))) for i in range(steps)]
+    return f"linear-gradient(to right, {', '.join(colours)})"
