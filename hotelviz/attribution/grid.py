@@ -75,15 +75,55 @@ def feature_grid(model: keras.Model, layer: str | None = None) -> Grid:
     return Grid(step, start)
 
 
+def receptive_field(model: keras.Model, layer: str) -> int:
+    """Work out how many pixels of the photo, along each side, a cell of a layer sees.
+
+    Parameters
+    ----------
+    model
+        A flat model.
+    layer
+        By name.
+
+    Returns
+    -------
+    int
+        Of the widest branch; it may be larger than the photo.
+
+    Examples
+    --------
+    >>> from hotelviz.models import build_tagger
+    >>> receptive_field(build_tagger(["Bed", "Pool"], input_size=64, weights=None), "conv_pw_2")
+    11
+    """
+    from hotelviz.models import spatial_step, steps
+
+    wanted = spatial_step(model, layer).output
+    # Of each tensor: pixels from cell to cell, and pixels that a cell sees.
+    seen: dict[int, tuple[float, float]] = {}
+    for step in steps(model).values():
+        inputs = [seen.get(id(tensor), (1.0, 1.0)) for tensor in step.inputs]
+        stride, reach = _stride_and_reach(step.layer)
+        seen[id(step.output)] = (
+            inputs[0][0] * stride, max(field + (reach - 1) * gap for gap, field in inputs)
+        )  # fmt: skip
+        if step.output is wanted:
+            break
+    return round(seen[id(wanted)][1])
+
+
+def _stride_and_reach(layer: keras.layers.Layer) -> tuple[int, int]:
+    kernel = getattr(layer, "kernel_size", None) or getattr(layer, "pool_size", None)
+    if kernel is None or getattr(layer, "padding", None) is None:
+        return 1, 1
+    return layer.strides[0], (kernel[0] - 1) * getattr(layer, "dilation_rate", (1,))[0] + 1
+
+
 def _stride_and_shift(layer: keras.layers.Layer, size: int) -> tuple[int, float]:
     padding = getattr(layer, "padding", None)
     if isinstance(padding, tuple):  # ZeroPadding2D
         return 1, -padding[0][0]
-    kernel = getattr(layer, "kernel_size", None) or getattr(layer, "pool_size", None)
-    if kernel is None or padding is None:
-        return 1, 0.0
-    stride, dilation = layer.strides[0], getattr(layer, "dilation_rate", (1,))[0]
-    reach = (kernel[0] - 1) * dilation + 1
+    stride, reach = _stride_and_reach(layer)
     before = 0
     if padding == "same":
         before = max((-(-size // stride) - 1) * stride + reach - size, 0) // 2

@@ -167,22 +167,30 @@ def contributions(
     return np.concatenate(parts) if parts else np.zeros((0, 1, 1), "float32")
 
 
-def evidence(
-    model: keras.Model, pixels: np.ndarray, target: Target
-) -> tuple[np.ndarray, np.ndarray]:
-    """Compute a batch's last feature map, and what each cell of it contributes to the target.
+def cut_features(
+    model: keras.Model, pixels: np.ndarray, layer: str, *, batch_size: int = 32
+) -> np.ndarray:
+    """Compute the output of a layer.
+
+    Parameters
+    ----------
+    model
+        Any.
+    pixels
+        uint8 (N, height, width, 3) at the model's size.
+    layer
+        By name.
+    batch_size
+        Photos per pass.
 
     Returns
     -------
-    features, contributions
-        float32 (N, h, w, channels) and, signed, (N, h, w); see `contributions`.
+    numpy.ndarray
+        float32 (N, h, w, channels).
     """
-    from hotelviz.models import describe
-
-    _method(model, "cam", None)
-    features, logits = _cut(model, "cam", None).run(pixels)
-    weights = resolve(target_weights(target, describe(model), len(pixels)), logits)
-    return features, _cam(model, features, slope(weights, logits))
+    cut = _cut(model, "gradcam", layer)
+    parts = [cut.run(part)[0] for _, part in _batches(pixels, model, batch_size)]
+    return np.concatenate(parts) if parts else np.zeros((0, *cut.shape), "float32")
 
 
 def _method(model: keras.Model, method: str | None, layer: str | None) -> str:
@@ -285,6 +293,7 @@ class _Cut:
         self.run = frozen(run, tf.TensorSpec(shape, tf.uint8))
         self.above = keras.Model(features, logits(model))
         self.size = preprocessing.size
+        self.shape = tuple(features.shape[1:])
 
 
 def _cut(model: keras.Model, method: str, layer: str | None) -> _Cut:

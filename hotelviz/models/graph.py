@@ -167,11 +167,7 @@ def spatial_step(model: keras.Model, name: str | int) -> Step:
     spatial = [other for other, step in places.items() if _is_spatial(step.output)]
     if not isinstance(name, str):
         order = [layer.name for layer in model.layers]
-        near = [
-            other
-            for number, other in enumerate(order)
-            if abs(number - name) <= 2
-        ]
+        near = [other for number, other in enumerate(order) if abs(number - name) <= 2]
         raise ModelError(
             f"address the layer by its name, not as {name!r}: numbers change from one version of "
             "Keras to the next. "

@@ -1,0 +1,179 @@
+"""Find the photos that excite a channel most: what it looks for in the real world."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from hotelviz.filters.maximise import FilterError, channel_step
+
+if TYPE_CHECKING:
+    import keras
+
+#: A patch's side as a share of the photo's, at least and at most.
+_SMALLEST, _LARGEST = 0.15, 0.5
+
+
+def top_photos(
+    model: keras.Model,
+    layer: str,
+    channels: int | Sequence[int],
+    catalog: pd.DataFrame,
+    *,
+    count: int = 9,
+    batch_size: int = 32,
+) -> pd.DataFrame:
+    """Find the photos, and the patches of them, that excite channels most.
+
+    Parameters
+    ----------
+    model
+        Any flat model.
+    layer
+        By name; see `hotelviz.filters.visualize_channels`.
+    channels
+        One number or several, from 0; all are answered in one pass over the photos.
+    catalog
+        With ``image_id`` and ``path``.
+    count
+        How many photos a channel, from different photos.
+    batch_size
+        Photos per pass; it bounds the memory.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per channel and photo, the strongest first: ``layer``, ``channel``, ``rank`` (from
+        1), ``image_id``, ``path``, ``activation`` at the strongest place, its ``x`` and ``y`` (0
+        to 1 of the photo's width and height), and ``side``, the part of the photo to show around
+        it: the layer's receptive field, between 0.15 and 0.5.
+
+    Raises
+    ------
+    ModelError
+        A layer that is not there or has no height and width.
+    FilterError
+        A channel past the end.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from hotelviz.demo import make_demo_catalog
+    >>> from hotelviz.models import build_tagger
+    >>> photos = make_demo_catalog(tempfile.mkdtemp(), hotels=3, size=(96, 128)).head(5)
+    >>> tagger = build_tagger(["Bedroom", "Pool"], input_size=64, weights=None)
+    >>> top_photos(tagger, "conv_pw_2", [0, 1], photos, count=3)["rank"].to_list()
+    [1, 2, 3, 1, 2, 3]
+    """
+    from hotelviz.attribution import feature_grid, receptive_field
+    from hotelviz.images import iterate_images
+    from hotelviz.models import describe
+
+    numbers = [channels] if isinstance(channels, int) else list(channels)
+    last = int(channel_step(model, layer).output.shape[-1])
+    for channel in numbers:
+        if not 0 <= channel < last:
+            raise FilterError(f"{layer} has the channels 0 to {last - 1}; there is no {channel}")
+    wanted = describe(model).preprocessing
+    run = _strongest(model, layer, numbers)
+    best: list[np.ndarray] = []
+    rows: list[np.ndarray] = []
+    for batch in iterate_images(
+        catalog["path"], size=wanted.size, batch_size=batch_size, resample=wanted.resample
+    ):
+        if len(batch.rows):
+            values, places = run(batch.pixels)
+            best.append(np.stack([values, places.astype("float32")], axis=-1))
+            rows.append(batch.rows)
+    if not best:
+        return pd.DataFrame(
+            columns=["layer", "channel", "rank", "image_id", "path", "activation", "x", "y", "side"]
+        )
+    grid, cells = feature_grid(model, layer), int(channel_step(model, layer).output.shape[2])
+    side = float(np.clip(receptive_field(model, layer) / wanted.height, _SMALLEST, _LARGEST))
+    strongest, order = np.concatenate(best), np.concatenate(rows)
+    parts = []
+    for number, channel in enumerate(numbers):
+        chosen = np.argsort(-strongest[:, number, 0], kind="stable")[:count]
+        y, x = np.divmod(strongest[chosen, number, 1].astype(int), cells)
+        own = catalog.iloc[order[chosen]]
+        parts.append(
+            pd.DataFrame(
+                {
+                    "layer": layer, "channel": channel, "rank": np.arange(1, len(chosen) + 1),
+                    "image_id": own["image_id"].to_numpy(), "path": own["path"].to_numpy(),
+                    "activation": strongest[chosen, number, 0],
+                    "x": ((grid.start + grid.step * x + 0.5) / wanted.width).clip(0, 1),
+                    "y": ((grid.start + grid.step * y + 0.5) / wanted.height).clip(0, 1),
+                    "side": side,
+                }
+            )
+        )  # fmt: skip
+    return pd.concat(parts, ignore_index=True)
+
+
+def _strongest(
+    model: keras.Model, layer: str, channels: Sequence[int]
+) -> Callable[[np.ndarray], list[np.ndarray]]:
+    """Compile the pass to each channel's largest value and its place: little leaves the network."""
+    import keras
+    import tensorflow as tf
+
+    from hotelviz.models import compiled, describe, frozen
+
+    preprocessing = describe(model).preprocessing
+
+    def make() -> Any:
+        part = keras.Model(model.input, channel_step(model, layer).output)
+
+        def run(pixels: tf.Tensor) -> list[tf.Tensor]:
+            outputs = part(preprocessing.scale(tf.cast(pixels, tf.float32)), training=False)
+            own = tf.gather(outputs, list(channels), axis=-1)
+            flat = tf.reshape(own, (tf.shape(own)[0], -1, len(channels)))
+            return [tf.reduce_max(flat, axis=1), tf.argmax(flat, axis=1)]
+
+        return frozen(run, tf.TensorSpec((None, *preprocessing.size, 3), tf.uint8))
+
+    run: Callable[[np.ndarray], list[np.ndarray]] = compiled(
+        model, f"strongest of {layer} {list(channels)}", make
+    )
+    return run
+
+
+def patch_pixels(photos: pd.DataFrame, *, size: int = 96) -> np.ndarray:
+    """Cut patches out of their photos.
+
+    Parameters
+    ----------
+    photos
+        With ``path``, ``x``, ``y`` (the patch's centre, 0 to 1) and ``side`` (its share of the
+        photo's sides), as `top_photos` gives them.
+    size
+        Height and width of the result in pixels.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8 (len(photos), size, size, 3); a patch at the edge is moved inside. Grey for a photo
+        that cannot be read.
+    """
+    from PIL import Image
+
+    from hotelviz.images import ImageError, decode_image
+
+    patches = np.full((len(photos), size, size, 3), 128, "uint8")
+    columns = photos[["path", "x", "y", "side"]].itertuples(index=False)
+    for number, (path, x, y, side) in enumerate(columns):
+        try:
+            image = Image.fromarray(decode_image(path).pixels)
+        except ImageError:
+            continue
+        wide, high = image.width * side, image.height * side
+        left = min(max(x * image.width - wide / 2, 0), image.width - wide)
+        top = min(max(y * image.height - high / 2, 0), image.height - high)
+        box = (left, top, left + wide, top + high)
+        patches[number] = np.asarray(image.resize((size, size), Image.Resampling.LANCZOS, box=box))
+    return patches
