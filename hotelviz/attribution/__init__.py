@@ -5,7 +5,7 @@
 
 from hotelviz.attribution.detective import Confusion, explain_confusion
 from hotelviz.attribution.grid import Grid, feature_grid, place, receptive_field
-from hotelviz.attribution.maps import METHODS, contributions, explain
+from hotelviz.attribution.maps import METHODS, QUICK_METHODS, contributions, explain, read_pixels
 from hotelviz.attribution.overlay import COLORMAP, colour_bar, overlay
 from hotelviz.attribution.target import MEAN_SCORE, AttributionError, Target, target_name
 from hotelviz.attribution.trust import (
@@ -21,6 +21,7 @@ __all__ = [
     "COLORMAP",
     "MEAN_SCORE",
     "METHODS",
+    "QUICK_METHODS",
     "AttributionError",
     "Confusion",
     "Grid",
@@ -37,6 +38,7 @@ __all__ = [
     "overlay",
     "place",
     "randomisation",
+    "read_pixels",
     "receptive_field",
     "target_name",
     "trust_table",

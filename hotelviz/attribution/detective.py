@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from hotelviz.attribution.grid import Grid, feature_grid
-from hotelviz.attribution.maps import cut_features, explain
+from hotelviz.attribution.maps import cut_features, explain, read_pixels
 from hotelviz.attribution.target import AttributionError, Target
 
 if TYPE_CHECKING:
@@ -132,7 +132,8 @@ def explain_confusion(
         _chosen(predictions, label, said, limit)
         for label, said in ((true, predicted), (true, true), (predicted, predicted))
     )
-    pixels, wrong = _read(model, wrong)
+    pixels, rows = read_pixels(model, wrong["path"])
+    wrong = wrong.iloc[rows].reset_index(drop=True)
     maps = {
         name: explain(model, pixels, target)
         for name, target in (("predicted", predicted), ("true", true), ("difference", pair))
@@ -145,8 +146,8 @@ def explain_confusion(
     window = max(1, round(_WINDOW * size[0] / grid.step))
     sides = [_embedded(model, pixels, layer, window)]
     sides += [
-        _embedded(model, _read(model, rows)[0], layer, window)
-        for rows in (right_true, right_predicted)
+        _embedded(model, read_pixels(model, right["path"])[0], layer, window)
+        for right in (right_true, right_predicted)
     ]
     sides = _standardised(sides)
     vectors = sides[0][patches["photo"], _cell(patches["y"] * size[0], grid, sides[0].shape[1]),
@@ -169,18 +170,6 @@ def _chosen(predictions: pd.DataFrame, label: str, said: str, limit: int) -> pd.
     elif len(rows) > limit:
         rows = rows.sample(limit, random_state=0)
     return rows.head(limit).reset_index(drop=True)
-
-
-def _read(model: keras.Model, rows: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:
-    """Decode photos; those that cannot be read are left out."""
-    from hotelviz.images import iterate_images
-    from hotelviz.models import describe
-
-    wanted = describe(model).preprocessing
-    batches = list(iterate_images(rows["path"], size=wanted.size, resample=wanted.resample))
-    pixels = [np.zeros((0, *wanted.size, 3), "uint8"), *(batch.pixels for batch in batches)]
-    kept = [row for batch in batches for row in batch.rows]
-    return np.concatenate(pixels), rows.iloc[kept].reset_index(drop=True)
 
 
 def _fine_layer(model: keras.Model) -> str:

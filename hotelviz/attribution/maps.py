@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 METHODS = ("cam", "gradcam", "gradcam++", "layercam", "scorecam", "saliency", "smoothgrad")
+#: Those that take no longer than predicting, or little longer.
+QUICK_METHODS = ("cam", "gradcam", "gradcam++", "layercam", "saliency")
 #: Methods whose maps have a cell for each cell of a feature map.
 _OF_CELLS = METHODS[:5]
 #: Channels that Score-CAM tries, those that vary most over the photo; noisy copies of a photo that
@@ -191,6 +193,39 @@ def cut_features(
     cut = _cut(model, "gradcam", layer)
     parts = [cut.run(part)[0] for _, part in _batches(pixels, model, batch_size)]
     return np.concatenate(parts) if parts else np.zeros((0, *cut.shape), "float32")
+
+
+def read_pixels(
+    model: keras.Model, paths: Sequence[str] | pd.Series
+) -> tuple[np.ndarray, list[int]]:
+    """Read photos as a model wants them; those that cannot be read are left out.
+
+    Parameters
+    ----------
+    model
+        Any.
+    paths
+        Of the photos; they are held in memory.
+
+    Returns
+    -------
+    pixels, rows
+        uint8 (N, height, width, 3), and the places in `paths` of the photos that were read.
+
+    Examples
+    --------
+    >>> from hotelviz.models import build_tagger
+    >>> tagger = build_tagger(["Bedroom", "Pool"], input_size=64, weights=None)
+    >>> pixels, rows = read_pixels(tagger, ["lost.jpg"])
+    >>> pixels.shape, rows
+    ((0, 64, 64, 3), [])
+    """
+    from hotelviz.models import describe
+
+    empty = np.zeros((0, *describe(model).preprocessing.size, 3), "uint8")
+    batches = list(_batches(paths, model, 64))
+    rows = [int(row) for part, _ in batches for row in part]
+    return np.concatenate([empty, *(pixels for _, pixels in batches)]), rows
 
 
 def _method(model: keras.Model, method: str | None, layer: str | None) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from hotelviz.attribution.maps import explain
+from hotelviz.attribution.maps import QUICK_METHODS, explain
 from hotelviz.attribution.target import AttributionError, Target, resolve, target_weights
 from hotelviz.metrics import bootstrap_interval
 
@@ -373,7 +373,7 @@ def trust_table(
     pixels: np.ndarray,
     target: Target = None,
     *,
-    methods: Sequence[str] = ("cam", "gradcam", "gradcam++", "layercam", "saliency"),
+    methods: Sequence[str] = QUICK_METHODS,
     masks: np.ndarray | None = None,
     groups: Sequence[str] | pd.Series | None = None,
     randomised: int = 16,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ __all__ = [
     "decide_by_truth",
     "found_against_planted",
     "make_demo_catalog",
+    "read_masks",
     "read_truth",
 ]
 
@@ -218,6 +220,40 @@ def read_truth(directory: str | os.PathLike[str]) -> pd.DataFrame:
     for column in masks:
         truth[column] = str(directory) + "/" + truth[column]
     return truth
+
+
+def read_masks(
+    directory: str | os.PathLike[str], image_ids: Iterable[str], size: tuple[int, int]
+) -> np.ndarray:
+    """Read where the objects are that make the photos' classes.
+
+    Parameters
+    ----------
+    directory
+        As given to `make_demo_catalog`.
+    image_ids
+        Of photos that are there.
+    size
+        Height and width in pixels, of the maps that the masks are compared with.
+
+    Returns
+    -------
+    numpy.ndarray
+        bool (N, height, width).
+
+    Raises
+    ------
+    CatalogError
+        When there is no demo catalogue, or no such photo in it.
+    """
+    files = read_truth(directory).set_index("image_id")["object_mask"]
+    masks = []
+    for image_id in image_ids:
+        if image_id not in files.index:
+            raise CatalogError(f"{directory}: the demo catalogue has no photo {image_id!r}")
+        with Image.open(files[image_id]) as mask:
+            masks.append(np.asarray(mask.convert("L").resize(size[::-1])) > 0)
+    return np.array(masks, bool).reshape(-1, *size)
 
 
 def found_against_planted(issues: pd.DataFrame, directory: str | os.PathLike[str]) -> pd.DataFrame:

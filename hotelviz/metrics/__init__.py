@@ -5,6 +5,7 @@ from hotelviz.metrics.scores import TALK, compare_scores, score_metrics
 from hotelviz.metrics.tags import (
     calibration,
     classification_report,
+    confusion_costs,
     confusion_matrix,
     expected_calibration_error,
     most_confused,
@@ -20,6 +21,7 @@ __all__ = [
     "calibration",
     "classification_report",
     "compare_scores",
+    "confusion_costs",
     "confusion_matrix",
     "expected_calibration_error",
     "most_confused",

@@ -186,6 +186,49 @@ def most_confused(true: Labels, predicted: Labels, *, min_count: int = 1) -> pd.
     return wrong.sort_values(["count", "share"], ascending=False, ignore_index=True, kind="stable")
 
 
+def confusion_costs(tags: pd.DataFrame) -> pd.DataFrame:
+    """List the pairs of classes that are taken for one another, the costliest first.
+
+    Parameters
+    ----------
+    tags
+        With ``label``, ``predicted`` and ``p_<class>``. Photos without label or prediction are no
+        mistakes.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``true``, ``predicted``, ``count``, ``share`` (of the photos of that true class) and
+        ``cost``: the sum, over the wrong photos, of how much surer the model is of the wrong class
+        than of the right one, each 0 to 1. A few sure errors may cost more than many doubtful
+        ones.
+
+    Examples
+    --------
+    >>> tags = pd.DataFrame({"label": ["Pool", "Pool"], "predicted": ["Bed", "Pool"],
+    ...                      "p_Pool": [0.25, 0.9], "p_Bed": [0.75, 0.1]})
+    >>> confusion_costs(tags)
+       true predicted  count  share  cost
+    0  Pool       Bed      1    0.5   0.5
+    """
+    known = tags[tags["label"].notna() & tags["predicted"].notna()]
+    wrong = known[known["label"] != known["predicted"]]
+
+    def surer(row: pd.Series) -> float:
+        return float(row[f"p_{row['predicted']}"] - row.get(f"p_{row['label']}", 0.0))
+
+    costs = pd.DataFrame(
+        {
+            "true": wrong["label"], "predicted": wrong["predicted"], "count": 1,
+            "cost": [surer(row) for _, row in wrong.iterrows()],
+        }
+    )  # fmt: skip
+    pairs = costs.groupby(["true", "predicted"], as_index=False)[["count", "cost"]].sum()
+    pairs["share"] = pairs["count"] / pairs["true"].map(known["label"].value_counts())
+    pairs = pairs[["true", "predicted", "count", "share", "cost"]]
+    return pairs.sort_values("cost", ascending=False, ignore_index=True, kind="stable")
+
+
 def calibration(
     probabilities: np.ndarray, true: Labels, classes: Sequence[str], *, bins: int = 15
 ) -> pd.DataFrame:

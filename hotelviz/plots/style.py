@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from hotelviz.files import atomic_path
 
 #: Okabe and Ito's colours, which colour-blind eyes tell apart.
 BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#6b7280"
@@ -28,3 +33,31 @@ def figure_of(ax: Axes) -> Figure:
 def readable(name: object) -> str:
     """Write a class as people read it."""
     return str(name).replace("_", " ")
+
+
+def save_figure(figure: Figure, path: str | os.PathLike[str]) -> tuple[Path, Path]:
+    """Write a figure at print size: PNG with 300 pixels an inch, and SVG.
+
+    Parameters
+    ----------
+    figure
+        A matplotlib figure.
+    path
+        Without ending.
+
+    Returns
+    -------
+    tuple of pathlib.Path
+        The PNG and the SVG file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> [file.suffix for file in save_figure(Figure((1, 1)), f"{tempfile.mkdtemp()}/empty")]
+    ['.png', '.svg']
+    """
+    files = Path(f"{path}.png"), Path(f"{path}.svg")
+    for file in files:
+        with atomic_path(file) as temporary:
+            figure.savefig(temporary, format=file.suffix[1:], dpi=300, bbox_inches="tight")
+    return files
