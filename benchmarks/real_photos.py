@@ -68,14 +68,9 @@ def short_form(short: bool) -> dict[str, object]:
     return {"fine_tune_epochs": 1} if short else {}
 
 
-def areas(*, short: bool) -> None:
-    """Tell the talk's eight areas apart on photos of hotels that were never seen, in five folds."""
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    from hotelviz import metrics
+def areas_catalog() -> pd.DataFrame:
+    """Give the photos that the areas are learned from: hotels, some houses, and public sets."""
     from hotelviz.catalog import read_catalog
-    from hotelviz.models import describe, load_model
-    from hotelviz.scoring import predict_tags
 
     photos = read_catalog(DATA / "areas.csv")
     extra = read_catalog(DATA / "enriched" / "catalog.csv").assign(source="enriched")
@@ -84,6 +79,18 @@ def areas(*, short: bool) -> None:
     left_out = homes.sample(frac=1 - HOUSES_KEPT, random_state=0)
     photos = pd.concat([photos[~photos["hotel_id"].isin(left_out)], extra], ignore_index=True)
     photos["weight"] = photos["source"].map(WEIGHTS).fillna(1.0)
+    return photos
+
+
+def areas(*, short: bool) -> None:
+    """Tell the talk's eight areas apart on photos of hotels that were never seen, in five folds."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    from hotelviz import metrics
+    from hotelviz.models import describe, load_model
+    from hotelviz.scoring import predict_tags
+
+    photos = areas_catalog()
     hotels = photos.index[photos["source"] == "hotels"].to_numpy()
     folds = StratifiedGroupKFold(5, shuffle=True, random_state=0).split(
         hotels, photos.loc[hotels, "label"], groups=photos.loc[hotels, "hotel_id"]

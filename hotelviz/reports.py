@@ -380,8 +380,9 @@ def _to_html(notebook: NotebookNode, name: str) -> str:
             data = output.get("data", {})
             if _HEADLINE in data:
                 headlines.append(data.pop(_HEADLINE))
-            if "image/png" in data:
-                output.metadata.setdefault("image/png", {}).setdefault("alt", heading)
+            for kind in ("image/png", "image/jpeg"):
+                if kind in data:
+                    output.metadata.setdefault(kind, {}).setdefault("alt", heading)
     exporter = HTMLExporter(
         template_name="report",
         extra_template_basedirs=[str(_TEMPLATES)],

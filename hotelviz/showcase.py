@@ -17,10 +17,10 @@ from hotelviz.models import load_model
 from hotelviz.reports import run_report, write_index
 from hotelviz.scoring import score_photos
 
-__all__ = ["run_demo"]
+__all__ = ["TAGGER_SETTINGS", "run_demo"]
 
 #: A small network learns from scratch in two minutes only with a high learning rate.
-_TAGGER: dict[str, Any] = {
+TAGGER_SETTINGS: dict[str, Any] = {
     "weights": "none",
     "backbone_kw": {"alpha": 0.25},
     "fine_tune_learning_rate": 3e-3,
@@ -91,7 +91,7 @@ def run_demo(
     say("training a MobileNet (alpha 0.25) from scratch as tagger")
     report(
         "tagger_training", progress=True, catalog=catalog, out=tagger, fine_tune_epochs=epochs,
-        seed=seed, **_TAGGER,
+        seed=seed, **TAGGER_SETTINGS,
     )  # fmt: skip
     # Starting a notebook keeps one core busy for a while: another report runs beside it.
     with ThreadPoolExecutor(2) as pool:

@@ -25,7 +25,7 @@ from hotelviz.plots.scores import (
     score_distribution,
     shares_between,
 )
-from hotelviz.plots.style import save_figure
+from hotelviz.plots.style import new_figure, save_figure
 from hotelviz.plots.tags import (
     ConfusionMatrixDisplay,
     class_counts,
@@ -45,6 +45,7 @@ __all__ = [
     "filter_comparison",
     "issue_counts",
     "map_sheet",
+    "new_figure",
     "pattern_montages",
     "pattern_text",
     "per_class_bars",

@@ -11,11 +11,10 @@ import pandas as pd
 from hotelviz.alt import set_alt
 from hotelviz.attribution import overlay, read_pixels
 from hotelviz.filters import patch_pixels
-from hotelviz.plots.style import BLUE, GREY, ORANGE, readable
+from hotelviz.plots.style import BLUE, GREY, ORANGE, new_figure, readable
 
 if TYPE_CHECKING:
     import keras
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from hotelviz.attribution import Confusion
@@ -39,13 +38,9 @@ def map_sheet(
     -------
     matplotlib.figure.Figure
     """
-    import matplotlib.pyplot as plt
-
     rows, columns = max(1, len(pixels)), 1 + len(maps)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(1.5 * columns + 0.6, 1.5 * rows + 0.4), squeeze=False,
-        layout="constrained",
-    )  # fmt: skip
+    figure = new_figure((1.5 * columns + 0.6, 1.5 * rows + 0.4))
+    axes = figure.subplots(rows, columns, squeeze=False)
     _bare(axes)
     for number, photo in enumerate(pixels):
         axes[number, 0].imshow(photo)
@@ -61,7 +56,8 @@ def map_sheet(
     for ax, name in zip(axes[0], ["photo", *maps], strict=True):
         ax.set_title(name, fontsize=9)
     what = "; ".join(captions or [])
-    set_alt(figure, f"{len(pixels)} photos with their maps by {', '.join(maps)}: {what}")
+    text = f"{len(pixels)} photos with their maps by {', '.join(maps)}: {what}"
+    set_alt(figure, text, photographic=True)
     return figure
 
 
@@ -110,16 +106,14 @@ def pattern_montages(confusion: Confusion, *, patterns: int = 4, patches: int = 
     matplotlib.figure.Figure
         With a sentence beside each row; a sentence alone when there are no errors.
     """
-    import matplotlib.pyplot as plt
-
     true, predicted = readable(confusion.true), readable(confusion.predicted)
     shown = confusion.patterns.head(patterns)
     rows = max(1, len(shown))
-    # A first column for the words.
-    figure, axes = plt.subplots(
-        rows, patches + 3, figsize=(10, 1.05 * rows + 0.5), squeeze=False,
-        gridspec_kw={"wspace": 0.06, "hspace": 0.12},
-    )  # fmt: skip
+    figure = new_figure((10, 1.12 * rows + 0.5), layout="none")
+    # The first columns are for the words.
+    axes = figure.subplots(
+        rows, patches + 3, squeeze=False, gridspec_kw={"wspace": 0.06, "hspace": 0.12}
+    )
     _bare(axes, frame=False)
     texts = []
     for row, (number, pattern) in enumerate(shown.iterrows()):
@@ -141,7 +135,8 @@ def pattern_montages(confusion: Confusion, *, patterns: int = 4, patches: int = 
         f"{len(confusion.photos)} × {true} read as {predicted}: what speaks for {predicted}",
         fontsize=11, x=0.125, ha="left",
     )  # fmt: skip
-    set_alt(figure, f"Patches that speak for {predicted} in photos of {true}. {' '.join(texts)}")
+    text = f"Patches that speak for {predicted} in photos of {true}. {' '.join(texts)}"
+    set_alt(figure, text, photographic=True)
     return figure
 
 
@@ -174,7 +169,7 @@ def pattern_text(pattern: pd.Series, true: str, predicted: str) -> str:
     return "\n".join(["SUSPECTED SHORTCUT", *lines] if pattern["suspect"] else lines)
 
 
-def deletion_curves(curves: Mapping[str, pd.DataFrame]) -> list[Axes]:
+def deletion_curves(curves: Mapping[str, pd.DataFrame]) -> Figure:
     """Draw how the value changes while a photo is hidden, and while it is uncovered.
 
     Parameters
@@ -184,12 +179,11 @@ def deletion_curves(curves: Mapping[str, pd.DataFrame]) -> list[Axes]:
 
     Returns
     -------
-    list of matplotlib.axes.Axes
+    matplotlib.figure.Figure
         Deletion and insertion; the mean over the photos, and random order in grey.
     """
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(1, 2, figsize=(8, 3), sharey=True, layout="constrained")
+    figure = new_figure((8, 3))
+    axes = figure.subplots(1, 2, sharey=True)
     colours = [BLUE, ORANGE, "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "black"]
     for ax, check in zip(axes, ("deletion", "insertion"), strict=True):
         for number, (method, table) in enumerate(curves.items()):
@@ -205,7 +199,7 @@ def deletion_curves(curves: Mapping[str, pd.DataFrame]) -> list[Axes]:
     axes[0].set_ylabel("probability or score")
     axes[1].legend(frameon=False, fontsize=8)
     set_alt(figure, f"Deletion and insertion curves of {', '.join(curves)} against random order")
-    return list(axes)
+    return figure
 
 
 def _bare(axes: np.ndarray, *, frame: bool = True) -> None:

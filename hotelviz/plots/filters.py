@@ -10,7 +10,7 @@ import pandas as pd
 
 from hotelviz.alt import set_alt
 from hotelviz.filters import patch_pixels
-from hotelviz.plots.style import BLUE, GREEN, ORANGE, figure_of, new_axes
+from hotelviz.plots.style import BLUE, GREEN, ORANGE, figure_of, new_axes, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,12 +41,9 @@ def filter_comparison(
     matplotlib.figure.Figure
         Ready for a slide; `save_figure` writes it at print size.
     """
-    import matplotlib.pyplot as plt
-
     layers = list(comparison.original)
     columns = max(len(pictures) for pictures in comparison.original.values())
-    figure = plt.figure(figsize=(0.95 * columns + 1.0, 2.35 * len(layers) + 0.2),
-                        layout="constrained")  # fmt: skip
+    figure = new_figure((0.95 * columns + 1.0, 2.35 * len(layers) + 0.2))
     texts = []
     for part, layer in zip(
         figure.subfigures(len(layers), 1, squeeze=False).ravel(), layers, strict=True
@@ -68,7 +65,8 @@ def filter_comparison(
         texts.append(f"{layer}: channels {', '.join(map(str, rows['channel']))}")
     if title:
         figure.suptitle(title, fontsize=12)
-    set_alt(figure, f"What channels look for, {names[0]} above {names[1]}. {'; '.join(texts)}")
+    text = f"What channels look for, {names[0]} above {names[1]}. {'; '.join(texts)}"
+    set_alt(figure, text, photographic=True)
     return figure
 
 
@@ -148,9 +146,7 @@ def channel_card(
     matplotlib.figure.Figure
         A column per model: the picture above, nine patches of photos below.
     """
-    import matplotlib.pyplot as plt
-
-    figure = plt.figure(figsize=(2.5 * len(pictures) + 0.2, 5.2), layout="constrained")
+    figure = new_figure((2.5 * len(pictures) + 0.2, 5.2))
     if title:
         figure.suptitle(title, fontsize=11)
     texts = []
@@ -196,14 +192,10 @@ def picture_row(pictures: np.ndarray, names: Sequence[str], *, title: str = "") 
     -------
     matplotlib.figure.Figure
     """
-    import matplotlib.pyplot as plt
-
     columns = min(4, max(1, len(pictures)))
     rows = max(1, -(-len(pictures) // columns))
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(2.2 * columns, 2.35 * rows + 0.2), squeeze=False,
-        layout="constrained",
-    )  # fmt: skip
+    figure = new_figure((2.2 * columns, 2.35 * rows + 0.2))
+    axes = figure.subplots(rows, columns, squeeze=False)
     for ax in axes.ravel():
         ax.axis("off")
     for ax, picture, name in zip(axes.ravel(), pictures, names, strict=False):
@@ -211,5 +203,5 @@ def picture_row(pictures: np.ndarray, names: Sequence[str], *, title: str = "") 
         ax.set_title(name, fontsize=10)
     if title:
         figure.suptitle(title, fontsize=11)
-    set_alt(figure, f"{title or 'Pictures'}: {', '.join(names)}")
+    set_alt(figure, f"{title or 'Pictures'}: {', '.join(names)}", photographic=True)
     return figure

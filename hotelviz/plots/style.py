@@ -22,6 +22,15 @@ def new_axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
     return plt.subplots(figsize=size, layout="constrained")[1]
 
 
+def new_figure(size: tuple[float, float], *, layout: str = "constrained") -> Figure:
+    """Give a figure that is shown where it is the last line of a cell, and nowhere else.
+
+    pyplot's figures show themselves at the end of a cell; of those that a loop makes and displays
+    each would be there twice.
+    """
+    return Figure(figsize=size, layout=layout)  # type: ignore[arg-type]
+
+
 def figure_of(ax: Axes) -> Figure:
     """Give the figure that axes are on."""
     figure = ax.get_figure(root=True)
