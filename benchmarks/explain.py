@@ -290,8 +290,8 @@ def demo(*, short: bool) -> None:
                 found = attribution.explain_confusion(model, tags, true=true, predicted=predicted)
                 print(f"{true} read as {predicted}: {len(found.photos)} photos")
                 print(found.patterns.head(3).round(3).to_string())
-                suspects += [f"{true} read as {predicted}: pattern {number}"
-                             for number in found.patterns.index[found.patterns["suspect"]]]  # fmt: skip
+                numbers = found.patterns.index[found.patterns["suspect"]]
+                suspects += [f"{true} read as {predicted}: pattern {n}" for n in numbers]
             results.append(
                 (f"suspected shortcuts, demo {'with' if shortcut else 'without'} one",
                  "Pool read as Bathroom: pattern 0" if shortcut else "none",

@@ -34,7 +34,11 @@ _COLOURS = np.array([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03
 _COLOURS /= np.linalg.norm(_COLOURS, axis=0).max()
 #: How far the picture is shifted (share of its side), scaled and turned (degrees) before each look.
 _SHIFT, _SCALE, _TURN = 0.05, 0.1, 8.0
-_RATE, _BETA1, _BETA2 = 0.05, 0.9, 0.999
+#: How far all steps together may go, and a single one: few steps are longer ones, so that contrast
+#: does not depend on their number.
+_WAY, _LONGEST = 6.4, 0.15
+#: Adam's decays; gradients fainter than a share of the average are noise, and move little.
+_BETA1, _BETA2, _FAINT = 0.9, 0.999, 0.2
 #: Contrast of the first picture, noise.
 _NOISE = 0.01
 #: Pictures that are drawn together; it bounds the memory.
@@ -265,6 +269,7 @@ def _maximised(
     chosen = tf.constant(list(channels), tf.int32)
     spectrum = np.stack([_noise(size, (seed, channel)) for channel in channels])
     state = [tf.constant(spectrum), tf.zeros_like(spectrum), tf.zeros_like(spectrum)]
+    rate = tf.constant(min(_WAY / max(steps, 1), _LONGEST), tf.float32)
     random = np.random.default_rng(seed)
     number = 0
     for side, count in stages:
@@ -272,7 +277,7 @@ def _maximised(
         climb = compiled(model, f"climb {name} {side} {size}", make)
         for _ in range(count):
             number += 1
-            state = climb(*state, tf.constant(float(number)), chosen,
+            state = climb(*state, tf.constant(float(number)), rate, chosen,
                           tf.constant(_look(random, side)))  # fmt: skip
     pictures = np.asarray(_picture(state[0], size, size))
     return (pictures * 255).round().astype("uint8")
@@ -339,7 +344,7 @@ def _climber(
     sized.set_weights(part.get_weights())
 
     def step(
-        spectrum: tf.Tensor, mean: tf.Tensor, square: tf.Tensor, number: tf.Tensor,
+        spectrum: tf.Tensor, mean: tf.Tensor, square: tf.Tensor, number: tf.Tensor, rate: tf.Tensor,
         chosen: tf.Tensor, look: tf.Tensor,
     ) -> list[tf.Tensor]:  # fmt: skip
         with tf.GradientTape() as tape:
@@ -358,15 +363,16 @@ def _climber(
         mean = _BETA1 * mean + (1 - _BETA1) * slope
         square = _BETA2 * square + (1 - _BETA2) * slope**2
         move = mean / (1 - _BETA1**number) / (
-            tf.sqrt(square / (1 - _BETA2**number)) + 1e-4
+            tf.sqrt(square / (1 - _BETA2**number)) + _FAINT
         )  # fmt: skip
-        return [spectrum + _RATE * move, mean, square]
+        return [spectrum + rate * move, mean, square]
 
     spectra = tf.TensorSpec((None, 2, 3, size, size // 2 + 1), tf.float32)
     concrete = tf.function(
         step,
         input_signature=[
             spectra, spectra, spectra, tf.TensorSpec((), tf.float32),
+            tf.TensorSpec((), tf.float32),
             tf.TensorSpec((None,), tf.int32), tf.TensorSpec((1, 8), tf.float32),
         ],
     ).get_concrete_function()  # fmt: skip

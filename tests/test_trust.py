@@ -1,0 +1,222 @@
+"""The checks of maps, and the detective, on networks whose reasons are known."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from keras import layers
+from PIL import Image
+
+from hotelviz import attribution, plots
+from hotelviz.alt import figure_alt
+from hotelviz.attribution import AttributionError
+from hotelviz.models import Preprocessing, adopt
+
+RED, BLUE, GREY = (230, 20, 20), (20, 20, 230), (110, 110, 110)
+
+
+@pytest.fixture(scope="module")
+def colours() -> keras.Model:
+    """A tagger that goes by colours: red is a bathroom, blue is a pool."""
+    inputs = keras.Input((96, 96, 3))
+    conv = layers.Conv2D(3, 4, strides=4, activation="relu", name="conv")
+    dense = layers.Dense(2, "softmax", name="head")
+    outputs = dense(layers.GlobalAveragePooling2D()(conv(inputs)))
+    kernel = np.zeros((4, 4, 3, 3), "float32")
+    kernel[..., 0, 0], kernel[..., 1:, 0] = 1, -1
+    kernel[..., 2, 1], kernel[..., :2, 1] = 1, -1
+    kernel[..., :, 2] = 0.01
+    conv.set_weights([kernel / 16, np.zeros(3, "float32")])
+    dense.set_weights([np.array([[60, 0], [0, 60], [0, 0]], "float32"), np.zeros(2, "float32")])
+    return adopt(
+        keras.Model(inputs, outputs), task="tagger", classes=["Bathroom", "Pool"],
+        preprocessing=Preprocessing(96, 96, value_range="0..1"),
+    )  # fmt: skip
+
+
+def photo(*squares: tuple[tuple[int, int, int], int, int, int]) -> np.ndarray:
+    pixels = np.full((96, 96, 3), GREY, "uint8")
+    for colour, y, x, side in squares:
+        pixels[y : y + side, x : x + side] = colour
+    return pixels
+
+
+@pytest.fixture(scope="module")
+def bathrooms() -> np.ndarray:
+    return np.stack([photo((RED, 8 * n, 60 - 8 * n, 24)) for n in range(6)])
+
+
+def test_map_of_the_reason_beats_random_order_and_its_opposite_does_not(colours, bathrooms):
+    maps = attribution.explain(colours, bathrooms, "Bathroom")
+    good, bad = (
+        attribution.curve_areas(
+            attribution.deletion_insertion(colours, bathrooms, side, "Bathroom", steps=8)
+        )
+        for side in (maps, 1 - maps)
+    )
+    for check in ("deletion_margin", "insertion_margin"):
+        assert (good[check] > 0.02).all()
+        assert (bad[check] < 0).all()
+
+
+def test_curves_begin_and_end_with_the_whole_and_the_hidden_photo(colours, bathrooms):
+    maps = attribution.explain(colours, bathrooms, "Bathroom")
+    curves = attribution.deletion_insertion(colours, bathrooms, maps, "Bathroom", steps=4)
+    table = curves.pivot_table(index="share", columns=["check", "order"], values="value")
+    for order in ("map", "random"):
+        assert table.loc[0, ("deletion", order)] == pytest.approx(
+            table.loc[1, ("insertion", order)]
+        )
+        assert table.loc[1, ("deletion", order)] == pytest.approx(
+            table.loc[0, ("insertion", order)]
+        )
+
+
+def test_empty_map_is_checked_without_a_warning(colours, bathrooms):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        empty = np.zeros(bathrooms.shape[:3], "float32")
+        curves = attribution.deletion_insertion(colours, bathrooms, empty, "Bathroom", steps=2)
+        inside = attribution.localisation(empty, np.ones_like(empty, bool))
+        alike = attribution.agreement({"empty": empty, "other": np.random.default_rng(0).random(
+            empty.shape)})  # fmt: skip
+    assert np.isfinite(curves["value"]).all()
+    assert not inside["hit"].any()
+    assert (inside["energy"] == 0).all()
+    assert alike.loc["empty", "other"] == 0
+
+
+def test_localisation_counts_peaks_and_energy_inside():
+    maps = np.zeros((2, 4, 4))
+    maps[0, 0, 0], maps[0, 3, 3] = 1.0, 1 / 3
+    maps[1, 3, 3] = 1.0
+    masks = np.zeros((2, 4, 4), bool)
+    masks[:, :2, :2] = True
+    found = attribution.localisation(maps, masks)
+    assert found["hit"].to_list() == [True, False]
+    assert found["energy"].to_list() == pytest.approx([0.75, 0])
+    assert found["area"].to_list() == [0.25, 0.25]
+    with pytest.raises(AttributionError, match="but masks of shape"):
+        attribution.localisation(maps, masks[:, :2])
+
+
+def test_random_weights_change_the_maps_and_leave_the_model_alone(colours, bathrooms):
+    weights = [np.array(tensor) for tensor in colours.get_weights()]
+    course = attribution.randomisation(colours, bathrooms, "Bathroom", stages=2)
+    assert course["layer"].to_list() == ["", "head", "conv"]
+    assert course["correlation"].iloc[0] == pytest.approx(1)
+    assert course["correlation"].iloc[-1] < 0.9
+    for before, after in zip(weights, colours.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)
+
+
+def test_agreement_is_the_mean_rank_correlation():
+    random = np.random.default_rng(0)
+    one = random.random((3, 12, 12))
+    table = attribution.agreement({"one": one, "square": one**2, "against": -one})
+    assert table.loc["one", "square"] == pytest.approx(1)
+    assert table.loc["one", "against"] == pytest.approx(-1)
+
+
+def test_trust_table_has_a_row_per_method_and_all_checks(colours, bathrooms):
+    masks = (bathrooms == RED).all(axis=-1)
+    table = attribution.trust_table(
+        colours, bathrooms, "Bathroom", methods=("cam", "saliency"), masks=masks, randomised=2,
+        groups=list("aabbcc"),
+    )  # fmt: skip
+    assert table.index.to_list() == ["cam", "saliency"]
+    assert table.loc["cam", "hit"] == 1
+    assert table.loc["cam", "energy"] > 0.6
+    assert (table["deletion_low"] <= table["deletion"]).all()
+    assert (table["deletion"] <= table["deletion_high"]).all()
+    assert table.loc["cam", "agreement"] == pytest.approx(table.loc["saliency", "agreement"])
+    assert (table["ms"] > 0).all()
+
+
+def test_numbers_of_photos_and_maps_must_fit(colours, bathrooms):
+    with pytest.raises(AttributionError, match="6 photos, but 2 maps"):
+        attribution.deletion_insertion(colours, bathrooms, np.zeros((2, 96, 96)), "Bathroom")
+
+
+@pytest.fixture(scope="module")
+def tags(tmp_path_factory, colours) -> pd.DataFrame:
+    """Pools, some with a red mark that makes them bathrooms, and bathrooms."""
+    folder = tmp_path_factory.mktemp("pools")
+    random = np.random.default_rng(0)
+    rows = []
+    for label, kind, count in (("Pool", "marked", 8), ("Pool", "plain", 12), ("Bathroom", "", 8)):
+        for number in range(count):
+            y, x = random.integers(0, 30, 2)
+            if label == "Pool":
+                squares = [(BLUE, 40 + y // 2, 40 + x // 2, 24)]
+                squares += [(RED, y, x // 2, 28)] if kind == "marked" else []
+            else:
+                squares = [(RED, y, x, 60)]
+            file = folder / f"{label}{kind}{number}.png"
+            Image.fromarray(photo(*squares)).save(file)
+            rows.append({"image_id": file.name, "path": str(file), "label": label, "kind": kind})
+    from hotelviz.scoring import predict_tags
+
+    table = pd.DataFrame(rows)
+    return table.merge(predict_tags(table, colours, progress=False), on="image_id")
+
+
+def test_detective_finds_the_mark(colours, tags):
+    found = attribution.explain_confusion(colours, tags, true="Pool", predicted="Bathroom")
+    assert found.photos["kind"].eq("marked").all()
+    assert len(found.photos) == 8
+    first = found.patterns.iloc[0]
+    assert first["suspect"]
+    assert first[["errors", "right_true", "repaired"]].to_list() == [1, 0, 1]
+    assert first["weight"] > 0.9
+    centres = found.patches[found.patches["pattern"] == 0]
+    for patch in centres.itertuples():
+        pixels = np.asarray(Image.open(patch.path))
+        assert tuple(pixels[int(patch.y * 96), int(patch.x * 96)]) == RED
+    montage = plots.pattern_montages(found)
+    assert "SUSPECTED SHORTCUT" in figure_alt(montage)
+
+
+def test_maps_of_a_confusion_speak_for_both_classes(colours, tags):
+    found = attribution.explain_confusion(colours, tags, true="Pool", predicted="Bathroom")
+    pixels, _ = attribution.read_pixels(colours, found.photos["path"])
+    for name, colour in (("predicted", RED), ("true", BLUE), ("difference", RED)):
+        on = (pixels == colour).all(axis=-1)
+        assert attribution.localisation(found.maps[name], on)["hit"].all()
+
+
+def test_pair_without_errors_is_empty_and_says_so(colours, tags):
+    found = attribution.explain_confusion(colours, tags, true="Bathroom", predicted="Pool")
+    assert len(found.photos) == len(found.patterns) == len(found.patches) == 0
+    assert found.maps["difference"].shape == (0, 96, 96)
+    text = figure_alt(plots.pattern_montages(found))
+    assert "No Bathroom is read as Pool: nothing to explain." in text
+
+
+@pytest.mark.parametrize(
+    ("true", "predicted", "message"),
+    [("Pol", "Bathroom", "did you mean 'Pool'"), ("Pool", "Pool", "two different classes")],
+)
+def test_pair_that_cannot_be_explained_is_refused(colours, tags, true, predicted, message):
+    with pytest.raises(AttributionError, match=message):
+        attribution.explain_confusion(colours, tags, true=true, predicted=predicted)
+
+
+def test_missing_column_is_named(colours, tags):
+    with pytest.raises(AttributionError, match="no column 'label'"):
+        attribution.explain_confusion(
+            colours, tags.drop(columns="label"), true="Pool", predicted="Bathroom"
+        )
+
+
+def test_error_that_cannot_be_read_is_left_out(colours, tags, tmp_path: Path):
+    lost = tags[tags["kind"] == "marked"].head(1).assign(path=str(tmp_path / "lost.png"))
+    found = attribution.explain_confusion(
+        colours, pd.concat([tags, lost]), true="Pool", predicted="Bathroom"
+    )
+    assert len(found.photos) == 8
