@@ -31,6 +31,14 @@ TAGGER_SETTINGS: dict[str, Any] = {
     "smallest_crop": 0.45,
     "rotation": 5.0,
 }
+#: What the explanations and filter pictures of the demo do with less of.
+_EXPLAINED: dict[str, Any] = {
+    "methods": ["cam", "layercam", "scorecam", "saliency"], "checked": ["cam", "gradcam"],
+    "check_photos": 24, "gallery_limit": 12,
+}  # fmt: skip
+_FILTERS: dict[str, Any] = {
+    "channels": 5, "size": 64, "steps": 40, "photos": 48, "searched": 150, "cards": 1,
+}  # fmt: skip
 _AESTHETIC: dict[str, Any] = {"head_epochs": 20, "fine_tune_learning_rate": 1e-3, "batch_size": 16}
 
 
@@ -100,6 +108,10 @@ def run_demo(
         say("training the aesthetic model, first on the public's ratings, then on colleagues'")
         train_aesthetic(1, str(folder / "public.csv"), tagger, epochs // 4)
         beside.result()
+        explained = pool.submit(
+            report, "explain_tagger", catalog=catalog, model=tagger, truth=str(folder), seed=seed,
+            **_EXPLAINED,
+        )  # fmt: skip
         shutil.rmtree(audit, ignore_errors=True)
         cleaning = pool.submit(clean)
         train_aesthetic(2, catalog, iterations[0], epochs * 3 // 2)
@@ -109,9 +121,18 @@ def run_demo(
         score_photos(read_catalog(catalog), models, scores)
         beside.result()
         others = [
+            pool.submit(
+                report,
+                "compare_filters",
+                original=tagger,
+                tuned=iterations[1],
+                catalog=catalog,
+                seed=seed,
+                **_FILTERS,
+            ),
             pool.submit(report, "score_distribution", scores=scores),
             pool.submit(report, "hotel_ranking", scores=scores, catalog=catalog),
         ]
-        for other in [*others, cleaning]:
+        for other in [*others, explained, cleaning]:
             other.result()
     return write_index(out)

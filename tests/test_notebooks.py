@@ -36,6 +36,8 @@ def test_demo_ends_in_an_index_that_links_the_reports(pages):
         "aesthetic_training_2.html",
         "cleaning_audit.html",
         "cleaning_effect.html",
+        "compare_filters.html",
+        "explain_tagger.html",
         "hotel_ranking.html",
         "score_distribution.html",
         "tagger_report.html",
@@ -137,6 +139,29 @@ def test_tagger_report_has_its_figures_and_galleries(pages):
     assert len(text) < 12_000_000
     assert not re.search(r"(?:src|href)=[\"']?https?:", text)
     assert "<script" not in text
+
+
+@pytest.mark.slow
+def test_explanation_report_has_montages_maps_and_checks(pages):
+    text = (pages / "explain_tagger.html").read_text()
+    alternatives = re.findall(r'alt="([^"]*)"', text)
+    for start in ("Patches that speak for ", "Deletion and insertion curves of cam"):
+        assert any(alternative.startswith(start) for alternative in alternatives), start
+    assert "photos with their maps by cam, layercam, scorecam, saliency" in " ".join(alternatives)
+    for column in ("deletion_low", "hit", "energy", "randomised", "agreement"):
+        assert f"<th>{column}</th>" in text
+    assert "suspected shortcuts" in text
+
+
+@pytest.mark.slow
+def test_filter_report_has_profile_channels_cards_and_outputs(pages):
+    text = (pages / "compare_filters.html").read_text()
+    alternatives = " ".join(re.findall(r'alt="([^"]*)"', text))
+    assert "Linear CKA of both models" in alternatives
+    assert "What channels look for, tagger above aesthetic_2. conv_pw_3: channels" in alternatives
+    for layer in ("conv_pw_3", "conv_pw_7", "conv_pw_11"):
+        assert f"Channel card {layer}, channel" in alternatives
+    assert "Pictures: score 1, score 10" in alternatives
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from hotelviz.attribution.grid import Grid, feature_grid
-from hotelviz.attribution.maps import cut_features, explain, read_pixels
+from hotelviz.attribution.maps import blurred, cut_features, explain, read_pixels
 from hotelviz.attribution.target import AttributionError, Target
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ _CELLS = 24
 #: much more often than in rightly recognised photos that chance would rarely do it, and blurring it
 #: sets this share of its errors right.
 _SHARE, _ERRORS, _CHANCE, _REPAIRED = 0.4, 4, 0.05, 0.5
-_BLUR = 1 / 12
 
 
 class Confusion(NamedTuple):
@@ -153,7 +152,7 @@ def explain_confusion(
     vectors = sides[0][patches["photo"], _cell(patches["y"] * size[0], grid, sides[0].shape[1]),
                        _cell(patches["x"] * size[1], grid, sides[0].shape[2])]  # fmt: skip
     patches["pattern"] = _grouped(vectors)
-    patterns = _judged(model, pixels, pair, patches, vectors, sides)
+    patterns = _judged(model, pixels, pair, patches, vectors, sides, grid)
     patches["pattern"] = patches["pattern"].map(dict(zip(patterns.index, range(len(patterns)),
                                                          strict=True)))  # fmt: skip
     patches.insert(1, "path", wrong["path"].to_numpy()[patches["photo"]])
@@ -253,6 +252,7 @@ def _judged(
     patches: pd.DataFrame,
     vectors: np.ndarray,
     sides: list[np.ndarray],
+    grid: Grid,
 ) -> pd.DataFrame:
     """Weigh each pattern, and count the photos that it occurs in."""
     from scipy.stats import fisher_exact
@@ -271,7 +271,7 @@ def _judged(
         shares = [float(occurs.mean()) if len(occurs) else np.nan for occurs in has]
         weight = float(own["weight"].sum() / patches["weight"].sum())
         chance = float(fisher_exact(counts[:2], alternative="greater").pvalue)
-        repaired = _repaired(model, pixels, own, str(pair[1]))
+        repaired = _repaired(model, pixels, own, sides[0] @ centre, least, str(pair[1]), grid)
         rows[pattern] = {
             "weight": weight,
             "patches": len(own),
@@ -289,16 +289,37 @@ def _judged(
     return table.sort_values("weight", ascending=False, kind="stable")
 
 
-def _repaired(model: keras.Model, pixels: np.ndarray, own: pd.DataFrame, true: str) -> float:
-    """Blur a pattern's patches; the share of its photos that are then predicted right."""
+def _repaired(
+    model: keras.Model,
+    pixels: np.ndarray,
+    own: pd.DataFrame,
+    likeness: np.ndarray,
+    least: float,
+    true: str,
+    grid: Grid,
+) -> float:
+    """Blur a pattern wherever it occurs; the share of its photos that are then predicted right."""
+    from scipy.ndimage import maximum_filter
+
     from hotelviz.models import describe
     from hotelviz.scoring import forward
 
+    height, width = pixels.shape[1:3]
+    apart = max(1, round(_WINDOW * height / grid.step))
     hidden = []
-    for photo, places in own.groupby("photo"):
+    for photo, found in own.groupby("photo"):
+        alike = likeness[int(photo)]  # type: ignore[call-overload]
+        y, x = np.nonzero((alike >= least) & (maximum_filter(alike, apart) == alike))
+        elsewhere = pd.DataFrame(
+            {
+                "x": (grid.start + grid.step * x) / width,
+                "y": (grid.start + grid.step * y) / height,
+            }
+        )
         changed = pixels[int(photo)].copy()  # type: ignore[call-overload]
-        for rows, columns in _windows(places, pixels.shape[1:3]):
-            changed[rows, columns] = _blurred(changed, rows, columns)
+        hidden_photo = blurred(changed)
+        for rows, columns in _windows(pd.concat([found[["x", "y"]], elsewhere]), (height, width)):
+            changed[rows, columns] = hidden_photo[rows, columns]
         hidden.append(changed)
     outputs = forward(model)(np.stack(hidden)).argmax(axis=1)
     return float((outputs == describe(model).classes.index(true)).mean())
@@ -309,10 +330,3 @@ def _windows(places: pd.DataFrame, size: tuple[int, ...]) -> Iterator[tuple[slic
     for place in places.itertuples():
         y, x = round(float(place.y) * size[0]), round(float(place.x) * size[1])  # type: ignore[arg-type]
         yield (slice(max(0, y - half), y + half + 1), slice(max(0, x - half), x + half + 1))
-
-
-def _blurred(photo: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
-    from PIL import Image, ImageFilter
-
-    blur = ImageFilter.GaussianBlur(_BLUR * photo.shape[0])
-    return np.asarray(Image.fromarray(photo).filter(blur))[rows, columns]

@@ -10,6 +10,11 @@ if TYPE_CHECKING:
     import keras
 
 
+#: How far a cell of a map is spread, as a share of the distance to the next one: in the drawn demo,
+#: half to three quarters lay more peaks on the object than none did.
+_SPREAD = 0.75
+
+
 class Grid(NamedTuple):
     """Where the cells of a feature map lie in the input.
 
@@ -131,7 +136,10 @@ def _stride_and_shift(layer: keras.layers.Layer, size: int) -> tuple[int, float]
 
 
 def place(maps: np.ndarray, grid: Grid, size: tuple[int, int]) -> np.ndarray:
-    """Enlarge maps to the size of the input, each cell where it looks, bilinearly between.
+    """Enlarge maps to the size of the input, each cell where it looks, smoothly between.
+
+    Bilinear interpolation alone would put every peak at the centre of a cell. A cell speaks for
+    its surroundings: it is spread by three quarters of the distance to the next one.
 
     Parameters
     ----------
@@ -149,8 +157,8 @@ def place(maps: np.ndarray, grid: Grid, size: tuple[int, int]) -> np.ndarray:
 
     Examples
     --------
-    >>> place(np.array([[[0.0, 1.0]]]), Grid(step=2, start=1), (1, 4))[0, 0]
-    array([0. , 0. , 0.5, 1. ], dtype=float32)
+    >>> place(np.array([[[0.0, 1.0, 0.0]]]), Grid(step=4, start=2), (1, 12))[0, 0, 4:9].round(2)
+    array([0.4 , 0.45, 0.47, 0.45, 0.41], dtype=float32)
     """
     rows, columns = (
         _weights(count, pixels, grid) for count, pixels in zip(maps.shape[1:], size, strict=True)
@@ -160,5 +168,8 @@ def place(maps: np.ndarray, grid: Grid, size: tuple[int, int]) -> np.ndarray:
 
 def _weights(cells: int, pixels: int, grid: Grid) -> np.ndarray:
     """Give the matrix that interpolates `cells` values at `pixels` places; edges are held."""
+    from scipy.ndimage import gaussian_filter1d
+
     at = ((np.arange(pixels) - grid.start) / grid.step).clip(0, cells - 1)
-    return np.maximum(0, 1 - np.abs(at[:, None] - np.arange(cells))).astype("float32")
+    linear = np.maximum(0, 1 - np.abs(at[:, None] - np.arange(cells)))
+    return np.asarray(gaussian_filter1d(linear, _SPREAD * grid.step, axis=0), "float32")

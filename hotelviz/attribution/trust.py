@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from hotelviz.attribution.maps import QUICK_METHODS, explain
+from hotelviz.attribution.maps import QUICK_METHODS, blurred, explain
 from hotelviz.attribution.target import AttributionError, Target, resolve, target_weights
 from hotelviz.metrics import bootstrap_interval
 
 if TYPE_CHECKING:
     import keras
 
-#: Side of the tiles that are hidden, as a share of the photo's, and the blur that hides them.
-_TILE, _BLUR = 1 / 14, 1 / 12
+#: Side of the tiles that are hidden, as a share of the photo's.
+_TILE = 1 / 14
 #: Rank correlations are computed on maps of at most so many pixels a side.
 _COARSE = 28
 
@@ -96,7 +96,7 @@ def deletion_insertion(
     shares = np.linspace(0, 1, steps + 1)
     parts = []
     for number, photo in enumerate(pixels):
-        hidden = _blurred(photo)
+        hidden = blurred(photo)
         importance = _tile_means(maps[number], rows, columns, tiles)
         # Ties, such as all of an empty map, are in random order too.
         orders = {
@@ -119,13 +119,6 @@ def deletion_insertion(
     )
     values = np.array(parts, "float64").reshape(-1)
     return pd.DataFrame({"value": values}, index=index).reset_index()
-
-
-def _blurred(photo: np.ndarray) -> np.ndarray:
-    from PIL import Image, ImageFilter
-
-    image = Image.fromarray(photo)
-    return np.asarray(image.filter(ImageFilter.GaussianBlur(_BLUR * photo.shape[0])))
 
 
 def _tile_means(

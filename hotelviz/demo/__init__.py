@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 #: Changes whenever the drawings do, so that an older folder is drawn anew.
-_VERSION = 8
+_VERSION = 5
 
 #: How often a hotel has a photo of each area; some areas are missing in some hotels.
 _PHOTOS_OF = {

@@ -406,9 +406,9 @@ def reception(scene: Scene, random: Random, style: Style, *, rails: bool) -> Non
 
 
 def restaurant(scene: Scene, random: Random, style: Style, *, rails: bool) -> None:
-    """Paint round tables laid with cloths, plates and glasses, with chairs and hanging lamps."""
+    """Paint round tables laid with cloths, plates and glasses, with chairs."""
     width, depth = random.uniform(5.5, 7.0), random.uniform(5.0, 6.5)
-    height = _room(scene, random, style, width, depth)
+    _room(scene, random, style, width, depth)
     cloth = WHITE if random.random() < 0.7 else shade(style.fabric, 1.2)
     shift = random.uniform(-0.4, 0.4)
     for z in np.arange(1.9, depth - 0.8, random.uniform(1.5, 1.9)):
@@ -416,7 +416,6 @@ def restaurant(scene: Scene, random: Random, style: Style, *, rails: bool) -> No
             if random.random() < 0.12:
                 continue
             _table(scene, random, style, float(x + shift), float(z), cloth)
-            _hanging_lamp(scene, style, float(x + shift), float(z), height)
     _clutter(scene, random, style, width, depth)
     if rails:
         _rails(scene, random.uniform(-1, 1), 1.0)
@@ -439,12 +438,6 @@ def _table(scene: Scene, random: Random, style: Style, x: float, z: float, cloth
     scene.cylinder((x, z + 0.12), (0.76, 0.96), 0.04, GLASS, mark="object", nearer=0.4)
     if random.random() < 0.5:
         scene.cylinder((x + 0.12, z), (0.76, 0.9), 0.03, style.accent, mark="object", nearer=0.45)
-
-
-def _hanging_lamp(scene: Scene, style: Style, x: float, z: float, height: float) -> None:
-    scene.tube([(x, 1.75, z), (x, height, z)], 0.015, shade(CHROME, 0.5), mark="object")
-    scene.cylinder((x, z), (1.5, 1.78), 0.22, style.accent, top=0.07, mark="object")
-    scene.cylinder((x, z), (1.47, 1.51), 0.2, LAMP, mark="object", nearer=0.05)
 
 
 def exterior(scene: Scene, random: Random, style: Style, *, rails: bool) -> None:
