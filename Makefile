@@ -7,11 +7,12 @@ STAMP  := $(VENV)/.installed-from-lock
 .PHONY: demo test lint lab lock clean
 .DEFAULT_GOAL := demo
 
-# uv installs in seconds where it is there; venv and pip are everywhere.
+# uv installs in seconds where it is there; venv and pip are everywhere. Compiled once here, or each
+# kernel of a report would compile TensorFlow again where Python may not keep what it compiled.
 $(STAMP): requirements.lock pyproject.toml
 	@set -e; if command -v uv >/dev/null 2>&1; then \
 	  test -x $(BIN)/python || uv venv --python $(PYTHON) $(VENV); \
-	  uv pip sync --python $(BIN)/python --require-hashes requirements.lock; \
+	  uv pip sync --python $(BIN)/python --require-hashes --compile-bytecode requirements.lock; \
 	  uv pip install --python $(BIN)/python --no-deps --no-build-isolation --editable .; \
 	else \
 	  test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); \
