@@ -33,11 +33,12 @@ TAGGER_SETTINGS: dict[str, Any] = {
 }
 #: What the explanations and filter pictures of the demo do with less of.
 _EXPLAINED: dict[str, Any] = {
-    "methods": ["cam", "layercam", "scorecam", "saliency"], "checked": ["cam", "gradcam"],
-    "check_photos": 24, "gallery_limit": 12,
+    "methods": ["cam", "layercam", "saliency"], "checked": ["cam", "gradcam"],
+    "check_photos": 20, "gallery_limit": 12,
 }  # fmt: skip
 _FILTERS: dict[str, Any] = {
-    "channels": 5, "size": 64, "steps": 40, "photos": 48, "searched": 150, "cards": 1,
+    "layers": ["conv_pw_3", "conv_pw_11"], "channels": 5, "size": 64, "steps": 40, "photos": 48,
+    "searched": 150, "cards": 1,
 }  # fmt: skip
 _AESTHETIC: dict[str, Any] = {"head_epochs": 20, "fine_tune_learning_rate": 1e-3, "batch_size": 16}
 
@@ -105,31 +106,27 @@ def run_demo(
     with ThreadPoolExecutor(2) as pool:
         tags = str(folder / "tags.parquet")
         beside = pool.submit(report, "tagger_report", catalog=catalog, model=tagger, tags_out=tags)
-        say("training the aesthetic model, first on the public's ratings, then on colleagues'")
-        train_aesthetic(1, str(folder / "public.csv"), tagger, epochs // 4)
-        beside.result()
         explained = pool.submit(
             report, "explain_tagger", catalog=catalog, model=tagger, truth=str(folder), seed=seed,
             **_EXPLAINED,
         )  # fmt: skip
+        say("training the aesthetic model, first on the public's ratings, then on colleagues'")
+        train_aesthetic(1, str(folder / "public.csv"), tagger, epochs // 4)
+        beside.result()
         shutil.rmtree(audit, ignore_errors=True)
         cleaning = pool.submit(clean)
         train_aesthetic(2, catalog, iterations[0], epochs * 3 // 2)
-        beside = pool.submit(report, "aesthetic_report", catalog=catalog, models=iterations)
+        others = [
+            pool.submit(
+                report, "compare_filters", original=tagger, tuned=iterations[1], catalog=catalog,
+                seed=seed, **_FILTERS,
+            ),
+            pool.submit(report, "aesthetic_report", catalog=catalog, models=iterations),
+        ]  # fmt: skip
         shutil.rmtree(scores, ignore_errors=True)
         models = [load_model(file) for file in (iterations[1], tagger)]
         score_photos(read_catalog(catalog), models, scores)
-        beside.result()
-        others = [
-            pool.submit(
-                report,
-                "compare_filters",
-                original=tagger,
-                tuned=iterations[1],
-                catalog=catalog,
-                seed=seed,
-                **_FILTERS,
-            ),
+        others += [
             pool.submit(report, "score_distribution", scores=scores),
             pool.submit(report, "hotel_ranking", scores=scores, catalog=catalog),
         ]

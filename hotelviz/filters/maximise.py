@@ -43,6 +43,8 @@ _BETA1, _BETA2, _FAINT = 0.9, 0.999, 0.2
 _NOISE = 0.01
 #: Pictures that are drawn together; it bounds the memory.
 _TOGETHER = 16
+#: Half a picture of at least so many pixels a side is drawn first.
+_WORTH_HALF = 48
 
 
 class FilterError(ValueError):
@@ -264,8 +266,11 @@ def _maximised(
 
     from hotelviz.models import compiled
 
-    half = max(32, size // 2)
-    stages = [(half, steps // 2), (size, steps - steps // 2)] if half < size else [(size, steps)]
+    half = size // 2
+    # Of a small picture half the size saves less time than compiling for it takes.
+    stages = (
+        [(half, steps // 2), (size, steps - steps // 2)] if half >= _WORTH_HALF else [(size, steps)]
+    )
     chosen = tf.constant(list(channels), tf.int32)
     spectrum = np.stack([_noise(size, (seed, channel)) for channel in channels])
     state = [tf.constant(spectrum), tf.zeros_like(spectrum), tf.zeros_like(spectrum)]

@@ -25,7 +25,7 @@ from hotelviz.plots.scores import (
     score_distribution,
     shares_between,
 )
-from hotelviz.plots.style import new_figure, save_figure
+from hotelviz.plots.style import figure_png, new_figure, save_figure
 from hotelviz.plots.tags import (
     ConfusionMatrixDisplay,
     class_counts,
@@ -42,6 +42,7 @@ __all__ = [
     "confusion_sheet",
     "deletion_curves",
     "depth_profile",
+    "figure_png",
     "filter_comparison",
     "issue_counts",
     "map_sheet",

@@ -70,3 +70,12 @@ def save_figure(figure: Figure, path: str | os.PathLike[str]) -> tuple[Path, Pat
         with atomic_path(file) as temporary:
             figure.savefig(temporary, format=file.suffix[1:], dpi=300, bbox_inches="tight")
     return files
+
+
+def figure_png(figure: Figure) -> bytes:
+    """Give a figure as the bytes of a PNG file, at the size that a screen shows it."""
+    import io
+
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=100, bbox_inches="tight")
+    return file.getvalue()
