@@ -31,7 +31,7 @@ KINDS = ("exposure", "blur", "noise", "jpeg", "tilt", "cast")
 #: The mean score of an undistorted photo, and what each level takes from it.
 BEST, STEP = 9.0, 1.5
 TECHNICAL_SETTINGS = {"fine_tune_epochs": 5, "fine_tune_learning_rate": 2e-4, "dropout": 0.3}
-RATINGS_SETTINGS = {"fine_tune_epochs": 8, "fine_tune_learning_rate": 5e-5, "dropout": 0.5}
+RATINGS_SETTINGS = {"fine_tune_epochs": 20, "fine_tune_learning_rate": 1e-4, "dropout": 0.5}
 
 
 def ava(*, short: bool) -> None:  # noqa: ARG001
