@@ -78,10 +78,12 @@ def change_text(row: pd.Series) -> str:
     >>> change_text(pd.Series({"channel": 12, "weight_change": 0.25, "correlation": 0.4}))
     '12: r 0.40'
     """
+    # A row of numbers alone is a row of floats.
+    channel = int(row["channel"])
     if "correlation" in row and not pd.isna(row["correlation"]):
-        return f"{row['channel']}: r {row['correlation']:.2f}"
+        return f"{channel}: r {row['correlation']:.2f}"
     change = row["weight_change"]
-    return f"{row['channel']}" if pd.isna(change) else f"{row['channel']}: w {change:.0%}"
+    return f"{channel}" if pd.isna(change) else f"{channel}: w {change:.0%}"
 
 
 def depth_profile(profile: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
