@@ -242,7 +242,10 @@ def _stop_and_slow(val: Photos, patience: int) -> list[callbacks.Callback]:
 
 
 def _cosine(settings: Mapping[str, Any]) -> callbacks.Callback:
-    """Slow down evenly: validation is too unsteady to judge a network that starts from nothing."""
+    """Slow down evenly, where nothing can be judged by.
+
+    Validation is too unsteady to judge a network that starts from nothing, and there may be none.
+    """
     epochs, first = settings["fine_tune_epochs"], settings["fine_tune_learning_rate"]
     return callbacks.LearningRateScheduler(
         lambda epoch: float(first * (1 + np.cos(np.pi * epoch / epochs)) / 2)
@@ -397,13 +400,11 @@ def _fit_all(
                 log,
                 best,
                 *(
-                    [
-                        _WarmUp(settings["fine_tune_learning_rate"], steps),
-                        *_stop_and_slow(val, settings["patience"]),
-                    ]
-                    if pretrained
+                    _stop_and_slow(val, settings["patience"])
+                    if pretrained and len(val.pixels)
                     else [_cosine(settings)]
                 ),
+                *([_WarmUp(settings["fine_tune_learning_rate"], steps)] if pretrained else []),
                 backup,
                 callbacks.LambdaCallback(on_epoch_end=lambda *_: bar.update()),
             ],
