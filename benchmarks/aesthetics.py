@@ -31,7 +31,9 @@ KINDS = ("exposure", "blur", "noise", "jpeg", "tilt", "cast")
 #: The mean score of an undistorted photo, and what each level takes from it.
 BEST, STEP = 9.0, 1.5
 TECHNICAL_SETTINGS = {"fine_tune_epochs": 8, "fine_tune_learning_rate": 2e-4, "dropout": 0.3}
-RATINGS_SETTINGS = {"fine_tune_epochs": 20, "fine_tune_learning_rate": 1e-4, "dropout": 0.5}
+#: What makes a photo attractive is partly in details that 224 pixels lose.
+RATINGS_SIZE = 320
+RATINGS_SETTINGS = {"fine_tune_epochs": 8, "fine_tune_learning_rate": 1e-4, "dropout": 0.5}
 
 
 def ava(*, short: bool) -> None:  # noqa: ARG001
@@ -151,15 +153,19 @@ def distortions(*, short: bool) -> None:
     )  # fmt: skip
 
 
-def nima(task: str):
-    """Adopt one of idealo's published models."""
+def nima(task: str, size: int | None = None):
+    """Adopt one of idealo's published models; with another input size, photos are smoothed."""
+    import keras
+
     from hotelviz.models import Preprocessing, adopt
 
-    return adopt(
-        SHARED / "keras" / "nima" / f"mobilenet_{task}.keras",
-        task=task,
-        preprocessing=Preprocessing(224, 224, "nearest"),
-    )
+    file = SHARED / "keras" / "nima" / f"mobilenet_{task}.keras"
+    if size is None:
+        return adopt(file, task=task, preprocessing=Preprocessing(224, 224, "nearest"))
+    published = keras.saving.load_model(file, compile=False, safe_mode=True)
+    sized = keras.models.clone_model(published, input_tensors=keras.Input((size, size, 3)))
+    sized.set_weights(published.get_weights())
+    return adopt(sized, task=task, preprocessing=Preprocessing(size, size), name=file.name)
 
 
 def ratings(*, short: bool) -> None:
@@ -189,7 +195,8 @@ def ratings(*, short: bool) -> None:
         started = time.perf_counter()
         fold = photos.assign(split="train")
         fold.loc[tested, "split"] = "test"
-        for name, start in zip(names[1:], ({"parent": published}, {}), strict=True):
+        starts = ({"parent": nima("aesthetic", RATINGS_SIZE)}, {"input_size": RATINGS_SIZE})
+        for name, start in zip(names[1:], starts, strict=True):
             model = train_aesthetic(
                 fold, progress=False,
                 **{**RATINGS_SETTINGS, **start, **({"fine_tune_epochs": 1} if short else {})},
@@ -197,7 +204,11 @@ def ratings(*, short: bool) -> None:
             guesses = predict_scores(fold.loc[tested], model, progress=False)
             predictions[name][tested] = guesses[shares].to_numpy()
         done[tested] = True
-        print(f"fold {number}: {time.perf_counter() - started:.0f} s", flush=True)
+        table = metrics.compare_scores(
+            photos[done], {name: values[done] for name, values in predictions.items()}
+        ).loc[["LCC", "SRCC"], list(names)]
+        print(f"up to fold {number}: {time.perf_counter() - started:.0f} s", flush=True)
+        print(table.round(3).to_string(), flush=True)
         if short:
             break
     judged = photos[done]

@@ -453,13 +453,20 @@ def _of_pixels(
     weights = resolve(weights, logits)
     random = np.random.default_rng(seed)
     spread = np.ptp(clear, axis=(1, 2, 3), keepdims=True) * _NOISE
+    shape = (max(1, copies), *clear.shape[1:])
+    noises = random.standard_normal(shape, "float32") if copies else np.zeros(shape, "float32")
     total = np.zeros_like(clear)
-    for _ in range(max(1, copies)):
-        noise = random.standard_normal(clear.shape[1:], "float32") if copies else 0.0
-        total += Saliency(network)(
-            lambda outputs: differentiable_value(weights, outputs), clear + spread * noise,
+    # Copies of a single photo go through the network together.
+    together = max(1, _COPIES // len(pixels))
+    for start in range(0, len(noises), together):
+        some = noises[start : start + together]
+        seen = (clear + spread * some[:, None]).reshape(-1, *clear.shape[1:])
+        wanted = np.tile(weights, (len(some), 1, 1))
+        slopes = Saliency(network)(
+            lambda outputs, wanted=wanted: differentiable_value(wanted, outputs), seen,
             keepdims=True, gradient_modifier=None, normalize_map=False,
         )  # fmt: skip
+        total += np.asarray(slopes).reshape(len(some), *clear.shape).sum(axis=0)
     maps = np.abs(total).max(axis=-1)
     cap = np.percentile(maps, _CAP, axis=(1, 2), keepdims=True)
     # A map that is nearly everywhere zero keeps its few peaks.
