@@ -212,6 +212,8 @@ def ratings(*, short: bool) -> None:
         if short:
             break
     judged = photos[done]
+    # What the two starting points know together.
+    predictions["both tuned, averaged"] = (predictions[names[1]] + predictions[names[2]]) / 2
     table = metrics.compare_scores(
         judged, {name: values[done] for name, values in predictions.items()},
         groups=judged["hotel_id"],
@@ -219,7 +221,7 @@ def ratings(*, short: bool) -> None:
     print(f"{len(judged)} photos of {judged['hotel_id'].nunique()} hotels, 3 stand-in raters each")
     print(metrics.TALK.join(table.round(3), how="right").to_string())
     for metric, least in (("LCC", 0.70), ("SRCC", 0.70)):
-        for name in names[1:]:
+        for name in list(predictions)[1:]:
             results.append(
                 (
                     f"ratings, {metric}, {name}",

@@ -193,19 +193,27 @@ def test_every_notebook_is_executed_by_a_test(pages):
 
 
 @pytest.mark.slow
-def test_plain_papermill_runs_a_report_too(pages, tmp_path):
+def test_plain_papermill_runs_a_report_too_and_exports_its_figures(pages, tmp_path):
     papermill.execute_notebook(
-        str(notebook_directory() / "tagger_report.ipynb"),
+        str(notebook_directory() / "explain_tagger.ipynb"),
         str(tmp_path / "out.ipynb"),
         parameters={
             "catalog": str(pages / "demo" / "catalog.csv"),
             "model": str(pages / "demo" / "tagger.keras"),
             "split": "val",
+            "pairs": 1,
             "gallery_limit": 4,
+            "methods": ["cam"],
+            "checked": ["cam"],
+            "check_photos": 4,
+            "export": str(tmp_path / "figures"),
         },
         progress_bar=False,
     )
     assert (tmp_path / "out.ipynb").is_file()
+    files = {file.name for file in (tmp_path / "figures").iterdir()}
+    assert {"methods.png", "methods.svg", "deletion_insertion.png"} <= files
+    assert any(name.startswith("patterns ") for name in files)
 
 
 @pytest.mark.slow
