@@ -96,9 +96,10 @@ def train_tagger(
         Share of the target probability that is spread over all classes, 0 to 1.
     patience
         Epochs without a better validation loss until phase two ends (phase one: twice as many);
-        half of them lower the learning rate to a third. With ``weights=None`` all epochs are run.
-        The weights of the epoch with the best validation loss are kept; without validation
-        photos, those of the last.
+        half of them lower the learning rate to a third. With ``weights=None``, and without
+        validation photos, all epochs of phase two are run and its rate falls along a cosine. The
+        weights of the epoch with the best validation loss are kept; without validation photos,
+        those of the last.
     seed
         For weights, order and augmentation.
     checkpoint_dir
