@@ -61,7 +61,8 @@ def run_demo(
     seed
         Of the drawings and the training.
     epochs
-        Most epochs of the tagger's training; the aesthetic models have fewer.
+        Most epochs of the tagger's training and of the second aesthetic iteration; the first has
+        a quarter.
     say
         Is told what is being done.
 
