@@ -34,8 +34,7 @@ TAGGER_SETTINGS: dict[str, Any] = {
 #: What the explanations and filter pictures of the demo do with less of.
 _EXPLAINED: dict[str, Any] = {
     "methods": ["cam", "layercam", "saliency"], "checked": ["cam", "gradcam"],
-    "check_photos": 20,
-    "pairs": 2, "gallery_limit": 12,
+    "check_photos": 20, "pairs": 2, "gallery_limit": 12,
 }  # fmt: skip
 _FILTERS: dict[str, Any] = {
     "layers": ["conv_pw_3", "conv_pw_11"], "channels": 4, "size": 64, "steps": 24, "photos": 32,
