@@ -1,0 +1,124 @@
+"""A real Chromium: pages that fail on console errors, requests to outside, and axe's findings."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+#: The widths and themes at which pages are looked at.
+WIDTHS, THEMES = (360, 1200, 2560), ("light", "dark")
+_FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--enable-precise-memory-info",
+]  # fmt: skip
+_LOCAL = re.compile(r"(data|blob|file|about):|(https?|wss?)://(127\.0\.0\.1|localhost)[:/]")
+_AXE = "axe-core@4.10.3"
+
+
+def _without(what: str) -> None:
+    """Skip, unless this run is one that has to have everything."""
+    if os.environ.get("HOTELVIZ_REQUIRE_BROWSER"):
+        pytest.fail(what)
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A headless Chromium of the system; closed with the file, as its event loop stays running."""
+    path = os.environ.get("CHROMIUM") or next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
+    if path is None:
+        _without("no Chromium here: install the system's package `chromium`, or set $CHROMIUM")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
+    """Open pages; at the end none of them may have logged an error or asked the outside."""
+    contexts, faults = [], []
+
+    def open_(
+        address: str = "about:blank", *, width: int = 1200, height: int = 900,
+        theme: str = "light", allowed: str = "", **settings: Any,
+    ) -> Page:  # fmt: skip
+        context = chromium.new_context(
+            viewport={"width": width, "height": height}, color_scheme=theme, **settings
+        )
+        context.set_default_timeout(30_000)
+        contexts.append(context)
+        page = context.new_page()
+
+        def said(message: Any) -> None:
+            if message.type == "error" and not (allowed and re.search(allowed, message.text)):
+                faults.append(f"console: {message.text}")
+
+        def asked(request: Any) -> None:
+            if not _LOCAL.match(request.url):
+                faults.append(f"request: {request.url}")
+
+        page.on("console", said)
+        page.on("pageerror", lambda error: faults.append(f"script: {error}"))
+        context.on("request", asked)
+        if address != "about:blank":
+            page.goto(address)
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert faults == []
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[str]]:
+    """Give a function that lists the serious faults in accessibility that axe-core finds."""
+    npm = shutil.which("npm")
+    if npm is None:
+        _without("no npm here, with which the tests fetch axe-core")
+    folder = tmp_path_factory.mktemp("axe")
+    done = subprocess.run(
+        [str(npm), "pack", "--silent", _AXE], cwd=folder, capture_output=True, text=True, timeout=120
+    )
+    if done.returncode:
+        _without(f"npm could not fetch {_AXE}: {done.stderr.strip()[-300:]}")
+    archive = next(folder.glob("*.tgz"))
+    shutil.unpack_archive(archive, folder, "gztar", filter="data")
+    script = (folder / "package" / "axe.min.js").read_text(encoding="utf-8")
+
+    def check(page: Page, within: str = "body") -> list[str]:
+        page.evaluate(script)
+        found = page.evaluate("where => axe.run(where, {resultTypes: ['violations']})", within)
+        return [
+            f"{one['id']}: {one['help']}: {node['html'][:200]}: {node['failureSummary'][:300]}"
+            for one in found["violations"]
+            if one["impact"] in {"serious", "critical"}
+            for node in one["nodes"]
+        ]
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where screenshots go: $HOTELVIZ_SHOTS keeps them."""
+    kept = os.environ.get("HOTELVIZ_SHOTS")
+    folder = Path(kept) if kept else tmp_path_factory.mktemp("shots")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
