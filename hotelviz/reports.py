@@ -2,7 +2,7 @@
 
 A notebook is a function: its cell tagged ``parameters`` is the signature. `run_report` checks the
 arguments before anything runs, executes the notebook in a fresh kernel of the running interpreter,
-and writes one HTML page with everything inside: no script, no request to anywhere.
+and writes one HTML page: no request to anywhere, and no script but the gallery's.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import datetime
 import html
 import json
 import os
+import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
@@ -26,7 +27,8 @@ from nbformat import NotebookNode
 
 import hotelviz
 from hotelviz.catalog import nearest
-from hotelviz.files import atomic_path
+from hotelviz.gallery import page as pages
+from hotelviz.gallery.component import FILES_MIME, REPORT
 
 __all__ = [
     "Headline",
@@ -40,8 +42,6 @@ __all__ = [
 _TEMPLATES = Path(__file__).parent / "templates"
 _HEADLINE = "application/vnd.hotelviz.headline+json"
 _WIDGET = "application/vnd.jupyter.widget-view+json"
-#: Nothing may be fetched, and no script may run.
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
 class ReportError(ValueError):
@@ -288,8 +288,9 @@ def run_report(
             # In a thread of its own the client of the kernel has made an event loop.
             if threading.current_thread() is not threading.main_thread():
                 ensure_event_loop().close()
-        page = _to_html(nbformat.read(executed, as_version=4), source.stem)
-    _write(out, page)
+        files = Path(folder) / "files"
+        page = _to_html(nbformat.read(executed, as_version=4), source.stem, out, files)
+        _write(out, page, files)
     return out
 
 
@@ -307,6 +308,7 @@ class _KernelEnvironment:
         wanted = {
             "MPLBACKEND": "module://matplotlib_inline.backend_inline",
             "TF_CPP_MIN_LOG_LEVEL": "3",
+            REPORT: "1",
         }
         with self._lock:
             self._running += 1
@@ -333,10 +335,9 @@ def _indented(text: str) -> str:
     return "\n".join(f"    {line}" for line in text.splitlines())
 
 
-def _write(out: Path, page: str) -> None:
+def _write(out: Path, page: str, files: Path | None = None) -> None:
     try:
-        with atomic_path(out) as temporary:
-            temporary.write_text(page, encoding="utf-8")
+        pages.write_page(out, page, files)
     except OSError as error:
         raise ReportError(f"{out}: cannot be written: {error.strerror or error}") from error
 
@@ -350,8 +351,8 @@ def _title(notebook: NotebookNode) -> str:
     return ""
 
 
-def _to_html(notebook: NotebookNode, name: str) -> str:
-    """Convert an executed notebook to the page."""
+def _to_html(notebook: NotebookNode, name: str, out: Path, files: Path) -> str:
+    """Convert an executed notebook to the page; photos that lie in folders move to `files`."""
     from nbconvert import HTMLExporter
 
     arguments: list[tuple[str, str]] = []
@@ -380,6 +381,8 @@ def _to_html(notebook: NotebookNode, name: str) -> str:
             data = output.get("data", {})
             if _HEADLINE in data:
                 headlines.append(data.pop(_HEADLINE))
+            if FILES_MIME in data:
+                _collect(Path(data.pop(FILES_MIME)["folder"]), files)
             for kind in ("image/png", "image/jpeg"):
                 if kind in data:
                     output.metadata.setdefault(kind, {}).setdefault("alt", heading)
@@ -396,8 +399,8 @@ def _to_html(notebook: NotebookNode, name: str) -> str:
                 "name": name,
                 "date": _now(),
                 "version": hotelviz.__version__,
-                "policy": _POLICY,
-                "style": (_TEMPLATES / "page.css").read_text(encoding="utf-8"),
+                "head": pages.head(out),
+                "script": pages.script(),
                 "arguments": arguments,
                 "headlines": headlines,
                 "contents": contents,
@@ -405,6 +408,14 @@ def _to_html(notebook: NotebookNode, name: str) -> str:
         },
     )
     return page
+
+
+def _collect(folder: Path, files: Path) -> None:
+    """Take the photos that a gallery left for the page."""
+    files.mkdir(exist_ok=True)
+    for one in folder.iterdir():
+        shutil.move(one, files / one.name)
+    folder.rmdir()
 
 
 def _is_progress(output: NotebookNode) -> bool:
@@ -475,14 +486,11 @@ def write_index(directory: str | os.PathLike[str]) -> Path:
             f'<li><a href="{quote(file.name)}"><h2>{html.escape(meta["report"])}</h2></a>{figures}'
             f"<p class=quiet>{html.escape(meta.get('date', ''))}</p></li>"
         )
-    style = (_TEMPLATES / "page.css").read_text(encoding="utf-8")
     body = f"<ul class=reports>{''.join(cards)}</ul>" if cards else "<p>No reports yet.</p>"
     _write(
         directory / "index.html",
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{html.escape(_POLICY)}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>hotelviz reports</title><style>{style}</style></head>"
+        f"{pages.head(directory / 'index.html')}<title>hotelviz reports</title></head>"
         f"<body><main><header><h1>hotelviz reports</h1><p class=quiet>{_now()}</p></header>"
         f"{body}</main></body></html>\n",
     )

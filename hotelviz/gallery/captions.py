@@ -1,0 +1,165 @@
+"""What stands under a photo, and which photos are worth a look."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+__all__ = ["issue_caption", "mistakes", "rank_caption", "score_caption", "tag_caption"]
+
+
+def tag_caption(row: pd.Series) -> str:
+    """Say what was predicted and how sure the model was, as in the talk.
+
+    Parameters
+    ----------
+    row
+        With ``predicted``, ``p_<class>`` and, if known, ``label``.
+
+    Returns
+    -------
+    str
+        ``predicted Reception 0.94, true Bathroom 0.06``; without the second half where the
+        prediction is right or the truth is unknown.
+
+    Examples
+    --------
+    >>> tag_caption(pd.Series({"predicted": "Reception", "label": "Bathroom",
+    ...                        "p_Reception": 0.94, "p_Bathroom": 0.06}))
+    'predicted Reception 0.94, true Bathroom 0.06'
+    """
+    predicted, label = row["predicted"], row.get("label")
+    if pd.isna(predicted):
+        return f"not predicted: {row.get('problem') or 'unreadable'}"
+    text = f"predicted {predicted} {row[f'p_{predicted}']:.2f}".replace("_", " ")
+    if label is None or pd.isna(label) or label == predicted:
+        return text
+    share = row.get(f"p_{label}")
+    probability = "" if share is None else f" {share:.2f}"
+    return f"{text}, true {label}{probability}".replace("_", " ")
+
+
+def score_caption(row: pd.Series) -> str:
+    """Say which score was predicted and how people rated the photo, as in the talk.
+
+    Parameters
+    ----------
+    row
+        With ``score``, and if known ``score_std``, ``rated_mean`` and ``rated_std``.
+
+    Returns
+    -------
+    str
+        ``predicted (6.151 / 1.334), rated (6.000 / 1.100)``: mean and standard deviation.
+
+    Examples
+    --------
+    >>> score_caption(pd.Series({"score": 6.0942, "rated_mean": 6.5, "rated_std": 1.25}))
+    'predicted 6.094, rated (6.500 / 1.250)'
+    """
+    if pd.isna(row["score"]):
+        return f"not scored: {row.get('problem') or 'unreadable'}"
+    std = row.get("score_std")
+    text = (
+        f"predicted {row['score']:.3f}"
+        if std is None or pd.isna(std)
+        else f"predicted ({row['score']:.3f} / {std:.3f})"
+    )
+    rated = row.get("rated_mean")
+    if rated is not None and not pd.isna(rated):
+        text += f", rated ({rated:.3f} / {row['rated_std']:.3f})"
+    return text
+
+
+def rank_caption(row: pd.Series) -> str:
+    """Say where a photo stands and why.
+
+    Parameters
+    ----------
+    row
+        A row of `hotelviz.ranking.rank_hotel_photos`.
+
+    Returns
+    -------
+    str
+        ``predicted: 6.094; rank 1/12 (today 7); Bedroom 0.93; best Bedroom``.
+
+    Examples
+    --------
+    >>> rank_caption(pd.Series({"score": 6.0942, "rank": 1, "photos": 12, "position": 7,
+    ...                         "area": "Bedroom", "confidence": 0.93, "reason": "best Bedroom"}))
+    'predicted: 6.094; rank 1/12 (today 7); Bedroom 0.93; best Bedroom'
+    """
+    parts = [f"predicted: {row['score']:.3f}", f"rank {row['rank']}/{row['photos']}"]
+    if not pd.isna(row.get("position")):
+        parts[-1] += f" (today {row['position']})"
+    if not pd.isna(row.get("area")):
+        sure = "" if row.get("trusted", True) else ", not sure enough for a slot"
+        parts.append(f"{str(row['area']).replace('_', ' ')} {row['confidence']:.2f}{sure}")
+    return "; ".join([*parts, row["reason"]])
+
+
+def issue_caption(row: pd.Series) -> str:
+    """Say what is wrong with a photo.
+
+    Parameters
+    ----------
+    row
+        ``issue`` and ``detail`` of `hotelviz.audit.find_issues`, and, if known, ``label``,
+        ``hotel_id``, ``width`` and ``height``.
+
+    Returns
+    -------
+    str
+        ``dark: 95 % is darker than 20%; labelled Pool``.
+
+    Examples
+    --------
+    >>> issue_caption(pd.Series({"issue": "near_duplicate", "detail": "copy of a.jpg",
+    ...                          "label": "Pool", "hotel_id": "h1", "width": 40, "height": 30}))
+    'copy of a.jpg; labelled Pool; hotel h1; 40 x 30'
+    """
+    copy = str(row["issue"]).endswith("duplicate")
+    parts = [row["detail"] if copy else f"{row['issue']}: {row['detail']}".replace("_", " ")]
+    label = row.get("label")
+    if label is not None and not pd.isna(label) and row["issue"] != "label_error":
+        parts.append(f"labelled {str(label).replace('_', ' ')}")
+    if copy:
+        parts.append(f"hotel {row['hotel_id']}")
+        if not pd.isna(row.get("width")):
+            parts.append(f"{row['width']:.0f} x {row['height']:.0f}")
+    return "; ".join(parts)
+
+
+def mistakes(tags: pd.DataFrame) -> pd.DataFrame:
+    """Select the wrong predictions, the most frequent confusion and the surest error first.
+
+    Parameters
+    ----------
+    tags
+        With ``label``, ``predicted`` and ``p_<class>``. Photos without label or prediction are
+        no mistakes.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The rows with two more columns: ``pair``, such as ``Pool read as Bathroom``, and
+        ``confidence``, the probability of the wrong class.
+
+    Examples
+    --------
+    >>> tags = pd.DataFrame({"label": ["a", "a", "b"], "predicted": ["b", "a", "b"],
+    ...                      "p_a": [0.2, 0.9, 0.1], "p_b": [0.8, 0.1, 0.9]})
+    >>> mistakes(tags)["pair"].to_list()
+    ['a read as b']
+    """
+    wrong = tags[
+        tags["label"].notna() & tags["predicted"].notna() & (tags["label"] != tags["predicted"])
+    ].copy()
+    wrong["pair"] = wrong["label"].astype(str) + " read as " + wrong["predicted"].astype(str)
+    wrong["pair"] = wrong["pair"].str.replace("_", " ")
+    wrong["confidence"] = [row[f"p_{row['predicted']}"] for _, row in wrong.iterrows()]
+    wrong["_frequency"] = wrong.groupby("pair")["pair"].transform("size")
+    wrong = wrong.sort_values(
+        ["_frequency", "pair", "confidence"], ascending=[False, True, False], kind="stable"
+    )
+    return wrong.drop(columns="_frequency")

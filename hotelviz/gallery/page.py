@@ -1,0 +1,101 @@
+"""Pages that hold galleries: what may run in them, and how they are written."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import re
+import shutil
+from pathlib import Path
+
+from hotelviz.files import atomic_path
+
+_TEMPLATES = Path(__file__).parent.parent / "templates"
+#: The sub-folders of galleries, as `Gallery.to_html` names them.
+_OURS = re.compile(r"[0-9a-f]{12}")
+
+#: Draws the galleries of a page.
+SCRIPT = (_TEMPLATES / "gallery.js").read_text(encoding="utf-8")
+STYLE = "\n".join(
+    (_TEMPLATES / name).read_text(encoding="utf-8") for name in ("page.css", "gallery.css")
+)
+
+
+def policy() -> str:
+    """Give the content security policy of pages: nothing is fetched from anywhere.
+
+    Returns
+    -------
+    str
+        Photos may come from the page or from the folder beside it, and the only script that may
+        run is the gallery's, by its hash.
+
+    Examples
+    --------
+    >>> policy().split("; ")[0]
+    "default-src 'none'"
+    """
+    digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
+    return (
+        "default-src 'none'; img-src data: blob: file: 'self'; style-src 'unsafe-inline'; "
+        f"script-src 'sha256-{digest}'"
+    )
+
+
+def files_folder(path: Path) -> str:
+    """Give the name of the folder beside a page that holds photos beyond its budget."""
+    return f"{path.stem}_photos"
+
+
+def head(path: Path) -> str:
+    """Give what belongs into the head of every page: policy, style, where photos lie."""
+    return (
+        f'<meta http-equiv="Content-Security-Policy" content="{html.escape(policy())}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<meta name="hotelviz:files" content="{html.escape(files_folder(path))}/">'
+        f"<style>{STYLE}</style>"
+    )
+
+
+def script() -> str:
+    """Give the script's element; it stands after the galleries."""
+    return f'<script type="module">{SCRIPT}</script>'
+
+
+def write_page(path: Path, page: str, files: Path | None = None) -> None:
+    """Write a page whole or not at all, and put its photos beside it.
+
+    Parameters
+    ----------
+    path
+        The page.
+    page
+        Its text.
+    files
+        A folder of galleries' sub-folders, if there is one.
+
+    Raises
+    ------
+    OSError
+        The page that was there is left as it was, with its photos.
+    """
+    target = path.parent / files_folder(path)
+    fresh = sorted(files.iterdir()) if files is not None and files.is_dir() else []
+    moved: list[Path] = []
+    try:
+        for folder in fresh:
+            moved.append(target / folder.name)
+            shutil.copytree(folder, target / folder.name)
+        with atomic_path(path) as temporary:
+            temporary.write_text(page, encoding="utf-8")
+    except OSError:
+        for folder in moved:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+    if target.is_dir():
+        for folder in target.iterdir():
+            if _OURS.fullmatch(folder.name) and folder not in moved:
+                shutil.rmtree(folder)
+        if not any(target.iterdir()):
+            target.rmdir()

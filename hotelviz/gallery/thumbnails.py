@@ -1,0 +1,125 @@
+"""Photos made small enough for a page: decoded once, in threads, within a budget of bytes."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from hotelviz.images import ImageError, decode_image, encode_jpeg
+
+#: Bytes of photos that a page carries inside; what is beyond goes to a folder beside it.
+BUDGET = 12_000_000
+
+
+class Thumbnail(NamedTuple):
+    """A photo as JPEG, or the reason why there is none."""
+
+    jpeg: bytes
+    problem: str
+
+
+class Photos(NamedTuple):
+    """The photos of a page.
+
+    Attributes
+    ----------
+    embedded
+        Base64 JPEGs by row, or None where they lie in a folder.
+    folder
+        The name of that folder's sub-folder, or an empty string.
+    problems
+        Row -> why the photo cannot be shown.
+    """
+
+    embedded: list[str] | None
+    folder: str
+    problems: dict[int, str]
+
+
+def thumbnail(path: str | os.PathLike[str], side: int) -> Thumbnail:
+    """Make a photo small.
+
+    Parameters
+    ----------
+    path
+        The file.
+    side
+        Most pixels on the longer side.
+
+    Returns
+    -------
+    Thumbnail
+        Its problem is without the path.
+    """
+    try:
+        # The decoder may shrink a JPEG on the way: far faster, and large enough.
+        pixels = decode_image(path).pixels
+    except ImageError as error:
+        return Thumbnail(b"", str(error).removeprefix(f"{path}: "))
+    image = Image.fromarray(pixels)
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return Thumbnail(encode_jpeg(np.asarray(image)), "")
+
+
+def thumbnails(paths: Sequence[str], side: int) -> Iterator[Thumbnail]:
+    """Make photos small, in order, decoding a few ahead and holding no more."""
+    ahead = 4 * (os.cpu_count() or 2)
+    with ThreadPoolExecutor() as pool:
+        waiting = [pool.submit(thumbnail, path, side) for path in paths[:ahead]]
+        for number in range(len(paths)):
+            yield waiting[number % ahead].result()
+            if number + ahead < len(paths):
+                waiting[number % ahead] = pool.submit(thumbnail, paths[number + ahead], side)
+
+
+def page_photos(
+    paths: Sequence[str], side: int, *, folder: Path, name: str, budget: int = BUDGET
+) -> Photos:
+    """Make the photos of a page: inside while they fit the budget, else as files.
+
+    Parameters
+    ----------
+    paths
+        By row.
+    side
+        Most pixels on the longer side.
+    folder
+        Gets a sub-folder `name` of ``<row>.jpg`` files if the budget is passed; is made then.
+    name
+        A name that no other gallery of the page has.
+    budget
+        Bytes that may be inside.
+
+    Returns
+    -------
+    Photos
+    """
+    inside: list[bytes] = []
+    problems: dict[int, str] = {}
+    total = 0
+    target: Path | None = None
+    for row, made in enumerate(thumbnails(paths, side)):
+        if made.problem:
+            problems[row] = made.problem
+        total += len(made.jpeg)
+        if target is None and total > budget:
+            target = folder / name
+            target.mkdir(parents=True)
+            for before, jpeg in enumerate(inside):
+                if jpeg:
+                    (target / f"{before}.jpg").write_bytes(jpeg)
+            inside.clear()
+        if target is None:
+            inside.append(made.jpeg)
+        elif made.jpeg:
+            (target / f"{row}.jpg").write_bytes(made.jpeg)
+    if target is not None:
+        return Photos(None, name, problems)
+    return Photos([base64.b64encode(jpeg).decode() for jpeg in inside], "", problems)

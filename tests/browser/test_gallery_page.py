@@ -1,0 +1,226 @@
+"""The gallery in pages on disk, by a real browser: filters, keys, decisions, sizes, themes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import THEMES, WIDTHS
+from PIL import Image
+from typer.testing import CliRunner
+
+from hotelviz.audit import read_decisions
+from hotelviz.catalog import read_catalog, write_catalog
+from hotelviz.cli import app
+from hotelviz.gallery import Gallery, tag_caption
+
+expect = pytest.importorskip("playwright.sync_api").expect
+
+CLASSES = ["Bathroom", "Bedroom", "Pool"]
+EVIL = "\"><img src=x onerror=alert(1)> 🏊 </script><script>alert(2)</script> 'مسبح' .jpg"
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> pd.DataFrame:
+    """Thirty photos, every third a pool that is read as a bathroom."""
+    rng = np.random.default_rng(0)
+    (tmp_path / "photos").mkdir()
+    paths = []
+    for number in range(30):
+        path = tmp_path / "photos" / f"{number:02d}.jpg"
+        Image.new("RGB", (160, 100 + 40 * (number % 2)), tuple(rng.integers(60, 255, 3))).save(path)
+        paths.append(str(path))
+    frame = pd.DataFrame({"image_id": [f"{number:02d}.jpg" for number in range(30)], "path": paths})
+    frame.loc[29, "image_id"] = EVIL
+    frame["hotel_id"] = [f"hotel {number % 4}" for number in range(30)]
+    frame["label"] = np.where(np.arange(30) % 3 == 0, "Pool", "Bedroom")
+    frame["predicted"] = np.where(np.arange(30) % 3 == 0, "Bathroom", "Bedroom")
+    sure = np.linspace(0.5, 0.95, 30)
+    for name in CLASSES:
+        frame[f"p_{name}"] = np.where(frame["predicted"] == name, sure, (1 - sure) / 2)
+    frame["score"] = np.linspace(2, 8, 30)
+    return frame
+
+
+@pytest.fixture
+def page(photos: pd.DataFrame, tmp_path: Path) -> Path:
+    maps = np.zeros((30, 7, 7), "float32")
+    maps[:, 2:4, 2:4] = 1
+    Gallery(
+        photos,
+        caption=tag_caption,
+        overlays=maps,
+        distributions={"rated": np.full((30, 10), 0.1)},
+        title="Tags",
+    ).save(tmp_path / "gallery.html")
+    return tmp_path / "gallery.html"
+
+
+def shown(view) -> list[str]:
+    return view.eval_on_selector_all(
+        "figure", "all => all.map(one => Number(one.dataset.row)).sort((a, b) => a - b)"
+    )
+
+
+def test_confusion_walk_decide_undo_export_and_clean(open_page, page, photos, tmp_path):
+    view = open_page(page.as_uri(), accept_downloads=True)
+    view.locator(".reviewer").fill("Ada 🏨")
+    view.locator(".matrix summary").click()
+    view.get_by_role("button", name="Pool read as Bathroom: 10 photos").click()
+    assert view.locator(".count").inner_text() == "10 of 30 photos"
+    assert shown(view) == list(range(0, 30, 3))
+    view.keyboard.press("2")  # photo 0 is a Bedroom
+    view.keyboard.press("ArrowRight")
+    view.keyboard.press("3")  # photo 3 is a Pool
+    view.keyboard.press("ArrowRight")
+    view.keyboard.press("x")  # photo 6
+    view.keyboard.press("End")
+    view.keyboard.press("k")  # photo 27, and undone
+    view.keyboard.press("u")
+    view.locator("select[aria-label='Decision']").select_option("open")
+    assert view.locator(".count").inner_text() == "7 of 30 photos"
+    view.get_by_role("button", name="clear filters").click()
+    assert view.locator(".badge:not(:empty)").all_inner_texts() == [
+        "→ Bedroom",
+        "→ Pool",
+        "dropped",
+    ]
+
+    view.reload()
+    assert view.locator(".badge:not(:empty)").all_inner_texts() == [
+        "→ Bedroom",
+        "→ Pool",
+        "dropped",
+    ]
+    with view.expect_download() as waiting:
+        view.get_by_role("button", name="export decisions").click()
+    exported = tmp_path / "decisions.csv"
+    waiting.value.save_as(exported)
+    lines = read_decisions(exported)
+    assert lines[["image_id", "action", "label", "reason", "reviewer"]].values.tolist() == [
+        ["00.jpg", "relabel", "Bedroom", "gallery", "Ada 🏨"],
+        ["03.jpg", "relabel", "Pool", "gallery", "Ada 🏨"],
+        ["06.jpg", "drop", "", "gallery", "Ada 🏨"],
+        ["27.jpg", "keep", "", "gallery", "Ada 🏨"],
+        ["27.jpg", "keep", "", "undo", "Ada 🏨"],
+    ]
+
+    catalog, cleaned = tmp_path / "catalog.csv", tmp_path / "cleaned.csv"
+    write_catalog(photos[["image_id", "path", "hotel_id", "label"]], catalog)
+    arguments = ["clean", str(catalog), "--decisions", str(exported), "--out", str(cleaned)]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    after = read_catalog(cleaned, classes=None).set_index("image_id")["label"]
+    assert len(after) == 29
+    assert after["00.jpg"] == "Bedroom"
+    assert "06.jpg" not in after.index
+
+
+def test_large_view_shows_probabilities_ratings_and_the_overlay(open_page, page):
+    view = open_page(page.as_uri())
+    first = view.locator("figure .photo").first
+    first.focus()
+    assert view.locator("figure canvas").count() == view.locator("figure img").count()
+    view.keyboard.press("o")
+    assert view.locator("figure canvas").count() == 0
+    view.keyboard.press("Enter")
+    dialog = view.locator("dialog.large")
+    assert dialog.is_visible()
+    assert dialog.locator(".place").inner_text() == "1 of 30"
+    assert dialog.locator(".shares th").first.inner_text() == "Bathroom"
+    assert dialog.locator("svg.scores").get_attribute("aria-label") == (
+        "shares of the scores 1 to 10: rated " + ", ".join(["10%"] * 10)
+    )
+    view.keyboard.press("o")
+    view.wait_for_selector("dialog .picture canvas")
+    dialog.locator("input[type=range]").fill("0.2")
+    assert dialog.locator(".picture canvas").evaluate("one => one.style.opacity") == "0.2"
+    view.keyboard.press("ArrowRight")  # on the slider it moves the slider
+    assert dialog.locator(".place").inner_text() == "1 of 30"
+    dialog.get_by_role("button", name="Next photo").click()
+    view.keyboard.press("x")
+    assert "dropped" in dialog.locator("dl").inner_text()
+    view.keyboard.press("Escape")
+    expect(view.locator("figure[data-row='1'] .photo")).to_be_focused()
+
+
+def test_filters_sort_and_search_choose_the_photos(open_page, page):
+    view = open_page(page.as_uri())
+    view.locator("select[aria-label=hotel]").select_option("hotel 1")
+    assert shown(view) == list(range(1, 30, 4))
+    view.locator("[aria-label='score, at least']").fill("5")
+    expect(view.locator(".count")).to_have_text("4 of 30 photos")
+    assert shown(view) == [17, 21, 25, 29]
+    view.get_by_role("button", name="clear filters").click()
+    view.locator("select.sort").select_option("-score")
+    places = view.eval_on_selector_all("figure", "all => all.map(one => Number(one.dataset.row))")
+    assert places[:3] == [29, 28, 27]
+    view.locator("input[type=search]").fill("مسبح")
+    expect(view.locator(".count")).to_have_text("1 of 30 photos")
+    assert shown(view) == [29]
+
+
+def test_data_that_looks_like_markup_stays_text(open_page, photos, tmp_path):
+    photos["label"] = EVIL
+    Gallery(photos, caption="image_id", title=EVIL, group="label").save(tmp_path / "evil.html")
+    view = open_page((tmp_path / "evil.html").as_uri())
+    assert view.title() == EVIL
+    assert view.locator("h1").inner_text() == EVIL
+    assert EVIL.replace("_", " ") in view.locator(".heading button").inner_text()
+    assert view.locator("figure img[src=x]").count() == 0
+
+
+def test_a_photo_that_cannot_be_shown_says_why(open_page, photos, tmp_path):
+    Path(photos.loc[1, "path"]).write_text("no image")
+    Gallery(photos, caption=tag_caption).save(tmp_path / "lost.html")
+    view = open_page((tmp_path / "lost.html").as_uri())
+    assert view.locator(".note").inner_text() == "1 cannot be read"
+    assert "not a JPEG" in view.locator("figure[data-row='1']").inner_text()
+
+
+def test_photos_beyond_the_budget_lie_in_a_folder_and_are_shown(open_page, photos, tmp_path):
+    Gallery(photos, caption=tag_caption, budget=5_000).save(tmp_path / "page.html")
+    folder = next((tmp_path / "page_photos").iterdir())
+    assert len(list(folder.iterdir())) == 30
+    view = open_page((tmp_path / "page.html").as_uri())
+    for image in view.locator("figure img").all():
+        expect(image).not_to_have_js_property("naturalWidth", 0)
+    Gallery(photos.head(3), caption=tag_caption).save(tmp_path / "page.html")
+    assert not (tmp_path / "page_photos").exists()
+
+
+def test_a_browser_that_keeps_nothing_says_so(open_page, page):
+    view = open_page()
+    view.add_init_script(
+        "Storage.prototype.setItem = () => { throw new DOMException('', 'QuotaExceededError'); }"
+    )
+    view.goto(page.as_uri())
+    view.locator("figure .photo").first.focus()
+    view.keyboard.press("x")
+    assert "export before closing" in view.locator(".status").inner_text()
+    assert view.evaluate("document.querySelector('.badge:not(:empty)').textContent") == "dropped"
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_page_is_accessible_and_fits(
+    open_page: Callable, axe: Callable, page: Path, shots: Path, width: int, theme: str
+):
+    view = open_page(page.as_uri(), width=width, theme=theme)
+    assert axe(view) == []
+    assert view.evaluate("document.documentElement.scrollWidth") <= width
+    view.screenshot(path=shots / f"gallery_{width}_{theme}.png")
+    view.locator("figure .photo").nth(1).click()
+    assert axe(view) == []
+    view.screenshot(path=shots / f"gallery_large_{width}_{theme}.png")
+
+
+def test_content_is_json_that_no_markup_can_end(photos, tmp_path):
+    photos["image_id"] = [f"{number}{EVIL}" for number in range(30)]
+    markup = Gallery(photos, caption="image_id").to_html(files=tmp_path / "files")
+    inside = markup.split('<script type="application/json">')[1].split("</script>")[0]
+    assert json.loads(inside)["ids"][3] == f"3{EVIL}"
