@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import io
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
+from hotelviz.attribution import overlay
+from hotelviz.audit import read_decisions
 from hotelviz.gallery import Gallery, GalleryError, before_after, mistakes, tag_caption
+from hotelviz.gallery.live import GalleryWidget
 from hotelviz.ranking import rank_hotel_photos
 
 
@@ -73,68 +81,94 @@ def test_mistakes_come_by_frequency_then_confidence(photos):
     assert wrong["confidence"].to_list() == [0.9, 0.6, 0.94]
 
 
-def test_every_photo_has_alternative_text_and_a_caption(photos):
-    page = Page(Gallery(photos, caption=tag_caption).to_html())
-    assert len(page.all("figure")) == 4
-    assert [image["alt"] for image in page.all("img")][3] == tag_caption(photos.iloc[3])
-    assert all(image["src"].startswith("data:image/jpeg;base64,") for image in page.all("img"))
+def content_of(gallery: Gallery, files: Path) -> dict:
+    """What the page's script is given, with the photos."""
+    markup = gallery.to_html(files=files)
+    return json.loads(markup.split('<script type="application/json">')[1].split("</script>")[0])
 
 
-def test_groups_are_details_with_their_numbers_and_only_the_first_is_open(photos):
-    markup = Gallery(mistakes(photos), caption=tag_caption, group="pair").to_html()
-    page = Page(markup)
-    assert [("open" in details) for details in page.all("details")] == [True, False]
-    summaries = re.findall(r"<summary>(.*?)</summary>", markup)
-    assert summaries[0] == 'Pool read as Bathroom <span class="number">2</span>'
+def codes(content: dict, name: str) -> list[str | None]:
+    """The values of a category, by row."""
+    column = next(one for one in content["columns"] if one["name"] == name)
+    numbers = np.frombuffer(base64.b64decode(column["codes"]), "int32")
+    return [None if code < 0 else column["values"][code] for code in numbers]
 
 
-def test_overlays_stand_beside_their_photos(photos):
-    maps = np.zeros((4, 7, 7))
-    maps[0, :, :3] = 1
-    page = Page(Gallery(photos, overlays=maps).to_html())
-    assert len(page.all("img")) == 8
-    assert page.all("img")[1]["alt"] == "Where the evidence is: a"
-    assert "low" in page.text
+def test_every_photo_comes_with_its_caption(photos, tmp_path):
+    content = content_of(Gallery(photos, caption=tag_caption), tmp_path)
+    assert content["captions"][3] == tag_caption(photos.iloc[3])
+    sizes = [Image.open(io.BytesIO(base64.b64decode(one))).size for one in content["photos"]]
+    assert sizes == [(300, 200)] * 4
+    assert content["ids"] == list("abcd")
 
 
-def test_limit_says_how_many_there_are(photos):
-    page = Page(Gallery(photos, limit=3).to_html())
-    assert len(page.all("figure")) == 3
-    assert "showing the first 3 of 4 photos" in page.text
+def test_what_can_be_filtered_by_is_coded_and_the_confusion_named(photos, tmp_path):
+    content = content_of(Gallery(photos.assign(hotel_id=["h", None, "h", "i"])), tmp_path)
+    assert codes(content, "label") == ["Pool", "Pool", "Foyer", "Bathroom"]
+    assert codes(content, "hotel_id") == ["h", None, "h", "i"]
+    assert codes(content, "pair") == [
+        "Pool read as Bathroom", "Pool read as Bathroom", None, "Bathroom read as Reception",
+    ]  # fmt: skip
+    sure = next(one for one in content["columns"] if one["name"] == "confidence")
+    numbers = np.frombuffer(base64.b64decode(sure["data"]), "float32")
+    assert numbers == pytest.approx([0.6, 0.9, 1.0, 0.94])
+    assert content["labels"] == content["classes"] == ["Bathroom", "Pool", "Foyer", "Reception"]
 
 
-def test_unreadable_photo_keeps_its_place_and_says_why(photos):
+def test_groups_come_in_the_order_in_which_they_occur(photos, tmp_path):
+    gallery = Gallery(mistakes(photos), caption=tag_caption, group="pair", open_groups=1)
+    content = content_of(gallery, tmp_path)
+    column = next(one for one in content["columns"] if one["name"] == "pair")
+    assert column["values"] == ["Pool read as Bathroom", "Bathroom read as Reception"]
+    assert (content["group"], content["open_groups"]) == ("pair", 1)
+
+
+def test_maps_become_small_bytes_with_the_colours_of_overlays(photos, tmp_path):
+    maps = np.zeros((4, 112, 224))
+    maps[0, :, :112] = 1
+    content = content_of(Gallery(photos, overlays=maps), tmp_path)
+    assert content["maps_size"] == [28, 56]
+    first = np.frombuffer(base64.b64decode(content["maps"]["data"]), "uint8").reshape(4, 28, 56)[0]
+    assert first[:, :28].min() == 255
+    assert first[:, 28:].max() == 0
+    ramp = np.frombuffer(base64.b64decode(content["ramp"]), "uint8").reshape(256, 3)
+    assert overlay(np.zeros((1, 1, 3), "uint8"), np.ones((1, 1)), alpha=1)[0, 0] == pytest.approx(
+        ramp[255]
+    )
+
+
+def test_limit_says_how_many_there_are(photos, tmp_path):
+    content = content_of(Gallery(photos, limit=3), tmp_path)
+    assert content["size"] == len(content["photos"]) == 3
+    assert content["note"] == "showing the first 3 of 4 photos"
+
+
+def test_unreadable_photo_keeps_its_place_and_says_why(photos, tmp_path):
     Path(photos.loc[1, "path"]).write_text("no image")
-    page = Page(Gallery(photos).to_html())
-    assert len(page.all("figure")) == 4
-    assert len(page.all("img")) == 3
-    assert "not a JPEG" in page.text
-    assert "1 cannot be read" in page.text
+    content = content_of(Gallery(photos), tmp_path)
+    assert "not a JPEG" in content["problems"]["1"]
+    assert [bool(photo) for photo in content["photos"]] == [True, False, True, True]
+    assert content["note"] == "1 cannot be read"
 
 
-def test_no_photos_are_a_friendly_line():
-    page = Page(Gallery(pd.DataFrame({"path": []})).to_html())
-    assert "No photos here." in page.text
+def test_no_photos_are_an_empty_gallery(tmp_path):
+    content = content_of(Gallery(pd.DataFrame({"path": []})), tmp_path)
+    assert content["size"] == 0
+    assert content["photos"] == []
 
 
 @pytest.mark.parametrize(
-    "evil", ["<script>alert(1)</script>", '" onerror="alert(1)', "a 🏊 'x' & <b>"]
+    "evil", ["<script>alert(1)</script>", '" onerror="alert(1)', "a 🏊 'x' & <b>", "</script>"]
 )
-def test_markup_in_data_stays_text(photos, evil):
+def test_markup_in_data_stays_data(photos, tmp_path, evil):
     photos["image_id"] = evil
     photos["label"] = evil
-    page = Page(Gallery(photos, group="label", title=evil, caption="image_id").to_html())
-    assert page.all("script") == []
-    assert page.all("b") == []
-    assert all(set(image) == {"src", "alt", "loading"} for image in page.all("img"))
-    assert page.all("img")[0]["alt"] == evil
-    assert evil in page.text
-
-
-def test_nothing_is_fetched_from_anywhere(photos):
-    markup = Gallery(photos, overlays=np.ones((4, 7, 7))).to_html()
-    assert "http" not in markup
-    assert "url(" not in markup
+    gallery = Gallery(photos, group="label", title=evil, caption="image_id")
+    page = Page(gallery.to_html(files=tmp_path))
+    assert [tag for tag, _ in page.tags] == ["section", "script", "noscript"]
+    content = content_of(gallery, tmp_path)
+    assert (content["title"], content["captions"][0]) == (evil, evil)
+    assert codes(content, "label")[0] == evil
 
 
 def test_missing_column_is_named_with_those_there_are(photos):
@@ -147,31 +181,50 @@ def test_overlays_of_another_number_are_refused(photos):
         Gallery(photos, overlays=np.zeros((3, 7, 7)))
 
 
-def test_saved_page_stands_alone(photos, tmp_path):
-    Gallery(photos, title="Pools").save(tmp_path / "pools.html")
-    page = Page((tmp_path / "pools.html").read_text(encoding="utf-8"))
+def test_saved_page_may_run_only_its_own_script_and_ask_nobody(photos, tmp_path):
+    Gallery(photos, title="Pools <b>").save(tmp_path / "pools.html")
+    text = (tmp_path / "pools.html").read_text(encoding="utf-8")
+    page = Page(text)
     assert page.all("html")[0]["lang"] == "en"
-    assert len(page.all("img")) == 4
+    script = text.split('<script type="module">')[1].split("</script>")[0]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = page.all("meta")[1]["content"]
+    assert policy.startswith("default-src 'none'")
+    assert policy.endswith(f"script-src 'sha256-{digest}'")
+    assert not re.search(r"(src|href)=[\"']?(https?:)?//", text)
+    assert "<h1>Pools &lt;b&gt;</h1>" in text
+
+
+def test_page_that_cannot_be_written_leaves_the_old_one_and_no_photos(photos, tmp_path):
+    gallery = Gallery(photos, budget=100)
+    gallery.save(tmp_path / "page.html")
+    before = (tmp_path / "page.html").read_text(encoding="utf-8")
+    old = sorted((tmp_path / "page_photos").iterdir())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "replace", Mock(side_effect=OSError(28, "No space left on device")))
+        with pytest.raises(OSError, match="No space left"):
+            gallery.save(tmp_path / "page.html")
+    assert (tmp_path / "page.html").read_text(encoding="utf-8") == before
+    assert sorted((tmp_path / "page_photos").iterdir()) == old
 
 
 def test_photos_are_made_small_enough_for_a_report(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
     Image.fromarray(noise).resize((1600, 1200)).save(tmp_path / "big.jpg")
-    markup = Gallery(pd.DataFrame({"path": [str(tmp_path / "big.jpg")]})).to_html()
-    assert len(markup) < 30_000
+    gallery = Gallery(pd.DataFrame({"path": [str(tmp_path / "big.jpg")]}), thumbnail=224)
+    assert len(gallery.to_html(files=tmp_path)) < 30_000
 
 
-def test_distributions_are_drawn_with_their_numbers(tmp_path):
-    frame = pd.DataFrame({"path": [str(tmp_path / "lost.jpg")] * 2, "note": ["a", "b"]})
-    rated, predicted = np.full((2, 10), 0.1), np.eye(10)[[3, 4]]
+def test_distributions_come_by_name_the_last_in_blue(photos, tmp_path):
+    rated, predicted = np.full((4, 10), 0.1), np.eye(10)[[3, 4, 5, 6]]
     rated[1] = np.nan
-    page = Gallery(
-        frame, caption="note", distributions={"rated": rated, "predicted": predicted}
-    ).to_html()
-    assert page.count("<svg") == 2
-    assert page.count("<rect") == 30
-    assert "rated 10%, 10%" in page
-    assert "predicted 0%, 0%, 0%, 100%" in page
+    gallery = Gallery(photos, distributions={"rated": rated, "predicted": predicted})
+    first, second = content_of(gallery, tmp_path)["distributions"]
+    assert [(one["name"], one["tone"]) for one in (first, second)] == [
+        ("rated", "b0"), ("predicted", "b1"),
+    ]  # fmt: skip
+    shares = np.frombuffer(base64.b64decode(first["shares"]), "float32").reshape(4, 10)
+    assert np.isnan(shares).any(axis=1).tolist() == [False, True, False, False]
 
 
 def test_distributions_that_do_not_fit_are_refused(tmp_path):
@@ -186,17 +239,95 @@ def test_before_after_shows_both_orders_unfolded_with_reasons(tmp_path):
         {"image_id": ["a", "b"], "position": [1, 2], "path": [str(tmp_path / "lost.jpg")] * 2}
     )
     ranked = rank_hotel_photos(scores, catalog=catalog)
-    page = before_after(ranked, catalog, title="Hotel <h>").to_html()
-    assert page.count("<details open>") == 2
-    assert page.index("today <span") < page.index("new order <span")
-    captions = re.findall(r"<figcaption>(.*?)</figcaption>", page)
-    assert captions == [
+    content = content_of(before_after(ranked, catalog, title="Hotel <h>"), tmp_path)
+    assert content["open_groups"] == 2
+    assert codes(content, "order") == ["today", "today", "new order", "new order"]
+    assert content["captions"] == [
         "predicted: 4.000; rank 2/2 (today 1); by score",
         "predicted: 6.000; rank 1/2 (today 2); by score",
         "predicted: 6.000; rank 1/2 (today 2); by score",
         "predicted: 4.000; rank 2/2 (today 1); by score",
     ]
-    assert "Hotel &lt;h&gt;" in page
+    assert content["title"] == "Hotel <h>"
     both = pd.concat([ranked, ranked.assign(hotel_id="i")])
     with pytest.raises(GalleryError, match="one hotel"):
         before_after(both, catalog)
+
+
+def live(gallery: Gallery) -> tuple[GalleryWidget, list]:
+    """A widget, and what it says to its browser."""
+    widget, said = gallery.widget(), []
+    widget.send = lambda message, buffers=(): said.append((message, list(buffers)))
+    return widget, said
+
+
+def decision(name: str, action: str, label: str = "", time: str = "2026-01-31T14:00:00.000+00:00"):
+    return {
+        "image_id": name, "action": action, "label": label, "reason": "gallery",
+        "reviewer": "Ada", "time": time,
+    }  # fmt: skip
+
+
+def test_live_photos_come_when_asked_for_with_captions_and_maps(photos):
+    Path(photos.loc[1, "path"]).unlink()
+    maps = np.ones((4, 7, 7))
+    widget, said = live(Gallery(photos, caption=tag_caption, overlays=maps))
+    widget.answer({"type": "photos", "rows": [0, 1, 99, "x"]})
+    (message, buffers) = said.pop()
+    assert [one["row"] for one in message["photos"]] == [0, 1]
+    assert message["photos"][0]["caption"] == tag_caption(photos.iloc[0])
+    assert message["photos"][1]["problem"] == "missing"
+    assert Image.open(io.BytesIO(buffers[0])).size == (300, 200)
+    assert buffers[1] == bytes([255]) * 49
+    # It is back: a photo that could not be read is tried again.
+    Image.new("RGB", (30, 20)).save(photos.loc[1, "path"])
+    widget.answer({"type": "photos", "rows": [1]})
+    assert said.pop()[0]["photos"][0]["problem"] == ""
+
+
+def test_live_decisions_are_in_the_file_before_the_answer_and_only_once(photos, tmp_path):
+    file = tmp_path / "decisions.csv"
+    widget, said = live(Gallery(photos, decisions=file))
+    first, second = decision("a", "drop"), decision("b", "relabel", "Foyer")
+    widget.answer({"type": "decide", "entries": [first]})
+    assert said.pop()[0] == {"type": "decided", "times": [first["time"] + "a"]}
+    # The answer got lost: the page says it again, with the next one.
+    again, told = live(Gallery(photos, decisions=file))
+    again.answer({"type": "decide", "entries": [first, second]})
+    assert len(told.pop()[0]["times"]) == 2
+    lines = read_decisions(file)
+    assert lines[["image_id", "action", "label"]].values.tolist() == [
+        ["a", "drop", ""], ["b", "relabel", "Foyer"],
+    ]  # fmt: skip
+    again.answer({"type": "decisions"})
+    assert [one["image_id"] for one in told.pop()[0]["entries"]] == ["a", "b"]
+
+
+def test_live_decisions_that_cannot_be_written_are_told(photos, tmp_path):
+    file = tmp_path / "folder"
+    file.mkdir()
+    widget, said = live(Gallery(photos, decisions=file))
+    widget.answer({"type": "decide", "entries": [decision("a", "drop")]})
+    assert said.pop()[0] == {"type": "decided", "problem": f"{file}: Is a directory"}
+    widget, said = live(Gallery(photos, decisions=tmp_path / "d.csv"))
+    widget.answer({"type": "decide", "entries": [decision("z", "drop")]})
+    assert "not in this gallery" in said.pop()[0]["problem"]
+    assert not (tmp_path / "d.csv").exists()
+
+
+def test_live_gallery_holds_no_more_thumbnails_than_it_may(photos, monkeypatch):
+    widget, said = live(Gallery(photos))
+    widget.answer({"type": "photos", "rows": [0]})
+    monkeypatch.setattr("hotelviz.gallery.live._KEPT", len(said.pop()[1][0]) + 10)
+    widget.answer({"type": "photos", "rows": [1, 2, 3]})
+    assert list(widget._kept) == [3]
+
+
+def test_a_notebook_shows_the_widget_and_a_report_the_markup(photos, monkeypatch):
+    gallery = Gallery(photos)
+    data, _ = gallery._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in data
+    monkeypatch.setenv("HOTELVIZ_REPORT", "1")
+    data = gallery._repr_mimebundle_()
+    assert set(data) == {"text/html", "text/plain", "application/vnd.hotelviz.files+json"}
+    Path(data["application/vnd.hotelviz.files+json"]["folder"]).rmdir()

@@ -17,10 +17,11 @@ import pandas as pd
 from hotelviz.gallery.captions import rank_caption
 from hotelviz.gallery.content import (
     GalleryError,
+    as_text,
     caption_of,
     check_frame,
-    embed,
     make_content,
+    packed,
     small_map,
 )
 from hotelviz.gallery.page import head, script, write_page
@@ -234,7 +235,7 @@ class Gallery:
             "problems": photos.problems,
         }
         # Nothing in the text can end the element or begin another.
-        text = json.dumps(embed(content), ensure_ascii=False).replace("<", "\\u003c")
+        text = json.dumps(packed(content, as_text), ensure_ascii=False).replace("<", "\\u003c")
         return (
             '<section data-hotelviz-gallery><script type="application/json">'
             f"{text}</script><noscript>{len(self.frame):,} photos: a gallery needs JavaScript."

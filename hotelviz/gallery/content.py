@@ -121,7 +121,7 @@ def make_content(
     -------
     dict
         Of text, lists, and numpy arrays for what is large: int32 codes, float32 numbers. Photos,
-        captions and maps are not in it. `embed` makes it fit for JSON.
+        captions and maps are not in it. `packed` makes them text or bytes.
     """
     columns: list[dict[str, Any]] = []
     numbers = {name: frame[name] for name in NUMBERS if name in frame}
@@ -221,12 +221,22 @@ def _ramp() -> np.ndarray:
     return (colours * 255).round().astype("uint8")
 
 
-def embed(value: Any) -> Any:
-    """Make content fit for JSON: arrays become base64 text."""
+def as_text(array: np.ndarray) -> str:
+    """Pack an array for JSON, as base64."""
+    return base64.b64encode(as_bytes(array)).decode()
+
+
+def as_bytes(array: np.ndarray) -> bytes:
+    """Pack an array for a message's buffers."""
+    return np.ascontiguousarray(array).tobytes()
+
+
+def packed(value: Any, pack: Callable[[np.ndarray], str | bytes]) -> Any:
+    """Pack the arrays in content, by `as_text` for a page or `as_bytes` for a message."""
     if isinstance(value, np.ndarray):
-        return base64.b64encode(np.ascontiguousarray(value).tobytes()).decode()
+        return pack(value)
     if isinstance(value, dict):
-        return {name: embed(part) for name, part in value.items()}
-    if isinstance(value, list) and value and isinstance(value[0], dict | np.ndarray):
-        return [embed(part) for part in value]
+        return {name: packed(part, pack) for name, part in value.items()}
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return [packed(part, pack) for part in value]
     return value

@@ -13,7 +13,7 @@ import pandas as pd
 import traitlets
 
 from hotelviz.audit.decisions import DecisionError, append_decisions, read_decisions
-from hotelviz.gallery.content import caption_of, image_ids, small_map
+from hotelviz.gallery.content import as_bytes, caption_of, image_ids, packed, small_map
 from hotelviz.gallery.thumbnails import Thumbnail, thumbnail
 
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ class GalleryWidget(anywidget.AnyWidget):
         self._rows = {name: row for row, name in enumerate(image_ids(gallery.frame))}
         self._kept: OrderedDict[int, Thumbnail] = OrderedDict()
         self._bytes = 0
-        super().__init__(content=gallery.content(where=str(decisions or "")))
+        content = gallery.content(where=str(decisions or ""))
+        super().__init__(content=packed(content, as_bytes))
         self.on_msg(lambda _, message, __: self.answer(message))
 
     def answer(self, message: dict[str, Any]) -> None:

@@ -98,42 +98,46 @@ class Table {
 /** Decisions: of a photo the last one counts, and undoing is one more line. */
 class Decisions {
   constructor() {
-    this.last = new Map();
+    this.past = new Map(); // name of a photo -> its decisions that were not undone
     this.mine = [];
     this.listeners = new Set();
   }
 
   of(id) {
-    const entry = this.last.get(id);
-    return entry && entry.reason !== "undo" ? entry : null;
+    return this.past.get(id)?.at(-1);
   }
 
-  take(entries) {
-    for (const entry of entries) this.last.set(entry.image_id, entry);
+  /** Read lines as the audit does: an undone decision does not count. */
+  take(lines) {
+    for (const line of lines) this.count(line);
     this.changed();
+  }
+
+  count(line) {
+    const past = this.past.get(line.image_id) || [];
+    if (line.reason === "undo") past.pop();
+    else past.push(line);
+    this.past.set(line.image_id, past);
   }
 
   decide(id, action, label, reviewer) {
-    const before = this.last.get(id);
-    const entry = { image_id: id, action, label: label || "", reason: "gallery", reviewer, time: now() };
-    this.mine.push({ id, before });
-    this.last.set(id, entry);
-    this.keep(entry);
-    this.changed();
+    this.mine.push(id);
+    this.add({ image_id: id, action, label: label || "", reason: "gallery", reviewer, time: now() });
   }
 
-  /** Undo this page's last decision; give the photo. */
-  undo(reviewer) {
-    const done = this.mine.pop();
-    if (!done) return null;
-    const { action, label } = done.before || { action: "keep", label: "" };
-    // What counted before counts again; where nothing did, the photo is open again.
-    const again = done.before && done.before.reason !== "undo";
-    const entry = { image_id: done.id, action, label, reason: "undo", reviewer, time: now() };
-    this.last.set(done.id, again ? { ...entry, reason: done.before.reason } : entry);
-    this.keep(entry);
+  /** Undo this page's last decision, or else the given photo's; give the photo. */
+  undo(reviewer, current) {
+    const id = this.mine.pop() ?? current;
+    if (!this.of(id)) return null;
+    const { action, label } = this.past.get(id).at(-2) || { action: "keep", label: "" };
+    this.add({ image_id: id, action, label, reason: "undo", reviewer, time: now() });
+    return id;
+  }
+
+  add(line) {
+    this.count(line);
+    this.keep(line);
     this.changed();
-    return done.id;
   }
 
   changed() {
@@ -158,29 +162,13 @@ function store(key, value) {
   }
 }
 
-/** Replay lines as the audit does: an undone photo is as it was before. */
-function replay(lines) {
-  const states = new Map();
-  for (const line of lines) {
-    const past = states.get(line.image_id) || [];
-    if (line.reason === "undo") {
-      past.pop();
-      const before = past.at(-1);
-      // Without anything before, the line itself says that the photo is open again.
-      if (!before) past.push(line);
-    } else past.push(line);
-    states.set(line.image_id, past);
-  }
-  return [...states.values()].map((past) => past.at(-1));
-}
-
 /** Decisions of a page on disk: in local storage, exported as the audit's CSV. */
 class PageDecisions extends Decisions {
   constructor() {
     super();
     this.key = `hotelviz-decisions:${location.pathname}`;
     this.lines = stored(this.key);
-    this.take(replay(this.lines));
+    this.take(this.lines);
   }
 
   keep(entry) {
@@ -219,7 +207,7 @@ class LiveDecisions extends Decisions {
   }
 
   start(entries) {
-    this.take(replay(entries));
+    this.take(entries);
     this.take(this.waiting);
     this.send();
   }
@@ -834,7 +822,7 @@ function mount(root, content, model) {
   }
 
   function undo() {
-    const id = decisions.undo(reviewer.value.trim());
+    const id = decisions.undo(reviewer.value.trim(), table.ids[order[state.cursor]]);
     if (id === null) { status.textContent = "Nothing to undo."; return; }
     const place = order.indexOf(table.rowOf.get(id));
     if (place >= 0) moveTo(place);
