@@ -43,7 +43,13 @@ function bytes(buffer) {
 const floats = (buffer) => new Float32Array(bytes(buffer).buffer);
 const words = (name) => String(name).replaceAll("_", " ");
 const number = (value) => value.toLocaleString("en");
-const now = () => new Date().toISOString().replace("Z", "+00:00");
+
+let latest = 0;
+/** The time, in steps: no two decisions of a page have the same. */
+function now() {
+  latest = Math.max(Date.now(), latest + 1);
+  return new Date(latest).toISOString().replace("Z", "+00:00");
+}
 
 // ---------------------------------------------------------------------------------- the content
 
@@ -218,30 +224,37 @@ class LiveDecisions extends Decisions {
     this.send();
   }
 
+  /** Send what waits, one message at a time; what gets no answer is sent again. */
   send() {
-    clearTimeout(this.timer);
-    if (!this.waiting.length) return;
+    if (this.sent || !this.waiting.length) return;
+    this.sent = true;
     this.model.send({ type: "decide", entries: this.waiting });
     this.timer = setTimeout(() => {
-      this.problem ||= "the kernel does not answer; kept here: run the cell again";
-      this.changed();
-      this.send();
+      this.problem = "the kernel does not answer; kept here: run the cell again";
+      this.again();
     }, 4000);
   }
 
-  answered(message) {
-    if (message.problem) {
-      this.problem = message.problem;
-    } else {
-      const done = new Set(message.times);
-      this.waiting = this.waiting.filter((entry) => !done.has(entry.time + entry.image_id));
-      this.written += message.times.length;
-      this.problem = "";
-      store(this.key, this.waiting);
-      clearTimeout(this.timer);
-      if (this.waiting.length) this.send();
-    }
+  again() {
+    this.sent = false;
     this.changed();
+    this.send();
+  }
+
+  answered(message) {
+    clearTimeout(this.timer);
+    this.problem = message.problem || "";
+    if (this.problem) {
+      this.changed();
+      this.timer = setTimeout(() => this.again(), 3000);
+      return;
+    }
+    const done = new Set(message.times);
+    const before = this.waiting.length;
+    this.waiting = this.waiting.filter((entry) => !done.has(entry.time + entry.image_id));
+    this.written += before - this.waiting.length;
+    store(this.key, this.waiting);
+    this.again();
   }
 
   status() {
@@ -281,6 +294,7 @@ function liveSource(model, table, arrived) {
   const large = new Map();
   let wanted = [];
   let asked = null;
+  let timer = 0;
 
   function ask() {
     if (asked) return;
@@ -288,6 +302,8 @@ function liveSource(model, table, arrived) {
     if (!rows.length) return;
     asked = rows;
     model.send({ type: "photos", rows });
+    clearTimeout(timer);
+    timer = setTimeout(() => { asked = null; ask(); }, 15_000);
   }
 
   function urlOf(data) {
@@ -297,6 +313,7 @@ function liveSource(model, table, arrived) {
   function heard(message, buffers) {
     if (message.type === "photos") {
       asked = null;
+      clearTimeout(timer);
       message.photos.forEach((about, place) => {
         const [data, map] = [buffers[2 * place], buffers[2 * place + 1]];
         kept.set(about.row, {
@@ -347,6 +364,7 @@ function liveSource(model, table, arrived) {
     close() {
       model.off("msg:custom", heard);
       for (const { url } of kept.values()) if (url) URL.revokeObjectURL(url);
+      clearTimeout(timer);
       clearTimeout(decisions.timer);
     },
   };
@@ -992,7 +1010,8 @@ function mount(root, content, model) {
   if (root.clientWidth && root.clientWidth < 700) fold.open = false;
   let lastWidth = 0;
   const sizes = new ResizeObserver(() => {
-    if (view.clientWidth === lastWidth) return;
+    // Only higher: there is room for more lines.
+    if (view.clientWidth === lastWidth) return draw();
     lastWidth = view.clientWidth;
     layOut();
     // A photo that was in view stays in view.
