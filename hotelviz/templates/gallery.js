@@ -292,57 +292,69 @@ function liveSource(model, table, arrived) {
   const kept = new Map();
   const decisions = new LiveDecisions(model, table.decisions.where);
   const large = new Map();
+  const unanswered = new Map();
   let wanted = [];
-  let asked = null;
-  let timer = 0;
+
+  /** Send a question again until it is answered: a kernel that just restarted loses messages. */
+  function question(kind, message) {
+    clearTimeout(unanswered.get(kind));
+    model.send(message);
+    unanswered.set(kind, setTimeout(() => question(kind, message), 1000));
+  }
+
+  function answered(kind) {
+    clearTimeout(unanswered.get(kind));
+    return unanswered.delete(kind);
+  }
 
   function ask() {
-    if (asked) return;
+    if (unanswered.has("photos")) return;
     const rows = wanted.filter((row) => !kept.has(row)).slice(0, ASKED);
-    if (!rows.length) return;
-    asked = rows;
-    model.send({ type: "photos", rows });
-    clearTimeout(timer);
-    timer = setTimeout(() => { asked = null; ask(); }, 15_000);
+    if (rows.length) question("photos", { type: "photos", rows });
   }
 
   function urlOf(data) {
     return URL.createObjectURL(new Blob([data], { type: "image/jpeg" }));
   }
 
+  function keepPhotos(message, buffers) {
+    message.photos.forEach((about, place) => {
+      if (kept.has(about.row)) return;
+      const [data, map] = [buffers[2 * place], buffers[2 * place + 1]];
+      kept.set(about.row, {
+        caption: about.caption,
+        problem: about.problem || undefined,
+        url: about.problem ? undefined : urlOf(data),
+        map: map && map.byteLength ? bytes(map) : null,
+      });
+    });
+    const needed = new Set(wanted);
+    for (const [row, entry] of kept) {
+      if (kept.size <= THUMBNAILS) break;
+      if (needed.has(row)) continue;
+      if (entry.url) URL.revokeObjectURL(entry.url);
+      kept.delete(row);
+    }
+  }
+
   function heard(message, buffers) {
     if (message.type === "photos") {
-      asked = null;
-      clearTimeout(timer);
-      message.photos.forEach((about, place) => {
-        const [data, map] = [buffers[2 * place], buffers[2 * place + 1]];
-        kept.set(about.row, {
-          caption: about.caption,
-          problem: about.problem || undefined,
-          url: about.problem ? undefined : urlOf(data),
-          map: map && map.byteLength ? bytes(map) : null,
-        });
-      });
-      const needed = new Set(wanted);
-      for (const [row, entry] of kept) {
-        if (kept.size <= THUMBNAILS) break;
-        if (needed.has(row)) continue;
-        if (entry.url) URL.revokeObjectURL(entry.url);
-        kept.delete(row);
-      }
+      answered("photos");
+      keepPhotos(message, buffers);
       arrived();
       ask();
     } else if (message.type === "large") {
+      answered("large");
       large.get(message.row)?.(message.problem ? { problem: message.problem } : { url: urlOf(buffers[0]) });
       large.delete(message.row);
-    } else if (message.type === "decisions") {
-      if (message.problem) decisions.problem = message.problem;
+    } else if (message.type === "decisions" && answered("decisions")) {
+      decisions.problem = message.problem || "";
       decisions.start(message.entries);
     } else if (message.type === "decided") decisions.answered(message);
   }
 
   model.on("msg:custom", heard);
-  model.send({ type: "decisions" });
+  question("decisions", { type: "decisions" });
   return {
     decisions,
     photo: (row) => kept.get(row),
@@ -358,13 +370,13 @@ function liveSource(model, table, arrived) {
     large(row) {
       return new Promise((resolve) => {
         large.set(row, resolve);
-        model.send({ type: "large", row });
+        question("large", { type: "large", row });
       });
     },
     close() {
       model.off("msg:custom", heard);
       for (const { url } of kept.values()) if (url) URL.revokeObjectURL(url);
-      clearTimeout(timer);
+      for (const timer of unanswered.values()) clearTimeout(timer);
       clearTimeout(decisions.timer);
     },
   };

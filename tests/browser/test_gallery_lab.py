@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import socket
 import subprocess
@@ -183,14 +184,16 @@ def test_decisions_made_by_keys_are_in_the_file_and_outlive_the_kernel(lab, open
     assert axe(view, ".hotelviz-gallery") == []
     view.screenshot(path=shots / "lab_light.png")
 
-    kernel = lab.api("kernels")[0]["id"]
-    lab.api(f"kernels/{kernel}/restart", "POST")
+    view.get_by_role("menuitem", name="Kernel", exact=True).click()
+    view.locator(".lm-Menu-itemLabel", has_text=re.compile("^Restart Kernel…$")).click()
+    view.get_by_role("button", name="Confirm Kernel Restart").click()
+    expect(view.locator(".jp-Dialog")).to_have_count(0)
     run_all(view, lab)
     badges = view.locator(".hotelviz-gallery .badge:not(:empty)")
     expect(badges).to_have_text(["→ Bedroom", "→ Pool", "dropped"], timeout=90_000)
     assert read_decisions(file)[columns].values.tolist() == wanted
     shown = view.locator(".hotelviz-gallery figure")
-    expect(shown.locator("img")).to_have_count(shown.count())
+    expect(shown.locator("img")).to_have_count(shown.count(), timeout=20_000)
 
     # The dark theme.
     view.get_by_role("menuitem", name="Settings", exact=True).click()
@@ -199,6 +202,6 @@ def test_decisions_made_by_keys_are_in_the_file_and_outlive_the_kernel(lab, open
     expect(view.locator(".hotelviz-gallery")).to_have_attribute("data-theme", "dark")
     for image in shown.locator("img").all():
         expect(image).not_to_have_js_property("naturalWidth", 0)
-    expect(shown.locator("img")).to_have_count(shown.count())
+    expect(shown.locator("img")).to_have_count(shown.count(), timeout=20_000)
     assert axe(view, ".hotelviz-gallery") == []
     view.screenshot(path=shots / "lab_dark.png")
