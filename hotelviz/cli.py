@@ -319,13 +319,20 @@ def clean(
 ) -> None:
     """Apply decisions to a catalogue. No photo is deleted on disk."""
     with _plain_errors():
-        from hotelviz.audit import apply_decisions, read_decisions
+        from hotelviz.audit import DecisionError, apply_decisions, read_decisions
         from hotelviz.catalog import read_catalog, write_catalog
 
         _check_table(out)
         allowed = _allowed(classes)
         photos = read_catalog(catalog, classes=allowed)
-        cleaned = apply_decisions(photos, read_decisions(decisions), classes=allowed)
+        lines = read_decisions(decisions)
+        if len(lines) and not lines["image_id"].isin(photos["image_id"]).any():
+            raise DecisionError(
+                f"none of the {lines['image_id'].nunique():,} photos that were decided on, such as "
+                f"{lines['image_id'].iloc[0]!r}, is in {catalog}: the decisions are of another "
+                "catalogue"
+            )
+        cleaned = apply_decisions(photos, lines, classes=allowed)
         write_catalog(cleaned.catalog, out)
         changes = out.with_name(f"{out.stem}.changes.csv")
         _write_table(cleaned.changes, changes)

@@ -218,3 +218,14 @@ def test_who_knows_the_truth_of_the_demo_decides_right(demo_dir):
     assert len(relabelled)
     assert (relabelled == known[relabelled.index]).all()
     assert (relabelled != labels[relabelled.index]).all()
+
+
+def test_decisions_of_another_catalogue_are_refused_with_a_photo_of_theirs(tmp_path):
+    catalog, file = tmp_path / "catalog.csv", tmp_path / "decisions.csv"
+    catalog.write_text("image_id,path\na.jpg,a.jpg\n")
+    decide(file, ["x.jpg", "y.jpg"], "drop")
+    arguments = ["clean", str(catalog), "--decisions", str(file), "--out", str(tmp_path / "c.csv")]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 1
+    assert "none of the 2 photos that were decided on, such as 'x.jpg'" in result.output
+    assert not (tmp_path / "c.csv").exists()

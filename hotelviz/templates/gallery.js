@@ -202,11 +202,11 @@ class PageDecisions extends Decisions {
 
 /** Decisions of a live gallery: sent to the kernel, kept in the browser until it says "written". */
 class LiveDecisions extends Decisions {
-  constructor(model, where) {
+  constructor(model, where, photos) {
     super();
     this.model = model;
     this.where = where;
-    this.key = `hotelviz-pending:${where}`;
+    this.key = `hotelviz-pending:${where}:${photos}`;
     this.waiting = stored(this.key);
     this.problem = "";
     this.written = 0;
@@ -290,7 +290,7 @@ function pageSource(table) {
 /** Photos are asked of the kernel as they come into view; what was seen last is kept, and no more. */
 function liveSource(model, table, arrived) {
   const kept = new Map();
-  const decisions = new LiveDecisions(model, table.decisions.where);
+  const decisions = new LiveDecisions(model, table.decisions.where, `${table.size}:${table.ids[0]}`);
   const large = new Map();
   const unanswered = new Map();
   let wanted = [];

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import secrets
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
-import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from lab import Lab, run_all, running_lab, write_notebook
 from PIL import Image
 
 from hotelviz.audit import read_decisions
@@ -26,76 +17,10 @@ from hotelviz.audit import read_decisions
 expect = pytest.importorskip("playwright.sync_api").expect
 
 
-class Lab(NamedTuple):
-    """A running JupyterLab."""
-
-    url: str
-    token: str
-    root: Path
-
-    def api(self, path: str, method: str = "GET") -> list | dict | None:
-        request = urllib.request.Request(
-            f"{self.url}/api/{path}", method=method,
-            headers={"Authorization": f"token {self.token}"},
-        )  # fmt: skip
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            text = answer.read()
-        return json.loads(text) if text else None
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[Lab]:
-    """A JupyterLab with its own settings, port and token, on an empty folder."""
-    config, root = tmp_path / "config", tmp_path / "root"
-    (config / "labconfig").mkdir(parents=True)
-    root.mkdir()
-    # It would ask about news from outside.
-    news = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
-    (config / "labconfig" / "page_config.json").write_text(json.dumps(news))
-    port, token = free_port(), secrets.token_hex(16)
-    here = str(Path(__file__).parents[2])
-    environment = os.environ | {
-        "JUPYTER_CONFIG_DIR": str(config),
-        "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"),
-        "JUPYTERLAB_SETTINGS_DIR": str(tmp_path / "settings"),
-        "JUPYTERLAB_WORKSPACES_DIR": str(tmp_path / "workspaces"),
-        "PYTHONPATH": os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")])),
-    }
-    log = (tmp_path / "lab.log").open("w")
-    server = subprocess.Popen(
-        [
-            sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1",
-            f"--port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}",
-            f"--ServerApp.root_dir={root}",
-        ],
-        env=environment, stdout=log, stderr=subprocess.STDOUT,
-    )  # fmt: skip
-    running = Lab(f"http://127.0.0.1:{port}", token, root)
-    try:
-        for _ in range(300):
-            try:
-                running.api("status")
-                break
-            except OSError:
-                assert server.poll() is None, (tmp_path / "lab.log").read_text()
-                time.sleep(0.1)
-        else:
-            pytest.fail((tmp_path / "lab.log").read_text())
+    with running_lab(tmp_path) as running:
         yield running
-    finally:
-        server.terminate()
-        try:
-            server.wait(15)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
-        log.close()
 
 
 CELL = """
@@ -122,30 +47,7 @@ def make_notebook(root: Path) -> None:
             }
         )  # fmt: skip
     pd.DataFrame(rows).to_parquet(root / "tags.parquet")
-    notebook = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell(CELL.strip())],
-        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
-    )
-    nbformat.write(notebook, root / "gallery.ipynb")
-
-
-def run_all(view, lab: Lab) -> None:
-    """Run the notebook, once its kernel is connected and has nothing to do."""
-    for _ in range(600):
-        kernels = lab.api("kernels")
-        if kernels and kernels[0]["execution_state"] == "idle" and kernels[0]["connections"]:
-            break
-        time.sleep(0.1)
-    prompt = view.locator(".jp-InputPrompt").first
-    for _ in range(5):
-        view.get_by_role("menuitem", name="Run", exact=True).click()
-        view.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-        try:
-            expect(prompt).not_to_have_text("[ ]:", timeout=5_000)
-        except AssertionError:
-            continue
-        return
-    pytest.fail("the notebook does not run")
+    write_notebook(root / "gallery.ipynb", CELL)
 
 
 @pytest.mark.slow
