@@ -14,6 +14,7 @@ import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from hotelviz.labelling.errors import LabelError
@@ -92,6 +93,7 @@ def serve_labelling(
                         "template": "hotelviz", "allow_template_override": "NO",
                         "allow_theme_override": "NO", "file_allowlist": [],
                         "extension_allowlist": _EXTENSIONS,
+                        "prelaunch_hook": _let_pages_end_their_kernels,
                     },
                     # Whoever leaves without closing the page leaves a kernel behind.
                     "MappingKernelManager": {"cull_idle_timeout": 600, "cull_interval": 60},
@@ -105,6 +107,11 @@ def serve_labelling(
             warnings.simplefilter("ignore")
             app.initialize([str(notebook)])
             app.start()
+
+
+def _let_pages_end_their_kernels(request: Any, **_: object) -> None:
+    """Set the cookie with which a page that is left may end its kernel; Voilà itself does not."""
+    _ = request.xsrf_token  # to ask for it sets it
 
 
 def _prepend(variable: str, path: str) -> None:

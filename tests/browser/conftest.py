@@ -94,7 +94,11 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[str]]:
         _without("no npm here, with which the tests fetch axe-core")
     folder = tmp_path_factory.mktemp("axe")
     done = subprocess.run(
-        [str(npm), "pack", "--silent", _AXE], cwd=folder, capture_output=True, text=True, timeout=120
+        [str(npm), "pack", "--silent", _AXE],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     if done.returncode:
         _without(f"npm could not fetch {_AXE}: {done.stderr.strip()[-300:]}")

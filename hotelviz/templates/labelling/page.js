@@ -70,7 +70,7 @@ class Page {
       "aria-label": "Labelling photos" });
     this.title = make(this.alone ? "h1" : "h3", {}, "Loading…");
     this.who = make("span", { class: "who" });
-    this.saved = make("span", { class: "saved", role: "status" });
+    this.saved = make("span", { class: "saved" });
     this.progress = make("progress", { max: 1, value: 0, "aria-label": "Rated photos" });
     this.count = make("span", { class: "count" });
     this.stage = make("div", { class: "stage" });
@@ -181,9 +181,12 @@ class Page {
   told(message, answer) {
     const { waiting, trouble } = this.queue;
     this.saved.classList.toggle("trouble", Boolean(trouble));
+    // Read out where something is wrong, not after each key.
+    if (trouble) this.saved.setAttribute("role", "alert");
+    else this.saved.removeAttribute("role");
     this.saved.textContent = trouble
       ? `${waiting.length} not saved yet: ${trouble}; retrying. Kept in this browser meanwhile.`
-      : waiting.length > 1 ? `saving ${waiting.length}…` : answer ? "saved" : this.saved.textContent;
+      : waiting.length ? "saving…" : "saved";
     if (!answer) return;
     if (answer.type === "taken") {
       this.note.textContent = "You had rated that photo already, in another tab: the first rating stays.";
