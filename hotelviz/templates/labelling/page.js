@@ -383,7 +383,7 @@ class Page {
     if (this.dialog.open) return;
     this.reasons = [];
     const tags = this.round && this.round.task === "tags";
-    const rows = [tags ? ["1 2 3 …", "the tag beside the key"] : ["1 … 9, 0", "the score; 0 is 10"], ...HELP];
+    const rows = [tags ? ["1 2 3 …", "the tag beside the key"] : ["1 … 9 0", "the score; 0 is 10"], ...HELP];
     this.open("Keys", make("dl", {}, ...rows.flatMap(([keys, what]) => [make("dt", {}, ...keys.split(" ").map(
       (key) => make("kbd", {}, key))), make("dd", {}, what)])));
   }
