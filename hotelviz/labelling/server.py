@@ -77,7 +77,7 @@ def serve_labelling(
         notebook = Path(folder) / "label_photos.ipynb"
         source = papermill.iorw.load_notebook_node(str(find_notebook("label_photos")))
         place = store if "://" in store else str(Path(store).absolute())
-        parameters = {"store": place, "round": name}
+        parameters = {"store": place, "round": name, "catalog": ""}
         filled = papermill.parameterize.parameterize_notebook(source, parameters)
         nbformat.write(filled, notebook)
         notebook.chmod(0o600)  # an address may carry a password
