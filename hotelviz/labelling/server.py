@@ -88,6 +88,8 @@ def serve_labelling(
                         "ip": ip, "port": port, "port_retries": 0, "token": token,
                         "open_browser": False, "log_level": logging.WARNING,
                         "connection_dir_root": folder,
+                        # No file of someone's settings may take the token away.
+                        "config_file_paths": [],
                     },
                     "VoilaConfiguration": {
                         "template": "hotelviz", "allow_template_override": "NO",

@@ -130,6 +130,7 @@ class Page {
   heard(message, buffers) {
     if (message.type === "round") {
       clearTimeout(this.greeting);
+      if (this.round) return; // greeted twice: what was typed meanwhile stays
       this.round = message;
       this.title.textContent = message.question;
       if (this.alone) document.title = message.question;

@@ -62,7 +62,7 @@ class Queue {
     if (!this.waiting.length) return;
     this.send(this.waiting[0]);
     this.timer = setTimeout(() => {
-      this.trouble = "the server does not answer";
+      this.trouble = "the server does not answer (reload the page if this lasts)";
       this.told(null, null);
       this.next();
     }, ANSWER_WITHIN);
