@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import resource
+import socket
 import subprocess
 import sys
 import time
@@ -13,8 +14,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import nbformat
 import numpy as np
 import pandas as pd
+import papermill
 import psutil
 import pytest
 from conftest import THEMES, WIDTHS
@@ -22,6 +25,7 @@ from PIL import Image
 
 from hotelviz.catalog import write_catalog
 from hotelviz.labelling import LabelRound, open_store
+from hotelviz.reports import find_notebook
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -81,7 +85,7 @@ class Served:
 
     def stop(self) -> None:
         self.process.terminate()
-        self.process.wait(10)
+        self.process.communicate(timeout=10)
 
 
 @pytest.fixture(scope="module")
@@ -288,9 +292,9 @@ def test_nothing_is_answered_without_the_token(scores, open_page):
     assert status(f"{address}?token=wrong") == 302
     assert status(f"{address}api/kernels/{kernel}") == 403
     assert status(f"{address}voila/api/shutdown/{kernel}", method="POST") == 403
-    socket = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
               "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}  # fmt: skip
-    assert status(f"{address}api/kernels/{kernel}/channels", **socket) == 403
+    assert status(f"{address}api/kernels/{kernel}/channels", **upgrade) == 403
     assert status(f"{address}voila/files/label_photos.ipynb") == 403
     # Of this machine alone.
     listening = [one for one in psutil.Process(scores.process.pid).net_connections("tcp")
@@ -330,3 +334,54 @@ def test_pages_are_accessible_and_fit_every_width(
     enter(other, "Ada")
     other.wait_for_selector(f"{APP} .stage img")
     look("tags", other)
+
+
+def test_in_jupyterlab_the_app_keeps_its_keys_from_the_notebook(catalog, open_page, tmp_path):
+    notebook = papermill.parameterize.parameterize_notebook(
+        papermill.iorw.load_notebook_node(str(find_notebook("label_photos"))),
+        {"store": str(tmp_path / "labels.sqlite"), "catalog": str(catalog), "raters": 1,
+         "overlap": 1},
+    )  # fmt: skip
+    nbformat.write(notebook, tmp_path / "label.ipynb")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root"]
+    command += [f"--ServerApp.port={port}", "--IdentityProvider.token=token"]
+    command += [f"--ServerApp.root_dir={tmp_path}", "--LabApp.news_url=None"]
+    command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+    lab = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: answers(port), 30)
+        page = open_page(f"http://127.0.0.1:{port}/lab/tree/label.ipynb?token=token")
+        page.wait_for_selector(".jp-Notebook .jp-Cell")
+        page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_text("Run All Cells", exact=True).click()
+        page.wait_for_selector(f"{APP} input")
+        enter(page, "Lab")
+        page.click(f"{APP} .stage img")
+        cells = (
+            "['Code', 'Markdown', 'Raw'].map("
+            "kind => document.querySelectorAll(`.jp-${kind}Cell`).length).join()"
+        )
+        before = page.evaluate(cells)
+        for key in "1ddxabm":  # in a notebook: a heading, and cells deleted, cut, added, changed
+            page.keyboard.press(key)
+        page.wait_for_function("document.querySelector('.stage').dataset.place === '1'")
+        press(page, "3")
+        saved(page)
+        assert page.evaluate(cells) == before
+        labels = open_store(tmp_path / "labels.sqlite", create=False).round()
+        assert labels.ratings()["score"].tolist() == [1, 3]
+        page.context.close()  # before the server goes, or the page says that it is gone
+    finally:
+        lab.terminate()
+        lab.wait(20)
+
+
+def answers(port: int) -> bool:
+    try:
+        return status(f"http://127.0.0.1:{port}/login") == 200
+    except OSError:
+        return False
