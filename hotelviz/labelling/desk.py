@@ -107,7 +107,9 @@ class Desk:
             text = f"the message lacks something: {error}"
             return [Answer({"type": "refused", "message": text, **about})]
         except StoreError as error:
-            return [Answer({"type": "failed", "message": str(error), **about})]
+            # Where the store is concerns those who run it, not the rater.
+            text = "the store " + str(error).partition(": ")[2]
+            return [Answer({"type": "failed", "message": text, **about})]
 
     def _hello(self, _: Mapping[str, Any]) -> list[Answer]:
         seats = self._labels.seats()["rater"]
