@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import uuid
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,12 @@ from typer.testing import CliRunner
 
 from hotelviz import metrics
 from hotelviz.audit import read_decisions
+from hotelviz.catalog import fingerprint, read_catalog
 from hotelviz.cli import app
 from hotelviz.demo import found_against_planted
+from hotelviz.labelling import open_store
+from hotelviz.labelling.desk import Desk
+from hotelviz.models import describe, load_model
 from hotelviz.reports import notebook_directory, run_report
 
 
@@ -195,11 +200,88 @@ def test_explorer_notebook_shows_its_controls(pages, tmp_path):
     assert len(widgets) == 2
 
 
+@pytest.fixture(scope="module")
+def labels(pages: Path) -> Path:
+    """Labels made at the desk of the app, as its pages send them, by the demo's twelve raters."""
+    catalog = pages / "demo" / "catalog.csv"
+    store = pages / "labels.sqlite"
+    settings = {"raters": 12, "overlap": 4, "gold": 2}
+    labels = open_store(store).begin_round(read_catalog(catalog, classes=None), **settings)
+    truth = pd.read_csv(pages / "demo" / "truth" / "ratings.csv")
+    truth = truth[truth["rater"].str.startswith("colleague")]
+    scores = truth.set_index(["rater", "image_id"])["score"]
+    names = labels.photos()["image_id"]
+    for rater in truth["rater"].unique():
+        desk = Desk(labels)
+        desk.handle({"type": "enter", "name": rater})
+        for item in labels.items(labels.take_seat(rater)):
+            said = scores.get((rater, names[item.photo]))
+            what = {"reason": "I cannot decide"} if said is None else {"score": int(said)}
+            message = {"type": "rate", "key": uuid.uuid4().hex, "place": item.place, **what}
+            assert desk.handle(message)[0].content["type"] == "saved"
+    return store
+
+
+@pytest.mark.slow
+def test_labels_made_in_the_app_train_a_second_iteration(pages, labels, tmp_path):
+    rated = tmp_path / "rated.csv"
+    done = CliRunner().invoke(
+        app,
+        ["label-export", "--store", str(labels), "--out", str(rated), "--train", "40", "--test",
+         "10"],
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    page = run_report(
+        "aesthetic_training",
+        {
+            "catalog": str(rated), "parent": str(pages / "demo" / "aesthetic_1.keras"),
+            "out": str(tmp_path / "second.keras"), "head_epochs": 1, "fine_tune_epochs": 1,
+        },
+        tmp_path / "second.html",
+        progress=False,
+    ).read_text()  # fmt: skip
+    assert "Ancestors: aesthetic model MobileNet" in page
+    info = describe(load_model(tmp_path / "second.keras", task="aesthetic"))
+    assert info.training["photos"]["train"] == 40
+    assert info.training["catalog"] == fingerprint(read_catalog(rated, classes=None))
+
+
+@pytest.mark.slow
+def test_rating_report_shows_agreement_raters_and_disputed_photos(labels, tmp_path):
+    text = run_report(
+        "rating_quality", {"store": str(labels), "draws": 60}, tmp_path / "q.html", progress=False
+    ).read_text()
+    assert "Krippendorff&#x27;s alpha" in text or "Krippendorff's alpha" in text
+    assert 'alt="Bias of 12 raters: colleague-' in text
+    assert "12 raters gave" in text
+    assert re.search(r"<figcaption>\d\.\d\d: ", text)
+    assert "I cannot decide" in text
+
+
+@pytest.mark.slow
+def test_labelling_notebook_shows_the_app(pages, tmp_path):
+    done = papermill.execute_notebook(
+        str(notebook_directory() / "label_photos.ipynb"),
+        str(tmp_path / "out.ipynb"),
+        parameters={
+            "store": str(tmp_path / "labels.sqlite"),
+            "catalog": str(pages / "demo" / "catalog.csv"),
+            "task": "tags",
+            "raters": 2,
+            "overlap": 1,
+        },
+        progress_bar=False,
+    )
+    shown = done.cells[-1].outputs[0].data
+    assert "application/vnd.jupyter.widget-view+json" in shown
+    assert open_store(tmp_path / "labels.sqlite").rounds()["task"].tolist() == ["tags"]
+
+
 @pytest.mark.slow
 def test_every_notebook_is_executed_by_a_test(pages):
     run = {re.sub(r"_\d$", "", page.stem) for page in pages.glob("*.html")} - {"index"}
-    # The explorer is for JupyterLab, not a report; it has a test of its own.
-    run |= {"explore_model"}
+    # These are for JupyterLab, or need labels; they have tests of their own.
+    run |= {"explore_model", "label_photos", "rating_quality"}
     assert run == {path.stem for path in notebook_directory().glob("*.ipynb")}
 
 

@@ -19,6 +19,7 @@ from hotelviz.plots.filters import (
     filter_comparison,
     picture_row,
 )
+from hotelviz.plots.labels import rater_bias
 from hotelviz.plots.scores import (
     predicted_against_rated,
     rating_bars,
@@ -52,6 +53,7 @@ __all__ = [
     "per_class_bars",
     "picture_row",
     "predicted_against_rated",
+    "rater_bias",
     "rating_bars",
     "reliability",
     "save_figure",

@@ -1,0 +1,13 @@
+"""What can go wrong when people label photos."""
+
+from __future__ import annotations
+
+__all__ = ["LabelError", "StoreError"]
+
+
+class LabelError(ValueError):
+    """Something was asked for that cannot be; the message says what to do instead."""
+
+
+class StoreError(OSError):
+    """The store cannot be read or written at the moment: a full disk, a lock, no connection."""

@@ -1,0 +1,136 @@
+"""Serve the labelling app through Voilà, to people who know no notebooks.
+
+The server listens on this machine unless told otherwise, and answers nobody without its token: it
+refuses page, kernels and websockets. What the page needs comes from this machine alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import socket
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from hotelviz.labelling.errors import LabelError
+
+__all__ = ["serve_labelling"]
+
+_JUPYTER = Path(__file__).parent.parent / "templates" / "jupyter"
+
+#: What shows a widget; JupyterLab's other extensions have no place on the page.
+_EXTENSIONS = [
+    "anywidget",
+    "@jupyter-widgets/jupyterlab-manager",
+    "@voila-dashboards/widgets-manager8",
+]
+
+
+def serve_labelling(
+    store: str,
+    name: str,
+    *,
+    ip: str = "127.0.0.1",
+    port: int = 8866,
+    token: str = "",
+    say: Callable[[str], object] = print,
+) -> None:
+    """Serve a round until it is interrupted.
+
+    Parameters
+    ----------
+    store, name
+        The store and the name of the round.
+    ip
+        The address to listen on; ``0.0.0.0`` lets other machines in, those with the token.
+    port
+        0 takes any free one.
+    token
+        What a link must carry; a random one by default.
+    say
+        Is told the link.
+
+    Raises
+    ------
+    LabelError
+        When the address cannot be listened on.
+    """
+    import nbformat
+    import papermill
+    from traitlets.config import Config
+
+    from hotelviz.reports import find_notebook
+
+    port = _free_port(ip, port)
+    token = token or secrets.token_urlsafe(24)
+    # Kernels find the package wherever it was started from; Jupyter finds the page's template.
+    _prepend("PYTHONPATH", str(Path(__file__).parents[2]))
+    _prepend("JUPYTER_PATH", str(_JUPYTER))
+    from voila.app import Voila
+
+    with tempfile.TemporaryDirectory(prefix="hotelviz-label-") as folder:
+        notebook = Path(folder) / "label_photos.ipynb"
+        source = papermill.iorw.load_notebook_node(str(find_notebook("label_photos")))
+        place = store if "://" in store else str(Path(store).absolute())
+        parameters = {"store": place, "round": name, "catalog": ""}
+        filled = papermill.parameterize.parameterize_notebook(source, parameters)
+        nbformat.write(filled, notebook)
+        notebook.chmod(0o600)  # an address may carry a password
+        app = Voila(
+            config=Config(
+                {
+                    "Voila": {
+                        "ip": ip, "port": port, "port_retries": 0, "token": token,
+                        "open_browser": False, "log_level": logging.WARNING,
+                        "connection_dir_root": folder,
+                        # No file of someone's settings may take the token away.
+                        "config_file_paths": [],
+                    },
+                    "VoilaConfiguration": {
+                        "template": "hotelviz", "allow_template_override": "NO",
+                        "allow_theme_override": "NO", "file_allowlist": [],
+                        "extension_allowlist": _EXTENSIONS,
+                        "prelaunch_hook": _let_pages_end_their_kernels,
+                    },
+                    # Whoever leaves without closing the page leaves a kernel behind.
+                    "MappingKernelManager": {"cull_idle_timeout": 600, "cull_interval": 60},
+                }
+            )
+        )  # fmt: skip
+        shown = socket.gethostname() if ip in {"", "0.0.0.0", "::"} else ip
+        host = f"[{shown}]" if ":" in shown else shown
+        say(f"http://{host}:{port}/?token={quote(token)}")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            app.initialize([str(notebook)])
+            app.start()
+
+
+def _let_pages_end_their_kernels(request: Any, **_: object) -> None:
+    """Set the cookie with which a page that is left may end its kernel; Voilà itself does not."""
+    _ = request.xsrf_token  # to ask for it sets it
+
+
+def _prepend(variable: str, path: str) -> None:
+    before = os.environ.get(variable)
+    os.environ[variable] = os.pathsep.join([path, before] if before else [path])
+
+
+def _free_port(ip: str, port: int) -> int:
+    family = socket.AF_INET6 if ":" in ip else socket.AF_INET
+    with socket.socket(family) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((ip, port))
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise LabelError(
+                f"cannot listen on {ip}, port {port}: {reason}; choose another --port, or 0 for "
+                "any free one"
+            ) from error
+        return int(listener.getsockname()[1])

@@ -1,0 +1,261 @@
+"""Labelling: how good ratings are, what becomes of them, and which photos come next."""
+
+from __future__ import annotations
+
+import uuid
+
+import krippendorff
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from hotelviz import plots
+from hotelviz.alt import figure_alt
+from hotelviz.catalog import RATINGS, read_catalog, write_catalog
+from hotelviz.cli import app
+from hotelviz.labelling import LabelError, open_store
+from hotelviz.labelling.choose import choose_photos
+from hotelviz.labelling.export import labelled_catalog, split_rated, tag_votes
+from hotelviz.labelling.quality import (
+    agreement,
+    disagreements,
+    gold_pairs,
+    progress_text,
+    rater_habits,
+    self_agreement,
+)
+
+BIAS = [1.0, 0.6, 0.3, 0.0, -0.3, -0.6, -1.0, 0.0]
+
+
+def rows(**columns: object) -> pd.DataFrame:
+    """Ratings as a round lists them."""
+    table = pd.DataFrame(columns)
+    blank = {"hotel_id": table["image_id"], "path": table["image_id"], "repeat": 0, "score": pd.NA,
+             "tag": None, "reason": None, "seconds": 2.0}  # fmt: skip
+    return table.assign(**{name: value for name, value in blank.items() if name not in table})
+
+
+@pytest.fixture(scope="module")
+def simulated() -> pd.DataFrame:
+    """Eight raters of known bias, the last one unsteady, with ten gold photos each."""
+    random = np.random.default_rng(0)
+    photos = [f"p{number}" for number in range(240)]
+    taste = random.normal(5.5, 1.6, len(photos))
+    parts = []
+    for number, bias in enumerate(BIAS):
+        mine = random.choice(len(photos), 120, replace=False)
+        seen = np.concatenate([mine, mine[:10]])
+        noise = random.normal(0, 2.0 if number == 7 else 0.5, len(seen))
+        score = (taste[seen] + bias + noise).round().clip(1, 10).astype(int)
+        parts.append(rows(
+            image_id=[photos[at] for at in seen], rater=f"r{number}", score=score,
+            repeat=np.repeat([0, 1], [120, 10]), hotel_id=[f"h{at // 6}" for at in seen],
+        ))  # fmt: skip
+    return pd.concat(parts, ignore_index=True)
+
+
+def test_agreement_is_krippendorffs_alpha_of_first_answers_with_an_interval(simulated):
+    first = simulated[simulated["repeat"] == 0]
+    matrix = first.pivot(index="rater", columns="image_id", values="score").astype(float)
+    expected = krippendorff.alpha(matrix.to_numpy(), level_of_measurement="interval")
+    found = agreement(simulated, draws=200)
+    assert found.value == pytest.approx(expected)
+    assert found.low < found.value < found.high
+    assert found.high - found.low < 0.2
+
+
+def test_agreement_of_tags_is_nominal():
+    tags = rows(image_id=["a", "a", "b", "b", "c", "c"], rater=["x", "y"] * 3,
+                tag=["Pool", "Pool", "Foyer", "Foyer", "Pool", "Foyer"])  # fmt: skip
+    matrix = [["Pool", "Foyer", "Pool"], ["Pool", "Foyer", "Foyer"]]
+    expected = krippendorff.alpha(np.array(matrix), level_of_measurement="nominal")
+    assert agreement(tags).value == pytest.approx(expected)
+
+
+def test_agreement_is_missing_where_nothing_can_be_compared():
+    assert np.isnan(agreement(rows(image_id=["a", "b"], rater="x", score=[3, 4])).value)
+    assert np.isnan(agreement(rows(image_id=["a", "a"], rater=["x", "y"], score=[3, 3])).value)
+
+
+def test_habits_find_who_is_mild_strict_and_unsteady(simulated):
+    habits = rater_habits(simulated).set_index("rater")
+    # A rater's bias is told from the others', whose mean is not quite 0.
+    truth = np.array(BIAS) - (sum(BIAS) - np.array(BIAS)) / 7
+    assert np.abs(habits["bias"] - truth).max() < 0.3
+    inside = (habits["bias_low"] <= truth) & (truth <= habits["bias_high"])
+    assert inside.sum() >= 6
+    assert habits["noise"].idxmax() == "r7"
+    assert habits["self_difference"].idxmax() == "r7"
+    assert habits["correlation"].idxmin() == "r7"
+    assert (habits["gold"] == 10).all()
+    axes = plots.rater_bias(habits.reset_index())
+    assert figure_alt(axes.figure).startswith("Bias of 8 raters: r6 -")
+
+
+def test_habits_of_tags_count_the_votes_of_the_others():
+    tags = rows(image_id=["a"] * 3 + ["b"] * 3, rater=["x", "y", "$z$"] * 2,
+                tag=["Pool", "Pool", "Foyer", "Pool", "Pool", "Pool"])  # fmt: skip
+    habits = rater_habits(tags).set_index("rater")
+    assert habits["agrees"].to_dict() == {"x": 0.75, "y": 0.75, "$z$": 0.5}
+    plots.rater_bias(habits.reset_index()).figure.canvas.draw()
+
+
+def test_raters_agree_with_themselves_as_far_as_gold_photos_say():
+    table = rows(image_id=["a", "b", "c", "a", "b", "c"], rater="x", repeat=[0, 0, 0, 1, 1, 1],
+                 score=[5, 6, 7, 5, 7, 10])  # fmt: skip
+    assert gold_pairs(table)["difference"].tolist() == [0, 1, 3]
+    own = self_agreement(table)
+    assert own["same"].value == pytest.approx(1 / 3)
+    assert own["within_one"].value == pytest.approx(2 / 3)
+    assert own["difference"].value == pytest.approx(4 / 3)
+    assert self_agreement(table[table["repeat"] == 0]) == {}
+
+
+def test_photos_people_disagree_on_come_first_with_what_was_said():
+    table = rows(image_id=["a", "a", "b", "b", "c"], rater=["x", "y", "x", "y", "x"],
+                 score=[5, 5, 2, 9, 1])  # fmt: skip
+    found = disagreements(table)
+    assert found[["image_id", "answers", "disagreement", "said"]].values.tolist() == [
+        ["b", 2, 3.5, "2 (1), 9 (1)"], ["a", 2, 0.0, "5 (2)"]]  # fmt: skip
+    tags = rows(image_id=["a", "a", "b", "b", "b"], rater=list("xyxyz"),
+                tag=["Pool", "Pool", "Pool", "Foyer", "Foyer"])  # fmt: skip
+    assert disagreements(tags)["image_id"].tolist() == ["b", "a"]
+
+
+EVIL = ['<b>"a"</b>, b.jpg', "🏊 'x'.jpg", "غرفة.jpg"]
+
+
+@pytest.fixture
+def labels(tmp_path):
+    """A round of scores, on photos with names of any kind; one was skipped, one taken back."""
+    photos = pd.DataFrame(
+        {"image_id": EVIL, "path": [str(tmp_path / name) for name in EVIL], "hotel_id": list("hij")}
+    )
+    store = open_store(tmp_path / "labels.sqlite")
+    labels = store.begin_round(photos, raters=2, overlap=2, gold=1)
+    for name, score in (("Ada", 4), ("Bo", 8)):
+        seat = labels.take_seat(name)
+        for item in labels.items(seat):
+            key = uuid.uuid4().hex
+            if item.photo == 2:
+                labels.rate(seat, item.place, key, reason="I cannot decide")
+                continue
+            again = {"score": score + item.photo}
+            labels.rate(seat, item.place, key, **again)
+            if name == "Bo" and item.photo == 1:
+                labels.undo(seat, key)
+                labels.rate(seat, item.place, uuid.uuid4().hex, score=1)
+    yield labels
+    store.close()
+
+
+def test_export_counts_first_answers_and_leaves_out_skips_and_what_was_undone(labels, tmp_path):
+    table = labelled_catalog(labels).set_index("image_id")
+    assert set(table.index) == set(EVIL[:2])
+    counts = table[list(RATINGS)]
+    assert counts.loc[EVIL[0]][lambda row: row > 0].to_dict() == {"rating_4": 1, "rating_8": 1}
+    assert counts.loc[EVIL[1]][lambda row: row > 0].to_dict() == {"rating_5": 1, "rating_1": 1}
+    # Names of any kind, through a file and back.
+    write_catalog(table.reset_index(), tmp_path / "rated.csv")
+    again = read_catalog(tmp_path / "rated.csv", classes=None)
+    assert again["image_id"].tolist() == table.index.tolist()
+    assert again["rating_8"].tolist() == table["rating_8"].tolist()
+    assert "2 raters gave 4 answers on 2 photos (2 to 2 a photo" in progress_text(
+        labels.ratings(), labels.settings
+    )
+
+
+def test_export_into_a_catalogue_keeps_what_others_had(labels):
+    catalog = pd.DataFrame({"image_id": [EVIL[0], "old"], "path": ["x", "y"], "hotel_id": "h"})
+    catalog[list(RATINGS)] = 0.0
+    catalog["rating_9"] = 7.0
+    merged = labelled_catalog(labels, catalog).set_index("image_id")
+    assert merged.loc["old", "rating_9"] == 7
+    assert merged.loc[EVIL[0], ["rating_4", "rating_8", "rating_9"]].tolist() == [1, 1, 0]
+
+
+def test_tied_tags_have_no_label():
+    votes = tag_votes(rows(image_id=["a", "a", "b"], rater=list("xyx"), tag=["P", "F", "F"]))
+    assert votes["label"].isna().tolist() == [True, False]
+    assert votes["votes_F"].tolist() == [1, 1]
+
+
+def test_split_as_in_the_talk_is_exact_and_tears_no_hotel():
+    random = np.random.default_rng(0)
+    hotels = random.integers(0, 130, 1100)
+    photos = pd.DataFrame({"image_id": range(1100), "hotel_id": hotels})
+    photos[list(RATINGS)] = random.multinomial(12, random.dirichlet(np.ones(10), 1100))
+    photos.loc[:19, list(RATINGS)] = np.nan
+    dealt = split_rated(photos)
+    assert dealt["split"].value_counts().to_dict() == {"train": 800, "test": 200}
+    by_hotel = dealt.dropna(subset="split").groupby("hotel_id")["split"].nunique()
+    assert (by_hotel == 1).all()
+    assert dealt.loc[:19, "split"].isna().all()
+    pd.testing.assert_frame_equal(dealt, split_rated(photos))
+    with pytest.raises(LabelError, match=r"1,080 rated photos of \d+ hotels are too few"):
+        split_rated(photos, train=1000)
+
+
+def test_next_round_takes_uncertain_and_disputed_photos_and_some_by_chance():
+    catalog = pd.DataFrame({"image_id": [f"p{n}" for n in range(60)]})
+    catalog["hotel_id"] = [f"h{n // 3}" for n in range(60)]
+    shares = np.full((60, 10), 0.01)
+    shares[:, 4] = 0.91
+    shares[20:26] = 0.1
+    predictions = pd.DataFrame(shares, columns=[f"q_{n}" for n in range(1, 11)])
+    predictions.insert(0, "image_id", catalog["image_id"])
+    said = rows(image_id=["p0", "p0", "p1", "p1", "p20", "p20"], rater=["x", "y"] * 3,
+                score=[1, 10, 5, 6, 4, 4])  # fmt: skip
+    chosen = choose_photos(catalog, 10, predictions=predictions, ratings=said, random_share=0.3)
+    why = chosen.set_index("image_id")["chosen_for"]
+    assert len(why) == 10
+    assert why["p0"] == "disagreement 4.50"
+    assert why["p1"] == "disagreement 0.50"
+    assert "p20" not in why  # rated, and not disputed
+    assert set(why[why == "uncertain 1.00"].index) == {f"p{n}" for n in range(21, 26)}
+    assert (why == "random").sum() == 3
+    assert chosen["hotel_id"].value_counts().max() <= 5
+    few = choose_photos(catalog, 8, predictions=predictions, random_share=0, per_hotel=1)
+    assert few["hotel_id"].is_unique
+    with pytest.raises(LabelError, match="a share from 0 to 1"):
+        choose_photos(catalog, 5, random_share=2)
+
+
+def run(*arguments: object):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_commands_export_and_choose(labels, tmp_path):
+    store = tmp_path / "labels.sqlite"
+    done = run("label-export", "--store", store, "--out", tmp_path / "rated.csv", "--train", 1,
+               "--test", 1)  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert "2 photos, 2 with answers; 2 skips" in done.output
+    assert "skipped by Ada: I cannot decide" in done.output
+    rated = read_catalog(tmp_path / "rated.csv", classes=None)
+    assert sorted(rated["split"]) == ["test", "train"]
+    photos = labels.photos().drop(columns="photo")
+    write_catalog(photos, tmp_path / "photos.csv")
+    done = run("label-choose", tmp_path / "photos.csv", "--store", store, "--count", 2, "--out",
+               tmp_path / "next.csv", "--random-share", 0)  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert "2 photos: 2 disagreement" in done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["label-export", "--store", "none.sqlite", "--out", "x.csv"], "no such store"),
+        (["label", "{photos}", "--store", "{new}", "--task", "tag"], "did you mean 'tags'"),
+        (["label", "{photos}", "--store", "{new}", "--overlap", "13"], "from 1 to 12"),
+        (["label", "{photos}", "--store", "{new}", "--ip", "192.0.2.1"], "cannot listen on"),
+    ],
+)
+def test_commands_say_what_is_wrong(arguments, said, tmp_path):
+    (tmp_path / "photos.csv").write_text("path\na.jpg\n")
+    names = {"photos": tmp_path / "photos.csv", "new": tmp_path / "new.sqlite"}
+    done = run(*[argument.format(**names) for argument in arguments])
+    assert done.exit_code == 1
+    assert said in done.output
