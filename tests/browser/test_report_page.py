@@ -38,7 +38,10 @@ def report(tmp_path_factory):
         cell = nbformat.v4.new_code_cell(source.replace("budget=budget", "budget=1000"))
         cell.metadata["tags"] = ["parameters"] if number == 0 else []
         cells.append(cell)
-    python = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    python = {
+        "kernelspec": {"name": "python3", "display_name": "Python 3"},
+        "language_info": {"name": "python"},
+    }
     notebook = nbformat.v4.new_notebook(cells=cells, metadata=python)
     nbformat.write(notebook, folder / "two.ipynb")
     out = folder / "out" / "two.html"
