@@ -566,6 +566,8 @@ function mount(root, content, model) {
       if (high != null) tests.push((row) => data[row] <= high);
     }
     if (search.value.trim()) tests.push(table.find(search.value.trim()));
+    // What was asked for is not to be folded away.
+    if (tests.length) state.closed.clear();
     filters.chosen = new Int32Array(table.size);
     let found = 0;
     for (let row = 0; row < table.size; row += 1) {
@@ -988,10 +990,12 @@ function mount(root, content, model) {
       PageUp: () => vertical(-Math.max(1, Math.floor(view.clientHeight / (cardHeight + GAP)))),
     };
     const others = {
-      o: () => toggle(), x: () => decide("drop"), k: () => decide("keep"), u: () => undo(), "?": () => help(),
+      o: () => toggle(), u: () => undo(), "?": () => help(),
       "/": () => { if (!dialog.open) search.focus(); },
     };
-    let act = others[event.key] || (onCard && walks[event.key]);
+    // Only where a photo has the focus is it clear which one is meant.
+    const decides = { x: () => decide("drop"), k: () => decide("keep") };
+    let act = others[event.key] || (onCard && (walks[event.key] || decides[event.key]));
     if (event.key === "Enter" && onCard && !(dialog.open && event.target.closest(".large button:not(.photo)"))) act = () => (dialog.open ? dialog.close() : enlarge());
     if (/^[1-9]$/.test(event.key) && onCard) {
       const label = table.labels[Number(event.key) - 1];

@@ -164,6 +164,24 @@ def test_filters_sort_and_search_choose_the_photos(open_page, page):
     assert shown(view) == [29]
 
 
+def test_a_cell_of_the_matrix_unfolds_its_photos_and_keys_need_a_photo(open_page, photos, tmp_path):
+    frame = photos.assign(kind=photos["label"]).sort_values("label", kind="stable")
+    Gallery(frame, caption=tag_caption, group="kind", open_groups=0).save(tmp_path / "groups.html")
+    view = open_page((tmp_path / "groups.html").as_uri())
+    headings = view.locator(".heading button")
+    assert [one.get_attribute("aria-expanded") for one in headings.all()] == ["false", "false"]
+    view.locator("input[type=search]").press("Escape")
+    headings.first.focus()
+    view.keyboard.press("x")
+    assert view.locator(".badge:not(:empty)").count() == 0
+    view.locator(".matrix summary").click()
+    view.get_by_role("button", name="Pool read as Bathroom: 10 photos").click()
+    assert headings.first.get_attribute("aria-expanded") == "true"
+    assert view.locator("figure").count() == 10
+    view.keyboard.press("x")
+    assert view.locator(".badge:not(:empty)").count() == 1
+
+
 def test_data_that_looks_like_markup_stays_text(open_page, photos, tmp_path):
     photos["label"] = EVIL
     Gallery(photos, caption="image_id", title=EVIL, group="label").save(tmp_path / "evil.html")
