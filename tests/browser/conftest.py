@@ -15,8 +15,6 @@ import pytest
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-#: The widths and themes at which pages are looked at.
-WIDTHS, THEMES = (360, 1200, 2560), ("light", "dark")
 _FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",

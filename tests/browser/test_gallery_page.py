@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import THEMES, WIDTHS
+from looks import THEMES, WIDTHS
 from PIL import Image
 from typer.testing import CliRunner
 

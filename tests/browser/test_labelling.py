@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ import pandas as pd
 import papermill
 import psutil
 import pytest
-from conftest import THEMES, WIDTHS
+from looks import THEMES, WIDTHS
 from PIL import Image
 
 from hotelviz.catalog import write_catalog
@@ -80,8 +81,12 @@ class Served:
         return table[table["rater"] == rater]
 
     def kernels(self) -> list[int]:
-        children = psutil.Process(self.process.pid).children(recursive=True)
-        return [one.pid for one in children if "ipykernel" in " ".join(one.cmdline())]
+        found = []
+        for one in psutil.Process(self.process.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+                if "ipykernel" in " ".join(one.cmdline()):
+                    found.append(one.pid)
+        return found
 
     def stop(self) -> None:
         self.process.terminate()

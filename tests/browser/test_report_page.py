@@ -5,7 +5,7 @@ from __future__ import annotations
 import nbformat
 import pandas as pd
 import pytest
-from conftest import THEMES, WIDTHS
+from looks import THEMES, WIDTHS
 from PIL import Image
 
 from hotelviz.reports import run_report, write_index
