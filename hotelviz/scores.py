@@ -7,6 +7,7 @@ nothing loads the dataset whole, so that 280 million photos can be asked like 28
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hotelviz.catalog import nearest
+from hotelviz.images import usable_cores
 
 __all__ = ["Scores", "ScoresError", "bin_scores", "open_scores"]
+
+
+#: Bytes of memory that questions may take; more goes to disk.
+MEMORY = 3 * 1024**3
 
 
 class ScoresError(ValueError):
@@ -120,10 +126,8 @@ class Scores:
 
     def __init__(self, files: Sequence[Path], columns: dict[str, str]) -> None:
         self.files, self.columns = list(files), columns
-        self._connection = duckdb.connect()
-        # Progress goes to tqdm where there is any; DuckDB's own would end up in reports.
-        self._connection.execute("SET enable_progress_bar = false")
-        names = ", ".join(f"'{_quoted(str(file))}'" for file in self.files)
+        self._connection = connect()
+        names = ", ".join(f"'{quoted(str(file))}'" for file in self.files)
         extra = ""
         shares = [f"q_{score}" for score in range(1, 11)]
         if "score" not in columns and all(share in columns for share in shares):
@@ -313,13 +317,30 @@ class Scores:
             [low],
         )
 
-    def problems(self) -> pd.DataFrame:
-        """List the files that something was wrong with: ``image_id``, ``path``, ``problem``."""
+    def problems(self, *, limit: int | None = None) -> pd.DataFrame:
+        """List the files that something was wrong with.
+
+        Parameters
+        ----------
+        limit
+            How many at most, the first by ``image_id``; None for all.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``image_id``, ``path`` (where the dataset has it), ``problem``.
+        """
         if "problem" not in self.columns:
             return pd.DataFrame(columns=["image_id", "path", "problem"])
+        path = "path, " if "path" in self.columns else ""
         return self.query(
-            "SELECT image_id, path, problem FROM scores WHERE problem <> '' ORDER BY image_id"
+            f"SELECT image_id, {path}problem FROM scores WHERE problem <> '' ORDER BY image_id"
+            + ("" if limit is None else f" LIMIT {int(limit)}")
         )
+
+    def count(self, where: str = "TRUE") -> int:
+        """Count the photos for which a condition in SQL holds, such as ``score < 4``."""
+        return int(self.query(f"SELECT count(*) AS n FROM scores WHERE {where}")["n"].item())
 
     def join(self, tags: pd.DataFrame | str | os.PathLike[str]) -> pd.DataFrame:
         """Join scores with tags by ``image_id``.
@@ -371,7 +392,7 @@ class Scores:
             self._connection.execute("CREATE OR REPLACE TEMP VIEW tags AS FROM tags_frame")
             return
         # Validated as scores are: a file that is damaged is named.
-        names = ", ".join(f"'{_quoted(str(file))}'" for file in open_scores(tags).files)
+        names = ", ".join(f"'{quoted(str(file))}'" for file in open_scores(tags).files)
         self._connection.execute(
             f"CREATE OR REPLACE TEMP VIEW tags AS SELECT * FROM read_parquet([{names}])"
         )
@@ -392,5 +413,30 @@ class Scores:
                 )
 
 
-def _quoted(text: str) -> str:
+def connect() -> duckdb.DuckDBPyConnection:
+    """Open DuckDB such that it stays within a part of the machine's memory.
+
+    What does not fit goes to a temporary folder (``$TMPDIR``), and goes away with the connection.
+    """
+    connection = duckdb.connect()
+    # Progress goes to tqdm where there is any; DuckDB's own would end up in reports.
+    connection.execute("SET enable_progress_bar = false")
+    folder = Path(tempfile.gettempdir()) / f"hotelviz-duckdb-{os.getpid()}"
+    connection.execute(f"SET temp_directory = '{quoted(str(folder))}'")
+    connection.execute(f"SET memory_limit = '{memory_limit()}B'")
+    connection.execute(f"SET threads = {usable_cores()}")
+    return connection
+
+
+def memory_limit() -> int:
+    """Give the bytes that DuckDB may use: a third of the machine's memory, at most `MEMORY`."""
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return MEMORY
+    return min(MEMORY, total // 3)
+
+
+def quoted(text: str) -> str:
+    """Give a text as it stands between quotation marks in SQL."""
     return text.replace("'", "''")
