@@ -263,7 +263,9 @@ def _list_problems(problems: pd.DataFrame, count: int, rest: str) -> None:
 @app.command()
 def rank(
     scores: Annotated[Path, typer.Option(help="The folder of scores.")],
-    out: Annotated[Path, typer.Option(help="The ranking (.parquet or .csv).")],
+    out: Annotated[
+        Path, typer.Option(help="The ranking (.parquet or .csv), or a folder of Parquet parts.")
+    ],
     tags: Annotated[
         Path | None, typer.Option(help="The tagger's predictions; else those in the scores.")
     ] = None,
@@ -277,18 +279,22 @@ def rank(
     """Rank the photos of each hotel by score, and with coverage of its areas."""
     with _plain_errors():
         from hotelviz import ranking
-        from hotelviz.catalog import read_catalog
         from hotelviz.scores import open_scores
 
-        _check_table(out)
+        if out.suffix:
+            _check_table(out)
         dataset = open_scores(scores)
-        photos = read_catalog(catalog, classes=None) if catalog else None
-        ranked = ranking.rank_hotel_photos(
-            dataset, tags, catalog=photos, min_confidence=min_confidence
-        )
-        _write_table(ranked, out)
-        typer.echo(f"{out}: {len(ranked):,} photos of {ranked['hotel_id'].nunique():,} hotels")
-        typer.echo(ranking.ranking_summary(ranking.ranking_figures(ranked)).T.round(3).to_string())
+        options: dict[str, Any] = {"catalog": catalog, "min_confidence": min_confidence}
+        if out.suffix:
+            ranked = ranking.rank_hotel_photos(dataset, tags, **options)
+            _write_table(ranked, out)
+            figures = ranking.ranking_figures(ranked)
+        else:
+            ranking.rank_dataset(dataset, out, tags, **options)
+            figures = ranking.over_parts(out, ranking.ranking_figures)
+        hotels = figures[figures["order"] == "with coverage"]
+        typer.echo(f"{out}: {hotels['photos'].sum():,} photos of {len(hotels):,} hotels")
+        typer.echo(ranking.ranking_summary(figures).T.round(3).to_string())
         if tags is not None:
             unmatched = dataset.unmatched(tags)
             typer.echo(f"{len(unmatched):,} photos have only a score or only a tag")
