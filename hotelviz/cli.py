@@ -138,7 +138,7 @@ def tag(
         _write_table(tags, out)
         problems = tags[tags["problem"] != ""]
         typer.echo(f"{out}: {len(tags):,} photos, {len(problems):,} with problems")
-        _list_problems(problems, "in the column 'problem'")
+        _list_problems(problems, len(problems), "in the column 'problem'")
 
 
 @app.command("train-aesthetic")
@@ -199,37 +199,73 @@ def score(
     part_size: Annotated[
         int, typer.Option(min=1, help="Photos a part: what a stop can lose.")
     ] = 2048,
+    engine: Annotated[
+        str, typer.Option(help="keras, or openvino: faster on a processor.")
+    ] = "keras",
+    precision: Annotated[
+        str | None,
+        typer.Option(help="float32 or bfloat16; else the fastest that is exact enough."),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Decoding threads, on a cluster actors; else as many as fit."),
+    ] = None,
+    engine_cluster: Annotated[
+        str | None, typer.Option(help="ray: on many machines, from a Parquet catalogue.")
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(help="Of the Ray cluster; else one on this machine.")
+    ] = None,
 ) -> None:
     """Score photos with one or more models, decoding each once. A stopped run goes on."""
     with _plain_errors():
-        from hotelviz.catalog import read_catalog
         from hotelviz.models import load_model
         from hotelviz.scores import open_scores
-        from hotelviz.scoring import score_photos
 
-        photos = read_catalog(catalog, classes=None)
-        computed = score_photos(
-            photos, [load_model(file) for file in model], out, part_size=part_size
-        )
-        problems = open_scores(out).problems()
+        if engine_cluster not in {None, "ray"}:
+            raise typer.BadParameter(
+                f"{engine_cluster!r} is not ray", param_hint="--engine-cluster"
+            )
+        if address is not None and engine_cluster is None:
+            raise typer.BadParameter("needs --engine-cluster ray", param_hint="--address")
+        settings: dict[str, Any] = {
+            "engine": engine, "precision": precision, "workers": workers, "part_size": part_size,
+        }  # fmt: skip
+        if engine_cluster:
+            from hotelviz.scoring.cluster import score_on_cluster
+
+            speed = score_on_cluster(catalog, model, out, address=address, **settings)
+        else:
+            from hotelviz.catalog import read_catalog
+            from hotelviz.scoring import score_photos
+
+            photos = read_catalog(catalog, classes=None)
+            speed = score_photos(photos, [load_model(file) for file in model], out, **settings)
+        dataset = open_scores(out)
+        problems = dataset.problems(limit=21)
+        wrong = dataset.count("problem <> ''")
         typer.echo(
-            f"{out}: {len(photos):,} photos, {computed:,} computed now, "
-            f"{len(problems):,} with problems"
+            f"{out}: {len(dataset):,} photos, {speed.photos:,} computed now, "
+            f"{wrong:,} with problems"
         )
-        _list_problems(problems, "in the column 'problem'")
+        if speed.photos:
+            typer.echo(str(speed))
+        _list_problems(problems, wrong, "in the column 'problem'")
 
 
-def _list_problems(problems: pd.DataFrame, rest: str) -> None:
+def _list_problems(problems: pd.DataFrame, count: int, rest: str) -> None:
     for row in problems.head(20).itertuples():
         typer.echo(f"  {row.image_id}: {row.problem}", err=True)
-    if len(problems) > 20:
-        typer.echo(f"  and {len(problems) - 20:,} more, {rest}", err=True)
+    if count > 20:
+        typer.echo(f"  and {count - 20:,} more, {rest}", err=True)
 
 
 @app.command()
 def rank(
     scores: Annotated[Path, typer.Option(help="The folder of scores.")],
-    out: Annotated[Path, typer.Option(help="The ranking (.parquet or .csv).")],
+    out: Annotated[
+        Path, typer.Option(help="The ranking (.parquet or .csv), or a folder of Parquet parts.")
+    ],
     tags: Annotated[
         Path | None, typer.Option(help="The tagger's predictions; else those in the scores.")
     ] = None,
@@ -243,18 +279,22 @@ def rank(
     """Rank the photos of each hotel by score, and with coverage of its areas."""
     with _plain_errors():
         from hotelviz import ranking
-        from hotelviz.catalog import read_catalog
         from hotelviz.scores import open_scores
 
-        _check_table(out)
+        if out.suffix:
+            _check_table(out)
         dataset = open_scores(scores)
-        photos = read_catalog(catalog, classes=None) if catalog else None
-        ranked = ranking.rank_hotel_photos(
-            dataset, tags, catalog=photos, min_confidence=min_confidence
-        )
-        _write_table(ranked, out)
-        typer.echo(f"{out}: {len(ranked):,} photos of {ranked['hotel_id'].nunique():,} hotels")
-        typer.echo(ranking.ranking_summary(ranking.ranking_figures(ranked)).T.round(3).to_string())
+        options: dict[str, Any] = {"catalog": catalog, "min_confidence": min_confidence}
+        if out.suffix:
+            ranked = ranking.rank_hotel_photos(dataset, tags, **options)
+            _write_table(ranked, out)
+            figures = ranking.ranking_figures(ranked)
+        else:
+            ranking.rank_dataset(dataset, out, tags, **options)
+            figures = ranking.over_parts(out, ranking.ranking_figures)
+        hotels = figures[figures["order"] == "with coverage"]
+        typer.echo(f"{out}: {hotels['photos'].sum():,} photos of {len(hotels):,} hotels")
+        typer.echo(ranking.ranking_summary(figures).T.round(3).to_string())
         if tags is not None:
             unmatched = dataset.unmatched(tags)
             typer.echo(f"{len(unmatched):,} photos have only a score or only a tag")

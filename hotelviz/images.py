@@ -11,8 +11,9 @@ import io
 import os
 import struct
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -22,6 +23,8 @@ import imagehash
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
+from hotelviz.remote import is_url, read_bytes, redact
+
 __all__ = [
     "FORMATS",
     "MAX_PIXELS",
@@ -29,6 +32,7 @@ __all__ = [
     "Decoded",
     "ImageBatch",
     "ImageError",
+    "Seconds",
     "View",
     "ViewBatch",
     "decode_image",
@@ -37,6 +41,7 @@ __all__ = [
     "iterate_views",
     "perceptual_hash",
     "read_image",
+    "usable_cores",
 ]
 
 #: What Pillow may try; everything else is not an image to us.
@@ -151,7 +156,7 @@ def decode_image(
     Parameters
     ----------
     path
-        A local file.
+        A file, or a URL (see `hotelviz.remote`).
     size
         Height and width to stretch it to; None keeps its own. JPEGs are decoded at the smallest
         scale that is not smaller than this.
@@ -166,7 +171,8 @@ def decode_image(
     Raises
     ------
     ImageError
-        The file is missing, empty, not an image, declares more than `MAX_PIXELS`, or is damaged.
+        The file is missing, empty, not an image, declares more than `MAX_PIXELS`, is damaged, or
+        its URL does not answer.
 
     Examples
     --------
@@ -176,7 +182,10 @@ def decode_image(
     >>> decode_image(file, size=(2, 2)).pixels[0, 0]
     array([255,   0,   0], dtype=uint8)
     """
-    photo = _decode(path, [View(size, resample)])
+    try:
+        photo = _decode(_read(path), [View(size, resample)])
+    except ImageError as error:
+        raise ImageError(f"{redact(path) if is_url(path) else path}: {error}") from error
     return Decoded(photo.views[0], photo.truncated, photo.width, photo.height, photo.format)
 
 
@@ -195,53 +204,58 @@ class _Photo(NamedTuple):
     format: str
 
 
-def _decode(path: str | os.PathLike[str], views: Sequence[View]) -> _Photo:
-    """Decode a file once for all `views`; `decode_image` says what is raised."""
+def _decode(data: bytes, views: Sequence[View]) -> _Photo:
+    """Decode a file's bytes once for all `views`; the reason is all that its errors say."""
     for view in views:
         if view.resample not in _RESAMPLING:
             raise ImageError(
                 f"resample must be one of {', '.join(_RESAMPLING)}; not {view.resample!r}"
             )
     try:
-        return _decode_strictly(path, views)
-    except FileNotFoundError:
-        raise ImageError(f"{path}: missing") from None
+        return _decode_strictly(data, views)
     except _TruncatedError:
         pass
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise ImageError(f"{path}: declares more than {MAX_PIXELS:,} pixels") from None
+        raise ImageError(f"declares more than {MAX_PIXELS:,} pixels") from None
     except UnidentifiedImageError:
-        empty = Path(path).stat().st_size == 0
-        reason = "the file is empty" if empty else f"not a {', '.join(FORMATS)} image"
-        raise ImageError(f"{path}: {reason}") from None
+        reason = f"not a {', '.join(FORMATS)} image" if data else "the file is empty"
+        raise ImageError(reason) from None
     except _DAMAGE as error:
-        raise ImageError(f"{path}: {_reason(error)}") from error
+        raise ImageError(f"damaged: {error or type(error).__name__}") from error
     _lenient.on = True
     try:
-        photo = _decode_strictly(path, views)
+        photo = _decode_strictly(data, views)
     except (_TruncatedError, *_DAMAGE) as error:
-        raise ImageError(f"{path}: {_reason(error)}") from error
+        raise ImageError(f"damaged: {error or type(error).__name__}") from error
     finally:
         _lenient.on = False
     if (photo.views[0] == photo.views[0][0, 0]).all():
-        raise ImageError(f"{path}: damaged: ends before the first pixel")
+        raise ImageError("damaged: ends before the first pixel")
     return photo._replace(truncated=True)
+
+
+def _read(path: str | os.PathLike[str]) -> bytes:
+    """Read a photo's file; the reason is all that its errors say."""
+    try:
+        return read_bytes(path)
+    except FileNotFoundError:
+        raise ImageError("missing") from None
+    except IsADirectoryError:
+        raise ImageError("a folder, not a file") from None
+    except PermissionError as error:
+        raise ImageError(
+            (error.strerror or "refused") if is_url(path) else "no permission to read it"
+        ) from None
+    except OSError as error:
+        raise ImageError(str(error)) from None
 
 
 class _TruncatedError(Exception):
     """Pillow could not load all pixels."""
 
 
-def _reason(error: BaseException) -> str:
-    if isinstance(error, IsADirectoryError):
-        return "a folder, not a file"
-    if isinstance(error, PermissionError):
-        return "no permission to read it"
-    return f"damaged: {error or type(error).__name__}"
-
-
-def _decode_strictly(path: str | os.PathLike[str], views: Sequence[View]) -> _Photo:
-    with Image.open(path, formats=FORMATS) as image:
+def _decode_strictly(data: bytes, views: Sequence[View]) -> _Photo:
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         if image.width * image.height > MAX_PIXELS:
             raise Image.DecompressionBombError
         kind = image.format or ""
@@ -383,12 +397,30 @@ class ViewBatch(NamedTuple):
         For each view uint8 (n, height, width, 3).
     measures
         What `measure` gave for each of the n photos; empty where nothing was to be measured.
+    seconds
+        What reading and decoding them took.
     """
 
     rows: np.ndarray
     views: list[np.ndarray]
     measures: list[Any]
     problems: dict[int, str]
+    seconds: Seconds
+
+
+class Seconds(NamedTuple):
+    """How long photos took, summed over the threads that read them.
+
+    Attributes
+    ----------
+    reading
+        Waiting for their bytes.
+    decoding
+        Of the processor's time.
+    """
+
+    reading: float
+    decoding: float
 
 
 def iterate_views(
@@ -399,7 +431,7 @@ def iterate_views(
     batch_size: int = 64,
     workers: int | None = None,
     prefetch: int = 2,
-) -> Iterator[ViewBatch]:
+) -> Generator[ViewBatch, None, None]:
     """Read photos as `iterate_images` does, each decoded once for several networks.
 
     Parameters
@@ -417,9 +449,9 @@ def iterate_views(
     """
     source = iter(paths)
     sizes = [view.size for view in views if view.size is not None]
-    waiting: deque[tuple[int, list[np.ndarray], list[Future[tuple[str, Any]]]]] = deque()
+    waiting: deque[tuple[int, list[np.ndarray], list[Future[_Result]]]] = deque()
     start = 0
-    with ThreadPoolExecutor(workers or max(2, _cores())) as pool:
+    with ThreadPoolExecutor(workers or max(2, usable_cores())) as pool:
         try:
             while True:
                 while len(waiting) <= prefetch:
@@ -439,22 +471,43 @@ def iterate_views(
                     return
                 first, pixels, jobs = waiting.popleft()
                 results = [job.result() for job in jobs]
-                reasons = [reason for reason, _ in results]
+                reasons = [result.reason for result in results]
                 read = np.array([not r or r.startswith("truncated") for r in reasons])
                 yield ViewBatch(
                     np.flatnonzero(read) + first,
                     pixels if read.all() else [part[read] for part in pixels],
-                    [results[place][1] for place in np.flatnonzero(read)] if measure else [],
+                    [results[place].measured for place in np.flatnonzero(read)] if measure else [],
                     {first + place: reason for place, reason in enumerate(reasons) if reason},
+                    Seconds(
+                        sum(result.seconds.reading for result in results),
+                        sum(result.seconds.decoding for result in results),
+                    ),
                 )
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def _cores() -> int:
-    """Count the cores that this process may use, which a container often limits."""
+def usable_cores() -> int:
+    """Count the cores that this process may use, which a container often limits.
+
+    ``$HOTELVIZ_CORES`` says how many, where a machine is divided among processes.
+    """
+    given = os.environ.get("HOTELVIZ_CORES", "")
+    if given.isdigit() and int(given):
+        return int(given)
     affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+    except (OSError, ValueError):
+        return cores
+    return cores if quota == "max" else max(1, min(cores, round(int(quota) / int(period))))
+
+
+class _Result(NamedTuple):
+    reason: str
+    measured: Any
+    seconds: Seconds
 
 
 def _decode_into(
@@ -462,16 +515,25 @@ def _decode_into(
     views: Sequence[View],
     pixels: list[np.ndarray],
     measure: Callable[[Decoded], Any] | None,
-) -> tuple[str, Any]:
-    """Decode into `pixels`; the problem, if there is one, and the measure."""
+) -> _Result:
+    """Decode into `pixels`; the problem, if there is one, the measure, and what it took."""
+    started, measured, reason = time.perf_counter(), None, ""
+    decoding = reading = 0.0
     try:
-        photo = _decode(path, views)
+        data = _read(path)
+        reading, begun = time.perf_counter() - started, time.thread_time()
+        photo = _decode(data, views)
+        for place, view in zip(pixels, photo.views, strict=True):
+            place[...] = view
+        if measure:
+            measured = measure(Decoded(photo.views[0], *photo[1:]))
+        if photo.truncated:
+            reason = "truncated: the file ends too early"
+        decoding = time.thread_time() - begun
     except ImageError as error:
-        return str(error).removeprefix(f"{path}: "), None
-    for place, view in zip(pixels, photo.views, strict=True):
-        place[...] = view
-    measured = measure(Decoded(photo.views[0], *photo[1:])) if measure else None
-    return "truncated: the file ends too early" if photo.truncated else "", measured
+        reason = str(error)
+        reading = reading or time.perf_counter() - started
+    return _Result(reason, measured, Seconds(reading, decoding))
 
 
 def perceptual_hash(pixels: np.ndarray) -> int:

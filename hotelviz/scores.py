@@ -7,6 +7,7 @@ nothing loads the dataset whole, so that 280 million photos can be asked like 28
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hotelviz.catalog import nearest
+from hotelviz.images import usable_cores
 
 __all__ = ["Scores", "ScoresError", "bin_scores", "open_scores"]
+
+
+#: Bins of the first pass for quantiles.
+_FINE = 65_536
+
+#: Bytes of memory that questions may take; more goes to disk.
+MEMORY = 3 * 1024**3
 
 
 class ScoresError(ValueError):
@@ -120,10 +129,8 @@ class Scores:
 
     def __init__(self, files: Sequence[Path], columns: dict[str, str]) -> None:
         self.files, self.columns = list(files), columns
-        self._connection = duckdb.connect()
-        # Progress goes to tqdm where there is any; DuckDB's own would end up in reports.
-        self._connection.execute("SET enable_progress_bar = false")
-        names = ", ".join(f"'{_quoted(str(file))}'" for file in self.files)
+        self._connection = connect()
+        names = ", ".join(f"'{quoted(str(file))}'" for file in self.files)
         extra = ""
         shares = [f"q_{score}" for score in range(1, 11)]
         if "score" not in columns and all(share in columns for share in shares):
@@ -196,12 +203,17 @@ class Scores:
         """
         self._check(column, *([by] if by else []))
         group = f'"{by}", ' if by else ""
+        # Plain arithmetic in double precision and a narrow key: ten times as fast as bounding each
+        # value. The few bins outside are put where they belong afterwards.
         counts = self.query(
             f'SELECT {group} count(*) AS "count", '
-            f'least(greatest(floor(("{column}" - ?) / ? * ?), 0), ? - 1)::INT AS bin '
-            f'FROM scores WHERE "{column}" IS NOT NULL GROUP BY ALL',
-            [low, high - low, bins, bins],
+            f'floor(("{column}"::DOUBLE - {float(low)}::DOUBLE) / {float(high - low)}::DOUBLE '
+            f"* {int(bins)}::DOUBLE)::INT AS bin "
+            f'FROM scores WHERE "{column}" IS NOT NULL GROUP BY ALL'
         )
+        counts["bin"] = counts["bin"].clip(0, bins - 1)
+        keys = ["bin"] if by is None else [by, "bin"]
+        counts = counts.groupby(keys, as_index=False, dropna=False)["count"].sum()
         width = (high - low) / bins
         frame = pd.DataFrame({"bin": range(bins)})
         frame["low"], frame["high"] = low + frame["bin"] * width, low + (frame["bin"] + 1) * width
@@ -216,14 +228,43 @@ class Scores:
     def quantiles(
         self, probabilities: Sequence[float], column: str = "score"
     ) -> dict[float, float]:
-        """Give quantiles, exact: probability -> value."""
+        """Give quantiles, exact: probability -> value.
+
+        Counted in fine bins first; then only the values of the bins that the quantiles lie in are
+        looked at. Memory does not grow with the number of photos.
+        """
         self._check(column)
-        values = self._one(
-            f'SELECT quantile_cont("{column}", {[float(p) for p in probabilities]}) FROM scores'
-        )[0]
-        if values is None:
+        count, low, high = self._one(
+            f'SELECT count("{column}"), min("{column}")::DOUBLE, max("{column}")::DOUBLE '
+            "FROM scores"
+        )
+        if not count:
             raise ScoresError(f"no photo has a value in the column {column!r}")
-        return dict(zip(probabilities, map(float, values), strict=True))
+        if low == high:
+            return dict.fromkeys(probabilities, float(low))
+        places = np.array([float(p) for p in probabilities]) * (count - 1)
+        needed = np.unique(np.concatenate([np.floor(places), np.ceil(places)]).astype("int64"))
+        fine = (
+            f'floor(("{column}"::DOUBLE - {low!r}::DOUBLE) / {high - low!r}::DOUBLE '
+            f"* {_FINE}::DOUBLE)::INT"
+        )
+        counts = self.query(
+            f'SELECT {fine} AS bin, count(*) AS "count" FROM scores '
+            f'WHERE "{column}" IS NOT NULL GROUP BY ALL ORDER BY bin'
+        )
+        ends = counts["count"].cumsum().to_numpy()
+        held = np.unique(np.searchsorted(ends, needed, side="right"))
+        bins = counts["bin"].iloc[held].to_list()
+        values = self.query(
+            f'SELECT "{column}"::DOUBLE AS value, count(*) AS "count", {fine} AS bin FROM scores '
+            f"WHERE {fine} IN ({', '.join(map(str, bins))}) GROUP BY ALL ORDER BY value"
+        )
+        # The place of each value's last photo, with the bins in between that were not looked at.
+        before = (ends - counts["count"].to_numpy())[np.searchsorted(counts["bin"], values["bin"])]
+        last = before + values.groupby("bin")["count"].cumsum().to_numpy()
+        found = values["value"].to_numpy()[np.searchsorted(last, needed, side="right")]
+        exact = np.interp(places, needed, found)
+        return dict(zip(probabilities, map(float, exact), strict=True))
 
     def sample(self, count: int, *, where: str = "TRUE", seed: int = 0) -> pd.DataFrame:
         """Draw photos at random, the same ones for the same seed.
@@ -242,11 +283,19 @@ class Scores:
         pandas.DataFrame
             All columns, by ``image_id``.
         """
-        # By a hash of the name: one pass, in any order of rows, with `count` rows of memory.
-        return self.query(
-            f"SELECT * FROM (SELECT * FROM scores WHERE {where} "
-            "ORDER BY hash(image_id, ?) LIMIT ?) ORDER BY image_id",
+        # By a hash of the name: one pass, in any order of rows, with `count` rows of memory. Only
+        # then are the other columns read, and only where these photos are.
+        chosen = self.query(
+            f"SELECT image_id FROM scores WHERE {where} ORDER BY hash(image_id, ?) LIMIT ?",
             [seed, count],
+        )
+        return self._photos(chosen["image_id"])
+
+    def _photos(self, names: pd.Series) -> pd.DataFrame:
+        """Give all columns of some photos, by ``image_id``."""
+        return self.query(
+            "SELECT * FROM scores WHERE image_id IN (SELECT unnest(?)) ORDER BY image_id",
+            [names.to_list()],
         )
 
     def low_medium_high(
@@ -277,18 +326,33 @@ class Scores:
         """
         self._check(column)
         low, high = (float(bound) for bound in sorted(thresholds))
-        conditions = {
-            "low": f'"{column}" <= {low}',
-            "medium": f'"{column}" > {low} AND "{column}" <= {high}',
-            "high": f'"{column}" > {high}',
-        }
-        parts = [
-            self.sample(count, where=condition, seed=seed).sort_values(column).assign(level=level)
-            for level, condition in conditions.items()
-        ]
-        return pd.concat(parts, ignore_index=True)
+        levels = ["low", "medium", "high"]
+        if count == 0:
+            return self._photos(pd.Series([], dtype="str")).assign(level=pd.Series(dtype="str"))
+        # The same photos as `sample` would draw of each, in one pass.
+        chosen = self.query(
+            f"SELECT CASE WHEN \"{column}\" <= {low} THEN 'low' "
+            f"WHEN \"{column}\" <= {high} THEN 'medium' ELSE 'high' END AS level, "
+            "unnest(arg_min(image_id, hash(image_id, ?), ?)) AS image_id "
+            f'FROM scores WHERE "{column}" IS NOT NULL GROUP BY level',
+            [seed, count],
+        )
+        photos = self._photos(chosen["image_id"]).merge(chosen, on="image_id")
+        order = photos["level"].map(levels.index)
+        return (
+            photos.assign(order=order)
+            .sort_values(["order", column], kind="stable")
+            .drop(columns="order")
+            .reset_index(drop=True)
+        )
 
-    def hotels(self, column: str = "score", *, low: float = 4.0) -> pd.DataFrame:
+    def hotels(
+        self,
+        column: str = "score",
+        *,
+        low: float = 4.0,
+        lowest: int | None = None,
+    ) -> pd.DataFrame:
         """Sum up each hotel.
 
         Parameters
@@ -297,29 +361,63 @@ class Scores:
             The score.
         low
             Scores up to this are low.
+        lowest
+            Only so many hotels, those with the lowest means; None for all.
 
         Returns
         -------
         pandas.DataFrame
             ``hotel_id``, ``photos``, ``unreadable``, ``mean``, ``best``, ``worst``,
-            ``share_low``; by ``hotel_id``.
+            ``share_low``; by ``hotel_id``, or by ``mean`` where only the lowest are asked for.
         """
         self._check(column, "hotel_id")
         return self.query(
             f'SELECT hotel_id, count(*) AS photos, count(*) - count("{column}") AS unreadable, '
             f'avg("{column}") AS mean, max("{column}") AS best, min("{column}") AS worst, '
             f'avg(("{column}" <= ?)::INT) AS share_low FROM scores GROUP BY hotel_id '
-            "ORDER BY hotel_id",
+            + (
+                "ORDER BY hotel_id"
+                if lowest is None
+                else f"ORDER BY mean NULLS LAST, hotel_id LIMIT {int(lowest)}"
+            ),
             [low],
         )
 
-    def problems(self) -> pd.DataFrame:
-        """List the files that something was wrong with: ``image_id``, ``path``, ``problem``."""
+    def of_hotels(self, hotels: Sequence[str]) -> pd.DataFrame:
+        """Give all photos of some hotels, by ``hotel_id`` and ``image_id``.
+
+        Where the dataset is sorted by hotel, only these photos are read.
+        """
+        self._check("hotel_id")
+        names = ", ".join(f"'{quoted(str(hotel))}'" for hotel in hotels) or "NULL"
+        return self.query(
+            f"SELECT * FROM scores WHERE hotel_id IN ({names}) ORDER BY hotel_id, image_id"
+        )
+
+    def problems(self, *, limit: int | None = None) -> pd.DataFrame:
+        """List the files that something was wrong with.
+
+        Parameters
+        ----------
+        limit
+            How many at most, the first by ``image_id``; None for all.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``image_id``, ``path`` (where the dataset has it), ``problem``.
+        """
         if "problem" not in self.columns:
             return pd.DataFrame(columns=["image_id", "path", "problem"])
+        path = "path, " if "path" in self.columns else ""
         return self.query(
-            "SELECT image_id, path, problem FROM scores WHERE problem <> '' ORDER BY image_id"
+            f"SELECT image_id, {path}problem FROM scores WHERE problem <> '' ORDER BY image_id"
+            + ("" if limit is None else f" LIMIT {int(limit)}")
         )
+
+    def count(self, where: str = "TRUE") -> int:
+        """Count the photos for which a condition in SQL holds, such as ``score < 4``."""
+        return int(self.query(f"SELECT count(*) AS n FROM scores WHERE {where}")["n"].item())
 
     def join(self, tags: pd.DataFrame | str | os.PathLike[str]) -> pd.DataFrame:
         """Join scores with tags by ``image_id``.
@@ -371,7 +469,7 @@ class Scores:
             self._connection.execute("CREATE OR REPLACE TEMP VIEW tags AS FROM tags_frame")
             return
         # Validated as scores are: a file that is damaged is named.
-        names = ", ".join(f"'{_quoted(str(file))}'" for file in open_scores(tags).files)
+        names = ", ".join(f"'{quoted(str(file))}'" for file in open_scores(tags).files)
         self._connection.execute(
             f"CREATE OR REPLACE TEMP VIEW tags AS SELECT * FROM read_parquet([{names}])"
         )
@@ -392,5 +490,30 @@ class Scores:
                 )
 
 
-def _quoted(text: str) -> str:
+def connect() -> duckdb.DuckDBPyConnection:
+    """Open DuckDB such that it stays within a part of the machine's memory.
+
+    What does not fit goes to a temporary folder (``$TMPDIR``), and goes away with the connection.
+    """
+    connection = duckdb.connect()
+    # Progress goes to tqdm where there is any; DuckDB's own would end up in reports.
+    connection.execute("SET enable_progress_bar = false")
+    folder = Path(tempfile.gettempdir()) / f"hotelviz-duckdb-{os.getpid()}"
+    connection.execute(f"SET temp_directory = '{quoted(str(folder))}'")
+    connection.execute(f"SET memory_limit = '{memory_limit()}B'")
+    connection.execute(f"SET threads = {usable_cores()}")
+    return connection
+
+
+def memory_limit() -> int:
+    """Give the bytes that DuckDB may use: a third of the machine's memory, at most `MEMORY`."""
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return MEMORY
+    return min(MEMORY, total // 3)
+
+
+def quoted(text: str) -> str:
+    """Give a text as it stands between quotation marks in SQL."""
     return text.replace("'", "''")

@@ -12,10 +12,14 @@ from hotelviz.ranking import (
     RankingError,
     completeness,
     gains,
+    over_parts,
+    rank_dataset,
     rank_hotel_photos,
     ranking_figures,
     ranking_summary,
+    read_ranking,
 )
+from hotelviz.ranking.order import near_pairs
 
 
 def make(count=60, hotels=3, seed=0):
@@ -184,3 +188,84 @@ def test_column_of_todays_positions_may_have_gaps():
     scores.loc[2, "score"] = np.nan
     figures = ranking_figures(rank_hotel_photos(scores, catalog=catalog))
     assert figures.loc[figures["order"] == "today", "best_at"].between(1, 4).all()
+
+
+def written(scores, folder, rows_a_file):
+    folder.mkdir()
+    for number, start in enumerate(range(0, len(scores), rows_a_file)):
+        scores.iloc[start : start + rows_a_file].to_parquet(
+            folder / f"part-{number:05d}.parquet", index=False, row_group_size=7
+        )
+    return folder
+
+
+@pytest.mark.parametrize("by_hotel", [True, False])
+@pytest.mark.parametrize("apart", [True, False])
+def test_dataset_is_ranked_in_parts_as_in_memory(tmp_path, by_hotel, apart):
+    scores, tags, catalog = make(count=300, hotels=23)
+    scores["score"] = scores["score"].round(0)
+    scores.loc[::5, "hash"] = 17
+    scores.loc[4, "score"] = np.nan
+    order = ["hotel_id", "image_id"] if by_hotel else ["image_id"]
+    scores = scores.sort_values(order, ignore_index=True)
+    if apart:
+        expected = rank_hotel_photos(scores, tags, catalog=catalog)
+        tags.to_parquet(tmp_path / "tags.parquet")
+        catalog.to_parquet(tmp_path / "catalog.parquet")
+        more = {"tags": tmp_path / "tags.parquet", "catalog": tmp_path / "catalog.parquet"}
+    else:
+        scores = scores.merge(tags, on="image_id")
+        expected, more = rank_hotel_photos(scores), {}
+    folder = written(scores, tmp_path / "scores", 40)
+    out = rank_dataset(folder, tmp_path / "ranking", chunk=20, progress=False, **more)
+    assert len(list(out.glob("part-*.parquet"))) > 2
+    found = read_ranking(out).sort_values(["hotel_id", "rank"], ignore_index=True)
+    groups = ["hotel_id", "duplicate_group"]
+    same = expected.columns.drop("duplicate_group")
+    pd.testing.assert_frame_equal(found[same], expected[same], check_dtype=False)
+    for table in (found, expected):
+        table["group"] = table.groupby(groups, dropna=True)["rank"].transform("min")
+    assert found["group"].equals(expected["group"])
+    hotels = over_parts(out, ranking_figures).sort_values(["hotel_id", "order"], ignore_index=True)
+    whole = ranking_figures(expected).sort_values(["hotel_id", "order"], ignore_index=True)
+    pd.testing.assert_frame_equal(hotels, whole, check_dtype=False)
+    some = read_ranking(out, ["h3", "h7"])
+    assert set(some["hotel_id"]) == {"h3", "h7"}
+    alone = rank_hotel_photos(folder, more.get("tags"), catalog=more.get("catalog"),
+                              hotels=["h3", "h7"])  # fmt: skip
+    pd.testing.assert_frame_equal(
+        alone[same], expected[expected["hotel_id"].isin(["h3", "h7"])][same].reset_index(drop=True),
+        check_dtype=False,
+    )  # fmt: skip
+
+
+def test_ranking_that_fails_leaves_the_earlier_one(tmp_path):
+    scores, _, _ = make(count=20)
+    folder = written(scores, tmp_path / "scores", 20)
+    out = rank_dataset(folder, tmp_path / "ranking", progress=False)
+    before = sorted(file.name for file in out.iterdir())
+    scores.assign(score=np.nan).to_parquet(folder / "part-00000.parquet")
+    with pytest.raises(RankingError, match="no photos with a score"):
+        rank_dataset(folder, out, progress=False)
+    assert sorted(file.name for file in out.iterdir()) == before
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["ranking", "scores"]
+    (out / "notes.txt").write_text("mine")
+    with pytest.raises(RankingError, match=r"notes\.txt is no part of a ranking"):
+        rank_dataset(folder, out, progress=False)
+
+
+@pytest.mark.parametrize("distance", [0, 1, 5, 12])
+def test_near_pairs_are_those_of_all_comparisons(distance):
+    random = np.random.default_rng(distance)
+    hotel = np.sort(random.integers(0, 3, 90))
+    hashes = random.integers(0, 2**63, 90, dtype="uint64")
+    for number in range(1, 60, 2):
+        flipped = random.choice(64, random.integers(0, 14), replace=False)
+        hashes[number] = hashes[number - 1] ^ np.uint64(sum(1 << int(bit) for bit in flipped))
+    expected = {
+        (a, b)
+        for a in range(90)
+        for b in range(a + 1, 90)
+        if hotel[a] == hotel[b] and int(hashes[a] ^ hashes[b]).bit_count() <= distance
+    }
+    assert {tuple(pair) for pair in near_pairs(hotel, hashes, distance).tolist()} == expected

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hotelviz import scoring
 from hotelviz.catalog import RATINGS
 from hotelviz.models import build_aesthetic, build_tagger
 from hotelviz.scores import ScoresError, bin_scores, open_scores
 from hotelviz.scoring import ScoringError, predict_scores, predict_tags, score_photos
+from hotelviz.scoring import dataset as parts
 
 SMALL = {"input_size": 32, "weights": None, "backbone_kw": {"alpha": 0.25}}
 
@@ -27,9 +27,8 @@ def models():
 @pytest.fixture
 def scored(demo_catalog, models, tmp_path):
     out = tmp_path / "scored"
-    assert score_photos(demo_catalog, models, out, part_size=16, progress=False) == len(
-        demo_catalog
-    )
+    run = score_photos(demo_catalog, models, out, part_size=16, progress=False)
+    assert run.photos == len(demo_catalog)
     return out
 
 
@@ -76,7 +75,7 @@ def test_stopped_run_loses_at_most_one_part_and_goes_on(
     demo_catalog, models, scored, tmp_path, monkeypatch
 ):
     out, calls = tmp_path / "scores", []
-    original = scoring._score_part
+    original = parts.write_part
 
     def stop(*arguments):
         calls.append(1)
@@ -85,14 +84,14 @@ def test_stopped_run_loses_at_most_one_part_and_goes_on(
         return original(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(scoring, "_score_part", stop)
+        patch.setattr(parts, "write_part", stop)
         with pytest.raises(StoppedError):
             score_photos(demo_catalog, models, out, part_size=16, progress=False)
     assert len(list(out.glob("*.parquet"))) == 2
     assert not list(out.glob(".*"))
     rest = score_photos(demo_catalog, models, out, part_size=16, progress=False)
-    assert rest == len(demo_catalog) - 32
-    assert score_photos(demo_catalog, models, out, part_size=16, progress=False) == 0
+    assert rest.photos == len(demo_catalog) - 32
+    assert score_photos(demo_catalog, models, out, part_size=16, progress=False).photos == 0
     pd.testing.assert_frame_equal(rows(out), rows(scored))
 
 
@@ -104,7 +103,8 @@ def test_half_written_part_is_named_and_computed_again(demo_catalog, models, tmp
     part.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ScoresError, match=r"part-00001\.parquet: not a whole Parquet file"):
         open_scores(out)
-    assert score_photos(demo_catalog, models[:1], out, part_size=16, progress=False) == 16
+    again = score_photos(demo_catalog, models[:1], out, part_size=16, progress=False)
+    assert again.photos == 16
     assert len(open_scores(out)) == len(demo_catalog)
 
 

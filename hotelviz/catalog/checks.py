@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from hotelviz.catalog.columns import RATINGS, SPLITS, CatalogError, nearest
+from hotelviz.remote import is_url, redact
 
 
 class Checked:
@@ -34,7 +35,9 @@ class Checked:
         if "path" not in frame:
             frame["path"] = frame["image_id"]
         paths = self._text("path", required=True)
-        frame["image_id"] = self._text("image_id", required=True) if "image_id" in given else paths
+        frame["image_id"] = (
+            self._text("image_id", required=True) if "image_id" in given else paths.map(_name)
+        )
         self._refuse(
             "image_id",
             frame["image_id"].duplicated(),
@@ -160,3 +163,8 @@ def check_files(catalog: pd.DataFrame, file: Path) -> None:
         raise CatalogError(
             f"{file}: {len(missing):,} of {len(catalog):,} photos are missing:{shown}{more}"
         )
+
+
+def _name(path: str) -> str:
+    """Name a photo by its place; names are shown, so what grants access is taken out."""
+    return redact(path) if is_url(path) else path

@@ -230,6 +230,12 @@ def compiled(model: keras.Model, name: str, make: Callable[[], Any]) -> Any:
     return functions[name]
 
 
+def constant_graph(function: Callable[..., Any], *signature: tf.TensorSpec) -> Any:
+    """Give a function of tensors as TensorFlow's graph, with the weights it uses as constants."""
+    concrete = tf.function(function, input_signature=signature).get_concrete_function()
+    return convert_variables_to_constants_v2(concrete)
+
+
 def frozen(
     function: Callable[..., Any], *signature: tf.TensorSpec
 ) -> Callable[..., list[np.ndarray]]:
@@ -251,8 +257,7 @@ def frozen(
     callable
         Takes arrays, gives the list of results as arrays.
     """
-    concrete = tf.function(function, input_signature=signature).get_concrete_function()
-    constant = convert_variables_to_constants_v2(concrete)
+    constant = constant_graph(function, *signature)
 
     def call(*arrays: np.ndarray) -> list[np.ndarray]:
         return [result.numpy() for result in constant(*map(tf.constant, arrays))]

@@ -1,0 +1,183 @@
+"""What orders of a hotel's photos are worth: figures by hotel, averages, what hotels lack."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from hotelviz.ranking.order import AREA_ORDER
+from hotelviz.scores import connect
+
+#: Name of an order -> the column with a photo's place in it.
+ORDERS = {"today": "position", "by score": "rank_by_score", "with coverage": "rank"}
+
+
+def ranking_figures(ranking: pd.DataFrame, *, first: Sequence[int] = (5, 8)) -> pd.DataFrame:
+    r"""Compare today's order with both others, hotel by hotel.
+
+    Parameters
+    ----------
+    ranking
+        From `rank_hotel_photos`.
+    first
+        How many photos a visitor sees: areas are counted among these.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per hotel and order (``today`` only for hotels whose positions are all known):
+        ``hotel_id``, ``order``, ``photos``; ``ndcg`` of the score, 0 to 1; ``areas_in_5``,
+        ``areas_in_8`` and ``possible_areas_in_8``, the most that the hotel's photos allow;
+        ``mean_of_5``, the mean score of the first five; ``duplicates_in_8``, photos among the
+        first eight that repeat one before them; ``best_at``, the place of the best photo.
+
+    Notes
+    -----
+    NDCG is :math:`\sum_i s_i / \log_2(i + 1)` over the places i, divided by what the order by
+    score gives (Järvelin and Kekäläinen: Cumulated gain-based evaluation of IR techniques, ACM
+    TOIS 2002).
+
+    Examples
+    --------
+    >>> scores = pd.DataFrame({"image_id": ["a", "b"], "hotel_id": "h", "score": [6.0, 5.5]})
+    >>> from hotelviz.ranking import rank_hotel_photos
+    >>> ranking_figures(rank_hotel_photos(scores))[["order", "ndcg", "best_at"]]
+               order  ndcg  best_at
+    0       by score   1.0        1
+    1  with coverage   1.0        1
+    """
+    connection = connect()
+    connection.register("ranking", ranking)
+    areas = ", ".join(
+        f"count(DISTINCT area) FILTER (trusted AND place <= {n}) AS areas_in_{n}, "
+        f"least(count(DISTINCT area) FILTER (trusted), {n}) AS possible_areas_in_{n}"
+        for n in first
+    )
+    figures = []
+    for name, column in ORDERS.items():
+        figures.append(
+            connection.execute(
+                # Today's positions may have gaps where photos could not be scored.
+                "WITH placed AS (SELECT * EXCLUDE (rank, position), row_number() OVER "
+                f'(PARTITION BY hotel_id ORDER BY "{column}") AS place FROM ranking '
+                f'QUALIFY count("{column}") OVER (PARTITION BY hotel_id) = photos), '
+                "seen AS (SELECT *, row_number() OVER (PARTITION BY hotel_id, "
+                "coalesce(duplicate_group::VARCHAR, image_id) ORDER BY place) > 1 AS repeated "
+                "FROM placed) "
+                'SELECT hotel_id, ? AS "order", count(*) AS photos, '
+                "sum(score / log2(place + 1)) / sum(score / log2(rank_by_score + 1)) AS ndcg, "
+                f"{areas}, avg(score) FILTER (place <= 5) AS mean_of_5, "
+                "count(*) FILTER (place <= 8 AND repeated) AS duplicates_in_8, "
+                "min(place) FILTER (rank_by_score = 1) AS best_at "
+                "FROM seen GROUP BY hotel_id ORDER BY hotel_id",
+                [name],
+            ).df()
+        )
+    connection.close()
+    return pd.concat(figures, ignore_index=True)
+
+
+def ranking_summary(figures: pd.DataFrame) -> pd.DataFrame:
+    """Average the figures of all hotels, a row per order.
+
+    Parameters
+    ----------
+    figures
+        From `ranking_figures`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``order``: ``hotels``, the means of all figures, and ``all_areas_in_8``, the
+        share of hotels that show as many areas among the first eight as they can.
+    """
+    table = figures.assign(
+        all_areas_in_8=figures["areas_in_8"] == figures["possible_areas_in_8"]
+        if "areas_in_8" in figures
+        else np.nan
+    ).drop(columns=["hotel_id", "photos"])
+    grouped = table.groupby("order", sort=False)
+    means = grouped.mean()
+    means.insert(0, "hotels", grouped.size())
+    return means
+
+
+def gains(figures: pd.DataFrame) -> pd.DataFrame:
+    """Order hotels by what the new order would gain them.
+
+    Parameters
+    ----------
+    figures
+        From `ranking_figures`, with today's order.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``hotel_id``, ``areas_gained`` among the first 8, ``score_gained`` in the mean of the first
+        5, ``ndcg_gained``; the most areas first, then the largest gain of the score.
+    """
+    today, new = (
+        figures[figures["order"] == order].set_index("hotel_id")
+        for order in ("today", "with coverage")
+    )
+    both = today.index.intersection(new.index)
+    table = pd.DataFrame(
+        {
+            "areas_gained": new.loc[both, "areas_in_8"] - today.loc[both, "areas_in_8"],
+            "score_gained": new.loc[both, "mean_of_5"] - today.loc[both, "mean_of_5"],
+            "ndcg_gained": new.loc[both, "ndcg"] - today.loc[both, "ndcg"],
+        }
+    ).sort_values(["areas_gained", "score_gained"], ascending=False, kind="stable")
+    return table.reset_index()
+
+
+def completeness(
+    ranking: pd.DataFrame,
+    *,
+    areas: Sequence[str] = AREA_ORDER,
+    low_score: float = 4.0,
+) -> pd.DataFrame:
+    """Say what each hotel's photos lack, as those who ask hotels for photos need it.
+
+    Parameters
+    ----------
+    ranking
+        From `rank_hotel_photos`.
+    areas
+        What a hotel should show; a tag that is not trusted shows nothing.
+    low_score
+        Scores up to this are low.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``hotel_id``, ``photos``, ``missing_areas`` (names, joined by commas),
+        ``missing`` (how many), ``share_low``; the most incomplete first.
+
+    Examples
+    --------
+    >>> scores = pd.DataFrame({"image_id": ["a"], "hotel_id": "h", "score": [3.0]})
+    >>> from hotelviz.ranking import rank_hotel_photos
+    >>> completeness(rank_hotel_photos(scores), areas=["Pool"])["missing_areas"].item()
+    'Pool'
+    """
+    grouped = ranking.groupby("hotel_id", sort=True)
+    table = pd.DataFrame(
+        {
+            "photos": grouped.size(),
+            "share_low": (ranking["score"] <= low_score).groupby(ranking["hotel_id"]).mean(),
+        }
+    )
+    sure = ranking[ranking["area"].isin(list(areas)) & ranking["trusted"]]
+    shown = (
+        pd.crosstab(sure["hotel_id"], sure["area"])
+        .reindex(index=table.index, columns=list(areas), fill_value=0)
+        .to_numpy()
+        > 0
+    )
+    names = np.array([area.replace("_", " ") for area in areas], dtype=object)
+    table.insert(1, "missing", (~shown).sum(axis=1))
+    table.insert(1, "missing_areas", [", ".join(names[~row]) for row in shown])
+    return table.sort_values(["missing", "share_low"], ascending=False, kind="stable").reset_index()

@@ -1,0 +1,165 @@
+"""Predictions of photos, as tables in memory."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from hotelviz.catalog import mean_and_std
+from hotelviz.models import ModelError, describe
+from hotelviz.scoring.engines import Precision, make_engine
+from hotelviz.scoring.pipeline import Pipeline
+
+
+def predict_tags(
+    catalog: pd.DataFrame,
+    model: keras.Model,
+    *,
+    mirror: bool = False,
+    engine: str = "keras",
+    precision: Precision | None = None,
+    batch_size: int | None = None,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Predict the area that each photo shows.
+
+    Parameters
+    ----------
+    catalog
+        With ``image_id`` and ``path``.
+    model
+        A tagger.
+    mirror
+        Average the probabilities with those of the photo seen in a mirror: somewhat more right,
+        and twice the work.
+    engine, precision
+        What runs the network, see `hotelviz.scoring.make_engine`.
+    batch_size
+        Photos per call of the network; None takes what suits the engine.
+    progress
+        Show a bar with the photos per second.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per row of `catalog`, in its order: ``image_id``; ``predicted``, the most probable
+        class; ``p_<class>``, float32 probabilities from 0 to 1 that sum to 1; ``problem``, empty
+        or what was wrong with the file. A truncated photo is predicted all the same; where a
+        photo could not be read at all, ``predicted`` and the probabilities are missing.
+
+    Raises
+    ------
+    ModelError
+        When the model is not a tagger.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from hotelviz.demo import make_demo_catalog
+    >>> from hotelviz.models import build_tagger
+    >>> photos = make_demo_catalog(tempfile.mkdtemp(), hotels=3).head(2)
+    >>> tagger = build_tagger(["Bedroom", "Pool"], input_size=32, weights=None)
+    >>> predict_tags(photos, tagger, progress=False).columns.to_list()
+    ['image_id', 'predicted', 'p_Bedroom', 'p_Pool', 'problem']
+    """
+    info = describe(model)
+    if info.task != "tagger":
+        raise ModelError(f"predict_tags needs a tagger; this model is for the task {info.task!r}")
+    pipeline = Pipeline(
+        [make_engine(model, engine, precision=precision)], batch_size=batch_size, mirror=mirror
+    )
+    outputs, problems = _predict(catalog, pipeline, progress)
+    readable = ~np.isnan(outputs).any(axis=1)
+    best = np.array(info.classes, dtype=object)[np.nan_to_num(outputs, nan=-1.0).argmax(axis=1)]
+    return pd.DataFrame(
+        {
+            "image_id": catalog["image_id"].to_numpy(),
+            "predicted": pd.Series(np.where(readable, best, None), dtype="str"),
+            **{f"p_{name}": outputs[:, number] for number, name in enumerate(info.classes)},
+            "problem": pd.Series(problems, dtype="str"),
+        }
+    )
+
+
+def predict_scores(
+    catalog: pd.DataFrame,
+    model: keras.Model,
+    *,
+    engine: str = "keras",
+    precision: Precision | None = None,
+    batch_size: int | None = None,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Predict the distribution of the scores that each photo would get.
+
+    For many photos see `score_photos`, which writes as it goes and can be stopped.
+
+    Parameters
+    ----------
+    catalog
+        With ``image_id`` and ``path``.
+    model
+        An aesthetic or technical model.
+    engine, precision
+        What runs the network, see `hotelviz.scoring.make_engine`.
+    batch_size
+        Photos per call of the network; None takes what suits the engine.
+    progress
+        Show a bar with the photos per second.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per row of `catalog`, in its order: ``image_id``; ``score`` and ``score_std``, mean
+        (1 to 10) and standard deviation of the distribution ``q_1`` to ``q_10``; ``problem``,
+        empty or what was wrong with the file. Where a photo could not be read the figures are
+        missing.
+
+    Raises
+    ------
+    ModelError
+        When the model is a tagger.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from hotelviz.demo import make_demo_catalog
+    >>> from hotelviz.models import build_aesthetic
+    >>> photos = make_demo_catalog(tempfile.mkdtemp(), hotels=3).head(2)
+    >>> model = build_aesthetic(input_size=32, weights=None)
+    >>> predict_scores(photos, model, progress=False)["score"].between(1, 10).all()
+    np.True_
+    """
+    if describe(model).task == "tagger":
+        raise ModelError("predict_scores needs an aesthetic or technical model, not a tagger")
+    pipeline = Pipeline([make_engine(model, engine, precision=precision)], batch_size=batch_size)
+    outputs, problems = _predict(catalog, pipeline, progress)
+    mean, std = mean_and_std(outputs.astype("float64"))
+    return pd.DataFrame(
+        {
+            "image_id": catalog["image_id"].to_numpy(),
+            "score": mean,
+            "score_std": std,
+            **{f"q_{number + 1}": outputs[:, number] for number in range(10)},
+            "problem": pd.Series(problems, dtype="str"),
+        }
+    )
+
+
+def _predict(
+    catalog: pd.DataFrame, pipeline: Pipeline, progress: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Run a model over photos; its outputs, NaN for photos that cannot be read, and problems."""
+    classes = describe(pipeline.engines[0].model).classes
+    outputs = np.full((len(catalog), len(classes)), np.nan, "float32")
+    problems = np.full(len(catalog), "", dtype=object)
+    paths = catalog["path"].to_list()
+    with tqdm(total=len(catalog), unit="photo", desc="predicting", disable=not progress) as bar:
+        for predicted in pipeline.run(paths, pipeline.meter(paths)):
+            outputs[predicted.rows] = predicted.outputs[0]
+            for row, problem in predicted.problems.items():
+                problems[row] = problem
+            bar.update(predicted.photos)
+    return outputs, problems

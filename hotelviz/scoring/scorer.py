@@ -1,0 +1,196 @@
+"""Photos in, rows of a scores dataset out: what one process does, on one machine or on many."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from hotelviz.catalog import mean_and_std
+from hotelviz.images import Decoded, perceptual_hash
+from hotelviz.models import describe
+from hotelviz.remote import is_url, redact
+from hotelviz.scoring.engines import Engine, Precision, make_engine
+from hotelviz.scoring.pipeline import Meter, Pipeline, Predicted
+
+#: What a scores dataset keeps of the catalogue.
+KEPT = ("image_id", "hotel_id", "path")
+
+
+class ScoringError(ValueError):
+    """Photos cannot be scored as asked."""
+
+
+class Scorer:
+    """Scores photos with several models, decoding each once.
+
+    Parameters
+    ----------
+    models
+        At most one of each task. Their photos may differ in size and filter.
+    engine, precision
+        What runs the networks, see `hotelviz.scoring.make_engine`.
+    batch_size
+        Photos per call of a network; None takes what suits the engine.
+    workers
+        Decoding threads; None takes one for each core.
+
+    Raises
+    ------
+    ScoringError
+        No model, or two of a task.
+    EngineError
+        As `hotelviz.scoring.make_engine` raises it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from hotelviz.demo import make_demo_catalog
+    >>> from hotelviz.models import build_tagger
+    >>> photos = make_demo_catalog(tempfile.mkdtemp(), hotels=3).head(3)
+    >>> scorer = Scorer([build_tagger(["Bed", "Pool"], input_size=32, weights=None)])
+    >>> scorer.table(photos).column_names[-3:]
+    ['predicted', 'p_Bed', 'p_Pool']
+    """
+
+    def __init__(
+        self,
+        models: Sequence[keras.Model],
+        *,
+        engine: str = "keras",
+        precision: Precision | None = None,
+        batch_size: int | None = None,
+        workers: int | None = None,
+    ) -> None:
+        tasks = [describe(model).task for model in models]
+        if not models or len(set(tasks)) < len(tasks):
+            raise ScoringError(f"give one model of each task, not {tasks or 'none'}")
+        self.engines = [make_engine(model, engine, precision=precision) for model in models]
+        self.pipeline = Pipeline(self.engines, batch_size=batch_size, workers=workers)
+
+    def table(self, photos: pd.DataFrame) -> pa.Table:
+        """Score some photos; the columns are those of `hotelviz.scoring.score_photos`."""
+        meter = self.pipeline.meter(photos["path"])
+        return next(self.tables(photos, [0], len(photos), meter))
+
+    def tables(
+        self,
+        catalog: pd.DataFrame,
+        starts: Sequence[int],
+        part_size: int,
+        meter: Meter,
+        step: Callable[[int], Any] | None = None,
+    ) -> Iterator[pa.Table]:
+        """Score parts of a catalogue; decoding goes on while a part is written.
+
+        Parameters
+        ----------
+        catalog
+            With ``image_id``, ``hotel_id`` and ``path``.
+        starts
+            The rows at which the parts begin.
+        part_size
+            Rows a part.
+        meter
+            Measures the run.
+        step
+            Is told how many more photos are done.
+
+        Yields
+        ------
+        pyarrow.Table
+            A part each.
+        """
+        parts = (catalog.iloc[start : start + part_size] for start in starts)
+        paths = (
+            path for start in starts for path in catalog["path"].iloc[start : start + part_size]
+        )
+        filled = 0
+        part = next(parts, None)
+        outputs = None if part is None else _Outputs(part, self.engines, filled)
+        for predicted in self.pipeline.run(paths, meter, measure=_hash):
+            filled += predicted.photos
+            while outputs is not None:
+                outputs.add(predicted)
+                if filled < outputs.end:
+                    break
+                yield outputs.table()
+                part = next(parts, None)
+                outputs = None if part is None else _Outputs(part, self.engines, outputs.end)
+            if step:
+                step(predicted.photos)
+
+
+class _Outputs:
+    """What becomes a part: its rows, filled batch by batch."""
+
+    def __init__(self, rows: pd.DataFrame, engines: Sequence[Engine], start: int) -> None:
+        self.rows, self.engines = rows, engines
+        self.start, self.end = start, start + len(rows)
+        self.values = [
+            np.full((len(rows), engine.model.output_shape[-1]), np.nan, "float32")
+            for engine in engines
+        ]
+        self.problems = np.full(len(rows), "", dtype=object)
+        self.hashes = np.zeros(len(rows), "uint64")
+        self.readable = np.zeros(len(rows), dtype=bool)
+
+    def add(self, predicted: Predicted) -> None:
+        """Take those of some photos that are rows of this part."""
+        mine = (predicted.rows >= self.start) & (predicted.rows < self.end)
+        places = predicted.rows[mine] - self.start
+        self.readable[places] = True
+        self.hashes[places] = np.array(predicted.measures, "uint64")[mine]
+        for values, outputs in zip(self.values, predicted.outputs, strict=True):
+            values[places] = outputs[mine]
+        for row, problem in predicted.problems.items():
+            if self.start <= row < self.end:
+                self.problems[row - self.start] = problem
+
+    def table(self) -> pa.Table:
+        """Give the part."""
+        columns: dict[str, Any] = {
+            name: pa.array(self.rows[name].astype(str).to_numpy(dtype=object), pa.string())
+            for name in KEPT[:2]
+        }
+        columns["path"] = pa.array([shown(path) for path in self.rows["path"]], pa.string())
+        columns["problem"] = pa.array(self.problems, pa.string())
+        columns["hash"] = pa.array(self.hashes, mask=~self.readable)
+        for values, engine in zip(self.values, self.engines, strict=True):
+            columns |= _columns(engine.model, values, self.readable)
+        return pa.table(columns)
+
+
+def shown(path: str | os.PathLike[str]) -> str:
+    """Give a photo's place as datasets, and so reports, may show it: without credentials."""
+    return redact(path) if is_url(path) else str(path)
+
+
+def _hash(photo: Decoded) -> int:
+    return perceptual_hash(photo.pixels)
+
+
+def _columns(model: keras.Model, output: np.ndarray, readable: np.ndarray) -> dict[str, pa.Array]:
+    info = describe(model)
+
+    def column(values: np.ndarray) -> pa.Array:
+        return pa.array(values, pa.float32(), mask=~readable)
+
+    if info.task == "tagger":
+        best = np.array(info.classes, dtype=object)[output.argmax(axis=1)]
+        return {
+            "predicted": pa.array(np.where(readable, best, None), pa.string()),
+            **{f"p_{name}": column(output[:, n]) for n, name in enumerate(info.classes)},
+        }
+    name, prefix = ("score", "") if info.task == "aesthetic" else ("technical", "technical_")
+    mean, std = mean_and_std(output.astype("float64"))
+    return {
+        name: column(mean.astype("float32")),
+        f"{name}_std": column(std.astype("float32")),
+        **{f"{prefix}q_{n + 1}": column(output[:, n]) for n in range(10)},
+    }

@@ -1,0 +1,163 @@
+"""Scoring with Ray: the same rows, whatever dies meanwhile; a missing cluster is named."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from hotelviz.catalog import CatalogError, write_catalog
+from hotelviz.models import build_aesthetic, load_model, save_model
+from hotelviz.scoring import ScoringError, cluster, score_photos
+from hotelviz.scoring.cluster import ClusterError, score_on_cluster
+from hotelviz.scoring.todo import write_todo
+
+needs_ray = pytest.mark.skipif(
+    importlib.util.find_spec("ray") is None, reason="the extra 'ray' is not installed"
+)
+
+
+@pytest.fixture(scope="module")
+def model_file(tmp_path_factory) -> Path:
+    file = tmp_path_factory.mktemp("model") / "small.keras"
+    save_model(build_aesthetic(input_size=32, weights=None, backbone_kw={"alpha": 0.25}), file)
+    return file
+
+
+def rows(folder: Path) -> pd.DataFrame:
+    parts = [pd.read_parquet(part) for part in folder.glob("part-*.parquet")]
+    return pd.concat(parts, ignore_index=True).sort_values("image_id", ignore_index=True)
+
+
+def actor_processes() -> list[int]:
+    """Give the actors among the processes that this test has started."""
+    listed = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True).stdout
+    parents, actors = {}, []
+    for line in listed.splitlines()[1:]:
+        pid, parent, command = line.split(None, 2)
+        parents[int(pid)] = int(parent)
+        if "ray::MapWorker" in command:
+            actors.append(int(pid))
+
+    def is_mine(pid: int) -> bool:
+        while pid in parents:
+            if pid == os.getpid():
+                return True
+            pid = parents[pid]
+        return False
+
+    return [pid for pid in actors if is_mine(pid)]
+
+
+@needs_ray
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_killed_actor_is_replaced_and_its_rows_are_those_of_one_machine(
+    demo_catalog, model_file, tmp_path
+):
+    catalog = tmp_path / "photos.parquet"
+    write_catalog(demo_catalog, catalog)
+    whole, out = tmp_path / "whole", tmp_path / "scores"
+    score_photos(demo_catalog, [load_model(model_file)], whole, part_size=8, progress=False)
+    # What another run has done already is not done again.
+    first = pd.read_parquet(whole / "part-00000.parquet")
+    out.mkdir()
+    (out / "_hotelviz.json").write_text((whole / "_hotelviz.json").read_text())
+    first.to_parquet(out / "part-00000.parquet", index=False)
+    (out / "part-broken.parquet").write_bytes(b"PAR1")
+    killed = []
+
+    def kill() -> None:
+        until = time.monotonic() + 120
+        while not killed and time.monotonic() < until:
+            # After the first part of its own, so that the actor was at work.
+            if len(list(out.glob("part-*.parquet"))) > 1:
+                for pid in actor_processes()[:1]:
+                    os.kill(pid, signal.SIGKILL)
+                    killed.append(pid)
+            time.sleep(0.02)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    speed = score_on_cluster(catalog, [model_file], out, part_size=8, workers=1, progress=False)
+    killer.join()
+    assert killed
+    assert speed.photos >= len(demo_catalog) - 8 - 16
+    pd.testing.assert_frame_equal(
+        rows(out), rows(whole), check_exact=False, atol=1e-5, check_dtype=False
+    )
+    assert not list(out.glob("_todo*"))
+    assert score_on_cluster(catalog, [model_file], out, progress=False).photos == 0
+
+
+def test_only_photos_without_scores_are_left(demo_catalog, tmp_path):
+    catalog = tmp_path / "photos.parquet"
+    write_catalog(demo_catalog, catalog)
+    demo_catalog[["image_id"]].head(10).to_parquet(tmp_path / "part-1.parquet")
+    for number, given in enumerate((catalog, demo_catalog)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        count = write_todo(given, [tmp_path / "part-1.parquet"], folder)
+        left = pd.read_parquet(folder).sort_values("image_id", ignore_index=True)
+        expected = demo_catalog.iloc[10:].sort_values("image_id", ignore_index=True)
+        assert count == len(expected)
+        for column in ("image_id", "hotel_id", "path"):
+            assert left[column].to_list() == expected[column].to_list()
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"pth": ["a"]}, "no column 'path'.*did you mean"),
+        ({"path": ["a", " "]}, "column 'path': 1 rows: it is empty"),
+        ({"path": ["a", "b"], "image_id": ["x", "x"]}, "'x' stands there more than once"),
+    ],
+)
+def test_catalogue_that_cannot_be_scored_is_refused(tmp_path, table, message):
+    pd.DataFrame(table).to_parquet(tmp_path / "photos.parquet")
+    (tmp_path / "todo").mkdir()
+    with pytest.raises(CatalogError, match=message):
+        write_todo(tmp_path / "photos.parquet", [], tmp_path / "todo")
+
+
+@needs_ray
+def test_address_where_nothing_answers_is_named(model_file, demo_catalog, tmp_path, monkeypatch):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(ClusterError, match=rf"no Ray cluster answers at 127\.0\.0\.1:{port}"):
+        score_on_cluster(demo_catalog, [model_file], tmp_path, address=f"127.0.0.1:{port}")
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        monkeypatch.setattr(cluster, "_PATIENCE", 1.0)
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(ClusterError, match="nothing within 1 s"):
+            score_on_cluster(demo_catalog, [model_file], tmp_path, address=address)
+    with pytest.raises(ClusterError, match="is not host:port"):
+        score_on_cluster(demo_catalog, [model_file], tmp_path, address="somewhere")
+    assert not list(tmp_path.iterdir())
+
+
+def test_ray_that_is_not_installed_is_named_with_its_command(monkeypatch, demo_catalog, tmp_path):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ClusterError, match=r"pip install 'hotelviz\[ray\]'"):
+        score_on_cluster(demo_catalog, [], tmp_path)
+
+
+def test_what_an_actor_could_not_do_is_said_without_its_traces():
+    class TaskError(Exception):
+        cause = ScoringError("part-1.parquet: cannot be written (No space left on device)")
+
+    failed = RuntimeError("the actor failed")
+    failed.__cause__ = TaskError()
+    assert str(cluster._plain(failed)).startswith("part-1.parquet: cannot be written")
+    assert "gave up" in str(cluster._plain(RuntimeError("trace\nlast line")))

@@ -1,0 +1,231 @@
+"""Engines: equal to Keras, cached, checked when loaded, and named when they cannot be had."""
+
+from __future__ import annotations
+
+import importlib.util
+import resource
+import signal
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+
+from hotelviz.models import (
+    Preprocessing,
+    adopt,
+    build_aesthetic,
+    build_tagger,
+    load_model,
+    save_model,
+)
+from hotelviz.scores import open_scores
+from hotelviz.scoring import EngineError, ScoringError, engines, make_engine, score_photos
+from hotelviz.scoring.pipeline import Meter
+
+SMALL = {"input_size": 32, "weights": None, "backbone_kw": {"alpha": 0.25}}
+needs_openvino = pytest.mark.skipif(
+    importlib.util.find_spec("openvino") is None, reason="the extra 'fast' is not installed"
+)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory, monkeypatch):
+    folder = tmp_path_factory.getbasetemp() / "engine-cache"
+    monkeypatch.setenv("HOTELVIZ_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model() -> keras.Model:
+    return build_aesthetic(**SMALL)
+
+
+def rows(folder):
+    parts = [pd.read_parquet(part) for part in sorted(folder.glob("part-*.parquet"))]
+    return pd.concat(parts, ignore_index=True)
+
+
+@needs_openvino
+def test_openvino_scores_as_keras_does(demo_catalog, model, tmp_path):
+    for engine in ("keras", "openvino"):
+        score_photos(demo_catalog, [model], tmp_path / engine, engine=engine,
+                     precision="float32", progress=False)  # fmt: skip
+    keras_rows, openvino_rows = rows(tmp_path / "keras"), rows(tmp_path / "openvino")
+    np.testing.assert_allclose(keras_rows["score"], openvino_rows["score"], atol=1e-4)
+    same = ["image_id", "hotel_id", "path", "problem", "hash"]
+    pd.testing.assert_frame_equal(keras_rows[same], openvino_rows[same])
+
+
+@needs_openvino
+def test_outputs_do_not_depend_on_the_photos_beside(model):
+    engine = make_engine(model, "openvino", precision="float32")
+    pixels = np.random.default_rng(0).integers(0, 256, (19, 32, 32, 3), dtype="uint8")
+    together = engine.predict(pixels)
+    order = np.random.default_rng(1).permutation(19)
+    np.testing.assert_array_equal(engine.predict(pixels[order]), together[order])
+    np.testing.assert_array_equal(engine.predict(pixels[:1]), together[:1])
+    assert engine.predict(pixels[:0]).shape == (0, 10)
+
+
+@needs_openvino
+def test_export_is_kept_by_fingerprint_and_made_again_when_damaged(cache, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOTELVIZ_CACHE", str(tmp_path))
+    file = tmp_path / "tagger.keras"
+    save_model(build_tagger(["Bedroom", "Pool"], **SMALL), file)
+    for text in ("", "not a network"):
+        make_engine(load_model(file), "openvino", precision="float32")
+        (exported,) = (tmp_path / "openvino").iterdir()
+        network = exported / "network.xml"
+        assert network.stat().st_size > 1000
+        written = network.stat().st_mtime_ns
+        make_engine(load_model(file), "openvino", precision="float32")
+        assert network.stat().st_mtime_ns == written
+        network.write_text(text)
+    other = build_tagger(["Bedroom", "Pool"], **SMALL, seed=1)
+    make_engine(other, "openvino", precision="float32")
+    assert len(list((tmp_path / "openvino").iterdir())) == 2
+
+
+@needs_openvino
+def test_engine_that_is_not_exact_enough_is_refused(model, monkeypatch):
+    monkeypatch.setattr(engines, "deviation", lambda *_: 0.011)
+    fresh = adopt(model, task="aesthetic", preprocessing=Preprocessing(32, 32))
+    with pytest.raises(EngineError, match=r"up to 0\.011 from Keras', more than 0\.01; take eng"):
+        make_engine(fresh, "openvino", precision="float32")
+
+
+@needs_openvino
+def test_bfloat16_is_taken_only_where_it_is_exact_enough(monkeypatch):
+    from hotelviz.scoring import openvino as fast
+
+    monkeypatch.setattr(fast, "computes_bfloat16", lambda: True)
+    tried = []
+
+    def deviation(_, engine):
+        tried.append(engine.precision)
+        return 0.051 if engine.precision == "bfloat16" else 0.0
+
+    monkeypatch.setattr(engines, "deviation", deviation)
+    small = build_aesthetic(**SMALL)
+    assert make_engine(small, "openvino").precision == "float32"
+    assert tried == ["bfloat16"] * len(fast.EXACT_LAYERS) + ["float32"]
+    with pytest.raises(EngineError, match=r"more than 0\.05; take precision='float32'"):
+        make_engine(small, "openvino", precision="bfloat16")
+    monkeypatch.setattr(fast, "computes_bfloat16", lambda: False)
+    with pytest.raises(EngineError, match="does not compute in bfloat16"):
+        make_engine(build_aesthetic(**SMALL), "openvino", precision="bfloat16")
+
+
+@needs_openvino
+@pytest.mark.parametrize("layers", [1, 3, 9])
+def test_network_in_two_pieces_computes_what_the_whole_does(model, layers, monkeypatch):
+    from hotelviz.scoring import openvino as fast
+
+    settings = fast._settings
+    monkeypatch.setattr(fast, "_settings", lambda _: settings("f32"))
+    pieces = fast.OpenVino(model, "bfloat16", layers)
+    assert len(pieces._stages) == 2
+    assert engines.deviation(model, pieces) < 1e-4
+
+
+@keras.saving.register_keras_serializable("tests")
+class InPython(keras.layers.Layer):
+    """Runs Python, which no export can take along."""
+
+    def call(self, inputs):
+        doubled = tf.py_function(lambda values: values * 2, [inputs], tf.float32)
+        return tf.ensure_shape(doubled, inputs.shape)
+
+    def compute_output_shape(self, shape):
+        return shape
+
+
+@needs_openvino
+def test_model_that_cannot_be_converted_is_named():
+    inputs = keras.Input((32, 32, 3))
+    pooled = keras.layers.GlobalAveragePooling2D()(InPython()(inputs))
+    theirs = keras.Model(inputs, keras.layers.Dense(10, activation="softmax")(pooled))
+    ours = adopt(theirs, task="aesthetic", preprocessing=Preprocessing(32, 32), name="theirs")
+    with pytest.raises(EngineError, match=r"theirs: OpenVINO cannot convert .* engine='keras'"):
+        make_engine(ours, "openvino")
+
+
+def test_engine_that_is_not_installed_is_named_with_its_command(model, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    fresh = adopt(model, task="aesthetic", preprocessing=Preprocessing(32, 32))
+    with pytest.raises(EngineError, match=r"pip install 'hotelviz\[fast\]'"):
+        make_engine(fresh, "openvino", precision="float32")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"engine": "onnx"}, "one of keras, openvino; not 'onnx'"),
+        ({"engine": "openvino", "precision": "int8"}, "one of float32, bfloat16; not 'int8'"),
+        ({"engine": "keras", "precision": "bfloat16"}, "needs 'openvino'"),
+    ],
+)
+def test_unknown_engines_are_refused(model, settings, message):
+    with pytest.raises(EngineError, match=message):
+        make_engine(model, **settings)
+
+
+@needs_openvino
+def test_scores_of_two_engines_do_not_mix(demo_catalog, model, tmp_path):
+    few = demo_catalog.head(3)
+    score_photos(few, [model], tmp_path / "s", progress=False)
+    with pytest.raises(ScoringError, match=r"another engine \(keras float32, not openvino float"):
+        score_photos(few, [model], tmp_path / "s", engine="openvino", precision="float32")
+
+
+def test_parts_do_not_depend_on_batches(demo_catalog, model, tmp_path):
+    for number, (part_size, batch_size) in enumerate([(5, 7), (64, 3)]):
+        score_photos(demo_catalog, [model], tmp_path / str(number), part_size=part_size,
+                     batch_size=batch_size, progress=False)  # fmt: skip
+    first, second = rows(tmp_path / "0"), rows(tmp_path / "1")
+    pd.testing.assert_frame_equal(first, second, atol=1e-5)
+    assert first["image_id"].to_list() == demo_catalog["image_id"].to_list()
+
+
+def test_full_disk_leaves_whole_parts_and_the_run_goes_on(demo_catalog, model, tmp_path):
+    whole, out = tmp_path / "whole", tmp_path / "scores"
+    score_photos(demo_catalog, [model], whole, part_size=16, progress=False)
+    limit = max(part.stat().st_size for part in whole.glob("*.parquet"))
+    big = demo_catalog.copy()
+    # The third part does not fit: its names are long and compress badly.
+    random = np.random.default_rng(0)
+    big.loc[big.index[32:48], "hotel_id"] = [random.bytes(4000).hex() for _ in range(16)]
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit + 4000, before[1]))
+        with pytest.raises(
+            ScoringError, match=r"part-00002\.parquet: cannot be written .* goes on"
+        ):
+            score_photos(big, [model], out, part_size=16, progress=False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert sorted(file.name for file in out.iterdir()) == [
+        "_hotelviz.json", "part-00000.parquet", "part-00001.parquet",
+    ]  # fmt: skip
+    assert len(open_scores(out)) == 32
+    rest = score_photos(big, [model], out, part_size=16, progress=False)
+    assert rest.photos == len(big) - 32
+    pd.testing.assert_series_equal(rows(out)["score"], rows(whole)["score"])
+
+
+def test_meter_names_what_bounds():
+    meter = Meter(workers=2, parallel=1)
+    meter.photos, meter._wall = 10, meter._wall - 10
+    meter.reading = 18.0
+    assert meter.result().bound == "disk"
+    meter.reading, meter.inference = 1.0, 9.0
+    assert meter.result().bound == "inference"
+    meter._processor -= 1000
+    meter.decoding = 900.0
+    assert meter.result().bound == "decode"
+    meter.decoding = 100.0
+    assert meter.result().bound == "inference"

@@ -1,0 +1,244 @@
+"""Photos from URLs: the same scores, listed failures, and never a secret in a message."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from hotelviz import remote
+from hotelviz.catalog import read_catalog
+from hotelviz.images import ImageError, read_image
+from hotelviz.models import build_aesthetic
+from hotelviz.remote import RemoteError, read_bytes, redact
+from hotelviz.scores import open_scores
+from hotelviz.scoring import ScoringError, score_photos
+
+s3fs = pytest.importorskip("s3fs", reason="the extra 's3' is not installed")
+pytest.importorskip("moto", reason="the extra 'dev' is not installed")
+KEY, SECRET = "AKIATESTTESTTEST", "a-very-secret-key-of-forty-letters-012345"
+
+
+@pytest.fixture(scope="module")
+def model():
+    return build_aesthetic(input_size=32, weights=None, backbone_kw={"alpha": 0.25})
+
+
+@pytest.fixture
+def credentials(monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setattr(remote, "_PAUSE", 0.01)
+    # Connections are kept by their settings; where the server is stands in the environment.
+    s3fs.S3FileSystem.clear_instance_cache()
+
+
+@pytest.fixture(scope="module")
+def s3_server():
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+class Trouble(BaseHTTPRequestHandler):
+    """A server that does what the path says, and counts how often it was asked."""
+
+    asked: dict[str, int]
+
+    def do_GET(self):
+        path = self.path.partition("?")[0]
+        self.asked[path] = self.asked.get(path, 0) + 1
+        if "hang" in path:
+            self.server.released.wait(20)
+            return
+        if "endless" in path:
+            self.answer(200, None)
+            try:
+                while not self.server.released.is_set():
+                    self.wfile.write(b"0" * 65536)
+            except OSError:
+                return
+        elif "once" in path and self.asked[path] == 1:
+            self.answer(503, b"")
+        elif "broken" in path:
+            self.answer(500, b"")
+        elif "closed" in path:
+            self.answer(403, b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message>"
+                             b"</Error>")  # fmt: skip
+        elif "gone" in path:
+            self.answer(404, b"")
+        else:
+            self.answer(200, b"fine")
+
+    do_HEAD = do_GET  # noqa: N815
+
+    def answer(self, status, body):
+        self.send_response(status)
+        if body is not None:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body or b"")
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def troubled(monkeypatch):
+    """The address of a server in trouble, and the paths that it was asked for."""
+    monkeypatch.setattr(remote, "_PAUSE", 0.01)
+    handler = type("Handler", (Trouble,), {"asked": {}})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.released = threading.Event()
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", handler.asked
+    server.released.set()
+    server.shutdown()
+    server.server_close()
+
+
+def scores_of(folder: Path) -> pd.DataFrame:
+    return open_scores(folder).query("SELECT * FROM scores ORDER BY image_id")
+
+
+def test_scores_from_s3_are_those_from_disk(
+    demo_catalog, model, s3_server, credentials, monkeypatch, tmp_path, caplog
+):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
+    caplog.set_level(logging.DEBUG, logger="hotelviz")
+    few = demo_catalog.head(12)
+    system = s3fs.S3FileSystem(endpoint_url=s3_server)
+    system.mkdir("photos")
+    for photo in few.itertuples():
+        if Path(photo.path).is_file():
+            system.pipe_file(f"photos/{photo.image_id}", Path(photo.path).read_bytes())
+    system.pipe_file("photos/empty.jpg", b"")
+    far = few.assign(path="s3://photos/" + few["image_id"])
+    far.loc[far.index[3], "path"] = "s3://photos/lost.jpg"
+    far.loc[far.index[4], "path"] = "s3://photos/empty.jpg"
+    score_photos(few, [model], tmp_path / "near", progress=False)
+    score_photos(far, [model], tmp_path / "far", progress=False)
+    near, found = scores_of(tmp_path / "near"), scores_of(tmp_path / "far")
+    changed = near["image_id"].isin(few["image_id"].iloc[[3, 4]])
+    same = near.columns.drop("path")
+    pd.testing.assert_frame_equal(
+        near.loc[~changed, same], found.loc[~changed, same], check_dtype=False
+    )
+    problems = found.loc[changed].set_index("image_id")["problem"].to_dict()
+    assert problems == {
+        few["image_id"].iloc[3]: "missing",
+        few["image_id"].iloc[4]: "the file is empty",
+    }
+    assert SECRET not in caplog.text
+
+
+def test_bucket_without_permission_stops_before_the_work(
+    model, troubled, credentials, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", troubled[0])
+    photos = pd.DataFrame({"image_id": list("abcd"), "hotel_id": "h"})
+    photos["path"] = "s3://closed/" + photos["image_id"]
+    with pytest.raises(ScoringError, match=r"s3://closed: no permission .*AWS_PROFILE") as raised:
+        score_photos(photos, [model], tmp_path / "scores", progress=False)
+    assert SECRET not in str(raised.value)
+    assert KEY not in str(raised.value)
+    assert not list((tmp_path / "scores").glob("*.parquet"))
+
+
+def test_single_photo_without_permission_is_listed(model, troubled, tmp_path):
+    photos = pd.DataFrame({"image_id": ["a", "b"], "hotel_id": "h"})
+    photos["path"] = [f"{troubled[0]}/gone.jpg", f"{troubled[0]}/closed.jpg"]
+    score_photos(photos, [model], tmp_path / "scores", progress=False)
+    problems = open_scores(tmp_path / "scores").problems()["problem"].to_list()
+    assert problems == ["missing", "no permission (status 403)"]
+
+
+def test_url_that_hangs_is_given_up_and_listed(model, troubled, monkeypatch, tmp_path):
+    monkeypatch.setattr(remote, "TIMEOUT", 0.2)
+    url, _ = troubled
+    photos = pd.DataFrame({"image_id": ["a"], "hotel_id": "h", "path": f"{url}/hang.jpg"})
+    started = time.perf_counter()
+    score_photos(photos, [model], tmp_path / "scores", progress=False)
+    assert time.perf_counter() - started < 15
+    row = open_scores(tmp_path / "scores").problems().iloc[0]
+    assert row["problem"] == "failed 3 times: no answer within 0.2 s"
+
+
+def test_failing_three_times_is_a_failure_and_twice_is_not(troubled):
+    url, asked = troubled
+    with pytest.raises(RemoteError, match="failed 3 times: the server answers with status 500"):
+        read_bytes(f"{url}/broken.jpg")
+    assert asked["/broken.jpg"] == 3
+    assert read_bytes(f"{url}/once.jpg") == b"fine"
+    with pytest.raises(FileNotFoundError):
+        read_bytes(f"{url}/gone.jpg")
+    assert asked["/gone.jpg"] == 1
+
+
+def test_endless_file_is_not_read_to_its_end(troubled, monkeypatch):
+    monkeypatch.setattr(remote, "MAX_BYTES", 1024**2)
+    with pytest.raises(RemoteError, match="larger than 1 MB"):
+        read_bytes(f"{troubled[0]}/endless.jpg")
+
+
+@pytest.mark.parametrize(
+    ("text", "secrets"),
+    [
+        ("https://me:pass-word@host/a.jpg", ["me:", "pass-word"]),
+        ("s3://b/a?X-Amz-Signature=abc123&X-Amz-Credential=AKIA%2Fx", ["abc123", "AKIA"]),
+        ("https://h/a?AWSAccessKeyId=AKIA1&Signature=zzz9&Expires=1", ["AKIA1", "zzz9"]),
+        ("https://h/a?sv=2&sig=zzz9%3D", ["zzz9"]),
+        ("https://h/a?access_token=zzz9", ["zzz9"]),
+        (f"the key {SECRET} was refused", [SECRET]),
+    ],
+)
+def test_secrets_are_taken_out(credentials, text, secrets):
+    clean = redact(text)
+    assert "***" in clean
+    assert not [secret for secret in secrets if secret in clean]
+
+
+def test_credentials_of_a_url_reach_neither_scores_nor_errors(
+    model, troubled, monkeypatch, tmp_path, capfd
+):
+    url = f"{troubled[0].replace('://', '://me:hunter2@')}/broken.jpg?X-Amz-Signature=abc123"
+    file = tmp_path / "photos.csv"
+    file.write_text(f"path\n{url}\n")
+    photos = read_catalog(file)
+    score_photos(photos, [model], tmp_path / "scores", progress=True)
+    table = scores_of(tmp_path / "scores")
+    with pytest.raises(ImageError) as raised:
+        read_image(url)
+    seen = "".join(capfd.readouterr()) + str(raised.value) + table.to_string()
+    seen += (tmp_path / "scores" / "_hotelviz.json").read_text()
+    assert "broken.jpg" in seen
+    assert "hunter2" not in seen
+    assert "abc123" not in seen
+
+
+@pytest.mark.parametrize(
+    ("url", "extra"), [("s3://b/a.jpg", "s3"), ("gs://b/a.jpg", "gcs"), ("https://h/a.jpg", "s3")]
+)
+def test_reader_that_is_not_installed_is_named_with_its_command(monkeypatch, url, extra):
+    def missing(*_, **__):
+        raise ImportError("no such package")
+
+    monkeypatch.setattr(remote, "_fetch", missing)
+    with pytest.raises(RemoteError, match=rf"pip install 'hotelviz\[{extra}\]'"):
+        read_bytes(url)
+
+
+def test_unknown_scheme_is_named():
+    with pytest.raises(RemoteError, match="scheme nowhere:// is not known"):
+        read_bytes("nowhere://a/b.jpg")
