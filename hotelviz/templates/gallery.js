@@ -396,6 +396,7 @@ function mount(root, content, model) {
   let columnsShown = 1;
   let cardHeight = 1;
   const cards = new Map();
+  const longest = (table.captions || []).reduce((most, text) => Math.max(most, text.length), 0);
   const source = live ? liveSource(model, table, refresh) : pageSource(table);
   const decisions = source.decisions;
   const editable = !live || Boolean(table.decisions.where);
@@ -609,7 +610,11 @@ function mount(root, content, model) {
     const least = width < 420 ? 140 : width > 1800 ? 230 : 190;
     columnsShown = Math.max(1, Math.floor((width - 4 + GAP) / (least + GAP)));
     const cardWidth = Math.floor((width - 4 - GAP * (columnsShown - 1)) / columnsShown);
-    const captionHeight = 66 + (table.distributions.length ? 34 : 0);
+    // As many lines as the longest caption needs; live, captions come later.
+    const fitting = 0.85 * ((cardWidth - 16) / 6.6);
+    const lineCount = table.captions ? Math.max(2, Math.min(7, Math.ceil(longest / fitting))) : 3;
+    root.style.setProperty("--caption-lines", lineCount);
+    const captionHeight = 12 + 18 * lineCount + (table.distributions.length ? 34 : 0);
     cardHeight = Math.round(cardWidth * 0.75) + captionHeight;
     root.style.setProperty("--card-width", `${cardWidth}px`);
     root.style.setProperty("--photo-height", `${Math.round(cardWidth * 0.75)}px`);
