@@ -78,6 +78,17 @@ def test_decisions_made_by_keys_are_in_the_file_and_outlive_the_kernel(lab, open
     ]
     columns = ["image_id", "action", "label", "reason"]
     assert read_decisions(file)[columns].values.tolist() == wanted
+    # The file cannot be written for a while: that is said, and nothing is lost.
+    file.rename(lab.root / "aside.csv")
+    file.mkdir()
+    view.keyboard.press("ArrowRight")
+    view.keyboard.press("x")
+    expect(gallery.locator(".status")).to_contain_text("1 not written yet: decisions.csv: ")
+    file.rmdir()
+    (lab.root / "aside.csv").rename(file)
+    expect(gallery.locator(".status")).to_have_text("6 written to decisions.csv", timeout=10_000)
+    wanted.append(["16.jpg", "drop", "", "gallery"])
+    assert read_decisions(file)[columns].values.tolist() == wanted
     # The keys were the gallery's: the notebook still has its one cell.
     assert view.locator(".jp-Cell").count() == 1
 
@@ -92,7 +103,7 @@ def test_decisions_made_by_keys_are_in_the_file_and_outlive_the_kernel(lab, open
     expect(view.locator(".jp-Dialog")).to_have_count(0)
     run_all(view, lab)
     badges = view.locator(".hotelviz-gallery .badge:not(:empty)")
-    expect(badges).to_have_text(["→ Bedroom", "→ Pool", "dropped"], timeout=90_000)
+    expect(badges).to_have_text(["→ Bedroom", "→ Pool", "dropped", "dropped"], timeout=90_000)
     assert read_decisions(file)[columns].values.tolist() == wanted
     shown = view.locator(".hotelviz-gallery figure")
     expect(shown.locator("img")).to_have_count(shown.count(), timeout=20_000)
