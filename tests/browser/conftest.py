@@ -24,13 +24,6 @@ _LOCAL = re.compile(r"(data|blob|file|about):|(https?|wss?)://(127\.0\.0\.1|loca
 _AXE = "axe-core@4.10.3"
 
 
-def _without(what: str) -> None:
-    """Skip, unless this run is one that has to have everything."""
-    if os.environ.get("HOTELVIZ_REQUIRE_BROWSER"):
-        pytest.fail(what)
-    pytest.skip(what)
-
-
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """A headless Chromium of the system; closed with the file, as its event loop stays running."""
@@ -38,9 +31,14 @@ def chromium() -> Iterator[Browser]:
         filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
     )
     if path is None:
-        _without("no Chromium here: install the system's package `chromium`, or set $CHROMIUM")
-    from playwright.sync_api import sync_playwright
+        reason = "no Chromium here: install the system's package `chromium`, or set $CHROMIUM"
+        if os.environ.get("HOTELVIZ_REQUIRE_BROWSER"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    from playwright.sync_api import expect, sync_playwright
 
+    # Other tests run beside these.
+    expect.set_options(timeout=20_000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=_FLAGS)
         yield browser
@@ -89,7 +87,7 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[str]]:
     """Give a function that lists the serious faults in accessibility that axe-core finds."""
     npm = shutil.which("npm")
     if npm is None:
-        _without("no npm here, with which the tests fetch axe-core")
+        pytest.skip("no npm here, with which the tests fetch axe-core")
     folder = tmp_path_factory.mktemp("axe")
     done = subprocess.run(
         [str(npm), "pack", "--silent", _AXE],
@@ -99,7 +97,7 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[str]]:
         timeout=120,
     )
     if done.returncode:
-        _without(f"npm could not fetch {_AXE}: {done.stderr.strip()[-300:]}")
+        pytest.skip(f"npm could not fetch {_AXE}: {done.stderr.strip()[-300:]}")
     archive = next(folder.glob("*.tgz"))
     shutil.unpack_archive(archive, folder, "gztar", filter="data")
     script = (folder / "package" / "axe.min.js").read_text(encoding="utf-8")
