@@ -1,0 +1,5 @@
+"""Run hotelviz as ``python -m hotelviz.cli``."""
+
+from hotelviz.cli import app
+
+app()

@@ -1,0 +1,235 @@
+"""Verbs of models: train, tag, score, rank."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hotelviz.cli.shared import (
+    Catalog,
+    Classes,
+    allowed_classes,
+    app,
+    check_table,
+    list_problems,
+    plain_errors,
+    write_table,
+)
+
+if TYPE_CHECKING:
+    pass
+
+
+@app.command("train-tagger")
+def train_tagger(
+    catalog: Catalog,
+    out: Annotated[Path, typer.Option(help="The model file (.keras).")],
+    classes: Classes = "areas",
+    backbone: Annotated[str, typer.Option(help="A network of keras.applications.")] = "MobileNet",
+    weights: Annotated[str, typer.Option(help="imagenet, or none: from scratch.")] = "imagenet",
+    input_size: Annotated[int, typer.Option(help="Height and width of the input.")] = 224,
+    head_epochs: Annotated[int, typer.Option(help="Most epochs of phase one.")] = 40,
+    fine_tune_epochs: Annotated[int, typer.Option(help="Most epochs of phase two.")] = 12,
+    seed: Annotated[int, typer.Option(help="Of split, weights, order and augmentation.")] = 0,
+) -> None:
+    """Train a tagger in two phases. An interrupted training goes on when called again."""
+    with plain_errors():
+        from hotelviz import training
+        from hotelviz.catalog import read_catalog, split_catalog
+        from hotelviz.models import save_model
+
+        _check_model_options(out, weights)
+        photos = split_catalog(read_catalog(catalog, classes=allowed_classes(classes)), seed=seed)
+        model = training.train_tagger(
+            photos,
+            backbone=backbone,
+            weights="imagenet" if weights == "imagenet" else None,
+            input_size=input_size,
+            head_epochs=head_epochs,
+            fine_tune_epochs=fine_tune_epochs,
+            seed=seed,
+            checkpoint_dir=f"{out}.training",
+        )
+        save_model(model, out)
+        last = training.history(model).iloc[-1].to_dict()
+        typer.echo(
+            f"{out}: " + ", ".join(f"{key} {last[key]}" for key in last if "accuracy" in str(key))
+        )
+
+
+@app.command()
+def tag(
+    catalog: Catalog,
+    model: Annotated[Path, typer.Option(help="A tagger (.keras).")],
+    out: Annotated[Path, typer.Option(help="The predictions (.parquet or .csv).")],
+    classes: Classes = "any",
+) -> None:
+    """Predict the area that each photo shows."""
+    with plain_errors():
+        from hotelviz.catalog import read_catalog
+        from hotelviz.models import load_model
+        from hotelviz.scoring import predict_tags
+
+        check_table(out)
+        tagger = load_model(model, task="tagger")
+        tags = predict_tags(read_catalog(catalog, classes=allowed_classes(classes)), tagger)
+        write_table(tags, out)
+        problems = tags[tags["problem"] != ""]
+        typer.echo(f"{out}: {len(tags):,} photos, {len(problems):,} with problems")
+        list_problems(problems, len(problems), "in the column 'problem'")
+
+
+@app.command("train-aesthetic")
+def train_aesthetic(
+    catalog: Catalog,
+    out: Annotated[Path, typer.Option(help="The model file (.keras).")],
+    parent: Annotated[
+        Path | None, typer.Option(help="An earlier model (.keras) to start from.")
+    ] = None,
+    task: Annotated[str, typer.Option(help="aesthetic or technical.")] = "aesthetic",
+    backbone: Annotated[str, typer.Option(help="A network of keras.applications.")] = "MobileNet",
+    weights: Annotated[str, typer.Option(help="imagenet, or none: from scratch.")] = "imagenet",
+    input_size: Annotated[int, typer.Option(help="Height and width of the input.")] = 224,
+    head_epochs: Annotated[int, typer.Option(help="Most epochs of phase one.")] = 40,
+    fine_tune_epochs: Annotated[int, typer.Option(help="Most epochs of phase two.")] = 12,
+    seed: Annotated[int, typer.Option(help="Of split, weights, order and augmentation.")] = 0,
+) -> None:
+    """Train a NIMA model on ratings. An interrupted training goes on when called again."""
+    with plain_errors():
+        from hotelviz import training
+        from hotelviz.catalog import read_catalog, split_catalog
+        from hotelviz.models import save_model
+
+        _check_model_options(out, weights)
+        if task not in {"aesthetic", "technical"}:
+            raise typer.BadParameter(f"{task!r} is not aesthetic or technical", param_hint="--task")
+        photos = split_catalog(read_catalog(catalog, classes=None), seed=seed)
+        model = training.train_aesthetic(
+            photos,
+            task="aesthetic" if task == "aesthetic" else "technical",
+            parent=parent,
+            backbone=backbone,
+            weights="imagenet" if weights == "imagenet" else None,
+            input_size=input_size,
+            head_epochs=head_epochs,
+            fine_tune_epochs=fine_tune_epochs,
+            seed=seed,
+            checkpoint_dir=f"{out}.training",
+        )
+        save_model(model, out)
+        last = training.history(model).iloc[-1].to_dict()
+        shown = [key for key in last if "loss" in str(key) or "error" in str(key)]
+        typer.echo(f"{out}: " + ", ".join(f"{key} {last[key]}" for key in shown))
+
+
+def _check_model_options(out: Path, weights: str) -> None:
+    if out.suffix != ".keras":
+        raise typer.BadParameter(f"{out} must end in .keras", param_hint="--out")
+    if weights not in {"imagenet", "none"}:
+        raise typer.BadParameter(f"{weights!r} is not imagenet or none", param_hint="--weights")
+
+
+@app.command()
+def score(
+    catalog: Catalog,
+    model: Annotated[list[Path], typer.Option(help="A model (.keras); may be repeated.")],
+    out: Annotated[Path, typer.Option(help="The folder of Parquet parts.")],
+    part_size: Annotated[
+        int, typer.Option(min=1, help="Photos a part: what a stop can lose.")
+    ] = 2048,
+    engine: Annotated[
+        str, typer.Option(help="keras, or openvino: faster on a processor.")
+    ] = "keras",
+    precision: Annotated[
+        str | None,
+        typer.Option(help="float32 or bfloat16; else the fastest that is exact enough."),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Decoding threads, on a cluster actors; else as many as fit."),
+    ] = None,
+    engine_cluster: Annotated[
+        str | None, typer.Option(help="ray: on many machines, from a Parquet catalogue.")
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(help="Of the Ray cluster; else one on this machine.")
+    ] = None,
+) -> None:
+    """Score photos with one or more models, decoding each once. A stopped run goes on."""
+    with plain_errors():
+        from hotelviz.models import load_model
+        from hotelviz.scores import open_scores
+
+        if engine_cluster not in {None, "ray"}:
+            raise typer.BadParameter(
+                f"{engine_cluster!r} is not ray", param_hint="--engine-cluster"
+            )
+        if address is not None and engine_cluster is None:
+            raise typer.BadParameter("needs --engine-cluster ray", param_hint="--address")
+        settings: dict[str, Any] = {
+            "engine": engine, "precision": precision, "workers": workers, "part_size": part_size,
+        }  # fmt: skip
+        if engine_cluster:
+            from hotelviz.scoring.cluster import score_on_cluster
+
+            speed = score_on_cluster(catalog, model, out, address=address, **settings)
+        else:
+            from hotelviz.catalog import read_catalog
+            from hotelviz.scoring import score_photos
+
+            photos = read_catalog(catalog, classes=None)
+            speed = score_photos(photos, [load_model(file) for file in model], out, **settings)
+        dataset = open_scores(out)
+        problems = dataset.problems(limit=21)
+        wrong = dataset.count("problem <> ''")
+        typer.echo(
+            f"{out}: {len(dataset):,} photos, {speed.photos:,} computed now, "
+            f"{wrong:,} with problems"
+        )
+        if speed.photos:
+            typer.echo(str(speed))
+        list_problems(problems, wrong, "in the column 'problem'")
+
+
+@app.command()
+def rank(
+    scores: Annotated[Path, typer.Option(help="The folder of scores.")],
+    out: Annotated[
+        Path, typer.Option(help="The ranking (.parquet or .csv), or a folder of Parquet parts.")
+    ],
+    tags: Annotated[
+        Path | None, typer.Option(help="The tagger's predictions; else those in the scores.")
+    ] = None,
+    catalog: Annotated[
+        Path | None, typer.Option(help="The catalogue, for the positions of today.")
+    ] = None,
+    min_confidence: Annotated[
+        float, typer.Option(help="Tags less sure give no photo the slot of its area.")
+    ] = 0.6,
+) -> None:
+    """Rank the photos of each hotel by score, and with coverage of its areas."""
+    with plain_errors():
+        from hotelviz import ranking
+        from hotelviz.scores import open_scores
+
+        if out.suffix:
+            check_table(out)
+        dataset = open_scores(scores)
+        options: dict[str, Any] = {"catalog": catalog, "min_confidence": min_confidence}
+        if out.suffix:
+            ranked = ranking.rank_hotel_photos(dataset, tags, **options)
+            write_table(ranked, out)
+            figures = ranking.ranking_figures(ranked)
+        else:
+            ranking.rank_dataset(dataset, out, tags, **options)
+            figures = ranking.over_parts(out, ranking.ranking_figures)
+        hotels = figures[figures["order"] == "with coverage"]
+        typer.echo(f"{out}: {hotels['photos'].sum():,} photos of {len(hotels):,} hotels")
+        typer.echo(ranking.ranking_summary(figures).T.round(3).to_string())
+        if tags is not None:
+            unmatched = dataset.unmatched(tags)
+            typer.echo(f"{len(unmatched):,} photos have only a score or only a tag")
+            for row in unmatched.head(20).itertuples():
+                typer.echo(f"  {row.image_id}: no {row.missing}", err=True)
