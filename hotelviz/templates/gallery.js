@@ -558,7 +558,7 @@ function mount(root, content, model) {
       } else {
         const column = table.byName.get(name);
         const code = column.values.indexOf(value);
-        tests.push((row) => column.codes[row] === code);
+        tests.push((row) => code >= 0 && column.codes[row] === code);
       }
     }
     for (const [name, { "at least": low, "at most": high }] of Object.entries(ranges)) {

@@ -164,6 +164,19 @@ def test_filters_sort_and_search_choose_the_photos(open_page, page):
     assert shown(view) == [29]
 
 
+def test_hotels_that_are_too_many_to_pick_are_typed(open_page, photos, tmp_path):
+    many = pd.concat([photos] * 8, ignore_index=True).drop(columns="image_id")
+    many["hotel_id"] = [f"hotel {number}" for number in range(len(many))]
+    many.loc[0, "hotel_id"] = None
+    Gallery(many, caption="label").save(tmp_path / "many.html")
+    view = open_page((tmp_path / "many.html").as_uri())
+    hotel = view.locator("input[aria-label=hotel]")
+    for typed, found in (("hotel 7", "1 of 240 photos"), ("no such hotel", "0 of 240 photos")):
+        hotel.fill(typed)
+        hotel.press("Tab")
+        expect(view.locator(".count")).to_have_text(found)
+
+
 def test_a_cell_of_the_matrix_unfolds_its_photos_and_keys_need_a_photo(open_page, photos, tmp_path):
     frame = photos.assign(kind=photos["label"]).sort_values("label", kind="stable")
     Gallery(frame, caption=tag_caption, group="kind", open_groups=0).save(tmp_path / "groups.html")
