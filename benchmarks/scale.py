@@ -140,13 +140,17 @@ def in_turn(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, lis
 
 
 def memory(*, short: bool) -> None:
-    """Score few and many photos in processes of their own; the peak of each one's memory."""
-    from hotelviz.models import save_model
+    """Score few and many photos in processes of their own; the peak of each one's memory.
+
+    With a small network, whose own memory hides less of what grows with the photos.
+    """
+    from hotelviz.models import build_aesthetic, save_model
 
     few, many = (1_000, 10_000) if short else (10_000, 100_000)
     files = hotel_photos()
     with tempfile.TemporaryDirectory() as folder:
-        save_model(network(), f"{folder}/model.keras")
+        small = build_aesthetic(input_size=64, weights=None, backbone_kw={"alpha": 0.25})
+        save_model(small, f"{folder}/model.keras")
         peaks = {}
         for count in (few, many):
             paths = [files[number % len(files)] for number in range(count)]
