@@ -238,16 +238,9 @@ def killing(out: Path) -> Iterator[list[int]]:
     def kill() -> None:
         while not killed and not over.wait(0.1):
             if len(list(out.glob("part-*.parquet"))) >= 3:
-                listed = subprocess.run(
-                    ["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True
-                ).stdout.splitlines()[1:]
-                rows = [line.split(None, 2) for line in listed]
-                parents = {int(pid): int(parent) for pid, parent, _ in rows}
-                for pid, _, arguments in rows:
-                    if "ray::MapWorker" in arguments and descends(int(pid), parents):
-                        os.kill(int(pid), signal.SIGKILL)
-                        killed.append(int(pid))
-                        break
+                for pid in actors()[:1]:
+                    os.kill(pid, signal.SIGKILL)
+                    killed.append(pid)
 
     thread = threading.Thread(target=kill)
     thread.start()
@@ -256,6 +249,21 @@ def killing(out: Path) -> Iterator[list[int]]:
     finally:
         over.set()
         thread.join()
+
+
+def actors() -> list[int]:
+    """Give the actors among the processes that this one has started."""
+    parents, found = {}, []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = (place / "stat").read_text().rpartition(")")[2].split()[1]
+            command = (place / "cmdline").read_text()
+        except OSError:
+            continue  # It has ended meanwhile.
+        parents[int(place.name)] = int(parent)
+        if "ray::MapWorker" in command:
+            found.append(int(place.name))
+    return [pid for pid in found if descends(pid, parents)]
 
 
 def descends(pid: int, parents: dict[int, int]) -> bool:
