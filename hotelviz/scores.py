@@ -209,9 +209,10 @@ class Scores:
             f'SELECT {group} count(*) AS "count", '
             f'floor(("{column}"::DOUBLE - {float(low)}::DOUBLE) / {float(high - low)}::DOUBLE '
             f"* {int(bins)}::DOUBLE)::INT AS bin "
-            f'FROM scores WHERE "{column}" IS NOT NULL GROUP BY ALL'
+            "FROM scores GROUP BY ALL"
         )
-        counts["bin"] = counts["bin"].clip(0, bins - 1)
+        counts = counts[counts["bin"].notna()]
+        counts["bin"] = counts["bin"].astype("int64").clip(0, bins - 1)
         keys = ["bin"] if by is None else [by, "bin"]
         counts = counts.groupby(keys, as_index=False, dropna=False)["count"].sum()
         width = (high - low) / bins

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -69,6 +70,7 @@ def test_from_ratings_to_a_ranking_on_the_command_line(demo_dir, model_file, tmp
     result = run(*command)
     assert result.exit_code == 0, result.output
     assert "2 with problems" in result.output
+    assert re.search(r"\d+ photos/s, bound by (decode|inference|disk) \(processor", result.output)
     assert "0 computed now" in run(*command).output
     tags = tmp_path / "tags.parquet"
     run("tag", catalog, "--model", model_file, "--out", tags)
@@ -77,6 +79,9 @@ def test_from_ratings_to_a_ranking_on_the_command_line(demo_dir, model_file, tmp
     assert result.exit_code == 0, result.output
     assert "with coverage" in result.output
     assert "0 photos have only a score or only a tag" in result.output
+    folder = run("rank", "--scores", scores, "--tags", tags, "--catalog", catalog,
+                 "--out", tmp_path / "ranking")  # fmt: skip
+    assert result.output.partition(".parquet: ")[2] in folder.output
     ranking = pd.read_parquet(tmp_path / "ranking.parquet")
     assert len(ranking) == len(pd.read_csv(catalog)) - 1
     assert {"rank", "rank_by_score", "position", "reason"} <= set(ranking)
@@ -99,6 +104,9 @@ def test_from_ratings_to_a_ranking_on_the_command_line(demo_dir, model_file, tmp
         (["train-aesthetic", "DEMO", "--out", "a.keras", "--task", "beauty"], "not aesthetic or"),
         (["train-aesthetic", "DEMO", "--out", "a.keras", "--parent", "no.keras"], "no such model"),
         (["score", "DEMO", "--model", "no.keras", "--out", "scores"], "no such model file"),
+        (["score", "DEMO", "--model", "MODEL", "--out", "s", "--engine", "onnx"], "one of keras"),
+        (["score", "DEMO", "--model", "MODEL", "--out", "s", "--address", "h:1"], "needs --eng"),
+        (["score", "DEMO", "--model", "MODEL", "--out", "s", "--engine-cluster", "x"], "not ray"),
         (["rank", "--scores", "nowhere", "--out", "r.parquet"], "no scores"),
     ],
 )  # fmt: skip

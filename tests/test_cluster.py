@@ -6,7 +6,6 @@ import importlib.util
 import os
 import signal
 import socket
-import subprocess
 import threading
 import time
 from pathlib import Path
@@ -39,13 +38,16 @@ def rows(folder: Path) -> pd.DataFrame:
 
 def actor_processes() -> list[int]:
     """Give the actors among the processes that this test has started."""
-    listed = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True).stdout
     parents, actors = {}, []
-    for line in listed.splitlines()[1:]:
-        pid, parent, command = line.split(None, 2)
-        parents[int(pid)] = int(parent)
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = (place / "stat").read_text().rpartition(")")[2].split()[1]
+            command = (place / "cmdline").read_text()
+        except OSError:
+            continue  # It has ended meanwhile.
+        parents[int(place.name)] = int(parent)
         if "ray::MapWorker" in command:
-            actors.append(int(pid))
+            actors.append(int(place.name))
 
     def is_mine(pid: int) -> bool:
         while pid in parents:

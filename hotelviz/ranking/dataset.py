@@ -166,7 +166,7 @@ def _rank_chunks(chunks: Sequence[_Chunk], rules: Rules, out: Path, progress: bo
         if len(photos):
             with atomic_path(out / f"part-{number:05d}.parquet") as temporary:
                 pq.write_table(
-                    ranked(photos, rules), temporary, compression="zstd", compression_level=1,
+                    ranked(photos, rules), temporary, compression="lz4",
                     # Names of photos differ; looking for repeated ones would only cost time.
                     use_dictionary=["hotel_id", "area", "reason", "photos", "rank"],
                     write_statistics=["hotel_id"],

@@ -29,6 +29,10 @@ AREA_ORDER = (
 )
 
 
+#: Cells that near-duplicates are looked for in: 128 million, of four bytes.
+_CELL_BITS = 27
+
+
 class Rules(NamedTuple):
     """What an order goes by; see `hotelviz.ranking.rank_hotel_photos`."""
 
@@ -55,6 +59,7 @@ def ranked(photos: pa.Table, rules: Rules) -> pa.Table:
         As `hotelviz.ranking.rank_hotel_photos` describes it; ``reason`` and ``area`` as
         dictionaries.
     """
+    photos = photos.combine_chunks()
     scores = photos["score"].to_numpy().astype("float64")
     hotels, _ = _codes(photos["hotel_id"])
     order = _by_score(photos, hotels, scores)
@@ -82,7 +87,7 @@ def ranked(photos: pa.Table, rules: Rules) -> pa.Table:
     codes = np.where(is_slot, slots, len(rules.areas))[final]
     moved = _spread(groups, starts, sizes, hotel)
     if moved is not None:
-        names = photos["image_id"].take(order[final])
+        names = photos["image_id"].take(pa.array(order[final][moved.twins]))
         reasons, codes = _say_moved(reasons, codes, moved, names)
         final, groups = final[moved.order], groups[moved.order]
     rows = order[final]
@@ -211,32 +216,41 @@ def near_pairs(hotel: np.ndarray, hashes: np.ndarray, distance: int) -> np.ndarr
     >>> near_pairs(np.array([0, 0, 1]), np.array([7, 5, 5], "uint64"), 1).tolist()
     [[0, 1]]
     """
-    count, bands = len(hashes), min(distance + 1, 64)
+    bands = min(distance + 1, 64)
     edges = np.linspace(0, 64, bands + 1).astype(int)
-    row_bits = max(count - 1, 1).bit_length()
-    rows = np.arange(count, dtype="uint64")
     found = []
     for low, high in pairwise(edges.tolist()):
-        # Hotel, band and row in one number; where they do not fit, the band loses bits, which
-        # costs comparisons but no pairs.
-        hotel_bits = int(hotel.max(initial=0)).bit_length()
-        bits = max(0, min(high - low, 64 - row_bits - hotel_bits))
-        band = (hashes >> np.uint64(low)) & np.uint64((1 << bits) - 1)
-        keys = np.sort(
-            (((hotel.astype("uint64") << np.uint64(bits)) | band) << np.uint64(row_bits)) | rows
-        )
-        values, places = keys >> np.uint64(row_bits), keys & np.uint64((1 << row_bits) - 1)
-        first, step = np.arange(count - 1), 1
+        # A cell for each value of the band in each hotel; where that would be too many cells, the
+        # band loses bits, which costs comparisons but no pairs.
+        hotels = int(hotel.max(initial=0)) + 1
+        bits = max(0, min(high - low, _CELL_BITS - hotels.bit_length()))
+        band = (hashes >> np.uint64(low)).astype("int64") & ((1 << bits) - 1)
+        cells = (hotel << bits) | band
+        rows = _not_alone(cells, hotels << bits)
+        rows = rows[np.argsort(cells[rows], kind="stable")]
+        values, first, step = cells[rows], np.arange(len(rows) - 1), 1
         while True:
-            first = first[first + step < count]
+            first = first[first + step < len(rows)]
             first = first[values[first] == values[first + step]]
             if not len(first):
                 break
-            a, b = places[first].astype("int64"), places[first + step].astype("int64")
+            a, b = rows[first], rows[first + step]
             near = np.bitwise_count(hashes[a] ^ hashes[b]) <= distance
             found.append(np.stack([a[near], b[near]], axis=1))
             step += 1
     return np.sort(np.concatenate(found), axis=1) if found else np.empty((0, 2), "int64")
+
+
+def _not_alone(cells: np.ndarray, count: int) -> np.ndarray:
+    """Give the rows whose cell holds others too."""
+    rows = np.arange(len(cells), dtype="int32")
+    last = np.empty(count, "int32")
+    # Cells of other hotels are not looked at, so that there is nothing to clear.
+    last[cells] = rows
+    followed = last[cells] != rows
+    together = followed.copy()
+    together[last[cells[followed]]] = True
+    return np.flatnonzero(together)
 
 
 class _Moved(NamedTuple):
@@ -280,9 +294,7 @@ def _say_moved(
     codes = codes[moved.order].copy()
     texts = [
         f"{reasons[code]}; moved down: near-duplicate of {name}"
-        for code, name in zip(
-            codes[moved.rows].tolist(), names.take(pa.array(moved.twins)).to_pylist(), strict=True
-        )
+        for code, name in zip(codes[moved.rows].tolist(), names.to_pylist(), strict=True)
     ]
     codes[moved.rows] = len(reasons) + np.arange(len(texts))
     return reasons + texts, codes
