@@ -9,6 +9,7 @@ Sections: ``speed`` (photos on disk to scores on disk), ``memory`` (10,000 photo
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -192,7 +193,7 @@ def ray(*, short: bool) -> None:
     from hotelviz.scoring.cluster import score_on_cluster
 
     files = hotel_photos()
-    count = 400 if short else 3_000
+    count = 400 if short else 4_000
     photos = catalog([files[number % len(files)] for number in range(count)])
     model = network()
     with tempfile.TemporaryDirectory() as folder:
@@ -282,6 +283,7 @@ def s3(*, short: bool) -> None:
 
     from hotelviz.scoring import score_photos
 
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     secret = "a-secret-of-this-benchmark-0123456789"
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()

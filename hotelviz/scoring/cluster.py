@@ -155,10 +155,11 @@ def _run(
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.execution_options.verbose_progress = False
-    names = ray.data.read_parquet(str(folder))
+    # A block for each part: what one block holds goes to one actor.
+    names = ray.data.read_parquet(str(folder)).repartition(target_num_rows_per_block=part_size)
     done = names.map_batches(
         _Worker,
-        batch_size=part_size,
+        batch_size=None,
         batch_format="pyarrow",
         compute=ray.data.ActorPoolStrategy(size=count, max_tasks_in_flight_per_actor=2),
         num_cpus=int(spare) if spare >= 1 else spare,
