@@ -20,10 +20,16 @@ from hotelviz.models import Preprocessing, adopt
 if TYPE_CHECKING:
     import keras
 
+#: Is not searched for examples: pytest would import it again, and take it for another.
+collect_ignore = ["conftest.py"]
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest: each is tested in one process."""
-    longest = ["test_notebooks.py", "test_training.py", "test_cli.py", "test_audit_labels.py"]
+    longest = [
+        "test_notebooks.py", "test_training.py", "test_cli.py", "test_labelling.py",
+        "test_cluster.py", "test_attribution.py", "test_audit_labels.py", "training.py",
+    ]  # fmt: skip
     items.sort(key=lambda item: (*longest, item.path.name).index(item.path.name))
 
 

@@ -13,7 +13,7 @@ import papermill
 import pytest
 from typer.testing import CliRunner
 
-from hotelviz import metrics
+from hotelviz import metrics, showcase
 from hotelviz.audit import read_decisions
 from hotelviz.catalog import fingerprint, read_catalog
 from hotelviz.cli import app
@@ -34,7 +34,13 @@ def galleries(text: str) -> list[dict]:
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `hotelviz demo` leaves, in its smallest form."""
     out = tmp_path_factory.mktemp("reports")
-    result = CliRunner().invoke(app, ["demo", "--out", str(out), "--hotels", "7", "--epochs", "1"])
+    arguments = ["demo", "--out", str(out), "--hotels", "7", "--epochs", "1"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(showcase._AESTHETIC, "head_epochs", 2)
+        for name, value in (("channels", 2), ("steps", 4), ("searched", 40), ("photos", 16)):
+            patch.setitem(showcase._FILTERS, name, value)
+        patch.setitem(showcase._EXPLAINED, "check_photos", 8)
+        result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     return out
 
