@@ -21,7 +21,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="The folder that gets the reports.")] = Path("reports"),
     seed: Annotated[int, typer.Option(help="Of the drawings and the training.")] = 0,
     hotels: Annotated[int, typer.Option(help="How many hotels are drawn.")] = 60,
-    epochs: Annotated[int, typer.Option(help="Most epochs of the tagger's training.")] = 16,
+    epochs: Annotated[int, typer.Option(help="Most epochs of the tagger's training.")] = 18,
 ) -> None:
     """Draw a catalogue, train small models on it from scratch, and write all reports."""
     from hotelviz.showcase import run_demo
