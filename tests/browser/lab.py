@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -103,7 +103,9 @@ def write_notebook(path: Path, source: str) -> None:
 def run_all(view: Any, lab: Lab) -> None:
     """Run the notebook, once its kernel is connected and has nothing to do."""
     for _ in range(600):
-        kernels = lab.api("kernels")
+        kernels = []
+        with suppress(OSError):  # while a kernel starts the server may not know of it yet
+            kernels = lab.api("kernels")
         if kernels and kernels[0]["execution_state"] == "idle" and kernels[0]["connections"]:
             break
         time.sleep(0.1)
