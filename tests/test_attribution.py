@@ -98,14 +98,8 @@ def test_maps_do_not_depend_on_the_batch_size(tagger, pixels, method):
     np.testing.assert_allclose(together, apart, atol=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("backbone", "method"),
-    # Compiling the slow methods for a deep network takes most of a minute and shows nothing new.
-    [
-        *(("VGG16", method) for method in METHODS),
-        *(("EfficientNetV2B0", m) for m in ("cam", "gradcam")),
-    ],
-)
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("backbone", ["VGG16", "EfficientNetV2B0"])
 def test_every_method_works_on_other_networks(backbone, method, others, pixels):
     maps = explain(others[backbone], pixels[:2, :64, :64], method=method)
     assert maps.shape == (2, 64, 64)
