@@ -388,7 +388,7 @@ function mount(root, content, model) {
   const table = new Table(content);
   const live = Boolean(model);
   const state = { sort: "", overlay: Boolean(table.maps_size), opacity: 0.55, closed: new Set(), cursor: 0 };
-  const filters = {};
+  let found = new Int32Array();
   const ranges = {};
   const reviewerKey = "hotelviz-reviewer";
   let order = new Int32Array();
@@ -569,18 +569,18 @@ function mount(root, content, model) {
     if (search.value.trim()) tests.push(table.find(search.value.trim()));
     // What was asked for is not to be folded away.
     if (tests.length) state.closed.clear();
-    filters.chosen = new Int32Array(table.size);
-    let found = 0;
+    const rows = new Int32Array(table.size);
+    let many = 0;
     for (let row = 0; row < table.size; row += 1) {
-      if (tests.every((test) => test(row))) filters.chosen[found++] = row;
+      if (tests.every((test) => test(row))) rows[many++] = row;
     }
-    filters.chosen = filters.chosen.subarray(0, found);
+    found = rows.subarray(0, many);
     arrange();
   }
 
   function arrange() {
     const at = order[state.cursor];
-    order = filters.chosen.slice();
+    order = found.slice();
     if (state.sort) {
       const column = table.byName.get(state.sort.slice(1));
       const sign = state.sort[0] === "-" ? -1 : 1;
