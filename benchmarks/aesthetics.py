@@ -266,6 +266,13 @@ def two_models(*, short: bool) -> None:
             results.append((f"two models in one pass / one, {name}", "<= 1.7", measured))
 
 
+def _checked(command: list[str]) -> None:
+    """Run a command; where it fails, what it said is the error."""
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr}")
+
+
 def kills(*, short: bool) -> None:
     """Kill the command at random moments; what is there in the end is what would have been."""
     from hotelviz.models import save_model
@@ -284,7 +291,7 @@ def kills(*, short: bool) -> None:
             ]  # fmt: skip
 
         started = time.perf_counter()
-        subprocess.run(command(f"{folder}/whole"), check=True, capture_output=True)
+        _checked(command(f"{folder}/whole"))
         whole = time.perf_counter() - started
         killed, broken = 0, 0
         while killed < times:
@@ -307,7 +314,7 @@ def kills(*, short: bool) -> None:
                 # Finished before it was killed: begin anew for the kills that are left.
                 for part in Path(f"{folder}/killed").glob("part-*.parquet"):
                     part.unlink()
-        subprocess.run(command(f"{folder}/killed"), check=True, capture_output=True)
+        _checked(command(f"{folder}/killed"))
         tables = [
             pd.concat(
                 [pd.read_parquet(part) for part in sorted(Path(f"{folder}/{run}").glob("part-*"))]
