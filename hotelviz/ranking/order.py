@@ -6,6 +6,8 @@ second. Only hotels in which near-duplicates would meet are looked at one by one
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import deque
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -29,8 +31,8 @@ AREA_ORDER = (
 )
 
 
-#: Cells that near-duplicates are looked for in: 128 million, of four bytes.
-_CELL_BITS = 27
+#: Photos that are ranked at once.
+SLICE = 200_000
 
 
 class Rules(NamedTuple):
@@ -56,14 +58,37 @@ def ranked(photos: pa.Table, rules: Rules) -> pa.Table:
     Returns
     -------
     pyarrow.Table
-        As `hotelviz.ranking.rank_hotel_photos` describes it; ``reason`` and ``area`` as
-        dictionaries.
+        As `hotelviz.ranking.rank_hotel_photos` describes it; ``hotel_id``, ``area`` and ``reason``
+        as dictionaries.
     """
     photos = photos.combine_chunks()
+    hotels, names = _codes(photos["hotel_id"])
+    if (hotels[1:] < hotels[:-1]).any():
+        rows = _sorted_rows(hotels + 1)
+        photos, hotels = photos.take(pa.array(rows)), hotels[rows]
+    starts = np.flatnonzero(np.r_[True, hotels[1:] != hotels[:-1]])
+    # Some hotels at a time: what is worked on stays near the processor.
+    cuts = [0]
+    for start in starts.tolist():
+        if start - cuts[-1] >= SLICE:
+            cuts.append(start)
+    parts = [
+        _ranked(photos.slice(low, high - low), hotels[low:high], rules)
+        for low, high in pairwise([*cuts, len(photos)])
+    ]
+    table = pa.concat_tables(parts).unify_dictionaries()
+    hotel_ids = pa.DictionaryArray.from_arrays(
+        pa.array(hotels, pa.int32(), mask=hotels < 0), pa.array(names, pa.string())
+    )
+    return table.add_column(1, "hotel_id", hotel_ids)
+
+
+def _ranked(photos: pa.Table, hotels: np.ndarray, rules: Rules) -> pa.Table:
+    """Rank photos that are sorted by hotel, given by their numbers; all but ``hotel_id``."""
     scores = photos["score"].to_numpy().astype("float64")
-    hotels, _ = _codes(photos["hotel_id"])
+    hotels = hotels - hotels[:1]
     order = _by_score(photos, hotels, scores)
-    hotels, count = hotels[order], len(order)
+    count = len(order)
     starts = np.flatnonzero(np.r_[True, hotels[1:] != hotels[:-1]])
     sizes = np.diff(np.r_[starts, count])
     hotel = np.repeat(np.arange(len(starts)), sizes)
@@ -91,11 +116,10 @@ def ranked(photos: pa.Table, rules: Rules) -> pa.Table:
         reasons, codes = _say_moved(reasons, codes, moved, names)
         final, groups = final[moved.order], groups[moved.order]
     rows = order[final]
-    taken = photos.select(["image_id", "hotel_id", "position"]).take(rows)
+    taken = photos.select(["image_id", "position"]).take(pa.array(rows))
     return pa.table(
         {
             "image_id": taken["image_id"],
-            "hotel_id": taken["hotel_id"],
             "score": scores[rows],
             "area": pa.DictionaryArray.from_arrays(
                 pa.array(area_codes[final], pa.int32(), mask=area_codes[final] < 0),
@@ -117,9 +141,13 @@ def ranked(photos: pa.Table, rules: Rules) -> pa.Table:
 
 def _codes(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
     """Give texts numbers in their order; -1 for missing ones."""
-    encoded = column.cast(pa.string()).combine_chunks().dictionary_encode()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.combine_chunks()
+    if not pa.types.is_dictionary(column.type):
+        column = column.cast(pa.string()).dictionary_encode()
+    encoded = column.unify_dictionaries().combine_chunks()
+    if isinstance(encoded, pa.ChunkedArray):  # Of no rows.
+        encoded = pa.DictionaryArray.from_arrays(
+            pa.array([], pa.int32()), pa.array([], pa.string())
+        )
     names = encoded.dictionary
     order = pc.sort_indices(names).to_numpy()
     place = np.empty(len(names) + 1, "int64")
@@ -128,17 +156,38 @@ def _codes(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
     return place[indices], names.take(pa.array(order)).to_pylist()
 
 
+def _sorted_rows(*keys: np.ndarray) -> np.ndarray:
+    """Give the stable order of rows by whole numbers from 0 on, the first ones before the others.
+
+    NumPy sorts 16 bits by their digits, many times as fast as it compares: wider numbers are sorted
+    by their last 16 bits, then by those before them.
+    """
+    order = np.arange(len(keys[0]))
+    for key in reversed(keys):
+        for low in range(0, int(key.max(initial=0)).bit_length(), 16):
+            digits = (key >> key.dtype.type(low)).astype("uint16")
+            order = order[np.argsort(digits[order], kind="stable")]
+    return order
+
+
+def _descending(scores: np.ndarray) -> np.ndarray:
+    """Give 32 bits that are the smaller the higher a score, to the precision of a float32."""
+    bits = np.where(np.isnan(scores), -np.inf, scores).astype("float32").view("uint32")
+    # As floats are stored, those below zero are in reverse.
+    negative = bits >> 31 == 1
+    return np.where(negative, bits, ~bits & np.uint32(0x7FFFFFFF))
+
+
 def _by_score(photos: pa.Table, hotels: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Order rows by hotel, then score; equal ones by today's position, then name."""
-    first = np.argsort(-scores)
-    # Sixteen bits are sorted by their digits, many times as fast as by comparing.
-    keys = hotels[first].astype("uint16" if hotels.max(initial=0) < 2**16 else "int64")
-    order = first[np.argsort(keys, kind="stable")]
-    same = (hotels[order[1:]] == hotels[order[:-1]]) & (scores[order[1:]] == scores[order[:-1]])
+    """Order rows that are sorted by hotel by score; equal ones by today's position, then name."""
+    keys = _descending(scores)
+    order = _sorted_rows(hotels, keys)
+    keys = keys[order]
+    same = (hotels[1:] == hotels[:-1]) & (keys[1:] == keys[:-1])
     if same.any():
         tied = np.flatnonzero(np.r_[False, same] | np.r_[same, False])
         rows = order[tied]
-        some = photos.select(["image_id", "position"]).take(rows)
+        some = photos.select(["image_id", "position"]).take(pa.array(rows))
         names = pc.rank(some["image_id"].combine_chunks(), tiebreaker="dense").to_numpy()
         position = some["position"].to_numpy().astype("float64")
         order[tied] = rows[np.lexsort((names, position, -scores[rows], hotels[rows]))]
@@ -220,37 +269,19 @@ def near_pairs(hotel: np.ndarray, hashes: np.ndarray, distance: int) -> np.ndarr
     edges = np.linspace(0, 64, bands + 1).astype(int)
     found = []
     for low, high in pairwise(edges.tolist()):
-        # A cell for each value of the band in each hotel; where that would be too many cells, the
-        # band loses bits, which costs comparisons but no pairs.
-        hotels = int(hotel.max(initial=0)) + 1
-        bits = max(0, min(high - low, _CELL_BITS - hotels.bit_length()))
-        band = (hashes >> np.uint64(low)).astype("int64") & ((1 << bits) - 1)
-        cells = (hotel << bits) | band
-        rows = _not_alone(cells, hotels << bits)
-        rows = rows[np.argsort(cells[rows], kind="stable")]
-        values, first, step = cells[rows], np.arange(len(rows) - 1), 1
-        while True:
-            first = first[first + step < len(rows)]
-            first = first[values[first] == values[first + step]]
-            if not len(first):
-                break
+        band = (hashes >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1)
+        rows = _sorted_rows(hotel, band)
+        same = (hotel[1:] == hotel[:-1]) & (np.diff(band[rows]) == 0)
+        first, step = np.flatnonzero(same), 1
+        while len(first):
             a, b = rows[first], rows[first + step]
             near = np.bitwise_count(hashes[a] ^ hashes[b]) <= distance
             found.append(np.stack([a[near], b[near]], axis=1))
+            # Those that also have the keys of the one after that.
+            first = first[first + step < len(same)]
+            first = first[same[first + step]]
             step += 1
     return np.sort(np.concatenate(found), axis=1) if found else np.empty((0, 2), "int64")
-
-
-def _not_alone(cells: np.ndarray, count: int) -> np.ndarray:
-    """Give the rows whose cell holds others too."""
-    rows = np.arange(len(cells), dtype="int32")
-    last = np.empty(count, "int32")
-    # Cells of other hotels are not looked at, so that there is nothing to clear.
-    last[cells] = rows
-    followed = last[cells] != rows
-    together = followed.copy()
-    together[last[cells[followed]]] = True
-    return np.flatnonzero(together)
 
 
 class _Moved(NamedTuple):
@@ -270,21 +301,16 @@ def _spread(
     if not len(touched):
         return None
     order = np.arange(len(groups))
-    rows: list[int] = []
-    twins: list[int] = []
     for start, size in zip(starts[touched].tolist(), sizes[touched].tolist(), strict=True):
-        mine = groups[start : start + size].tolist()
-        apart = _apart(mine)
-        order[start : start + size] = [start + row for row in apart]
-        first: dict[int, int] = {}
-        for row, group in enumerate(mine):
-            if group >= 0:
-                first.setdefault(group, row)
-        for place, row in enumerate(apart):
-            if place > row and mine[row] >= 0 and first[mine[row]] != row:
-                rows.append(start + place)
-                twins.append(start + first[mine[row]])
-    return _Moved(order, np.array(rows, "int64"), np.array(twins, "int64"))
+        order[start : start + size] = start + np.array(_apart(groups[start : start + size]))
+    # Who moved down: photos that come later than they would, and are not the first of their group.
+    members = np.flatnonzero(groups >= 0)
+    keys = np.stack([hotel[members], groups[members]])
+    _, first, group = np.unique(keys, axis=1, return_index=True, return_inverse=True)
+    leader = np.full(len(groups), -1)
+    leader[members] = members[first[group.ravel()]]
+    late = (np.arange(len(groups)) > order) & (leader[order] >= 0) & (leader[order] != order)
+    return _Moved(order, np.flatnonzero(late), leader[order[late]])
 
 
 def _say_moved(
@@ -300,22 +326,50 @@ def _say_moved(
     return reasons + texts, codes
 
 
-def _apart(groups: Sequence[int]) -> list[int]:
+def _apart(groups: np.ndarray) -> list[int]:
     """Order places such that equal groups (-1: none) are not neighbours, early places first.
 
     Where a group has more than half of what is left, one of its members has to come at every
     other place from now on; otherwise the first photo that may follow is taken. What cannot be
     kept apart, because there are no other photos left, stands at the end.
     """
-    waiting = list(range(len(groups)))
+    count, names = len(groups), groups.tolist()
+    most = int(np.bincount(groups[groups >= 0]).max(initial=0))
+    meets = np.flatnonzero((groups[1:] == groups[:-1]) & (groups[1:] >= 0)).tolist()
+    order: list[int] = []
+    passed: deque[int] = deque()
+    place, last = 0, -1
+    # No group can have more than half of so many. Those passed over are all of one group.
+    while count - len(order) >= 2 * most and (passed or place < count):
+        if passed and names[passed[0]] != last:
+            order.append(passed.popleft())
+        elif not passed and (last < 0 or names[place] != last):
+            # Up to where two of a group meet, everything stays.
+            meet = bisect_left(meets, place)
+            end = min(meets[meet] if meet < len(meets) else count - 1, count - 2 * most)
+            order += range(place, end + 1)
+            place = end + 1
+        else:
+            while place < count and names[place] == last:
+                passed.append(place)
+                place += 1
+            if place == count:
+                break
+            order.append(place)
+            place += 1
+        last = names[order[-1]]
+    return order + _urgent([*passed, *range(place, count)], names, last)
+
+
+def _urgent(waiting: list[int], groups: Sequence[int], last: int) -> list[int]:
+    """Order the last places, where a group may need every other one."""
     left: dict[int, int] = {}
-    for group in groups:
-        if group >= 0:
-            left[group] = left.get(group, 0) + 1
+    for row in waiting:
+        if groups[row] >= 0:
+            left[groups[row]] = left.get(groups[row], 0) + 1
     # Counts only fall, so that the greatest is looked for again only where it could matter.
     most = max(left.values(), default=0)
     order: list[int] = []
-    last = -1
     while waiting:
         urgent = -1
         if 2 * most > len(waiting):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import duckdb
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -115,6 +116,8 @@ class Sources:
 
     Attributes
     ----------
+    columns
+        What there is of what ranking looks at.
     alone
         Whether the scores stand for themselves: nothing has to be joined to them.
     """
@@ -131,7 +134,7 @@ class Sources:
         for column in ("image_id", "hotel_id", "score"):
             if column not in columns:
                 raise RankingError(f"ranking needs the scores' column {column!r}; see score_photos")
-        self._joins, tagged, name = "", columns, "s"
+        tagged, name, self._joins = columns, "s", ""
         if tags is not None:
             tagged, name = _register(connection, "given_tags", tags), "g"
             if not {"image_id", "predicted"} <= tagged:
@@ -139,38 +142,55 @@ class Sources:
                     "tags need the columns 'image_id' and 'predicted'; see predict_tags"
                 )
             self._joins += " LEFT JOIN given_tags g USING (image_id)"
-        area, confidence = "NULL::VARCHAR", "NULL::DOUBLE"
-        if "predicted" in tagged:
-            shares = [f'{name}."{column}"' for column in sorted(tagged) if column[:2] == "p_"]
-            area = f"{name}.predicted"
-            confidence = f"greatest({', '.join(shares)}, 0)::DOUBLE" if shares else "1.0::DOUBLE"
-            confidence = f"CASE WHEN {area} IS NOT NULL THEN {confidence} END"
-        position = "NULL::BIGINT"
+        known = ["image_id", "hotel_id", "score", "hash", "duplicate_group"]
+        own = [column for column in known if column in columns]
+        tag = [c for c in sorted(tagged) if c.startswith("p_")] if "predicted" in tagged else []
+        tag += ["predicted"] if "predicted" in tagged else []
+        wanted = [f"s.{column}" for column in own] + [f'{name}."{column}"' for column in tag]
         if catalog is not None and "position" in _register_places(connection, catalog):
-            position = "c.position::BIGINT"
+            wanted.append("c.position::BIGINT AS position")
             self._joins += " LEFT JOIN places c USING (image_id)"
-        hashed = "s.hash" if "hash" in columns else "NULL::UBIGINT"
-        group = "s.duplicate_group" if "duplicate_group" in columns else "NULL::BIGINT"
-        self.alone = not self._joins
-        self._select = (
-            f"s.image_id, s.hotel_id, s.score, {area} AS area, {confidence} AS confidence, "
-            f"{position} AS position, {hashed} AS hash, {group} AS duplicate_group"
-        )
+            tag.append("position")
+        self.alone, self.columns = not self._joins, own + tag
+        self._select = ", ".join(wanted)
 
-    def query(self, where: str = "", *, source: str = "given_scores") -> str:
-        """Give the SQL of what is to be ranked."""
+    def query(self, where: str = "") -> str:
+        """Give the SQL of what is to be ranked; `prepared` makes of it what ranking takes."""
         more = f" AND s.{where}" if where else ""
-        return f"SELECT {self._select} FROM {source} s{self._joins} WHERE s.score IS NOT NULL{more}"
+        return (
+            f"SELECT {self._select} FROM given_scores s{self._joins} "
+            f"WHERE s.score IS NOT NULL{more}"
+        )
 
     def photos(self, where: str = "", values: Sequence[object] = ()) -> pa.Table:
         """Give what is to be ranked."""
-        return arrow(self._connection, self.query(where), list(values))
+        result = self._connection.sql(self.query(where), params=list(values))
+        return prepared(result.to_arrow_table())
 
 
-def arrow(connection: duckdb.DuckDBPyConnection, sql: str, values: list[object]) -> pa.Table:
-    """Give the result of a query as Arrow has it, copied once."""
-    result: pa.Table = connection.sql(sql, params=values).to_arrow_table()
-    return result
+def prepared(stored: pa.Table) -> pa.Table:
+    """Make what `hotelviz.ranking.order.ranked` takes of columns as they are stored.
+
+    The confidence of a tag is the greatest of its probabilities; where there are none, it is 1.
+    """
+    count, names = len(stored), set(stored.column_names)
+    columns: dict[str, pa.ChunkedArray | pa.Array] = {
+        name: stored[name] for name in ("image_id", "hotel_id", "score")
+    }
+    confidence = np.full(count, np.nan)
+    if "predicted" in names:
+        shares = [name for name in stored.column_names if name.startswith("p_")]
+        confidence[:] = 0 if shares else 1
+        for name in shares:
+            np.fmax(confidence, stored[name].to_numpy(), out=confidence)
+        confidence[stored["predicted"].is_null().to_numpy()] = np.nan
+    columns["area"] = stored["predicted"] if "predicted" in names else pa.nulls(count, pa.string())
+    columns["confidence"] = pa.array(confidence)
+    for name, kind in (
+        ("position", pa.int64()), ("hash", pa.uint64()), ("duplicate_group", pa.int64()),
+    ):  # fmt: skip
+        columns[name] = stored[name] if name in names else pa.nulls(count, kind)
+    return pa.table(columns)
 
 
 def _register(connection: duckdb.DuckDBPyConnection, name: str, table: Table) -> set[str]:
