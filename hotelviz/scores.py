@@ -125,10 +125,16 @@ class Scores:
         Its Parquet files.
     columns
         Name -> type of each column.
+    derived
+        Those of them that are computed and stand in no file: ``score`` where only its distribution
+        is stored.
+    sql
+        The query that gives all columns.
     """
 
     def __init__(self, files: Sequence[Path], columns: dict[str, str]) -> None:
         self.files, self.columns = list(files), columns
+        self.derived: tuple[str, ...] = ()
         self._connection = connect()
         names = ", ".join(f"'{quoted(str(file))}'" for file in self.files)
         extra = ""
@@ -138,10 +144,9 @@ class Scores:
             total = "+".join(f"{share}::DOUBLE" for share in shares)
             mean = "+".join(f"{number}*{share}::DOUBLE" for number, share in enumerate(shares, 1))
             extra = f", (({mean}) / ({total}))::FLOAT AS score"
-            self.columns = {**columns, "score": "float"}
-        self._connection.execute(
-            f"CREATE VIEW scores AS SELECT *{extra} FROM read_parquet([{names}])"
-        )
+            self.columns, self.derived = {**columns, "score": "float"}, ("score",)
+        self.sql = f"SELECT *{extra} FROM read_parquet([{names}])"
+        self._connection.execute(f"CREATE VIEW scores AS {self.sql}")
 
     def __len__(self) -> int:
         return int(self._one("SELECT count(*) FROM scores")[0])

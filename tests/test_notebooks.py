@@ -138,6 +138,12 @@ def test_reports_on_stored_distributions_need_no_photo(tmp_path):
         "score_distribution", {"scores": str(file)}, tmp_path / "s.html", progress=False
     ).read_text()
     assert "60 photos scored" in page
+    table.assign(hotel_id=[f"h{n % 4}" for n in range(60)]).to_parquet(file)
+    # Neither photos nor tags nor positions of today.
+    page = run_report(
+        "hotel_ranking", {"scores": str(file), "catalog": ""}, tmp_path / "h.html", progress=False
+    ).read_text()
+    assert "60 photos were ranked" in page
 
 
 @pytest.mark.slow

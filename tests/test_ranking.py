@@ -134,6 +134,16 @@ def test_coverage_shows_all_areas_that_can_be_shown():
     assert gains(figures)["areas_gained"].is_monotonic_decreasing
 
 
+def test_without_todays_order_gains_are_those_over_the_order_by_score():
+    scores, tags, _ = make(count=300, hotels=5)
+    figures = ranking_figures(rank_hotel_photos(scores, tags)).set_index(["order", "hotel_id"])
+    gained = gains(figures.reset_index()).set_index("hotel_id")["areas_gained"]
+    shown = figures["areas_in_8"]
+    for hotel in gained.index:
+        assert gained[hotel] == shown["with coverage", hotel] - shown["by score", hotel]
+    assert gained.iloc[0] > 0
+
+
 def test_duplicates_in_the_first_eight_are_counted():
     scores, _, _ = make(count=12, hotels=1)
     scores["duplicate_group"] = [1] * 3 + [None] * 9
@@ -231,6 +241,7 @@ def test_dataset_is_ranked_in_parts_as_in_memory(tmp_path, by_hotel, apart):
     pd.testing.assert_frame_equal(hotels, whole, check_dtype=False)
     some = read_ranking(out, ["h3", "h7"])
     assert set(some["hotel_id"]) == {"h3", "h7"}
+    assert read_ranking(out, []).columns.equals(some.columns)
     alone = rank_hotel_photos(folder, more.get("tags"), catalog=more.get("catalog"),
                               hotels=["h3", "h7"])  # fmt: skip
     pd.testing.assert_frame_equal(

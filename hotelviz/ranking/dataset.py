@@ -15,6 +15,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from tqdm.auto import tqdm
 
@@ -123,10 +124,11 @@ def read_ranking(
     pandas.DataFrame
         As `hotelviz.ranking.rank_hotel_photos` gives it.
     """
+    chosen = None
+    if hotels is not None:
+        chosen = pc.field("hotel_id").isin(pa.array(list(hotels), pa.string()))
     parts = [
-        as_frame(
-            pq.read_table(part, filters=None if hotels is None else [("hotel_id", "in", hotels)])
-        )
+        as_frame(pq.read_table(part, filters=chosen))
         for part in sorted(Path(ranking).glob("part-*.parquet"))
     ]
     return pd.concat(parts, ignore_index=True)
@@ -223,7 +225,8 @@ def _chunks(
     dataset: Scores, sources: Sources, connection: duckdb.DuckDBPyConnection, chunk: int, work: Path
 ) -> list[_Chunk]:
     """Divide the hotels; where photos are not sorted by them, deal photos to files in `work`."""
-    sorted_chunks = _hotel_ranges(dataset.files, chunk) if sources.alone else None
+    as_stored = sources.alone and not dataset.derived
+    sorted_chunks = _hotel_ranges(dataset.files, chunk) if as_stored else None
     if sorted_chunks is not None:
         return sorted_chunks
     # Twice as many files as needed: they are not equally large.

@@ -48,30 +48,42 @@ def ranking_figures(ranking: pd.DataFrame, *, first: Sequence[int] = (5, 8)) -> 
     0       by score   1.0        1
     1  with coverage   1.0        1
     """
+    shown = ", ".join(f"count(*) FILTER (first <= {n}) AS areas_in_{n}" for n in first)
+    shown += ", " + ", ".join(f"least(count(*), {n}) AS possible_areas_in_{n}" for n in first)
+    names = [f"areas_in_{n}, possible_areas_in_{n}" for n in first]
+    areas = ", ".join(f"coalesce({name}, 0) AS {name}" for name in ", ".join(names).split(", "))
+    columns = ["hotel_id", "score", "area", "trusted", "duplicate_group", "photos"]
     connection = connect()
-    connection.register("ranking", ranking)
-    areas = ", ".join(
-        f"count(DISTINCT area) FILTER (trusted AND place <= {n}) AS areas_in_{n}, "
-        f"least(count(DISTINCT area) FILTER (trusted), {n}) AS possible_areas_in_{n}"
-        for n in first
-    )
+    connection.register("ranking", ranking[[*columns, *ORDERS.values()]])
     figures = []
     for name, column in ORDERS.items():
+        if name == "today":
+            if ranking[column].isna().all():
+                continue
+            # Today's positions may have gaps where photos could not be scored.
+            placed = (
+                f"row_number() OVER (PARTITION BY hotel_id ORDER BY {column}) AS place "
+                f"FROM ranking QUALIFY count({column}) OVER (PARTITION BY hotel_id) = photos"
+            )
+        else:
+            placed = f"{column} AS place FROM ranking"
         figures.append(
             connection.execute(
-                # Today's positions may have gaps where photos could not be scored.
-                "WITH placed AS (SELECT * EXCLUDE (rank, position), row_number() OVER "
-                f'(PARTITION BY hotel_id ORDER BY "{column}") AS place FROM ranking '
-                f'QUALIFY count("{column}") OVER (PARTITION BY hotel_id) = photos), '
-                "seen AS (SELECT *, row_number() OVER (PARTITION BY hotel_id, "
-                "coalesce(duplicate_group::VARCHAR, image_id) ORDER BY place) > 1 AS repeated "
-                "FROM placed) "
-                'SELECT hotel_id, ? AS "order", count(*) AS photos, '
+                f"WITH placed AS MATERIALIZED (SELECT hotel_id, score, rank_by_score, "
+                f"CASE WHEN trusted THEN area END AS area, duplicate_group, {placed}), "
+                "firsts AS (SELECT hotel_id, area, min(place) AS first FROM placed "
+                "WHERE area IS NOT NULL GROUP BY ALL), "
+                f"areas AS (SELECT hotel_id, {shown} FROM firsts GROUP BY hotel_id), "
+                "repeats AS (SELECT hotel_id, count(*) - count(DISTINCT duplicate_group) AS n "
+                "FROM placed WHERE place <= 8 AND duplicate_group IS NOT NULL GROUP BY hotel_id), "
+                "sums AS (SELECT hotel_id, count(*) AS photos, "
                 "sum(score / log2(place + 1)) / sum(score / log2(rank_by_score + 1)) AS ndcg, "
-                f"{areas}, avg(score) FILTER (place <= 5) AS mean_of_5, "
-                "count(*) FILTER (place <= 8 AND repeated) AS duplicates_in_8, "
-                "min(place) FILTER (rank_by_score = 1) AS best_at "
-                "FROM seen GROUP BY hotel_id ORDER BY hotel_id",
+                "avg(score) FILTER (place <= 5) AS mean_of_5, "
+                "min(place) FILTER (rank_by_score = 1) AS best_at FROM placed GROUP BY hotel_id) "
+                f'SELECT hotel_id, ? AS "order", photos, ndcg, {areas}, mean_of_5, '
+                "coalesce(n, 0) AS duplicates_in_8, best_at FROM sums "
+                "LEFT JOIN areas USING (hotel_id) LEFT JOIN repeats USING (hotel_id) "
+                "ORDER BY hotel_id",
                 [name],
             ).df()
         )
@@ -105,22 +117,31 @@ def ranking_summary(figures: pd.DataFrame) -> pd.DataFrame:
 
 
 def gains(figures: pd.DataFrame) -> pd.DataFrame:
-    """Order hotels by what the new order would gain them.
+    """Order hotels by what the new order would gain them over today's.
 
     Parameters
     ----------
     figures
-        From `ranking_figures`, with today's order.
+        From `ranking_figures`. Where no hotel's positions of today are known, the new order is
+        compared with that by score.
 
     Returns
     -------
     pandas.DataFrame
         ``hotel_id``, ``areas_gained`` among the first 8, ``score_gained`` in the mean of the first
         5, ``ndcg_gained``; the most areas first, then the largest gain of the score.
+
+    Examples
+    --------
+    >>> scores = pd.DataFrame({"image_id": ["a", "b"], "hotel_id": "h", "score": [6.0, 5.5]})
+    >>> from hotelviz.ranking import rank_hotel_photos
+    >>> gains(ranking_figures(rank_hotel_photos(scores)))["areas_gained"].to_list()
+    [0]
     """
+    before = "today" if (figures["order"] == "today").any() else "by score"
     today, new = (
         figures[figures["order"] == order].set_index("hotel_id")
-        for order in ("today", "with coverage")
+        for order in (before, "with coverage")
     )
     both = today.index.intersection(new.index)
     table = pd.DataFrame(
@@ -163,21 +184,23 @@ def completeness(
     >>> completeness(rank_hotel_photos(scores), areas=["Pool"])["missing_areas"].item()
     'Pool'
     """
-    grouped = ranking.groupby("hotel_id", sort=True)
+    hotel, hotels = pd.factorize(ranking["hotel_id"], sort=True)
+    count = np.bincount(hotel)
+    low = np.bincount(hotel, weights=ranking["score"] <= low_score)
+    area = pd.Categorical(ranking["area"], categories=list(areas)).codes
+    sure = ranking["trusted"].to_numpy() & (area >= 0)
+    shown = np.zeros((len(hotels), len(areas)), bool)
+    shown[hotel[sure], area[sure]] = True
+    names = np.array([area.replace("_", " ") for area in areas], dtype=object)
     table = pd.DataFrame(
         {
-            "photos": grouped.size(),
-            "share_low": (ranking["score"] <= low_score).groupby(ranking["hotel_id"]).mean(),
+            "hotel_id": hotels,
+            "photos": count,
+            "missing_areas": [", ".join(names[~row]) for row in shown],
+            "missing": (~shown).sum(axis=1),
+            "share_low": low / count,
         }
     )
-    sure = ranking[ranking["area"].isin(list(areas)) & ranking["trusted"]]
-    shown = (
-        pd.crosstab(sure["hotel_id"], sure["area"])
-        .reindex(index=table.index, columns=list(areas), fill_value=0)
-        .to_numpy()
-        > 0
+    return table.sort_values(
+        ["missing", "share_low"], ascending=False, kind="stable", ignore_index=True
     )
-    names = np.array([area.replace("_", " ") for area in areas], dtype=object)
-    table.insert(1, "missing", (~shown).sum(axis=1))
-    table.insert(1, "missing_areas", [", ".join(names[~row]) for row in shown])
-    return table.sort_values(["missing", "share_low"], ascending=False, kind="stable").reset_index()

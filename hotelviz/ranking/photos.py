@@ -199,7 +199,7 @@ def _register(connection: duckdb.DuckDBPyConnection, name: str, table: Table) ->
         connection.register(name, table)
         return set(map(str, table.columns))
     dataset: Scores = table if isinstance(table, Scores) else open_scores(table)
-    connection.from_parquet([str(file) for file in dataset.files]).create_view(name)
+    connection.execute(f"CREATE VIEW {name} AS {dataset.sql}")
     return set(dataset.columns)
 
 
