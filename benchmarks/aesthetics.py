@@ -9,6 +9,7 @@ none it says so and measures only what needs none.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import random
 import resource
@@ -276,6 +277,7 @@ def _checked(command: list[str]) -> None:
 def kills(*, short: bool) -> None:
     """Kill the command at random moments; what is there in the end is what would have been."""
     from hotelviz.models import save_model
+    from hotelviz.scores import open_scores
 
     photos = DATA / "hotels" / "catalog.csv"
     times, chance = 3 if short else 20, random.Random(0)
@@ -293,33 +295,32 @@ def kills(*, short: bool) -> None:
         started = time.perf_counter()
         _checked(command(f"{folder}/whole"))
         whole = time.perf_counter() - started
-        killed, broken = 0, 0
+        killed, writing, out = 0, 0, Path(f"{folder}/killed")
         while killed < times:
+            left = set(out.glob(".part-*"))
             process = subprocess.Popen(
-                command(f"{folder}/killed"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+                command(str(out)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
             )
-            # Mostly while it is scoring: it scores from about a third of its time on.
-            try:
-                process.wait(chance.uniform(0.2, 0.45) * whole)
-            except subprocess.TimeoutExpired:
+            # Mostly while it is scoring: it scores from about a third of its time on. Every second
+            # time at the first moment after that at which it is writing a part.
+            _wait(process, chance.uniform(0.2, 0.45) * whole)
+            while killed % 2 and process.poll() is None and left.issuperset(out.glob(".part-*")):
+                time.sleep(0.0005)
+            if process.poll() is None:
                 process.send_signal(signal.SIGKILL)
                 process.wait()
                 killed += 1
-            for part in Path(f"{folder}/killed").glob("part-*.parquet"):
-                try:
-                    pd.read_parquet(part)
-                except (OSError, ValueError):
-                    broken += 1
+                writing += not left.issuperset(out.glob(".part-*"))
+            if out.joinpath("part-00000.parquet").exists():
+                open_scores(out)
             if process.returncode == 0:
                 # Finished before it was killed: begin anew for the kills that are left.
-                for part in Path(f"{folder}/killed").glob("part-*.parquet"):
+                for part in out.glob("part-*.parquet"):
                     part.unlink()
-        _checked(command(f"{folder}/killed"))
+        _checked(command(str(out)))
         tables = [
-            pd.concat(
-                [pd.read_parquet(part) for part in sorted(Path(f"{folder}/{run}").glob("part-*"))]
-            ).reset_index(drop=True)
-            for run in ("whole", "killed")
+            open_scores(run).query("SELECT * FROM scores ORDER BY image_id")
+            for run in (f"{folder}/whole", out)
         ]
         pd.testing.assert_frame_equal(*tables, check_exact=False, atol=1e-6, rtol=0)
         exact = tables[0].equals(tables[1])
@@ -327,10 +328,15 @@ def kills(*, short: bool) -> None:
         (
             f"{killed} kills and resumed",
             "row for row the same",
-            f"{len(tables[1])} rows, {'bit for bit' if exact else 'within 1e-6'}, "
-            f"{broken} broken parts",
+            f"{len(tables[1])} rows, {'bit for bit' if exact else 'within 1e-6'}; {writing} of the "
+            "kills left a part half-written",
         )
     )
+
+
+def _wait(process: subprocess.Popen[bytes], seconds: float) -> None:
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
 
 
 def ranking(*, short: bool) -> None:

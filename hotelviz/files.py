@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["atomic_path"]
+__all__ = ["atomic_path", "remove_leftovers", "written_files"]
+
+#: Seconds after which a temporary file is not being written any more.
+LEFT = 600
 
 
-@contextmanager
+@contextlib.contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary path in the same folder that becomes `path` when the block succeeds.
 
@@ -51,3 +55,50 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def written_files(folder: str | os.PathLike[str], pattern: str) -> list[Path]:
+    """List files of a folder that were written to their end, by name.
+
+    The temporary files of `atomic_path`, which a process that was killed leaves behind, are not
+    among them, nor are other hidden files.
+
+    Parameters
+    ----------
+    folder
+        Where to look; subfolders are not looked into.
+    pattern
+        Such as ``*.parquet``.
+
+    Returns
+    -------
+    list of pathlib.Path
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> for name in ("b.csv", "a.csv", ".c-x1y2.csv"):
+    ...     (folder / name).touch()
+    >>> [file.name for file in written_files(folder, "*.csv")]
+    ['a.csv', 'b.csv']
+    """
+    return sorted(file for file in Path(folder).glob(pattern) if not file.name.startswith("."))
+
+
+def remove_leftovers(folder: str | os.PathLike[str], pattern: str) -> None:
+    """Remove temporary files that killed processes left.
+
+    Parameters
+    ----------
+    folder
+        Where they are.
+    pattern
+        Of the files that they would have become, such as ``part-*.parquet``. What was written to
+        within the last ten minutes stays: another process may be at it.
+    """
+    for file in Path(folder).glob(f".{pattern}"):
+        # Gone meanwhile, if another process has renamed it.
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - file.stat().st_mtime > LEFT:
+                file.unlink()

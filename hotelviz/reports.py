@@ -27,6 +27,7 @@ from nbformat import NotebookNode
 
 import hotelviz
 from hotelviz.catalog import nearest
+from hotelviz.files import written_files
 from hotelviz.gallery import page as pages
 from hotelviz.gallery.component import FILES_MIME, REPORT
 
@@ -463,7 +464,7 @@ def write_index(directory: str | os.PathLike[str]) -> Path:
     """
     directory = Path(directory)
     cards = []
-    for file in sorted(directory.glob("*.html")):
+    for file in written_files(directory, "*.html"):
         if file.name == "index.html":
             continue
         head = _Head()

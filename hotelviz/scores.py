@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hotelviz.catalog import nearest
+from hotelviz.files import written_files
 from hotelviz.images import usable_cores
 
 __all__ = ["Scores", "ScoresError", "bin_scores", "open_scores"]
@@ -62,7 +63,7 @@ def open_scores(path: str | os.PathLike[str]) -> Scores:
     {0.5: 5.25}
     """
     path = Path(path)
-    files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+    files = written_files(path, "*.parquet") if path.is_dir() else [path]
     if not files or not files[0].exists():
         raise ScoresError(f"{path}: there are no scores (Parquet files) here")
     columns: dict[str, str] | None = None

@@ -79,6 +79,13 @@ def test_folder_of_an_unknown_class_is_refused(tmp_path):
         read_catalog(tmp_path)
 
 
+def test_hidden_files_in_class_folders_are_no_photos(tmp_path):
+    (tmp_path / "Pool").mkdir()
+    for name in ("a.jpg", "._a.jpg"):
+        (tmp_path / "Pool" / name).touch()
+    assert read_catalog(tmp_path)["image_id"].to_list() == ["Pool/a.jpg"]
+
+
 def test_folder_without_folders_is_refused(tmp_path):
     with pytest.raises(CatalogError, match="no folder per class"):
         read_catalog(tmp_path)

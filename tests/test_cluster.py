@@ -17,7 +17,7 @@ from hotelviz.catalog import CatalogError, write_catalog
 from hotelviz.models import build_aesthetic, load_model, save_model
 from hotelviz.scoring import ScoringError, cluster, score_photos
 from hotelviz.scoring.cluster import ClusterError, score_on_cluster
-from hotelviz.scoring.todo import write_todo
+from hotelviz.scoring.remaining import write_remaining
 
 needs_ray = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None, reason="the extra 'ray' is not installed"
@@ -96,7 +96,7 @@ def test_killed_actor_is_replaced_and_its_rows_are_those_of_one_machine(
     pd.testing.assert_frame_equal(
         rows(out), rows(whole), check_exact=False, atol=1e-5, check_dtype=False
     )
-    assert not list(out.glob("_todo*"))
+    assert not list(out.glob("_remaining*"))
     assert score_on_cluster(catalog, [model_file], out, progress=False).photos == 0
 
 
@@ -107,7 +107,7 @@ def test_only_photos_without_scores_are_left(demo_catalog, tmp_path):
     for number, given in enumerate((catalog, demo_catalog)):
         folder = tmp_path / str(number)
         folder.mkdir()
-        count = write_todo(given, [tmp_path / "part-1.parquet"], folder)
+        count = write_remaining(given, [tmp_path / "part-1.parquet"], folder)
         left = pd.read_parquet(folder).sort_values("image_id", ignore_index=True)
         expected = demo_catalog.iloc[10:].sort_values("image_id", ignore_index=True)
         assert count == len(expected)
@@ -125,9 +125,9 @@ def test_only_photos_without_scores_are_left(demo_catalog, tmp_path):
 )
 def test_catalogue_that_cannot_be_scored_is_refused(tmp_path, table, message):
     pd.DataFrame(table).to_parquet(tmp_path / "photos.parquet")
-    (tmp_path / "todo").mkdir()
+    (tmp_path / "remaining").mkdir()
     with pytest.raises(CatalogError, match=message):
-        write_todo(tmp_path / "photos.parquet", [], tmp_path / "todo")
+        write_remaining(tmp_path / "photos.parquet", [], tmp_path / "remaining")
 
 
 @needs_ray

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -106,6 +108,24 @@ def test_half_written_part_is_named_and_computed_again(demo_catalog, models, tmp
     again = score_photos(demo_catalog, models[:1], out, part_size=16, progress=False)
     assert again.photos == 16
     assert len(open_scores(out)) == len(demo_catalog)
+
+
+def test_what_a_killed_run_was_writing_is_not_read_and_removed_when_it_is_old(
+    demo_catalog, models, tmp_path
+):
+    out = tmp_path / "scores"
+    score_photos(demo_catalog, models[:1], out, part_size=16, progress=False)
+    part = out / "part-00001.parquet"
+    # Killed within the write of a part, just before its new name, and in another run long ago.
+    half, whole, old = (out / f".part-00001-{name}.parquet" for name in ("half", "whole", "old"))
+    half.write_bytes(part.read_bytes()[:500])
+    part.rename(whole)
+    old.touch()
+    os.utime(old, (0, 0))
+    again = score_photos(demo_catalog, models[:1], out, part_size=16, progress=False)
+    assert again.photos == 16
+    assert len(open_scores(out)) == len(demo_catalog)
+    assert sorted(out.glob(".part-*")) == [half, whole]
 
 
 def test_foreign_file_among_the_scores_is_named(demo_catalog, models, tmp_path):

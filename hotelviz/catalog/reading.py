@@ -12,7 +12,7 @@ from hotelviz.catalog.checks import Checked
 from hotelviz.catalog.checks import check_files as find_missing
 from hotelviz.catalog.columns import AREAS, CatalogError, nearest
 from hotelviz.catalog.ratings import read_ava, read_label_json
-from hotelviz.files import atomic_path
+from hotelviz.files import atomic_path, written_files
 from hotelviz.images import SUFFIXES
 
 
@@ -69,7 +69,7 @@ def read_catalog(
     path = Path(path)
     if not path.exists():
         raise CatalogError(f"{path}: there is no such file or folder")
-    if path.is_dir() and not any(path.glob("*.parquet")):
+    if path.is_dir() and not written_files(path, "*.parquet"):
         frame = _read_class_folders(path, classes)
         default_root = path
     else:
@@ -149,7 +149,8 @@ def _read_class_folders(path: Path, classes: Sequence[str] | None) -> pd.DataFra
         rows += [
             (str(file.relative_to(path).as_posix()), folder.name)
             for file in sorted(folder.rglob("*"))
-            if file.suffix.lower() in SUFFIXES
+            # Hidden ones are no photos, whatever their names: macOS leaves such beside each photo.
+            if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
         ]
     return pd.DataFrame(rows, columns=["path", "label"])
 

@@ -27,13 +27,14 @@ import pandas as pd
 import pyarrow as pa
 from tqdm.auto import tqdm
 
+from hotelviz.files import written_files
 from hotelviz.models import load_model
 from hotelviz.remote import redact
 from hotelviz.scoring.dataset import PART_SIZE, claim, is_whole, made_by, write_part
 from hotelviz.scoring.engines import Precision
 from hotelviz.scoring.pipeline import Speed
+from hotelviz.scoring.remaining import write_remaining
 from hotelviz.scoring.scorer import Scorer, ScoringError
-from hotelviz.scoring.todo import write_todo
 
 __all__ = ["ClusterError", "score_on_cluster"]
 
@@ -107,10 +108,10 @@ def score_on_cluster(
     here = Scorer([load_model(file) for file in models], engine=engine, precision=precision)
     out = Path(out).absolute()
     claim(out, made_by(here))
-    for part in out.glob("*.parquet"):
+    for part in written_files(out, "*.parquet"):
         if not is_whole(part):
             part.unlink()
-    with _todo(catalog, out) as (folder, photos):
+    with _remaining(catalog, out) as (folder, photos):
         if not photos:
             return Speed(0, 0.0, "", "")
         with _connected(address, workers) as ray:
@@ -122,11 +123,13 @@ def score_on_cluster(
 
 
 @contextmanager
-def _todo(catalog: pd.DataFrame | str | os.PathLike[str], out: Path) -> Iterator[tuple[Path, int]]:
+def _remaining(
+    catalog: pd.DataFrame | str | os.PathLike[str], out: Path
+) -> Iterator[tuple[Path, int]]:
     """Write the photos that have no scores yet to a folder, for as long as the run takes."""
-    folder = Path(tempfile.mkdtemp(dir=out, prefix="_todo-"))
+    folder = Path(tempfile.mkdtemp(dir=out, prefix="_remaining-"))
     try:
-        yield folder, write_todo(catalog, sorted(out.glob("*.parquet")), folder)
+        yield folder, write_remaining(catalog, written_files(out, "*.parquet"), folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from tqdm.auto import tqdm
 
 from hotelviz.catalog import fingerprint
-from hotelviz.files import atomic_path
+from hotelviz.files import atomic_path, remove_leftovers, written_files
 from hotelviz.models import describe, weights_fingerprint
 from hotelviz.scoring.access import check_access
 from hotelviz.scoring.engines import Precision
@@ -170,14 +170,17 @@ def made_by(scorer: Scorer) -> dict[str, Any]:
 def claim(out: Path, request: dict[str, Any]) -> None:
     """Write down what the folder's parts are made of, or find that it is the same.
 
+    What runs that were killed left half-written is removed.
+
     Raises
     ------
     ScoringError
         Something else made them.
     """
     manifest = out / MANIFEST
+    remove_leftovers(out, "part-*.parquet")
     if not manifest.is_file():
-        if any(out.glob("*.parquet")):
+        if written_files(out, "*.parquet"):
             raise ScoringError(
                 f"{out}: there are Parquet files that score_photos did not write; choose another "
                 "folder"

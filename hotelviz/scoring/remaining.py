@@ -10,10 +10,11 @@ import duckdb
 import pandas as pd
 
 from hotelviz.catalog import CatalogError, nearest, read_catalog
+from hotelviz.files import written_files
 from hotelviz.scores import connect, quoted
 
 
-def write_todo(
+def write_remaining(
     catalog: pd.DataFrame | str | os.PathLike[str], scored: Sequence[Path], folder: Path
 ) -> int:
     """Write the photos that are in no part yet as Parquet files.
@@ -42,7 +43,7 @@ def write_todo(
     --------
     >>> import tempfile
     >>> photos = pd.DataFrame({"image_id": ["a", "b"], "hotel_id": "h", "path": ["1", "2"]})
-    >>> write_todo(photos, [], Path(tempfile.mkdtemp()))
+    >>> write_remaining(photos, [], Path(tempfile.mkdtemp()))
     2
     """
     connection = connect()
@@ -78,7 +79,7 @@ def _open_catalog(
         kept = table[["image_id", "hotel_id", "path"]].astype(object)
         connection.register("photos", kept)
         return
-    files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+    files = written_files(path, "*.parquet") if path.is_dir() else [path]
     names = ", ".join(f"'{quoted(str(file))}'" for file in files)
     root = path if path.is_dir() else path.parent
     relation = connection.sql(f"SELECT * FROM read_parquet([{names}], union_by_name = true)")
@@ -121,5 +122,5 @@ def _open_catalog(
 
 def _is_parquet(path: Path) -> bool:
     if path.is_dir():
-        return any(path.glob("*.parquet"))
+        return bool(written_files(path, "*.parquet"))
     return path.suffix.lower() in {".parquet", ".pq"} and path.is_file()
