@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
-from common import ROOT
+from common import leave
 from generated import make_rows
 
 #: must-show at 280 million rows: question -> seconds
@@ -180,25 +180,39 @@ def summary(frame: pd.DataFrame) -> list[tuple[str, str, str]]:
 
 def show(frame: pd.DataFrame) -> None:
     """Write the table, and draw time and memory against rows."""
-    import matplotlib.pyplot as plt
-
-    folder = ROOT / "reports" / "benchmarks"
-    folder.mkdir(parents=True, exist_ok=True)
-    frame.to_csv(folder / "scale.csv", index=False)
+    file = leave("scale.csv")
+    frame.to_csv(file, index=False)
     print(frame.drop(columns="answer").round(2).to_string(index=False))
-    figure, axes = plt.subplots(1, 2, figsize=(11, 4.2), sharex=True)
+    draw(frame, file.with_suffix(".png"))
+
+
+def draw(frame: pd.DataFrame, file: Path) -> None:
+    """Draw what questions to scores that are sorted by hotel take."""
+    import matplotlib.pyplot as plt
+    import seaborn as sns
+
+    figure, axes = plt.subplots(1, 2, figsize=(12, 4.2), sharex=True, layout="constrained")
     plotted = frame[(frame["kind"] == "sorted") & frame["seconds"].notna()]
-    for question, points in plotted.groupby("question", sort=False):
-        style = "--" if "pandas" in question else "-"
-        axes[0].loglog(points["rows"], points["seconds"], style, marker="o", label=question)
-        axes[1].loglog(points["rows"], points["megabytes"], style, marker="o")
-    for ax, label in zip(axes, ("seconds", "peak memory in MB"), strict=True):
+    colors = sns.color_palette("colorblind", plotted["question"].nunique())
+    for color, mark, (question, points) in zip(
+        colors, "osD^vPX<>h*", plotted.groupby("question", sort=False), strict=False
+    ):
+        style = {
+            "linestyle": "--" if "pandas" in question else "-",
+            "marker": mark, "markersize": 5, "color": color, "label": question,
+        }  # fmt: skip
+        for ax, column in zip(axes, ("seconds", "gigabytes"), strict=True):
+            values = points["megabytes"] / 1000 if column == "gigabytes" else points[column]
+            ax.loglog(points["rows"], values, **style)
+    for ax, label in zip(axes, ("seconds", "peak memory in GB"), strict=True):
         ax.set_xlabel("scored photos, sorted by hotel")
         ax.set_ylabel(label)
+        ax.yaxis.set_major_formatter("{x:g}")
         ax.spines[["top", "right"]].set_visible(False)
-    axes[0].legend(fontsize=7, frameon=False)
-    figure.tight_layout()
-    figure.savefig(folder / "scale.png", dpi=80)
+    axes[1].set_yticks([0.2, 0.5, 1, 2, 4])
+    axes[1].yaxis.set_minor_formatter("")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
+    figure.savefig(file, dpi=80)
     plt.close(figure)
 
 
