@@ -104,6 +104,38 @@ def test_equal_scores_keep_todays_order():
     assert rank_hotel_photos(scores)["image_id"].is_monotonic_increasing
 
 
+def test_scores_are_told_apart_to_their_last_bit():
+    values = [
+        5.0,
+        5.0 + 1e-12,
+        -3.0,
+        np.nextafter(5.0, 9.0),
+        -0.0,
+        -3.5,
+        0.0,
+        1e-40,
+        7.5,
+        -3.0 + 1e-12,
+    ]
+    scores = pd.DataFrame(
+        {"image_id": list("abcdefghij"), "hotel_id": "h", "score": np.array(values)}
+    )
+    ranked = rank_hotel_photos(scores)
+    assert ranked["score"].is_monotonic_decreasing
+    assert ranked["image_id"].to_list() == list("ibdahegjcf")
+
+
+def test_hotels_are_ranked_alike_whichever_others_are_beside(monkeypatch):
+    scores, tags, catalog = make(count=300, hotels=11)
+    scores.loc[::4, "hash"] = 17
+    whole = rank_hotel_photos(scores, tags, catalog=catalog)
+    monkeypatch.setattr("hotelviz.ranking.order.SLICE", 40)
+    sliced = rank_hotel_photos(scores, tags, catalog=catalog)
+    columns = whole.columns.drop("duplicate_group")
+    pd.testing.assert_frame_equal(whole[columns], sliced[columns])
+    assert whole["reason"].str.contains("moved down").any()
+
+
 def test_hotel_with_one_photo_is_ranked():
     scores, tags, catalog = make(count=1, hotels=1)
     ranked = rank_hotel_photos(scores, tags, catalog=catalog)

@@ -172,7 +172,8 @@ def _sorted_rows(*keys: np.ndarray) -> np.ndarray:
 
 def _descending(scores: np.ndarray) -> np.ndarray:
     """Give 32 bits that are the smaller the higher a score, to the precision of a float32."""
-    bits = np.where(np.isnan(scores), -np.inf, scores).astype("float32").view("uint32")
+    known = np.where(np.isnan(scores), -np.inf, scores) + 0.0  # Minus zero becomes zero.
+    bits = known.astype("float32").view("uint32")
     # As floats are stored, those below zero are in reverse.
     negative = bits >> 31 == 1
     return np.where(negative, bits, ~bits & np.uint32(0x7FFFFFFF))
