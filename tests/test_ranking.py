@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 from sklearn.metrics import ndcg_score
 
 from hotelviz.ranking import (
@@ -298,17 +300,36 @@ def test_ranking_that_fails_leaves_the_earlier_one(tmp_path):
 
 
 @pytest.mark.parametrize("distance", [0, 1, 5, 12])
-def test_near_pairs_are_those_of_all_comparisons(distance):
+def test_near_pairs_connect_what_all_comparisons_connect(distance):
     random = np.random.default_rng(distance)
     hotel = np.sort(random.integers(0, 3, 90))
     hashes = random.integers(0, 2**63, 90, dtype="uint64")
     for number in range(1, 60, 2):
         flipped = random.choice(64, random.integers(0, 14), replace=False)
         hashes[number] = hashes[number - 1] ^ np.uint64(sum(1 << int(bit) for bit in flipped))
+    # Copies, and one that is near to them.
+    hashes[60:68] = hashes[3]
+    hashes[70] = hashes[3] ^ np.uint64(1)
+    hotel[60:71] = hotel[60]
     expected = {
         (a, b)
         for a in range(90)
         for b in range(a + 1, 90)
         if hotel[a] == hotel[b] and int(hashes[a] ^ hashes[b]).bit_count() <= distance
     }
-    assert {tuple(pair) for pair in near_pairs(hotel, hashes, distance).tolist()} == expected
+    found = {tuple(pair) for pair in near_pairs(hotel, hashes, distance).tolist()}
+    assert found <= expected
+    assert all(hashes[a] == hashes[b] or (a, b) in found or 60 <= a < 68 for a, b in expected)
+
+    def groups(pairs: set[tuple[int, int]]) -> list[int]:
+        links = coo_matrix(
+            (np.ones(len(pairs)), np.array(sorted(pairs), int).reshape(-1, 2).T), shape=(90, 90)
+        )
+        return connected_components(links, directed=False)[1].tolist()
+
+    assert groups(found) == groups(expected)
+
+
+def test_thousands_of_copies_are_paired_like_a_chain():
+    pairs = near_pairs(np.zeros(20_000, int), np.full(20_000, 7, "uint64"), 5)
+    assert len(np.unique(pairs, axis=0)) == 19_999

@@ -144,10 +144,6 @@ def _codes(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
     if not pa.types.is_dictionary(column.type):
         column = column.cast(pa.string()).dictionary_encode()
     encoded = column.unify_dictionaries().combine_chunks()
-    if isinstance(encoded, pa.ChunkedArray):  # Of no rows.
-        encoded = pa.DictionaryArray.from_arrays(
-            pa.array([], pa.int32()), pa.array([], pa.string())
-        )
     names = encoded.dictionary
     order = pc.sort_indices(names).to_numpy()
     place = np.empty(len(names) + 1, "int64")
@@ -244,6 +240,9 @@ def _duplicate_groups(
 def near_pairs(hotel: np.ndarray, hashes: np.ndarray, distance: int) -> np.ndarray:
     """Find pairs of photos of a hotel whose hashes differ in few bits.
 
+    Of photos with equal hashes only neighbours are paired, which connects them all the same: a
+    thousand copies of a placeholder are a thousand pairs, not a million.
+
     Two hashes that differ in d bits agree in at least one of d + 1 bands of bits: only photos that
     agree in a band are compared.
 
@@ -276,8 +275,11 @@ def near_pairs(hotel: np.ndarray, hashes: np.ndarray, distance: int) -> np.ndarr
         first, step = np.flatnonzero(same), 1
         while len(first):
             a, b = rows[first], rows[first + step]
-            near = np.bitwise_count(hashes[a] ^ hashes[b]) <= distance
+            differing = np.bitwise_count(hashes[a] ^ hashes[b])
+            near = differing <= distance
             found.append(np.stack([a[near], b[near]], axis=1))
+            # What comes later is compared with the last of equal ones.
+            first = first[differing > 0]
             # Those that also have the keys of the one after that.
             first = first[first + step < len(same)]
             first = first[same[first + step]]
@@ -335,7 +337,7 @@ def _apart(groups: np.ndarray) -> list[int]:
     kept apart, because there are no other photos left, stands at the end.
     """
     count, names = len(groups), groups.tolist()
-    most = int(np.bincount(groups[groups >= 0]).max(initial=0))
+    most = int(np.unique(groups[groups >= 0], return_counts=True)[1].max(initial=0))
     meets = np.flatnonzero((groups[1:] == groups[:-1]) & (groups[1:] >= 0)).tolist()
     order: list[int] = []
     passed: deque[int] = deque()
