@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -86,19 +87,35 @@ def written_files(folder: str | os.PathLike[str], pattern: str) -> list[Path]:
     return sorted(file for file in Path(folder).glob(pattern) if not file.name.startswith("."))
 
 
-def remove_leftovers(folder: str | os.PathLike[str], pattern: str) -> None:
-    """Remove temporary files that killed processes left.
+def remove_leftovers(
+    folder: str | os.PathLike[str], pattern: str, *, seconds: float = LEFT
+) -> None:
+    """Remove temporary files and folders that killed processes left.
 
     Parameters
     ----------
     folder
         Where they are.
     pattern
-        Of the files that they would have become, such as ``part-*.parquet``. What was written to
-        within the last ten minutes stays: another process may be at it.
+        Of their names without the dot at the beginning, such as ``part-*.parquet``.
+    seconds
+        What was changed within so many stays: another process may be at it.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> (folder / ".part-1-x1y2.parquet").touch()
+    >>> remove_leftovers(folder, "part-*.parquet")
+    >>> len(list(folder.iterdir()))
+    1
     """
-    for file in Path(folder).glob(f".{pattern}"):
+    for place in Path(folder).glob(f".{pattern}"):
         # Gone meanwhile, if another process has renamed it.
         with contextlib.suppress(FileNotFoundError):
-            if time.time() - file.stat().st_mtime > LEFT:
-                file.unlink()
+            if time.time() - place.stat().st_mtime <= seconds:
+                continue
+            if place.is_dir():
+                shutil.rmtree(place, ignore_errors=True)
+            else:
+                place.unlink()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -287,6 +289,9 @@ def test_dataset_is_ranked_in_parts_as_in_memory(tmp_path, by_hotel, apart):
 def test_ranking_that_fails_leaves_the_earlier_one(tmp_path):
     scores, _, _ = make(count=20)
     folder = written(scores, tmp_path / "scores", 20)
+    killed = tmp_path / ".ranking-unfinished-x1y2"
+    killed.mkdir()
+    os.utime(killed, (0, 0))
     out = rank_dataset(folder, tmp_path / "ranking", progress=False)
     before = sorted(file.name for file in out.iterdir())
     scores.assign(score=np.nan).to_parquet(folder / "part-00000.parquet")

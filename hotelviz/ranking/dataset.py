@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 import tempfile
@@ -19,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from tqdm.auto import tqdm
 
-from hotelviz.files import atomic_path
+from hotelviz.files import atomic_path, remove_leftovers
 from hotelviz.images import usable_cores
 from hotelviz.ranking.order import AREA_ORDER, Rules, ranked
 from hotelviz.ranking.photos import RankingError, Sources, as_frame, prepared
@@ -87,7 +88,10 @@ def rank_dataset(
             f"{out}: {foreign[0].name} is no part of a ranking; choose another folder"
         )
     out.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-"))
+    unfinished = f"{out.name}-unfinished-"
+    # Of rankings that were killed; none takes a day.
+    remove_leftovers(out.parent, f"{glob.escape(unfinished)}*", seconds=86_400)
+    work = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{unfinished}"))
     try:
         connection = connect()
         try:
