@@ -228,6 +228,13 @@ def _compile(
         metrics=list(objective.metrics),
         weighted_metrics=[],
     )
+    # All variables are made here: a step that makes some itself is traced twice, which can take
+    # longer than a short training does.
+    network.optimizer.build(network.trainable_variables)
+    some = np.full((1, network.output_shape[-1]), 1 / network.output_shape[-1], "float32")
+    network.compute_loss(y=some, y_pred=some, training=False)
+    network.compute_metrics(None, some, some)
+    network.reset_metrics()
 
 
 def _stop_and_slow(val: Photos, patience: int) -> list[callbacks.Callback]:
