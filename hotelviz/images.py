@@ -7,6 +7,7 @@ is smaller than the photo. Files that end too early are loaded as far as they go
 
 from __future__ import annotations
 
+import enum
 import io
 import os
 import struct
@@ -23,7 +24,8 @@ import imagehash
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from hotelviz.remote import is_url, read_bytes, redact
+from hotelviz.errors import HotelvizError
+from hotelviz.io.remote import is_url, read_bytes, redact
 
 __all__ = [
     "FORMATS",
@@ -32,7 +34,9 @@ __all__ = [
     "Decoded",
     "ImageBatch",
     "ImageError",
+    "Problem",
     "Seconds",
+    "Status",
     "View",
     "ViewBatch",
     "decode_image",
@@ -79,8 +83,46 @@ _DAMAGE = (
 )
 
 
-class ImageError(ValueError):
-    """A file cannot be made into pixels; the message names it and says why."""
+class Status(enum.StrEnum):
+    """How the reading of a photo ended."""
+
+    OK = "ok"
+    #: The file ends too early; what there is was loaded.
+    TRUNCATED = "truncated"
+    #: The file is no photo: it would be no better at another time or place.
+    UNREADABLE = "unreadable"
+    #: A fault of the place, not of the photo: missing here, refused, no answer. It says nothing
+    #: about the photo, is tried again by the next run, and is never a reason to drop it.
+    UNAVAILABLE = "unavailable"
+
+
+class Problem(NamedTuple):
+    """What was wrong with a photo.
+
+    Attributes
+    ----------
+    status
+        Any but ``Status.OK``.
+    reason
+        In words, without the file's name.
+    """
+
+    status: Status
+    reason: str
+
+
+class ImageError(HotelvizError):
+    """A file cannot be made into pixels; the message names it and says why.
+
+    Attributes
+    ----------
+    status
+        ``Status.UNREADABLE``, or ``Status.UNAVAILABLE`` where the place is at fault.
+    """
+
+    def __init__(self, reason: str, status: Status = Status.UNREADABLE) -> None:
+        super().__init__(reason)
+        self.status = status
 
 
 class Decoded(NamedTuple):
@@ -115,13 +157,13 @@ class ImageBatch(NamedTuple):
     pixels
         uint8 (n, height, width, 3).
     problems
-        Place in the sequence -> reason, for photos that are truncated (loaded all the same) and
+        Place in the sequence -> problem, for photos that are truncated (loaded all the same) and
         for those that could not be read (not in `rows`).
     """
 
     rows: np.ndarray
     pixels: np.ndarray
-    problems: dict[int, str]
+    problems: dict[int, Problem]
 
 
 class _PerThread(threading.local):
@@ -156,7 +198,7 @@ def decode_image(
     Parameters
     ----------
     path
-        A file, or a URL (see `hotelviz.remote`).
+        A file, or a URL (see `hotelviz.io.remote`).
     size
         Height and width to stretch it to; None keeps its own. JPEGs are decoded at the smallest
         scale that is not smaller than this.
@@ -185,7 +227,8 @@ def decode_image(
     try:
         photo = _decode(_read(path), [View(size, resample)])
     except ImageError as error:
-        raise ImageError(f"{redact(path) if is_url(path) else path}: {error}") from error
+        place = redact(path) if is_url(path) else path
+        raise ImageError(f"{place}: {error}", error.status) from error
     return Decoded(photo.views[0], photo.truncated, photo.width, photo.height, photo.format)
 
 
@@ -239,15 +282,14 @@ def _read(path: str | os.PathLike[str]) -> bytes:
     try:
         return read_bytes(path)
     except FileNotFoundError:
-        raise ImageError("missing") from None
+        raise ImageError("missing", Status.UNAVAILABLE) from None
     except IsADirectoryError:
         raise ImageError("a folder, not a file") from None
     except PermissionError as error:
-        raise ImageError(
-            (error.strerror or "refused") if is_url(path) else "no permission to read it"
-        ) from None
+        reason = (error.strerror or "refused") if is_url(path) else "no permission to read it"
+        raise ImageError(reason, Status.UNAVAILABLE) from None
     except OSError as error:
-        raise ImageError(str(error)) from None
+        raise ImageError(str(error), Status.UNAVAILABLE) from None
 
 
 class _TruncatedError(Exception):
@@ -377,8 +419,8 @@ def iterate_images(
     >>> file = Path(tempfile.mkdtemp()) / "red.png"
     >>> Image.new("RGB", (40, 20), "red").save(file)
     >>> batch, = iterate_images([file, file.with_name("lost.jpg")], size=(8, 8))
-    >>> batch.pixels.shape, list(batch.problems.values())
-    ((1, 8, 8, 3), ['missing'])
+    >>> batch.pixels.shape, batch.problems[1].status, batch.problems[1].reason
+    ((1, 8, 8, 3), <Status.UNAVAILABLE: 'unavailable'>, 'missing')
     """
     for batch in iterate_views(
         paths, [View(size, resample)], batch_size=batch_size, workers=workers, prefetch=prefetch
@@ -404,7 +446,7 @@ class ViewBatch(NamedTuple):
     rows: np.ndarray
     views: list[np.ndarray]
     measures: list[Any]
-    problems: dict[int, str]
+    problems: dict[int, Problem]
     seconds: Seconds
 
 
@@ -471,13 +513,13 @@ def iterate_views(
                     return
                 first, pixels, jobs = waiting.popleft()
                 results = [job.result() for job in jobs]
-                reasons = [result.reason for result in results]
-                read = np.array([not r or r.startswith("truncated") for r in reasons])
+                problems = [result.problem for result in results]
+                read = np.array([p is None or p.status is Status.TRUNCATED for p in problems])
                 yield ViewBatch(
                     np.flatnonzero(read) + first,
                     pixels if read.all() else [part[read] for part in pixels],
                     [results[place].measured for place in np.flatnonzero(read)] if measure else [],
-                    {first + place: reason for place, reason in enumerate(reasons) if reason},
+                    {first + place: problem for place, problem in enumerate(problems) if problem},
                     Seconds(
                         sum(result.seconds.reading for result in results),
                         sum(result.seconds.decoding for result in results),
@@ -505,7 +547,7 @@ def usable_cores() -> int:
 
 
 class _Result(NamedTuple):
-    reason: str
+    problem: Problem | None
     measured: Any
     seconds: Seconds
 
@@ -517,7 +559,7 @@ def _decode_into(
     measure: Callable[[Decoded], Any] | None,
 ) -> _Result:
     """Decode into `pixels`; the problem, if there is one, the measure, and what it took."""
-    started, measured, reason = time.perf_counter(), None, ""
+    started, measured, problem = time.perf_counter(), None, None
     decoding = reading = 0.0
     try:
         data = _read(path)
@@ -528,12 +570,12 @@ def _decode_into(
         if measure:
             measured = measure(Decoded(photo.views[0], *photo[1:]))
         if photo.truncated:
-            reason = "truncated: the file ends too early"
+            problem = Problem(Status.TRUNCATED, "truncated: the file ends too early")
         decoding = time.thread_time() - begun
     except ImageError as error:
-        reason = str(error)
+        problem = Problem(error.status, str(error))
         reading = reading or time.perf_counter() - started
-    return _Result(reason, measured, Seconds(reading, decoding))
+    return _Result(problem, measured, Seconds(reading, decoding))
 
 
 def perceptual_hash(pixels: np.ndarray) -> int:

@@ -29,8 +29,8 @@ import tensorflow as tf
 from keras import callbacks, layers
 from tqdm.auto import tqdm
 
-from hotelviz.files import atomic_path
 from hotelviz.images import iterate_images
+from hotelviz.io.atomic import atomic_path
 from hotelviz.models import describe, split_head
 
 __all__ = ["Augmentation", "Objective", "Photos", "decode_once", "fit_two_phases", "work_folder"]
@@ -149,7 +149,7 @@ def decode_once(
                 pixels[len(kept) : len(kept) + len(batch.rows)] = batch.pixels
                 kept += batch.rows.tolist()
                 problems += [
-                    {"path": rows["path"].iloc[row], "problem": problem}
+                    {"path": rows["path"].iloc[row], "problem": problem.reason}
                     for row, problem in batch.problems.items()
                 ]
                 bar.update(len(batch.rows))

@@ -27,9 +27,10 @@ from nbformat import NotebookNode
 
 import hotelviz
 from hotelviz.catalog import nearest
-from hotelviz.files import written_files
+from hotelviz.errors import HotelvizError
 from hotelviz.gallery import page as pages
 from hotelviz.gallery.component import FILES_MIME, REPORT
+from hotelviz.io.atomic import written_files
 
 __all__ = [
     "Headline",
@@ -45,7 +46,7 @@ _HEADLINE = "application/vnd.hotelviz.headline+json"
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
-class ReportError(ValueError):
+class ReportError(HotelvizError):
     """A report cannot be made; what was there before is untouched."""
 
 

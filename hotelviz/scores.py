@@ -19,8 +19,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hotelviz.catalog import nearest
-from hotelviz.files import written_files
+from hotelviz.errors import HotelvizError
 from hotelviz.images import usable_cores
+from hotelviz.io.atomic import written_files
 
 __all__ = ["Scores", "ScoresError", "bin_scores", "open_scores"]
 
@@ -32,7 +33,7 @@ _FINE = 65_536
 MEMORY = 3 * 1024**3
 
 
-class ScoresError(ValueError):
+class ScoresError(HotelvizError):
     """A scores dataset cannot be read, or does not have what was asked for."""
 
 

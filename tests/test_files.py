@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hotelviz.files import atomic_path
+from hotelviz.io.atomic import atomic_path
 
 
 def test_error_leaves_the_old_file_and_nothing_else(tmp_path):

@@ -197,7 +197,7 @@ def test_batches_keep_order_and_list_what_was_skipped(tmp_path):
     assert rows.tolist() == [0, 1, 2, 4, 5, 6, 8, 9]
     assert pixels.shape == (8, 16, 8, 3)
     assert pixels[:, 0, 0, 0].tolist() == [20 * row for row in rows]
-    problems = {row: text for batch in batches for row, text in batch.problems.items()}
+    problems = {row: p.reason for batch in batches for row, p in batch.problems.items()}
     assert problems == {3: "not a JPEG, PNG, WEBP, GIF, BMP, TIFF image", 7: "missing"}
 
 

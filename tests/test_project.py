@@ -30,7 +30,7 @@ def test_lock_pins_every_dependency_with_hashes_and_without_hosts():
     extras = PROJECT["optional-dependencies"]
     # The tests need what these extras bring: `dev` names the package itself with them.
     wanted = [*PROJECT["dependencies"], *extras["dev"]]
-    for extra in ("fast", "ray", "s3", "postgres"):
+    for extra in ("fast", "heif", "ray", "s3", "postgres"):
         wanted += extras[extra]
     names = {re.split(r"[><=\[]", line)[0].lower() for line in wanted}
     assert names - {"hotelviz"} <= pinned

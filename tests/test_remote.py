@@ -11,11 +11,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from hotelviz import remote
 from hotelviz.catalog import read_catalog
 from hotelviz.images import ImageError, read_image
+from hotelviz.io import remote
+from hotelviz.io.remote import RemoteError, read_bytes, redact
 from hotelviz.models import build_aesthetic
-from hotelviz.remote import RemoteError, read_bytes, redact
 from hotelviz.scores import open_scores
 from hotelviz.scoring import ScoringError, score_photos
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from hotelviz.catalog import nearest
+from hotelviz.errors import HotelvizError
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -27,7 +28,7 @@ MEAN_SCORE = "mean_score"
 _HIGH = re.compile(r"score>=(\d+)")
 
 
-class AttributionError(ValueError):
+class AttributionError(HotelvizError):
     """A map cannot be had for this model or this target."""
 
 

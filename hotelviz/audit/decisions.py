@@ -19,6 +19,7 @@ import pandas as pd
 
 from hotelviz.audit.issues import ISSUES
 from hotelviz.catalog import nearest
+from hotelviz.errors import HotelvizError
 
 ACTIONS = ("keep", "drop", "relabel")
 DECISION_COLUMNS = ["image_id", "action", "label", "reason", "reviewer", "time"]
@@ -35,7 +36,7 @@ _POLICIES = {"safe": SAFE, "automatic": AUTOMATIC}
 _SURE = 0.25
 
 
-class DecisionError(ValueError):
+class DecisionError(HotelvizError):
     """A decision cannot be read, written or applied; the message names file and line."""
 
 

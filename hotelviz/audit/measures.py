@@ -24,8 +24,9 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from hotelviz.audit.alignment import SIDE
-from hotelviz.files import atomic_path
+from hotelviz.errors import HotelvizError
 from hotelviz.images import Decoded, View, iterate_views, perceptual_hash
+from hotelviz.io.atomic import atomic_path
 
 if TYPE_CHECKING:
     import keras
@@ -40,7 +41,7 @@ _KEY = b"hotelviz"
 _LEVELS = np.arange(256)
 
 
-class AuditError(ValueError):
+class AuditError(HotelvizError):
     """Photos cannot be audited as asked."""
 
 
@@ -279,7 +280,7 @@ def _measure(
                     ):
                         features[row] = vector.astype("float16")
                 for row, problem in batch.problems.items():
-                    rows[row]["problem"] = problem
+                    rows[row]["problem"] = problem.reason
                 bar.update(len(batch.rows) + sum(row not in batch.rows for row in batch.problems))
             yield _table(rows, contents.iloc[numbers], features)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hotelviz.audit.decisions import append_decisions, read_decisions, suggest_decisions
 from hotelviz.audit.issues import Audit
-from hotelviz.files import atomic_path
+from hotelviz.io.atomic import atomic_path
 
 if TYPE_CHECKING:
     import keras

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from hotelviz.catalog.columns import RATINGS, SPLITS, CatalogError, nearest
-from hotelviz.remote import is_url, redact
+from hotelviz.io.remote import is_url, redact
 
 
 class Checked:

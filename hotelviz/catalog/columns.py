@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
+from hotelviz.errors import HotelvizError
+
 #: The eight areas of a hotel that the tagger tells apart.
 AREAS = (
     "Bathroom",
@@ -25,7 +27,7 @@ SPLITS = ("train", "val", "test")
 RATINGS = tuple(f"rating_{score}" for score in range(1, 11))
 
 
-class CatalogError(ValueError):
+class CatalogError(HotelvizError):
     """A catalogue cannot be used as it is; the message says where and what to do."""
 
 

@@ -12,8 +12,8 @@ from hotelviz.catalog.checks import Checked
 from hotelviz.catalog.checks import check_files as find_missing
 from hotelviz.catalog.columns import AREAS, CatalogError, nearest
 from hotelviz.catalog.ratings import read_ava, read_label_json
-from hotelviz.files import atomic_path, written_files
 from hotelviz.images import SUFFIXES
+from hotelviz.io.atomic import atomic_path, written_files
 
 
 def read_catalog(

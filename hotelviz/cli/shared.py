@@ -82,7 +82,7 @@ def check_table(out: Path) -> None:
 
 def write_table(table: pd.DataFrame, out: Path) -> None:
     """Write a table whole or not at all."""
-    from hotelviz.files import atomic_path
+    from hotelviz.io.atomic import atomic_path
 
     with atomic_path(out) as temporary:
         write: Callable[..., Any] = table.to_csv if out.suffix == ".csv" else table.to_parquet

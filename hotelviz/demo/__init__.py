@@ -23,7 +23,8 @@ from hotelviz.catalog import AREAS, CatalogError, count_ratings, read_catalog, w
 from hotelviz.demo.areas import paint
 from hotelviz.demo.scene import Style
 from hotelviz.demo.taste import QUALITIES, draw_qualities, expected_score, rate
-from hotelviz.files import atomic_path
+from hotelviz.errors import HotelvizError
+from hotelviz.io.atomic import atomic_path
 
 __all__ = [
     "DemoError",
@@ -65,7 +66,7 @@ _WORTH_PROCESSES = 200
 _UNRATED = 0.1
 
 
-class DemoError(ValueError):
+class DemoError(HotelvizError):
     """A demo catalogue cannot be made as asked."""
 
 

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from hotelviz.files import atomic_path
+from hotelviz.errors import HotelvizError
+from hotelviz.io.atomic import atomic_path
 
 if TYPE_CHECKING:
     import keras
@@ -47,7 +48,7 @@ _TOGETHER = 16
 _WORTH_HALF = 48
 
 
-class FilterError(ValueError):
+class FilterError(HotelvizError):
     """A picture or a comparison cannot be made as asked."""
 
 

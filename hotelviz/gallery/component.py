@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 #: Set in the kernels of reports: a gallery gives the markup of a page there.
 REPORT = "HOTELVIZ_REPORT"
 #: Says, beside the markup, in which folder a page's photos lie until the page is written.
-FILES_MIME = "application/vnd.hotelviz.files+json"
+FILES_MIME = "application/vnd.hotelviz.io.atomic+json"
 
 
 def before_after(

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hotelviz.errors import HotelvizError
+
 #: The columns that can be filtered by, with the names that people read.
 CATEGORIES = {
     "label": "true label",
@@ -35,7 +37,7 @@ _RANGES = ("score", "confidence", "technical")
 MAP_SIDE = 56
 
 
-class GalleryError(ValueError):
+class GalleryError(HotelvizError):
     """A gallery cannot be made of this table, or its photos not be shown."""
 
 

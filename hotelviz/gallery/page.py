@@ -9,7 +9,7 @@ import re
 import shutil
 from pathlib import Path
 
-from hotelviz.files import atomic_path
+from hotelviz.io.atomic import atomic_path
 
 _TEMPLATES = Path(__file__).parent.parent / "templates"
 #: The sub-folders of galleries, as `Gallery.to_html` names them.

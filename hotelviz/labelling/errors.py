@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from hotelviz.errors import HotelvizError
+
 __all__ = ["LabelError", "StoreError"]
 
 
-class LabelError(ValueError):
+class LabelError(HotelvizError):
     """Something was asked for that cannot be; the message says what to do instead."""
 
 

@@ -8,10 +8,12 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import pandas as pd
 
+from hotelviz.errors import HotelvizError
+
 Labels: TypeAlias = Sequence[str] | pd.Series | np.ndarray
 
 
-class MetricsError(ValueError):
+class MetricsError(HotelvizError):
     """Predictions cannot be compared with what they were asked to be."""
 
 

@@ -15,6 +15,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 import hotelviz
 from hotelviz.catalog import nearest
+from hotelviz.errors import HotelvizError
 
 Task = Literal["tagger", "aesthetic", "technical"]
 TASKS: tuple[Task, ...] = ("tagger", "aesthetic", "technical")
@@ -30,7 +31,7 @@ MEMBER = "hotelviz.json"
 _ATTRIBUTE = "_hotelviz"
 
 
-class ModelError(ValueError):
+class ModelError(HotelvizError):
     """A model, or a model file, cannot be used as it is."""
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import keras
 
 from hotelviz.catalog import nearest
-from hotelviz.files import atomic_path
+from hotelviz.io.atomic import atomic_path
 from hotelviz.models.description import (
     MEMBER,
     TASKS,

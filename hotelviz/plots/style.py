@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hotelviz.files import atomic_path
+from hotelviz.io.atomic import atomic_path
 
 #: Okabe and Ito's colours, which colour-blind eyes tell apart.
 BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#6b7280"

@@ -20,8 +20,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from tqdm.auto import tqdm
 
-from hotelviz.files import atomic_path, remove_leftovers
 from hotelviz.images import usable_cores
+from hotelviz.io.atomic import atomic_path, remove_leftovers
 from hotelviz.ranking.order import AREA_ORDER, Rules, ranked
 from hotelviz.ranking.photos import RankingError, Sources, as_frame, prepared
 from hotelviz.scores import Scores, connect, memory_limit, open_scores, quoted

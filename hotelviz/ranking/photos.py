@@ -13,13 +13,14 @@ import pandas as pd
 import pyarrow as pa
 
 from hotelviz.catalog import read_catalog
+from hotelviz.errors import HotelvizError
 from hotelviz.ranking.order import AREA_ORDER, Rules, ranked
 from hotelviz.scores import Scores, connect, open_scores
 
 Table: TypeAlias = pd.DataFrame | Scores | str | os.PathLike[str]
 
 
-class RankingError(ValueError):
+class RankingError(HotelvizError):
     """Photos cannot be ranked as asked."""
 
 

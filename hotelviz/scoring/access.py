@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from hotelviz.remote import is_url, read_bytes, redact
+from hotelviz.io.remote import is_url, read_bytes, redact
 from hotelviz.scoring.scorer import ScoringError
 
 #: Photos of a bucket or host that are tried before it counts as closed.

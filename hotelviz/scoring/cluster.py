@@ -27,9 +27,9 @@ import pandas as pd
 import pyarrow as pa
 from tqdm.auto import tqdm
 
-from hotelviz.files import written_files
+from hotelviz.io.atomic import written_files
+from hotelviz.io.remote import redact
 from hotelviz.models import load_model
-from hotelviz.remote import redact
 from hotelviz.scoring.dataset import PART_SIZE, claim, is_whole, made_by, write_part
 from hotelviz.scoring.engines import Precision
 from hotelviz.scoring.pipeline import Speed

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from tqdm.auto import tqdm
 
 from hotelviz.catalog import fingerprint
-from hotelviz.files import atomic_path, remove_leftovers, written_files
+from hotelviz.io.atomic import atomic_path, remove_leftovers, written_files
 from hotelviz.models import describe, weights_fingerprint
 from hotelviz.scoring.access import check_access
 from hotelviz.scoring.engines import Precision

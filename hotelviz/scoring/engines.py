@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from hotelviz.errors import HotelvizError
 from hotelviz.models import ModelError, compiled, describe, frozen
 
 __all__ = ["ENGINES", "Engine", "EngineError", "cache_folder", "forward", "make_engine"]
@@ -31,7 +32,7 @@ Precision = Literal["float32", "bfloat16"]
 TOLERANCE: dict[str, float] = {"float32": 0.01, "bfloat16": 0.05}
 
 
-class EngineError(ValueError):
+class EngineError(HotelvizError):
     """A network cannot be run by an engine, or not as exactly as is asked."""
 
 

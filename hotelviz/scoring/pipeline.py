@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hotelviz.images import Decoded, View, ViewBatch, iterate_views, usable_cores
+from hotelviz.images import Decoded, Problem, View, ViewBatch, iterate_views, usable_cores
+from hotelviz.io.remote import is_url
 from hotelviz.models import describe
-from hotelviz.remote import is_url
 from hotelviz.scoring.engines import Engine
 
 #: Threads that wait for photos from a network, where waiting takes longer than decoding.
@@ -97,7 +97,7 @@ class Predicted(NamedTuple):
     rows: np.ndarray
     outputs: list[np.ndarray]
     measures: list[Any]
-    problems: dict[int, str]
+    problems: dict[int, Problem]
 
     @property
     def photos(self) -> int:

@@ -160,6 +160,6 @@ def _predict(
         for predicted in pipeline.run(paths, pipeline.meter(paths)):
             outputs[predicted.rows] = predicted.outputs[0]
             for row, problem in predicted.problems.items():
-                problems[row] = problem
+                problems[row] = problem.reason
             bar.update(predicted.photos)
     return outputs, problems

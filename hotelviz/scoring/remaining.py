@@ -10,7 +10,7 @@ import duckdb
 import pandas as pd
 
 from hotelviz.catalog import CatalogError, nearest, read_catalog
-from hotelviz.files import written_files
+from hotelviz.io.atomic import written_files
 from hotelviz.scores import connect, quoted
 
 

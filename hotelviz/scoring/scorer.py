@@ -12,9 +12,10 @@ import pandas as pd
 import pyarrow as pa
 
 from hotelviz.catalog import mean_and_std
+from hotelviz.errors import HotelvizError
 from hotelviz.images import Decoded, perceptual_hash
+from hotelviz.io.remote import is_url, redact
 from hotelviz.models import describe
-from hotelviz.remote import is_url, redact
 from hotelviz.scoring.engines import Engine, Precision, make_engine
 from hotelviz.scoring.pipeline import Meter, Pipeline, Predicted
 
@@ -22,7 +23,7 @@ from hotelviz.scoring.pipeline import Meter, Pipeline, Predicted
 KEPT = ("image_id", "hotel_id", "path")
 
 
-class ScoringError(ValueError):
+class ScoringError(HotelvizError):
     """Photos cannot be scored as asked."""
 
 
@@ -150,7 +151,7 @@ class _Outputs:
             values[places] = outputs[mine]
         for row, problem in predicted.problems.items():
             if self.start <= row < self.end:
-                self.problems[row - self.start] = problem
+                self.problems[row - self.start] = problem.reason
 
     def table(self) -> pa.Table:
         """Give the part."""

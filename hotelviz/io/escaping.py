@@ -1,0 +1,111 @@
+"""Text from data, made harmless for the place where it goes.
+
+Names of classes, hotels, photos and columns come from tables of other people. Each function here
+is the only way into its place; HTML is escaped by `html.escape` of the standard library.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+
+__all__ = ["csv_safe", "escape_markdown", "escape_mathtext", "escape_terminal", "sql_literal",
+           "sql_name"]  # fmt: skip
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>$&:/@=^\"'])")
+#: All control characters but tab and line feed, and those that turn the direction of text.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def escape_markdown(text: object) -> str:
+    r"""Escape text for Markdown, so that it shows as it is: no link, picture, HTML or formula.
+
+    Examples
+    --------
+    >>> print(escape_markdown("[a](javascript:x) $\\alpha$ <b>"))
+    \[a\]\(javascript\:x\) \$\\alpha\$ \<b\>
+    """
+    # A line break could begin a heading, a list or a table.
+    return _MARKDOWN.sub(r"\\\1", " ".join(str(text).split()))
+
+
+def escape_mathtext(text: object) -> str:
+    r"""Escape text for matplotlib, which takes what stands between two dollar signs as a formula.
+
+    Examples
+    --------
+    >>> print(escape_mathtext("Suite $200-$300"))
+    Suite \$200-\$300
+    """
+    return str(text).replace("$", r"\$")
+
+
+def escape_terminal(text: object) -> str:
+    r"""Escape control characters, which would move the cursor, change colours or hide text.
+
+    Examples
+    --------
+    >>> print(escape_terminal("a\x1b[31mb"))
+    a\x1b[31mb
+    """
+    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), str(text))
+
+
+def csv_safe(table: pd.DataFrame) -> pd.DataFrame:
+    """Escape a table that people open in a spreadsheet, where some cells would be run as formulas.
+
+    Parameters
+    ----------
+    table
+        Any; texts that begin with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return get an
+        apostrophe before them, names of columns too.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A copy. Not for tables that hotelviz reads again: there the apostrophe would stay.
+
+    References
+    ----------
+    OWASP: CSV Injection.
+
+    Examples
+    --------
+    >>> csv_safe(pd.DataFrame({"label": ["=1+1", "Pool"], "n": [-1, 2]})).values.tolist()
+    [["'=1+1", -1], ['Pool', 2]]
+    """
+
+    def safe(value: object) -> object:
+        return f"'{value}" if isinstance(value, str) and value[:1] in _FORMULA else value
+
+    result = table.rename(columns=safe)
+    for place, kind in enumerate(result.dtypes):
+        if pd.api.types.is_string_dtype(kind) or pd.api.types.is_object_dtype(kind):
+            result.isetitem(place, result.iloc[:, place].map(safe))
+    return result
+
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def sql_name(name: object) -> str:
+    """Quote the name of a column or table for DuckDB, whatever it holds.
+
+    Examples
+    --------
+    >>> sql_name('p_"Sky" Bar')
+    '"p_""Sky"" Bar"'
+    """
+    return '"' + str(name).replace('"', '""') + '"'
+
+
+def sql_literal(text: object) -> str:
+    """Quote text as a string of DuckDB's, where it cannot be a parameter.
+
+    Examples
+    --------
+    >>> print(sql_literal("it's"))
+    'it''s'
+    """
+    return "'" + str(text).replace("'", "''") + "'"
