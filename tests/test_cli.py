@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from pathlib import Path
 
 import pandas as pd
@@ -124,11 +125,12 @@ def test_rounds_of_labels_written_elsewhere_find_their_photos(tmp_path, monkeypa
     assert result.exit_code == 0, result.output
     chosen = read_catalog("chosen/c.parquet", check_files=True)
     assert len(chosen) == 4
-    with open_store("s.db") as store:
-        begun = store.begin_round(chosen, name="1", task="aesthetic", raters=1, overlap=1, gold=0)
-        desk = begun.seat("Ada")
-        while (photo := desk.current()) is not None:
-            desk.rate(7)
+    store = open_store("s.db")
+    begun = store.begin_round(chosen, name="1", task="aesthetic", raters=1, overlap=1, gold=0)
+    seat = begun.take_seat("Ada")
+    for item in begun.items(seat):
+        begun.rate(seat, item.place, str(uuid.uuid4()), score=7)
+    store.close()
     result = run("label-export", "s.db", "--out", "rated/deep/c.csv", "--catalog", "data/c.csv")
     assert result.exit_code == 0, result.output
     rated = read_catalog("rated/deep/c.csv", check_files=True)
