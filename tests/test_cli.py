@@ -131,7 +131,9 @@ def test_rounds_of_labels_written_elsewhere_find_their_photos(tmp_path, monkeypa
     for item in begun.items(seat):
         begun.rate(seat, item.place, str(uuid.uuid4()), score=7)
     store.close()
-    result = run("label-export", "s.db", "--out", "rated/deep/c.csv", "--catalog", "data/c.csv")
+    result = run(
+        "label-export", "--store", "s.db", "--out", "rated/deep/c.csv", "--catalog", "data/c.csv"
+    )
     assert result.exit_code == 0, result.output
     rated = read_catalog("rated/deep/c.csv", check_files=True)
     assert rated["rating_7"].notna().sum() == 4

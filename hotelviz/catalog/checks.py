@@ -210,7 +210,9 @@ def _resolve(paths: pd.Series, root: Path) -> pd.Series:
     if os.name == "nt":
         fixed |= paths.str.match(r"[A-Za-z]:[\\/]")
     folder = str(root)
-    paths = paths.str.removeprefix("./")
+    dotted = paths.str.startswith("./")
+    if dotted.any():
+        paths = paths.mask(dotted, paths.str.removeprefix("./"))
     return paths.where(fixed, paths if folder == "." else folder.rstrip("/") + "/" + paths)
 
 
