@@ -126,9 +126,7 @@ def _check_folder(out: Path, given: Sequence[Path]) -> None:
     """
     for file in given:
         if out.resolve() in (file.resolve(), *file.resolve().parents):
-            raise RankingError(
-                f"{out}: holds {file}, which is to be ranked; choose another folder"
-            )
+            raise RankingError(f"{out}: holds {file}, which is to be ranked; choose another folder")
     foreign = [f for f in out.glob("*") if not f.name.startswith(("part-", "."))]
     if foreign:
         raise RankingError(
@@ -158,10 +156,7 @@ def read_ranking(
     chosen = None
     if hotels is not None:
         chosen = pc.field("hotel_id").isin(pa.array(list(map(str, hotels)), pa.string()))
-    parts = [
-        as_frame(pq.read_table(part, filters=chosen))
-        for part in _parts(ranking)
-    ]
+    parts = [as_frame(pq.read_table(part, filters=chosen)) for part in _parts(ranking)]
     return pd.concat(parts, ignore_index=True)
 
 

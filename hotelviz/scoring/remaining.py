@@ -107,9 +107,7 @@ def _open_catalog(
         (place, f"coalesce(trim({place}::VARCHAR), '') = ''", "is empty; every photo needs one"),
         (name, f"coalesce(trim({name}::VARCHAR), '') = ''", "is empty; every photo needs one"),
     ):
-        count = connection.execute(
-            f"SELECT count(*) FROM {source} WHERE {condition}"
-        ).fetchone()
+        count = connection.execute(f"SELECT count(*) FROM {source} WHERE {condition}").fetchone()
         if count and count[0]:
             raise CatalogError(f"{path}, column {column!r}: {count[0]:,} rows: it {why}")
     twice = connection.execute(
