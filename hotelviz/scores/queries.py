@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from hotelviz.catalog import nearest
+from hotelviz.catalog import as_ids, nearest
 from hotelviz.errors import HotelvizError
 from hotelviz.io.escaping import sql_name
 from hotelviz.scores.connection import connect, parquet_files, select_list, sql_names
@@ -260,7 +260,11 @@ class Scores:
             return dict.fromkeys(probabilities, low)
         places = np.array([float(p) for p in probabilities]) * (count - 1)
         needed = np.unique(np.concatenate([np.floor(places), np.ceil(places)]).astype("int64"))
-        fine = f"floor(({value} - {low!r}::DOUBLE) / {high - low!r}::DOUBLE * {_FINE}::DOUBLE)::INT"
+        # Tried: what is filtered out may be cast all the same.
+        fine = (
+            f"TRY_CAST(floor(({value} - {low!r}::DOUBLE) / {high - low!r}::DOUBLE "
+            f"* {_FINE}::DOUBLE) AS INT)"
+        )
         counts = self.query(f"SELECT {fine} AS bin, count(*) AS n {known} GROUP BY ALL ORDER BY 1")
         ends = counts["n"].cumsum().to_numpy()
         held = np.unique(np.searchsorted(ends, needed, side="right"))
@@ -540,6 +544,8 @@ def register(
     ------
     ScoresError
         No ``image_id``, one that is missing or repeated, or a column that DuckDB does not take.
+    CatalogError
+        Names that are no texts or whole numbers.
     """
     if "image_id" not in table:
         raise ScoresError(
@@ -575,23 +581,10 @@ def register(
 
 
 def _texts(values: pd.Series) -> pa.Array:
-    """Give names as text: whole numbers without a point, missing ones as missing."""
-
-    def text(value: Any) -> str | None:
-        if pd.isna(value):
-            return None
-        if isinstance(value, float):
-            if not value.is_integer() or abs(value) >= 2**53:
-                raise ScoresError(
-                    f"the column {values.name!r} has the number {value!r}: names are text or "
-                    "whole numbers, which floating point numbers do not keep"
-                )
-            return str(int(value))
-        return str(value)
-
-    if pd.api.types.is_string_dtype(values.dtype) and values.dtype != object:
-        return pa.array(values, pa.string())
-    return pa.array([text(value) for value in values.tolist()], pa.string())
+    """Give names as text, as they are; numbers by their digits, see `hotelviz.catalog.as_ids`."""
+    if pd.api.types.infer_dtype(values, skipna=True) != "string":
+        values = as_ids(values, str(values.name), "the table")
+    return pa.array(values, pa.string(), from_pandas=True)
 
 
 def _is_prediction(name: str) -> bool:
