@@ -453,11 +453,12 @@ def _webp(data: bytes) -> Container:
         elif kind == b"XMP ":
             xmp = body
         elif kind in {b"ANIM", b"ALPH"} or (kind in {b"VP8 ", b"VP8L", b"ANMF"} and first):
-            missing = min(max(0, end - len(data)), _MAX_FILLED)
-            whole = min(end, len(data)) + missing
-            kept.append(kind + struct.pack("<I", whole - begin) + data[begin:end])
-            if (whole - begin) & 1:
-                kept.append(b"\0" if not missing else b"")
+            body = data[begin:end]
+            if end > len(data):
+                # More than what is missing: how much a decoder takes depends on what it is.
+                missing = min(4 * (end - len(data)) + 65_536, _MAX_FILLED)
+                missing += (len(body) + missing) & 1
+            kept.append(kind + struct.pack("<I", len(body) + missing) + body + b"\0" * (len(body) & 1 and not missing))
             if kind in {b"VP8 ", b"VP8L", b"ANMF"}:
                 first = False
                 frame = data[begin : begin + 10]
@@ -475,7 +476,6 @@ def _webp(data: bytes) -> Container:
     else:
         width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", frame, 6))
     body = b"WEBP" + b"".join(kept)
-    missing += missing & 1
     return Container(
         "WEBP", width, height,
         b"RIFF" + struct.pack("<I", len(body) + missing) + body,
@@ -498,7 +498,6 @@ def _iso(data: bytes) -> Container:
             (length,) = struct.unpack_from(">Q", data, at + 8)
         if kind == b"meta":
             begin, end = at, at + length
-            break
         at += max(length, 8) if length else len(data)
     meta = data[begin:end]
     sizes = [
@@ -513,6 +512,7 @@ def _iso(data: bytes) -> Container:
     return Container(
         format_of(data[:300]), width, height, data[:begin] + meta + data[end:],
         icc=_iso_profile(meta), orientation=0, ordinary=False,
+        missing=min(max(0, at - len(data)), _MAX_FILLED),
     )  # fmt: skip
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import random
 import struct
 import threading
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -92,7 +94,7 @@ def decode(photo: Container, views: Sequence[View]) -> Photo:
     except _TruncatedError:
         pass
     except UnidentifiedImageError:
-        raise ImageError(f"a {photo.format} of a kind that cannot be read") from None
+        raise ImageError(f"damaged, or a {photo.format} of a kind that cannot be read") from None
     except ImageError:
         raise
     except _DAMAGE as error:
@@ -111,7 +113,18 @@ def decode(photo: Container, views: Sequence[View]) -> Photo:
     return whole._replace(truncated=True)
 
 
+@cache
+def _register_heif() -> None:
+    """Teach Pillow to read HEIC; only processes that come upon one do so."""
+    import pillow_heif
+
+    pillow_heif.options.DECODE_THREADS = 1
+    pillow_heif.register_heif_opener(thumbnails=False)
+
+
 def _decode(photo: Container, views: Sequence[View]) -> Photo:
+    if photo.format == "HEIF":
+        _register_heif()
     with Image.open(io.BytesIO(photo.data), formats=[photo.format]) as image:
         size = image.size
         if size[0] * size[1] > photo.width * photo.height:
@@ -123,12 +136,18 @@ def _decode(photo: Container, views: Sequence[View]) -> Photo:
             wanted = targets(photo, views)
             image.draft(None, (max(w for w, _ in wanted), max(h for _, h in wanted)))
         _load(image)
-        if not photo.orientation:
-            turn = image.getexif().get(_ORIENTATION_TAG, 1)
-            photo = photo._replace(orientation=turn if 1 <= turn <= 8 else 1)
+        photo = _turned(image, photo)
         loaded = eight_bits(image, photo)
     del image  # Its pixels, unless they are the loaded ones, go before the views are made.
     return _views(loaded, photo, views)
+
+
+def _turned(image: Image.Image, photo: Container) -> Container:
+    """Take the orientation from the decoder where only it knows."""
+    if photo.orientation:
+        return photo
+    turn = image.getexif().get(_ORIENTATION_TAG, 1)
+    return photo._replace(orientation=turn if 1 <= turn <= 8 else 1)
 
 
 def _load(image: Image.Image) -> None:
@@ -165,16 +184,17 @@ def _upright(image: Image.Image, photo: Container) -> np.ndarray:
 
 
 def _ends_early(photo: Container, views: Sequence[View]) -> Photo:
-    """Decode a WebP that ends too early, for which its decoder gives nothing.
+    """Decode what ends too early in a format whose decoder then gives nothing.
 
     What is missing is filled in two ways. Where the two differ the pixels hang on it: from there
     on the photo is grey.
     """
     filled = []
-    for byte in (b"\0", b"\xff"):
-        data = io.BytesIO(photo.data + photo.missing * byte)
+    for seed in (0, 1):
+        data = io.BytesIO(photo.data + random.Random(seed).randbytes(photo.missing))
         with Image.open(data, formats=[photo.format]) as image:
             image.load()
+            photo = _turned(image, photo)
             filled.append(eight_bits(image, photo))
     one, other = filled
     if (one.width, one.height) != (photo.width, photo.height):

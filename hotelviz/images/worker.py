@@ -21,13 +21,11 @@ from typing import IO, Any
 
 import numpy as np
 
-from hotelviz.images.bounds import MAX_CPU_SECONDS, MAX_SECONDS, View, usable_cores
+from hotelviz.images.bounds import MAX_CPU_SECONDS, MAX_MEMORY, MAX_SECONDS, View, usable_cores
 from hotelviz.images.containers import Container
 from hotelviz.images.pixels import Photo, decode
 from hotelviz.images.status import ImageError, Status
 
-#: Bytes of address space that a worker may add to what it starts with.
-_MEMORY = 440_000_000
 #: Seconds within which a worker has to start.
 _START = 60.0
 #: Ends of a worker that are the photo's doing.
@@ -106,7 +104,7 @@ class _Worker:
         width, height = int(answer["width"]), int(answer["height"])
         for view in views:
             across, down = view.fit(width, height)
-            if across * down * 3 > max(_MEMORY, 3 * (across * down if view.size else 0)):
+            if view.size is None and across * down * 3 > MAX_MEMORY:
                 raise ImageError("damaged: makes its decoder say what cannot be")
             pixels = np.empty((down, across, 3), "uint8")
             if self.process.stdout.readinto(memoryview(pixels).cast("B")) != pixels.nbytes:  # type: ignore[union-attr]
@@ -224,7 +222,7 @@ def main() -> None:
         except MemoryError:
             _time(0)
             _send(going, {
-                "reason": f"too costly: decoding it takes more than {_MEMORY / 1e6:,.0f} MB",
+                "reason": f"too costly: decoding it takes more than {MAX_MEMORY / 1e6:,.0f} MB",
                 "status": Status.UNREADABLE,
             })  # fmt: skip
         except Exception:
@@ -245,7 +243,7 @@ def _bound_memory() -> None:
         with open("/proc/self/statm") as file:  # noqa: PTH123 - one line of the system's
             used = int(file.read().split()[0]) * resource.getpagesize()
         hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-        resource.setrlimit(resource.RLIMIT_AS, (used + _MEMORY, hard))
+        resource.setrlimit(resource.RLIMIT_AS, (used + MAX_MEMORY, hard))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     except (ImportError, OSError, ValueError):
         return  # No such bound on this system: what its file says bounds a photo all the same.
