@@ -123,9 +123,7 @@ def cost_of(photo: Container, views: Sequence[View]) -> Cost:
             f"{memory / 1e6:,.0f} MB, more than the {MAX_MEMORY / 1e6:,.0f} MB a photo may take"
         )
     ordinary = (
-        photo.ordinary
-        and memory <= _ORDINARY_MEMORY
-        and photo.scans * pixels <= _ORDINARY_PASSES
+        photo.ordinary and memory <= _ORDINARY_MEMORY and photo.scans * pixels <= _ORDINARY_PASSES
     )
     return Cost(memory, ordinary)
 

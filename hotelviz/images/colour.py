@@ -28,7 +28,11 @@ from hotelviz.images.status import ImageError
 #: Pixels that are converted at once.
 BAND = 1 << 20
 #: What sRGB is called in profiles that are just that.
-_SRGB_NAMES = (b"sRGB IEC61966-2", b"sRGB built-in", b"sRGB2014", b"Artifex sRGB", b"c2ci", b"uRGB")
+_SRGB_NAMES = tuple(
+    name.encode(code)
+    for name in ("sRGB IEC61966-2", "sRGB built-in", "sRGB2014", "Artifex sRGB")
+    for code in ("ascii", "utf-16-be")
+)
 _LOCK = threading.Lock()
 #: Profiles that have been through a decoder that may crash.
 _tried: set[bytes] = set()
@@ -56,7 +60,7 @@ def eight_bits(image: Image.Image, photo: Container) -> Image.Image:
         return image.convert("L")
     if image.mode == "LAB":
         lab = ImageCms.buildTransform(ImageCms.createProfile("LAB"), _srgb(), "LAB", "RGB")
-        return _banded(image, "RGB", lambda part: ImageCms.applyTransform(part, lab))
+        return _banded(image, "RGB", lab.apply)
     return _banded(image, "RGB", lambda part: part.convert("RGB"))
 
 
@@ -149,14 +153,14 @@ def _is_srgb(icc: bytes) -> bool:
 
 
 def to_srgb(image: Image.Image, icc: bytes) -> Image.Image:
-    """Convert L, RGB or CMYK by a profile to RGB; one that is damaged or does not fit is no profile."""
+    """Convert L, RGB or CMYK to sRGB; a profile that is damaged or does not fit is no profile."""
     if icc and not _is_srgb(icc):
         space, transform = _transform(icc)
         if transform is not None:
             if space == "RGB":
                 image = image.convert("RGB")
             if image.mode == space or (space == "L" and image.mode == "L"):
-                return ImageCms.applyTransform(image, transform)
+                return transform.apply(image)
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
@@ -176,7 +180,7 @@ def _transform(icc: bytes) -> tuple[str, Any]:
         cube = np.stack(np.meshgrid(*[np.arange(0, 256, 51, dtype="uint8")] * 3), axis=-1)
         if space == "RGB":
             colours = Image.fromarray(cube.reshape(6, 36, 3))
-            moved = np.asarray(ImageCms.applyTransform(colours, transform)).astype(int)
+            moved = np.asarray(transform.apply(colours)).astype(int)
             if abs(moved - np.asarray(colours)).max() <= 2:
                 return space, None
     except (ImageCms.PyCMSError, OSError, ValueError, KeyError, TypeError):

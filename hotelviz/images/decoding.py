@@ -1,9 +1,9 @@
 """Make files into pixels, fast and safely.
 
-The container of a file is read first: what it is, how large, at what cost. Ordinary photos are then
-decoded where they are asked for; others in a process that can be ended; what is beyond the bounds is
-refused. JPEGs are decoded at reduced scale where the result is smaller than the photo. Files that
-end too early are loaded as far as they go, and flagged.
+The container of a file is read first: what it is, how large, at what cost. Ordinary photos are
+then decoded where they are asked for; others in a process that can be ended; what is beyond the
+bounds is refused. JPEGs are decoded at reduced scale where the result is smaller than the photo.
+Files that end too early are loaded as far as they go, and flagged.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -23,9 +22,9 @@ from PIL import Image, features
 from hotelviz.errors import HotelvizError
 from hotelviz.images.bounds import MEMORY, ORDINARY_FILE, View, cost_of
 from hotelviz.images.colour import needs_trial, tried
-from hotelviz.images.containers import read_container
 from hotelviz.images.pixels import RESAMPLING, Photo, decode
 from hotelviz.images.status import ImageError, Status
+from hotelviz.images.walking import read_container
 from hotelviz.images.worker import decode_apart
 from hotelviz.io.remote import MAX_BYTES, TooLargeError, is_url, read_bytes, redact
 
@@ -95,6 +94,7 @@ def decode_image(
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> file = Path(tempfile.mkdtemp()) / "red.png"
     >>> Image.new("RGB", (40, 20), "red").save(file)
     >>> decode_image(file, size=(2, 2)).pixels[0, 0]
@@ -207,6 +207,7 @@ def reading(path: str | os.PathLike[str]) -> Iterator[bytes]:
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> file = Path(tempfile.mkdtemp()) / "a.jpg"
     >>> _ = file.write_bytes(b"photo")
     >>> with reading(file) as data:
@@ -268,6 +269,7 @@ def read_image(
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> file = Path(tempfile.mkdtemp()) / "grey.png"
     >>> Image.new("L", (40, 20), 128).save(file)
     >>> read_image(file).shape

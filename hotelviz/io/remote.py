@@ -1,7 +1,8 @@
 """Bytes of a photo, from a disk or from a URL.
 
 A photo's place is a path, or a URL of one of `SCHEMES`. Reading is bounded in bytes and in time; a
-URL is tried three times, and may not send on to this machine or its network. Messages never carry a secret that a URL or the environment holds.
+URL is tried three times, and may not send on to this machine or its network. Messages never carry
+a secret that a URL or the environment holds.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import os
 import re
 import stat
 import time
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -56,9 +56,7 @@ _AZURE = re.compile(
     r"[^&;#\s'\"<>]+"
 )
 #: Who reads: also with a slash in the password, as keys of stores have.
-_USER = re.compile(
-    r"(://)(?:[^/?#\s'\"<>@\[]*:(?!\d+[/?#])[^?#\s'\"<>@]*|[^/?#\s'\"<>]*)@"
-)
+_USER = re.compile(r"(://)(?:[^/?#\s'\"<>@\[]*:(?!\d+[/?#])[^?#\s'\"<>@]*|[^/?#\s'\"<>]*)@")
 _SECRET_VARIABLE = re.compile(r"(?i)(secret|token|password|access_key|account_key|credential)")
 
 
@@ -207,6 +205,7 @@ def read_bytes(
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> file = Path(tempfile.mkdtemp()) / "a"
     >>> _ = file.write_bytes(b"photo")
     >>> read_bytes(file)
@@ -225,7 +224,7 @@ def _read_file(path: str | os.PathLike[str], bound: int) -> bytes:
         raise OSError(errno.EINVAL, "no file can have this name")
     # A pipe would be waited for, a device read without end.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    with open(os.open(path, flags), "rb", buffering=0) as file:
+    with os.fdopen(os.open(path, flags), "rb", buffering=0) as file:
         about = os.fstat(file.fileno())
         if stat.S_ISDIR(about.st_mode):
             raise IsADirectoryError(errno.EISDIR, "a folder, not a file")

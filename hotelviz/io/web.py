@@ -46,7 +46,9 @@ async def stream(system: Any, url: str, bound: int, private: bool) -> bytes:
         for hop in range(_HOPS + 1):
             if hop == 1 and not private:
                 connector = aiohttp.TCPConnector(resolver=_PublicResolver())
-                session = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
+                session = await stack.enter_async_context(
+                    aiohttp.ClientSession(connector=connector)
+                )
             try:
                 async with session.get(system.encode_url(at), allow_redirects=False) as response:
                     if not 300 <= response.status < 400 or "Location" not in response.headers:

@@ -10,9 +10,6 @@ import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
-from PIL import Image
-
 from hotelviz.images import ImageError, decode_image, encode_jpeg
 from hotelviz.labelling.errors import LabelError, StoreError
 from hotelviz.labelling.rounds import UNSEEN, LabelRound
