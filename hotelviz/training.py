@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
+# isort: split
 import keras
 import numpy as np
 import pandas as pd
