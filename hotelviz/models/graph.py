@@ -254,6 +254,9 @@ def spatial_step(model: keras.Model, name: str | int) -> Step:
             "Keras to the next. "
             + (f"Near that number there are {', '.join(near)}" if near else _convolutions(places))
         )
+    uses = [other for other, step in places.items() if step.layer.name == name]
+    if name not in places and uses:
+        raise ModelError(f"layer {name!r} is used {len(uses)} times; take one: {', '.join(uses)}")
     if name not in places:
         raise ModelError(
             f"the model has no layer {name!r}{nearest(name, list(places))}. {_convolutions(places)}"

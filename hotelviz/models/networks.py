@@ -24,7 +24,7 @@ from hotelviz.models.description import (
     check_classes,
     describe,
 )
-from hotelviz.models.graph import split_head
+from hotelviz.models.graph import flattened, split_head
 
 #: What each family of `keras.applications` was trained with; the longest prefix decides.
 _BACKBONE_RANGES = {
@@ -237,7 +237,7 @@ def _backbone(
         include_top=False, weights=None, input_shape=(input_size, input_size, 3), **backbone_kw
     )
     if weights is None:
-        return body
+        return flattened(body)
     if weights != "imagenet":
         raise ModelError(f"weights must be 'imagenet' or None, not {weights!r}")
     try:
@@ -256,4 +256,4 @@ def _backbone(
             "that is), or train from scratch with weights=None"
         ) from error
     body.set_weights(pretrained.get_weights())
-    return body
+    return flattened(body)
