@@ -365,9 +365,10 @@ _STILL = (
     "RandomSaturation", "RandomSharpness", "RandomShear", "RandomTranslation", "RandomZoom",
     "ReLU", "Rescaling", "SpatialDropout2D", "StochasticDepth",
     # operations: x * 2, keras.ops.relu(x)
-    "Abs", "Absolute", "Cast", "Celu", "Clip", "Elu", "Exp", "Gelu", "HardSigmoid", "HardSilu",
-    "HardTanh", "LeakyRelu", "Log", "LogSigmoid", "Negative", "Relu", "Relu6", "Rsqrt", "Selu",
-    "Sigmoid", "Silu", "Softplus", "Softsign", "Sqrt", "Square", "Squareplus", "Tanh",
+    "Abs", "Absolute", "Cast", "Celu", "Clip", "ConvertToTensor", "Elu", "Exp", "Gelu",
+    "HardSigmoid", "HardSilu", "HardTanh", "LeakyRelu", "Log", "LogSigmoid", "Negative", "Relu",
+    "Relu6", "Rsqrt", "Selu", "Sigmoid", "Silu", "Softplus", "Softsign", "Sqrt", "Square",
+    "Squareplus", "Tanh",
 )  # fmt: skip
 _JOINING = (
     "Add", "Average", "CustomScaleLayer", "Divide", "Maximum", "Minimum", "Multiply", "Power",

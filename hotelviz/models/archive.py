@@ -169,7 +169,7 @@ def _foreign(value: dict[str, Any]) -> list[str]:
     name, module = value["class_name"], value.get("module")
     registered = value.get("registered_name")
     if name in _REFUSED:
-        return [name]
+        return ["Lambda" if name == "__lambda__" else name]
     if name == "function" and module in (None, "builtins"):
         # Keras' own function by its plain name, or one that is nowhere to be found.
         function = str(value.get("config"))
