@@ -149,7 +149,7 @@ class Checked:
     def _numbers(self, column: str) -> tuple[pd.Series, pd.Series]:
         """Give a column as floats, and which of its cells are filled."""
         values = self.frame[column]
-        if pd.api.types.is_string_dtype(values.dtype):
+        if pd.api.types.is_string_dtype(values):
             values = values.str.strip().replace("", None)
         return pd.to_numeric(values, errors="coerce").astype("float64"), values.notna()
 
