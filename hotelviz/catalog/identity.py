@@ -128,7 +128,10 @@ def _texts(
     if pa.types.is_dictionary(kind):
         return _texts(array.cast(kind.value_type))
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return _stripped(array), none
+        try:
+            return _stripped(array), none
+        except pa.ArrowInvalid:  # Parquet does not check that a text is UTF-8.
+            return _texts(array.cast(pa.large_binary()).to_pylist())
     if pa.types.is_integer(kind) or pa.types.is_null(kind):
         return array.cast(pa.large_string()), none
     if pa.types.is_floating(kind):
