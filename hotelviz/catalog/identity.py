@@ -73,9 +73,12 @@ def as_ids(
         given = values.iloc if isinstance(values, pd.Series) else values
 
         def say(position: int) -> str:
-            value = given[position]
-            if isinstance(value, pa.Scalar | np.generic):
-                value = value.as_py() if isinstance(value, pa.Scalar) else value.item()
+            try:
+                value = given[position]
+                if isinstance(value, pa.Scalar | np.generic):
+                    value = value.as_py() if isinstance(value, pa.Scalar) else value.item()
+            except UnicodeDecodeError as error:
+                value = bytes(error.object)
             place = where(position) if callable(where) else f"{where}, row {position}"
             return f"{place}, column {column!r}: {redact(repr(value))} is no name{_why(value)}"
 
