@@ -13,11 +13,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from hotelviz.catalog import CatalogError, write_catalog
+from hotelviz.catalog import write_catalog
 from hotelviz.models import build_aesthetic, load_model, save_model
 from hotelviz.scoring import ScoringError, cluster, score_photos
 from hotelviz.scoring.cluster import ClusterError, score_on_cluster
-from hotelviz.scoring.remaining import write_remaining
 
 needs_ray = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None, reason="the extra 'ray' is not installed"
@@ -98,36 +97,6 @@ def test_killed_actor_is_replaced_and_its_rows_are_those_of_one_machine(
     )
     assert not list(out.glob("_remaining*"))
     assert score_on_cluster(catalog, [model_file], out, progress=False).photos == 0
-
-
-def test_only_photos_without_scores_are_left(demo_catalog, tmp_path):
-    catalog = tmp_path / "photos.parquet"
-    write_catalog(demo_catalog, catalog)
-    demo_catalog[["image_id"]].head(10).to_parquet(tmp_path / "part-1.parquet")
-    for number, given in enumerate((catalog, demo_catalog)):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        count = write_remaining(given, [tmp_path / "part-1.parquet"], folder)
-        left = pd.read_parquet(folder).sort_values("image_id", ignore_index=True)
-        expected = demo_catalog.iloc[10:].sort_values("image_id", ignore_index=True)
-        assert count == len(expected)
-        for column in ("image_id", "hotel_id", "path"):
-            assert left[column].to_list() == expected[column].to_list()
-
-
-@pytest.mark.parametrize(
-    ("table", "message"),
-    [
-        ({"pth": ["a"]}, "no column 'path'.*did you mean"),
-        ({"path": ["a", " "]}, "column 'path': 1 rows: it is empty"),
-        ({"path": ["a", "b"], "image_id": ["x", "x"]}, "'x' stands there more than once"),
-    ],
-)
-def test_catalogue_that_cannot_be_scored_is_refused(tmp_path, table, message):
-    pd.DataFrame(table).to_parquet(tmp_path / "photos.parquet")
-    (tmp_path / "remaining").mkdir()
-    with pytest.raises(CatalogError, match=message):
-        write_remaining(tmp_path / "photos.parquet", [], tmp_path / "remaining")
 
 
 @needs_ray
