@@ -127,7 +127,7 @@ def score_on_cluster(
                 settings = {
                     "files": [ray.put(Path(file).read_bytes()) for file in files],
                     "engine": engine, "precision": here.engines[0].precision,
-                    "batch_size": batch_size, "out": str(out),
+                    "batch_size": batch_size, "out": str(out), "run": str(todo.file.parent),
                 }  # fmt: skip
                 speed = _run(todo, workers, settings, part_size, progress)
         return speed._replace(notes=(*todo.notes, *todo.watch.notes()))
@@ -213,6 +213,7 @@ class _Worker:
         precision: Precision,
         batch_size: int | None,
         out: str,
+        run: str,
         cores: int,
     ) -> None:
         import ray
@@ -227,7 +228,7 @@ class _Worker:
                 path.write_bytes(ray.get(file))
                 models.append(load_model(path))
         self.scorer = Scorer(models, engine=engine, precision=precision, batch_size=batch_size)
-        self.out = Path(out)
+        self.out, self.run = Path(out), Path(run)
 
     def __call__(self, names: pa.Table) -> pa.Table:
         photos = names.to_pandas()
@@ -238,7 +239,7 @@ class _Worker:
         # Named by its photos: a batch that is computed twice, because its actor died before it
         # could say that it was done, is written once.
         name = hashlib.sha256("\0".join(photos["image_id"]).encode()).hexdigest()[:16]
-        write_part(table, self.out / f"part-{name}.parquet")
+        write_part(table, self.out / f"part-{name}.parquet", self.run)
         return pa.table(
             {
                 "photos": [len(photos)],

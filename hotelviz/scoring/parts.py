@@ -30,17 +30,29 @@ _PATTERN = "part-*.parquet"
 _OF_THE_FILE = ("damaged", "not a ", "declares", "the file is empty", "a folder")
 
 
-def write_part(table: pa.Table, part: Path) -> None:
+def write_part(table: pa.Table, part: Path, run: Path | None = None) -> None:
     """Write a part, whole or not at all.
+
+    Parameters
+    ----------
+    table
+        Its rows.
+    part
+        The file.
+    run
+        The work folder of the run that this is a part of, where that may have been killed
+        meanwhile. A later run removes the folder before it looks what is there.
 
     Raises
     ------
     ScoringError
-        The folder cannot be written to, such as on a full disk.
+        The folder cannot be written to, such as on a full disk; or the run is over.
     """
     try:
         with atomic_path(part) as temporary:
             pq.write_table(table, temporary, compression="zstd")
+            if run is not None and not run.is_dir():
+                raise ScoringError(f"{part}: not written, since another run has taken over")
     except OSError as error:
         raise ScoringError(
             f"{part}: cannot be written ({error.strerror or error}). The parts before it are there "
