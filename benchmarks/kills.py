@@ -111,8 +111,9 @@ def scoring(*, short: bool) -> None:
             0.3, kills=KILLS,
         )  # fmt: skip
         found, expected = (
-            pd.concat(pd.read_parquet(part) for part in (place / name).glob("part-*.parquet"))
-            .sort_values("image_id", ignore_index=True)
+            pd.concat(
+                pd.read_parquet(part) for part in (place / name).glob("part-*.parquet")
+            ).sort_values("image_id", ignore_index=True)
             for name in ("scores", "whole")
         )
     times = found["image_id"].value_counts().reindex(photos["path"], fill_value=0)

@@ -304,7 +304,7 @@ def test_tables_made_by_hand_and_models_in_any_form(photos, model, tmp_path):
     assert table["hotel_id"].to_list() == table["image_id"].to_list() == sorted(photos["path"][4:9])
     scored = Scorer(iter([model])).table(plain).to_pandas().sort_values("image_id")
     np.testing.assert_array_equal(scored["score"], table["score"])
-    with pytest.raises(CatalogError, match="score_photos.*no column 'path'"):
+    with pytest.raises(CatalogError, match=r"score_photos.*no column 'path'"):
         run(photos[["image_id"]], model, tmp_path / "none")
     with pytest.raises(ScoringError, match="not none"):
         run(photos, [], tmp_path / "none")

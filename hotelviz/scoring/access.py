@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
 
-from hotelviz.catalog import MAX_MISSING, check_missing
+from hotelviz.catalog import check_missing
+from hotelviz.catalog.tables import MAX_MISSING
 from hotelviz.errors import HotelvizError
 from hotelviz.io.remote import is_url, read_bytes, redact
 
@@ -103,7 +105,7 @@ class Watch:
         expected = round(len(gone) / len(paths) * left)
         # Some of many may give a wrong picture; it is not wrong by a factor of two.
         if len(paths) >= left or expected > 2 * MAX_MISSING * self.photos:
-            reasons = ("no permission to read it" if os.path.exists(p) else "missing" for p in gone)
+            reasons = ("no permission to read it" if Path(p).exists() else "missing" for p in gone)
             self._end(expected, self.photos, zip(gone, reasons, strict=True))
 
     def add(self, seen: int, unavailable: Iterable[tuple[str, str]]) -> None:
@@ -163,7 +165,7 @@ def file_versions(paths: Sequence[str]) -> np.ndarray:
             if is_url(paths[row]):
                 continue
             try:
-                found = os.stat(paths[row])
+                found = Path(paths[row]).stat()
             except (OSError, ValueError):
                 continue  # ValueError: a name with a zero byte.
             versions[row] = found.st_size, found.st_mtime_ns

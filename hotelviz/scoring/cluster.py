@@ -157,7 +157,9 @@ def _run(
     context.enable_progress_bars = False
     context.execution_options.verbose_progress = False
     # A block for each part: what one block holds goes to one actor.
-    names = ray.data.read_parquet(str(todo.file), columns=list(KEPT)).repartition(target_num_rows_per_block=part_size)
+    names = ray.data.read_parquet(str(todo.file), columns=list(KEPT)).repartition(
+        target_num_rows_per_block=part_size
+    )
     done = names.map_batches(
         _Worker,
         batch_size=None,

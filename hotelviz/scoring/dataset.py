@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TypeAlias
 
 import keras
 import pandas as pd
@@ -21,7 +22,7 @@ from hotelviz.scoring.scorer import Scorer
 PART_SIZE = 2048
 
 #: A model, or the file of one.
-Model = keras.Model | str | os.PathLike[str]
+Model: TypeAlias = keras.Model | str | os.PathLike[str]
 
 
 def score_photos(
@@ -151,8 +152,6 @@ def score_photos(
 
 def loaded(models: Model | Iterable[Model]) -> list[keras.Model]:
     """Give models as a list, those that are files loaded."""
-    alone = isinstance(models, keras.Model | str | os.PathLike)
-    return [
-        model if isinstance(model, keras.Model) else load_model(model)
-        for model in ([models] if alone else models)
-    ]
+    if isinstance(models, keras.Model | str | os.PathLike):
+        models = [models]
+    return [model if isinstance(model, keras.Model) else load_model(model) for model in models]

@@ -31,7 +31,7 @@ from hotelviz.catalog import CatalogError, check_table, iterate_catalog
 from hotelviz.images import Status
 from hotelviz.io.claims import claim
 from hotelviz.io.escaping import sql_literal
-from hotelviz.io.remote import is_url
+from hotelviz.io.remote import is_url, redact
 from hotelviz.scores import connect
 from hotelviz.scoring.access import SAMPLE, ScoringError, Watch, check_access, file_versions
 from hotelviz.scoring.parts import (
@@ -49,7 +49,8 @@ _ROWS = 65_536
 #: Parameters of a URL that grant access to a photo, and do not name it.
 _SIGNING = re.compile(
     r"(?i)^(x-(amz|goog)-.*|awsaccesskeyid|googleaccessid|signature|expires|key-pair-id|policy"
-    r"|sv|ss|srt|sp|se|st|spr|sr|sig|ske|skoid|sks|skt|sktid|skv|.*token.*)=")
+    r"|sv|ss|srt|sp|se|st|spr|sr|sig|ske|skoid|sks|skt|sktid|skv|.*token.*)="
+)
 _ASKED = pa.schema(
     [("image_id", pa.string()), ("hotel_id", pa.string()), ("path", pa.string()),
      ("row", pa.int64())]
@@ -136,9 +137,14 @@ def remaining_photos(
             work = Path(tempfile.mkdtemp(dir=out, prefix=WORK))
             connection = connect()
             try:
-                question = _Question(connection, work, catalog)
-                found = question.answer(out, check_files, prune, allow_missing)
-                begin_folder(out, made)
+                try:
+                    question = _Question(connection, work, catalog)
+                    found = question.answer(out, check_files, prune, allow_missing)
+                    begin_folder(out, made)
+                except (OSError, duckdb.Error) as error:
+                    raise ScoringError(
+                        f"{out}: what remains to be scored cannot be found out: {redact(error)}"
+                    ) from error
                 yield found
             finally:
                 connection.close()
@@ -160,7 +166,9 @@ class _Question:
         self.connection, self.work = connection, work
         self.where = "score_photos" if isinstance(catalog, pd.DataFrame) else str(catalog)
         self.photos = 0
-        with pq.ParquetWriter(work / "asked.parquet", _ASKED) as writer:
+        with pq.ParquetWriter(
+            work / "asked.parquet", _ASKED, compression="zstd", write_statistics=False
+        ) as writer:
             for chunk in _chunks(catalog):
                 rows = range(self.photos, self.photos + len(chunk))
                 table = pa.Table.from_pandas(
@@ -189,9 +197,9 @@ class _Question:
             notes = self._changes(check_files, prune)
             left = self.work / "left.parquet"
             count = self._copy(
-                "SELECT a.image_id, a.hotel_id, a.path, a.row FROM asked AS a ANTI JOIN (SELECT s.image_id FROM scored AS s "
-                "ANTI JOIN (SELECT image_id FROM changes WHERE drop) AS c USING (image_id)) AS d "
-                "USING (image_id) ORDER BY a.row",
+                "SELECT a.image_id, a.hotel_id, a.path, a.row FROM asked AS a ANTI JOIN "
+                "(SELECT s.image_id FROM scored AS s ANTI JOIN (SELECT image_id FROM changes "
+                "WHERE drop) AS c USING (image_id)) AS d USING (image_id) ORDER BY a.row",
                 left,
             )
         self._view("remaining", left)
@@ -199,7 +207,7 @@ class _Question:
         sample = self._all(
             f"SELECT path FROM remaining USING SAMPLE reservoir({SAMPLE} ROWS) REPEATABLE (0)"
         )
-        watch.look([path for path, in sample], count)
+        watch.look([path for (path,) in sample], count)
         probes = self._all(
             "SELECT min(path), any_value(path), max(path) FROM remaining "
             "WHERE contains(path, '://') GROUP BY regexp_extract(path, '^[^:]*://[^/?#]*')"
