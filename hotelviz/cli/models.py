@@ -13,6 +13,7 @@ from hotelviz.cli.shared import (
     allowed_classes,
     app,
     check_table,
+    list_notes,
     list_problems,
     plain_errors,
     write_table,
@@ -75,12 +76,12 @@ def tag(
     """Predict the area that each photo shows."""
     with plain_errors():
         from hotelviz.catalog import read_catalog
-        from hotelviz.io.claims import check_output, claim
+        from hotelviz.io.claims import claim
         from hotelviz.models import load_model
         from hotelviz.scoring import predict_tags
         from hotelviz.scoring.access import SAMPLE, Watch, check_access
 
-        check_output(out, suffixes=[".parquet", ".csv"])
+        check_table(out)
         photos = read_catalog(catalog, classes=allowed_classes(classes))
         watch = Watch(len(photos), allow_missing=allow_missing)
         some = photos["path"].sample(min(SAMPLE, len(photos)), random_state=0)
@@ -95,8 +96,7 @@ def tag(
             write_table(tags, out)
         problems = tags[tags["problem"] != ""]
         typer.echo(f"{out}: {len(tags):,} photos, {len(problems):,} with problems")
-        for note in watch.notes():
-            typer.echo(note, err=True)
+        list_notes(watch.notes())
         list_problems(problems, len(problems), "in the column 'problem'")
 
 
@@ -213,8 +213,7 @@ def score(
         )
         if speed.photos:
             typer.echo(str(speed))
-        for note in speed.notes:
-            typer.echo(note, err=True)
+        list_notes(speed.notes)
         list_problems(problems, wrong, "in the column 'problem'")
 
 
