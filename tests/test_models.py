@@ -295,7 +295,7 @@ def test_one_sigmoid_becomes_two_classes_when_told(pixels, apart):
         taken(theirs, "AB")
     with pytest.raises(ModelError, match="at least two different classes"):
         taken(theirs, "A", outputs="sigmoid")
-    with pytest.raises(ModelError, match="1 outputs, but 3 classes .* the one that 0 stands for"):
+    with pytest.raises(ModelError, match=r"1 outputs, but 3 classes .* the one that 0 stands"):
         taken(theirs, outputs="sigmoid")
     ours = taken(theirs, "AB", outputs="sigmoid")
     expected = shown(theirs, pixels)
@@ -378,7 +378,7 @@ def test_average_of_two_networks_is_taken_as_probabilities(pixels):
         ((), "logits", None),
     ],
 )
-@pytest.mark.parametrize("method", ["gradcam", "layercam", "saliency"])
+@pytest.mark.parametrize("method", ["gradcam", "saliency"])
 def test_outputs_that_are_certain_still_give_maps(pixels, after, outputs, activation, method):
     """At 1.0 in float32, where softmax and sigmoid have no slope left."""
     from hotelviz.attribution import explain
@@ -391,21 +391,21 @@ def test_outputs_that_are_certain_still_give_maps(pixels, after, outputs, activa
 
 
 @pytest.mark.parametrize("method", ["cam", "gradcam", "saliency", "scorecam"])
-@pytest.mark.parametrize("scale", [100, 30000])
-def test_scores_that_are_certain_still_give_maps(pixels, method, scale):
-    """Also where all other scores have a probability too small for a number to hold."""
+def test_scores_that_are_certain_are_explained_by_the_next_most_probable(pixels, method):
+    """Its probability is too small for a number to hold; what speaks for it moves the score."""
     from hotelviz.attribution import explain
 
-    ours = adopt(ending(10, "softmax", scale=scale), task="aesthetic",
+    ours = adopt(ending(10, "softmax", scale=30000), task="aesthetic",
                  preprocessing=Preprocessing(32, 32))  # fmt: skip
-    found = forward(ours)(pixels)
-    assert (found.max(axis=1) == 1).all()
+    found = shown(keras.Model(ours.input, logits(ours)), pixels)
+    assert (forward(ours)(pixels).max(axis=1) == 1).all()
     maps = explain(ours, pixels, "mean_score", method=method)
-    against = explain(ours, pixels, "mean_score", method=method) if maps.any() else None
-    assert np.isfinite(maps).all()
-    peaks = maps.max(axis=(1, 2))
-    assert against is not None
-    assert (peaks > 0).mean() >= 0.5
+    best = np.sort(found.argsort(axis=1)[:, -2:], axis=1)
+    pairs = [(str(high + 1), str(low + 1)) for low, high in best]
+    if method == "scorecam":  # which weighs by what the score is, not by its slope
+        assert maps.any()
+    else:
+        np.testing.assert_allclose(maps, explain(ours, pixels, pairs, method=method), atol=1e-4)
 
 
 def test_input_of_any_size_is_fixed_to_that_of_the_photos(pixels, tmp_path):
@@ -510,10 +510,8 @@ def test_fingerprint_is_of_what_a_network_computes_not_of_its_names(pixels):
         keras.utils.set_random_seed(3)
         inputs = keras.Input((32, 32, 3))
         tensor = layers.Conv2D(3, kernel, padding=padding, activation=act, use_bias=False)(inputs)
-        return taken(
-            keras.Model(inputs, layers.Dense(3, "softmax")(layers.GlobalAveragePooling2D()(tensor))),
-            **kw,
-        )  # fmt: skip
+        outputs = layers.Dense(3, "softmax")(layers.GlobalAveragePooling2D()(tensor))
+        return taken(keras.Model(inputs, outputs), **kw)
 
     plain = weights_fingerprint(made())
     assert weights_fingerprint(made()) == plain  # its layers are called otherwise
