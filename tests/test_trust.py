@@ -146,6 +146,21 @@ def test_numbers_of_photos_and_maps_must_fit(colours, bathrooms):
         attribution.deletion_insertion(colours, bathrooms, np.zeros((2, 96, 96)), "Bathroom")
 
 
+def test_values_that_are_no_numbers_are_refused(colours, bathrooms):
+    maps = np.full(bathrooms.shape[:3], np.nan)
+    for call in (
+        lambda: attribution.deletion_insertion(colours, bathrooms, maps, "Bathroom"),
+        lambda: attribution.localisation(maps, np.zeros(maps.shape, bool)),
+        lambda: attribution.agreement({"a": maps, "b": maps}),
+    ):
+        with pytest.raises(AttributionError, match="maps have values that are no numbers"):
+            call()
+    with pytest.raises(AttributionError, match="the curves have no column 'photo'"):
+        attribution.curve_areas(pd.DataFrame({"share": [0.0]}))
+    with pytest.raises(AttributionError, match="no photo or no method"):
+        attribution.trust_table(colours, bathrooms[:0])
+
+
 @pytest.fixture(scope="module")
 def tags(tmp_path_factory, colours) -> pd.DataFrame:
     """Pools, some with a red mark that makes them bathrooms, and bathrooms."""
