@@ -65,6 +65,12 @@ def test_unknown_backbone_is_refused_with_the_nearest():
         small(backbone="MobilNet")
 
 
+@pytest.mark.parametrize("classes", ["Pool", {"Pool", "Bed"}, {"Pool": 1, "Bed": 2}, None])
+def test_classes_have_an_order_and_are_no_letters(classes):
+    with pytest.raises(ModelError, match="classes must be a list, in the order of the outputs"):
+        build_tagger(classes, weights=None)
+
+
 @pytest.mark.parametrize("classes", [["Pool"], [], ["Pool", "Pool"]])
 def test_tagger_needs_two_different_classes(classes):
     with pytest.raises(ModelError, match="at least two different classes"):
@@ -361,6 +367,11 @@ def test_average_of_two_networks_is_taken_as_probabilities(pixels):
     np.testing.assert_allclose(forward(ours)(pixels), shown(both, pixels), atol=1e-6)
     with pytest.raises(ModelError, match="these are probabilities already"):
         taken(both, outputs="logits")
+    from hotelviz.attribution import AttributionError, explain
+
+    with pytest.raises(AttributionError, match=r"do not come from layer .* alone"):
+        explain(ours, pixels, "A", method="gradcam")
+    assert explain(ours, pixels, "A", method="saliency").any()
     # The logarithms stand for the logits: their softmax is the same probabilities.
     found = keras.Model(ours.input, logits(ours))
     np.testing.assert_allclose(softmax(shown(found, pixels)), shown(both, pixels), atol=1e-5)

@@ -362,7 +362,14 @@ class _Cut:
             return below(preprocessing.scale(tf.cast(pixels, tf.float32)), training=False)
 
         self.run = frozen(run, tf.TensorSpec(shape, tf.uint8))
-        self.above = keras.Model(features, logits(model))
+        try:
+            self.above = keras.Model(features, logits(model))
+        except ValueError as error:
+            made_by = features._keras_history[0].name
+            raise AttributionError(
+                f"the outputs do not come from layer {made_by!r} alone, but by another way, too: "
+                "take a layer that all ways lead through, or method='saliency'"
+            ) from error
         self.size = preprocessing.size
         self.shape = tuple(features.shape[1:])
 
