@@ -454,6 +454,30 @@ def test_inputs_that_are_no_photos_are_refused(shape, message):
         taken(keras.Model(inputs, outputs))
 
 
+def test_ends_in_lists_or_by_name_are_taken_out(pixels):
+    plain = ending(3, "softmax")
+    for theirs in (
+        keras.Model([plain.input], [plain.output]),
+        keras.Model({"photo": plain.input}, {"classes": plain.output}),
+    ):
+        np.testing.assert_array_equal(forward(taken(theirs))(pixels), forward(taken(plain))(pixels))
+
+
+def test_models_that_are_not_whole_or_could_not_be_kept_are_refused():
+    with pytest.raises(ModelError, match="has no input yet: begin it with keras.Input"):
+        taken(keras.Sequential([layers.GlobalAveragePooling2D(), layers.Dense(3, "softmax")]))
+    with pytest.raises(ModelError, match="a model is one of Keras .* not NoneType"):
+        taken(None)
+    slashed = ending(3, "softmax")
+    slashed.layers[1].name = "a/b"
+    with pytest.raises(ModelError, match="'a/b': a name with '/' cannot be saved"):
+        taken(slashed)
+    quantised = ending(3, "softmax")
+    quantised.layers[-1].quantize("int8")
+    with pytest.raises(ModelError, match="is quantised"):
+        taken(quantised)
+
+
 def test_channels_first_and_memories_are_refused_by_the_name_of_the_layer():
     inputs = keras.Input((32, 32, 3))
     first = layers.GlobalAveragePooling2D(data_format="channels_first", name="pool")(
