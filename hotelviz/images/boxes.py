@@ -170,7 +170,7 @@ def iso(data: bytes) -> Container:
     meta = data[begin:end]
     sizes = [
         struct.unpack_from(">II", meta, found.end() + 4)
-        for found in re.finditer(rb"ispe", meta[: len(meta) - 16])
+        for found in re.finditer(rb"ispe", meta[: len(meta) - 12])
     ]
     if not sizes:
         raise DamageError("has no pixels")
