@@ -195,17 +195,21 @@ def _gif(data: bytes) -> Container:
     kept = [data[:at]]
     control = b""
     blocks = 0
-    while data[at] != 0x2C:
-        if data[at] != 0x21:
-            raise DamageError("has no pixels")
+    first = at
+    while data[at : at + 1] == b"!":
         start, label, at = at, data[at + 1], at + 2
-        while data[at]:
-            at += 1 + data[at]
+        while size := int.from_bytes(data[at : at + 1], "little"):
+            at += 1 + size
             if (blocks := blocks + 1) > 10 * MAX_PIECES:
                 raise too_many("blocks", 10 * MAX_PIECES)
         at += 1
         if label == 0xF9:
             control = data[start:at]
+    if data[at : at + 1] != b",":
+        # A block before it says that it is longer or shorter than it is.
+        at = 1 + data.find(b"\0,\0\0\0\0" + data[6:10], first - 1)
+        if not at:
+            raise DamageError("has no pixels")
     left, top, across, down = struct.unpack_from("<HHHH", data, at + 1)
     kept += [control, data[at:]]
     return Container(

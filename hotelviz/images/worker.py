@@ -45,6 +45,8 @@ class _Worker:
             **os.environ,
             "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path),
             "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1",
+            # What a photo took goes back to the system with it.
+            "MALLOC_MMAP_THRESHOLD_": "1048576",
         }  # fmt: skip
         try:
             self.process = subprocess.Popen(
