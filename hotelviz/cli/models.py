@@ -10,6 +10,7 @@ import typer
 from hotelviz.cli.shared import (
     Catalog,
     Classes,
+    Unsplit,
     allowed_classes,
     app,
     check_table,
@@ -33,6 +34,7 @@ def train_tagger(
     catalog: Catalog,
     out: Annotated[Path, typer.Option(help="The model file (.keras).")],
     classes: Classes = "areas",
+    unsplit: Unsplit = "refuse",
     backbone: Annotated[str, typer.Option(help="A network of keras.applications.")] = "MobileNet",
     weights: Annotated[str, typer.Option(help="imagenet, or none: from scratch.")] = "imagenet",
     input_size: Annotated[int, typer.Option(help="Height and width of the input.")] = 224,
@@ -47,7 +49,8 @@ def train_tagger(
         from hotelviz.models import save_model
 
         _check_model_options(out, weights)
-        photos = split_catalog(read_catalog(catalog, classes=allowed_classes(classes)), seed=seed)
+        photos = read_catalog(catalog, classes=allowed_classes(classes))
+        photos = split_catalog(photos, seed=seed, by="label", unsplit=unsplit)
         model = training.train_tagger(
             photos,
             backbone=backbone,
@@ -108,6 +111,7 @@ def train_aesthetic(
         Path | None, typer.Option(help="An earlier model (.keras) to start from.")
     ] = None,
     task: Annotated[str, typer.Option(help="aesthetic or technical.")] = "aesthetic",
+    unsplit: Unsplit = "refuse",
     backbone: Annotated[str, typer.Option(help="A network of keras.applications.")] = "MobileNet",
     weights: Annotated[str, typer.Option(help="imagenet, or none: from scratch.")] = "imagenet",
     input_size: Annotated[int, typer.Option(help="Height and width of the input.")] = 224,
@@ -124,7 +128,8 @@ def train_aesthetic(
         _check_model_options(out, weights)
         if task not in {"aesthetic", "technical"}:
             raise typer.BadParameter(f"{task!r} is not aesthetic or technical", param_hint="--task")
-        photos = split_catalog(read_catalog(catalog, classes=None), seed=seed)
+        photos = read_catalog(catalog, classes=None)
+        photos = split_catalog(photos, seed=seed, by="ratings", unsplit=unsplit)
         model = training.train_aesthetic(
             photos,
             task="aesthetic" if task == "aesthetic" else "technical",
