@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import keras
 import numpy as np
@@ -16,6 +16,9 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 import hotelviz
 from hotelviz.catalog import nearest
 from hotelviz.errors import HotelvizError
+
+if TYPE_CHECKING:
+    from hotelviz.models.learned import Learned
 
 Task = Literal["tagger", "aesthetic", "technical"]
 TASKS: tuple[Task, ...] = ("tagger", "aesthetic", "technical")
@@ -163,25 +166,27 @@ class _Attached:
     would write them into its file.
     """
 
-    def __init__(self, info: ModelInfo) -> None:
+    def __init__(self, info: ModelInfo, learned: Learned | None) -> None:
         self.info = info
+        self.learned = learned
         self.functions: dict[str, Any] = {}
 
 
-def attach(model: keras.Model, info: ModelInfo) -> keras.Model:
-    """Put a description on a model; the model itself, for chaining."""
-    setattr(model, _ATTRIBUTE, _Attached(info))
+def attach(model: keras.Model, info: ModelInfo, learned: Learned | None = None) -> keras.Model:
+    """Put a description, and what was learned from, on a model; the model itself, for chaining."""
+    setattr(model, _ATTRIBUTE, _Attached(info, learned))
     return model
 
 
-def _attached(model: keras.Model) -> _Attached:
-    attached = getattr(model, _ATTRIBUTE, None)
-    if not isinstance(attached, _Attached):
+def attached(model: keras.Model) -> _Attached:
+    """Return what rides on a model; one without it is refused."""
+    found = getattr(model, _ATTRIBUTE, None)
+    if not isinstance(found, _Attached):
         raise ModelError(
             "this model does not say what it is for; give it a description with "
             "hotelviz.models.adopt(model, task=..., classes=..., preprocessing=...)"
         )
-    return attached
+    return found
 
 
 def describe(model: keras.Model) -> ModelInfo:
@@ -207,7 +212,7 @@ def describe(model: keras.Model) -> ModelInfo:
     >>> describe(build_tagger(["Bed", "Pool"], input_size=32, weights=None)).classes
     ('Bed', 'Pool')
     """
-    return _attached(model).info
+    return attached(model).info
 
 
 def weights_fingerprint(model: keras.Model) -> str:
@@ -220,12 +225,13 @@ def weights_fingerprint(model: keras.Model) -> str:
 
 def redescribe(model: keras.Model, **changes: Any) -> keras.Model:
     """Change fields of a model's description; the model itself, for chaining."""
-    return attach(model, dataclasses.replace(describe(model), **changes))
+    info = dataclasses.replace(describe(model), **changes)
+    return attach(model, info, attached(model).learned)
 
 
 def compiled(model: keras.Model, name: str, make: Callable[[], Any]) -> Any:
     """Give a function compiled for `model`, made at the first call: tracing takes seconds."""
-    functions = _attached(model).functions
+    functions = attached(model).functions
     if name not in functions:
         functions[name] = make()
     return functions[name]

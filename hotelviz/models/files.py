@@ -22,6 +22,7 @@ from hotelviz.models.description import (
     describe,
 )
 from hotelviz.models.graph import flattened
+from hotelviz.models.learned import read_learned, write_learned
 
 
 def adopt(
@@ -117,6 +118,7 @@ def save_model(model: keras.Model, path: str | os.PathLike[str]) -> None:
         model.save(temporary)
         with zipfile.ZipFile(temporary, "a") as archive:
             archive.writestr(MEMBER, info.to_json())
+            write_learned(archive, model)
 
 
 def load_model(path: str | os.PathLike[str], *, task: Task | None = None) -> keras.Model:
@@ -151,7 +153,7 @@ def load_model(path: str | os.PathLike[str], *, task: Task | None = None) -> ker
     info = read_info(path)
     if task is not None and info.task != task:
         raise ModelError(f"{path}: the model is for the task {info.task!r}, not {task!r}")
-    return attach(_load_keras(Path(path)), info)
+    return attach(_load_keras(Path(path)), info, read_learned(path))
 
 
 def read_info(path: str | os.PathLike[str]) -> ModelInfo:
