@@ -338,7 +338,7 @@ def photos_to_judge(
         )
     return Judged(
         photos[kept].reset_index(drop=True),
-        bool(fresh[kept].all() and not fresh.all() and not silent),
+        bool(fresh[kept].all() and not silent and not (known and fresh.all())),
         notes,
     )
 
