@@ -27,6 +27,7 @@ from hotelviz.catalog import (
     check_table,
     fingerprint,
     nearest,
+    split_catalog,
 )
 from hotelviz.checkpoints import PURPOSE, TrainingError, begin_anew_unless, work_folder
 from hotelviz.images import Status
@@ -83,6 +84,7 @@ def train_tagger(
     seed: int = 0,
     out: str | os.PathLike[str] | None = None,
     checkpoint_dir: str | os.PathLike[str] | None = None,
+    unsplit: Literal["refuse", "leave"] = "refuse",
     allow_missing: bool = False,
     progress: bool = True,
 ) -> keras.Model:
@@ -132,6 +134,8 @@ def train_tagger(
         and decodes only the photos that are not there yet. The folder is removed when `out` is on
         the disk, and stays without `out`. A folder that hotelviz did not make is refused. Without
         both a temporary one is used.
+    unsplit
+        Labelled photos that have no split: ``refuse`` them, or ``leave`` them out and count them.
     allow_missing
         Go on where more than a tenth of the photos is not there.
     progress
@@ -170,7 +174,7 @@ def train_tagger(
     catalog = check_table(catalog, needs=[*_NEEDS, "label"], where="train_tagger")
     labels = _known_labels(catalog, classes)
     usable = catalog[catalog["label"].isin(labels)]
-    _check_split(usable, "labelled")
+    dealt = _with_split(usable, "label", unsplit)
     settings = {
         "backbone": backbone,
         "input_size": input_size,
@@ -206,8 +210,8 @@ def train_tagger(
         keras.losses.CategoricalCrossentropy(label_smoothing=label_smoothing), ("accuracy",)
     )
     return _train(
-        model, usable, targets, objective, settings, augmentation, places, allow_missing, progress,
-        trained_on=fingerprint(catalog),
+        model, dealt, targets, objective, settings, augmentation, places, allow_missing, progress,
+        trained_on=fingerprint(catalog), left_out={"without split": len(usable) - len(dealt)},
     )  # fmt: skip
 
 
@@ -231,6 +235,7 @@ def train_aesthetic(
     seed: int = 0,
     out: str | os.PathLike[str] | None = None,
     checkpoint_dir: str | os.PathLike[str] | None = None,
+    unsplit: Literal["refuse", "leave"] = "refuse",
     allow_missing: bool = False,
     progress: bool = True,
 ) -> keras.Model:
@@ -258,7 +263,7 @@ def train_aesthetic(
         As in `train_tagger`.
     augmentation
         By default a random crop of 7/8 (256 to 224 pixels) and a horizontal flip.
-    patience, seed, out, checkpoint_dir, allow_missing, progress
+    patience, seed, out, checkpoint_dir, unsplit, allow_missing, progress
         As in `train_tagger`.
 
     Returns
@@ -290,7 +295,7 @@ def train_aesthetic(
     catalog = check_table(catalog, needs=needs, where="train_aesthetic").reset_index(drop=True)
     shares = as_shares(catalog)
     rated = catalog.assign(_row=np.arange(len(catalog)))[~np.isnan(shares).any(axis=1)]
-    _check_split(rated, "rated")
+    dealt = _with_split(rated, "ratings", unsplit)
     settings: dict[str, Any] = {
         "parent": None,
         "backbone": backbone,
@@ -336,8 +341,11 @@ def train_aesthetic(
 
     objective = Objective(earth_movers_distance, (mean_score_error,))
     return _train(
-        model, rated, targets, objective, settings, augmentation, places, allow_missing, progress,
-        trained_on=fingerprint(catalog), left_out={"without ratings": len(catalog) - len(rated)},
+        model, dealt, targets, objective, settings, augmentation, places, allow_missing, progress,
+        trained_on=fingerprint(catalog),
+        left_out={
+            "without ratings": len(catalog) - len(rated), "without split": len(rated) - len(dealt),
+        },
     )  # fmt: skip
 
 
@@ -474,25 +482,12 @@ def _problems(rows: pd.DataFrame, photos: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _check_split(photos: pd.DataFrame, what: str) -> None:
-    """Refuse photos of no split, and what is learned from in more than one."""
-    none = photos["split"].isna()
-    if none.any():
-        raise CatalogError(
-            f"{int(none.sum()):,} of {len(photos):,} {what} photos have no 'split', among them "
-            f"{photos.loc[none, 'image_id'].iloc[0]!r}: give each train, val or test, leave them "
-            "out, or leave the whole column empty and have hotelviz.catalog.split_catalog deal"
-        )
-    for column, noun in (("hotel_id", "hotel"), ("path", "file")):
-        several = photos.groupby(column)["split"].agg(["nunique", "unique"])
-        torn = several[several["nunique"] > 1]
-        if len(torn):
-            raise CatalogError(
-                f"{len(torn):,} {noun}s are in more than one split, such as "
-                f"{redact(torn.index[0])!r} in {' and '.join(sorted(torn['unique'].iloc[0]))}: "
-                "what a model learned from would judge it. Put each into one split, or leave the "
-                "column 'split' empty and have hotelviz.catalog.split_catalog deal"
-            )
+def _with_split(
+    photos: pd.DataFrame, by: Literal["label", "ratings"], unsplit: str
+) -> pd.DataFrame:
+    """Refuse hotels and files in two splits, and photos in none where that was not wanted."""
+    checked = split_catalog(photos, by=by, unsplit="leave" if unsplit == "leave" else "refuse")
+    return checked[checked["split"].notna()]
 
 
 def history(model: keras.Model | ModelInfo) -> pd.DataFrame:

@@ -318,16 +318,16 @@ def test_loss_that_is_no_number_ends_the_training_with_advice(coloured):
     [
         (
             lambda photos: photos.assign(split=photos["split"].where(photos.index < 60)),
-            "36 of 96 labelled photos have no 'split', among them '60'",
+            "is empty for 36 of 96 photos to learn from, of 9 hotels such as 'h15'",
         ),
         (
             lambda photos: photos.assign(hotel_id="h" + (photos.index // 5).astype(str)),
-            "1 hotels are in more than one split, such as 'h14' in train and val",
+            "hotel 'h14' is in train and val",
         ),
         (
             lambda photos: photos.assign(path=[photos["path"][0], *photos["path"][1:95],
                                                photos["path"][0]]),
-            "1 files are in more than one split",
+            "hotels 'h0', 'h23', which show the same photo, are in train and val",
         ),
     ],
     ids=["split of some", "hotel torn apart", "file in two splits"],
@@ -510,7 +510,7 @@ def test_photos_without_ratings_are_left_out_and_counted(rated_catalog):
     rated.loc[rated.index[:5], [f"rating_{score}" for score in range(1, 11)]] = np.nan
     model = train_aesthetic(rated, weights=None, fine_tune_epochs=1, **QUICK)
     training_record = describe(model).training
-    assert training_record["left_out"] == {"without ratings": 5}
+    assert training_record["left_out"] == {"without ratings": 5, "without split": 0}
     used = sum(training_record["photos"].values()) + len(training_record["problems"])
     assert used <= (rated["split"] != "test").sum()
 

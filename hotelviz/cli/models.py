@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, cast
 
 import typer
 
@@ -18,6 +18,13 @@ from hotelviz.cli.shared import (
     write_table,
 )
 
+Unsplit = Annotated[
+    str,
+    typer.Option(
+        help="Photos without a split, where others have one: refuse, deal (them too) or leave "
+        "(them out)."
+    ),
+]
 AllowMissing = Annotated[
     bool, typer.Option("--allow-missing", help="Go on where more than a tenth is not there.")
 ]
@@ -34,6 +41,7 @@ def train_tagger(
     head_epochs: Annotated[int, typer.Option(help="Most epochs of phase one.")] = 40,
     fine_tune_epochs: Annotated[int, typer.Option(help="Most epochs of phase two.")] = 12,
     seed: Annotated[int, typer.Option(help="Of split, weights, order and augmentation.")] = 0,
+    unsplit: Unsplit = "refuse",
     allow_missing: AllowMissing = False,
 ) -> None:
     """Train a tagger in two phases. An interrupted training goes on when called again."""
@@ -42,7 +50,10 @@ def train_tagger(
         from hotelviz.catalog import read_catalog, split_catalog
 
         _check_model_options(out, weights)
-        photos = split_catalog(read_catalog(catalog, classes=allowed_classes(classes)), seed=seed)
+        photos = split_catalog(
+            read_catalog(catalog, classes=allowed_classes(classes)),
+            seed=seed, by="label", unsplit=_unsplit(unsplit),
+        )  # fmt: skip
         model = training.train_tagger(
             photos,
             backbone=backbone,
@@ -52,6 +63,7 @@ def train_tagger(
             fine_tune_epochs=fine_tune_epochs,
             seed=seed,
             out=out,
+            unsplit="leave" if unsplit == "leave" else "refuse",
             allow_missing=allow_missing,
         )
         last = training.history(model).iloc[-1].to_dict()
@@ -96,6 +108,7 @@ def train_aesthetic(
     head_epochs: Annotated[int, typer.Option(help="Most epochs of phase one.")] = 40,
     fine_tune_epochs: Annotated[int, typer.Option(help="Most epochs of phase two.")] = 12,
     seed: Annotated[int, typer.Option(help="Of split, weights, order and augmentation.")] = 0,
+    unsplit: Unsplit = "refuse",
     allow_missing: AllowMissing = False,
 ) -> None:
     """Train a NIMA model on ratings. An interrupted training goes on when called again."""
@@ -106,7 +119,10 @@ def train_aesthetic(
         _check_model_options(out, weights)
         if task not in {"aesthetic", "technical"}:
             raise typer.BadParameter(f"{task!r} is not aesthetic or technical", param_hint="--task")
-        photos = split_catalog(read_catalog(catalog, classes=None), seed=seed)
+        photos = split_catalog(
+            read_catalog(catalog, classes=None),
+            seed=seed, by="ratings", unsplit=_unsplit(unsplit),
+        )  # fmt: skip
         model = training.train_aesthetic(
             photos,
             task="aesthetic" if task == "aesthetic" else "technical",
@@ -118,11 +134,18 @@ def train_aesthetic(
             fine_tune_epochs=fine_tune_epochs,
             seed=seed,
             out=out,
+            unsplit="leave" if unsplit == "leave" else "refuse",
             allow_missing=allow_missing,
         )
         last = training.history(model).iloc[-1].to_dict()
         shown = [key for key in last if "loss" in str(key) or "error" in str(key)]
         typer.echo(f"{out}: " + ", ".join(f"{key} {last[key]}" for key in shown))
+
+
+def _unsplit(what: str) -> Literal["refuse", "deal", "leave"]:
+    if what not in {"refuse", "deal", "leave"}:
+        raise typer.BadParameter(f"{what!r} is not refuse, deal or leave", param_hint="--unsplit")
+    return cast("Literal['refuse', 'deal', 'leave']", what)
 
 
 def _check_model_options(out: Path, weights: str) -> None:
