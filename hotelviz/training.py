@@ -14,11 +14,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import hotelviz.models  # first: it refuses another backend before Keras is imported
+
+# isort: split
 import keras
 import numpy as np
 import pandas as pd
 
-import hotelviz
 from hotelviz.catalog import (
     RATINGS,
     CatalogError,

@@ -10,7 +10,6 @@ import dataclasses
 import json
 import os
 import zipfile
-import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,6 +22,7 @@ import pandas as pd
 from hotelviz.catalog import split_catalog
 from hotelviz.io.content import content_name
 from hotelviz.io.remote import is_url, redact
+from hotelviz.models.archive import opened, read_member
 from hotelviz.models.description import ModelError, ModelInfo, attach, attached, describe
 
 __all__ = [
@@ -149,29 +149,17 @@ def read_learned(path: str | os.PathLike[str]) -> Learned | None:
     ModelError
         When it is damaged, or larger than it can be.
     """
-    path = Path(path)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if _MEMBER not in archive.namelist():
-                return None
-            if archive.getinfo(_MEMBER).file_size > _LARGEST:
-                raise ModelError(f"{path}: {_MEMBER} is larger than {_LARGEST:,} bytes")
-            values = json.loads(archive.read(_MEMBER))
-    except FileNotFoundError:
-        raise ModelError(f"{path}: there is no such model file") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError, ValueError) as error:
-        if isinstance(error, ModelError):
-            raise
-        raise ModelError(f"{path}: {_MEMBER} cannot be read: {error}") from error
-    try:
+    with opened(Path(path)) as archive:
+        if _MEMBER not in archive.namelist():
+            return None
+        values = json.loads(read_member(archive, _MEMBER, _LARGEST))
         photos = pd.DataFrame(values["photos"], columns=_COLUMNS)
         texts = all(isinstance(text, str) for name in _TEXTS for text in photos[name])
         if not (texts and photos["split"].isin(["train", "val"]).all()):
-            raise ValueError("ids, hotels, contents and splits are texts, splits train or val")
+            raise ModelError(f"{_MEMBER}: ids, hotels, contents and splits are texts, splits train "
+                             "or val")  # fmt: skip
         generations = pd.Series(photos["generation"].tolist(), dtype="int64")
         silent = tuple(str(name) for name in values["silent"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ModelError(f"{path}: {_MEMBER} does not list photos: {error}") from error
     photos = photos.astype(dict.fromkeys(_TEXTS, "str")).assign(generation=generations)
     return Learned(photos, silent)
 
