@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -19,10 +19,6 @@ from hotelviz.cli.shared import (
     plain_errors,
     write_table,
 )
-
-if TYPE_CHECKING:
-    pass
-
 
 AllowMissing = Annotated[
     bool, typer.Option(help="Go on where more than a tenth of the photos are unavailable.")
@@ -41,12 +37,12 @@ def train_tagger(
     head_epochs: Annotated[int, typer.Option(help="Most epochs of phase one.")] = 40,
     fine_tune_epochs: Annotated[int, typer.Option(help="Most epochs of phase two.")] = 12,
     seed: Annotated[int, typer.Option(help="Of split, weights, order and augmentation.")] = 0,
+    allow_missing: AllowMissing = False,
 ) -> None:
     """Train a tagger in two phases. An interrupted training goes on when called again."""
     with plain_errors():
         from hotelviz import training
         from hotelviz.catalog import read_catalog, split_catalog
-        from hotelviz.models import save_model
 
         _check_model_options(out, weights)
         photos = read_catalog(catalog, classes=allowed_classes(classes))
@@ -59,9 +55,10 @@ def train_tagger(
             head_epochs=head_epochs,
             fine_tune_epochs=fine_tune_epochs,
             seed=seed,
-            checkpoint_dir=f"{out}.training",
+            out=out,
+            unsplit="leave" if unsplit == "leave" else "refuse",
+            allow_missing=allow_missing,
         )
-        save_model(model, out)
         last = training.history(model).iloc[-1].to_dict()
         typer.echo(
             f"{out}: " + ", ".join(f"{key} {last[key]}" for key in last if "accuracy" in str(key))
@@ -118,12 +115,12 @@ def train_aesthetic(
     head_epochs: Annotated[int, typer.Option(help="Most epochs of phase one.")] = 40,
     fine_tune_epochs: Annotated[int, typer.Option(help="Most epochs of phase two.")] = 12,
     seed: Annotated[int, typer.Option(help="Of split, weights, order and augmentation.")] = 0,
+    allow_missing: AllowMissing = False,
 ) -> None:
     """Train a NIMA model on ratings. An interrupted training goes on when called again."""
     with plain_errors():
         from hotelviz import training
         from hotelviz.catalog import read_catalog, split_catalog
-        from hotelviz.models import save_model
 
         _check_model_options(out, weights)
         if task not in {"aesthetic", "technical"}:
@@ -140,19 +137,23 @@ def train_aesthetic(
             head_epochs=head_epochs,
             fine_tune_epochs=fine_tune_epochs,
             seed=seed,
-            checkpoint_dir=f"{out}.training",
+            out=out,
+            unsplit="leave" if unsplit == "leave" else "refuse",
+            allow_missing=allow_missing,
         )
-        save_model(model, out)
         last = training.history(model).iloc[-1].to_dict()
         shown = [key for key in last if "loss" in str(key) or "error" in str(key)]
         typer.echo(f"{out}: " + ", ".join(f"{key} {last[key]}" for key in shown))
 
 
 def _check_model_options(out: Path, weights: str) -> None:
+    from hotelviz.io.claims import check_output
+
     if out.suffix != ".keras":
         raise typer.BadParameter(f"{out} must end in .keras", param_hint="--out")
     if weights not in {"imagenet", "none"}:
         raise typer.BadParameter(f"{weights!r} is not imagenet or none", param_hint="--weights")
+    check_output(out)
 
 
 @app.command()
