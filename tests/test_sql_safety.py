@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from itertools import pairwise
 from pathlib import Path
 
 import duckdb
@@ -326,7 +327,7 @@ def test_only_one_module_quotes_for_sql():
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.JoinedStr) and _is_sql(node):
                 parts = node.values
-                for before, value in zip(parts, parts[1:], strict=False):
+                for before, value in pairwise(parts):
                     text = before.value if isinstance(before, ast.Constant) else ""
                     named = isinstance(value, ast.FormattedValue)
                     assert not (named and text.endswith(("'", '"'))), f"{file}:{node.lineno}"

@@ -271,18 +271,11 @@ def _chunks(
             return sorted_chunks, {name: name.removeprefix("p_") for name in shares}
     # Twice as many files as needed: they are not equally large.
     buckets = sources.deal(work, max(1, round(2 * len(dataset) / chunk)))
-    columns = [*_DEALT, *sources.shares]
     chunks = [
-        _Chunk([(file, None) for file in sorted(bucket.glob("*.parquet"))], columns)
+        _Chunk([(file, None) for file in sorted(bucket.glob("*.parquet"))], sources.given)
         for bucket in buckets
     ]
     return chunks, sources.shares
-
-
-#: What `Sources.query` gives, besides probabilities.
-_DEALT = (
-    "image_id", "hotel_id", "score", "hash", "duplicate_group", "predicted", "position",
-)  # fmt: skip
 
 
 class _RowGroup(NamedTuple):
