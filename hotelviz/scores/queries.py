@@ -681,7 +681,7 @@ def _as_text(
     if not pa.types.is_floating(field.type):
         return f"{column}::VARCHAR"
     lossy = connection.execute(
-        f"SELECT {column} FROM {source} WHERE isnan({column}) IS FALSE AND "
+        f"SELECT {column} FROM {source} WHERE {_is_number(column)} AND "
         f"({column} <> trunc({column}) OR abs({column}) >= {2**53}) LIMIT 1"
     ).fetchone()
     if lossy:
@@ -689,4 +689,4 @@ def _as_text(
             f"{file}: the column {field.name!r} has the number {lossy[0]!r}: names are text or "
             "whole numbers, which floating point numbers do not keep"
         )
-    return f"CASE WHEN NOT isnan({column}) THEN {column}::BIGINT::VARCHAR END"
+    return f"TRY_CAST({column} AS BIGINT)::VARCHAR"
