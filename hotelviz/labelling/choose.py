@@ -10,6 +10,7 @@ import pandas as pd
 from hotelviz.catalog import check_table
 from hotelviz.labelling.errors import LabelError
 from hotelviz.labelling.quality import disagreements
+from hotelviz.predictions import class_columns
 
 __all__ = ["choose_photos", "uncertainty"]
 
@@ -40,7 +41,7 @@ def uncertainty(predictions: pd.DataFrame) -> pd.Series:
     >>> uncertainty(pd.DataFrame({"p_Pool": [1.0, 0.5], "p_Foyer": [0.0, 0.5]})).tolist()
     [0.0, 1.0]
     """
-    columns = [name for name in predictions if str(name).startswith("p_")]
+    columns = list(class_columns(predictions).values())
     columns = columns or [name for name in _SHARES if name in predictions]
     if len(columns) < 2:
         raise LabelError(

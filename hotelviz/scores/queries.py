@@ -65,6 +65,8 @@ class Scores:
     ----------
     files
         Its Parquet files.
+    place
+        The folder or the file that it was opened by.
     columns
         Name -> type of each column.
     names
@@ -77,8 +79,8 @@ class Scores:
         The query that gives all columns.
     """
 
-    def __init__(self, files: Sequence[Path], schemas: Sequence[pa.Schema]) -> None:
-        self.files = list(files)
+    def __init__(self, place: Path, files: Sequence[Path], schemas: Sequence[pa.Schema]) -> None:
+        self.place, self.files = place, list(files)
         self.columns = _columns(files, schemas)
         stored, derived = list(self.columns), []
         shares = [f"q_{score}" for score in range(1, 11)]
