@@ -242,15 +242,19 @@ def rank(
     """Rank the photos of each hotel by score, and with coverage of its areas."""
     with plain_errors():
         from hotelviz import ranking
+        from hotelviz.io.claims import claim
+        from hotelviz.ranking.dataset import refuse_inputs
         from hotelviz.scores import open_scores
 
         if out.suffix:
             check_table(out)
+            refuse_inputs(out, scores, tags, catalog)
         dataset = open_scores(scores)
         options: dict[str, Any] = {"catalog": catalog, "min_confidence": min_confidence}
         if out.suffix:
-            ranked = ranking.rank_hotel_photos(dataset, tags, **options)
-            write_table(ranked, out)
+            with claim(out):
+                ranked = ranking.rank_hotel_photos(dataset, tags, **options)
+                write_table(ranked, out)
             figures = ranking.ranking_figures(ranked)
         else:
             ranking.rank_dataset(dataset, out, tags, **options)
