@@ -373,7 +373,7 @@ def test_weights_are_numbers_above_zero(csv, weight):
 def test_signatures_of_addresses_are_in_no_name_and_no_message(csv):
     signed = "https://cdn.example.com/{}.jpg?X-Amz-Signature=secret{}"
     photos = read_catalog(csv(f"path\n{signed.format(1, 1)}\n{signed.format(2, 2)}\n"))
-    assert photos["image_id"][0] == "https://cdn.example.com/1.jpg?X-Amz-Signature=***"
+    assert photos["image_id"][0] == "https://cdn.example.com/1.jpg"
     assert photos["hotel_id"][0] == photos["image_id"][0]
     assert photos["path"][1].endswith("secret2")
     with pytest.raises(CatalogError, match="differ only in what grants access") as error:

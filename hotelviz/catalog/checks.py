@@ -14,7 +14,7 @@ import pandas as pd
 
 from hotelviz.catalog.columns import RATINGS, SPLITS, CatalogError, first_bad, nearest
 from hotelviz.catalog.identity import as_ids, names_of
-from hotelviz.io.remote import redact
+from hotelviz.io.remote import is_url, redact
 
 
 class Rows(NamedTuple):
@@ -120,7 +120,7 @@ class Checked:
             signed = (
                 "; addresses that differ only in what grants access have one name: give the table "
                 "a column image_id"
-                if "***" in str(value)
+                if is_url(str(value))
                 else ""
             )
             return f"stands in {first} already; an image_id is unique{signed}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -83,6 +83,14 @@ def list_problems(problems: pd.DataFrame, count: int, rest: str) -> None:
         typer.echo(escape_terminal(f"  {row.image_id}: {row.problem}"), err=True)
     if count > 20:
         typer.echo(f"  and {count - 20:,} more, {rest}", err=True)
+
+
+def list_notes(notes: Iterable[str]) -> None:
+    """List what else there is to know of a run."""
+    from hotelviz.io.escaping import escape_terminal
+
+    for note in notes:
+        typer.echo(escape_terminal(note), err=True)
 
 
 def check_table(out: Path) -> None:
