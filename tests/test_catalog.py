@@ -484,7 +484,7 @@ def test_a_disk_that_is_not_mounted_stops_a_run(tmp_path):
 
 # --- writing is the inverse of reading ----------------------------------------
 
-NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=6) | st.sampled_from(
+NAMES = st.text("a0 ,;='\"\n\r\t#é東\x00\u2028", min_size=1, max_size=6) | st.sampled_from(
     [
         "007",
         "NA",
@@ -503,7 +503,7 @@ NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=6) | st.sampl
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     names=st.lists(NAMES.map(str.strip).filter(bool), min_size=1, max_size=4, unique=True),
     texts=st.lists(st.none() | NAMES, min_size=4, max_size=4),
