@@ -57,7 +57,8 @@ def test_batch_size_does_not_matter(demo_catalog, tagger):
 
 def test_only_a_tagger_tags(demo_catalog):
     inputs = keras.Input((32, 32, 3))
-    output = keras.layers.Dense(10)(keras.layers.GlobalAveragePooling2D()(inputs))
+    pooled = keras.layers.GlobalAveragePooling2D()(inputs)
+    output = keras.layers.Dense(10, activation="softmax")(pooled)
     scorer = keras.Model(inputs, output)
     adopt(scorer, task="aesthetic", preprocessing=Preprocessing(32, 32))
     with pytest.raises(ModelError, match="for the task 'aesthetic'"):

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -33,6 +33,13 @@ Classes = Annotated[
     typer.Option(
         help="The labels that are allowed: 'areas' (the eight of the talk), 'any', or a list "
         "separated by commas."
+    ),
+]
+Unsplit = Annotated[
+    Literal["refuse", "deal", "leave"],
+    typer.Option(
+        help="What becomes of photos without a split where others have one: 'deal' their hotels, "
+        "or 'leave' them out."
     ),
 ]
 
