@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from hotelviz.catalog import nearest
+from hotelviz.catalog import check_table, nearest
 from hotelviz.metrics.interval import Labels, MetricsError, bootstrap_interval
 from hotelviz.predictions import class_probabilities
 
@@ -214,6 +214,7 @@ def confusion_costs(tags: pd.DataFrame) -> pd.DataFrame:
        true predicted  count  share  cost
     0  Pool       Bed      1    0.5   0.5
     """
+    tags = check_table(tags, needs=["label", "predicted"], where="confusion_costs", unique=False)
     known = tags[tags["label"].notna() & tags["predicted"].notna()]
     wrong = known[known["label"] != known["predicted"]]
     shares = class_probabilities(known)[(known["label"] != known["predicted"]).to_numpy()]
@@ -362,6 +363,7 @@ def summary(
     0   top-1 accuracy    1.0
     1  macro precision    1.0
     """
+    tags = check_table(tags, needs=["label"], where="summary", unique=False)
     shares = class_probabilities(tags, classes)
     if shares.empty:
         raise MetricsError(_WITHOUT)
