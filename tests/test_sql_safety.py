@@ -26,7 +26,7 @@ from hotelviz.ranking import (
     ranking_figures,
     read_ranking,
 )
-from hotelviz.scores import ScoresError, open_scores
+from hotelviz.scores import Scores, ScoresError, dataset, open_scores
 from hotelviz.scores.connection import connect, parquet_files
 from hotelviz.scoring.remaining import write_remaining
 
@@ -223,6 +223,20 @@ def test_repeated_photos_are_named(tmp_path):
         open_scores(folder)
     with pytest.raises(ScoresError, match="2 photos have no image_id"):
         open_scores(put(tmp_path / "t", a={"image_id": ["x", None, None]}))
+
+
+def test_large_datasets_are_looked_through_once_until_they_change(tmp_path, monkeypatch):
+    monkeypatch.setattr(dataset, "SLOW", 0)
+    folder = put(tmp_path / "s", a={"image_id": ["x"]})
+    open_scores(folder)
+    # Another process.
+    monkeypatch.setattr(dataset, "_checked", set())
+    with monkeypatch.context() as patch:
+        patch.setattr(Scores, "query", None)
+        assert len(open_scores(folder)) == 1
+    put(folder, b={"image_id": ["x"]})
+    with pytest.raises(ScoresError, match="'x' is there more than once"):
+        open_scores(folder)
 
 
 def test_numbers_as_names_are_text_to_the_last_digit(tmp_path):
