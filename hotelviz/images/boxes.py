@@ -17,10 +17,30 @@ from hotelviz.images.containers import (
     too_many,
 )
 
-#: What of a TIFF's directory is about its pixels: tag -> 1, or 0 where it is only for us.
+#: What of a TIFF's directory is about its pixels.
 _TIFF_TAGS = frozenset(
     {256, 257, 258, 259, 262, 266, 273, 277, 278, 279, 280, 281, 284, 292, 293, 317, 320, 322, 323}
-    | {324, 325, 332, 338, 339, 347, 512, 513, 514, 515, 517, 518, 519, 520, 521, 529, 530, 532}
+    | {
+        324,
+        325,
+        332,
+        338,
+        339,
+        347,
+        512,
+        513,
+        514,
+        515,
+        517,
+        518,
+        519,
+        520,
+        521,
+        529,
+        530,
+        532,
+        50674,
+    }
 )
 _TIFF_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 16: 8}
 
