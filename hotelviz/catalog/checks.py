@@ -149,7 +149,7 @@ class Checked:
     def _numbers(self, column: str) -> tuple[pd.Series, pd.Series]:
         """Give a column as floats, and which of its cells are filled."""
         values = self.frame[column]
-        if pd.api.types.is_string_dtype(values.dtype):
+        if pd.api.types.is_string_dtype(values):
             values = values.str.strip().replace("", None)
         return pd.to_numeric(values, errors="coerce").astype("float64"), values.notna()
 
@@ -210,7 +210,9 @@ def _resolve(paths: pd.Series, root: Path) -> pd.Series:
     if os.name == "nt":
         fixed |= paths.str.match(r"[A-Za-z]:[\\/]")
     folder = str(root)
-    paths = paths.str.removeprefix("./")
+    dotted = paths.str.startswith("./")
+    if dotted.any():
+        paths = paths.mask(dotted, paths.str.removeprefix("./"))
     return paths.where(fixed, paths if folder == "." else folder.rstrip("/") + "/" + paths)
 
 

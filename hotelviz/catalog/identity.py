@@ -146,7 +146,11 @@ def _texts(
 
 def _stripped(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     texts = pc.utf8_trim_whitespace(texts)
-    return pc.if_else(pc.equal(texts, ""), pa.scalar(None, texts.type), texts)
+    empty = pc.equal(texts, "")
+    # The usual column has none: it is not copied.
+    if not pc.any(empty).as_py():
+        return texts
+    return pc.if_else(empty, pa.scalar(None, texts.type), texts)
 
 
 _NO_NAME = object()

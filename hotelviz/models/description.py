@@ -6,8 +6,8 @@ import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from typing import TYPE_CHECKING, Any, Literal
 
 import keras
 import numpy as np
@@ -17,6 +17,9 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 import hotelviz
 from hotelviz.catalog import nearest
 from hotelviz.errors import HotelvizError
+
+if TYPE_CHECKING:
+    from hotelviz.models.learned import Learned
 
 Task = Literal["tagger", "aesthetic", "technical"]
 TASKS: tuple[Task, ...] = ("tagger", "aesthetic", "technical")
@@ -82,9 +85,10 @@ class Preprocessing:
                     f"preprocessing: {name} must be one of {', '.join(choices)}; not {value!r}"
                     f"{nearest(value, choices)}"
                 )
-        for side in self.size:
-            if isinstance(side, bool) or not isinstance(side, int):
+        for name, side in (("height", self.height), ("width", self.width)):
+            if isinstance(side, bool) or not isinstance(side, int | np.integer):
                 raise ModelError(f"preprocessing: {side!r} is no whole number of pixels")
+            object.__setattr__(self, name, int(side))
         if min(self.size) < _SMALLEST:
             raise ModelError(f"preprocessing: {self.height} x {self.width} is less than 32 pixels")
         if max(self.size) > _LARGEST:
@@ -158,6 +162,7 @@ class ModelInfo:
                 f"task must be one of {', '.join(TASKS)}; not {self.task!r}"
                 f"{nearest(self.task, TASKS)}"
             )
+        object.__setattr__(self, "classes", class_names(self.classes))
         check_classes(self.task, self.classes)
         for name in ("backbone", "version"):
             value = getattr(self, name)
@@ -192,9 +197,6 @@ class ModelInfo:
                     f"it was written by hotelviz {written_by}, which is later than "
                     f"{hotelviz.__version__}: update hotelviz to use it"
                 )
-            if not isinstance(values["classes"], list):
-                raise ModelError(f"classes must be a list, not {values['classes']!r}")
-            values["classes"] = tuple(values["classes"])
             values["preprocessing"] = Preprocessing(**values["preprocessing"])
             return cls(**values)
         except ModelError as error:
@@ -214,17 +216,28 @@ def _is_later(version: object) -> bool:
     return theirs > mine
 
 
+def class_names(classes: Any) -> tuple[str, ...]:
+    """Return classes as they come, in a list, an array or a column, in their order.
+
+    Raises
+    ------
+    ModelError
+        A single text, which would be taken for its letters, or what has no order.
+    """
+    if isinstance(classes, str | bytes | Mapping | Set) or not isinstance(classes, Iterable):
+        raise ModelError(f"classes must be a list, in the order of the outputs; not {classes!r}")
+    return tuple(classes)
+
+
 def check_classes(task: str, classes: Sequence[str]) -> None:
     """Refuse classes that outputs cannot stand for.
 
     Raises
     ------
     ModelError
-        Classes that are no list, not text, empty, or one twice; fewer than two of a tagger; others
+        Classes that are not text, empty, or one twice; fewer than two of a tagger; others
         than the scores 1 to 10 of an aesthetic or technical model.
     """
-    if isinstance(classes, str) or not isinstance(classes, Sequence):
-        raise ModelError(f"classes must be a list, not {classes!r}")
     for name in classes:
         if not isinstance(name, str) or not name.strip():
             raise ModelError(f"a class is a text that is not empty; not {name!r}")
@@ -252,30 +265,32 @@ class _Attached:
     would write them into its file.
     """
 
-    def __init__(self, info: ModelInfo) -> None:
+    def __init__(self, info: ModelInfo, learned: Learned | None) -> None:
         self.info = info
+        self.learned = learned
         self.functions: dict[str, Any] = {}
 
 
-def attach(model: keras.Model, info: ModelInfo) -> keras.Model:
-    """Put a description on a model; the model itself, for chaining."""
+def attach(model: keras.Model, info: ModelInfo, learned: Learned | None = None) -> keras.Model:
+    """Put a description, and what was learned from, on a model; the model itself, for chaining."""
     outputs = model.output_shape[-1]
     if outputs != len(info.classes):
         raise ModelError(
             f"the model has {outputs} outputs, but the description {len(info.classes)} classes"
         )
-    setattr(model, _ATTRIBUTE, _Attached(info))
+    setattr(model, _ATTRIBUTE, _Attached(info, learned))
     return model
 
 
-def _attached(model: keras.Model) -> _Attached:
-    attached = getattr(model, _ATTRIBUTE, None)
-    if not isinstance(attached, _Attached):
+def attached(model: keras.Model) -> _Attached:
+    """Return what rides on a model; one without it is refused."""
+    found = getattr(model, _ATTRIBUTE, None)
+    if not isinstance(found, _Attached):
         raise ModelError(
             "this model does not say what it is for; give it a description with "
             "hotelviz.models.adopt(model, task=..., classes=..., preprocessing=...)"
         )
-    return attached
+    return found
 
 
 def describe(model: keras.Model) -> ModelInfo:
@@ -301,7 +316,7 @@ def describe(model: keras.Model) -> ModelInfo:
     >>> describe(build_tagger(["Bed", "Pool"], input_size=32, weights=None)).classes
     ('Bed', 'Pool')
     """
-    return _attached(model).info
+    return attached(model).info
 
 
 #: What does not change what a network computes, in the configuration of its layers.
@@ -345,12 +360,13 @@ def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def redescribe(model: keras.Model, **changes: Any) -> keras.Model:
     """Change fields of a model's description; the model itself, for chaining."""
-    return attach(model, dataclasses.replace(describe(model), **changes))
+    info = dataclasses.replace(describe(model), **changes)
+    return attach(model, info, attached(model).learned)
 
 
 def compiled(model: keras.Model, name: str, make: Callable[[], Any]) -> Any:
     """Give a function compiled for `model`, made at the first call: tracing takes seconds."""
-    functions = _attached(model).functions
+    functions = attached(model).functions
     if name not in functions:
         functions[name] = make()
     return functions[name]

@@ -22,9 +22,11 @@ from hotelviz.models.description import (
     Task,
     attach,
     check_classes,
+    class_names,
     describe,
 )
 from hotelviz.models.graph import flattened, split_head
+from hotelviz.models.learned import learned_photos, nothing
 
 #: What each family of `keras.applications` was trained with; the longest prefix decides.
 _BACKBONE_RANGES = {
@@ -110,7 +112,7 @@ def build_tagger(
     >>> tagger.output_shape
     (None, 2)
     """
-    classes = tuple(str(name) for name in classes)
+    classes = tuple(str(name) for name in class_names(classes))
     check_classes("tagger", classes)
     return _with_head(
         "tagger", classes, backbone, input_size, weights, dropout, seed, dict(backbone_kw or {})
@@ -203,6 +205,7 @@ def continue_from(parent: keras.Model, *, task: Task, classes: Sequence[str]) ->
     return attach(
         model,
         ModelInfo(task, tuple(classes), info.backbone, info.preprocessing, parent=lineage),
+        learned_photos(parent).handed_down(),
     )
 
 
@@ -226,7 +229,7 @@ def _with_head(
     )(dropped)
     model = keras.Model(body.input, output, name=task)
     training = {"weights": weights, "backbone_kw": backbone_kw}
-    return attach(model, ModelInfo(task, classes, backbone, preprocessing, training))
+    return attach(model, ModelInfo(task, classes, backbone, preprocessing, training), nothing())
 
 
 def _backbone(
