@@ -83,6 +83,63 @@ def killed(
     return done
 
 
+def scoring(*, short: bool) -> None:
+    """Kill scoring ten times, on one machine and on Ray in turn; each goes on in another order."""
+    from hotelviz.models import build_aesthetic, save_model
+
+    count = 500 if short else 900
+    chance = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        for number in range(count):
+            coarse = chance.integers(0, 256, (6, 8, 3), dtype="uint8")
+            Image.fromarray(coarse).resize((320, 240)).save(place / f"{number}.jpg")
+        photos = pd.DataFrame({"path": [str(place / f"{number}.jpg") for number in range(count)]})
+        photos["hotel_id"] = [f"h{number // 20}" for number in range(count)]
+        model, out = place / "model.keras", place / "scores"
+        save_model(build_aesthetic(weights=None), model)
+        photos.to_csv(place / "whole.csv", index=False)
+        score_once(place / "whole.csv", model, place / "whole", False)
+        parts = 0
+
+        def arguments(start: int) -> tuple[Path, Path, Path, bool]:
+            nonlocal parts
+            parts = len(list(out.glob("part-*.parquet")))
+            catalog = place / f"{start}.csv"
+            photos.sample(frac=1, random_state=start).to_csv(catalog, index=False)
+            return catalog, model, out, start % 5 == 4
+
+        done = killed(
+            score_once, arguments, lambda: len(list(out.glob("part-*.parquet"))) > parts,
+            0.3, kills=KILLS,
+        )  # fmt: skip
+        found, expected = (
+            pd.concat(
+                pd.read_parquet(part) for part in (place / name).glob("part-*.parquet")
+            ).sort_values("image_id", ignore_index=True)
+            for name in ("scores", "whole")
+        )
+    times = found["image_id"].value_counts().reindex(photos["path"], fill_value=0)
+    results.append(("scoring: killed", f"{KILLS} times", f"{done} times"))
+    results.append(("scoring: photos scored once", f"{count}", f"{(times == 1).sum()}"))
+    results.append(("scoring: photos scored twice, never", "0, 0",
+                    f"{(times > 1).sum()}, {(times == 0).sum()}"))  # fmt: skip
+    same = found.equals(expected)
+    results.append(("scoring: rows, bit for bit", "identical", "identical" if same else "DIFFER"))
+
+
+def score_once(catalog: Path, model: Path, out: Path, on_cluster: bool) -> None:
+    """Score a catalogue, or go on with it."""
+    if on_cluster:
+        from hotelviz.scoring.cluster import score_on_cluster
+
+        score_on_cluster(catalog, [model], out, part_size=8, workers=1, progress=False)
+    else:
+        from hotelviz.scoring import score_photos
+
+        score_photos(catalog, [model], out, part_size=8, progress=False)
+
+
 def draw(folder: Path, count: int) -> pd.DataFrame:
     """Draw noisy photos of three colours, four a hotel; a quarter of the hotels is for testing."""
     chance, rows = np.random.default_rng(0), []
@@ -166,7 +223,7 @@ def training(*, short: bool) -> None:
     results.append(("largest difference of a probability", "0", f"{difference:.2g}"))
 
 
-SECTIONS: dict[str, Callable[..., None]] = {"training": training}
+SECTIONS: dict[str, Callable[..., None]] = {"training": training, "scoring": scoring}
 
 
 if __name__ == "__main__":

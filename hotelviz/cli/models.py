@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any
 
 import typer
 
 from hotelviz.cli.shared import (
     Catalog,
     Classes,
+    Unsplit,
     allowed_classes,
     app,
     check_table,
+    list_notes,
     list_problems,
     plain_errors,
     write_table,
 )
 
-Unsplit = Annotated[
-    str,
-    typer.Option(
-        help="Photos without a split, where others have one: refuse, deal (them too) or leave "
-        "(them out)."
-    ),
-]
 AllowMissing = Annotated[
-    bool, typer.Option("--allow-missing", help="Go on where more than a tenth is not there.")
+    bool, typer.Option(help="Go on where more than a tenth of the photos are unavailable.")
 ]
 
 
@@ -35,13 +30,13 @@ def train_tagger(
     catalog: Catalog,
     out: Annotated[Path, typer.Option(help="The model file (.keras).")],
     classes: Classes = "areas",
+    unsplit: Unsplit = "refuse",
     backbone: Annotated[str, typer.Option(help="A network of keras.applications.")] = "MobileNet",
     weights: Annotated[str, typer.Option(help="imagenet, or none: from scratch.")] = "imagenet",
     input_size: Annotated[int, typer.Option(help="Height and width of the input.")] = 224,
     head_epochs: Annotated[int, typer.Option(help="Most epochs of phase one.")] = 40,
     fine_tune_epochs: Annotated[int, typer.Option(help="Most epochs of phase two.")] = 12,
     seed: Annotated[int, typer.Option(help="Of split, weights, order and augmentation.")] = 0,
-    unsplit: Unsplit = "refuse",
     allow_missing: AllowMissing = False,
 ) -> None:
     """Train a tagger in two phases. An interrupted training goes on when called again."""
@@ -50,10 +45,8 @@ def train_tagger(
         from hotelviz.catalog import read_catalog, split_catalog
 
         _check_model_options(out, weights)
-        photos = split_catalog(
-            read_catalog(catalog, classes=allowed_classes(classes)),
-            seed=seed, by="label", unsplit=_unsplit(unsplit),
-        )  # fmt: skip
+        photos = read_catalog(catalog, classes=allowed_classes(classes))
+        photos = split_catalog(photos, seed=seed, by="label", unsplit=unsplit)
         model = training.train_tagger(
             photos,
             backbone=backbone,
@@ -78,19 +71,32 @@ def tag(
     model: Annotated[Path, typer.Option(help="A tagger (.keras).")],
     out: Annotated[Path, typer.Option(help="The predictions (.parquet or .csv).")],
     classes: Classes = "any",
+    allow_missing: AllowMissing = False,
 ) -> None:
     """Predict the area that each photo shows."""
     with plain_errors():
         from hotelviz.catalog import read_catalog
+        from hotelviz.io.claims import claim
         from hotelviz.models import load_model
         from hotelviz.scoring import predict_tags
+        from hotelviz.scoring.access import SAMPLE, Watch, check_access
 
         check_table(out)
+        photos = read_catalog(catalog, classes=allowed_classes(classes))
+        watch = Watch(len(photos), allow_missing=allow_missing)
+        some = photos["path"].sample(min(SAMPLE, len(photos)), random_state=0)
+        watch.look(some.to_list(), len(photos))
+        check_access(photos["path"])
         tagger = load_model(model, task="tagger")
-        tags = predict_tags(read_catalog(catalog, classes=allowed_classes(classes)), tagger)
-        write_table(tags, out)
+        with claim(out):
+            tags = predict_tags(photos, tagger)
+            lost = (tags["status"] == "unavailable").to_numpy()
+            watch.add(len(tags), zip(photos["path"][lost], tags["problem"][lost], strict=True))
+            watch.check()
+            write_table(tags, out)
         problems = tags[tags["problem"] != ""]
         typer.echo(f"{out}: {len(tags):,} photos, {len(problems):,} with problems")
+        list_notes(watch.notes())
         list_problems(problems, len(problems), "in the column 'problem'")
 
 
@@ -102,13 +108,13 @@ def train_aesthetic(
         Path | None, typer.Option(help="An earlier model (.keras) to start from.")
     ] = None,
     task: Annotated[str, typer.Option(help="aesthetic or technical.")] = "aesthetic",
+    unsplit: Unsplit = "refuse",
     backbone: Annotated[str, typer.Option(help="A network of keras.applications.")] = "MobileNet",
     weights: Annotated[str, typer.Option(help="imagenet, or none: from scratch.")] = "imagenet",
     input_size: Annotated[int, typer.Option(help="Height and width of the input.")] = 224,
     head_epochs: Annotated[int, typer.Option(help="Most epochs of phase one.")] = 40,
     fine_tune_epochs: Annotated[int, typer.Option(help="Most epochs of phase two.")] = 12,
     seed: Annotated[int, typer.Option(help="Of split, weights, order and augmentation.")] = 0,
-    unsplit: Unsplit = "refuse",
     allow_missing: AllowMissing = False,
 ) -> None:
     """Train a NIMA model on ratings. An interrupted training goes on when called again."""
@@ -119,10 +125,8 @@ def train_aesthetic(
         _check_model_options(out, weights)
         if task not in {"aesthetic", "technical"}:
             raise typer.BadParameter(f"{task!r} is not aesthetic or technical", param_hint="--task")
-        photos = split_catalog(
-            read_catalog(catalog, classes=None),
-            seed=seed, by="ratings", unsplit=_unsplit(unsplit),
-        )  # fmt: skip
+        photos = read_catalog(catalog, classes=None)
+        photos = split_catalog(photos, seed=seed, by="ratings", unsplit=unsplit)
         model = training.train_aesthetic(
             photos,
             task="aesthetic" if task == "aesthetic" else "technical",
@@ -140,12 +144,6 @@ def train_aesthetic(
         last = training.history(model).iloc[-1].to_dict()
         shown = [key for key in last if "loss" in str(key) or "error" in str(key)]
         typer.echo(f"{out}: " + ", ".join(f"{key} {last[key]}" for key in shown))
-
-
-def _unsplit(what: str) -> Literal["refuse", "deal", "leave"]:
-    if what not in {"refuse", "deal", "leave"}:
-        raise typer.BadParameter(f"{what!r} is not refuse, deal or leave", param_hint="--unsplit")
-    return cast("Literal['refuse', 'deal', 'leave']", what)
 
 
 def _check_model_options(out: Path, weights: str) -> None:
@@ -183,11 +181,18 @@ def score(
     address: Annotated[
         str | None, typer.Option(help="Of the Ray cluster; else one on this machine.")
     ] = None,
+    check_files: Annotated[
+        bool, typer.Option(help="Score photos again whose files have changed since.")
+    ] = True,
+    prune: Annotated[
+        bool, typer.Option(help="Take photos out that the catalogue does not have any more.")
+    ] = False,
+    allow_missing: AllowMissing = False,
 ) -> None:
     """Score photos with one or more models, decoding each once. A stopped run goes on."""
     with plain_errors():
-        from hotelviz.models import load_model
         from hotelviz.scores import open_scores
+        from hotelviz.scoring import score_photos
 
         if engine_cluster not in {None, "ray"}:
             raise typer.BadParameter(
@@ -197,17 +202,14 @@ def score(
             raise typer.BadParameter("needs --engine-cluster ray", param_hint="--address")
         settings: dict[str, Any] = {
             "engine": engine, "precision": precision, "workers": workers, "part_size": part_size,
+            "check_files": check_files, "prune": prune, "allow_missing": allow_missing,
         }  # fmt: skip
         if engine_cluster:
             from hotelviz.scoring.cluster import score_on_cluster
 
             speed = score_on_cluster(catalog, model, out, address=address, **settings)
         else:
-            from hotelviz.catalog import read_catalog
-            from hotelviz.scoring import score_photos
-
-            photos = read_catalog(catalog, classes=None)
-            speed = score_photos(photos, [load_model(file) for file in model], out, **settings)
+            speed = score_photos(catalog, model, out, **settings)
         dataset = open_scores(out)
         problems = dataset.problems(limit=21)
         wrong = dataset.count("problem <> ''")
@@ -217,6 +219,7 @@ def score(
         )
         if speed.photos:
             typer.echo(str(speed))
+        list_notes(speed.notes)
         list_problems(problems, wrong, "in the column 'problem'")
 
 
@@ -239,15 +242,19 @@ def rank(
     """Rank the photos of each hotel by score, and with coverage of its areas."""
     with plain_errors():
         from hotelviz import ranking
+        from hotelviz.io.claims import claim
+        from hotelviz.ranking.dataset import refuse_inputs
         from hotelviz.scores import open_scores
 
         if out.suffix:
             check_table(out)
+            refuse_inputs(out, scores, tags, catalog)
         dataset = open_scores(scores)
         options: dict[str, Any] = {"catalog": catalog, "min_confidence": min_confidence}
         if out.suffix:
-            ranked = ranking.rank_hotel_photos(dataset, tags, **options)
-            write_table(ranked, out)
+            with claim(out):
+                ranked = ranking.rank_hotel_photos(dataset, tags, **options)
+                write_table(ranked, out)
             figures = ranking.ranking_figures(ranked)
         else:
             ranking.rank_dataset(dataset, out, tags, **options)
