@@ -21,6 +21,7 @@ from hotelviz.audit.decisions import (
     apply_decisions,
     decide,
     read_decisions,
+    standing_decisions,
     suggest_decisions,
     undo,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "find_issues",
     "measure_photos",
     "read_decisions",
+    "standing_decisions",
     "suggest_decisions",
     "suspects_tagger",
     "undo",

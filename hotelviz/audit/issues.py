@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import keras
 
 ISSUES = (
-    "missing", "unreadable", "truncated", "wrong_extension", "tiny", "odd_aspect_ratio",
+    "unavailable", "unreadable", "truncated", "wrong_extension", "tiny", "odd_aspect_ratio",
     "odd_size", "dark", "bright", "blurry", "low_information", "grayscale", "exact_duplicate",
     "near_duplicate", "label_error", "outlier",
 )  # fmt: skip
