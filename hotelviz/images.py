@@ -16,6 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -45,6 +46,7 @@ __all__ = [
     "iterate_views",
     "perceptual_hash",
     "read_image",
+    "reading",
     "usable_cores",
 ]
 
@@ -275,6 +277,27 @@ def _decode(data: bytes, views: Sequence[View]) -> _Photo:
     if (photo.views[0] == photo.views[0][0, 0]).all():
         raise ImageError("damaged: ends before the first pixel")
     return photo._replace(truncated=True)
+
+
+@contextmanager
+def reading(path: str | os.PathLike[str]) -> Iterator[bytes]:
+    """Have a photo's bytes for a while.
+
+    Parameters
+    ----------
+    path
+        A file or a URL.
+
+    Yields
+    ------
+    bytes
+
+    Raises
+    ------
+    ImageError
+        It cannot be read; the reason is all that it says.
+    """
+    yield _read(path)
 
 
 def _read(path: str | os.PathLike[str]) -> bytes:

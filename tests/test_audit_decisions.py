@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
+from time import sleep
 
 import filelock
 import pandas as pd
@@ -149,7 +149,7 @@ def test_who_begins_a_file_at_the_same_moment_as_another_waits_and_writes_no_sec
         filelock.lock_descriptor(other.fileno())
         with ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(decide, file, "b", "drop")
-            time.sleep(0.1)
+            sleep(0.1)
             assert (waiting.done(), file.stat().st_size) == (False, 0)
             other.write(f"{HEADER}\n{A}\n".encode())
             other.close()

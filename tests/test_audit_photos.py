@@ -106,7 +106,7 @@ def test_faults_of_files_are_found_and_told_apart(album, tmp_path):
     assert issues["truncated"] == "cut.jpg"
     assert issues["unreadable"] == "text.jpg"
     assert issues["wrong_extension"] == "png.jpg"
-    assert issues["missing"] == "gone.jpg"
+    assert issues["unavailable"] == "gone.jpg"
 
 
 def test_unknown_threshold_is_refused_with_the_nearest(album):

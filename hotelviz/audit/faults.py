@@ -9,6 +9,7 @@ import pandas as pd
 
 from hotelviz.audit.measures import AuditError
 from hotelviz.catalog import nearest
+from hotelviz.images import Status
 
 #: A photo has the issue when its score (see `score_faults`) is below this.
 THRESHOLDS: dict[str, float] = {
@@ -24,7 +25,7 @@ THRESHOLDS: dict[str, float] = {
 }
 #: What a file with one of the formats may be called.
 _SUFFIXES = {
-    "JPEG": (".jpg", ".jpeg"),
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".jif"),
     "PNG": (".png",),
     "WEBP": (".webp",),
     "GIF": (".gif",),
@@ -63,7 +64,7 @@ def score_faults(
 
     Notes
     -----
-    ``missing`` and ``unreadable`` score 0, ``truncated`` 0.25, ``wrong_extension`` 0.5. The
+    ``unavailable`` and ``unreadable`` score 0, ``truncated`` 0.25, ``wrong_extension`` 0.5. The
     others: ``tiny``, shorter side / 224; ``odd_aspect_ratio``, shorter / longer side;
     ``odd_size``, the side of a square of the photo's area against the median of all (or the
     other way round); ``dark``, 95th percentile of the brightness; ``bright``, 1 - its 5th
@@ -74,11 +75,12 @@ def score_faults(
 
     Examples
     --------
-    >>> photos = pd.DataFrame({"problem": ["missing"], "width": [None], "height": [None],
+    >>> photos = pd.DataFrame({"status": ["unavailable"], "problem": ["missing"],
+    ...     "width": [None], "height": [None],
     ...     "format": [None], "dark": [None], "bright": [None], "sharpness": [None],
     ...     "entropy": [None], "colour": [None], "border": [None]})
     >>> score_faults(photos, pd.Series(["a.jpg"]))[["issue", "detail"]].values.tolist()
-    [['missing', 'the file is not there']]
+    [['unavailable', 'missing']]
     """
     limits = {**THRESHOLDS, **(thresholds or {})}
     for name in limits:
@@ -149,6 +151,7 @@ def _text(template: str, values: pd.Series) -> pd.Series:
 
 def _file_faults(photos: pd.DataFrame, paths: pd.Series) -> list[pd.DataFrame]:
     problem = photos["problem"].reset_index(drop=True)
+    status = photos["status"].reset_index(drop=True)
     kinds = photos["format"].reset_index(drop=True)
     suffix = paths.str.extract(r"(\.\w+)$")[0].str.lower().fillna("")
     right = pd.Series(
@@ -157,14 +160,13 @@ def _file_faults(photos: pd.DataFrame, paths: pd.Series) -> list[pd.DataFrame]:
             for kind, end in zip(kinds, suffix, strict=True)
         ]
     )
-    missing, truncated = problem.eq("missing"), problem.str.startswith("truncated")
-    unreadable = problem.ne("") & ~missing & ~truncated
     wrong = "a " + kinds.astype("str").fillna("") + " named *" + suffix
     parts = []
     for issue, chosen, score, suggestion, detail in (
-        ("missing", missing, 0.0, "find", pd.Series("the file is not there", problem.index)),
-        ("unreadable", unreadable, 0.0, "drop", problem),
-        ("truncated", truncated, 0.25, "look", problem),
+        # Says nothing about the photo: it may be there at another time or place.
+        ("unavailable", status.eq(Status.UNAVAILABLE), 0.0, "find", problem),
+        ("unreadable", status.eq(Status.UNREADABLE), 0.0, "drop", problem),
+        ("truncated", status.eq(Status.TRUNCATED), 0.25, "look", problem),
         ("wrong_extension", ~right, 0.5, "rename", wrong),
     ):
         rows = np.flatnonzero(chosen)

@@ -324,7 +324,7 @@ def _summary(issues: pd.DataFrame, count: int) -> pd.DataFrame:
     table = pd.DataFrame(index=pd.Index(ISSUES, name="issue"))
     table["photos"] = by_kind.size()
     table["groups"] = issues[issues["group"] != ""].groupby("issue")["group"].nunique()
-    automatic = issues["issue"].isin(["missing", "unreadable"]) | (
+    automatic = issues["issue"].isin(["unavailable", "unreadable"]) | (
         (issues["issue"] == "exact_duplicate")
         & ~issues["detail"].str.contains("spans labels", regex=False)
     )
