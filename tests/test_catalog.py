@@ -12,6 +12,7 @@ from hotelviz.catalog import (
     AREAS,
     MORE_AREAS,
     CatalogError,
+    CatalogWarning,
     fingerprint,
     read_catalog,
     split_catalog,
@@ -67,7 +68,8 @@ def test_class_folders_read_to_labels(tmp_path):
     for name in ("Pool/b.jpg", "Bedroom/deep/a.PNG", "Bedroom/notes.txt"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    photos = read_catalog(tmp_path)
+    with pytest.warns(CatalogWarning, match=r"left out 1 .*: 1 \.txt .*'Bedroom/notes\.txt'"):
+        photos = read_catalog(tmp_path)
     assert photos["image_id"].to_list() == ["Bedroom/deep/a.PNG", "Pool/b.jpg"]
     assert photos["label"].to_list() == ["Bedroom", "Pool"]
     assert photos["path"].to_list()[1] == f"{tmp_path}/Pool/b.jpg"

@@ -21,7 +21,16 @@ Other columns are kept as they are. What is wrong is found here, once, on readin
 after this module may rely on the table.
 """
 
-from hotelviz.catalog.columns import AREAS, MORE_AREAS, RATINGS, SPLITS, CatalogError, nearest
+from hotelviz.catalog.columns import (
+    AREAS,
+    MORE_AREAS,
+    RATINGS,
+    SPLITS,
+    CatalogError,
+    CatalogWarning,
+    nearest,
+)
+from hotelviz.catalog.identity import as_ids, catalog_hash, fingerprint, row_hashes
 from hotelviz.catalog.ratings import (
     as_shares,
     count_ratings,
@@ -29,8 +38,10 @@ from hotelviz.catalog.ratings import (
     mean_and_std,
     rating_summary,
 )
-from hotelviz.catalog.reading import read_catalog, write_catalog
-from hotelviz.catalog.splits import fingerprint, split_catalog
+from hotelviz.catalog.reading import iterate_catalog, read_catalog
+from hotelviz.catalog.splits import split_catalog
+from hotelviz.catalog.tables import MissingPhotosError, check_missing, check_table
+from hotelviz.catalog.writing import write_catalog
 
 __all__ = [
     "AREAS",
@@ -38,14 +49,22 @@ __all__ = [
     "RATINGS",
     "SPLITS",
     "CatalogError",
+    "CatalogWarning",
+    "MissingPhotosError",
+    "as_ids",
     "as_shares",
+    "catalog_hash",
+    "check_missing",
+    "check_table",
     "count_ratings",
     "fingerprint",
+    "iterate_catalog",
     "maximum_entropy_ratings",
     "mean_and_std",
     "nearest",
     "rating_summary",
     "read_catalog",
+    "row_hashes",
     "split_catalog",
     "write_catalog",
 ]

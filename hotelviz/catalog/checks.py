@@ -7,52 +7,78 @@ import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from hotelviz.catalog.columns import RATINGS, SPLITS, CatalogError, nearest
-from hotelviz.io.remote import is_url, redact
+from hotelviz.catalog.columns import RATINGS, SPLITS, CatalogError, first_bad, nearest
+from hotelviz.catalog.identity import as_ids, names_of
+from hotelviz.io.remote import redact
+
+
+class Rows(NamedTuple):
+    """Where the rows of a table stand in their files.
+
+    Attributes
+    ----------
+    files
+        A file per part of the table.
+    ends
+        Where each part ends in the table.
+    first
+        The number of the first row of the first part: 2 below a header.
+    word
+        What a row is called.
+    """
+
+    files: Sequence[Path]
+    ends: Sequence[int]
+    first: int = 2
+    word: str = "row"
+
+    def place(self, position: int) -> str:
+        """Name the place of a row, counted from 0."""
+        part = int(np.searchsorted(self.ends, position, side="right"))
+        start = self.ends[part - 1] if part else 0
+        return f"{self.files[part]}, {self.word} {position - start + self.first}"
 
 
 class Checked:
-    """The validation of one table, column by column, with errors that name the place."""
+    """The validation of one table, column by column, with errors that name the place.
 
-    def __init__(self, frame: pd.DataFrame, file: Path, classes: Sequence[str] | None) -> None:
-        self.frame = frame.reset_index(drop=True)
-        self.file = file
+    Parameters
+    ----------
+    frame
+        With the columns of `hotelviz.catalog`, as they were read.
+    rows
+        Where its rows stand.
+    classes
+        The labels that are allowed; None allows any.
+    """
+
+    def __init__(self, frame: pd.DataFrame, rows: Rows, classes: Sequence[str] | None) -> None:
+        self.frame = frame
+        self.rows = rows
         self.classes = classes
 
-    def result(self, root: Path) -> pd.DataFrame:
+    def result(self, root: Path, *, unique: bool = True) -> pd.DataFrame:
         """Give the table with all its columns checked, and paths from `root`."""
-        frame = self.frame
-        given = list(frame.columns)
+        frame, given = self.frame, list(self.frame.columns)
         if "path" not in frame and "image_id" not in frame:
             raise CatalogError(
-                f"{self.file}: no column 'path'; its columns are {', '.join(map(str, given))}"
-                f"{nearest('path', list(map(str, given)))}"
+                f"{self.rows.files[0]}: no column 'path'; its columns are {', '.join(given)}"
+                f"{nearest('path', given)}"
             )
-        if "path" not in frame:
-            frame["path"] = frame["image_id"]
-        paths = self._text("path", required=True)
-        frame["image_id"] = (
-            self._text("image_id", required=True) if "image_id" in given else paths.map(_name)
-        )
-        self._refuse(
-            "image_id",
-            frame["image_id"].duplicated(),
-            lambda value: (
-                "stands in row "
-                f"{self._row(int(np.flatnonzero(frame['image_id'] == value)[0]))} already; "
-                "an image_id is unique"
-            ),
-        )
+        place = "path" if "path" in frame else "image_id"
+        paths = self._text(place, required=True)
+        names = self._text("image_id", required=True) if "image_id" in given else paths
+        frame["image_id"] = names_of(names)
+        if unique:
+            self._refuse_twice()
         frame["path"] = _resolve(paths, root)
-        frame["hotel_id"] = (
-            self._text("hotel_id").fillna(frame["image_id"])
-            if "hotel_id" in given
-            else frame["image_id"]
-        )
+        hotels = self._text("hotel_id") if "hotel_id" in given else frame["image_id"]
+        frame["hotel_id"] = hotels.fillna(frame["image_id"])
         if "position" in given:
             frame["position"] = self._positions()
         if "label" in given:
@@ -63,31 +89,46 @@ class Checked:
             frame["split"] = self._choice("split", SPLITS, "splits")
         if "weight" in given:
             frame["weight"] = self._weights()
-        rated = [column for column in given if re.fullmatch(r"rating_-?\d+", str(column))]
+        rated = [column for column in given if re.fullmatch(r"rating_-?\d+", column)]
         if rated:
             frame[list(RATINGS)] = self._ratings(rated)
         first = ["image_id", "path", "hotel_id"]
         return frame[first + [column for column in given if column not in first]]
 
-    def _row(self, position: int) -> int:
-        return position + 2
-
     def _refuse(
         self, column: str, bad: pd.Series | np.ndarray, why: Callable[[object], str]
     ) -> None:
         at = np.flatnonzero(np.asarray(bad, dtype=bool))
-        if not len(at):
+        if len(at):
+            raise CatalogError(first_bad(at, partial(self._say, column, why)))
+
+    def _say(self, column: str, why: Callable[[object], str], position: int) -> str:
+        value = self.frame[column].iloc[position]
+        shown = "" if pd.isna(value) else f"{redact(repr(value))} "
+        return f"{self.rows.place(position)}, column {column!r}: {shown}{why(value)}"
+
+    def _refuse_twice(self) -> None:
+        names = self.frame["image_id"]
+        twice = names.duplicated()
+        if not twice.any():
             return
-        value = self.frame[column].iloc[int(at[0])]
-        more = f" ({len(at) - 1:,} more rows likewise)" if len(at) > 1 else ""
-        raise CatalogError(
-            f"{self.file}, row {self._row(int(at[0]))}, column {column!r}: "
-            f"{value!r} {why(value)}{more}"
-        )
+
+        def why(value: object) -> str:
+            first = self.rows.place(int(np.flatnonzero(names == value)[0]))
+            if len(self.rows.files) == 1:
+                first = first.removeprefix(f"{self.rows.files[0]}, ")
+            signed = (
+                "; addresses that differ only in what grants access have one name: give the table "
+                "a column image_id"
+                if "***" in str(value)
+                else ""
+            )
+            return f"stands in {first} already; an image_id is unique{signed}"
+
+        self._refuse("image_id", twice, why)
 
     def _text(self, column: str, *, required: bool = False) -> pd.Series:
-        text = self.frame[column].astype("str").str.strip()
-        text = text.mask(text == "")
+        text = as_ids(self.frame[column], column, self.rows.place)
         if required:
             self._refuse(column, text.isna(), lambda _: "is empty; every photo needs one")
         return text
@@ -105,30 +146,41 @@ class Checked:
             )
         return text
 
+    def _numbers(self, column: str) -> tuple[pd.Series, pd.Series]:
+        """Give a column as floats, and which of its cells are filled."""
+        values = self.frame[column]
+        if pd.api.types.is_string_dtype(values.dtype):
+            values = values.str.strip().replace("", None)
+        return pd.to_numeric(values, errors="coerce").astype("float64"), values.notna()
+
     def _weights(self) -> pd.Series:
-        number = pd.to_numeric(self.frame["weight"].replace("", None), errors="coerce")
-        self._refuse("weight", ~(number > 0), lambda _: "is not a number above 0")
-        return number.astype(float)
+        number, _ = self._numbers("weight")
+        good = (number > 0) & np.isfinite(number)
+        self._refuse("weight", ~good, lambda _: "is not a number above 0")
+        return number
 
     def _positions(self) -> pd.Series:
-        text = self.frame["position"].replace("", None)
-        number = pd.to_numeric(text, errors="coerce")
-        wrong = text.notna() & ~((number >= 1) & (number % 1 == 0))
+        # As names, not as floats: whole numbers stay exact however large.
+        try:
+            text = as_ids(self.frame["position"], "position", self.rows.place)
+        except CatalogError as error:
+            raise CatalogError(f"{str(error).partition(' is no name')[0]} is not a whole number "
+                               "from 1") from None  # fmt: skip
+        wrong = text.notna() & ~text.str.fullmatch(r"\+?0*[1-9][0-9]{0,17}(\.0*)?").astype(bool)
         self._refuse("position", wrong, lambda _: "is not a whole number from 1")
-        return number.astype("Int64")
+        return text.str.replace(r"\..*|\+", "", regex=True).astype("Int64")
 
     def _ratings(self, columns: list[str]) -> pd.DataFrame:
         if set(columns) != set(RATINGS):
             raise CatalogError(
-                f"{self.file}: ratings are ten columns, rating_1 to rating_10; this file has "
-                f"{', '.join(sorted(columns))}. Ratings on another scale become ten shares by "
+                f"{self.rows.files[0]}: ratings are ten columns, rating_1 to rating_10; this file "
+                f"has {', '.join(sorted(columns))}. Ratings on another scale become ten shares by "
                 "hotelviz.catalog.maximum_entropy_ratings"
             )
         ratings = pd.DataFrame(index=self.frame.index)
         for column in RATINGS:
-            text = self.frame[column].replace("", None)
-            ratings[column] = pd.to_numeric(text, errors="coerce").astype(float)
-            wrong = text.notna() & ~(ratings[column].between(0, np.inf, inclusive="left"))
+            ratings[column], given = self._numbers(column)
+            wrong = given & ~(ratings[column].between(0, np.inf, inclusive="left"))
             self._refuse(
                 column, wrong, lambda _: "is not a number of raters, or a share of them, from 0"
             )
@@ -163,8 +215,3 @@ def check_files(catalog: pd.DataFrame, file: Path) -> None:
         raise CatalogError(
             f"{file}: {len(missing):,} of {len(catalog):,} photos are missing:{shown}{more}"
         )
-
-
-def _name(path: str) -> str:
-    """Name a photo by its place; names are shown, so what grants access is taken out."""
-    return redact(path) if is_url(path) else path

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
 
 from hotelviz.errors import HotelvizError
 
@@ -26,9 +29,40 @@ SPLITS = ("train", "val", "test")
 #: How many raters gave each score from 1 to 10, or the share of them.
 RATINGS = tuple(f"rating_{score}" for score in range(1, 11))
 
+#: column -> what it holds, for those that a catalogue has
+COLUMNS = {
+    "image_id": "the unique name of each photo",
+    "path": "where each photo is: a local path, or a URL",
+    "hotel_id": "the accommodation that each photo belongs to",
+    "position": "where the hotel's gallery shows the photo today, from 1",
+    "label": "the area that each photo shows",
+    "source": "which collection each photo came from",
+    "split": "train, val or test",
+    "weight": "how much each photo counts in training, above 0",
+    **{
+        name: f"how many raters gave the score {score}, or their share"
+        for score, name in enumerate(RATINGS, start=1)
+    },
+}
+#: column -> what it holds, for what models and people add
+MEANINGS = {
+    **COLUMNS,
+    "predicted": "the class that a tagger gives each photo",
+    "score": "the mean score that an aesthetic model gives each photo, 1 to 10",
+    "score_std": "the standard deviation of the scores that a model predicts",
+    "technical": "the mean technical score, 1 to 10",
+    "rater": "who rated",
+}
+#: Columns whose values are names; numbers become their digits.
+TEXTS = ("image_id", "path", "hotel_id", "label", "source", "split")
+
 
 class CatalogError(HotelvizError):
     """A catalogue cannot be used as it is; the message says where and what to do."""
+
+
+class CatalogWarning(UserWarning):
+    """Something of a catalogue is not used; the message says what and why."""
 
 
 def nearest(value: object, choices: Sequence[str]) -> str:
@@ -54,3 +88,103 @@ def nearest(value: object, choices: Sequence[str]) -> str:
     by_lower = {choice.lower(): choice for choice in choices}
     close = difflib.get_close_matches(str(value).lower(), by_lower, n=1)
     return f"; did you mean {by_lower[close[0]]!r}?" if close else ""
+
+
+def canonical_names(names: Iterable[str], where: object) -> dict[str, str]:
+    """Map the headers of a file to the columns that they mean.
+
+    A header that differs from a column of `COLUMNS` only in case, spaces, hyphens and underscores
+    is that column; any other is the user's own, without the spaces around it.
+
+    Parameters
+    ----------
+    names
+        The headers as they stand in the file.
+    where
+        The file, for errors.
+
+    Returns
+    -------
+    dict
+        Header -> column, in the order of the file.
+
+    Raises
+    ------
+    CatalogError
+        Two headers that mean the same column.
+
+    Examples
+    --------
+    >>> canonical_names(["path", " Hotel ID", "my notes"], "photos.csv")
+    {'path': 'path', ' Hotel ID': 'hotel_id', 'my notes': 'my notes'}
+    """
+    result: dict[str, str] = {}
+    given: dict[str, str] = {}
+    for name in names:
+        column = column_of(name)
+        if column in given:
+            raise CatalogError(
+                f"{where}: the columns {given[column]!r} and {name!r} are both {column!r}; "
+                "rename or remove one of them"
+            )
+        given[column] = name
+        result[name] = column
+    return result
+
+
+def column_of(header: str) -> str:
+    """Find the column that a header means; the user's own are called as they are.
+
+    Examples
+    --------
+    >>> column_of(" Hotel-ID"), column_of("Stars ")
+    ('hotel_id', 'Stars')
+    """
+    return _BY_KEY.get(_key(header), header.strip())
+
+
+def near_misses(columns: Iterable[str]) -> dict[str, str]:
+    """Find columns that are named much like one of `COLUMNS` that is not there.
+
+    Parameters
+    ----------
+    columns
+        The columns of a table.
+
+    Returns
+    -------
+    dict
+        Column -> what was probably meant.
+
+    Examples
+    --------
+    >>> near_misses(["path", "hotel", "lable", "height"])
+    {'hotel': 'hotel_id', 'lable': 'label'}
+    """
+    names = list(columns)
+    missing = {_key(name): name for name in COLUMNS if name not in names and name not in RATINGS}
+    found = {}
+    for name in names:
+        if name in COLUMNS or name in _THEIRS:
+            continue
+        close = difflib.get_close_matches(_key(name), missing, n=1, cutoff=0.8)
+        if close:
+            found[name] = missing.pop(close[0])
+    return found
+
+
+#: Words of catalogues and of predictions that resemble our columns, and mean something else.
+_THEIRS = frozenset({"height", "score", "source_id", "source_url", "rating", "ratings", "image"})
+
+
+def _key(name: str) -> str:
+    return re.sub(r"[\s_-]+", "", name).casefold()
+
+
+def first_bad(bad: np.ndarray, say: Callable[[int], str]) -> str:
+    """Say what is wrong with the first of some rows, and how many more there are."""
+    more = f" ({len(bad) - 1:,} more rows likewise)" if len(bad) > 1 else ""
+    return f"{say(int(bad[0]))}{more}"
+
+
+_BY_KEY = {_key(name): name for name in COLUMNS}

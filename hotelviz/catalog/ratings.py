@@ -11,6 +11,8 @@ from scipy.optimize import brentq
 from scipy.special import softmax
 
 from hotelviz.catalog.columns import RATINGS, CatalogError
+from hotelviz.catalog.identity import as_ids
+from hotelviz.images import SUFFIXES
 
 _SCORES = np.arange(1.0, 11.0)
 
@@ -245,8 +247,13 @@ def read_label_json(path: Path) -> pd.DataFrame:
                 f"{path}, entry {number}: expected an image_id and a label of ten ratings, for the "
                 f"scores 1 to 10; found {found}"
             )
-        rows.append([str(entry["image_id"]), *label])
-    return _with_paths(pd.DataFrame(rows, columns=["image_id", *RATINGS]))
+        rows.append([entry["image_id"], *label])
+    table = pd.DataFrame(rows, columns=["image_id", *RATINGS])
+    # Whole numbers stay exact as objects; a table of floats would have lost their last digits.
+    ids = pd.Series([row[0] for row in rows], dtype=object)
+    return _with_paths(
+        table.assign(image_id=as_ids(ids, "image_id", lambda row: f"{path}, entry {row + 1}"))
+    )
 
 
 def read_ava(path: Path) -> pd.DataFrame:
@@ -271,8 +278,15 @@ def read_ava(path: Path) -> pd.DataFrame:
 
 
 def _with_paths(labels: pd.DataFrame) -> pd.DataFrame:
-    """Both formats name photos without a suffix; their photos are JPEGs."""
+    """Both formats name photos without a suffix; their photos are JPEGs.
+
+    Only what ends like a photo has a suffix: in ``a.b.c`` or ``42.5`` the dot belongs to the name.
+    """
     names = labels["image_id"]
-    bare = ~names.str.contains(r"\.\w+$")
+    bare = ~(names.str.lower().str.endswith(_SUFFIXES) | names.str.contains("://", regex=False))
     labels.insert(1, "path", names + np.where(bare, ".jpg", ""))
     return labels
+
+
+#: Also of formats that can only be read where a package is installed.
+_SUFFIXES = tuple({*SUFFIXES, ".jfif", ".jpe", ".heic", ".heif", ".avif"})

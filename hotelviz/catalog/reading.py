@@ -1,19 +1,35 @@
-"""Read catalogues in all their formats, and write them."""
+"""Read catalogues in all their formats."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import warnings
+from collections.abc import Collection, Iterator, Sequence
+from itertools import accumulate
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 
-from hotelviz.catalog.checks import Checked
+from hotelviz.catalog.checks import Checked, Rows
 from hotelviz.catalog.checks import check_files as find_missing
-from hotelviz.catalog.columns import AREAS, CatalogError, nearest
+from hotelviz.catalog.columns import (
+    AREAS,
+    COLUMNS,
+    CatalogError,
+    CatalogWarning,
+    canonical_names,
+    near_misses,
+    nearest,
+)
+from hotelviz.catalog.delimited import read_delimited
+from hotelviz.catalog.folders import read_class_folders
+from hotelviz.catalog.parquet import Dataset, parquet_files, to_frame
 from hotelviz.catalog.ratings import read_ava, read_label_json
-from hotelviz.images import SUFFIXES
-from hotelviz.io.atomic import atomic_path, written_files
+
+#: Rows of Parquet that `iterate_catalog` holds at a time.
+CHUNK_ROWS = 1_000_000
+_ALWAYS = ("image_id", "path", "hotel_id")
 
 
 def read_catalog(
@@ -21,7 +37,7 @@ def read_catalog(
     *,
     classes: Sequence[str] | None = AREAS,
     root: str | os.PathLike[str] | None = None,
-    encoding: str = "utf-8",
+    encoding: str | None = None,
     check_files: bool = False,
 ) -> pd.DataFrame:
     r"""Read and validate a catalogue of photos.
@@ -29,11 +45,15 @@ def read_catalog(
     No photo is opened: a catalogue may have 300 million rows, and its photos may be far away. A
     photo that turns out to be missing is met, counted and listed when it is read.
 
+    Headers may differ from the columns' names in case, spaces and hyphens. The parts of a Parquet
+    folder may have different columns, and folders such as ``split=train`` are columns too.
+
     Parameters
     ----------
     path
-        A CSV file, a Parquet file or folder of Parquet parts, a folder with one folder of
-        photos per class, idealo's label file (``.json``) or the AVA set's ``AVA.txt``.
+        A CSV file (commas, semicolons or tabs), a Parquet file or folder of Parquet parts, a
+        folder with one folder of photos per class, idealo's label file (``.json``) or the AVA
+        set's ``AVA.txt``.
     classes
         The labels that are allowed, the eight areas by default (see also `MORE_AREAS`). ``None``
         allows any.
@@ -41,7 +61,7 @@ def read_catalog(
         The folder that relative paths start from; by default the folder of the file, or the
         folder itself.
     encoding
-        Of a CSV file. A byte order mark is dropped.
+        Of a CSV file; by default what its byte order mark says, else UTF-8.
     check_files
         Look whether each file is there before going on.
 
@@ -56,6 +76,16 @@ def read_catalog(
         Names the file, the row (counted as in a spreadsheet: the header is row 1), the column and
         the value, and says what was expected.
 
+    Warns
+    -----
+    CatalogWarning
+        A column is named much like one of ours that is not there, or files of a folder of classes
+        are left out.
+
+    See Also
+    --------
+    iterate_catalog : The same in pieces, for catalogues larger than memory.
+
     Examples
     --------
     >>> import pathlib, tempfile
@@ -66,130 +96,149 @@ def read_catalog(
     0    a.jpg       h1  Bedroom
     1    b.jpg       h1     Pool
     """
-    path = Path(path)
-    if not path.exists():
-        raise CatalogError(f"{path}: there is no such file or folder")
-    if path.is_dir() and not written_files(path, "*.parquet"):
-        frame = _read_class_folders(path, classes)
-        default_root = path
+    path = _there(path)
+    files = _dataset_files(path)
+    if files:
+        dataset = Dataset(path, files)
+        chunks = list(dataset.chunks())
+        frame = to_frame(pa.concat_tables([chunk.table for chunk in chunks]))
+        ends = list(accumulate(chunk.table.num_rows for chunk in chunks))
+        rows = Rows([chunk.file for chunk in chunks], ends)
     else:
-        frame = _read_table(path, encoding)
-        default_root = path if path.is_dir() else path.parent
+        frame, rows = _read_other(path, classes, encoding)
     if frame.empty:
         raise CatalogError(f"{path}: the catalogue has no photos")
-    catalog = Checked(frame, path, classes).result(Path(root) if root else default_root)
+    _tell_near_misses(path, list(frame.columns))
+    catalog = Checked(frame, rows, classes).result(_root(path, root))
     if check_files:
         find_missing(catalog, path)
     return catalog
 
 
-def _read_table(path: Path, encoding: str) -> pd.DataFrame:
-    if path.is_dir() or path.suffix.lower() in {".parquet", ".pq"}:
-        try:
-            return pd.read_parquet(path)
-        except (OSError, ValueError) as error:
-            raise CatalogError(f"{path}: not a readable Parquet file: {error}") from error
-    if path.suffix.lower() in {".json", ".txt"}:
-        return (read_label_json if path.suffix.lower() == ".json" else read_ava)(path)
-    if path.suffix.lower() != ".csv":
+def iterate_catalog(
+    path: str | os.PathLike[str],
+    *,
+    classes: Sequence[str] | None = None,
+    root: str | os.PathLike[str] | None = None,
+    columns: Collection[str] | None = None,
+    chunk_rows: int = CHUNK_ROWS,
+) -> Iterator[pd.DataFrame]:
+    """Read and validate a catalogue in pieces, so that it may be larger than memory.
+
+    Parquet is read piece by piece; other formats are one piece. The rows are those of
+    `read_catalog`, by the same code. That an ``image_id`` is unique is checked within a piece
+    only: across pieces that is the caller's.
+
+    Parameters
+    ----------
+    path, classes, root
+        As in `read_catalog`, but that any label is allowed by default.
+    columns
+        What is wanted beside ``image_id``, ``path`` and ``hotel_id``; None for all.
+    chunk_rows
+        Rows of a piece, at most.
+
+    Yields
+    ------
+    pandas.DataFrame
+        As `read_catalog` gives it.
+
+    Raises
+    ------
+    CatalogError
+        As in `read_catalog`; or one of `columns` is not there.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = f"{tempfile.mkdtemp()}/photos.parquet"
+    >>> pd.DataFrame({"path": ["a.jpg", "b.jpg", "c.jpg"]}).to_parquet(file)
+    >>> [piece["image_id"].tolist() for piece in iterate_catalog(file, chunk_rows=2)]
+    [['a.jpg', 'b.jpg'], ['c.jpg']]
+    """
+    path = _there(path)
+    wanted = None if columns is None else {*_ALWAYS, *columns}
+    files = _dataset_files(path)
+    if not files:
+        catalog = read_catalog(path, classes=classes, root=root)
+        _check_wanted(path, columns, list(catalog.columns))
+        yield catalog if wanted is None else catalog[[c for c in catalog if c in wanted]]
+        return
+    dataset = Dataset(path, files, wanted)
+    _check_wanted(path, columns, [*dataset.given, *_ALWAYS])
+    _tell_near_misses(path, dataset.given)
+    empty = True
+    for chunk in dataset.chunks(chunk_rows):
+        if not chunk.table.num_rows:
+            continue
+        empty = False
+        rows = Rows([chunk.file], [chunk.table.num_rows], first=chunk.start + 2)
+        yield Checked(to_frame(chunk.table), rows, classes).result(_root(path, root))
+    if empty:
+        raise CatalogError(f"{path}: the catalogue has no photos")
+
+
+def _there(path: str | os.PathLike[str]) -> Path:
+    path = Path(path)
+    if not path.exists():
+        raise CatalogError(f"{path}: there is no such file or folder")
+    return path
+
+
+def _root(path: Path, root: str | os.PathLike[str] | None) -> Path:
+    if root is not None:
+        return Path(root)
+    return path if path.is_dir() else path.parent
+
+
+def _dataset_files(path: Path) -> list[Path]:
+    """List the Parquet files of a catalogue that is in Parquet."""
+    if path.is_dir() and not any(
+        child.name[0] not in "._"
+        and (child.suffix.lower() in {".parquet", ".pq"} or ("=" in child.name and child.is_dir()))
+        for child in path.iterdir()
+    ):
+        return []
+    return parquet_files(path)
+
+
+def _read_other(
+    path: Path, classes: Sequence[str] | None, encoding: str | None
+) -> tuple[pd.DataFrame, Rows]:
+    suffix = path.suffix.lower()
+    if path.is_dir():
+        frame, first, word = read_class_folders(path, classes), 1, "photo"
+    elif suffix == ".json":
+        frame, first, word = read_label_json(path), 1, "entry"
+    elif suffix == ".txt":
+        frame, first, word = read_ava(path), 1, "row"
+    elif suffix in {".csv", ".tsv"}:
+        frame, first, word = read_delimited(path, encoding), 2, "row"
+        frame.columns = list(canonical_names(frame.columns, path).values())
+    else:
         raise CatalogError(
             f"{path}: a catalogue is a .csv or .parquet file, ratings in a .json or .txt (AVA) "
             "file, or a folder of class folders, "
             f"not {path.suffix or 'without a suffix'}"
         )
-    try:
-        # Everything as text first: '007' is a hotel, not the number 7, and 'NA' may be a name.
-        frame = pd.read_csv(
-            path,
-            dtype=str,
-            keep_default_na=False,
-            skip_blank_lines=False,
-            encoding="utf-8-sig" if encoding.lower().replace("_", "-") == "utf-8" else encoding,
+    return frame, Rows([path], [len(frame)], first, word)
+
+
+def _tell_near_misses(path: Path, columns: list[str]) -> None:
+    for column, meant in near_misses(columns).items():
+        warnings.warn(
+            f"{path}: the column {column!r} is kept, but not used; did you mean {meant!r} "
+            f"({COLUMNS[meant]})?",
+            CatalogWarning,
+            stacklevel=3,
         )
-    except UnicodeDecodeError as error:
-        raise CatalogError(_where_not_text(path, encoding)) from error
-    except pd.errors.EmptyDataError as error:
-        raise CatalogError(f"{path}: the file is empty; expected a header and rows") from error
-    except pd.errors.ParserError as error:
-        raise CatalogError(f"{path}: not a readable CSV file: {error}") from error
-    except LookupError as error:
-        raise CatalogError(f"{path}: there is no encoding {encoding!r}") from error
-    if not isinstance(frame.index, pd.RangeIndex):
-        raise CatalogError(f"{path}: the rows have more fields than the header has columns")
-    return frame
 
 
-def _where_not_text(path: Path, encoding: str) -> str:
-    with path.open("rb") as file:
-        for row, line in enumerate(file, start=1):
-            try:
-                line.decode(encoding)
-            except UnicodeDecodeError as error:
-                return (
-                    f"{path}, row {row}: byte 0x{line[error.start]:02x} is not {encoding}; "
-                    "save it as UTF-8 (iconv -f latin1 -t utf-8), or read it with encoding=..."
-                )
-    return f"{path}: not {encoding}"
-
-
-def _read_class_folders(path: Path, classes: Sequence[str] | None) -> pd.DataFrame:
-    folders = sorted(child for child in path.iterdir() if child.is_dir() and child.name[0] != ".")
-    if not folders:
-        raise CatalogError(
-            f"{path}: no folder per class in it (and no Parquet file); "
-            f"expected e.g. {path / 'Bedroom'}"
-        )
-    rows: list[tuple[str, str]] = []
-    for folder in folders:
-        if classes is not None and folder.name not in classes:
+def _check_wanted(path: Path, columns: Collection[str] | None, given: list[str]) -> None:
+    for column in columns or ():
+        if column not in given:
+            meaning = f" ({COLUMNS[column]})" if column in COLUMNS else ""
             raise CatalogError(
-                f"{path}, folder {folder.name!r}: not one of the {len(classes)} classes "
-                f"({', '.join(classes)}){nearest(folder.name, classes)}"
+                f"{path}: no column {column!r}{meaning}; its columns are {', '.join(given)}"
+                f"{nearest(column, given)}"
             )
-        rows += [
-            (str(file.relative_to(path).as_posix()), folder.name)
-            for file in sorted(folder.rglob("*"))
-            # Hidden ones are no photos, whatever their names: macOS leaves such beside each photo.
-            if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
-        ]
-    return pd.DataFrame(rows, columns=["path", "label"])
-
-
-def write_catalog(catalog: pd.DataFrame, path: str | os.PathLike[str]) -> None:
-    r"""Write a catalogue so that `read_catalog` gives it back.
-
-    Paths below the folder of the file are written relative to it, so that the whole can be moved.
-
-    Parameters
-    ----------
-    catalog
-        As `read_catalog` gives it.
-    path
-        A ``.csv`` or ``.parquet`` file; written whole or not at all.
-
-    Raises
-    ------
-    CatalogError
-        For any other suffix.
-
-    Examples
-    --------
-    >>> import pathlib, tempfile
-    >>> folder = pathlib.Path(tempfile.mkdtemp())
-    >>> photos = pd.DataFrame({"image_id": ["a"], "path": [f"{folder}/a.jpg"], "hotel_id": ["h"]})
-    >>> write_catalog(photos, folder / "photos.csv")
-    >>> (folder / "photos.csv").read_text()
-    'image_id,path,hotel_id\na,a.jpg,h\n'
-    """
-    path = Path(path)
-    if path.suffix.lower() not in {".csv", ".parquet"}:
-        raise CatalogError(f"{path}: a catalogue is written as .csv or .parquet")
-    folder = str(path.parent).rstrip("/") + "/"
-    frame = catalog.copy()
-    if str(path.parent) != ".":
-        frame["path"] = frame["path"].str.removeprefix(folder)
-    with atomic_path(path) as temporary:
-        if path.suffix.lower() == ".csv":
-            frame.to_csv(temporary, index=False)
-        else:
-            frame.to_parquet(temporary, index=False)

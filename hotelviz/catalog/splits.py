@@ -1,11 +1,9 @@
-"""Deal hotels to train, val and test; name what a catalogue holds."""
+"""Deal hotels to train, val and test."""
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 
-import numpy as np
 import pandas as pd
 
 from hotelviz.catalog.columns import CatalogError
@@ -115,34 +113,3 @@ def split_catalog(
     result = catalog.copy()
     result["split"] = split
     return result
-
-
-def fingerprint(catalog: pd.DataFrame) -> str:
-    """Name the content of a catalogue in 16 letters, whatever the order of its rows.
-
-    Two catalogues with the same photos, labels and splits have the same fingerprint, wherever
-    their files are. A model file carries that of the catalogue it was trained on.
-
-    Parameters
-    ----------
-    catalog
-        As `read_catalog` gives it.
-
-    Returns
-    -------
-    str
-        Hexadecimal.
-
-    Examples
-    --------
-    >>> photos = pd.DataFrame({"image_id": ["a", "b"], "label": ["Pool", "Bedroom"]})
-    >>> fingerprint(photos) == fingerprint(photos[::-1])
-    True
-    """
-    columns = [
-        column
-        for column in catalog.columns
-        if column in {"image_id", "label", "split"} or str(column).startswith("rating_")
-    ]
-    rows = np.sort(pd.util.hash_pandas_object(catalog[sorted(columns)], index=False).to_numpy())
-    return hashlib.sha256(rows.tobytes()).hexdigest()[:16]

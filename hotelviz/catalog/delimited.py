@@ -1,0 +1,173 @@
+"""CSV files as spreadsheets and programs write them: other encodings, semicolons, ragged rows."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv as arrow_csv
+
+from hotelviz.catalog.columns import CatalogError, column_of
+
+#: A byte order mark says what a file is in; the longer ones first.
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+_DELIMITERS = (",", ";", "\t", "|")
+_BLOCK = 1 << 24
+
+
+def read_delimited(path: Path, encoding: str | None = None) -> pd.DataFrame:
+    """Read a CSV file, everything as text: '007' is a hotel and 'NA' may be a name.
+
+    Parameters
+    ----------
+    path
+        The file.
+    encoding
+        By default what the byte order mark says, else UTF-8.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Headers as they stand there; a cell without text is missing.
+
+    Raises
+    ------
+    CatalogError
+        Bytes that are not of the encoding, a row with more or fewer fields than the header, or a
+        quote that is not closed: with the row.
+    """
+    with path.open("rb") as file:
+        start = file.read(4)
+    marked = next((name for mark, name in _MARKS.items() if start.startswith(mark)), None)
+    encoding = marked or encoding or "utf-8"
+    try:
+        codecs.lookup(encoding)
+    except LookupError as error:
+        raise CatalogError(f"{path}: there is no encoding {encoding!r}") from error
+    header, delimiter = _header(path, encoding)
+    names = [str(place) for place in range(len(header))]
+    try:
+        with _as_utf8(path, encoding) as source:
+            table = arrow_csv.read_csv(
+                source,
+                read_options=arrow_csv.ReadOptions(
+                    column_names=names, skip_rows_after_names=1, block_size=_BLOCK
+                ),
+                parse_options=arrow_csv.ParseOptions(
+                    delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=False
+                ),
+                convert_options=arrow_csv.ConvertOptions(
+                    column_types=dict.fromkeys(names, pa.large_string()),
+                    null_values=[""],
+                    strings_can_be_null=True,
+                ),
+            )
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        _check_rows(path, encoding, header, delimiter)
+        raise CatalogError(f"{path}: not a readable CSV file: {error}") from error
+    if _has_quotes(path) and any(map(_has_lines, table.columns)):
+        # A quote that is not closed takes in the rows below it, up to the next quote.
+        _check_rows(path, encoding, header, delimiter)
+    frame = table.to_pandas()
+    frame.columns = header
+    return _without_blanks(frame)
+
+
+def _header(path: Path, encoding: str) -> tuple[list[str], str]:
+    """Read the header, by the first delimiter with which it has a column that is needed."""
+    found: list[list[str]] = []
+    for delimiter in _DELIMITERS:
+        with path.open(encoding=encoding, errors="surrogateescape", newline="") as file:
+            try:
+                header = next(csv.reader(file, delimiter=delimiter))
+            except StopIteration:
+                raise CatalogError(
+                    f"{path}: the file is empty; expected a header and rows"
+                ) from None
+            except csv.Error as error:
+                raise CatalogError(f"{path}, row 1: not a readable header: {error}") from error
+        if any("\0" in name for name in header):
+            raise CatalogError(
+                f"{path}, row 1: has zero bytes, as UTF-16 without a byte order mark has; save it "
+                "as UTF-8, or read it with encoding='utf-16-le'"
+            )
+        named = [name if name.strip() else f"Unnamed: {at}" for at, name in enumerate(header)]
+        found.append(named)
+        if len(named) > 1 and {"path", "image_id"} & set(map(column_of, named)):
+            return named, delimiter
+    return found[0], _DELIMITERS[0]
+
+
+@contextmanager
+def _as_utf8(path: Path, encoding: str) -> Iterator[IO[bytes]]:
+    if codecs.lookup(encoding).name in {"utf-8", "utf-8-sig", "ascii"}:
+        with path.open("rb") as file:
+            yield file
+    else:
+        yield io.BytesIO(path.read_bytes().decode(encoding).encode())
+
+
+def _has_quotes(path: Path) -> bool:
+    with path.open("rb") as file:
+        return any(b'"' in block for block in iter(lambda: file.read(_BLOCK), b""))
+
+
+def _has_lines(column: pa.ChunkedArray) -> bool:
+    return any(pc.any(pc.match_substring(column, end)).as_py() for end in "\n\r")
+
+
+def _check_rows(path: Path, encoding: str, header: list[str], delimiter: str) -> None:
+    """Look for the first row that is not what the header says, slowly."""
+    row = 0
+    with path.open(encoding=encoding, errors="surrogateescape", newline="") as file:
+        try:
+            for row, fields in enumerate(csv.reader(file, delimiter=delimiter, strict=True), 1):
+                _check_row(f"{path}, row {row}", encoding, header, fields)
+        except csv.Error as error:
+            raise CatalogError(
+                f"{path}, row {row + 1}: {error}: a quote is not closed, or stands within a value, "
+                "where it has to be doubled"
+            ) from error
+
+
+def _check_row(where: str, encoding: str, header: list[str], fields: list[str]) -> None:
+    for column, field in zip(header, fields, strict=False):
+        wrong = next((ord(letter) for letter in field if "\udc80" <= letter <= "\udcff"), None)
+        if wrong is not None:
+            raise CatalogError(
+                f"{where}: byte 0x{wrong - 0xDC00:02x} is not {encoding}; save it as UTF-8 "
+                "(iconv -f cp1252 -t utf-8), or read it with encoding='cp1252' or another. It is "
+                f"in the column {column.encode(errors='replace').decode()!r}"
+            )
+    if fields and len(fields) != len(header):
+        what = "more" if len(fields) > len(header) else "fewer"
+        raise CatalogError(
+            f"{where}: has {len(fields)} fields, {what} fields than the header has columns "
+            f"({len(header)}); a value that holds a delimiter stands in quotes"
+        )
+
+
+def _without_blanks(frame: pd.DataFrame) -> pd.DataFrame:
+    """Drop blank lines at the end, and columns without a header or a value, as Excel leaves."""
+    if len(frame) and frame.iloc[-1].isna().all():
+        filled = np.flatnonzero(frame.notna().any(axis=1))
+        frame = frame.iloc[: filled[-1] + 1 if len(filled) else 0]
+    unnamed = [
+        name for name in frame if str(name).startswith("Unnamed: ") and frame[name].isna().all()
+    ]
+    return frame.drop(columns=unnamed)

@@ -1,0 +1,144 @@
+"""A folder with one folder of photos per class, and what of it is no photo."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from hotelviz.catalog.columns import CatalogError, CatalogWarning, nearest
+from hotelviz.images import SUFFIXES
+
+#: What systems and network disks leave among photos: thumbnails, the rubbish, copies.
+_OF_SYSTEMS = frozenset({
+    "__macosx", "__pycache__", "@eadir", "@recycle", "@recently-snapshot", "#recycle", "#snapshot",
+    "$recycle.bin", "lost+found", "system volume information",
+})  # fmt: skip
+_SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db"})
+#: Ends of names of copies and of downloads that did not end.
+_NOT_THE_PHOTO = (
+    "~", ".bak", ".orig", ".tmp", ".temp", ".part", ".crdownload", "_original", ".xmp", ".aae",
+)  # fmt: skip
+#: How the files begin that are photos whatever they are called.
+_BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a")
+
+
+def read_class_folders(path: Path, classes: Sequence[str] | None) -> pd.DataFrame:
+    """List the photos of a folder of class folders; what else is there is counted and told.
+
+    A photo is known by its suffix, or, where that says nothing, by its first bytes.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``path``, from `path`, and ``label``, by path.
+
+    Raises
+    ------
+    CatalogError
+        No folder, or one that is no class.
+
+    Warns
+    -----
+    CatalogWarning
+        Files that are left out, by suffix.
+    """
+    folders = sorted(
+        child for child in path.iterdir() if child.is_dir() and not _is_junk(child.name)
+    )
+    if not folders:
+        raise CatalogError(
+            f"{path}: no folder per class in it (and no Parquet file); "
+            f"expected e.g. {path / 'Bedroom'}"
+        )
+    for folder in folders:
+        if classes is not None and folder.name.strip() not in classes:
+            raise CatalogError(
+                f"{path}, folder {folder.name!r}: not one of the {len(classes)} classes "
+                f"({', '.join(classes)}){nearest(folder.name, classes)}"
+            )
+    photos: list[tuple[Path, str]] = []
+    left_out: list[tuple[str, Path]] = []
+    for child in path.iterdir():
+        if child not in folders:
+            left_out.append((_kind(child), child))
+    for folder in folders:
+        for place, below, files in os.walk(folder):
+            entries = [Path(place, name) for name in below]
+            left_out += [(_kind(at), at) for at in entries if at.is_symlink() or _is_junk(at.name)]
+            below[:] = [name for name in below if not _is_junk(name)]
+            for file in (Path(place, name) for name in files):
+                if _is_photo(file):
+                    photos.append((file.relative_to(path), folder.name))
+                else:
+                    left_out.append((_kind(file), file))
+    _tell(path, [(kind, at) for kind, at in left_out if not _is_hidden(at.name)])
+    photos.sort(key=lambda photo: photo[0].parts)
+    return pd.DataFrame(
+        [(file.as_posix(), label) for file, label in photos], columns=["path", "label"]
+    )
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name.casefold() in _SYSTEM_FILES
+
+
+def _is_junk(name: str) -> bool:
+    return _is_hidden(name) or name.casefold() in _OF_SYSTEMS
+
+
+def _is_photo(file: Path) -> bool:
+    if _is_hidden(file.name) or not _is_utf8(file.name):
+        return False
+    if file.suffix.lower() in SUFFIXES:
+        return True
+    return not file.name.lower().endswith(_NOT_THE_PHOTO) and _begins_like_a_photo(file)
+
+
+def _begins_like_a_photo(file: Path) -> bool:
+    try:
+        with file.open("rb") as opened:
+            start = opened.read(16)
+    except OSError:
+        return False
+    webp = start[:4] == b"RIFF" and start[8:12] == b"WEBP"
+    return webp or start.startswith(_BEGINNINGS)
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _kind(place: Path) -> str:
+    """Name what is left out, for counting."""
+    if place.is_dir():
+        return "link to a folder" if place.is_symlink() else "folder of the system"
+    if not _is_utf8(place.name):
+        return "name that is not UTF-8"
+    if _is_photo(place):
+        return f"{place.suffix.lower()} in no class folder".strip()
+    return place.suffix.lower() or "without a suffix"
+
+
+def _tell(path: Path, left_out: list[tuple[str, Path]]) -> None:
+    if not left_out:
+        return
+    counts = Counter(kind for kind, _ in left_out)
+    first = dict(sorted(left_out, reverse=True))
+    shown = ", ".join(
+        f"{count:,} {kind} (such as {first[kind].relative_to(path).as_posix()!r})"
+        for kind, count in counts.most_common()
+    )
+    warnings.warn(
+        f"{path}: left out {len(left_out):,} that are no photos of a class: {shown}",
+        CatalogWarning,
+        stacklevel=5,
+    )

@@ -1,0 +1,328 @@
+"""Names of photos and hotels, and the fingerprints of what a catalogue holds."""
+
+from __future__ import annotations
+
+import decimal
+import hashlib
+import math
+import os
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hotelviz.catalog.columns import COLUMNS, TEXTS, CatalogError, first_bad
+from hotelviz.io.remote import is_url, redact
+
+__all__ = ["as_ids", "catalog_hash", "fingerprint", "row_hashes"]
+
+#: The largest whole number up to which each kind of float holds all of them.
+_EXACT = {"float": 2**24, "double": 2**53, "halffloat": 2**11}
+_STAT_BLOCK = 1000
+
+
+def as_ids(
+    values: pd.Series | Sequence[object] | np.ndarray | pa.Array | pa.ChunkedArray,
+    column: str,
+    where: str | Callable[[int], str],
+) -> pd.Series:
+    """Read names of photos, hotels or classes as text, exactly.
+
+    The same names come of CSV files, Parquet, and tables made by hand: texts without the spaces
+    around them; whole numbers as their digits, however large; floats only where they stand for one
+    whole number. What is empty is missing.
+
+    Parameters
+    ----------
+    values
+        Texts, numbers, bytes of UTF-8, categories, or arrow's types.
+    column
+        Its name, for errors.
+    where
+        The function that asks, or what names the place of a row (counted from 0), for errors.
+
+    Returns
+    -------
+    pandas.Series
+        Of texts, with the index of `values` where it is a Series; NaN is missing.
+
+    Raises
+    ------
+    CatalogError
+        A fraction, a float beyond 2**53 (whose last digits are lost), or what is no name.
+
+    Examples
+    --------
+    >>> as_ids(pd.Series([2**53 + 1, None], dtype="Int64"), "hotel_id", "photos").tolist()
+    ['9007199254740993', nan]
+    >>> as_ids([" a.jpg", 7, 123.0], "image_id", "photos").tolist()
+    ['a.jpg', '7', '123']
+    >>> as_ids([0.5], "hotel_id", "photos")
+    Traceback (most recent call last):
+    hotelviz.catalog.columns.CatalogError: photos, row 0, column 'hotel_id': 0.5 is no name...
+    """
+    series = values if isinstance(values, pd.Series) else None
+    texts, bad = _texts(_arrow(values))
+    if len(bad):
+        given = values.iloc if isinstance(values, pd.Series) else values
+
+        def say(position: int) -> str:
+            value = given[position]
+            if isinstance(value, pa.Scalar | np.generic):
+                value = value.as_py() if isinstance(value, pa.Scalar) else value.item()
+            place = where(position) if callable(where) else f"{where}, row {position}"
+            return f"{place}, column {column!r}: {redact(repr(value))} is no name{_why(value)}"
+
+        raise CatalogError(first_bad(bad, say))
+    result: pd.Series = texts.to_pandas().astype("str")
+    return result if series is None else result.set_axis(series.index).rename(series.name)
+
+
+def _why(value: object) -> str:
+    if isinstance(value, float):
+        if value.is_integer():
+            return ": a float of this size has lost digits; write names as text or whole numbers"
+        return "; names are texts or whole numbers"
+    if isinstance(value, str | bytes):
+        return ": it is not UTF-8"
+    return f": a {type(value).__name__}; names are texts or whole numbers"
+
+
+def _arrow(values: Any) -> pa.Array | pa.ChunkedArray | list[object]:
+    """Give values as an arrow array where that keeps them exactly, else as a list."""
+    if isinstance(values, pa.Array | pa.ChunkedArray):
+        return values
+    series = values if isinstance(values, pd.Series) else pd.Series(values, dtype=_kind(values))
+    if series.dtype == object:
+        kind = pd.api.types.infer_dtype(series, skipna=True)
+        if kind not in {"string", "integer", "empty"}:
+            return series.tolist()
+    try:
+        return pa.array(series, from_pandas=True)
+    except (pa.ArrowException, OverflowError, UnicodeError, ValueError):
+        return list(series)
+
+
+def _kind(values: object) -> object:
+    # pandas would make floats of whole numbers among which one is missing.
+    return None if isinstance(values, np.ndarray) else object
+
+
+def _texts(
+    array: pa.Array | pa.ChunkedArray | list[object],
+) -> tuple[pa.Array | pa.ChunkedArray, np.ndarray]:
+    """Make texts of an array; and the positions of those that are no name."""
+    none = np.array([], dtype=int)
+    if isinstance(array, list):
+        made = [_text(value) for value in array]
+        bad = np.flatnonzero([text is _NO_NAME for text in made])
+        texts = pa.array([None if text is _NO_NAME else text for text in made], pa.large_string())
+        return _stripped(texts), bad
+    kind = array.type
+    if pa.types.is_dictionary(kind):
+        return _texts(array.cast(kind.value_type))
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return _stripped(array), none
+    if pa.types.is_integer(kind) or pa.types.is_null(kind):
+        return array.cast(pa.large_string()), none
+    if pa.types.is_floating(kind):
+        array = array.cast(pa.float64())
+        number = pc.if_else(pc.is_nan(array), pa.scalar(None, array.type), array)
+        exact = pc.and_(
+            pc.equal(pc.floor(number), number),
+            pc.less_equal(pc.abs(number), pa.scalar(_EXACT[str(kind)], pa.float64())),
+        )
+        bad = np.flatnonzero(np.asarray(pc.invert(pc.fill_null(exact, True))))
+        whole = pc.if_else(pc.fill_null(exact, False), number, pa.scalar(None, number.type))
+        return whole.cast(pa.int64()).cast(pa.large_string()), bad
+    return _texts(array.to_pylist())
+
+
+def _stripped(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    texts = pc.utf8_trim_whitespace(texts)
+    return pc.if_else(pc.equal(texts, ""), pa.scalar(None, texts.type), texts)
+
+
+_NO_NAME = object()
+
+
+def _text(value: object) -> object:
+    """Make one value a text, None where it is missing, or `_NO_NAME`."""
+    if isinstance(value, str):
+        return value if _is_unicode(value) else _NO_NAME
+    if value is None or value is pd.NA or value is pd.NaT:
+        return None
+    if isinstance(value, bool | np.bool_):
+        return str(bool(value))
+    if isinstance(value, int | np.integer):
+        return str(int(value))
+    if isinstance(value, float | np.floating):
+        if math.isnan(value):
+            return None
+        limit = 2 ** (np.finfo(type(value)).nmant + 1)
+        return str(int(value)) if value % 1 == 0 and abs(value) <= limit else _NO_NAME
+    if isinstance(value, decimal.Decimal):
+        whole = value.is_finite() and value == value.to_integral_value()
+        return None if value.is_nan() else str(int(value)) if whole else _NO_NAME
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return _NO_NAME
+    if isinstance(value, os.PathLike):
+        return _text(os.fspath(value))
+    return str(value) if isinstance(value, uuid.UUID) else _NO_NAME
+
+
+def _is_unicode(text: str) -> bool:
+    # Names of files that are not UTF-8 come with surrogates, which no table can hold.
+    return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def names_of(paths: pd.Series) -> pd.Series:
+    """Give what photos are called by default: their path, without what grants access to a URL."""
+    remote = paths.str.contains("://", regex=False)
+    if not remote.any():
+        return paths
+    return paths.mask(remote, paths[remote].map(lambda url: redact(url) if is_url(url) else url))
+
+
+def absolute_paths(paths: pd.Series) -> pd.Series:
+    """Give local paths from the root of the file system; URLs stay as they are."""
+    fixed = paths.str.startswith("/") | paths.str.contains("://", regex=False)
+    if os.name == "nt":
+        fixed |= paths.str.match(r"[A-Za-z]:[\\/]|[\\/]{2}")
+    return paths if fixed.all() else paths.where(fixed, f"{Path.cwd().as_posix()}/" + paths)
+
+
+def catalog_hash(catalog: pd.DataFrame) -> str:
+    """Compute the fingerprint of a catalogue's content, whatever the order of its rows.
+
+    It covers all columns of `hotelviz.catalog` but ``path``: two catalogues with the same photos,
+    hotels, labels, splits and ratings have the same one, wherever their files are and however
+    the values are stored (5 or 5.0, None or NaN, a column that is empty or not there). A model
+    file carries that of the catalogue it was trained on. The user's own columns are not covered.
+
+    Parameters
+    ----------
+    catalog
+        As `read_catalog` gives it; needs ``image_id``.
+
+    Returns
+    -------
+    str
+        16 hexadecimal letters.
+
+    Examples
+    --------
+    >>> photos = pd.DataFrame({"image_id": ["a", "b"], "label": ["Pool", "Bedroom"]})
+    >>> catalog_hash(photos) == catalog_hash(photos[::-1])
+    True
+    >>> catalog_hash(photos) == catalog_hash(photos.assign(label="Pool"))
+    False
+    """
+    ids = _names(catalog, "image_id")
+    columns = {"image_id": ids, "hotel_id": ids}
+    for name in COLUMNS:
+        if name in catalog and name not in {"image_id", "path"}:
+            values = _names(catalog, name) if name in _NAMES else _numbers(catalog, name)
+            columns[name] = values.fillna(ids) if name == "hotel_id" else values
+    rows = np.sort(_row_hash(columns))
+    return hashlib.sha256(rows.tobytes()).hexdigest()[:16]
+
+
+#: The shorter name; models and scores call it so.
+fingerprint = catalog_hash
+
+
+def row_hashes(catalog: pd.DataFrame) -> pd.Series:
+    """Compute the fingerprint of each photo as it is now: what a cache of it is valid for.
+
+    It covers ``image_id``, ``path`` and, where that is a file on this machine, its size and the
+    time of its last change. A file that is not there has one too, another than when it is.
+
+    Parameters
+    ----------
+    catalog
+        With ``image_id`` and ``path``.
+
+    Returns
+    -------
+    pandas.Series
+        uint64, its index the ``image_id``.
+
+    Raises
+    ------
+    CatalogError
+        One of the columns is missing.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = f"{tempfile.mkdtemp()}/a.jpg"
+    >>> photos = pd.DataFrame({"image_id": ["a"], "path": [file]})
+    >>> before = row_hashes(photos)
+    >>> with open(file, "w") as opened:
+    ...     _ = opened.write("photo")
+    >>> bool(row_hashes(photos)["a"] == before["a"])
+    False
+    """
+    ids, paths = _names(catalog, "image_id"), _names(catalog, "path")
+    places = paths.fillna("").tolist()
+    blocks = [places[at : at + _STAT_BLOCK] for at in range(0, len(places), _STAT_BLOCK)]
+    # Many at a time: over a network each answer takes its while.
+    with ThreadPoolExecutor(16) as pool:
+        states = np.concatenate([np.empty((0, 2), "int64"), *pool.map(_states, blocks)])
+    rows = _row_hash(
+        {
+            "image_id": ids.reset_index(drop=True),
+            "path": absolute_paths(paths.reset_index(drop=True)),
+            "size": pd.Series(states[:, 0]),
+            "changed": pd.Series(states[:, 1]),
+        }
+    )
+    return pd.Series(rows, index=ids.to_numpy(), name="row_hash")
+
+
+def _states(paths: list[str]) -> np.ndarray:
+    """Give size and last change of files, (N, 2); -1 where there is none."""
+    found = []
+    for path in paths:
+        try:
+            state = None if is_url(path) else Path(path).stat()
+        except (OSError, ValueError):
+            state = None
+        found.append((state.st_size, state.st_mtime_ns) if state else (-1, -1))
+    return np.array(found, dtype="int64")
+
+
+_NAMES = (*TEXTS, "position")
+
+
+def _names(table: pd.DataFrame, column: str) -> pd.Series:
+    if column not in table:
+        raise CatalogError(f"the table has no column {column!r}, {COLUMNS[column]}")
+    return as_ids(table[column], column, "the table")
+
+
+def _numbers(table: pd.DataFrame, column: str) -> pd.Series:
+    return pd.to_numeric(table[column]).astype("float64")
+
+
+def _row_hash(columns: Mapping[str, pd.Series]) -> np.ndarray:
+    """Mix columns into a number per row; what is missing adds nothing, like a missing column."""
+    length = len(next(iter(columns.values())))
+    total = np.zeros(length, dtype="uint64")
+    for name, values in columns.items():
+        digest = hashlib.sha256(name.encode()).digest()
+        salt = np.frombuffer(digest[:8], dtype="<u8")[0]
+        hashed = pd.util.hash_pandas_object(values, index=False).to_numpy() ^ salt
+        mixed = pd.util.hash_array(hashed)
+        total += np.where(values.isna().to_numpy(), np.uint64(0), mixed)
+    return total

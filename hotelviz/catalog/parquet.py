@@ -1,0 +1,267 @@
+"""Catalogues in Parquet: one file, or a folder of parts whose columns differ."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import unquote
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hotelviz.catalog.columns import COLUMNS, TEXTS, CatalogError, canonical_names
+from hotelviz.catalog.identity import as_ids
+
+_SUFFIXES = (".parquet", ".pq")
+#: What Hive calls the folder of rows without a value.
+_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+_TEXT = pa.large_string()
+
+
+class Part(NamedTuple):
+    """A file of a dataset.
+
+    Attributes
+    ----------
+    file
+        Where it is.
+    headers
+        Column -> its header in the file.
+    types
+        Column -> its type there; None where the file has no value of it.
+    folders
+        Column -> value, of folders such as ``split=train``.
+    """
+
+    file: Path
+    headers: dict[str, str]
+    types: dict[str, pa.DataType | None]
+    folders: dict[str, str | None]
+
+
+class Chunk(NamedTuple):
+    """Rows of a part, with the columns of the whole dataset.
+
+    Attributes
+    ----------
+    table
+        The rows.
+    file
+        The part.
+    start
+        How many rows of the part stand before.
+    """
+
+    table: pa.Table
+    file: Path
+    start: int
+
+
+def parquet_files(path: Path) -> list[Path]:
+    """List the Parquet files of a file or folder; not hidden ones, nor those that begin with _."""
+    if not path.is_dir():
+        return [path] if path.suffix.lower() in _SUFFIXES else []
+    found: list[Path] = []
+    for folder, folders, files in os.walk(path):
+        folders[:] = sorted(name for name in folders if name[0] not in "._")
+        found += [
+            Path(folder, name)
+            for name in sorted(files)
+            if name[0] not in "._" and name.lower().endswith(_SUFFIXES)
+        ]
+    return found
+
+
+class Dataset:
+    """Parquet files that are one table: columns are joined by their names.
+
+    Parameters
+    ----------
+    path
+        The file or folder, for errors and for the names of folders.
+    files
+        Its parts.
+    columns
+        What is wanted; None for all.
+
+    Raises
+    ------
+    CatalogError
+        A damaged part, or a column that is of types which do not go together.
+    """
+
+    def __init__(
+        self, path: Path, files: list[Path], columns: Collection[str] | None = None
+    ) -> None:
+        self.parts = [_open(file, path) for file in files]
+        known = {name: None for part in self.parts for name in (*part.headers, *part.folders)}
+        self.given = list(known)
+        self.columns = [name for name in known if columns is None or name in columns]
+        self.targets = {name: self._target(name) for name in self.columns}
+
+    def chunks(self, chunk_rows: int | None = None) -> Iterator[Chunk]:
+        """Give the rows, part by part; None gives each part as one."""
+        for part in self.parts:
+            headers = [part.headers[name] for name in self.columns if name in part.headers]
+            start = 0
+            try:
+                with pq.ParquetFile(part.file) as opened:
+                    for table in _tables(opened, headers, chunk_rows):
+                        columns = {
+                            name: self._column(part, name, table, start) for name in self.columns
+                        }
+                        metadata = table.schema.metadata
+                        yield Chunk(pa.table(columns, metadata=metadata), part.file, start)
+                        start += table.num_rows
+            except (OSError, pa.ArrowException) as error:
+                raise _damaged(part.file, error) from error
+
+    def _target(self, name: str) -> pa.DataType | None:
+        """Find the type of a column in which all parts' values are what they were."""
+        types = {part.types[name]: part for part in self.parts if part.types.get(name) is not None}
+        if any(name in part.folders for part in self.parts):
+            types.setdefault(_TEXT, next(part for part in self.parts if name in part.folders))
+        if len(types) <= 1:
+            return next(iter(types), pa.null())
+        if name in TEXTS or name == "position" or all(map(_is_text, types)):
+            return _TEXT
+        try:
+            fields = [pa.schema([(name, kind)]) for kind in types]
+            joined: pa.DataType = pa.unify_schemas(fields, promote_options="permissive").types[0]
+        except pa.ArrowException:
+            joined = None
+        if joined is None or (_is_text(joined) and not all(map(_is_text, types))):
+            if name in COLUMNS:
+                return _TEXT
+            (one, first), (other, second) = list(types.items())[:2]
+            raise CatalogError(
+                f"{second.file}, column {name!r}: {other}, but {one} in {first.file}; write it "
+                "alike in all parts"
+            )
+        return joined
+
+    def _column(self, part: Part, name: str, table: pa.Table, start: int) -> pa.ChunkedArray:
+        target = self.targets[name]
+        if name in part.folders:
+            return pa.chunked_array([pa.repeat(pa.scalar(part.folders[name], _TEXT),
+                                               table.num_rows)])  # fmt: skip
+        if name not in part.headers or part.types[name] is None:
+            return pa.chunked_array([pa.nulls(table.num_rows, target)])
+        values = table[part.headers[name]]
+        if values.type == target:
+            return values
+        if target == _TEXT and name in (*TEXTS, "position"):
+            first = start + 2
+            texts = as_ids(values, name, lambda row: f"{part.file}, row {row + first}")
+            return pa.chunked_array([pa.array(texts, _TEXT, from_pandas=True)])
+        try:
+            return values.cast(target)
+        except pa.ArrowException as error:
+            raise CatalogError(
+                f"{part.file}, column {name!r}: {values.type} cannot be read as {target}, as it is "
+                f"in another part, without a loss: {error}"
+            ) from error
+
+
+def _tables(
+    opened: pq.ParquetFile, headers: list[str], chunk_rows: int | None
+) -> Iterator[pa.Table]:
+    if chunk_rows is None:
+        yield opened.read(columns=headers)
+    else:
+        for batch in opened.iter_batches(chunk_rows, columns=headers):
+            yield pa.Table.from_batches([batch])
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _open(file: Path, root: Path) -> Part:
+    try:
+        with pq.ParquetFile(file) as opened:
+            schema, description = opened.schema_arrow, opened.metadata
+    except (OSError, pa.ArrowException) as error:
+        raise _damaged(file, error) from error
+    names = [name for name in schema.names if not name.startswith("__index_level_")]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise CatalogError(f"{file}: the column {twice[0]!r} stands there more than once")
+    headers = {column: header for header, column in canonical_names(names, file).items()}
+    types = {
+        column: None
+        if pa.types.is_null(schema.field(header).type) or _is_empty(description, header)
+        else schema.field(header).type
+        for column, header in headers.items()
+    }
+    folders = _folders(file, root)
+    both = sorted(set(folders) & {name for name, kind in types.items() if kind is not None})
+    if both:
+        raise CatalogError(
+            f"{file}: has a column {both[0]!r}, and stands in a folder that says what "
+            f"{both[0]!r} is; keep one of them"
+        )
+    return Part(file, headers, types, folders)
+
+
+def _is_empty(description: pq.FileMetaData, header: str) -> bool:
+    """Whether a file says of a column that it has no value in any row."""
+    for number in range(description.num_row_groups):
+        group = description.row_group(number)
+        for place in range(group.num_columns):
+            column = group.column(place)
+            if column.path_in_schema.split(".")[0] != header and column.path_in_schema != header:
+                continue
+            counted = column.statistics
+            if counted is None or not counted.has_null_count:
+                return False
+            if counted.null_count < column.num_values:
+                return False
+    return True
+
+
+def _folders(file: Path, root: Path) -> dict[str, str | None]:
+    if file == root:
+        return {}
+    parts = [name.partition("=") for name in file.relative_to(root).parent.parts]
+    pairs = {
+        key: None if value == _NO_VALUE else unquote(value) for key, sep, value in parts if sep
+    }
+    columns = canonical_names(pairs, file)
+    return {columns[key]: value for key, value in pairs.items()}
+
+
+def _damaged(file: Path, error: Exception) -> CatalogError:
+    return CatalogError(f"{file}: not a readable Parquet file: {error}")
+
+
+def to_frame(table: pa.Table) -> pd.DataFrame:
+    """Make a DataFrame of an arrow table, without a loss.
+
+    Whole numbers of which some are missing do not become floats, and what pandas wrote as an index
+    is a column.
+    """
+    metadata = dict(table.schema.metadata or {})
+    if b"pandas" in metadata:
+        described = json.loads(metadata[b"pandas"])
+        metadata[b"pandas"] = json.dumps({**described, "index_columns": []}).encode()
+        table = table.replace_schema_metadata(metadata)
+    frame = table.to_pandas()
+    for place, field in enumerate(table.schema):
+        exact = _NULLABLE.get(field.type)
+        if exact and table.column(place).null_count:
+            frame[field.name] = pd.array(table.column(place).combine_chunks(), dtype=exact)
+    return frame
+
+
+_NULLABLE = {
+    **{getattr(pa, name.lower())(): name for name in
+       ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64")},
+    pa.bool_(): "boolean",
+}  # fmt: skip
