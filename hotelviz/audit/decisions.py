@@ -23,7 +23,7 @@ import filelock
 import pandas as pd
 
 from hotelviz.audit.issues import ISSUES
-from hotelviz.catalog import nearest
+from hotelviz.catalog import check_table, nearest
 from hotelviz.errors import HotelvizError
 
 ACTIONS = ("keep", "drop", "relabel")
@@ -483,6 +483,8 @@ def suggest_decisions(
         An unknown policy, issue or action, or a policy that drops what is unavailable.
     """
     chosen = _policy(policy)
+    needs = ["image_id", "issue", "score", "suggestion", "detail"]
+    issues = check_table(issues, needs=needs, where="suggest_decisions", unique=False)
     rows: dict[str, dict[str, str]] = {}
     dropped_copies = {"exact_duplicate", "near_duplicate"}
     for issue in issues.itertuples():
@@ -563,6 +565,7 @@ def apply_decisions(
       image_id      label
     1        b  Reception
     """
+    catalog = check_table(catalog, where="apply_decisions")
     rows = [_checked(f"decision {number}", [*row[:5], row[5] or _UNKNOWN_TIME])
             for number, row in enumerate(_rows(decisions), start=1)]  # fmt: skip
     decisions = pd.DataFrame(rows, columns=DECISION_COLUMNS, dtype="str")

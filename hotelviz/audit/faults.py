@@ -82,13 +82,7 @@ def score_faults(
     >>> score_faults(photos, pd.Series(["a.jpg"]))[["issue", "detail"]].values.tolist()
     [['unavailable', 'missing']]
     """
-    limits = {**THRESHOLDS, **(thresholds or {})}
-    for name in limits:
-        if name not in THRESHOLDS:
-            raise AuditError(
-                f"there is no threshold {name!r}; there are {', '.join(THRESHOLDS)}"
-                f"{nearest(name, list(THRESHOLDS))}"
-            )
+    limits = check_thresholds(thresholds)
     parts = [*_file_faults(photos, paths.reset_index(drop=True))]
     numbers = photos.reset_index(drop=True)
     names = ["width", "height", "dark", "bright", "sharpness", "entropy", "colour", "border"]
@@ -143,6 +137,23 @@ def score_faults(
     # A plain photo is its own border: one row per photo and issue, the worse one.
     faults = faults.sort_values(["row", "issue", "score"], kind="stable")
     return faults.drop_duplicates(["row", "issue"]).reset_index(drop=True)
+
+
+def check_thresholds(thresholds: Mapping[str, float] | None) -> dict[str, float]:
+    """Return all thresholds, with those that are given.
+
+    Raises
+    ------
+    AuditError
+        An unknown name.
+    """
+    for name in thresholds or {}:
+        if name not in THRESHOLDS:
+            raise AuditError(
+                f"there is no threshold {name!r}; there are {', '.join(THRESHOLDS)}"
+                f"{nearest(name, list(THRESHOLDS))}"
+            )
+    return {**THRESHOLDS, **(thresholds or {})}
 
 
 def _text(template: str, values: pd.Series) -> pd.Series:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hotelviz.audit.neighbours import Neighbours
+from hotelviz.catalog import check_table
 
 if TYPE_CHECKING:
     import keras
@@ -314,6 +315,7 @@ def balance(catalog: pd.DataFrame, *, target: int | None = None, folds: int = 5)
     0   Pool       6       6       0         False
     1  Foyer       1       1       4          True
     """
+    catalog = check_table(catalog, needs=["label", "hotel_id"], where="balance", unique=False)
     labelled = catalog[catalog["label"].notna()]
     table = labelled.groupby("label").agg(photos=("label", "size"), hotels=("hotel_id", "nunique"))
     wanted = int(table["photos"].median()) if target is None and len(table) else target or 0

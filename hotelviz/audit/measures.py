@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import tempfile
 import uuid
 import warnings
@@ -26,6 +27,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from hotelviz.audit.alignment import SIDE
+from hotelviz.catalog import check_missing, check_table
 from hotelviz.errors import HotelvizError
 from hotelviz.images import (
     Decoded,
@@ -51,6 +53,8 @@ _PART_SIZE = 4096
 #: Photos at URLs that are held on this disk at once, and threads that fetch them.
 _FETCHED, _FETCHERS = 128, 16
 _KEY = b"hotelviz"
+#: How parts of a cache are named; other files of the folder are not touched.
+_OURS = re.compile(r"part-[0-9a-f]{32}\.parquet")
 _LEVELS = np.arange(256)
 _CONTENT = ["content", "bytes", "status", "problem"]
 
@@ -99,6 +103,7 @@ def measure_photos(
     model: keras.Model | None = None,
     cache: str | os.PathLike[str] | None = None,
     batch_size: int = 64,
+    allow_missing: bool = False,
     progress: bool = True,
 ) -> Measured:
     """Measure each photo once.
@@ -117,12 +122,21 @@ def measure_photos(
         is not kept: the next call tries it again.
     batch_size
         Photos per call of the network.
+    allow_missing
+        Go on although more than a tenth of the photos is unavailable.
     progress
         Show a bar with the photos per second.
 
     Returns
     -------
     Measured
+
+    Raises
+    ------
+    CatalogError
+        A table without ``path``, or with repeated names.
+    MissingPhotosError
+        More than a tenth of the photos is unavailable: a disk is not mounted, say.
 
     Examples
     --------
@@ -133,6 +147,7 @@ def measure_photos(
        width  height format
     0    320     240   JPEG
     """
+    catalog = check_table(catalog, needs=["image_id", "path"], where="measure_photos")
     paths = catalog["path"].reset_index(drop=True)
     key = _cache_key(model)
     run = _Run(model, batch_size, None if cache is None else Path(cache), key)
@@ -144,12 +159,14 @@ def measure_photos(
     with _bar(len(paths), "measuring", progress) as bar:
         local = np.flatnonzero(~remote)
         contents.iloc[local] = _name_contents(paths.iloc[local], progress)
+        _check_missing(paths, contents, allow_missing)
         bar.update(len(local) - run.measure(paths.iloc[local], contents.iloc[local], bar))
         for start in range(0, int(remote.sum()), _FETCHED):
             rows = np.flatnonzero(remote)[start : start + _FETCHED]
             with tempfile.TemporaryDirectory(prefix="hotelviz-") as folder:
                 fetched, found = _fetch(paths.iloc[rows], Path(folder))
                 contents.iloc[rows] = found
+                _check_missing(paths, contents, allow_missing)
                 bar.update(len(rows) - run.measure(fetched, found, bar))
     run.save()
     return _joined(catalog, contents, run.known, run.computed, with_features=model is not None)
@@ -190,6 +207,12 @@ def embedding(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
 
     run = compiled(model, "embedding", make)
     return lambda pixels: run(pixels)[0]
+
+
+def _check_missing(paths: pd.Series, contents: pd.DataFrame, allow: bool) -> None:
+    gone = contents["status"] == Status.UNAVAILABLE
+    examples = zip(paths[gone], contents.loc[gone, "problem"], strict=True)
+    check_missing(int(gone.sum()), len(paths), examples, allow=allow)
 
 
 def _bar(total: int, what: str, progress: bool) -> Any:
@@ -433,7 +456,7 @@ def _cache_key(model: keras.Model | None) -> str:
 def _read_cache(folder: Path, key: str) -> _Store:
     """Read the parts that this model wrote; damaged ones are removed, since they are of no use."""
     store, others = _Store(), 0
-    for part in sorted(folder.glob("part-*.parquet")):
+    for part in sorted(file for file in folder.glob("part-*.parquet") if _OURS.match(file.name)):
         try:
             metadata = pq.read_schema(part).metadata or {}
             if metadata.get(_KEY) != key.encode():

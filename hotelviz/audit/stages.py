@@ -12,7 +12,7 @@ import pandas as pd
 
 from hotelviz import metrics
 from hotelviz.audit.measures import AuditError, embedding, measure_photos
-from hotelviz.catalog import split_catalog
+from hotelviz.catalog import check_table, split_catalog
 from hotelviz.images import iterate_images
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def compare_stages(
     augmented: Collection[str] = (),
     train_kw: Mapping[str, Any] | None = None,
     cache: str | os.PathLike[str] | None = None,
+    allow_missing: bool = False,
     seed: int = 0,
     progress: bool = True,
 ) -> Stages:
@@ -81,7 +82,7 @@ def compare_stages(
         as well, in the full mode as `train_tagger` does it.
     train_kw
         More arguments of `train_tagger` in the full mode.
-    cache
+    cache, allow_missing
         As in `measure_photos`.
     seed
         Of splits, training and bootstrap.
@@ -106,11 +107,21 @@ def compare_stages(
         raise AuditError(f"there is no stage {unknown[0]!r}; there are {', '.join(stages)}")
     if mode == "fast" and model is None:
         raise AuditError("the fast mode needs a model that gives the features, or use mode='full'")
+    needs = ["image_id", "path", "hotel_id", "label"]
+    stages = {
+        name: check_table(catalog, needs=needs, where=f"compare_stages, stage {name!r}")
+        for name, catalog in stages.items()
+    }
+    test = check_table(test, needs=needs, where="compare_stages, test")
     notes: list[str] = []
     same = test[test["label"].notna()].reset_index(drop=True)
     found = {
         name: measure_photos(
-            catalog, model=model if mode == "fast" else None, cache=cache, progress=progress
+            catalog,
+            model=model if mode == "fast" else None,
+            cache=cache,
+            allow_missing=allow_missing,
+            progress=progress,
         )
         for name, catalog in {**stages, "": same}.items()
     }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hotelviz.cli.shared import (
+    AllowMissing,
     Catalog,
     Classes,
     allowed_classes,
@@ -35,16 +36,29 @@ def audit(
     cache: Annotated[
         Path | None, typer.Option(help="The folder of measures; else beside the catalogue.")
     ] = None,
+    allow_missing: AllowMissing = False,
 ) -> None:
     """Find what is wrong with photos and labels."""
     with plain_errors():
-        from hotelviz.audit import cache_folder, feature_model, find_issues, write_audit
+        from hotelviz.audit import (
+            cache_folder,
+            check_audit_folder,
+            feature_model,
+            find_issues,
+            write_audit,
+        )
         from hotelviz.catalog import read_catalog
+        from hotelviz.io.claims import claim
 
+        check_audit_folder(out)
         photos = read_catalog(catalog, classes=allowed_classes(classes))
         features, note = feature_model(model)
-        found = find_issues(photos, model=features, cache=cache or cache_folder(catalog))
-        suggested = write_audit(found, out)
+        with claim(out, folder=True):
+            found = find_issues(
+                photos, model=features, cache=cache or cache_folder(catalog),
+                allow_missing=allow_missing,
+            )  # fmt: skip
+            suggested = write_audit(found, out)
         for line in [note, *found.notes]:
             typer.echo(line, err=True)
         typer.echo(found.summary[found.summary["photos"] > 0].round(4).to_string())

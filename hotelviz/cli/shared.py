@@ -28,6 +28,11 @@ app = typer.Typer(
 Catalog = Annotated[
     Path, typer.Argument(help="CSV, Parquet, or a folder with one folder of photos per class.")
 ]
+AllowMissing = Annotated[
+    bool,
+    typer.Option("--allow-missing", help="Go on although more than a tenth of the photos is not "
+                 "available here."),
+]  # fmt: skip
 Classes = Annotated[
     str,
     typer.Option(
