@@ -160,14 +160,18 @@ class Checked:
         return number
 
     def _positions(self) -> pd.Series:
+        if pd.api.types.is_integer_dtype(self.frame["position"].dtype):
+            number = self.frame["position"].astype("Int64")
+            self._refuse("position", (number < 1).fillna(False), lambda _: _NO_POSITION)
+            return number
         # As names, not as floats: whole numbers stay exact however large.
         try:
             text = as_ids(self.frame["position"], "position", self.rows.place)
         except CatalogError as error:
-            raise CatalogError(f"{str(error).partition(' is no name')[0]} is not a whole number "
-                               "from 1") from None  # fmt: skip
+            place = str(error).partition(" is no name")[0]
+            raise CatalogError(f"{place} {_NO_POSITION}") from None
         wrong = text.notna() & ~text.str.fullmatch(r"\+?0*[1-9][0-9]{0,17}(\.0*)?").astype(bool)
-        self._refuse("position", wrong, lambda _: "is not a whole number from 1")
+        self._refuse("position", wrong, lambda _: _NO_POSITION)
         return text.str.replace(r"\..*|\+", "", regex=True).astype("Int64")
 
     def _ratings(self, columns: list[str]) -> pd.DataFrame:
@@ -194,6 +198,9 @@ class Checked:
         return ratings
 
 
+_NO_POSITION = "is not a whole number from 1"
+
+
 def _say(text: str, _: object) -> str:
     return text
 
@@ -203,6 +210,7 @@ def _resolve(paths: pd.Series, root: Path) -> pd.Series:
     if os.name == "nt":
         fixed |= paths.str.match(r"[A-Za-z]:[\\/]")
     folder = str(root)
+    paths = paths.str.removeprefix("./")
     return paths.where(fixed, paths if folder == "." else folder.rstrip("/") + "/" + paths)
 
 

@@ -162,19 +162,38 @@ def near_misses(columns: Iterable[str]) -> dict[str, str]:
     {'hotel': 'hotel_id', 'lable': 'label'}
     """
     names = list(columns)
-    missing = {_key(name): name for name in COLUMNS if name not in names and name not in RATINGS}
+    missing = {_key(name): name for name in COLUMNS if name not in names}
     found = {}
     for name in names:
-        if name in COLUMNS or name in _THEIRS:
+        if name in COLUMNS or _key(name) in _THEIRS:
             continue
-        close = difflib.get_close_matches(_key(name), missing, n=1, cutoff=0.8)
+        rating = re.fullmatch(r"ratings?0*(10|[1-9])", _key(name))
+        if rating:
+            close = [key for key in missing if key == f"rating{rating[1]}"]
+        else:
+            words = [key for key in missing if not key.startswith("rating")]
+            close = [key for key in words if _slipped(_key(name), key)]
         if close:
             found[name] = missing.pop(close[0])
     return found
 
 
-#: Words of catalogues and of predictions that resemble our columns, and mean something else.
-_THEIRS = frozenset({"height", "score", "source_id", "source_url", "rating", "ratings", "image"})
+#: Words of their own that are a letter away from one of ours.
+_THEIRS = frozenset({"height"})
+
+
+def _slipped(word: str, meant: str) -> bool:
+    """Whether a word is one slip of the fingers away from another, or lacks an ending."""
+    if f"{word}id" == meant or f"{word.removesuffix('s')}id" == meant:
+        return True
+    short, long = sorted((word, meant), key=len)
+    if len(long) - len(short) == 1:
+        return any(long[:at] + long[at + 1 :] == short for at in range(len(long)))
+    if len(long) != len(short):
+        return False
+    at = [place for place in range(len(long)) if long[place] != short[place]]
+    swapped = len(at) == 2 and at[1] == at[0] + 1 and long[at[0]] == short[at[1]]
+    return len(at) == 1 or (swapped and long[at[1]] == short[at[0]])
 
 
 def _key(name: str) -> str:

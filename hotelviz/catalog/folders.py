@@ -56,7 +56,12 @@ def read_class_folders(path: Path, classes: Sequence[str] | None) -> pd.DataFram
             f"expected e.g. {path / 'Bedroom'}"
         )
     for folder in folders:
-        if classes is not None and folder.name.strip() not in classes:
+        if folder.name != folder.name.strip() or not _is_plain(folder.name):
+            raise CatalogError(
+                f"{path}, folder {folder.name!r}: has spaces around its name, or is not UTF-8; "
+                "rename it"
+            )
+        if classes is not None and folder.name not in classes:
             raise CatalogError(
                 f"{path}, folder {folder.name!r}: not one of the {len(classes)} classes "
                 f"({', '.join(classes)}){nearest(folder.name, classes)}"
@@ -92,7 +97,7 @@ def _is_junk(name: str) -> bool:
 
 
 def _is_photo(file: Path) -> bool:
-    if _is_hidden(file.name) or not _is_utf8(file.name):
+    if _is_hidden(file.name) or not _is_plain(file.name):
         return False
     if file.suffix.lower() in SUFFIXES:
         return True
@@ -109,20 +114,21 @@ def _begins_like_a_photo(file: Path) -> bool:
     return webp or start.startswith(_BEGINNINGS)
 
 
-def _is_utf8(name: str) -> bool:
+def _is_plain(name: str) -> bool:
+    """Whether a table can hold a name: it is UTF-8, and keeps its end when spaces are dropped."""
     try:
         name.encode()
     except UnicodeEncodeError:
         return False
-    return True
+    return name == name.rstrip()
 
 
 def _kind(place: Path) -> str:
     """Name what is left out, for counting."""
     if place.is_dir():
         return "link to a folder" if place.is_symlink() else "folder of the system"
-    if not _is_utf8(place.name):
-        return "name that is not UTF-8"
+    if not _is_plain(place.name):
+        return "name that is not UTF-8 or ends with a space"
     if _is_photo(place):
         return f"{place.suffix.lower()} in no class folder".strip()
     return place.suffix.lower() or "without a suffix"

@@ -254,14 +254,13 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
         table = table.replace_schema_metadata(metadata)
     frame = table.to_pandas()
     for place, field in enumerate(table.schema):
-        exact = _NULLABLE.get(field.type)
-        if exact and table.column(place).null_count:
-            frame[field.name] = pd.array(table.column(place).combine_chunks(), dtype=exact)
+        if field.type in _NULLABLE and table.column(place).null_count:
+            frame[field.name] = table.column(place).to_pandas(types_mapper=_NULLABLE.get)
     return frame
 
 
 _NULLABLE = {
-    **{getattr(pa, name.lower())(): name for name in
-       ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64")},
-    pa.bool_(): "boolean",
+    pa.int8(): pd.Int8Dtype(), pa.int16(): pd.Int16Dtype(), pa.int32(): pd.Int32Dtype(),
+    pa.int64(): pd.Int64Dtype(), pa.uint8(): pd.UInt8Dtype(), pa.uint16(): pd.UInt16Dtype(),
+    pa.uint32(): pd.UInt32Dtype(), pa.uint64(): pd.UInt64Dtype(), pa.bool_(): pd.BooleanDtype(),
 }  # fmt: skip

@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 import warnings
+from typing import Literal
 
+import numpy as np
 import pandas as pd
 
-from hotelviz.catalog.columns import CatalogError
+from hotelviz.catalog.columns import RATINGS, CatalogError
 from hotelviz.catalog.ratings import rating_summary
+from hotelviz.catalog.tables import check_table
 
 #: Folds among which hotels are dealt; a split is a number of whole folds, so 0.05 is its grain.
 _FOLDS = 20
+#: A file that this share of the hotels shows, and no fewer than 3, is a placeholder.
+_PLACEHOLDER = 0.05
 
 
 def split_catalog(
-    catalog: pd.DataFrame, *, test: float = 0.25, validation: float = 0.1, seed: int = 0
+    catalog: pd.DataFrame,
+    *,
+    test: float = 0.25,
+    validation: float = 0.1,
+    seed: int = 0,
+    by: Literal["label", "ratings"] | None = None,
+    unsplit: Literal["refuse", "deal", "leave"] = "refuse",
+    groups: pd.Series | None = None,
 ) -> pd.DataFrame:
     """Deal whole hotels to train, val and test, with like shares of each class.
 
     A hotel is never torn apart: its photos look alike, and a model that has seen one of them is
-    not tested by the others. Hotels are dealt by scikit-learn's ``StratifiedGroupKFold``. A class
-    that fewer than three hotels have is kept for training, with a warning, since a model cannot
-    be tested on a class that it never saw.
+    not tested by the others. Neither are hotels that show the same file or photos of one of
+    `groups`, but for files that so many hotels show that they must be placeholders. Hotels are
+    dealt by scikit-learn's ``StratifiedGroupKFold``. A class that fewer than three hotels have is
+    kept for training, with a warning, since a model cannot be tested on a class that it never saw.
 
     Parameters
     ----------
@@ -32,6 +45,15 @@ def split_catalog(
         Shares of the photos, 0 to 1; met within the size of a hotel.
     seed
         For another deal.
+    by
+        What is learned: ``label`` or ``ratings``; by default labels where there are any.
+    unsplit
+        What becomes of photos to learn from that have no split, in a catalogue in which others
+        have one: ``refuse`` them, ``deal`` their hotels (photos of a hotel that is in a split join
+        it) or ``leave`` them out of every split.
+    groups
+        A value per row of `catalog`, the same for photos that are alike, such as the groups of
+        duplicates that an audit found; missing for all others.
 
     Returns
     -------
@@ -41,75 +63,169 @@ def split_catalog(
     Raises
     ------
     CatalogError
-        When there are no labels, too few hotels, or the shares leave nothing to train on.
+        When there are no labels, too few hotels, the shares leave nothing to train on, a hotel is
+        in two splits, or photos have none and `unsplit` does not say what becomes of them.
 
     Examples
     --------
-    >>> photos = pd.DataFrame({"hotel_id": [f"h{i // 2}" for i in range(80)],
-    ...                        "label": ["Pool", "Bedroom"] * 40})
+    >>> photos = pd.DataFrame({"image_id": range(80), "label": ["Pool", "Bedroom"] * 40,
+    ...                        "hotel_id": [f"h{i // 2}" for i in range(80)]})
     >>> split_catalog(photos)["split"].value_counts().to_dict()
     {'train': 52, 'test': 20, 'val': 8}
     """
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    if "split" in catalog and catalog["split"].notna().any():
-        return catalog.copy()
     if not (0 <= test < 1 and 0 <= validation < 1 and test + validation < 1):
         raise CatalogError(
             f"test={test} and validation={validation} must be shares from 0 that leave some photos "
             "to train on"
         )
-    if "label" in catalog and catalog["label"].notna().any():
-        labelled = catalog[catalog["label"].notna()]
-    elif "rating_1" in catalog and catalog["rating_1"].notna().any():
-        labelled = catalog[catalog["rating_1"].notna()]
-        score = rating_summary(labelled)["rated_mean"].round().to_numpy()
-        labelled = labelled.assign(label=pd.Series(score, index=labelled.index).astype(str))
+    if unsplit not in {"refuse", "deal", "leave"}:
+        raise CatalogError(f"unsplit={unsplit!r} is not refuse, deal or leave")
+    result = check_table(catalog, needs=["hotel_id"], where="split_catalog").copy()
+    targets = _targets(result, by)
+    together = _together(result, groups)
+    given = result["split"] if "split" in result else pd.Series(pd.NA, result.index, dtype="str")
+    split = given.to_numpy(dtype=object, na_value=None)
+    _refuse_torn(result, split, together)
+    if given.notna().any():
+        rows = _without_split(result, split, targets, unsplit)
+        if unsplit != "deal" or not len(rows):
+            return result
+        # Photos of a hotel that is in a split join it.
+        known = pd.Series(split).groupby(together).first()
+        split[rows] = pd.Series(together[rows]).map(known).to_numpy(dtype=object, na_value=None)
+        rows = rows[pd.isna(split[rows])]
     else:
+        rows = np.flatnonzero(targets.notna())
+    if len(rows):
+        split[rows] = _deal(targets.to_numpy()[rows], together[rows], test, validation, seed)
+    result["split"] = pd.Series(split, result.index, dtype="str")
+    return result
+
+
+def _targets(catalog: pd.DataFrame, by: str | None) -> pd.Series:
+    """Give what is alike in all splits, as text; missing for photos that nobody learns from."""
+    if by != "ratings" and "label" in catalog and catalog["label"].notna().any():
+        return catalog["label"].astype("str")
+    if by != "label" and RATINGS[0] in catalog and catalog[RATINGS[0]].notna().any():
+        rated = catalog[catalog[RATINGS[0]].notna()]
+        scores = pd.Series(
+            rating_summary(rated)["rated_mean"].round().to_numpy(), rated.index
+        ).astype("str")
+        return scores.reindex(catalog.index)
+    wanted = {"label": "labels", "ratings": "ratings"}.get(str(by), "labels nor ratings")
+    raise CatalogError(
+        f"the catalogue has {'neither' if by is None else 'no'} {wanted}: a split needs the column "
+        "'label', or 'rating_1' to 'rating_10'"
+    )
+
+
+def _together(catalog: pd.DataFrame, groups: pd.Series | None) -> np.ndarray:
+    """Name for each photo what it must not be torn from: a hotel, the first of those joined."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    hotels, names = pd.factorize(catalog["hotel_id"], sort=True)
+    ties = []
+    if "path" in catalog:
+        ties.append(catalog["path"].to_numpy(dtype=object))
+    if groups is not None:
+        if len(groups) != len(catalog):
+            raise CatalogError(f"groups has {len(groups):,} values for {len(catalog):,} photos")
+        ties.append(np.asarray(groups, dtype=object))
+    edges = [np.empty((0, 2), dtype=int)]
+    limit = max(3, _PLACEHOLDER * len(names))
+    for tie in ties:
+        keys, _ = pd.factorize(tie)
+        pairs = pd.DataFrame({"key": keys, "hotel": hotels})[keys >= 0].drop_duplicates()
+        shown = pairs.groupby("key")["hotel"].transform("size")
+        pairs = pairs[(shown > 1) & (shown < limit)]
+        first = pairs.groupby("key")["hotel"].transform("min")
+        edges.append(np.column_stack([pairs["hotel"], first]))
+    joined = np.concatenate(edges)
+    ones = np.ones(len(joined), dtype=bool)
+    graph = coo_array((ones, (joined[:, 0], joined[:, 1])), shape=(len(names), len(names)))
+    _, component = connected_components(graph, directed=False)
+    firsts = pd.Series(np.arange(len(names))).groupby(component).min().to_numpy()
+    result: np.ndarray = np.asarray(names, dtype=object)[firsts[component]][hotels]
+    return result
+
+
+def _refuse_torn(catalog: pd.DataFrame, split: np.ndarray, together: np.ndarray) -> None:
+    given = pd.notna(split)
+    table = pd.DataFrame({"together": together[given], "split": split[given]}).drop_duplicates()
+    torn = table[table["together"].duplicated(keep=False)]
+    if torn.empty:
+        return
+    name, count = torn["together"].iloc[0], torn["together"].nunique()
+    splits = " and ".join(sorted(torn.loc[torn["together"] == name, "split"]))
+    hotels = catalog.loc[together == name, "hotel_id"].unique()
+    which = f"hotel {name!r} is" if len(hotels) == 1 else (
+        f"hotels {', '.join(map(repr, hotels[:3]))}, which show the same photo, are"
+    )  # fmt: skip
+    more = f", and {count - 1:,} more likewise" if count > 1 else ""
+    raise CatalogError(
+        f"column 'split': {which} in {splits}{more}: a model would be tested on what it learned "
+        "from. Give all photos of a hotel the same split, or remove the column 'split'"
+    )
+
+
+def _without_split(
+    catalog: pd.DataFrame, split: np.ndarray, targets: pd.Series, unsplit: str
+) -> np.ndarray:
+    """Find photos to learn from that have no split; refuse them where nobody said what to do."""
+    rows = np.flatnonzero(targets.notna().to_numpy() & pd.isna(split))
+    if len(rows) and unsplit == "refuse":
+        hotels = catalog["hotel_id"].iloc[rows].unique()
         raise CatalogError(
-            "the catalogue has neither labels nor ratings: a split needs the column 'label', or "
-            "'rating_1' to 'rating_10'"
+            f"column 'split': is empty for {len(rows):,} of {targets.notna().sum():,} photos to "
+            f"learn from, of {len(hotels):,} hotels such as {hotels[0]!r}. unsplit='deal' "
+            "(--unsplit deal) deals these and keeps the others' splits, unsplit='leave' "
+            "(--unsplit leave) leaves them out"
         )
-    hotels_of = labelled.groupby("label")["hotel_id"].nunique()
+    return rows
+
+
+def _deal(
+    targets: np.ndarray, together: np.ndarray, test: float, validation: float, seed: int
+) -> np.ndarray:
+    """Give each photo its split."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    table = pd.DataFrame({"target": targets, "hotel": together})
+    hotels_of = table.groupby("target")["hotel"].nunique()
     rare = hotels_of.index[hotels_of < 3]
-    if labelled["hotel_id"].nunique() >= 3 and len(rare):
+    if table["hotel"].nunique() >= 3 and len(rare):
         warnings.warn(
             f"fewer than 3 hotels have {', '.join(rare)}: kept for training, not tested",
-            stacklevel=2,
+            stacklevel=3,
         )
-    pinned = labelled["hotel_id"].isin(
-        set(labelled.loc[labelled["label"].isin(rare), "hotel_id"]),
-    )
-    dealt = labelled[~pinned]
-    hotels = dealt["hotel_id"].nunique()
+    pinned = table["hotel"].isin(table.loc[table["target"].isin(rare), "hotel"])
+    dealt = table[~pinned]
+    hotels = dealt["hotel"].nunique()
     if hotels < 3:
         raise CatalogError(
-            f"{labelled['hotel_id'].nunique()} hotels ({hotels} with common classes only) are too "
+            f"{table['hotel'].nunique()} hotels ({hotels} with common classes only) are too "
             "few to split into train, val and test: at least 3 are needed"
         )
-    split = pd.Series(pd.NA, index=catalog.index, dtype="str")
-    split[labelled.index] = "train"
-    folds = min(_FOLDS, hotels)
+    # With more folds than the largest class has photos, none could be alike.
+    folds = min(_FOLDS, hotels, int(dealt["target"].value_counts().max()))
+    test_folds, val_folds = (
+        max(1, round(share * folds)) if share else 0 for share in (test, validation)
+    )
+    if test_folds + val_folds >= folds:
+        raise CatalogError(
+            f"{hotels} hotels, and {folds} photos of the largest class at most, are too few to "
+            f"keep test={test} and validation={validation} of them out of training"
+        )
+    split = np.full(len(table), "train", dtype=object)
     dealer = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         # A class with fewer photos than folds is missing from some folds, as it must be.
         warnings.filterwarnings("ignore", message="The least populated class")
         parts = [
             dealt.index[rows]
-            for _, rows in dealer.split(dealt, dealt["label"], groups=dealt["hotel_id"])
+            for _, rows in dealer.split(dealt, dealt["target"], groups=dealt["hotel"])
         ]
-    test_folds, val_folds = (
-        max(1, round(share * folds)) if share else 0 for share in (test, validation)
-    )
-    if test_folds + val_folds >= folds:
-        raise CatalogError(
-            f"{hotels} hotels are too few to keep test={test} and validation={validation} of them "
-            "out of training"
-        )
-    for part in parts[:test_folds]:
-        split[part] = "test"
-    for part in parts[test_folds : test_folds + val_folds]:
-        split[part] = "val"
-    result = catalog.copy()
-    result["split"] = split
-    return result
+    for number, part in enumerate(parts[: test_folds + val_folds]):
+        split[part] = "test" if number < test_folds else "val"
+    return split

@@ -24,7 +24,7 @@ class MissingPhotosError(HotelvizError):
 
 
 def check_table(
-    table: pd.DataFrame, *, needs: Sequence[str] = ("image_id",), where: str, unique: bool = True
+    table: pd.DataFrame, *, needs: Iterable[str] = ("image_id",), where: str, unique: bool = True
 ) -> pd.DataFrame:
     """Check a table that may be made by hand, before work on it begins.
 
@@ -67,6 +67,7 @@ def check_table(
             f"{where}: expected a table (pandas.DataFrame) of photos, not a "
             f"{type(table).__name__}; hotelviz.catalog.read_catalog reads one"
         )
+    needs = list(needs)
     _check_columns(table, needs, where)
     changed: dict[str, pd.Series] = {}
     known = next((name for name in ("image_id", "path") if name in table), None)
