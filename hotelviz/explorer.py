@@ -11,6 +11,7 @@ import pandas as pd
 from hotelviz import filters, plots
 from hotelviz.attribution import METHODS, explain, overlay, read_pixels
 from hotelviz.attribution.target import MEAN_SCORE
+from hotelviz.errors import HotelvizError
 from hotelviz.images import encode_jpeg
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def explore_predictions(model: keras.Model, photos: pd.DataFrame) -> ipywidgets.
     from hotelviz.scoring import forward
 
     if photos.empty:
-        raise ValueError("there is no photo to explore; was the split that was asked for empty?")
+        raise HotelvizError("there is no photo to explore; was the split that was asked for empty?")
     info = describe(model)
     targets = [_PREDICTED, *info.classes]
     if info.task != "tagger":

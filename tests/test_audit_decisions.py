@@ -126,7 +126,8 @@ def test_decision_counts_although_the_clock_of_an_earlier_reviewer_was_ahead(fil
 @pytest.mark.parametrize(
     "name",
     ['a "b".jpg', "a,b.jpg", "=1+1", "-x", "@y", "a\nb.jpg", "a\r\nb", "a\rb", " a ", "a\u2028b",
-     "a\x85b", '"', '"\n"', "undo", "a\tb", "é😀", "image_id", "007"],
+     "a\x85b", '"', '"\n"', "undo", "a\tb", "é😀", "image_id", "007",
+     "a\nb", 'a\n"b"\n', "\n,drop,,,,2026-01-01"],
 )  # fmt: skip
 def test_name_of_a_photo_or_class_comes_back_exactly(file, name):
     decide(file, ["first", name, "last"], "relabel", label=name, reason="two\nlines")

@@ -159,7 +159,9 @@ def _records(text: str) -> Iterator[tuple[int, str]]:
         first, record = number, lines[number]
         number += 1
         while record.count('"') % 2 and not _is_whole(record) and not record.endswith(_CUT_OFF):
-            if number == len(lines) or _is_whole(_without_header(lines[number])):
+            line = _without_header(lines[number]) if number < len(lines) else ""
+            # What closes the quote has an odd number of them.
+            if number == len(lines) or (line.count('"') % 2 == 0 and _is_whole(line)):
                 record += _CUT_OFF
                 break
             record += "\n" + lines[number]
