@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from jupyter_server.log import log_request
+
 from hotelviz.labelling.errors import LabelError
 
 __all__ = ["serve_labelling"]
@@ -90,6 +92,11 @@ def serve_labelling(
                         "connection_dir_root": folder,
                         # No file of someone's settings may take the token away.
                         "config_file_paths": [],
+                        # The link has the token: no other site and no log is told it.
+                        "tornado_settings": {
+                            "headers": {"Referrer-Policy": "no-referrer"},
+                            "log_function": _log_request,
+                        },
                     },
                     "VoilaConfiguration": {
                         "template": "hotelviz", "allow_template_override": "NO",
@@ -114,6 +121,11 @@ def serve_labelling(
 def _let_pages_end_their_kernels(request: Any, **_: object) -> None:
     """Set the cookie with which a page that is left may end its kernel; Voilà itself does not."""
     _ = request.xsrf_token  # to ask for it sets it
+
+
+def _log_request(handler: Any) -> None:
+    """Log what failed as Jupyter does, without tokens."""
+    log_request(handler, record_prometheus_metrics=False)
 
 
 def _prepend(variable: str, path: str) -> None:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
 
-from hotelviz.catalog import AREAS, nearest
+from hotelviz.catalog import AREAS, check_table, nearest
 from hotelviz.labelling import tables
 from hotelviz.labelling.assignment import deal
 from hotelviz.labelling.errors import LabelError, StoreError
@@ -146,6 +146,8 @@ class LabelStore:
             An unknown task, no classes, a deal that cannot be, or a round of this name with
             other photos or settings: begin another one, or take its settings.
         """
+        needs = ["image_id", "path", "hotel_id"]
+        photos = check_table(photos, needs=needs, where="begin_round")
         if task not in TASKS:
             raise LabelError(
                 f"task {task!r} is not one of {', '.join(TASKS)}{nearest(task, TASKS)}"
