@@ -10,6 +10,9 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
+import hotelviz.models  # noqa: F401, first: it refuses another backend before Keras is imported
+
+# isort: split
 import keras
 import numpy as np
 import pandas as pd

@@ -266,7 +266,7 @@ def _grid(model: keras.Model, method: str, layer: str | None) -> Grid | None:
     if method not in _OF_CELLS:
         return None
     if method != "cam" and layer is None:
-        layer = last_convolution(model).layer.name
+        layer = last_convolution(model).name
     return feature_grid(model, layer)
 
 
@@ -316,7 +316,7 @@ def _draw(
     if method == "cam":
         return _cam(model, features, slope(weights, logits))
     if method == "scorecam":
-        return _scorecam(cut, pixels, features, weights)
+        return _scorecam(cut, _grid(model, method, layer), pixels, features, weights)
     return _through_the_head(cut, method, features, weights)
 
 
@@ -390,7 +390,7 @@ def _through_the_head(
 
 
 def _scorecam(
-    cut: _Cut, pixels: np.ndarray, features: np.ndarray, weights: np.ndarray
+    cut: _Cut, grid: Grid, pixels: np.ndarray, features: np.ndarray, weights: np.ndarray
 ) -> np.ndarray:
     """Weigh channels by what is left of the target when only what excites them is shown.
 
@@ -399,8 +399,6 @@ def _scorecam(
     empty picture scores, which the paper does and a mean score needs.
     """
     maps = np.zeros(features.shape[:3], "float32")
-    step = cut.size[0] / features.shape[1]
-    grid = Grid(step, (step - 1) / 2)
     for number, (photo, cells) in enumerate(zip(pixels, features, strict=True)):
         varied = np.argsort(-cells.std(axis=(0, 1)), kind="stable")[:_CHANNELS]
         chosen = np.moveaxis(cells[..., varied], -1, 0)

@@ -279,13 +279,14 @@ def randomisation(
     if target is None and info.task == "tagger":
         target = [info.classes[number] for number in forward(model)(pixels).argmax(axis=1)]
     intact = explain(model, pixels, target, method=method)
-    names = [name for name, step in steps(model).items() if step.layer.weights][::-1]
+    layers = {step.layer.name: step.layer for step in steps(model).values() if step.layer.weights}
+    names = list(layers)[::-1]
     random = np.random.default_rng(seed)
     rows = [{"layer": "", "correlation": float(rank_correlation(intact, intact).mean())}]
     ends = sorted({round(end) for end in np.geomspace(1, len(names), max(stages, 1))})
     if stages == 1:
         ends = [len(names)]
-    weights = {name: step.layer.get_weights() for name, step in steps(model).items()}
+    weights = {name: layer.get_weights() for name, layer in layers.items()}
     done = 0
     for end in ends:
         for name in names[done:end]:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from hotelviz.audit.measures import AuditError
 from hotelviz.catalog import nearest
-from hotelviz.images import Status
+from hotelviz.images import SUFFIXES_BY_FORMAT, Status
 
 #: A photo has the issue when its score (see `score_faults`) is below this.
 THRESHOLDS: dict[str, float] = {
@@ -22,15 +22,6 @@ THRESHOLDS: dict[str, float] = {
     "low_information": 0.6,
     "border": 0.85,
     "grayscale": 0.2,
-}
-#: What a file with one of the formats may be called.
-_SUFFIXES = {
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".jif"),
-    "PNG": (".png",),
-    "WEBP": (".webp",),
-    "GIF": (".gif",),
-    "BMP": (".bmp",),
-    "TIFF": (".tif", ".tiff"),
 }
 #: Half of the photos that the networks see have a shorter side of at least this.
 _GOOD_SIDE = 224
@@ -167,7 +158,7 @@ def _file_faults(photos: pd.DataFrame, paths: pd.Series) -> list[pd.DataFrame]:
     suffix = paths.str.extract(r"(\.\w+)$")[0].str.lower().fillna("")
     right = pd.Series(
         [
-            pd.isna(kind) or end in _SUFFIXES.get(kind, (end,))
+            pd.isna(kind) or end in SUFFIXES_BY_FORMAT.get(kind, (end,))
             for kind, end in zip(kinds, suffix, strict=True)
         ]
     )

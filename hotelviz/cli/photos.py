@@ -85,6 +85,8 @@ def clean(
     with plain_errors():
         from hotelviz.audit import DecisionError, apply_decisions, read_decisions
         from hotelviz.catalog import check_missing, nearest, read_catalog, write_catalog
+        from hotelviz.io.claims import claim
+        from hotelviz.io.escaping import csv_safe
         from hotelviz.io.remote import is_url
 
         check_table(out)
@@ -104,9 +106,11 @@ def clean(
         ]
         check_missing(len(gone), len(photos), gone, allow=allow_missing)
         cleaned = apply_decisions(photos, lines, classes=allowed)
-        write_catalog(cleaned.catalog, out)
-        changes = out.with_name(f"{out.stem}.changes.csv")
-        write_table(cleaned.changes, changes)
+        with claim(out):
+            write_catalog(cleaned.catalog, out)
+            changes = out.with_name(f"{out.stem}.changes.csv")
+            # For people, who open it in a spreadsheet; nothing reads it again.
+            write_table(csv_safe(cleaned.changes), changes)
         counts = cleaned.changes["change"].value_counts()
         say(
             f"{out}: {len(cleaned.catalog):,} of {len(photos):,} photos; "
@@ -189,6 +193,7 @@ def label_export(
         import pandas as pd
 
         from hotelviz.catalog import read_catalog, write_catalog
+        from hotelviz.io.claims import claim
         from hotelviz.labelling import open_store
         from hotelviz.labelling.export import labelled_catalog, split_rated
 
@@ -199,12 +204,16 @@ def label_export(
         labelled = labelled_catalog(rounds, photos)
         if train or test:
             labelled = split_rated(labelled, train=train, test=test, seed=seed)
-        write_catalog(labelled, out)
+        with claim(out):
+            write_catalog(labelled, out)
         skips = pd.concat([one.ratings() for one in rounds])
         skips = skips[skips["reason"].notna()]
         rated = labelled["rating_1" if rounds[0].task != "tags" else "votes"].notna()
         say(f"{out}: {len(labelled):,} photos, {rated.sum():,} with answers; "
                    f"{len(skips):,} skips")  # fmt: skip
+        left = int((rated & labelled["split"].isna()).sum()) if "split" in labelled else 0
+        if left:
+            say(f"  {left:,} of them are in no split; train with --unsplit leave")
         for row in skips.head(20).itertuples():
             photo, rater, reason = map(on_one_line, (row.image_id, row.rater, row.reason))
             say(f"  {photo}: skipped by {rater}: {reason}", err=True)
@@ -231,6 +240,7 @@ def label_choose(
     """Choose photos for the next round: uncertain ones, disputed ones and some random ones."""
     with plain_errors():
         from hotelviz.catalog import read_catalog, write_catalog
+        from hotelviz.io.claims import claim
         from hotelviz.labelling import open_store
         from hotelviz.labelling.choose import choose_photos
         from hotelviz.scores import open_scores
@@ -244,7 +254,8 @@ def label_choose(
             random_share=random_share,
             seed=seed,
         )
-        write_catalog(chosen, out)
+        with claim(out):
+            write_catalog(chosen, out)
         reasons = chosen["chosen_for"].str.split().str[0].value_counts()
         counted = ", ".join(f"{number:,} {reason}" for reason, number in reasons.items())
         say(f"{out}: {len(chosen):,} photos: {counted}")

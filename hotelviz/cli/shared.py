@@ -120,15 +120,17 @@ def list_problems(problems: pd.DataFrame, count: int, rest: str) -> None:
 
 
 def check_table(out: Path) -> None:
-    """Refuse a table of another kind before any work is done."""
-    if out.suffix not in {".parquet", ".csv"}:
-        raise typer.BadParameter(f"{out} must end in .parquet or .csv", param_hint="--out")
+    """Refuse a table of another kind, or one that cannot be written, before any work is done."""
+    from hotelviz.io.claims import check_output
+
+    check_output(out, suffixes=(".parquet", ".csv"))
 
 
 def write_table(table: pd.DataFrame, out: Path) -> None:
-    """Write a table whole or not at all."""
+    """Write a table whole or not at all, exactly as it is: hotelviz reads it again."""
     from hotelviz.io.atomic import atomic_path
 
     with atomic_path(out) as temporary:
-        write: Callable[..., Any] = table.to_csv if out.suffix == ".csv" else table.to_parquet
+        csv = out.suffix.lower() == ".csv"
+        write: Callable[..., Any] = table.to_csv if csv else table.to_parquet
         write(temporary, index=False)

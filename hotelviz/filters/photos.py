@@ -13,6 +13,8 @@ from hotelviz.filters.maximise import FilterError, channel_step
 if TYPE_CHECKING:
     import keras
 
+    from hotelviz.attribution.geometry import Axis
+
 #: A patch's side as a share of the photo's, at least and at most.
 _SMALLEST, _LARGEST = 0.15, 0.5
 
@@ -68,7 +70,7 @@ def top_photos(
     >>> top_photos(tagger, "conv_pw_2", [0, 1], photos, count=3)["rank"].to_list()
     [1, 2, 3, 1, 2, 3]
     """
-    from hotelviz.attribution import feature_grid, receptive_field
+    from hotelviz.attribution import feature_grid
     from hotelviz.images import iterate_images
     from hotelviz.models import describe
 
@@ -77,7 +79,7 @@ def top_photos(
     for channel in numbers:
         if not 0 <= channel < last:
             raise FilterError(f"{layer} has the channels 0 to {last - 1}; there is no {channel}")
-    wanted = describe(model).preprocessing
+    wanted, grid = describe(model).preprocessing, feature_grid(model, layer)
     run = _strongest(model, layer, numbers)
     best: list[np.ndarray] = []
     rows: list[np.ndarray] = []
@@ -92,8 +94,9 @@ def top_photos(
         return pd.DataFrame(
             columns=["layer", "channel", "rank", "image_id", "path", "activation", "x", "y", "side"]
         )
-    grid, cells = feature_grid(model, layer), int(channel_step(model, layer).output.shape[2])
-    side = float(np.clip(receptive_field(model, layer) / wanted.height, _SMALLEST, _LARGEST))
+    cells = int(channel_step(model, layer).output.shape[2])
+    seen = max(axis.reach / pixels for axis, pixels in zip(grid, wanted.size, strict=True))
+    side = float(np.clip(seen, _SMALLEST, _LARGEST))
     strongest, order = np.concatenate(best), np.concatenate(rows)
     parts = []
     for number, channel in enumerate(numbers):
@@ -106,13 +109,18 @@ def top_photos(
                     "layer": layer, "channel": channel, "rank": np.arange(1, len(chosen) + 1),
                     "image_id": own["image_id"].to_numpy(), "path": own["path"].to_numpy(),
                     "activation": strongest[chosen, number, 0],
-                    "x": ((grid.start + grid.step * x + 0.5) / wanted.width).clip(0, 1),
-                    "y": ((grid.start + grid.step * y + 0.5) / wanted.height).clip(0, 1),
+                    "x": _share(grid.columns, x, wanted.width),
+                    "y": _share(grid.rows, y, wanted.height),
                     "side": side,
                 }
             )
         )  # fmt: skip
     return pd.concat(parts, ignore_index=True)
+
+
+def _share(axis: Axis, cells: np.ndarray, pixels: int) -> np.ndarray:
+    """Say where cells lie, 0 to 1 of the photo's side."""
+    return np.asarray(((axis.start + axis.step * cells + 0.5) / pixels).clip(0, 1))
 
 
 def _strongest(

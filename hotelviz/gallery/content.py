@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from hotelviz.errors import HotelvizError
+from hotelviz.predictions import class_probabilities
 
 #: The columns that can be filtered by, with the names that people read.
 CATEGORIES = {
@@ -132,20 +133,20 @@ def make_content(
         wrong = frame["label"].notna() & frame["predicted"].notna()
         wrong &= frame["label"].astype(str) != frame["predicted"].astype(str)
         pairs = frame["label"].astype(str) + " read as " + frame["predicted"].astype(str)
-        frame = frame.assign(pair=pairs.str.replace("_", " ").where(wrong))
+        frame = frame.assign(pair=pairs.where(wrong))
     if group is not None:
         names.setdefault(group, words(group))
     for name, shown in names.items():
         if name in frame and frame[name].notna().any():
             columns.append(_category(name, shown, frame[name], ordered=name == group))
-    classes = [str(name).removeprefix("p_") for name in frame if str(name).startswith("p_")]
-    probabilities = None
+    shares = class_probabilities(frame)
+    classes, probabilities = list(shares), None
     if classes:
-        probabilities = frame[[f"p_{name}" for name in classes]].to_numpy(
-            "float32", na_value=np.nan
-        )
+        probabilities = shares.to_numpy("float32", na_value=np.nan)
         if "confidence" not in numbers:
             numbers["confidence"] = pd.Series(probabilities.max(axis=1))
+    # What photos are grouped by is a category, whatever it is called.
+    numbers.pop(str(group), None)
     for name, values in numbers.items():
         data = pd.to_numeric(values, errors="coerce").to_numpy("float32", na_value=np.nan)
         if np.isfinite(data).any():
@@ -175,9 +176,9 @@ def make_content(
     }
 
 
-def words(name: str) -> str:
+def words(name: object) -> str:
     """Write a column's or a class's name as people read it."""
-    return name.replace("_", " ")
+    return str(name).replace("_", " ")
 
 
 def _category(name: str, title: str, values: pd.Series, *, ordered: bool) -> dict[str, Any]:

@@ -13,6 +13,9 @@ import pandas as pd
 
 from hotelviz.catalog import nearest
 from hotelviz.metrics.interval import Labels, MetricsError, bootstrap_interval
+from hotelviz.predictions import class_probabilities
+
+_WITHOUT = "the table has no probabilities: columns p_<class>, of each class that is predicted"
 
 
 def _pair(true: Labels, predicted: Labels) -> tuple[np.ndarray, np.ndarray]:
@@ -213,14 +216,18 @@ def confusion_costs(tags: pd.DataFrame) -> pd.DataFrame:
     """
     known = tags[tags["label"].notna() & tags["predicted"].notna()]
     wrong = known[known["label"] != known["predicted"]]
-
-    def surer(row: pd.Series) -> float:
-        return float(row[f"p_{row['predicted']}"] - row.get(f"p_{row['label']}", 0.0))
-
+    shares = class_probabilities(known)[(known["label"] != known["predicted"]).to_numpy()]
+    if len(wrong) and shares.empty:
+        raise MetricsError(_WITHOUT)
     costs = pd.DataFrame(
         {
             "true": wrong["label"], "predicted": wrong["predicted"], "count": 1,
-            "cost": [surer(row) for _, row in wrong.iterrows()],
+            "cost": [
+                row[said] - row.get(true, 0.0)
+                for row, said, true in zip(
+                    shares.to_dict("records"), wrong["predicted"], wrong["label"], strict=True
+                )
+            ],
         }
     )  # fmt: skip
     pairs = costs.groupby(["true", "predicted"], as_index=False)[["count", "cost"]].sum()
@@ -318,13 +325,18 @@ def expected_calibration_error(table: pd.DataFrame) -> float:
     return float(np.average(gap, weights=table["count"]))
 
 
-def summary(tags: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
+def summary(
+    tags: pd.DataFrame, *, classes: Sequence[str] | None = None, seed: int = 0
+) -> pd.DataFrame:
     """Put the figures of a tagger on labelled photos into one table.
 
     Parameters
     ----------
     tags
-        ``label``, ``predicted``, ``p_<class>`` and, for intervals over hotels, ``hotel_id``.
+        ``label``, ``predicted`` (else the most probable class), ``p_<class>`` and, for intervals
+        over hotels, ``hotel_id``. Other columns may be there too.
+    classes
+        The model's; None for those that `hotelviz.predictions.class_columns` finds.
     seed
         For the bootstrap.
 
@@ -337,7 +349,9 @@ def summary(tags: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     Raises
     ------
     MetricsError
-        Missing labels or predictions.
+        Missing labels, predictions or probabilities.
+    HotelvizError
+        Columns of which it cannot be told whether they are a class's.
 
     Examples
     --------
@@ -348,10 +362,12 @@ def summary(tags: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     0   top-1 accuracy    1.0
     1  macro precision    1.0
     """
-    true, predicted = _pair(tags["label"], tags["predicted"])
-    columns = [column for column in tags.columns if str(column).startswith("p_")]
-    classes = [str(column).removeprefix("p_") for column in columns]
-    probabilities = tags[columns].to_numpy()
+    shares = class_probabilities(tags, classes)
+    if shares.empty:
+        raise MetricsError(_WITHOUT)
+    classes, probabilities = list(shares), shares.to_numpy()
+    said = tags["predicted"] if "predicted" in tags else shares.idxmax(axis="columns")
+    true, predicted = _pair(tags["label"], said)
     names = _classes(true, predicted, None)
     codes_true, codes_predicted = (
         pd.Categorical(side, categories=names).codes.astype(int) for side in (true, predicted)

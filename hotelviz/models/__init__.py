@@ -6,10 +6,18 @@ is one ``.keras`` archive with a member ``hotelviz.json`` that says what the mod
 classes it knows and how its photos are prepared.
 """
 
+# ruff: noqa: E402
+from hotelviz.models.backend import require_tensorflow
+
+# Before the modules below import Keras, which would fail for the want of the other backend.
+require_tensorflow()
+
+from hotelviz.models.activations import logits
 from hotelviz.models.description import (
     TASKS,
     ModelError,
     ModelInfo,
+    ModelWarning,
     Preprocessing,
     Task,
     compiled,
@@ -23,7 +31,6 @@ from hotelviz.models.files import adopt, load_model, read_info, save_model
 from hotelviz.models.graph import (
     Step,
     last_convolution,
-    logits,
     pooled_step,
     spatial_step,
     split_head,
@@ -41,6 +48,7 @@ __all__ = [
     "TASKS",
     "ModelError",
     "ModelInfo",
+    "ModelWarning",
     "Preprocessing",
     "Step",
     "Task",

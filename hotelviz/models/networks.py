@@ -15,14 +15,16 @@ from keras import applications, layers
 
 from hotelviz.catalog import AREAS, nearest
 from hotelviz.models.description import (
+    SCORES,
     ModelError,
     ModelInfo,
     Preprocessing,
     Task,
     attach,
+    check_classes,
     describe,
 )
-from hotelviz.models.graph import split_head
+from hotelviz.models.graph import flattened, split_head
 
 #: What each family of `keras.applications` was trained with; the longest prefix decides.
 _BACKBONE_RANGES = {
@@ -109,8 +111,7 @@ def build_tagger(
     (None, 2)
     """
     classes = tuple(str(name) for name in classes)
-    if len(classes) < 2 or len(set(classes)) < len(classes):
-        raise ModelError(f"a tagger needs at least two different classes, not {list(classes)}")
+    check_classes("tagger", classes)
     return _with_head(
         "tagger", classes, backbone, input_size, weights, dropout, seed, dict(backbone_kw or {})
     )
@@ -158,9 +159,8 @@ def build_aesthetic(
     """
     if task not in ("aesthetic", "technical"):
         raise ModelError(f"task must be 'aesthetic' or 'technical', not {task!r}")
-    scores = tuple(str(score) for score in range(1, 11))
     return _with_head(
-        task, scores, backbone, input_size, weights, dropout, seed, dict(backbone_kw or {})
+        task, SCORES, backbone, input_size, weights, dropout, seed, dict(backbone_kw or {})
     )
 
 
@@ -237,7 +237,7 @@ def _backbone(
         include_top=False, weights=None, input_shape=(input_size, input_size, 3), **backbone_kw
     )
     if weights is None:
-        return body
+        return flattened(body)
     if weights != "imagenet":
         raise ModelError(f"weights must be 'imagenet' or None, not {weights!r}")
     try:
@@ -256,4 +256,4 @@ def _backbone(
             "that is), or train from scratch with weights=None"
         ) from error
     body.set_weights(pretrained.get_weights())
-    return body
+    return flattened(body)

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import duckdb
 import pandas as pd
+import pyarrow.parquet as pq
 
 from hotelviz.catalog import CatalogError, nearest, read_catalog
 from hotelviz.io.atomic import written_files
-from hotelviz.scores import connect, quoted
+from hotelviz.io.escaping import sql_literal
+from hotelviz.scores.connection import connect, parquet_files
 
 
 def write_remaining(
@@ -46,32 +48,34 @@ def write_remaining(
     >>> write_remaining(photos, [], Path(tempfile.mkdtemp()))
     2
     """
-    connection = connect()
+    path = None if isinstance(catalog, pd.DataFrame) else Path(catalog)
+    files: list[Path] = []
+    if path is not None and _is_parquet(path):
+        files = written_files(path, "*.parquet") if path.is_dir() else [path]
+    connection = connect([*files, *scored], folders=[folder])
     try:
-        _open_catalog(connection, catalog)
+        _open_catalog(connection, catalog, files)
         rest = ""
         if scored:
-            names = ", ".join(f"'{quoted(str(part))}'" for part in scored)
-            rest = f"ANTI JOIN read_parquet([{names}]) USING (image_id)"
+            rest = f"ANTI JOIN {parquet_files(scored)} USING (image_id)"
         connection.execute(
             f"COPY (SELECT image_id, hotel_id, path FROM photos {rest}) TO "
-            f"'{quoted(str(folder))}' (FORMAT parquet, PER_THREAD_OUTPUT FALSE, "
+            f"{sql_literal(folder)} (FORMAT parquet, PER_THREAD_OUTPUT FALSE, "
             "FILE_SIZE_BYTES '64MB', ROW_GROUP_SIZE 102400, OVERWRITE_OR_IGNORE)"
         )
-        found = connection.execute(
-            f"SELECT count(*) FROM read_parquet('{quoted(str(folder))}/*.parquet')"
-        ).fetchone()
     finally:
         connection.close()
-    return int(found[0]) if found else 0
+    return sum(pq.read_metadata(part).num_rows for part in written_files(folder, "*.parquet"))
 
 
 def _open_catalog(
-    connection: duckdb.DuckDBPyConnection, catalog: pd.DataFrame | str | os.PathLike[str]
+    connection: duckdb.DuckDBPyConnection,
+    catalog: pd.DataFrame | str | os.PathLike[str],
+    files: Sequence[Path],
 ) -> None:
     """Make a catalogue known as ``photos``, and check what scoring needs of it."""
     path = None if isinstance(catalog, pd.DataFrame) else Path(catalog)
-    if path is None or not _is_parquet(path):
+    if path is None or not files:
         table = (
             catalog if isinstance(catalog, pd.DataFrame) else read_catalog(catalog, classes=None)
         )
@@ -79,10 +83,9 @@ def _open_catalog(
         kept = table[["image_id", "hotel_id", "path"]].astype(object)
         connection.register("photos", kept)
         return
-    files = written_files(path, "*.parquet") if path.is_dir() else [path]
-    names = ", ".join(f"'{quoted(str(file))}'" for file in files)
+    source = parquet_files(files, union=True)
     root = path if path.is_dir() else path.parent
-    relation = connection.sql(f"SELECT * FROM read_parquet([{names}], union_by_name = true)")
+    relation = connection.sql(f"SELECT * FROM {source}")
     columns = relation.columns
     if "path" not in columns and "image_id" not in columns:
         raise CatalogError(
@@ -92,22 +95,19 @@ def _open_catalog(
     place = "path" if "path" in columns else "image_id"
     name = "image_id" if "image_id" in columns else "path"
     hotel = f"coalesce(nullif(trim(hotel_id::VARCHAR), ''), trim({name}::VARCHAR))"
-    start = quoted("" if str(root) == "." else f"{str(root).rstrip('/')}/")
+    start = sql_literal("" if str(root) == "." else f"{str(root).rstrip('/')}/")
     connection.execute(
         "CREATE VIEW photos AS SELECT "
         f"trim({name}::VARCHAR) AS image_id, "
         f"{hotel if 'hotel_id' in columns else f'trim({name}::VARCHAR)'} AS hotel_id, "
         f"CASE WHEN starts_with({place}, '/') OR contains({place}, '://') THEN trim({place}) "
-        f"ELSE '{start}' || trim({place}) END AS path FROM read_parquet([{names}], "
-        "union_by_name = true)"
+        f"ELSE {start} || trim({place}) END AS path FROM {source}"
     )
     for column, condition, why in (
         (place, f"coalesce(trim({place}::VARCHAR), '') = ''", "is empty; every photo needs one"),
         (name, f"coalesce(trim({name}::VARCHAR), '') = ''", "is empty; every photo needs one"),
     ):
-        count = connection.execute(
-            f"SELECT count(*) FROM read_parquet([{names}], union_by_name = true) WHERE {condition}"
-        ).fetchone()
+        count = connection.execute(f"SELECT count(*) FROM {source} WHERE {condition}").fetchone()
         if count and count[0]:
             raise CatalogError(f"{path}, column {column!r}: {count[0]:,} rows: it {why}")
     twice = connection.execute(

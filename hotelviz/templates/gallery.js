@@ -8,6 +8,7 @@ const ACTIONS = { keep: "kept", drop: "dropped", relabel: "relabelled" };
 const THUMBNAILS = 600; // kept in memory at once, live
 const ASKED = 24; // photos asked for at once, live
 const GAP = 12;
+const DECISION = Symbol("decision"); // no column is called so
 
 const KEYS = [
   ["← → ↑ ↓", "walk through the photos; Home and End, Page up and Page down too"],
@@ -417,7 +418,8 @@ function mount(root, content, model) {
   const editable = !live || Boolean(table.decisions.where);
 
   // ---- the frame
-  root.classList.add("hotelviz-gallery");
+  // Dollar signs in names begin no formula.
+  root.classList.add("hotelviz-gallery", "mathjax_ignore", "tex2jax_ignore");
   root.setAttribute("role", "region");
   root.setAttribute("aria-label", table.title || "Photo gallery");
   // JupyterLab leaves the keys to us in here.
@@ -439,7 +441,7 @@ function mount(root, content, model) {
   if (editable) {
     const control = make("select", { "aria-label": "Decision", onchange: () => choose() }, make("option", { value: "" }, "any decision"), make("option", { value: "open" }, "undecided"));
     for (const [action, name] of Object.entries(ACTIONS)) control.append(make("option", { value: action }, name));
-    selects.set("decision", control);
+    selects.set(DECISION, control);
     chosen.append(control);
   }
   for (const column of table.columns) {
@@ -568,7 +570,7 @@ function mount(root, content, model) {
     for (const [name, control] of selects) {
       const value = control.value;
       if (!value) continue;
-      if (name === "decision") {
+      if (name === DECISION) {
         tests.push((row) => (decisions.of(table.ids[row])?.action ?? "open") === value);
       } else {
         const column = table.byName.get(name);
