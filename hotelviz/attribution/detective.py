@@ -18,6 +18,7 @@ from hotelviz.attribution.geometry import Axis
 from hotelviz.attribution.grid import Grid, feature_grid
 from hotelviz.attribution.maps import blurred, cut_features, explain, read_pixels
 from hotelviz.attribution.target import AttributionError, Target
+from hotelviz.catalog import check_table
 
 if TYPE_CHECKING:
     import keras
@@ -101,7 +102,9 @@ def explain_confusion(
     Raises
     ------
     AttributionError
-        A class that the model does not know, or a column that is missing.
+        A class that the model does not know.
+    CatalogError
+        A column that is missing.
 
     Notes
     -----
@@ -121,9 +124,10 @@ def explain_confusion(
     """
     from hotelviz.models import describe
 
-    for column in ("path", "label", "predicted"):
-        if column not in predictions:
-            raise AttributionError(f"the predictions have no column {column!r}")
+    needs = ["path", "label", "predicted"]
+    predictions = check_table(predictions, needs=needs, where="explain_confusion")
+    if limit < 1:
+        raise AttributionError(f"at least one photo is needed, not limit={limit}")
     pair: Target = (predicted, true)
     size = describe(model).preprocessing.size
     # Refuses classes that the model does not know, even when there is no such error.

@@ -329,7 +329,8 @@ def _merged(layer: Any, inputs: list[Places], shape: tuple[int, ...]) -> Places 
     kinds = {places.kind for places in inputs} - {"vector"}
     if len(kinds) > 1:
         return None
-    rows, columns = (_union([places[side] for places in inputs]) for side in (0, 1))
+    rows = _union([places.rows for places in inputs])
+    columns = _union([places.columns for places in inputs])
     if rows is None or columns is None:
         return None
     return Places(rows, columns, next(iter(kinds), "vector"))

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hotelviz.cli.shared import (
+    AllowMissing,
     Catalog,
     Classes,
+    Unsplit,
     allowed_classes,
     app,
     check_table,
+    list_notes,
     list_problems,
     on_one_line,
     plain_errors,
@@ -29,6 +32,7 @@ def train_tagger(
     catalog: Catalog,
     out: Annotated[Path, typer.Option(help="The model file (.keras).")],
     classes: Classes = "areas",
+    unsplit: Unsplit = "refuse",
     backbone: Annotated[str, typer.Option(help="A network of keras.applications.")] = "MobileNet",
     weights: Annotated[str, typer.Option(help="imagenet, or none: from scratch.")] = "imagenet",
     input_size: Annotated[int, typer.Option(help="Height and width of the input.")] = 224,
@@ -43,7 +47,8 @@ def train_tagger(
         from hotelviz.models import save_model
 
         _check_model_options(out, weights)
-        photos = split_catalog(read_catalog(catalog, classes=allowed_classes(classes)), seed=seed)
+        photos = read_catalog(catalog, classes=allowed_classes(classes))
+        photos = split_catalog(photos, seed=seed, by="label", unsplit=unsplit)
         model = training.train_tagger(
             photos,
             backbone=backbone,
@@ -65,19 +70,32 @@ def tag(
     model: Annotated[Path, typer.Option(help="A tagger (.keras).")],
     out: Annotated[Path, typer.Option(help="The predictions (.parquet or .csv).")],
     classes: Classes = "any",
+    allow_missing: AllowMissing = False,
 ) -> None:
     """Predict the area that each photo shows."""
     with plain_errors():
         from hotelviz.catalog import read_catalog
+        from hotelviz.io.claims import claim
         from hotelviz.models import load_model
         from hotelviz.scoring import predict_tags
+        from hotelviz.scoring.access import SAMPLE, Watch, check_access
 
         check_table(out)
+        photos = read_catalog(catalog, classes=allowed_classes(classes))
+        watch = Watch(len(photos), allow_missing=allow_missing)
+        some = photos["path"].sample(min(SAMPLE, len(photos)), random_state=0)
+        watch.look(some.to_list(), len(photos))
+        check_access(photos["path"])
         tagger = load_model(model, task="tagger")
-        tags = predict_tags(read_catalog(catalog, classes=allowed_classes(classes)), tagger)
-        write_table(tags, out)
+        with claim(out):
+            tags = predict_tags(photos, tagger)
+            lost = (tags["status"] == "unavailable").to_numpy()
+            watch.add(len(tags), zip(photos["path"][lost], tags["problem"][lost], strict=True))
+            watch.check()
+            write_table(tags, out)
         problems = tags[tags["problem"] != ""]
         say(f"{out}: {len(tags):,} photos, {len(problems):,} with problems")
+        list_notes(watch.notes())
         list_problems(problems, len(problems), "in the column 'problem'")
 
 
@@ -89,6 +107,7 @@ def train_aesthetic(
         Path | None, typer.Option(help="An earlier model (.keras) to start from.")
     ] = None,
     task: Annotated[str, typer.Option(help="aesthetic or technical.")] = "aesthetic",
+    unsplit: Unsplit = "refuse",
     backbone: Annotated[str, typer.Option(help="A network of keras.applications.")] = "MobileNet",
     weights: Annotated[str, typer.Option(help="imagenet, or none: from scratch.")] = "imagenet",
     input_size: Annotated[int, typer.Option(help="Height and width of the input.")] = 224,
@@ -105,7 +124,8 @@ def train_aesthetic(
         _check_model_options(out, weights)
         if task not in {"aesthetic", "technical"}:
             raise typer.BadParameter(f"{task!r} is not aesthetic or technical", param_hint="--task")
-        photos = split_catalog(read_catalog(catalog, classes=None), seed=seed)
+        photos = read_catalog(catalog, classes=None)
+        photos = split_catalog(photos, seed=seed, by="ratings", unsplit=unsplit)
         model = training.train_aesthetic(
             photos,
             task="aesthetic" if task == "aesthetic" else "technical",
@@ -156,11 +176,18 @@ def score(
     address: Annotated[
         str | None, typer.Option(help="Of the Ray cluster; else one on this machine.")
     ] = None,
+    check_files: Annotated[
+        bool, typer.Option(help="Score photos again whose files have changed since.")
+    ] = True,
+    prune: Annotated[
+        bool, typer.Option(help="Take photos out that the catalogue does not have any more.")
+    ] = False,
+    allow_missing: AllowMissing = False,
 ) -> None:
     """Score photos with one or more models, decoding each once. A stopped run goes on."""
     with plain_errors():
-        from hotelviz.models import load_model
         from hotelviz.scores import open_scores
+        from hotelviz.scoring import score_photos
 
         if engine_cluster not in {None, "ray"}:
             raise typer.BadParameter(
@@ -170,17 +197,14 @@ def score(
             raise typer.BadParameter("needs --engine-cluster ray", param_hint="--address")
         settings: dict[str, Any] = {
             "engine": engine, "precision": precision, "workers": workers, "part_size": part_size,
+            "check_files": check_files, "prune": prune, "allow_missing": allow_missing,
         }  # fmt: skip
         if engine_cluster:
             from hotelviz.scoring.cluster import score_on_cluster
 
             speed = score_on_cluster(catalog, model, out, address=address, **settings)
         else:
-            from hotelviz.catalog import read_catalog
-            from hotelviz.scoring import score_photos
-
-            photos = read_catalog(catalog, classes=None)
-            speed = score_photos(photos, [load_model(file) for file in model], out, **settings)
+            speed = score_photos(catalog, model, out, **settings)
         dataset = open_scores(out)
         problems = dataset.problems(limit=21)
         wrong = dataset.count("problem <> ''")
@@ -190,6 +214,7 @@ def score(
         )
         if speed.photos:
             say(str(speed))
+        list_notes(speed.notes)
         list_problems(problems, wrong, "in the column 'problem'")
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -33,15 +33,20 @@ Catalog = Annotated[
     Path, typer.Argument(help="CSV, Parquet, or a folder with one folder of photos per class.")
 ]
 AllowMissing = Annotated[
-    bool,
-    typer.Option("--allow-missing", help="Go on although more than a tenth of the photos is not "
-                 "available here."),
-]  # fmt: skip
+    bool, typer.Option(help="Go on where more than a tenth of the photos are unavailable.")
+]
 Classes = Annotated[
     str,
     typer.Option(
         help="The labels that are allowed: 'areas' (the eight of the talk), 'any', or a list "
         "separated by commas."
+    ),
+]
+Unsplit = Annotated[
+    Literal["refuse", "deal", "leave"],
+    typer.Option(
+        help="What becomes of photos without a split where others have one: 'deal' their hotels, "
+        "or 'leave' them out."
     ),
 ]
 
@@ -117,6 +122,12 @@ def list_problems(problems: pd.DataFrame, count: int, rest: str) -> None:
         say(f"  {on_one_line(row.image_id)}: {on_one_line(row.problem)}", err=True)
     if count > 20:
         say(f"  and {count - 20:,} more, {rest}", err=True)
+
+
+def list_notes(notes: Iterable[str]) -> None:
+    """List what else there is to know of a run."""
+    for note in notes:
+        say(note, err=True)
 
 
 def check_table(out: Path) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hotelviz.filters.maximise import FilterError, channel_step
+from hotelviz.catalog import check_table
+from hotelviz.filters.maximise import FilterError, channel_step, check_channels
 
 if TYPE_CHECKING:
     import keras
@@ -59,6 +60,10 @@ def top_photos(
         A layer that is not there or has no height and width.
     FilterError
         A channel past the end.
+    AttributionError
+        When it is not known where the layer's cells lie, see `hotelviz.attribution.feature_grid`.
+    CatalogError
+        A column that is missing.
 
     Examples
     --------
@@ -74,11 +79,11 @@ def top_photos(
     from hotelviz.images import iterate_images
     from hotelviz.models import describe
 
-    numbers = [channels] if isinstance(channels, int) else list(channels)
-    last = int(channel_step(model, layer).output.shape[-1])
-    for channel in numbers:
-        if not 0 <= channel < last:
-            raise FilterError(f"{layer} has the channels 0 to {last - 1}; there is no {channel}")
+    catalog = check_table(catalog, needs=["image_id", "path"], where="top_photos", unique=False)
+    if count < 1 or batch_size < 1:
+        raise FilterError(f"count={count} and batch_size={batch_size} must be at least 1")
+    given = [channels] if isinstance(channels, int | np.integer) else list(channels)
+    numbers = check_channels(channel_step(model, layer), layer, given)
     wanted, grid = describe(model).preprocessing, feature_grid(model, layer)
     run = _strongest(model, layer, numbers)
     best: list[np.ndarray] = []
@@ -146,7 +151,7 @@ def _strongest(
         return frozen(run, tf.TensorSpec((None, *preprocessing.size, 3), tf.uint8))
 
     run: Callable[[np.ndarray], list[np.ndarray]] = compiled(
-        model, f"strongest of {layer} {list(channels)}", make
+        model, f"strongest of {layer!r} {channels}", make
     )
     return run
 
@@ -171,6 +176,16 @@ def patch_pixels(photos: pd.DataFrame, *, size: int = 96) -> np.ndarray:
     from PIL import Image
 
     from hotelviz.images import ImageError, decode_image
+
+    check_table(photos, needs=["path"], where="patch_pixels", unique=False)
+    for column in ("x", "y", "side"):
+        if column not in photos:
+            raise FilterError(f"patch_pixels: the table has no column {column!r}; see top_photos")
+        values = photos[column].to_numpy("float64")
+        if not ((values >= 0) & (values <= 1)).all():
+            raise FilterError(f"patch_pixels: {column!r} is a share of the photo, 0 to 1")
+    if size < 1:
+        raise FilterError(f"a patch has at least one pixel a side, not {size}")
 
     patches = np.full((len(photos), size, size, 3), 128, "uint8")
     columns = photos[["path", "x", "y", "side"]].itertuples(index=False)

@@ -17,8 +17,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from jupyter_server.log import log_request
-
 from hotelviz.labelling.errors import LabelError
 
 __all__ = ["serve_labelling"]
@@ -93,10 +91,7 @@ def serve_labelling(
                         # No file of someone's settings may take the token away.
                         "config_file_paths": [],
                         # The link has the token: no other site and no log is told it.
-                        "tornado_settings": {
-                            "headers": {"Referrer-Policy": "no-referrer"},
-                            "log_function": _log_request,
-                        },
+                        "tornado_settings": {"headers": {"Referrer-Policy": "no-referrer"}},
                     },
                     "VoilaConfiguration": {
                         "template": "hotelviz", "allow_template_override": "NO",
@@ -115,6 +110,8 @@ def serve_labelling(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             app.initialize([str(notebook)])
+            for handler in app.log.handlers:
+                handler.addFilter(_Without(token))
             app.start()
 
 
@@ -123,9 +120,16 @@ def _let_pages_end_their_kernels(request: Any, **_: object) -> None:
     _ = request.xsrf_token  # to ask for it sets it
 
 
-def _log_request(handler: Any) -> None:
-    """Log what failed as Jupyter does, without tokens."""
-    log_request(handler, record_prometheus_metrics=False)
+class _Without(logging.Filter):
+    """Keep a token out of a log, which has the addresses of what failed."""
+
+    def __init__(self, token: str) -> None:
+        super().__init__()
+        self._token = token
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = record.getMessage().replace(self._token, "***"), ()
+        return True
 
 
 def _prepend(variable: str, path: str) -> None:

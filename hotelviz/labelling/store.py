@@ -145,6 +145,8 @@ class LabelStore:
         LabelError
             An unknown task, no classes, a deal that cannot be, or a round of this name with
             other photos or settings: begin another one, or take its settings.
+        CatalogError
+            As `hotelviz.catalog.check_table` raises it.
         """
         needs = ["image_id", "path", "hotel_id"]
         photos = check_table(photos, needs=needs, where="begin_round")
@@ -156,6 +158,7 @@ class LabelStore:
             raise LabelError("tags need classes to choose from")
         if not name.strip():
             raise LabelError("a round needs a name")
+        photos = check_table(photos, needs=["image_id", "path", "hotel_id"], where="begin_round")
         settings = {
             "name": name, "task": task, "raters": raters, "overlap": overlap, "gold": gold,
             "seed": seed, "classes": json.dumps(list(classes) if task == "tags" else []),
@@ -184,7 +187,7 @@ class LabelStore:
             .returning(tables.rounds.c.id)
         )
         # A photo is found wherever the app is started from.
-        rows = photos[["image_id", "path", "hotel_id"]].astype(str)
+        rows = photos[["image_id", "path", "hotel_id"]]
         rows = rows.assign(photo=range(len(rows)), round=number)
         rows["path"] = [
             path if "://" in path else str(Path(path).absolute()) for path in rows["path"]
@@ -210,7 +213,7 @@ class LabelStore:
                     "(--round NAME)"
                 )
         known = set(found.photos()["image_id"])
-        given = set(photos["image_id"].astype(str))
+        given = set(photos["image_id"])
         if known != given:
             raise LabelError(
                 f"{self.name}: the round {found.name!r} has {len(known):,} photos, of which "

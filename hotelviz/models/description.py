@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any, Literal
 
 import keras
@@ -82,9 +82,10 @@ class Preprocessing:
                     f"preprocessing: {name} must be one of {', '.join(choices)}; not {value!r}"
                     f"{nearest(value, choices)}"
                 )
-        for side in self.size:
-            if isinstance(side, bool) or not isinstance(side, int):
+        for name, side in (("height", self.height), ("width", self.width)):
+            if isinstance(side, bool) or not isinstance(side, int | np.integer):
                 raise ModelError(f"preprocessing: {side!r} is no whole number of pixels")
+            object.__setattr__(self, name, int(side))
         if min(self.size) < _SMALLEST:
             raise ModelError(f"preprocessing: {self.height} x {self.width} is less than 32 pixels")
         if max(self.size) > _LARGEST:
@@ -158,6 +159,7 @@ class ModelInfo:
                 f"task must be one of {', '.join(TASKS)}; not {self.task!r}"
                 f"{nearest(self.task, TASKS)}"
             )
+        object.__setattr__(self, "classes", class_names(self.classes))
         check_classes(self.task, self.classes)
         for name in ("backbone", "version"):
             value = getattr(self, name)
@@ -192,9 +194,6 @@ class ModelInfo:
                     f"it was written by hotelviz {written_by}, which is later than "
                     f"{hotelviz.__version__}: update hotelviz to use it"
                 )
-            if not isinstance(values["classes"], list):
-                raise ModelError(f"classes must be a list, not {values['classes']!r}")
-            values["classes"] = tuple(values["classes"])
             values["preprocessing"] = Preprocessing(**values["preprocessing"])
             return cls(**values)
         except ModelError as error:
@@ -214,17 +213,28 @@ def _is_later(version: object) -> bool:
     return theirs > mine
 
 
+def class_names(classes: Any) -> tuple[str, ...]:
+    """Return classes as they come, in a list, an array or a column, in their order.
+
+    Raises
+    ------
+    ModelError
+        A single text, which would be taken for its letters, or what has no order.
+    """
+    if isinstance(classes, str | bytes | Mapping | Set) or not isinstance(classes, Iterable):
+        raise ModelError(f"classes must be a list, in the order of the outputs; not {classes!r}")
+    return tuple(classes)
+
+
 def check_classes(task: str, classes: Sequence[str]) -> None:
     """Refuse classes that outputs cannot stand for.
 
     Raises
     ------
     ModelError
-        Classes that are no list, not text, empty, or one twice; fewer than two of a tagger; others
+        Classes that are not text, empty, or one twice; fewer than two of a tagger; others
         than the scores 1 to 10 of an aesthetic or technical model.
     """
-    if isinstance(classes, str) or not isinstance(classes, Sequence):
-        raise ModelError(f"classes must be a list, not {classes!r}")
     for name in classes:
         if not isinstance(name, str) or not name.strip():
             raise ModelError(f"a class is a text that is not empty; not {name!r}")

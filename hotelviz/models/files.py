@@ -24,7 +24,7 @@ from hotelviz.models.description import (
     Preprocessing,
     Task,
     attach,
-    check_classes,
+    class_names,
     describe,
 )
 from hotelviz.models.graph import fitted, flattened
@@ -105,8 +105,7 @@ def adopt(
         if task == "tagger":
             raise ModelError("a tagger needs classes=[...], in the order of its outputs")
         classes = SCORES
-    check_classes(task, classes)
-    info = ModelInfo(task, tuple(classes), name or model.name, preprocessing)
+    info = ModelInfo(task, class_names(classes), name or model.name, preprocessing)
     model = _checked(model, info, outputs)
     foreign = _not_of_keras(model)
     if foreign:
@@ -168,8 +167,12 @@ def save_model(model: keras.Model, path: str | os.PathLike[str]) -> None:
         model.save(temporary)
         with zipfile.ZipFile(temporary, "a") as archive:
             archive.writestr(MEMBER, info.to_json())
-        with opened(temporary) as archive:
-            check_archive(archive)
+        try:
+            with opened(temporary) as archive:
+                check_archive(archive)
+        except ModelError as error:
+            told = str(error).removeprefix(f"{temporary}: ")
+            raise ModelError(f"{path}: it could not be loaded again: {told}") from error
 
 
 def load_model(path: str | os.PathLike[str], *, task: Task | None = None) -> keras.Model:

@@ -81,6 +81,11 @@ def flattened(model: keras.Model) -> keras.Model:
         When an inner model cannot be drawn as a graph, or two layers have the same name.
     """
     if isinstance(model, keras.Sequential):
+        if not model.built:
+            raise ModelError(
+                f"the model {model.name!r} has no input yet: begin it with keras.Input((height, "
+                "width, 3))"
+            )
         # The same layers as a graph: a sequence's layers have no inputs of their own to cut at.
         model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     if not isinstance(model, keras.Model) or not getattr(model, "outputs", None):
@@ -128,6 +133,9 @@ def fitted(model: keras.Model, size: tuple[int, int]) -> keras.Model:
             f"the model has {len(model.inputs)} inputs and {len(model.outputs)} outputs; it needs "
             "one of each"
         )
+    if not all(isinstance(end, keras.KerasTensor) for end in (model.input, model.output)):
+        # In a list or by name: it would want its photos, and give its outputs, the same way.
+        model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     shape, expected = tuple(model.inputs[0].shape), (None, *size, 3)
     if len(shape) != 4 or any(
         theirs is not None and theirs != ours for theirs, ours in zip(shape, expected, strict=True)
@@ -138,6 +146,8 @@ def fitted(model: keras.Model, size: tuple[int, int]) -> keras.Model:
     if "float" not in given:
         raise ModelError(f"the model's input is {given}; it needs float32, to be looked into")
     for layer in model.layers:
+        if "/" in layer.name:
+            raise ModelError(f"layer {layer.name!r}: a name with '/' cannot be saved; rename it")
         if getattr(layer, "data_format", None) == "channels_first":
             raise ModelError(
                 f"layer {layer.name!r} has channels first; build it with "

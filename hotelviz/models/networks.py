@@ -22,6 +22,7 @@ from hotelviz.models.description import (
     Task,
     attach,
     check_classes,
+    class_names,
     describe,
 )
 from hotelviz.models.graph import flattened, split_head
@@ -110,7 +111,7 @@ def build_tagger(
     >>> tagger.output_shape
     (None, 2)
     """
-    classes = tuple(str(name) for name in classes)
+    classes = tuple(str(name) for name in class_names(classes))
     check_classes("tagger", classes)
     return _with_head(
         "tagger", classes, backbone, input_size, weights, dropout, seed, dict(backbone_kw or {})

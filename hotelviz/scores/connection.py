@@ -79,7 +79,9 @@ def memory_limit() -> int:
     return min(MEMORY, total // 3)
 
 
-def parquet_files(files: Iterable[str | os.PathLike[str]], *, union: bool = False) -> str:
+def parquet_files(
+    files: Iterable[str | os.PathLike[str]], *, union: bool = False, file: str | None = None
+) -> str:
     """Write the call that reads Parquet files: these, and no others that their names match.
 
     Parameters
@@ -88,6 +90,8 @@ def parquet_files(files: Iterable[str | os.PathLike[str]], *, union: bool = Fals
         Which; a connection has to be opened for them.
     union
         Whether files may have different columns, which are joined by name.
+    file
+        A further column, which says in which file a row is.
 
     Returns
     -------
@@ -102,6 +106,7 @@ def parquet_files(files: Iterable[str | os.PathLike[str]], *, union: bool = Fals
     # DuckDB takes the name of a file for a pattern, and a folder "a=b" for a column.
     names = ", ".join(sql_literal(glob.escape(str(file))) for file in files)
     more = ", union_by_name = true" if union else ""
+    more += f", filename = {sql_literal(file)}" if file else ""
     return f"read_parquet([{names}], hive_partitioning = false{more})"
 
 

@@ -6,6 +6,7 @@ result: a photo that could not be read says why instead of being dropped.
 """
 
 import hotelviz.models  # noqa: F401, first: it refuses another backend before Keras is imported
+from hotelviz.scoring.access import ScoringError
 from hotelviz.scoring.dataset import PART_SIZE, score_photos
 from hotelviz.scoring.engines import (
     ENGINES,
@@ -17,7 +18,7 @@ from hotelviz.scoring.engines import (
 )
 from hotelviz.scoring.pipeline import Speed
 from hotelviz.scoring.predict import predict_scores, predict_tags
-from hotelviz.scoring.scorer import Scorer, ScoringError
+from hotelviz.scoring.scorer import Scorer
 
 __all__ = [
     "ENGINES",
