@@ -464,9 +464,9 @@ def test_ends_in_lists_or_by_name_are_taken_out(pixels):
 
 
 def test_models_that_are_not_whole_or_could_not_be_kept_are_refused():
-    with pytest.raises(ModelError, match="has no input yet: begin it with keras.Input"):
+    with pytest.raises(ModelError, match=r"has no input yet: begin it with keras.Input"):
         taken(keras.Sequential([layers.GlobalAveragePooling2D(), layers.Dense(3, "softmax")]))
-    with pytest.raises(ModelError, match="a model is one of Keras .* not NoneType"):
+    with pytest.raises(ModelError, match=r"a model is one of Keras .* not NoneType"):
         taken(None)
     slashed = ending(3, "softmax")
     slashed.layers[1].name = "a/b"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from itertools import pairwise
 from pathlib import Path
 
 import duckdb
@@ -11,9 +12,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
 import hotelviz
 from hotelviz.catalog import CatalogError
+from hotelviz.cli import app
 from hotelviz.ranking import (
     RankingError,
     completeness,
@@ -310,9 +313,13 @@ def test_catalogue_with_repeated_photos_gives_no_position(tmp_path):
 def test_scores_are_never_replaced_by_their_ranking(tmp_path):
     frame = {"image_id": list("ab"), "hotel_id": ["h", "h"], "score": [5.0, 6.0]}
     folder = put(tmp_path / "scores", **{"part-00000": frame})
-    for out in (folder, tmp_path):
+    for out in (folder, tmp_path, folder / "ranking"):
         with pytest.raises(RankingError, match="which is to be ranked"):
             rank_dataset(folder, out, progress=False)
+    for out in (folder / "part-00000.parquet", folder / "ranking.parquet"):
+        told = CliRunner().invoke(app, ["rank", "--scores", str(folder), "--out", str(out)])
+        assert told.exit_code == 1
+        assert "which is to be ranked" in " ".join(told.output.split())
     theirs = put(tmp_path / "theirs", **{"part-00000": frame})
     with pytest.raises(ValueError, match="hotelviz did not make it"):
         rank_dataset(folder, theirs, progress=False)
@@ -326,7 +333,7 @@ def test_only_one_module_quotes_for_sql():
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.JoinedStr) and _is_sql(node):
                 parts = node.values
-                for before, value in zip(parts, parts[1:], strict=False):
+                for before, value in pairwise(parts):
                     text = before.value if isinstance(before, ast.Constant) else ""
                     named = isinstance(value, ast.FormattedValue)
                     assert not (named and text.endswith(("'", '"'))), f"{file}:{node.lineno}"

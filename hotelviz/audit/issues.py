@@ -18,6 +18,7 @@ from hotelviz.audit.labels import (
     confused_labels,
     judge_labels,
     outlyingness,
+    seen_notes,
     suggestions,
 )
 from hotelviz.audit.measures import Measured, measure_photos
@@ -98,7 +99,8 @@ def find_issues(
         and, if known, ``label``, ``split``, ``source`` and ``score``.
     model
         Gives the features by which labels, near-duplicates and outliers are judged; best one that
-        was not trained on these labels, such as ``build_tagger()`` with ImageNet's weights. None
+        was not trained on these labels, such as ``build_tagger()`` with ImageNet's weights: the
+        notes say how many of the labelled photos it has seen. None
         leaves labels and outliers unjudged, and finds fewer near-duplicates.
     cache
         A folder for what is measured; see `measure_photos`.
@@ -167,6 +169,8 @@ def find_issues(
     if vectors is not None and near is not None:
         parts.append(_outlier_rows(photos, near, copies))
         if labelled:
+            assert model is not None
+            notes += seen_notes(model, catalog)
             groups = _fold_groups(catalog, copies)
             suspects = judge_labels(
                 vectors, catalog["label"], groups, folds=folds, margin=margin, seed=seed

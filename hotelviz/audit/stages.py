@@ -73,7 +73,8 @@ def compare_stages(
     test
         The photos to judge all stages on, with right labels.
     model
-        Gives the features in the fast mode; any model with global average pooling.
+        Gives the features in the fast mode; any model with global average pooling. Test photos
+        that it has seen, or whose hotels, are left out.
     mode
         ``fast``: a linear head on features that are computed once and cached. ``full``:
         `hotelviz.training.train_tagger` in two phases.
@@ -96,7 +97,8 @@ def compare_stages(
     Raises
     ------
     AuditError
-        No stage, no test photo, the fast mode without a model, or an unknown name in `augmented`.
+        No stage, no test photo, or none that the model has not seen, the fast mode without a
+        model, or an unknown name in `augmented`.
     """
     if not stages or not len(test):
         raise AuditError("stages are compared on test photos: give at least one of both")
@@ -114,7 +116,7 @@ def compare_stages(
     }
     test = check_table(test, needs=needs, where="compare_stages, test")
     notes: list[str] = []
-    same = test[test["label"].notna()].reset_index(drop=True)
+    same = _unseen(test[test["label"].notna()], model if mode == "fast" else None, notes)
     found = {
         name: measure_photos(
             catalog,
@@ -139,6 +141,8 @@ def compare_stages(
                 "left out of training"
             )
         own = (split == "test") & catalog["label"].notna()
+        if own.any() and mode == "fast":
+            own &= _seen(catalog, model).eq("")
         tested = {"same": same, **({"own": catalog[own]} if own.any() else {})}
         learned = (training & ~seen).to_numpy()
         if mode == "fast":
@@ -157,6 +161,33 @@ def compare_stages(
             tags = photos[["image_id", "hotel_id", "label"]].merge(guesses[kind], on="image_id")
             parts.append(tags.assign(stage=name, tested=kind, trained=int(learned.sum())))
     return _judged(parts, notes, seed)
+
+
+def _seen(photos: pd.DataFrame, model: keras.Model | None) -> pd.Series:
+    """Say which photos the network of the features has seen; see `hotelviz.models.seen_photos`."""
+    from hotelviz.models import seen_photos
+
+    if model is None:
+        return pd.Series("", photos.index)
+    return seen_photos(model, photos)
+
+
+def _unseen(photos: pd.DataFrame, model: keras.Model | None, notes: list[str]) -> pd.DataFrame:
+    """Leave out the test photos that the network of the features has seen, or whose hotels."""
+    seen = _seen(photos, model)
+    left_out = int(seen.ne("").sum())
+    if left_out == len(photos):
+        raise AuditError(
+            f"the network that gives the features has seen all {len(photos):,} test photos, or "
+            "others of their hotels: give it test photos of other hotels, or features of a network "
+            "with ImageNet's weights"
+        )
+    if left_out:
+        notes.append(
+            f"{left_out:,} of {len(photos):,} test photos were left out: the network that gives "
+            "the features has seen them, or others of their hotels"
+        )
+    return photos[seen.eq("")].reset_index(drop=True)
 
 
 def _split(catalog: pd.DataFrame, seed: int) -> pd.Series:

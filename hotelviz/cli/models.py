@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -23,9 +23,6 @@ from hotelviz.cli.shared import (
     write_table,
 )
 
-if TYPE_CHECKING:
-    pass
-
 
 @app.command("train-tagger")
 def train_tagger(
@@ -39,12 +36,12 @@ def train_tagger(
     head_epochs: Annotated[int, typer.Option(help="Most epochs of phase one.")] = 40,
     fine_tune_epochs: Annotated[int, typer.Option(help="Most epochs of phase two.")] = 12,
     seed: Annotated[int, typer.Option(help="Of split, weights, order and augmentation.")] = 0,
+    allow_missing: AllowMissing = False,
 ) -> None:
     """Train a tagger in two phases. An interrupted training goes on when called again."""
     with plain_errors():
         from hotelviz import training
         from hotelviz.catalog import read_catalog, split_catalog
-        from hotelviz.models import save_model
 
         _check_model_options(out, weights)
         photos = read_catalog(catalog, classes=allowed_classes(classes))
@@ -57,9 +54,10 @@ def train_tagger(
             head_epochs=head_epochs,
             fine_tune_epochs=fine_tune_epochs,
             seed=seed,
-            checkpoint_dir=f"{out}.training",
+            out=out,
+            unsplit="leave" if unsplit == "leave" else "refuse",
+            allow_missing=allow_missing,
         )
-        save_model(model, out)
         last = training.history(model).iloc[-1].to_dict()
         say(f"{out}: " + ", ".join(f"{key} {last[key]}" for key in last if "accuracy" in str(key)))
 
@@ -114,12 +112,12 @@ def train_aesthetic(
     head_epochs: Annotated[int, typer.Option(help="Most epochs of phase one.")] = 40,
     fine_tune_epochs: Annotated[int, typer.Option(help="Most epochs of phase two.")] = 12,
     seed: Annotated[int, typer.Option(help="Of split, weights, order and augmentation.")] = 0,
+    allow_missing: AllowMissing = False,
 ) -> None:
     """Train a NIMA model on ratings. An interrupted training goes on when called again."""
     with plain_errors():
         from hotelviz import training
         from hotelviz.catalog import read_catalog, split_catalog
-        from hotelviz.models import save_model
 
         _check_model_options(out, weights)
         if task not in {"aesthetic", "technical"}:
@@ -136,19 +134,23 @@ def train_aesthetic(
             head_epochs=head_epochs,
             fine_tune_epochs=fine_tune_epochs,
             seed=seed,
-            checkpoint_dir=f"{out}.training",
+            out=out,
+            unsplit="leave" if unsplit == "leave" else "refuse",
+            allow_missing=allow_missing,
         )
-        save_model(model, out)
         last = training.history(model).iloc[-1].to_dict()
         shown = [key for key in last if "loss" in str(key) or "error" in str(key)]
         say(f"{out}: " + ", ".join(f"{key} {last[key]}" for key in shown))
 
 
 def _check_model_options(out: Path, weights: str) -> None:
+    from hotelviz.io.claims import check_output
+
     if out.suffix != ".keras":
         raise typer.BadParameter(f"{out} must end in .keras", param_hint="--out")
     if weights not in {"imagenet", "none"}:
         raise typer.BadParameter(f"{weights!r} is not imagenet or none", param_hint="--weights")
+    check_output(out)
 
 
 @app.command()
@@ -237,15 +239,19 @@ def rank(
     """Rank the photos of each hotel by score, and with coverage of its areas."""
     with plain_errors():
         from hotelviz import ranking
+        from hotelviz.io.claims import claim
+        from hotelviz.ranking.dataset import refuse_inputs
         from hotelviz.scores import open_scores
 
         if out.suffix:
             check_table(out)
+            refuse_inputs(out, scores, tags, catalog)
         dataset = open_scores(scores)
         options: dict[str, Any] = {"catalog": catalog, "min_confidence": min_confidence}
         if out.suffix:
-            ranked = ranking.rank_hotel_photos(dataset, tags, **options)
-            write_table(ranked, out)
+            with claim(out):
+                ranked = ranking.rank_hotel_photos(dataset, tags, **options)
+                write_table(ranked, out)
             figures = ranking.ranking_figures(ranked)
         else:
             ranking.rank_dataset(dataset, out, tags, **options)

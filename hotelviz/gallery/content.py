@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -34,6 +35,8 @@ NUMBERS = {
 }
 #: What is worth a pair of fields among the filters; the others can be sorted by.
 _RANGES = ("score", "confidence", "technical")
+#: Letters of Hebrew, Arabic and the like.
+_FROM_THE_RIGHT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 #: Maps are shown this large at most; the browser stretches them smoothly.
 MAP_SIDE = 56
 
@@ -178,7 +181,9 @@ def make_content(
 
 def words(name: object) -> str:
     """Write a column's or a class's name as people read it."""
-    return str(name).replace("_", " ")
+    text = str(name).replace("_", " ")
+    # What is written from the right would turn the figures around it.
+    return f"\u2068{text}\u2069" if _FROM_THE_RIGHT.search(text) else text
 
 
 def _category(name: str, title: str, values: pd.Series, *, ordered: bool) -> dict[str, Any]:

@@ -23,6 +23,8 @@ __all__ = ["serve_labelling"]
 
 _JUPYTER = Path(__file__).parent.parent / "templates" / "jupyter"
 
+#: Those of Tornado, which log the addresses of what they refuse.
+_LOGGERS = ("tornado.access", "tornado.application", "tornado.general")
 #: What shows a widget; JupyterLab's other extensions have no place on the page.
 _EXTENSIONS = [
     "anywidget",
@@ -110,8 +112,8 @@ def serve_labelling(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             app.initialize([str(notebook)])
-            for handler in app.log.handlers:
-                handler.addFilter(_Without(token))
+            for logger in (app.log, *map(logging.getLogger, _LOGGERS)):
+                logger.addFilter(_Without(token))
             app.start()
 
 

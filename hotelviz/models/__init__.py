@@ -36,6 +36,14 @@ from hotelviz.models.graph import (
     split_head,
     steps,
 )
+from hotelviz.models.learned import (
+    Judged,
+    Learned,
+    learned_photos,
+    photos_to_judge,
+    remember,
+    seen_photos,
+)
 from hotelviz.models.losses import earth_movers_distance, mean_score_error
 from hotelviz.models.networks import (
     backbone_range,
@@ -46,6 +54,8 @@ from hotelviz.models.networks import (
 
 __all__ = [
     "TASKS",
+    "Judged",
+    "Learned",
     "ModelError",
     "ModelInfo",
     "ModelWarning",
@@ -63,13 +73,17 @@ __all__ = [
     "earth_movers_distance",
     "frozen",
     "last_convolution",
+    "learned_photos",
     "load_model",
     "logits",
     "mean_score_error",
+    "photos_to_judge",
     "pooled_step",
     "read_info",
     "redescribe",
+    "remember",
     "save_model",
+    "seen_photos",
     "spatial_step",
     "split_head",
     "steps",

@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import keras
 import numpy as np
@@ -17,6 +17,9 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 import hotelviz
 from hotelviz.catalog import nearest
 from hotelviz.errors import HotelvizError
+
+if TYPE_CHECKING:
+    from hotelviz.models.learned import Learned
 
 Task = Literal["tagger", "aesthetic", "technical"]
 TASKS: tuple[Task, ...] = ("tagger", "aesthetic", "technical")
@@ -262,30 +265,32 @@ class _Attached:
     would write them into its file.
     """
 
-    def __init__(self, info: ModelInfo) -> None:
+    def __init__(self, info: ModelInfo, learned: Learned | None) -> None:
         self.info = info
+        self.learned = learned
         self.functions: dict[str, Any] = {}
 
 
-def attach(model: keras.Model, info: ModelInfo) -> keras.Model:
-    """Put a description on a model; the model itself, for chaining."""
+def attach(model: keras.Model, info: ModelInfo, learned: Learned | None = None) -> keras.Model:
+    """Put a description, and what was learned from, on a model; the model itself, for chaining."""
     outputs = model.output_shape[-1]
     if outputs != len(info.classes):
         raise ModelError(
             f"the model has {outputs} outputs, but the description {len(info.classes)} classes"
         )
-    setattr(model, _ATTRIBUTE, _Attached(info))
+    setattr(model, _ATTRIBUTE, _Attached(info, learned))
     return model
 
 
-def _attached(model: keras.Model) -> _Attached:
-    attached = getattr(model, _ATTRIBUTE, None)
-    if not isinstance(attached, _Attached):
+def attached(model: keras.Model) -> _Attached:
+    """Return what rides on a model; one without it is refused."""
+    found = getattr(model, _ATTRIBUTE, None)
+    if not isinstance(found, _Attached):
         raise ModelError(
             "this model does not say what it is for; give it a description with "
             "hotelviz.models.adopt(model, task=..., classes=..., preprocessing=...)"
         )
-    return attached
+    return found
 
 
 def describe(model: keras.Model) -> ModelInfo:
@@ -311,7 +316,7 @@ def describe(model: keras.Model) -> ModelInfo:
     >>> describe(build_tagger(["Bed", "Pool"], input_size=32, weights=None)).classes
     ('Bed', 'Pool')
     """
-    return _attached(model).info
+    return attached(model).info
 
 
 #: What does not change what a network computes, in the configuration of its layers.
@@ -355,12 +360,13 @@ def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def redescribe(model: keras.Model, **changes: Any) -> keras.Model:
     """Change fields of a model's description; the model itself, for chaining."""
-    return attach(model, dataclasses.replace(describe(model), **changes))
+    info = dataclasses.replace(describe(model), **changes)
+    return attach(model, info, attached(model).learned)
 
 
 def compiled(model: keras.Model, name: str, make: Callable[[], Any]) -> Any:
     """Give a function compiled for `model`, made at the first call: tracing takes seconds."""
-    functions = _attached(model).functions
+    functions = attached(model).functions
     if name not in functions:
         functions[name] = make()
     return functions[name]

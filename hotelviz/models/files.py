@@ -28,6 +28,7 @@ from hotelviz.models.description import (
     describe,
 )
 from hotelviz.models.graph import fitted, flattened
+from hotelviz.models.learned import read_learned, write_learned
 
 
 def adopt(
@@ -167,6 +168,7 @@ def save_model(model: keras.Model, path: str | os.PathLike[str]) -> None:
         model.save(temporary)
         with zipfile.ZipFile(temporary, "a") as archive:
             archive.writestr(MEMBER, info.to_json())
+            write_learned(archive, model)
         try:
             with opened(temporary) as archive:
                 check_archive(archive)
@@ -209,7 +211,7 @@ def load_model(path: str | os.PathLike[str], *, task: Task | None = None) -> ker
         raise ModelError(f"{path}: the model is for the task {info.task!r}, not {task!r}")
     model = _load_keras(Path(path))
     try:
-        return attach(_checked(model, info), info)
+        return attach(_checked(model, info), info, read_learned(path))
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
 

@@ -26,6 +26,7 @@ from hotelviz.models.description import (
     describe,
 )
 from hotelviz.models.graph import flattened, split_head
+from hotelviz.models.learned import learned_photos, nothing
 
 #: What each family of `keras.applications` was trained with; the longest prefix decides.
 _BACKBONE_RANGES = {
@@ -204,6 +205,7 @@ def continue_from(parent: keras.Model, *, task: Task, classes: Sequence[str]) ->
     return attach(
         model,
         ModelInfo(task, tuple(classes), info.backbone, info.preprocessing, parent=lineage),
+        learned_photos(parent).handed_down(),
     )
 
 
@@ -227,7 +229,7 @@ def _with_head(
     )(dropped)
     model = keras.Model(body.input, output, name=task)
     training = {"weights": weights, "backbone_kw": backbone_kw}
-    return attach(model, ModelInfo(task, classes, backbone, preprocessing, training))
+    return attach(model, ModelInfo(task, classes, backbone, preprocessing, training), nothing())
 
 
 def _backbone(

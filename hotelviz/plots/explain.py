@@ -10,7 +10,16 @@ import pandas as pd
 
 from hotelviz.attribution import overlay, read_pixels
 from hotelviz.filters import patch_pixels
-from hotelviz.plots.style import BLUE, GREY, ORANGE, drawn, finish, new_figure, readable
+from hotelviz.plots.style import (
+    BLUE,
+    GREY,
+    ORANGE,
+    drawn,
+    drawn_lines,
+    finish,
+    new_figure,
+    readable,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -50,10 +59,10 @@ def map_sheet(
                         transform=ax.transAxes, fontsize=9)  # fmt: skip
         if captions:
             axes[number, 0].set_ylabel(
-                drawn(captions[number]), rotation=0, ha="right", va="center", fontsize=8
+                drawn_lines(captions[number], 18), rotation=0, ha="right", va="center", fontsize=8
             )
     for ax, name in zip(axes[0], ["photo", *maps], strict=True):
-        ax.set_title(drawn(name), fontsize=9)
+        ax.set_title(drawn_lines(name, 18), fontsize=9)
     what = "; ".join(captions or [])
     text = f"{len(pixels)} photos with their maps by {', '.join(maps)}: {what}"
     finish(figure, text, photographic=True)
@@ -202,7 +211,9 @@ def deletion_curves(curves: Mapping[str, pd.DataFrame]) -> Figure:
             mean = own.pivot_table(index="share", columns="order", values="value")
             if number == 0:
                 ax.plot(mean.index, mean["random"], color=GREY, linestyle="--", label="random")
-            ax.plot(mean.index, mean["map"], color=colours[number % 7], label=drawn(method))
+            ax.plot(
+                mean.index, mean["map"], color=colours[number % 7], label=drawn(readable(method))
+            )
         what = "hidden" if check == "deletion" else "uncovered"
         ax.set(title=f"{check}: {'lower' if check == 'deletion' else 'higher'} is better",
                xlabel=f"share of the photo {what}")  # fmt: skip

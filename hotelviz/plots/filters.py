@@ -9,7 +9,17 @@ import numpy as np
 import pandas as pd
 
 from hotelviz.filters import patch_pixels
-from hotelviz.plots.style import BLUE, GREEN, ORANGE, drawn, figure_of, finish, new_axes, new_figure
+from hotelviz.plots.style import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    drawn,
+    drawn_lines,
+    figure_of,
+    finish,
+    new_axes,
+    new_figure,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -203,7 +213,7 @@ def picture_row(pictures: np.ndarray, names: Sequence[str], *, title: str = "") 
         ax.axis("off")
     for ax, picture, name in zip(axes.ravel(), pictures, names, strict=False):
         ax.imshow(picture)
-        ax.set_title(drawn(name), fontsize=10)
+        ax.set_title(drawn_lines(name, 24), fontsize=10)
     if title:
         figure.suptitle(drawn(title, longest=100), fontsize=11)
     finish(figure, f"{title or 'Pictures'}: {', '.join(names)}", photographic=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+import textwrap
 import unicodedata
 from pathlib import Path
 
@@ -83,7 +84,14 @@ def drawn(name: object, *, longest: int = LONGEST) -> str:
         # Variants and joiners have no shape of their own.
         text = re.sub(f"[{unknown}]", lambda sign: _without_shape(sign[0]), text)
         text = re.sub(f"[{unknown}]+", lambda signs: _numbers(signs[0]), text)
+        text = text if len(text) <= 2 * longest else f"{text[: 2 * longest - 1]}…"
     return escape_mathtext(text)
+
+
+def drawn_lines(name: object, width: int) -> str:
+    """Return a name as `drawn` does, in up to three lines of about `width` characters."""
+    lines = textwrap.wrap(" ".join(str(name).split()), width)
+    return "\n".join(drawn(line) for line in [*lines[:2], " ".join(lines[2:])[:width]] if line)
 
 
 def _without_shape(sign: str) -> str:
@@ -119,7 +127,7 @@ def _family_with(sign: str) -> str | None:
 
 @functools.lru_cache(maxsize=4096)
 def _other_family(sign: str, families: tuple[str, ...]) -> str | None:
-    own = (font_manager.findfont(font_manager.FontProperties(family=name)) for name in families)
+    own = (font_manager.findfont(font_manager.FontProperties(family=[name])) for name in families)
     if any(ord(sign) in _characters(path) for path in own):
         return ""
     entries = [one for one in font_manager.fontManager.ttflist if "Last" not in one.name]

@@ -89,8 +89,8 @@ def rank_dataset(
     """
     dataset = scores if isinstance(scores, Scores) else open_scores(scores)
     rules, out = Rules(tuple(areas), min_confidence, max_hash_distance), Path(out)
-    given = [*dataset.files, *(Path(one) for one in (tags, catalog) if isinstance(one, _PATHS))]
-    _check_folder(out, given)
+    refuse_inputs(out, dataset, tags, catalog)
+    _check_folder(out)
     # Beside the folder, which is replaced as a whole.
     with claim(out.parent / f"{out.name}-{_PURPOSE}"):
         unfinished = f"{out.name}-unfinished-"
@@ -114,19 +114,31 @@ def rank_dataset(
     return out
 
 
-_PATHS = (str, os.PathLike)
+def refuse_inputs(out: Path, *given: object) -> None:
+    """Refuse an output that would replace what is to be ranked, or lie among its files.
+
+    Raises
+    ------
+    RankingError
+    """
+    target = out.resolve()
+    for one in given:
+        if not isinstance(one, Scores | str | os.PathLike):
+            continue
+        place = Path(one.place if isinstance(one, Scores) else one).resolve()
+        if target in (place, *place.parents) or (place.is_dir() and place in target.parents):
+            raise RankingError(
+                f"{out}: holds {place}, which is to be ranked, or lies in it; choose another place"
+            )
 
 
-def _check_folder(out: Path, given: Sequence[Path]) -> None:
-    """Refuse a folder that is not a ranking's, or that holds what is to be ranked.
+def _check_folder(out: Path) -> None:
+    """Refuse a folder that is not a ranking's.
 
     Raises
     ------
     RankingError, OutputError
     """
-    for file in given:
-        if out.resolve() in (file.resolve(), *file.resolve().parents):
-            raise RankingError(f"{out}: holds {file}, which is to be ranked; choose another folder")
     foreign = [f for f in out.glob("*") if not f.name.startswith(("part-", "."))]
     if foreign:
         raise RankingError(
@@ -271,18 +283,11 @@ def _chunks(
             return sorted_chunks, {name: name.removeprefix("p_") for name in shares}
     # Twice as many files as needed: they are not equally large.
     buckets = sources.deal(work, max(1, round(2 * len(dataset) / chunk)))
-    columns = [*_DEALT, *sources.shares]
     chunks = [
-        _Chunk([(file, None) for file in sorted(bucket.glob("*.parquet"))], columns)
+        _Chunk([(file, None) for file in sorted(bucket.glob("*.parquet"))], sources.given)
         for bucket in buckets
     ]
     return chunks, sources.shares
-
-
-#: What `Sources.query` gives, besides probabilities.
-_DEALT = (
-    "image_id", "hotel_id", "score", "hash", "duplicate_group", "predicted", "position",
-)  # fmt: skip
 
 
 class _RowGroup(NamedTuple):

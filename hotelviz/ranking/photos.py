@@ -118,9 +118,10 @@ class Sources:
     stored
         Where the scores' files hold all that ranking looks at: the columns to read. Otherwise
         None.
+    given
+        The columns that the query gives.
     shares
-        Columns, as they are read or given by the query, that may hold a class's probability, and
-        that class.
+        Those of them that may hold a class's probability, and that class.
     """
 
     def __init__(
@@ -177,7 +178,7 @@ class Sources:
             names = self._known_as("places", places, ["image_id", "position"])
             wanted.append((f"c.{sql_name(names['position'])}::BIGINT", "position"))
             self._joins += " LEFT JOIN places c ON s.image_id = c.image_id"
-        self._select = select_list(wanted)
+        self._select, self.given = select_list(wanted), [name for _, name in wanted]
         self.stored: list[str] | None = None
         if isinstance(scores, Scores) and not self._joins:
             held = [name for name in known if name in own] + shares
@@ -201,10 +202,7 @@ class Sources:
 
     def query(self) -> str:
         """Give the SQL of what is to be ranked; `prepared` makes of it what ranking takes."""
-        return (
-            f"SELECT {self._select} FROM given_scores s{self._joins} "
-            "WHERE NOT isnan(s.score::DOUBLE)"
-        )
+        return f"SELECT {self._select} FROM given_scores s{self._joins} WHERE s.score IS NOT NULL"
 
     def photos(self, hotels: Sequence[str] | None) -> pa.Table:
         """Give what is to be ranked, of some hotels or of all."""
@@ -212,7 +210,7 @@ class Sources:
         found = self._connection.sql(
             self.query() + where, params=[] if hotels is None else list(map(str, hotels))
         )
-        return prepared(found.to_arrow_table(), self.shares)
+        return prepared(scored(found.to_arrow_table()), self.shares)
 
     def deal(self, folder: Path, buckets: int) -> list[Path]:
         """Write what is to be ranked to files such that each has all photos of its hotels."""
@@ -221,6 +219,12 @@ class Sources:
             f"{sql_literal(folder)} (FORMAT parquet, PARTITION_BY (bucket))"
         )
         return sorted(folder.glob("bucket=*"))
+
+
+def scored(photos: pa.Table) -> pa.Table:
+    """Leave out photos without a score."""
+    keep = ~np.isnan(photos["score"].to_numpy().astype("float64"))
+    return photos if keep.all() else photos.filter(pa.array(keep))
 
 
 def prepared(stored: pa.Table, shares: Mapping[str, str]) -> pa.Table:

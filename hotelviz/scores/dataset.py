@@ -62,7 +62,7 @@ def open_scores(path: str | os.PathLike[str]) -> Scores:
     path = Path(path)
     # DuckDB has to find them wherever the process is later on.
     files = [file.absolute() for file in _files(path)]
-    scores = Scores(files, [_schema(file) for file in files])
+    scores = Scores(path.absolute(), files, [_schema(file) for file in files])
     _check_photos(path, scores)
     return scores
 

@@ -65,6 +65,8 @@ class Scores:
     ----------
     files
         Its Parquet files.
+    place
+        The folder or the file that it was opened by.
     columns
         Name -> type of each column.
     names
@@ -77,8 +79,8 @@ class Scores:
         The query that gives all columns.
     """
 
-    def __init__(self, files: Sequence[Path], schemas: Sequence[pa.Schema]) -> None:
-        self.files = list(files)
+    def __init__(self, place: Path, files: Sequence[Path], schemas: Sequence[pa.Schema]) -> None:
+        self.place, self.files = place, list(files)
         self.columns = _columns(files, schemas)
         stored, derived = list(self.columns), []
         shares = [f"q_{score}" for score in range(1, 11)]
@@ -251,27 +253,33 @@ class Scores:
         looked at. Memory does not grow with the number of photos.
         """
         value = f"{self._name(column)}::DOUBLE"
-        known = f"FROM scores WHERE NOT isnan({value})"
-        range_ = self.query(f"SELECT count(*) AS n, min({value}) AS a, max({value}) AS b {known}")
-        count, low, high = int(range_["n"][0]), float(range_["a"][0]), float(range_["b"][0])
-        if not count:
+        ends = self.query(f"SELECT min({value}) AS low, max({value}) AS high FROM scores")
+        if not np.isfinite(ends.astype("float64")).all(axis=None):
+            known = f"SELECT {value} AS value FROM scores WHERE {_is_number(value)}"
+            ends = self.query(f"SELECT min(value) AS low, max(value) AS high FROM ({known})")
+        low, high = (float(ends[name].astype("float64").iloc[0]) for name in ("low", "high"))
+        if np.isnan(low):
             raise ScoresError(f"no photo has a value in the column {column!r}")
+        if np.isinf([low, high]).any():
+            raise ScoresError(f"the column {column!r} holds a number that is infinite")
         if low == high:
             return dict.fromkeys(probabilities, low)
-        places = np.array([float(p) for p in probabilities]) * (count - 1)
-        needed = np.unique(np.concatenate([np.floor(places), np.ceil(places)]).astype("int64"))
-        # Tried: what is filtered out may be cast all the same.
+        # Tried: what is no number is in no bin.
         fine = (
             f"TRY_CAST(floor(({value} - {low!r}::DOUBLE) / {high - low!r}::DOUBLE "
             f"* {_FINE}::DOUBLE) AS INT)"
         )
-        counts = self.query(f"SELECT {fine} AS bin, count(*) AS n {known} GROUP BY ALL ORDER BY 1")
+        counts = self.query(
+            f"SELECT {fine} AS bin, count(*) AS n FROM scores GROUP BY ALL ORDER BY 1"
+        ).dropna()
         ends = counts["n"].cumsum().to_numpy()
+        places = np.array([float(p) for p in probabilities]) * (ends[-1] - 1)
+        needed = np.unique(np.concatenate([np.floor(places), np.ceil(places)]).astype("int64"))
         held = np.unique(np.searchsorted(ends, needed, side="right"))
-        bins = counts["bin"].iloc[held].to_list()
+        bins = counts["bin"].iloc[held].astype(int).to_list()
         values = self.query(
-            f"SELECT {value} AS value, count(*) AS n, {fine} AS bin {known} "
-            f"AND {fine} IN ({', '.join(map(str, bins))}) GROUP BY ALL ORDER BY 1"
+            f"SELECT {value} AS value, count(*) AS n, {fine} AS bin FROM scores "
+            f"WHERE {fine} IN ({', '.join(map(str, bins))}) GROUP BY ALL ORDER BY 1"
         )
         # The place of each value's last photo, with the bins in between that were not looked at.
         before = (ends - counts["n"].to_numpy())[np.searchsorted(counts["bin"], values["bin"])]
@@ -350,7 +358,7 @@ class Scores:
             f"SELECT CASE WHEN {value} <= {low} THEN 'low' "
             f"WHEN {value} <= {high} THEN 'medium' ELSE 'high' END AS level, "
             "unnest(arg_min(image_id, hash(image_id, ?), ?)) AS image_id "
-            f"FROM scores WHERE NOT isnan({value}::DOUBLE) GROUP BY 1",
+            f"FROM scores WHERE {_is_number(value)} GROUP BY 1",
             [seed, count],
         )
         photos = self._photos(chosen["image_id"]).drop(columns="level", errors="ignore")
@@ -383,7 +391,7 @@ class Scores:
             ``share_low``; by ``hotel_id``, or by ``mean`` where only the lowest are asked for.
         """
         hotel, value = self._name("hotel_id"), self._name(column)
-        known = f"CASE WHEN NOT isnan({value}::DOUBLE) THEN {value} END"
+        known = f"CASE WHEN {_is_number(value)} THEN {value} END"
         order = "1" if lowest is None else f"4 NULLS LAST, 1 LIMIT {int(lowest)}"
         return self.query(
             f"SELECT {hotel} AS hotel_id, count(*) AS photos, "
@@ -587,6 +595,15 @@ def _texts(values: pd.Series) -> pa.Array:
     return pa.array(values, pa.string(), from_pandas=True)
 
 
+def _is_number(value: str) -> str:
+    """Write the condition that a value is there, and is not the floating point's "not a number".
+
+    By its hash: of ``isnan`` DuckDB takes from what files say of their least and greatest values,
+    which leave such values out, that it never holds.
+    """
+    return f"({value} IS NOT NULL AND hash({value}::DOUBLE) <> hash('nan'::DOUBLE))"
+
+
 def _is_prediction(name: str) -> bool:
     return name == "predicted" or name.startswith("p_")
 
@@ -666,7 +683,7 @@ def _as_text(
     if not pa.types.is_floating(field.type):
         return f"{column}::VARCHAR"
     lossy = connection.execute(
-        f"SELECT {column} FROM {source} WHERE isnan({column}) IS FALSE AND "
+        f"SELECT {column} FROM {source} WHERE {_is_number(column)} AND "
         f"({column} <> trunc({column}) OR abs({column}) >= {2**53}) LIMIT 1"
     ).fetchone()
     if lossy:
@@ -674,4 +691,4 @@ def _as_text(
             f"{file}: the column {field.name!r} has the number {lossy[0]!r}: names are text or "
             "whole numbers, which floating point numbers do not keep"
         )
-    return f"CASE WHEN NOT isnan({column}) THEN {column}::BIGINT::VARCHAR END"
+    return f"TRY_CAST({column} AS BIGINT)::VARCHAR"

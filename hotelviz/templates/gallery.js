@@ -42,7 +42,11 @@ function bytes(buffer) {
 }
 
 const floats = (buffer) => new Float32Array(bytes(buffer).buffer);
-const words = (name) => String(name).replaceAll("_", " ");
+/** A name as people read it; what is written from the right would turn the figures around it. */
+function words(name) {
+  const text = String(name).replaceAll("_", " ");
+  return /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/.test(text) ? `\u2068${text}\u2069` : text;
+}
 const number = (value) => value.toLocaleString("en");
 
 let latest = 0;
