@@ -99,7 +99,7 @@ def _check_members(archive: zipfile.ZipFile) -> None:
 
 
 def read_member(archive: zipfile.ZipFile, name: str, limit: int = _DESCRIPTION) -> bytes:
-    """Read a member, of at most `limit` bytes whatever the archive says of its size.
+    """Read a member, of at most `limit` bytes, and of no more than it can be packed from.
 
     Raises
     ------
@@ -108,9 +108,13 @@ def read_member(archive: zipfile.ZipFile, name: str, limit: int = _DESCRIPTION) 
     ModelError
         When it is larger.
     """
-    with archive.open(name) as file:
-        data = file.read(limit + 1)
-    if len(data) > limit:
+    member = archive.getinfo(name)
+    limit = min(limit, _EXPANSION * member.compress_size + _DESCRIPTION)
+    data = b""
+    if member.file_size <= limit:
+        with archive.open(member) as file:
+            data = file.read(limit + 1)
+    if max(member.file_size, len(data)) > limit:
         raise ModelError(f"{name} is larger than {limit:,} bytes")
     return data
 
