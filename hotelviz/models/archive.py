@@ -33,7 +33,7 @@ CONFIG, WEIGHTS = "config.json", "model.weights.h5"
 _DESCRIPTION, _CONFIGURATION = 1 << 20, 16 << 20
 #: What a weights file may hold beside the weights: its own structure, and an optimizer's state.
 _BESIDE, _TIMES = 64 << 20, 4
-#: How much smaller weights may be packed, which hardly pack at all, and texts, whose lists of photos
+#: How much smaller weights may be packed, which hardly pack at all, and texts: lists of photos
 #: pack to a twentieth.
 _EXPANSION, _OF_TEXT = 20, 60
 #: Members of an archive, objects of a configuration or a weights file, and how deep they are
