@@ -312,7 +312,7 @@ def test_archives_that_are_odd_are_refused(members, tmp_path):
     assert "cannot be read" in refused(tmp_path / "folder.keras")
 
 
-@pytest.mark.parametrize("name", [DESCRIPTION, CONFIG, WEIGHTS])
+@pytest.mark.parametrize("name", [DESCRIPTION, CONFIG, WEIGHTS, "hotelviz-learned.json"])
 def test_bomb_is_refused_before_it_is_unpacked(members, tmp_path, name):
     """A member of 100 MB in 100 kB."""
     file = tmp_path / "bomb.keras"

@@ -455,7 +455,7 @@ def test_inputs_that_are_no_photos_are_refused(shape, message):
 
 
 def test_ends_in_lists_or_by_name_are_taken_out(pixels):
-    plain = ending(3, "softmax")
+    plain = ending(3, "softmax", name="photo")
     for theirs in (
         keras.Model([plain.input], [plain.output]),
         keras.Model({"photo": plain.input}, {"classes": plain.output}),

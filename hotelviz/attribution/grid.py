@@ -189,8 +189,9 @@ def place(maps: np.ndarray, grid: Grid, size: tuple[int, int]) -> np.ndarray:
     >>> from hotelviz.models import build_tagger
     >>> grid = feature_grid(build_tagger(["Bed", "Pool"], input_size=96, weights=None))
     >>> cells = np.array([[[0.0, 0, 0], [0, 1, 0], [0, 0, 0]]])
-    >>> tuple(map(int, np.argwhere(place(cells, grid, (96, 96))[0] > 0.3)[[0, -1]].mean(axis=0)))
-    (63, 63)
+    >>> placed = place(cells, grid, (96, 96))[0]
+    >>> [int(at) for at in np.unravel_index(placed.argmax(), placed.shape)]
+    [63, 63]
     """
     rows, columns = (
         _weights(count, pixels, axis)
@@ -205,4 +206,6 @@ def _weights(cells: int, pixels: int, axis: Axis) -> np.ndarray:
 
     at = ((np.arange(pixels) - axis.start) / axis.step).clip(0, cells - 1)
     linear = np.maximum(0, 1 - np.abs(at[:, None] - np.arange(cells)))
-    return np.asarray(gaussian_filter1d(linear, _SPREAD * axis.step, axis=0), "float32")
+    # Held beyond the edge, too: mirrored there, it would draw the peaks beside it towards the edge.
+    spread = gaussian_filter1d(linear, _SPREAD * axis.step, axis=0, mode="nearest")
+    return np.asarray(spread, "float32")

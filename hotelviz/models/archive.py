@@ -33,8 +33,9 @@ CONFIG, WEIGHTS = "config.json", "model.weights.h5"
 _DESCRIPTION, _CONFIGURATION = 1 << 20, 16 << 20
 #: What a weights file may hold beside the weights: its own structure, and an optimizer's state.
 _BESIDE, _TIMES = 64 << 20, 4
-#: How much smaller weights may be packed; numbers that were learned do not pack to half.
-_EXPANSION = 20
+#: How much smaller weights may be packed, which hardly pack at all, and texts: lists of photos
+#: pack to a twentieth.
+_EXPANSION, _OF_TEXT = 20, 60
 #: Members of an archive, objects of a configuration or a weights file, and how deep they are
 #: nested, at most.
 _MEMBERS, _OBJECTS, _ARRAYS, _DEPTH = 100, 500_000, 50_000, 100
@@ -99,7 +100,7 @@ def _check_members(archive: zipfile.ZipFile) -> None:
 
 
 def read_member(archive: zipfile.ZipFile, name: str, limit: int = _DESCRIPTION) -> bytes:
-    """Read a member, of at most `limit` bytes whatever the archive says of its size.
+    """Read a member, of at most `limit` bytes, and of no more than it can be packed from.
 
     Raises
     ------
@@ -108,9 +109,13 @@ def read_member(archive: zipfile.ZipFile, name: str, limit: int = _DESCRIPTION) 
     ModelError
         When it is larger.
     """
-    with archive.open(name) as file:
-        data = file.read(limit + 1)
-    if len(data) > limit:
+    member = archive.getinfo(name)
+    limit = min(limit, _OF_TEXT * member.compress_size + _DESCRIPTION)
+    data = b""
+    if member.file_size <= limit:
+        with archive.open(member) as file:
+            data = file.read(limit + 1)
+    if max(member.file_size, len(data)) > limit:
         raise ModelError(f"{name} is larger than {limit:,} bytes")
     return data
 
