@@ -72,7 +72,7 @@ class Headline:
         return {
             _HEADLINE: {"label": self.label, "value": self.value, "detail": self.detail},
             "text/html": (
-                f'<p class="headline"><span>{label}</span> <strong>{value}</strong> '
+                f'<p class="headline mathjax_ignore"><span>{label}</span> <strong>{value}</strong> '
                 f"<small>{detail}</small></p>"
             ),
             "text/plain": f"{self.label}: {self.value}",
