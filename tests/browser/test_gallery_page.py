@@ -13,7 +13,7 @@ from looks import THEMES, WIDTHS
 from PIL import Image
 from typer.testing import CliRunner
 
-from hotelviz.audit import read_decisions
+from hotelviz.audit import apply_decisions, read_decisions, standing_decisions
 from hotelviz.catalog import read_catalog, write_catalog
 from hotelviz.cli import app
 from hotelviz.gallery import Gallery, tag_caption
@@ -274,3 +274,40 @@ def test_content_is_json_that_no_markup_can_end(photos, tmp_path):
     markup = Gallery(photos, caption="image_id").to_html(files=tmp_path / "files")
     inside = markup.split('<script type="application/json">')[1].split("</script>")[0]
     assert json.loads(inside)["ids"][3] == f"3{EVIL}"
+
+
+def test_undo_takes_back_one_more_act_each_time_also_of_an_earlier_visit(
+    open_page, photos, tmp_path
+):
+    names = ['a "b", c.jpg', "=1+1", "x\ny.jpg"]
+    table = photos.head(3)[["path", "label"]].assign(image_id=names)
+    Gallery(table, labels=["Pool", "Foyer"]).save(tmp_path / "odd.html")
+    view = open_page((tmp_path / "odd.html").as_uri(), accept_downloads=True)
+    view.locator("figure .photo").first.focus()
+    for key in ("x", "k", "ArrowRight", "x", "ArrowRight", "1"):
+        view.keyboard.press(key)
+    badges = view.locator(".badge:not(:empty)")
+    assert badges.all_inner_texts() == ["kept", "dropped", "→ Pool"]
+    view.keyboard.press("u")
+    view.reload()
+    assert "2 decisions in this browser" in view.locator(".status").inner_text()
+    view.locator("figure .photo").last.focus()
+    left = []
+    for _ in range(4):
+        view.keyboard.press("u")
+        left.append(badges.all_inner_texts())
+    assert left == [["kept"], ["dropped"], [], []]
+    view.keyboard.press("ArrowLeft")
+    view.keyboard.press("2")
+    with view.expect_download() as waiting:
+        view.get_by_role("button", name="export decisions").click()
+    exported = tmp_path / "decisions.csv"
+    waiting.value.save_as(exported)
+    lines = read_decisions(exported)
+    assert set(lines["image_id"]) == set(names)
+    assert standing_decisions(lines)["action"].tolist() == ["relabel"]
+    catalog = table.assign(hotel_id="h")
+    cleaned = apply_decisions(catalog, lines)
+    assert len(cleaned.catalog) == 3
+    assert (cleaned.catalog["label"] == "Foyer").any()
+    assert "unknown" not in set(cleaned.changes["change"])
