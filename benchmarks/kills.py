@@ -110,7 +110,7 @@ def scoring(*, short: bool) -> None:
             return catalog, model, out, start % 5 == 4
 
         done = killed(
-            score_once, arguments, lambda: len(list(out.glob("part-*.parquet"))) > parts,
+            score_once, arguments, lambda _: len(list(out.glob("part-*.parquet"))) > parts,
             0.3, kills=KILLS,
         )  # fmt: skip
         found, expected = (
