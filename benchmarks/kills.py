@@ -84,7 +84,7 @@ def killed(
 
 
 def scoring(*, short: bool) -> None:
-    """Kill scoring ten times, on one machine and on Ray in turn; each goes on in another order."""
+    """Kill scoring ten times, once of them on Ray; each goes on in another order."""
     from hotelviz.models import build_aesthetic, save_model
 
     count = 500 if short else 900
@@ -107,10 +107,10 @@ def scoring(*, short: bool) -> None:
             parts = len(list(out.glob("part-*.parquet")))
             catalog = place / f"{start}.csv"
             photos.sample(frac=1, random_state=start).to_csv(catalog, index=False)
-            return catalog, model, out, start % 5 == 4
+            return catalog, model, out, start == KILLS // 2
 
         done = killed(
-            score_once, arguments, lambda: len(list(out.glob("part-*.parquet"))) > parts,
+            score_once, arguments, lambda _: len(list(out.glob("part-*.parquet"))) > parts,
             0.3, kills=KILLS,
         )  # fmt: skip
         found, expected = (
