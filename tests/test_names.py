@@ -219,23 +219,41 @@ def markdown_cells() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("file", "source"), markdown_cells())
 def test_what_markdown_is_made_of_is_escaped_or_a_number(file, source):
-    for call in ast.walk(ast.parse(source)):
-        if not (isinstance(call, ast.Call) and getattr(call.func, "id", "") == "Markdown"):
-            continue
-        escaped = {
-            id(part)
-            for inner in ast.walk(call)
-            if isinstance(inner, ast.Call) and getattr(inner.func, "id", "") == "escape_markdown"
-            for part in ast.walk(inner)
-        }
-        for part in ast.walk(call):
-            if isinstance(part, ast.FormattedValue) and id(part) not in escaped:
-                spec = ast.unparse(part.format_spec) if part.format_spec else ""
-                number = re.search(r"(,|d|f|%)'$", spec)
-                made = id(part.value) in escaped
-                assert made or number, f"{file}: {ast.unparse(part.value)}"
-            if isinstance(part, ast.Name) and not isinstance(part.ctx, ast.Store):
-                assert call.args[0] is not part, f"{file}: {part.id} is not escaped"
+    tree = ast.parse(source)
+    assigned = {
+        target.id: node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    for call in ast.walk(tree):
+        if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "Markdown":
+            for unsafe in unescaped(call.args[0], assigned):
+                pytest.fail(f"{file}, line {call.lineno}: {unsafe} is not escaped")
+
+
+def unescaped(made: ast.expr, assigned: dict[str, ast.expr]) -> list[str]:
+    """What of an expression may hold text from data as it is."""
+    if isinstance(made, ast.Constant):
+        return []
+    if isinstance(made, ast.JoinedStr):
+        parts = [part for part in made.values if isinstance(part, ast.FormattedValue)]
+        return [one for part in parts for one in unescaped(part, assigned)]
+    if isinstance(made, ast.FormattedValue):
+        spec = ast.unparse(made.format_spec) if made.format_spec else ""
+        # Only numbers can be written so.
+        return [] if re.search(r"[,df%]'$", spec) else unescaped(made.value, assigned)
+    if isinstance(made, ast.Name) and made.id in assigned:
+        return unescaped(assigned[made.id], {})
+    if isinstance(made, ast.Call):
+        if getattr(made.func, "id", "") == "escape_markdown":
+            return []
+        if getattr(made.func, "attr", "") == "join":
+            return unescaped(made.args[0], assigned)
+    if isinstance(made, ast.GeneratorExp):
+        return unescaped(made.elt, assigned)
+    return [ast.unparse(made)]
 
 
 def test_tables_of_notebooks_are_not_typeset():
