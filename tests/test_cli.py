@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from hotelviz import __version__
+from hotelviz.catalog import read_catalog, write_catalog
 from hotelviz.cli import app
+from hotelviz.labelling import open_store
 from hotelviz.models import build_tagger, save_model
 
 
@@ -85,6 +88,54 @@ def test_from_ratings_to_a_ranking_on_the_command_line(demo_dir, model_file, tmp
     ranking = pd.read_parquet(tmp_path / "ranking.parquet")
     assert len(ranking) == len(pd.read_csv(catalog)) - 1
     assert {"rank", "rank_by_score", "position", "reason"} <= set(ranking)
+
+
+def test_a_cleaned_catalogue_elsewhere_finds_its_photos(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("data/p/1.jpg", "data/p/2.jpg", "data/p/=3.jpg"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).touch()
+    Path("data/c.csv").write_text("path,label\np/1.jpg,Pool\np/2.jpg,Pool\np/=3.jpg,Pool\n")
+    Path("d.csv").write_text(
+        "image_id,action,label,reason,reviewer,time\n"
+        "p/2.jpg,relabel,Kitchen,=1+1,,2026-01-01T00:00:00+00:00\n"
+        "p/1.jpg,drop,,,,2026-01-01T00:00:00+00:00\n"
+    )
+    result = run("clean", "data/c.csv", "--decisions", "d.csv", "--out", "cleaned/c.csv")
+    assert result.exit_code == 0, result.output
+    cleaned = read_catalog("cleaned/c.csv", check_files=True)
+    assert cleaned["image_id"].to_list() == ["p/2.jpg", "p/=3.jpg"]
+    assert cleaned["label"].to_list() == ["Kitchen", "Pool"]
+    # What people open in a spreadsheet runs nothing there.
+    assert "'=1+1" in Path("cleaned/c.changes.csv").read_text()
+    assert sorted(path.name for path in Path("cleaned").iterdir()) == ["c.changes.csv", "c.csv"]
+
+
+def test_rounds_of_labels_written_elsewhere_find_their_photos(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for number in range(6):
+        Path(f"data/p/{number}.jpg").parent.mkdir(parents=True, exist_ok=True)
+        Path(f"data/p/{number}.jpg").touch()
+    write_catalog(
+        pd.DataFrame({"image_id": [f"{n}" for n in range(6)],
+                      "path": [f"data/p/{n}.jpg" for n in range(6)]}),
+        "data/c.csv",
+    )  # fmt: skip
+    result = run("label-choose", "data/c.csv", "--out", "chosen/c.parquet", "--count", 4)
+    assert result.exit_code == 0, result.output
+    chosen = read_catalog("chosen/c.parquet", check_files=True)
+    assert len(chosen) == 4
+    store = open_store("s.db")
+    begun = store.begin_round(chosen, name="1", task="aesthetic", raters=1, overlap=1, gold=0)
+    seat = begun.take_seat("Ada")
+    for item in begun.items(seat):
+        begun.rate(seat, item.place, str(uuid.uuid4()), score=7)
+    store.close()
+    result = run("label-export", "s.db", "--out", "rated/deep/c.csv", "--catalog", "data/c.csv")
+    assert result.exit_code == 0, result.output
+    rated = read_catalog("rated/deep/c.csv", check_files=True)
+    assert rated["rating_7"].notna().sum() == 4
+    assert set(rated["image_id"]) == set("012345")
 
 
 @pytest.mark.parametrize(

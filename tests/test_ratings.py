@@ -38,6 +38,45 @@ def test_label_json_is_read_as_counts_or_shares(tmp_path):
     assert rating_summary(catalog)["text"].iloc[0] == "(5.333 / 0.745)"
 
 
+def test_ids_of_label_json_stay_whole(tmp_path):
+    file = tmp_path / "labels.json"
+    ids = ["a.b.c", "42.5", 7, 2**53 + 1, "x.JPG", "y.heic", "https://h/z"]
+    file.write_text(json.dumps([{"image_id": name, "label": [1] * 10} for name in ids]))
+    catalog = read_catalog(file)
+    assert catalog["image_id"].to_list() == [str(name) for name in ids]
+    assert [path.rpartition("/")[2] for path in catalog["path"]] == [
+        "a.b.c.jpg", "42.5.jpg", "7.jpg", f"{2**53 + 1}.jpg", "x.JPG", "y.heic", "z"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [(["a", "b", "a"], r"entry 3, .*'a' stands in entry 1 already"),
+     ([None], r"entry 1, column 'image_id': is empty"),
+     ([0.5], r"entry 1, column 'image_id': 0\.5 is no name")],
+)  # fmt: skip
+def test_ids_of_label_json_are_names(tmp_path, ids, message):
+    file = tmp_path / "labels.json"
+    file.write_text(json.dumps([{"image_id": name, "label": [1] * 10} for name in ids]))
+    with pytest.raises(CatalogError, match=message):
+        read_catalog(file)
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, "{", "\xff", '{"a": 1}'])
+def test_json_that_holds_no_labels_is_refused(tmp_path, content):
+    file = tmp_path / "labels.json"
+    file.write_text(content, encoding="latin-1")
+    with pytest.raises(CatalogError, match=r"labels\.json: (not a readable JSON|expected a list)"):
+        read_catalog(file)
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan, -1.0])
+def test_shares_of_no_number_are_refused(value):
+    ratings = np.ones((2, 10))
+    ratings[1, 3] = value
+    with pytest.raises(CatalogError, match=r"photo number 2: ratings .* are no shares"):
+        as_shares(ratings)
+
+
 def test_ava_file_is_read(tmp_path):
     file = tmp_path / "AVA.txt"
     file.write_text("1 953619 0 1 5 17 38 36 15 6 5 1 1 22 1396\n")

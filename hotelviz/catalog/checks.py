@@ -70,9 +70,9 @@ class Checked:
                 f"{self.rows.files[0]}: no column 'path'; its columns are {', '.join(given)}"
                 f"{nearest('path', given)}"
             )
-        place = "path" if "path" in frame else "image_id"
-        paths = self._text(place, required=True)
-        names = self._text("image_id", required=True) if "image_id" in given else paths
+        name = "image_id" if "image_id" in frame else "path"
+        names = self._text(name, required=True)
+        paths = self._text("path", required=True) if "path" in frame else names
         frame["image_id"] = names_of(names)
         if unique:
             self._refuse_twice()

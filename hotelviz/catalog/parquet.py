@@ -32,14 +32,17 @@ class Part(NamedTuple):
     headers
         Column -> its header in the file.
     types
-        Column -> its type there; None where the file has no value of it.
+        Column -> its type there.
+    empty
+        Columns of which the file has no value: their types say nothing.
     folders
         Column -> value, of folders such as ``split=train``.
     """
 
     file: Path
     headers: dict[str, str]
-    types: dict[str, pa.DataType | None]
+    types: dict[str, pa.DataType]
+    empty: set[str]
     folders: dict[str, str | None]
 
 
@@ -120,13 +123,14 @@ class Dataset:
             except (OSError, pa.ArrowException) as error:
                 raise _damaged(part.file, error) from error
 
-    def _target(self, name: str) -> pa.DataType | None:
+    def _target(self, name: str) -> pa.DataType:
         """Find the type of a column in which all parts' values are what they were."""
-        types = {part.types[name]: part for part in self.parts if part.types.get(name) is not None}
+        having = [part for part in self.parts if name in part.types]
+        types = {part.types[name]: part for part in having if name not in part.empty}
         if any(name in part.folders for part in self.parts):
             types.setdefault(_TEXT, next(part for part in self.parts if name in part.folders))
         if len(types) <= 1:
-            return next(iter(types), pa.null())
+            return next(iter(types), having[0].types[name] if having else pa.null())
         if name in TEXTS or name == "position" or all(map(_is_text, types)):
             return _TEXT
         try:
@@ -149,7 +153,9 @@ class Dataset:
         if name in part.folders:
             return pa.chunked_array([pa.repeat(pa.scalar(part.folders[name], _TEXT),
                                                table.num_rows)])  # fmt: skip
-        if name not in part.headers or part.types[name] is None:
+        if name not in part.headers or (
+            name in part.empty and table[part.headers[name]].type != target
+        ):
             return pa.chunked_array([pa.nulls(table.num_rows, target)])
         values = table[part.headers[name]]
         if values.type == target:
@@ -194,26 +200,28 @@ def _open(file: Path, root: Path) -> Part:
     if twice:
         raise CatalogError(f"{file}: the column {twice[0]!r} stands there more than once")
     headers = {column: header for header, column in canonical_names(names, file).items()}
-    types = {
-        column: None
-        if pa.types.is_null(schema.field(header).type) or _is_empty(description, header)
-        else schema.field(header).type
+    types = {column: schema.field(header).type for column, header in headers.items()}
+    empty = {
+        column
         for column, header in headers.items()
+        if pa.types.is_null(types[column]) or _is_empty(description, header)
     }
     folders = _folders(file, root)
-    both = sorted(set(folders) & {name for name, kind in types.items() if kind is not None})
+    both = sorted(set(folders) & (set(types) - empty))
     if both:
         raise CatalogError(
             f"{file}: has a column {both[0]!r}, and stands in a folder that says what "
             f"{both[0]!r} is; keep one of them"
         )
-    return Part(file, headers, types, folders)
+    return Part(file, headers, types, empty, folders)
 
 
 def _is_empty(description: pq.FileMetaData, header: str) -> bool:
     """Whether a file says of a column that it has no value in any row."""
     for number in range(description.num_row_groups):
         group = description.row_group(number)
+        if not group.num_rows:
+            continue
         for place in range(group.num_columns):
             column = group.column(place)
             if column.path_in_schema.split(".")[0] != header and column.path_in_schema != header:

@@ -12,6 +12,7 @@ from scipy.special import softmax
 
 from hotelviz.catalog.columns import RATINGS, CatalogError
 from hotelviz.catalog.identity import as_ids
+from hotelviz.catalog.tables import check_table
 from hotelviz.images import SUFFIXES
 
 _SCORES = np.arange(1.0, 11.0)
@@ -33,7 +34,7 @@ def as_shares(ratings: pd.DataFrame | np.ndarray) -> np.ndarray:
     Raises
     ------
     CatalogError
-        Not ten numbers a photo, negative ones, or rows that sum to 0.
+        Not ten numbers a photo, some of ten, negative or infinite ones, or rows that sum to 0.
 
     Examples
     --------
@@ -49,8 +50,11 @@ def as_shares(ratings: pd.DataFrame | np.ndarray) -> np.ndarray:
     if values.ndim != 2 or values.shape[1] != 10:
         raise CatalogError(f"ratings have the shape {values.shape}; expected (photos, 10)")
     sums = values.sum(axis=1, keepdims=True)
-    if (values < 0).any() or (sums == 0).any():
-        row = int(np.flatnonzero((values < 0).any(axis=1) | (sums[:, 0] == 0))[0])
+    missing = np.isnan(values)
+    bad = ((values < 0) | np.isinf(values)).any(axis=1) | (sums[:, 0] == 0)
+    bad |= missing.any(axis=1) & ~missing.all(axis=1)
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
         raise CatalogError(f"photo number {row + 1}: ratings {values[row].tolist()} are no shares")
     return values / sums
 
@@ -108,6 +112,7 @@ def rating_summary(catalog: pd.DataFrame) -> pd.DataFrame:
     >>> rating_summary(photos)["text"].item()
     '(5.500 / 0.500)'
     """
+    catalog = check_table(catalog, where="rating_summary", unique=False)
     as_shares(catalog)  # refuses what is no rating
     ratings = catalog[list(RATINGS)].to_numpy(dtype=float)
     mean, std = mean_and_std(ratings)
@@ -154,6 +159,7 @@ def count_ratings(ratings: pd.DataFrame, *, by: str = "image_id") -> pd.DataFram
     >>> count_ratings(table)[["image_id", "rating_5", "rating_10"]].values.tolist()
     [['a', 1.0, 0.0], ['b', 0.0, 1.0]]
     """
+    ratings = check_table(ratings, needs=[by, "score"], where="count_ratings", unique=False)
     scores = pd.to_numeric(ratings["score"], errors="coerce")
     bad = np.flatnonzero(~scores.isin(_SCORES))
     if len(bad):
@@ -233,8 +239,8 @@ def read_label_json(path: Path) -> pd.DataFrame:
         Not such a file, or an entry without ten numbers.
     """
     try:
-        entries = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        entries = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
         raise CatalogError(f"{path}: not a readable JSON file: {error}") from error
     if not isinstance(entries, list):
         raise CatalogError(f'{path}: expected a list of {{"image_id": ..., "label": [...]}}')
@@ -265,7 +271,7 @@ def read_ava(path: Path) -> pd.DataFrame:
         A line with other than 15 whole numbers.
     """
     rows = []
-    with path.open(encoding="utf-8", errors="replace") as file:
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
         for number, line in enumerate(file, start=1):
             fields = line.split()
             if len(fields) != 15 or not all(field.isdecimal() for field in fields):

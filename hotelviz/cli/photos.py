@@ -67,6 +67,8 @@ def clean(
     with plain_errors():
         from hotelviz.audit import DecisionError, apply_decisions, read_decisions
         from hotelviz.catalog import read_catalog, write_catalog
+        from hotelviz.io.claims import claim
+        from hotelviz.io.escaping import csv_safe, escape_terminal
 
         check_table(out)
         allowed = allowed_classes(classes)
@@ -79,9 +81,11 @@ def clean(
                 "catalogue"
             )
         cleaned = apply_decisions(photos, lines, classes=allowed)
-        write_catalog(cleaned.catalog, out)
-        changes = out.with_name(f"{out.stem}.changes.csv")
-        write_table(cleaned.changes, changes)
+        with claim(out):
+            write_catalog(cleaned.catalog, out)
+            changes = out.with_name(f"{out.stem}.changes.csv")
+            # For people, who open it in a spreadsheet; nothing reads it again.
+            write_table(csv_safe(cleaned.changes), changes)
         counts = cleaned.changes["change"].value_counts()
         typer.echo(
             f"{out}: {len(cleaned.catalog):,} of {len(photos):,} photos; "
@@ -92,7 +96,7 @@ def clean(
             typer.echo(cleaned.per_class.to_string())
         unknown = cleaned.changes[cleaned.changes["change"] == "unknown"]
         for row in unknown.head(20).itertuples():
-            typer.echo(f"  {row.image_id}: not in {catalog}", err=True)
+            typer.echo(escape_terminal(f"  {row.image_id}: not in {catalog}"), err=True)
 
 
 @app.command()
@@ -155,6 +159,8 @@ def label_export(
         import pandas as pd
 
         from hotelviz.catalog import read_catalog, write_catalog
+        from hotelviz.io.claims import claim
+        from hotelviz.io.escaping import escape_terminal
         from hotelviz.labelling import open_store
         from hotelviz.labelling.export import labelled_catalog, split_rated
 
@@ -165,14 +171,19 @@ def label_export(
         labelled = labelled_catalog(rounds, photos)
         if train or test:
             labelled = split_rated(labelled, train=train, test=test, seed=seed)
-        write_catalog(labelled, out)
+        with claim(out):
+            write_catalog(labelled, out)
         skips = pd.concat([one.ratings() for one in rounds])
         skips = skips[skips["reason"].notna()]
         rated = labelled["rating_1" if rounds[0].task != "tags" else "votes"].notna()
         typer.echo(f"{out}: {len(labelled):,} photos, {rated.sum():,} with answers; "
                    f"{len(skips):,} skips")  # fmt: skip
+        left = int((rated & labelled["split"].isna()).sum()) if "split" in labelled else 0
+        if left:
+            typer.echo(f"  {left:,} of them are in no split; train with --unsplit leave")
         for row in skips.head(20).itertuples():
-            typer.echo(f"  {row.image_id}: skipped by {row.rater}: {row.reason}", err=True)
+            said = f"  {row.image_id}: skipped by {row.rater}: {row.reason}"
+            typer.echo(escape_terminal(said), err=True)
 
 
 @app.command("label-choose")
@@ -196,6 +207,7 @@ def label_choose(
     """Choose photos for the next round: uncertain ones, disputed ones and some random ones."""
     with plain_errors():
         from hotelviz.catalog import read_catalog, write_catalog
+        from hotelviz.io.claims import claim
         from hotelviz.labelling import open_store
         from hotelviz.labelling.choose import choose_photos
         from hotelviz.scores import open_scores
@@ -209,7 +221,8 @@ def label_choose(
             random_share=random_share,
             seed=seed,
         )
-        write_catalog(chosen, out)
+        with claim(out):
+            write_catalog(chosen, out)
         reasons = chosen["chosen_for"].str.split().str[0].value_counts()
         counted = ", ".join(f"{number:,} {reason}" for reason, number in reasons.items())
         typer.echo(f"{out}: {len(chosen):,} photos: {counted}")

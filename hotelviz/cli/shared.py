@@ -40,10 +40,12 @@ Classes = Annotated[
 @contextmanager
 def plain_errors() -> Iterator[None]:
     """Print errors that speak to the user as one message, without a traceback."""
+    from hotelviz.io.escaping import escape_terminal
+
     try:
         yield
     except (ValueError, OSError) as error:
-        typer.secho(f"{type(error).__name__}: {error}", fg="red", err=True)
+        typer.secho(escape_terminal(f"{type(error).__name__}: {error}"), fg="red", err=True)
         raise typer.Exit(1) from error
 
 
@@ -68,22 +70,26 @@ def main(
 
 def list_problems(problems: pd.DataFrame, count: int, rest: str) -> None:
     """List the first photos with problems, and say how many more there are."""
+    from hotelviz.io.escaping import escape_terminal
+
     for row in problems.head(20).itertuples():
-        typer.echo(f"  {row.image_id}: {row.problem}", err=True)
+        typer.echo(escape_terminal(f"  {row.image_id}: {row.problem}"), err=True)
     if count > 20:
         typer.echo(f"  and {count - 20:,} more, {rest}", err=True)
 
 
 def check_table(out: Path) -> None:
-    """Refuse a table of another kind before any work is done."""
-    if out.suffix not in {".parquet", ".csv"}:
-        raise typer.BadParameter(f"{out} must end in .parquet or .csv", param_hint="--out")
+    """Refuse a table of another kind, or one that cannot be written, before any work is done."""
+    from hotelviz.io.claims import check_output
+
+    check_output(out, suffixes=(".parquet", ".csv"))
 
 
 def write_table(table: pd.DataFrame, out: Path) -> None:
-    """Write a table whole or not at all."""
+    """Write a table whole or not at all, exactly as it is: hotelviz reads it again."""
     from hotelviz.io.atomic import atomic_path
 
     with atomic_path(out) as temporary:
-        write: Callable[..., Any] = table.to_csv if out.suffix == ".csv" else table.to_parquet
+        csv = out.suffix.lower() == ".csv"
+        write: Callable[..., Any] = table.to_csv if csv else table.to_parquet
         write(temporary, index=False)

@@ -64,7 +64,13 @@ def csv_safe(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        A copy. Not for tables that hotelviz reads again: there the apostrophe would stay.
+        A copy.
+
+    Notes
+    -----
+    The rule: what hotelviz reads again (catalogues, predictions, rankings, decisions, the gallery's
+    export) is written exactly, or a photo would be called otherwise after the next reading. What
+    only people read (``*.changes.csv``, summaries) goes through here.
 
     References
     ----------

@@ -7,10 +7,14 @@ from collections import deque
 import numpy as np
 import pandas as pd
 
+from hotelviz.catalog import check_table
 from hotelviz.labelling.errors import LabelError
 from hotelviz.labelling.quality import disagreements
 
 __all__ = ["choose_photos", "uncertainty"]
+
+
+_SHARES = [f"q_{score}" for score in range(1, 11)]
 
 
 def uncertainty(predictions: pd.DataFrame) -> pd.Series:
@@ -37,7 +41,7 @@ def uncertainty(predictions: pd.DataFrame) -> pd.Series:
     [0.0, 1.0]
     """
     columns = [name for name in predictions if str(name).startswith("p_")]
-    columns = columns or [name for name in predictions if str(name).startswith("q_")]
+    columns = columns or [name for name in _SHARES if name in predictions]
     if len(columns) < 2:
         raise LabelError(
             "predictions need the columns p_<Class> of a tagger, or q_1 to q_10 of an aesthetic "
@@ -106,6 +110,7 @@ def choose_photos(
             f"count={count}, random_share={random_share}, per_hotel={per_hotel}: expected at least "
             "one photo, a share from 0 to 1, and no negative number"
         )
+    catalog = check_table(catalog, needs=["image_id", "hotel_id"], where="choose_photos")
     hotel = dict(zip(catalog["image_id"], catalog["hotel_id"], strict=True))
     rated = set() if ratings is None else set(ratings["image_id"])
     fresh = [photo for photo in catalog["image_id"] if photo not in rated]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from hotelviz.catalog import RATINGS, count_ratings, rating_summary
+from hotelviz.catalog import RATINGS, check_table, count_ratings, rating_summary
 from hotelviz.labelling.errors import LabelError
 from hotelviz.labelling.rounds import LabelRound
 
@@ -109,7 +109,7 @@ def labelled_catalog(
     if catalog is None:
         photos = said.drop_duplicates("image_id")[["image_id", "path", "hotel_id"]]
         return photos.merge(found, on="image_id").reset_index(drop=True)
-    result = catalog.copy()
+    result = check_table(catalog, where="labelled_catalog").copy()
     rows = found.set_index("image_id").reindex(result["image_id"])
     rated = result["image_id"].isin(found["image_id"]).to_numpy()
     for column in rows.columns:
@@ -154,6 +154,7 @@ def split_rated(
     >>> split_rated(photos, train=20, test=6)["split"].value_counts().to_dict()
     {'train': 20, 'test': 6}
     """
+    catalog = check_table(catalog, needs=["hotel_id", *RATINGS], where="split_rated", unique=False)
     rated = catalog[catalog[RATINGS[0]].notna()]
     wanted = {"test": test, "val": validation, "train": train}
     if min(wanted.values()) < 0 or not train or not test:
