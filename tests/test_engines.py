@@ -191,16 +191,16 @@ def test_parts_do_not_depend_on_batches(demo_catalog, model, tmp_path):
 
 def test_full_disk_leaves_whole_parts_and_the_run_goes_on(demo_catalog, model, tmp_path):
     whole, out = tmp_path / "whole", tmp_path / "scores"
-    score_photos(demo_catalog, [model], whole, part_size=16, progress=False)
-    limit = max(part.stat().st_size for part in whole.glob("*.parquet"))
     big = demo_catalog.copy()
     # The third part does not fit: its names are long and compress badly.
     random = np.random.default_rng(0)
     big.loc[big.index[32:48], "hotel_id"] = [random.bytes(4000).hex() for _ in range(16)]
+    score_photos(big, [model], whole, part_size=16, progress=False)
+    limit = max(part.stat().st_size for part in whole.glob("*.parquet"))
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit + 4000, before[1]))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit - 1, before[1]))
         with pytest.raises(
             ScoringError, match=r"part-00002\.parquet: cannot be written .* goes on"
         ):

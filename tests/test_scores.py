@@ -136,20 +136,6 @@ def test_foreign_file_among_the_scores_is_named(demo_catalog, models, tmp_path):
         open_scores(out)
 
 
-def test_folder_of_other_models_or_photos_is_refused(demo_catalog, models, tmp_path):
-    out = tmp_path / "scores"
-    score_photos(demo_catalog.head(4), models[:1], out, progress=False)
-    with pytest.raises(ScoringError, match="made with another models"):
-        score_photos(demo_catalog.head(4), models[1:2], out, progress=False)
-    with pytest.raises(ScoringError, match="made with another catalog"):
-        score_photos(demo_catalog.head(5), models[:1], out, progress=False)
-    foreign = tmp_path / "foreign"
-    foreign.mkdir()
-    pd.DataFrame({"a": [1]}).to_parquet(foreign / "x.parquet")
-    with pytest.raises(ScoringError, match="did not write"):
-        score_photos(demo_catalog, models[:1], foreign, progress=False)
-
-
 def test_two_models_of_one_task_are_refused(demo_catalog, models, tmp_path):
     with pytest.raises(ScoringError, match="one model of each task"):
         score_photos(demo_catalog, [models[0], models[0]], tmp_path / "scores", progress=False)

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     pass
 
 
+AllowMissing = Annotated[
+    bool, typer.Option(help="Go on where more than a tenth of the photos are unavailable.")
+]
+
+
 @app.command("train-tagger")
 def train_tagger(
     catalog: Catalog,
@@ -65,19 +70,33 @@ def tag(
     model: Annotated[Path, typer.Option(help="A tagger (.keras).")],
     out: Annotated[Path, typer.Option(help="The predictions (.parquet or .csv).")],
     classes: Classes = "any",
+    allow_missing: AllowMissing = False,
 ) -> None:
     """Predict the area that each photo shows."""
     with plain_errors():
         from hotelviz.catalog import read_catalog
+        from hotelviz.io.claims import check_output, claim
         from hotelviz.models import load_model
         from hotelviz.scoring import predict_tags
+        from hotelviz.scoring.access import SAMPLE, Watch, check_access
 
-        check_table(out)
+        check_output(out, suffixes=[".parquet", ".csv"])
+        photos = read_catalog(catalog, classes=allowed_classes(classes))
+        watch = Watch(len(photos), allow_missing=allow_missing)
+        some = photos["path"].sample(min(SAMPLE, len(photos)), random_state=0)
+        watch.look(some.to_list(), len(photos))
+        check_access(photos["path"])
         tagger = load_model(model, task="tagger")
-        tags = predict_tags(read_catalog(catalog, classes=allowed_classes(classes)), tagger)
-        write_table(tags, out)
+        with claim(out):
+            tags = predict_tags(photos, tagger)
+            lost = (tags["status"] == "unavailable").to_numpy()
+            watch.add(len(tags), zip(photos["path"][lost], tags["problem"][lost], strict=True))
+            watch.check()
+            write_table(tags, out)
         problems = tags[tags["problem"] != ""]
         typer.echo(f"{out}: {len(tags):,} photos, {len(problems):,} with problems")
+        for note in watch.notes():
+            typer.echo(note, err=True)
         list_problems(problems, len(problems), "in the column 'problem'")
 
 
@@ -156,11 +175,18 @@ def score(
     address: Annotated[
         str | None, typer.Option(help="Of the Ray cluster; else one on this machine.")
     ] = None,
+    check_files: Annotated[
+        bool, typer.Option(help="Score photos again whose files have changed since.")
+    ] = True,
+    prune: Annotated[
+        bool, typer.Option(help="Take photos out that the catalogue does not have any more.")
+    ] = False,
+    allow_missing: AllowMissing = False,
 ) -> None:
     """Score photos with one or more models, decoding each once. A stopped run goes on."""
     with plain_errors():
-        from hotelviz.models import load_model
         from hotelviz.scores import open_scores
+        from hotelviz.scoring import score_photos
 
         if engine_cluster not in {None, "ray"}:
             raise typer.BadParameter(
@@ -170,17 +196,14 @@ def score(
             raise typer.BadParameter("needs --engine-cluster ray", param_hint="--address")
         settings: dict[str, Any] = {
             "engine": engine, "precision": precision, "workers": workers, "part_size": part_size,
+            "check_files": check_files, "prune": prune, "allow_missing": allow_missing,
         }  # fmt: skip
         if engine_cluster:
             from hotelviz.scoring.cluster import score_on_cluster
 
             speed = score_on_cluster(catalog, model, out, address=address, **settings)
         else:
-            from hotelviz.catalog import read_catalog
-            from hotelviz.scoring import score_photos
-
-            photos = read_catalog(catalog, classes=None)
-            speed = score_photos(photos, [load_model(file) for file in model], out, **settings)
+            speed = score_photos(catalog, model, out, **settings)
         dataset = open_scores(out)
         problems = dataset.problems(limit=21)
         wrong = dataset.count("problem <> ''")
@@ -190,6 +213,8 @@ def score(
         )
         if speed.photos:
             typer.echo(str(speed))
+        for note in speed.notes:
+            typer.echo(note, err=True)
         list_problems(problems, wrong, "in the column 'problem'")
 
 

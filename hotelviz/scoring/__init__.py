@@ -5,6 +5,7 @@ Photos are decoded in threads ahead of the network, once for all networks, and b
 result: a photo that could not be read says why instead of being dropped.
 """
 
+from hotelviz.scoring.access import ScoringError
 from hotelviz.scoring.dataset import PART_SIZE, score_photos
 from hotelviz.scoring.engines import (
     ENGINES,
@@ -16,7 +17,7 @@ from hotelviz.scoring.engines import (
 )
 from hotelviz.scoring.pipeline import Speed
 from hotelviz.scoring.predict import predict_scores, predict_tags
-from hotelviz.scoring.scorer import Scorer, ScoringError
+from hotelviz.scoring.scorer import Scorer
 
 __all__ = [
     "ENGINES",

@@ -1,7 +1,7 @@
 """Scoring on many machines with Ray Data.
 
-The photos that have no scores yet are written down as Parquet; Ray Data reads them and hands
-batches to actors, each of which scores with the same class as a single machine and writes each
+The photos that remain (see `hotelviz.scoring.remaining`) are read by Ray Data, which hands batches
+to actors, each of which scores with the same class as a single machine and writes each
 batch as a part of the dataset. An actor or a machine that dies is replaced, and its batch is
 computed again.
 """
@@ -12,29 +12,31 @@ import hashlib
 import importlib.util
 import logging
 import os
-import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from tqdm.auto import tqdm
 
-from hotelviz.io.atomic import written_files
-from hotelviz.io.remote import redact
+from hotelviz.images import Status
+from hotelviz.io.remote import is_url, redact
 from hotelviz.models import load_model
-from hotelviz.scoring.dataset import PART_SIZE, claim, is_whole, made_by, write_part
+from hotelviz.scoring.access import ScoringError
+from hotelviz.scoring.dataset import PART_SIZE
 from hotelviz.scoring.engines import Precision
+from hotelviz.scoring.parts import check_folder, made_by, write_part
 from hotelviz.scoring.pipeline import Speed
-from hotelviz.scoring.remaining import write_remaining
-from hotelviz.scoring.scorer import Scorer, ScoringError
+from hotelviz.scoring.remaining import Remaining, remaining_photos
+from hotelviz.scoring.scorer import KEPT, Scorer
 
 __all__ = ["ClusterError", "score_on_cluster"]
 
@@ -50,26 +52,29 @@ class ClusterError(ScoringError):
 
 def score_on_cluster(
     catalog: pd.DataFrame | str | os.PathLike[str],
-    models: Sequence[str | os.PathLike[str]],
+    models: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     out: str | os.PathLike[str],
     *,
     address: str | None = None,
     workers: int | None = None,
     engine: str = "keras",
     precision: Precision | None = None,
+    batch_size: int | None = None,
     part_size: int = PART_SIZE,
+    check_files: bool = True,
+    prune: bool = False,
+    allow_missing: bool = False,
     progress: bool = True,
 ) -> Speed:
     """Score photos on a Ray cluster into a dataset of Parquet parts.
 
-    Photos that the dataset has already are left out, whoever computed them: a run that was stopped
-    goes on, and a catalogue that has grown is caught up with.
+    The dataset is that of `hotelviz.scoring.score_photos`, and what remains to be scored is found
+    in the same way: a run that was stopped on one machine goes on on many, and the other way round.
 
     Parameters
     ----------
     catalog
-        A catalogue as `hotelviz.catalog.read_catalog` reads it. Parquet is streamed, however many
-        rows it has.
+        As of `hotelviz.scoring.score_photos`.
     models
         Model files, at most one of each task. They travel to the machines by themselves.
     out
@@ -82,8 +87,10 @@ def score_on_cluster(
     engine, precision
         See `hotelviz.scoring.make_engine`. What this machine chooses is taken on all of them, or
         scores would differ between machines.
+    batch_size, check_files, prune, allow_missing
+        As of `hotelviz.scoring.score_photos`; files are looked for from this machine.
     part_size
-        Photos a part, and what an actor takes at once.
+        Photos a part, and what an actor takes at once. Parts are named by their photos.
     progress
         Show a bar with the photos per second.
 
@@ -96,47 +103,38 @@ def score_on_cluster(
     ------
     ClusterError
         Ray is not installed, or no cluster answers at the address.
-    ScoringError
-        As `hotelviz.scoring.score_photos` raises it.
-    CatalogError
-        The catalogue lacks columns, or has a photo twice.
+    ScoringError, OutputError, CatalogError, EngineError
+        As `hotelviz.scoring.score_photos` raises them.
     """
     if importlib.util.find_spec("ray") is None:
         raise ClusterError("scoring on a cluster needs Ray: pip install 'hotelviz[ray]'")
     if address is not None:
         _check_address(address)
-    here = Scorer([load_model(file) for file in models], engine=engine, precision=precision)
+    files = [models] if isinstance(models, str | os.PathLike) else list(models)
     out = Path(out).absolute()
-    claim(out, made_by(here))
-    for part in written_files(out, "*.parquet"):
-        if not is_whole(part):
-            part.unlink()
-    with _remaining(catalog, out) as (folder, photos):
-        if not photos:
-            return Speed(0, 0.0, "", "")
-        with _connected(address, workers) as ray:
-            settings = {
-                "files": [ray.put(Path(file).read_bytes()) for file in models],
-                "engine": engine, "precision": here.engines[0].precision, "out": str(out),
-            }  # fmt: skip
-            return _run(folder, photos, workers, settings, part_size, progress)
-
-
-@contextmanager
-def _remaining(
-    catalog: pd.DataFrame | str | os.PathLike[str], out: Path
-) -> Iterator[tuple[Path, int]]:
-    """Write the photos that have no scores yet to a folder, for as long as the run takes."""
-    folder = Path(tempfile.mkdtemp(dir=out, prefix="_remaining-"))
-    try:
-        yield folder, write_remaining(catalog, written_files(out, "*.parquet"), folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    check_folder(out)
+    here = Scorer(
+        [load_model(file) for file in files],
+        engine=engine, precision=precision, batch_size=batch_size,
+    )  # fmt: skip
+    with remaining_photos(
+        catalog, out, made_by(here), check_files=check_files, prune=prune,
+        allow_missing=allow_missing,
+    ) as todo:  # fmt: skip
+        speed = Speed(0, 0.0, "", "")
+        if todo.left:
+            with _connected(address, workers) as ray:
+                settings = {
+                    "files": [ray.put(Path(file).read_bytes()) for file in files],
+                    "engine": engine, "precision": here.engines[0].precision,
+                    "batch_size": batch_size, "out": str(out), "run": str(todo.file.parent),
+                }  # fmt: skip
+                speed = _run(todo, workers, settings, part_size, progress)
+        return speed._replace(notes=(*todo.notes, *todo.watch.notes()))
 
 
 def _run(
-    folder: Path,
-    photos: int,
+    todo: Remaining,
     workers: int | None,
     settings: dict[str, Any],
     part_size: int,
@@ -159,7 +157,9 @@ def _run(
     context.enable_progress_bars = False
     context.execution_options.verbose_progress = False
     # A block for each part: what one block holds goes to one actor.
-    names = ray.data.read_parquet(str(folder)).repartition(target_num_rows_per_block=part_size)
+    names = ray.data.read_parquet(str(todo.file), columns=list(KEPT)).repartition(
+        target_num_rows_per_block=part_size
+    )
     done = names.map_batches(
         _Worker,
         batch_size=None,
@@ -171,12 +171,18 @@ def _run(
     )
     started, totals = time.perf_counter(), dict.fromkeys(_FIGURES, 0.0)
     try:
-        with tqdm(total=photos, unit="photo", desc="scoring", disable=not progress) as bar:
+        with tqdm(
+            total=todo.photos, unit="photo", desc="scoring", disable=not progress,
+            initial=todo.photos - todo.left,
+        ) as bar:  # fmt: skip
             for table in done.iter_batches(batch_size=None, batch_format="pyarrow"):
                 for row in table.to_pylist():
                     bar.update(row["photos"])
                     for name in _FIGURES:
                         totals[name] += row[name]
+                    unavailable = zip(row["unavailable"], row["reasons"], strict=True)
+                    todo.watch.add(row["photos"], unavailable)
+                    todo.watch.check()
     except ray.exceptions.RayError as error:
         raise _plain(error) from None
     wall = time.perf_counter() - started
@@ -203,7 +209,14 @@ class _Worker:
     """An actor: scores batches and writes each as a part."""
 
     def __init__(
-        self, files: Sequence[Any], engine: str, precision: Precision, out: str, cores: int
+        self,
+        files: Sequence[Any],
+        engine: str,
+        precision: Precision,
+        batch_size: int | None,
+        out: str,
+        run: str,
+        cores: int,
     ) -> None:
         import ray
         import tensorflow as tf
@@ -216,21 +229,24 @@ class _Worker:
                 path = Path(folder) / f"{number}.keras"
                 path.write_bytes(ray.get(file))
                 models.append(load_model(path))
-        self.scorer = Scorer(models, engine=engine, precision=precision)
-        self.out = Path(out)
+        self.scorer = Scorer(models, engine=engine, precision=precision, batch_size=batch_size)
+        self.out, self.run = Path(out), Path(run)
 
     def __call__(self, names: pa.Table) -> pa.Table:
         photos = names.to_pandas()
-        meter = self.scorer.pipeline.meter(photos["path"])
+        meter = self.scorer.pipeline.meter(remote=photos["path"].map(is_url).any())
         started, processor = time.perf_counter(), time.process_time()
-        table = next(self.scorer.tables(photos, [0], len(photos), meter))
+        table = next(self.scorer.tables(iter([photos]), meter))
+        unavailable = table.filter(pc.equal(table["status"], Status.UNAVAILABLE.value))
         # Named by its photos: a batch that is computed twice, because its actor died before it
         # could say that it was done, is written once.
-        name = hashlib.sha256("\n".join(photos["image_id"]).encode()).hexdigest()[:16]
-        write_part(table, self.out / f"part-{name}.parquet")
+        name = hashlib.sha256("\0".join(photos["image_id"]).encode()).hexdigest()[:16]
+        write_part(table, self.out / f"part-{name}.parquet", self.run)
         return pa.table(
             {
                 "photos": [len(photos)],
+                "unavailable": pa.array([unavailable["path"].to_pylist()], pa.list_(pa.string())),
+                "reasons": pa.array([unavailable["problem"].to_pylist()], pa.list_(pa.string())),
                 "seconds": [time.perf_counter() - started],
                 "reading": [meter.reading],
                 "decoding": [meter.decoding],

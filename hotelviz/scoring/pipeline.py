@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hotelviz.images import Decoded, Problem, View, ViewBatch, iterate_views, usable_cores
-from hotelviz.io.remote import is_url
 from hotelviz.models import describe
 from hotelviz.scoring.engines import Engine
 
@@ -32,12 +31,15 @@ class Speed(NamedTuple):
         ``decode``, ``inference`` or ``disk``; empty where nothing was computed.
     detail
         The figures that say so.
+    notes
+        What else there is to know of the run, a sentence each.
     """
 
     photos: int
     seconds: float
     bound: str
     detail: str
+    notes: tuple[str, ...] = ()
 
     @property
     def per_second(self) -> float:
@@ -136,16 +138,17 @@ class Pipeline:
         self.views = list(dict.fromkeys(each))
         self._view_of = [self.views.index(view) for view in each]
 
-    def workers(self, paths: Iterable[str]) -> int:
-        """Say how many threads decode these photos."""
-        if self._workers:
-            return self._workers
-        cores = max(2, usable_cores())
-        return max(cores, REMOTE_WORKERS) if any(map(is_url, paths)) else cores
+    def meter(self, *, remote: bool) -> Meter:
+        """Begin to measure a run.
 
-    def meter(self, paths: Iterable[str]) -> Meter:
-        """Begin to measure a run over these photos."""
-        return Meter(self.workers(paths), self.parallel)
+        Parameters
+        ----------
+        remote
+            Whether there are photos at URLs, for which threads wait longer than they decode.
+        """
+        cores = max(2, usable_cores())
+        workers = self._workers or (max(cores, REMOTE_WORKERS) if remote else cores)
+        return Meter(workers, self.parallel)
 
     def run(
         self,

@@ -7,10 +7,14 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from hotelviz.catalog import mean_and_std
+from hotelviz.catalog import check_table, mean_and_std
+from hotelviz.images import Status
+from hotelviz.io.remote import is_url
 from hotelviz.models import ModelError, describe
 from hotelviz.scoring.engines import Precision, make_engine
 from hotelviz.scoring.pipeline import Pipeline
+
+_NEEDS = ("image_id", "path")
 
 
 def predict_tags(
@@ -28,7 +32,7 @@ def predict_tags(
     Parameters
     ----------
     catalog
-        With ``image_id`` and ``path``.
+        With ``path``, and ``image_id`` where it is not the path.
     model
         A tagger.
     mirror
@@ -45,12 +49,15 @@ def predict_tags(
     -------
     pandas.DataFrame
         A row per row of `catalog`, in its order: ``image_id``; ``predicted``, the most probable
-        class; ``p_<class>``, float32 probabilities from 0 to 1 that sum to 1; ``problem``, empty
-        or what was wrong with the file. A truncated photo is predicted all the same; where a
-        photo could not be read at all, ``predicted`` and the probabilities are missing.
+        class; ``p_<class>``, float32 probabilities from 0 to 1 that sum to 1; ``status``, see
+        `hotelviz.images.Status`; ``problem``, empty or what was wrong with the file. A truncated
+        photo is predicted all the same; where a photo could not be read at all, ``predicted`` and
+        the probabilities are missing.
 
     Raises
     ------
+    CatalogError
+        The table has no ``path``, or a photo twice.
     ModelError
         When the model is not a tagger.
 
@@ -62,15 +69,16 @@ def predict_tags(
     >>> photos = make_demo_catalog(tempfile.mkdtemp(), hotels=3).head(2)
     >>> tagger = build_tagger(["Bedroom", "Pool"], input_size=32, weights=None)
     >>> predict_tags(photos, tagger, progress=False).columns.to_list()
-    ['image_id', 'predicted', 'p_Bedroom', 'p_Pool', 'problem']
+    ['image_id', 'predicted', 'p_Bedroom', 'p_Pool', 'status', 'problem']
     """
     info = describe(model)
     if info.task != "tagger":
         raise ModelError(f"predict_tags needs a tagger; this model is for the task {info.task!r}")
+    catalog = check_table(catalog, needs=_NEEDS, where="predict_tags")
     pipeline = Pipeline(
         [make_engine(model, engine, precision=precision)], batch_size=batch_size, mirror=mirror
     )
-    outputs, problems = _predict(catalog, pipeline, progress)
+    outputs, found = _predict(catalog, pipeline, progress)
     readable = ~np.isnan(outputs).any(axis=1)
     best = np.array(info.classes, dtype=object)[np.nan_to_num(outputs, nan=-1.0).argmax(axis=1)]
     return pd.DataFrame(
@@ -78,7 +86,7 @@ def predict_tags(
             "image_id": catalog["image_id"].to_numpy(),
             "predicted": pd.Series(np.where(readable, best, None), dtype="str"),
             **{f"p_{name}": outputs[:, number] for number, name in enumerate(info.classes)},
-            "problem": pd.Series(problems, dtype="str"),
+            **found,
         }
     )
 
@@ -99,7 +107,7 @@ def predict_scores(
     Parameters
     ----------
     catalog
-        With ``image_id`` and ``path``.
+        With ``path``, and ``image_id`` where it is not the path.
     model
         An aesthetic or technical model.
     engine, precision
@@ -113,12 +121,13 @@ def predict_scores(
     -------
     pandas.DataFrame
         A row per row of `catalog`, in its order: ``image_id``; ``score`` and ``score_std``, mean
-        (1 to 10) and standard deviation of the distribution ``q_1`` to ``q_10``; ``problem``,
-        empty or what was wrong with the file. Where a photo could not be read the figures are
-        missing.
+        (1 to 10) and standard deviation of the distribution ``q_1`` to ``q_10``; ``status`` and
+        ``problem`` as of `predict_tags`. Where a photo could not be read the figures are missing.
 
     Raises
     ------
+    CatalogError
+        The table has no ``path``, or a photo twice.
     ModelError
         When the model is a tagger.
 
@@ -134,8 +143,9 @@ def predict_scores(
     """
     if describe(model).task == "tagger":
         raise ModelError("predict_scores needs an aesthetic or technical model, not a tagger")
+    catalog = check_table(catalog, needs=_NEEDS, where="predict_scores")
     pipeline = Pipeline([make_engine(model, engine, precision=precision)], batch_size=batch_size)
-    outputs, problems = _predict(catalog, pipeline, progress)
+    outputs, found = _predict(catalog, pipeline, progress)
     mean, std = mean_and_std(outputs.astype("float64"))
     return pd.DataFrame(
         {
@@ -143,23 +153,28 @@ def predict_scores(
             "score": mean,
             "score_std": std,
             **{f"q_{number + 1}": outputs[:, number] for number in range(10)},
-            "problem": pd.Series(problems, dtype="str"),
+            **found,
         }
     )
 
 
 def _predict(
     catalog: pd.DataFrame, pipeline: Pipeline, progress: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """Run a model over photos; its outputs, NaN for photos that cannot be read, and problems."""
+) -> tuple[np.ndarray, dict[str, pd.Series]]:
+    """Run a model over photos; its outputs, NaN for photos that cannot be read, and what was so."""
     classes = describe(pipeline.engines[0].model).classes
     outputs = np.full((len(catalog), len(classes)), np.nan, "float32")
+    status = np.full(len(catalog), Status.OK.value, dtype=object)
     problems = np.full(len(catalog), "", dtype=object)
     paths = catalog["path"].to_list()
+    meter = pipeline.meter(remote=any(map(is_url, paths)))
     with tqdm(total=len(catalog), unit="photo", desc="predicting", disable=not progress) as bar:
-        for predicted in pipeline.run(paths, pipeline.meter(paths)):
+        for predicted in pipeline.run(paths, meter):
             outputs[predicted.rows] = predicted.outputs[0]
             for row, problem in predicted.problems.items():
-                problems[row] = problem.reason
+                status[row], problems[row] = problem.status.value, problem.reason
             bar.update(predicted.photos)
-    return outputs, problems
+    return outputs, {
+        "status": pd.Series(status, dtype="str"),
+        "problem": pd.Series(problems, dtype="str"),
+    }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -11,20 +12,16 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from hotelviz.catalog import mean_and_std
-from hotelviz.errors import HotelvizError
-from hotelviz.images import Decoded, perceptual_hash
+from hotelviz.catalog import check_table, mean_and_std
+from hotelviz.images import Decoded, Status, perceptual_hash
 from hotelviz.io.remote import is_url, redact
 from hotelviz.models import describe
+from hotelviz.scoring.access import ScoringError, file_versions
 from hotelviz.scoring.engines import Engine, Precision, make_engine
 from hotelviz.scoring.pipeline import Meter, Pipeline, Predicted
 
 #: What a scores dataset keeps of the catalogue.
 KEPT = ("image_id", "hotel_id", "path")
-
-
-class ScoringError(HotelvizError):
-    """Photos cannot be scored as asked."""
 
 
 class Scorer:
@@ -61,13 +58,14 @@ class Scorer:
 
     def __init__(
         self,
-        models: Sequence[keras.Model],
+        models: Iterable[keras.Model],
         *,
         engine: str = "keras",
         precision: Precision | None = None,
         batch_size: int | None = None,
         workers: int | None = None,
     ) -> None:
+        models = list(models)
         tasks = [describe(model).task for model in models]
         if not models or len(set(tasks)) < len(tasks):
             raise ScoringError(f"give one model of each task, not {tasks or 'none'}")
@@ -76,55 +74,50 @@ class Scorer:
 
     def table(self, photos: pd.DataFrame) -> pa.Table:
         """Score some photos; the columns are those of `hotelviz.scoring.score_photos`."""
-        meter = self.pipeline.meter(photos["path"])
-        return next(self.tables(photos, [0], len(photos), meter))
+        photos = check_table(photos, needs=KEPT, where="Scorer.table")
+        meter = self.pipeline.meter(remote=photos["path"].map(is_url).any())
+        return next(self.tables(iter([photos]), meter))
 
     def tables(
         self,
-        catalog: pd.DataFrame,
-        starts: Sequence[int],
-        part_size: int,
+        parts: Iterator[pd.DataFrame],
         meter: Meter,
-        step: Callable[[int], Any] | None = None,
+        step: Callable[[int, list[tuple[str, str]]], Any] | None = None,
     ) -> Iterator[pa.Table]:
-        """Score parts of a catalogue; decoding goes on while a part is written.
+        """Score photos part by part; decoding goes on while a part is written.
 
         Parameters
         ----------
-        catalog
-            With ``image_id``, ``hotel_id`` and ``path``.
-        starts
-            The rows at which the parts begin.
-        part_size
-            Rows a part.
+        parts
+            Each with ``image_id``, ``hotel_id`` and ``path``; read as far ahead as photos are.
         meter
             Measures the run.
         step
-            Is told how many more photos are done.
+            Is told how many more photos are done, and path and reason of those that are
+            unavailable.
 
         Yields
         ------
         pyarrow.Table
             A part each.
         """
-        parts = (catalog.iloc[start : start + part_size] for start in starts)
-        paths = (
-            path for start in starts for path in catalog["path"].iloc[start : start + part_size]
-        )
+        begun: deque[_Outputs] = deque()
+
+        def paths() -> Iterator[str]:
+            start = 0
+            for rows in parts:
+                begun.append(_Outputs(rows, self.engines, start))
+                start += len(rows)
+                yield from rows["path"]
+
         filled = 0
-        part = next(parts, None)
-        outputs = None if part is None else _Outputs(part, self.engines, filled)
-        for predicted in self.pipeline.run(paths, meter, measure=_hash):
+        for predicted in self.pipeline.run(paths(), meter, measure=_hash):
             filled += predicted.photos
-            while outputs is not None:
-                outputs.add(predicted)
-                if filled < outputs.end:
-                    break
-                yield outputs.table()
-                part = next(parts, None)
-                outputs = None if part is None else _Outputs(part, self.engines, outputs.end)
+            unavailable = [one for outputs in begun for one in outputs.add(predicted)]
             if step:
-                step(predicted.photos)
+                step(predicted.photos, unavailable)
+            while begun and begun[0].end <= filled:
+                yield begun.popleft().table()
 
 
 class _Outputs:
@@ -133,16 +126,19 @@ class _Outputs:
     def __init__(self, rows: pd.DataFrame, engines: Sequence[Engine], start: int) -> None:
         self.rows, self.engines = rows, engines
         self.start, self.end = start, start + len(rows)
+        # Before the photos are read: a file that is replaced meanwhile is found out later.
+        self.versions = file_versions(rows["path"].to_list())
         self.values = [
             np.full((len(rows), engine.model.output_shape[-1]), np.nan, "float32")
             for engine in engines
         ]
+        self.status = np.full(len(rows), Status.OK.value, dtype=object)
         self.problems = np.full(len(rows), "", dtype=object)
         self.hashes = np.zeros(len(rows), "uint64")
         self.readable = np.zeros(len(rows), dtype=bool)
 
-    def add(self, predicted: Predicted) -> None:
-        """Take those of some photos that are rows of this part."""
+    def add(self, predicted: Predicted) -> list[tuple[str, str]]:
+        """Take those of some photos that are rows of this part; path, reason of the unavailable."""
         mine = (predicted.rows >= self.start) & (predicted.rows < self.end)
         places = predicted.rows[mine] - self.start
         self.readable[places] = True
@@ -151,7 +147,13 @@ class _Outputs:
             values[places] = outputs[mine]
         for row, problem in predicted.problems.items():
             if self.start <= row < self.end:
+                self.status[row - self.start] = problem.status.value
                 self.problems[row - self.start] = problem.reason
+        return [
+            (self.rows["path"].iloc[row - self.start], problem.reason)
+            for row, problem in predicted.problems.items()
+            if self.start <= row < self.end and problem.status is Status.UNAVAILABLE
+        ]
 
     def table(self) -> pa.Table:
         """Give the part."""
@@ -160,8 +162,12 @@ class _Outputs:
             for name in KEPT[:2]
         }
         columns["path"] = pa.array([shown(path) for path in self.rows["path"]], pa.string())
+        columns["status"] = pa.array(self.status, pa.string())
         columns["problem"] = pa.array(self.problems, pa.string())
-        columns["hash"] = pa.array(self.hashes, mask=~self.readable)
+        for name, values in zip(("size", "modified"), self.versions.T, strict=True):
+            columns[name] = pa.array(values, mask=values < 0)
+        # Where the end is missing, photos look alike that are not.
+        columns["hash"] = pa.array(self.hashes, mask=self.status != Status.OK.value)
         for values, engine in zip(self.values, self.engines, strict=True):
             columns |= _columns(engine.model, values, self.readable)
         return pa.table(columns)
