@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hotelviz.errors import HotelvizError
 from hotelviz.images import ImageError, decode_image, encode_jpeg, iterate_images, read_image
 
 
@@ -178,8 +179,11 @@ def test_unreadable_file_is_named_with_its_reason(tmp_path, make, reason):
 
 
 def test_unknown_filter_is_refused(tmp_path):
-    with pytest.raises(ImageError, match="nearest, bilinear, bicubic, lanczos; not 'cubic'"):
-        read_image(save(tmp_path / "a.png"), resample="cubic")
+    file = save(tmp_path / "a.png")
+    with pytest.raises(HotelvizError, match="nearest, bilinear, bicubic, lanczos; not 'cubic'"):
+        read_image(file, resample="cubic")
+    with pytest.raises(HotelvizError, match="not 'cubic'"):  # and not "all photos are unreadable"
+        next(iterate_images([file], size=(8, 8), resample="cubic"))
 
 
 def test_batches_keep_order_and_list_what_was_skipped(tmp_path):
@@ -198,7 +202,7 @@ def test_batches_keep_order_and_list_what_was_skipped(tmp_path):
     assert pixels.shape == (8, 16, 8, 3)
     assert pixels[:, 0, 0, 0].tolist() == [20 * row for row in rows]
     problems = {row: p.reason for batch in batches for row, p in batch.problems.items()}
-    assert problems == {3: "not a JPEG, PNG, WEBP, GIF, BMP, TIFF image", 7: "missing"}
+    assert problems == {3: "not a JPEG, PNG, WEBP, GIF, BMP, TIFF, AVIF, HEIF image", 7: "missing"}
 
 
 def test_truncated_photo_in_a_batch_is_there_and_listed(tmp_path):

@@ -9,10 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-from PIL import Image
-
-from hotelviz.images import ImageError, decode_image, encode_jpeg
+from hotelviz.images import ImageError, decode_bytes, encode_jpeg, reading
 
 #: Bytes of photos that a page carries inside; what is beyond goes to a folder beside it.
 BUDGET = 12_000_000
@@ -49,7 +46,7 @@ def thumbnail(path: str | os.PathLike[str], side: int) -> Thumbnail:
     Parameters
     ----------
     path
-        The file.
+        The file, or its URL.
     side
         Most pixels on the longer side.
 
@@ -59,13 +56,11 @@ def thumbnail(path: str | os.PathLike[str], side: int) -> Thumbnail:
         Its problem is without the path.
     """
     try:
-        # The decoder may shrink a JPEG on the way: far faster, and large enough.
-        pixels = decode_image(path).pixels
+        with reading(path) as data:
+            pixels = decode_bytes(data, max_side=side, resample="lanczos").pixels
     except ImageError as error:
-        return Thumbnail(b"", str(error).removeprefix(f"{path}: "))
-    image = Image.fromarray(pixels)
-    image.thumbnail((side, side), Image.Resampling.LANCZOS)
-    return Thumbnail(encode_jpeg(np.asarray(image)), "")
+        return Thumbnail(b"", str(error))
+    return Thumbnail(encode_jpeg(pixels), "")
 
 
 def thumbnails(paths: Sequence[str], side: int) -> Iterator[Thumbnail]:

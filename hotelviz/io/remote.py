@@ -1,8 +1,8 @@
 """Bytes of a photo, from a disk or from a URL.
 
-A photo's place is a path, or a URL of any scheme that fsspec knows (``s3://``, ``gs://``,
-``https://`` and others). Reading is bounded in bytes and in time and is tried three times.
-Messages never carry a secret that a URL or the environment holds.
+A photo's place is a path, or a URL of one of `SCHEMES`. Reading is bounded in bytes and in time; a
+URL is tried three times, and may not send on to this machine or its network. Messages never carry
+a secret that a URL or the environment holds.
 """
 
 from __future__ import annotations
@@ -10,11 +10,23 @@ from __future__ import annotations
 import errno
 import os
 import re
+import stat
 import time
-from pathlib import Path
 from typing import Any
+from urllib.parse import unquote_plus
 
-__all__ = ["MAX_BYTES", "TIMEOUT", "TRIES", "RemoteError", "is_url", "read_bytes", "redact"]
+__all__ = [
+    "MAX_BYTES",
+    "SCHEMES",
+    "TIMEOUT",
+    "TRIES",
+    "RemoteError",
+    "TooLargeError",
+    "is_url",
+    "photo_name",
+    "read_bytes",
+    "redact",
+]
 
 #: Longer files are not photos.
 MAX_BYTES = 256 * 1024**2
@@ -24,20 +36,40 @@ TRIES = 3
 #: Seconds before the second try, and twice that before the third.
 _PAUSE = 0.2
 
+#: Where photos may be, beside the disk. Nothing that leads to it, or on to somewhere else.
+SCHEMES = ("http", "https", "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss")
 #: scheme -> what has to be installed for it
 _EXTRAS = {
     "s3": "hotelviz[s3]", "s3a": "hotelviz[s3]", "http": "hotelviz[s3]", "https": "hotelviz[s3]",
     "gs": "hotelviz[gcs]", "gcs": "hotelviz[gcs]",
 }  # fmt: skip
-_SECRET_PARAMETER = (
-    r"(?i)([?&;](?:[\w.-]*(?:signature|credential|token|secret|passw|pwd|auth|policy)[\w.-]*"
-    r"|[\w.-]*key(?:[-_]?id)?|[\w.-]*accesskeyid|sig|code)=)[^&;\s'\"<>]+"
+#: Names of what grants access in an address: AWS, Google, Azure, CloudFront, Akamai and others.
+_SECRET_PARAMETER = re.compile(
+    r"(?i)[\w.-]*(?:signature|credential|token|secret|passw|pwd|auth|policy|hmac|jwt|session)[\w.-]*"
+    r"|[\w.-]*key(?:[-_]?(?:pair)?[-_]?id)?|[\w.-]*access(?:key)?id|sig|code|hdn(?:ts|tl|ea)"
 )
+_PARAMETER = re.compile(r"([?&;#])([\w.%+-]+)=[^&;#\s'\"<>]+")
+#: What else belongs to a signature, and changes with it.
+_SIGNING = re.compile(r"(?i)expires|x-(?:amz|goog|oss|cos|bce)-[\w-]+|x-id")
+_AZURE = re.compile(
+    r"(?i)([&?](?:se|sp|sv|sr|st|si|sip|spr|skoid|sktid|skt|ske|sks|skv|saoid|suoid|scid)=)"
+    r"[^&;#\s'\"<>]+"
+)
+#: Who reads: also with a slash in the password, as keys of stores have.
+_USER = re.compile(r"(://)(?:[^/?#\s'\"<>@\[]*:(?!\d+[/?#])[^?#\s'\"<>@]*|[^/?#\s'\"<>]*)@")
 _SECRET_VARIABLE = re.compile(r"(?i)(secret|token|password|access_key|account_key|credential)")
+
+
+#: May say that servers may send on to this machine and its network.
+ALLOW_VARIABLE = "HOTELVIZ_ALLOW_PRIVATE_REDIRECTS"
 
 
 class RemoteError(OSError):
     """A photo's URL gives no photo; the message says why, without secrets."""
+
+
+class TooLargeError(RemoteError):
+    """A file is longer than it may be."""
 
 
 def is_url(path: str | os.PathLike[str]) -> bool:
@@ -64,6 +96,10 @@ def redact(text: object) -> str:
     str
         With ``***`` in place of each secret.
 
+    See Also
+    --------
+    photo_name : A name of a photo from its URL.
+
     Examples
     --------
     >>> redact("https://me:secret@host/1.jpg?w=9&X-Amz-Signature=ab12")
@@ -71,60 +107,145 @@ def redact(text: object) -> str:
     """
     clean = str(text)
     if "://" in clean:
-        clean = re.sub(r"(://)[^/?#\s'\"<>]*@", r"\1***@", clean)
-        clean = re.sub(_SECRET_PARAMETER, r"\1***", clean)
+        clean = _USER.sub(r"\1***@", clean)
+        clean = _PARAMETER.sub(
+            lambda found: f"{found[1]}{found[2]}=***" if _is_secret(found[2]) else found[0], clean
+        )
+        # Azure's signed addresses: who holds the rest needs to know no more than that.
+        if re.search(r"[?&]sig=", clean):
+            clean = _AZURE.sub(r"\1***", clean)
     for name, value in os.environ.items():
-        if len(value) >= 8 and _SECRET_VARIABLE.search(name):
+        if len(value) >= 8 and value in clean and _SECRET_VARIABLE.search(name):
             clean = clean.replace(value, "***")
     return clean
 
 
-def read_bytes(path: str | os.PathLike[str], *, timeout: float | None = None) -> bytes:
-    """Read a file from a disk or a URL.
+def photo_name(url: str) -> str:
+    """Return what names the photo at a URL: the address without who may read it, and until when.
+
+    The same photo has the same name when its address is signed anew. Addresses that differ in
+    nothing else have one name: where such are different photos, they need ids of their own.
+
+    Parameters
+    ----------
+    url
+        The address.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> photo_name("https://me:secret@host/1.jpg?w=9&Expires=77&Signature=ab12")
+    'https://host/1.jpg?w=9'
+    """
+    place, mark, fragment = _USER.sub(r"\1", url).partition("#")
+    place, asked, query = place.partition("?")
+    azure = re.search(r"(?:^|&)sig=", query)
+
+    def kept(text: str) -> str:
+        parts = [
+            part
+            for part in re.split("[&;]", text)
+            if not _is_secret(name := part.partition("=")[0])
+            and not _SIGNING.fullmatch(unquote_plus(name))
+            and not (azure and _AZURE.fullmatch(f"&{part}"))
+        ]
+        return "&".join(parts)
+
+    query, fragment = kept(query), kept(fragment)
+    named = place + (asked + query if query else "") + (mark + fragment if fragment else "")
+    return redact(named)
+
+
+def _is_secret(name: str) -> bool:
+    return bool(_SECRET_PARAMETER.fullmatch(unquote_plus(name)))
+
+
+def read_bytes(
+    path: str | os.PathLike[str],
+    *,
+    timeout: float | None = None,
+    max_bytes: int | None = None,
+    allow_private_redirects: bool | None = None,
+) -> bytes:
+    """Read a file from a disk or a URL: the one reader of photos.
 
     Parameters
     ----------
     path
-        A local path, or a URL.
+        A local path, or a URL of one of `SCHEMES`.
     timeout
-        Seconds a URL has for each of `TRIES` tries; None takes `TIMEOUT`.
+        Seconds a URL has for each of `TRIES` tries, from the first byte to the last; None takes
+        `TIMEOUT`.
+    max_bytes
+        Longer files are refused; None takes `MAX_BYTES`.
+    allow_private_redirects
+        Whether a server may send on to this machine or its own network, which it could not reach
+        itself. None asks ``$HOTELVIZ_ALLOW_PRIVATE_REDIRECTS`` (``1`` allows it). Addresses that
+        are such themselves are read in any case.
 
     Returns
     -------
     bytes
-        At most `MAX_BYTES`.
 
     Raises
     ------
     FileNotFoundError, PermissionError, IsADirectoryError
         As their names say; a missing or refused URL is not tried again.
+    TooLargeError
+        The file is longer than `max_bytes`.
     RemoteError
-        A URL that failed three times, is not answered in time, or is of an unknown scheme.
+        A URL that failed three times, is not answered in time, is of an unknown scheme, or sends
+        on to where it may not.
     OSError
-        The file is longer than `MAX_BYTES`.
+        The disk does not give it; a device is no file.
 
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> file = Path(tempfile.mkdtemp()) / "a"
     >>> _ = file.write_bytes(b"photo")
     >>> read_bytes(file)
     b'photo'
     """
-    if is_url(path):
-        return _read_url(str(path), timeout or TIMEOUT)
-    with Path(path).open("rb", buffering=0) as file:
-        size = os.fstat(file.fileno()).st_size
-        if size > MAX_BYTES:
-            raise OSError(f"larger than {MAX_BYTES // 1024**2} MB")
-        return file.read()
+    bound = MAX_BYTES if max_bytes is None else max_bytes
+    if not is_url(path):
+        return _read_file(path, bound)
+    if allow_private_redirects is None:
+        allow_private_redirects = os.environ.get(ALLOW_VARIABLE, "") not in {"", "0"}
+    return _read_url(str(path), timeout or TIMEOUT, bound, allow_private_redirects)
 
 
-def _read_url(url: str, timeout: float) -> bytes:
+def _read_file(path: str | os.PathLike[str], bound: int) -> bytes:
+    if "\0" in os.fspath(path):
+        raise OSError(errno.EINVAL, "no file can have this name")
+    # A pipe would be waited for, a device read without end.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    with os.fdopen(os.open(path, flags), "rb", buffering=0) as file:
+        about = os.fstat(file.fileno())
+        if stat.S_ISDIR(about.st_mode):
+            raise IsADirectoryError(errno.EISDIR, "a folder, not a file")
+        if not stat.S_ISREG(about.st_mode):
+            raise OSError(errno.EINVAL, "a device or a pipe, not a file")
+        if about.st_size > bound:
+            raise TooLargeError(f"larger than {bound // 1024**2} MB")
+        if about.st_size:
+            return file.read()
+        # Files that the system makes up say that they are empty.
+        data = file.read(bound + 1) or b""
+    if len(data) > bound:
+        raise TooLargeError(f"larger than {bound // 1024**2} MB")
+    return data
+
+
+def _read_url(url: str, timeout: float, bound: int, private: bool) -> bytes:
     pause = _PAUSE
     for attempt in range(1, TRIES + 1):
         try:
-            return _try_url(url, timeout)
+            return _try_url(url, timeout, bound, private)
         except (FileNotFoundError, PermissionError, RemoteError):
             raise
         except Exception as error:  # Each service has exceptions of its own.
@@ -135,18 +256,20 @@ def _read_url(url: str, timeout: float) -> bytes:
     raise RemoteError(f"failed {TRIES} times: {reason}")
 
 
-def _try_url(url: str, timeout: float) -> bytes:
+def _try_url(url: str, timeout: float, bound: int, private: bool) -> bytes:
     scheme = url.partition("://")[0].lower()
+    if scheme not in SCHEMES:
+        hint = "write its path without it" if scheme in {"file", "local"} else ""
+        raise RemoteError(
+            f"the scheme {scheme}:// is not known: photos are read from disk and from "
+            f"{', '.join(f'{known}://' for known in SCHEMES)}{hint and '; ' + hint}"
+        )
     try:
-        return _fetch(scheme, url, timeout)
+        return _fetch(scheme, url, timeout, bound, private)
     except FileNotFoundError:
         raise FileNotFoundError(errno.ENOENT, "missing") from None
     except ImportError as error:
         raise RemoteError(_how_to_install(scheme, error)) from None
-    except ValueError as error:
-        if "rotocol not known" in str(error):
-            raise RemoteError(f"the scheme {scheme}:// is not known") from None
-        raise
     except Exception as error:
         if _is_refused(error):
             raise PermissionError(errno.EACCES, _refusal(error)) from None
@@ -159,15 +282,18 @@ def _how_to_install(scheme: str, error: ImportError) -> str:
     return f"{scheme}:// is not installed ({redact(error)})"
 
 
-def _fetch(scheme: str, url: str, timeout: float) -> bytes:
+def _fetch(scheme: str, url: str, timeout: float, bound: int, private: bool) -> bytes:
     try:
         import fsspec.asyn
-        import fsspec.core
     except ImportError as error:
         raise RemoteError(_how_to_install(scheme, error)) from None
     if scheme in {"http", "https"}:
+        from hotelviz.io.web import stream
+
         system = fsspec.filesystem(scheme)
-        data: bytes = fsspec.asyn.sync(system.loop, _stream, system, url, timeout=timeout)
+        data: bytes = fsspec.asyn.sync(
+            system.loop, stream, system, url, bound, private, timeout=timeout
+        )
     else:
         options: dict[str, Any] = {}
         if scheme in {"s3", "s3a"}:
@@ -176,38 +302,20 @@ def _fetch(scheme: str, url: str, timeout: float) -> bytes:
                 "connect_timeout": timeout, "read_timeout": timeout,
                 "retries": {"total_max_attempts": 1}, "max_pool_connections": 64,
             }  # fmt: skip
-        system, path = fsspec.core.url_to_fs(url, **options)
+        # Not by `url_to_fs`, which reads chains: `s3://…::file://…` is a local file to it.
+        system = fsspec.filesystem(scheme, **options)
+        path = system._strip_protocol(url)
         system.retries = 1
         keywords = {"timeout": timeout} if getattr(system, "async_impl", False) else {}
         try:
-            data = system.cat_file(path, start=0, end=MAX_BYTES + 1, **keywords)
+            data = system.cat_file(path, start=0, end=bound + 1, **keywords)
         except OSError as error:
             if "range is not satisfiable" not in str(error):
                 raise
             data = b""  # An empty file has no first byte to ask for.
-    if len(data) > MAX_BYTES:
-        raise RemoteError(f"larger than {MAX_BYTES // 1024**2} MB")
+    if len(data) > bound:
+        raise TooLargeError(f"larger than {bound // 1024**2} MB")
     return data
-
-
-async def _stream(system: Any, url: str) -> bytes:
-    """Read a web page's bytes up to the bound: a server may send without end."""
-    session = await system.set_session()
-    data = bytearray()
-    async with session.get(system.encode_url(url)) as response:
-        if response.status in {401, 403}:
-            raise PermissionError(errno.EACCES, f"status {response.status}")
-        if response.status in {404, 410}:
-            raise FileNotFoundError(errno.ENOENT, "missing")
-        if response.status >= 500 or response.status == 429:
-            raise OSError(f"the server answers with status {response.status}")
-        if response.status >= 400:
-            raise RemoteError(f"the server answers with status {response.status}")
-        async for chunk in response.content.iter_chunked(1 << 16):
-            data += chunk
-            if len(data) > MAX_BYTES:
-                break
-    return bytes(data)
 
 
 def _is_refused(error: BaseException) -> bool:

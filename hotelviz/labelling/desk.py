@@ -10,10 +10,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
-from PIL import Image
-
-from hotelviz.images import FORMATS, ImageError, decode_image, encode_jpeg
+from hotelviz.images import ImageError, decode_image, encode_jpeg
 from hotelviz.labelling.errors import LabelError, StoreError
 from hotelviz.labelling.rounds import UNSEEN, LabelRound
 
@@ -221,21 +218,5 @@ def shown_photo(path: str | os.PathLike[str], *, side: int = SHOWN) -> tuple[byt
     ImageError
         The photo cannot be read.
     """
-    photo = decode_image(path, size=_fitting(path, side), resample="lanczos")
-    return encode_jpeg(np.asarray(photo.pixels), quality=88), photo.truncated
-
-
-def _fitting(path: str | os.PathLike[str], side: int) -> tuple[int, int] | None:
-    """Give height and width at which a large photo fits, from its header alone."""
-    try:
-        with Image.open(path, formats=FORMATS) as image:
-            width, height = image.size
-            # Codes from 5 on stand for photos that lie on their side.
-            if image.getexif().get(0x0112, 1) >= 5:
-                width, height = height, width
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        return None  # decoding it will say what is wrong
-    factor = side / max(width, height, 1)
-    if factor >= 1:
-        return None
-    return max(1, round(height * factor)), max(1, round(width * factor))
+    photo = decode_image(path, max_side=side, resample="lanczos")
+    return encode_jpeg(photo.pixels, quality=88), photo.truncated

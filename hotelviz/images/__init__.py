@@ -1,0 +1,49 @@
+"""Photos: from files to pixels, in batches, within bounds."""
+
+from hotelviz.images.batches import (
+    ImageBatch,
+    Seconds,
+    ViewBatch,
+    iterate_images,
+    iterate_views,
+)
+from hotelviz.images.bounds import MAX_MEMORY, MAX_PIXELS, MAX_SECONDS, MAX_SIDE, View, usable_cores
+from hotelviz.images.containers import FORMATS, SUFFIXES, SUFFIXES_BY_FORMAT, format_of
+from hotelviz.images.decoding import (
+    Decoded,
+    decode_bytes,
+    decode_image,
+    encode_jpeg,
+    read_image,
+    reading,
+)
+from hotelviz.images.hashing import perceptual_hash
+from hotelviz.images.status import ImageError, Problem, Status
+
+__all__ = [
+    "FORMATS",
+    "MAX_MEMORY",
+    "MAX_PIXELS",
+    "MAX_SECONDS",
+    "MAX_SIDE",
+    "SUFFIXES",
+    "SUFFIXES_BY_FORMAT",
+    "Decoded",
+    "ImageBatch",
+    "ImageError",
+    "Problem",
+    "Seconds",
+    "Status",
+    "View",
+    "ViewBatch",
+    "decode_bytes",
+    "decode_image",
+    "encode_jpeg",
+    "format_of",
+    "iterate_images",
+    "iterate_views",
+    "perceptual_hash",
+    "read_image",
+    "reading",
+    "usable_cores",
+]

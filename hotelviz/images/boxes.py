@@ -1,0 +1,194 @@
+"""TIFF, WebP, AVIF and HEIC: files that are directories of their parts; see `walking`."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator
+
+from hotelviz.images.containers import (
+    MAX_FILLED,
+    MAX_METADATA,
+    MAX_PIECES,
+    Container,
+    DamageError,
+    format_of,
+    orientation_of,
+    too_many,
+)
+
+#: What of a TIFF's directory is about its pixels: tag -> 1, or 0 where it is only for us.
+_TIFF_TAGS = frozenset(
+    {256, 257, 258, 259, 262, 266, 273, 277, 278, 279, 280, 281, 284, 292, 293, 317, 320, 322, 323}
+    | {324, 325, 332, 338, 339, 347, 512, 513, 514, 515, 517, 518, 519, 520, 521, 529, 530, 532}
+)
+_TIFF_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 16: 8}
+
+
+def tiff(data: bytes) -> Container:
+    """Walk through a TIFF's first directory."""
+    order = "<" if data[:2] == b"II" else ">"
+    big = data[2:4] in {b"+\0", b"\0+"}
+    (at,) = struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4)
+    (count,) = struct.unpack_from(order + ("Q" if big else "H"), data, at)
+    if count > 4096:
+        raise too_many("tags", 4096)
+    first, length = at + (8 if big else 2), 20 if big else 12
+    entries, values = [], {}
+    for place in range(first, first + length * count, length):
+        entry = data[place : place + length]
+        tag, kind, number = struct.unpack_from(order + ("HHQ" if big else "HHI"), entry)
+        size = _TIFF_SIZES.get(kind, 0)
+        if tag in _TIFF_TAGS or tag in {274, 700, 34675}:
+            if number * size > MAX_METADATA or (tag in {273, 324} and number > MAX_PIECES):
+                raise too_many("strips", MAX_PIECES)
+            inside = place + length - (8 if big else 4)
+            where = inside
+            if number * size > (8 if big else 4):
+                (where,) = struct.unpack_from(order + ("Q" if big else "I"), data, inside)
+            values[tag] = _tiff_values(data, order, kind, number, where)
+        if tag in _TIFF_TAGS:
+            entries.append(entry)
+    # The same directory with what is about pixels, and no other page.
+    clean = bytearray(data)
+    struct.pack_into(order + ("Q" if big else "H"), clean, at, len(entries))
+    clean[first : first + length * len(entries)] = b"".join(entries)
+    end = first + length * len(entries)
+    clean[end : end + (8 if big else 4)] = bytes(8 if big else 4)
+
+    def one(tag: int, default: int) -> int:
+        found = values.get(tag) or ()
+        return int(found[0]) if found else default
+
+    width, height, samples = one(256, 0), one(257, 0), one(277, 1)
+    bits = one(258, 1)
+    rows = min(one(278, height), height)
+    across, down = (one(322, 0), one(323, 0)) if 322 in values else (width, rows)
+    used = max(values.get(281) or (0,)).bit_length() if bits == 16 else bits
+    icc = bytes(values.get(34675) or b"")
+    return Container(
+        "TIFF", width, height, bytes(clean),
+        mode=1 if samples == 1 and bits <= 8 else 2 if samples == 1 and bits <= 16 else 4,
+        depth=used if 8 < used <= 16 else bits,
+        largest_piece=across * down * samples * max(bits, 8) // 8,
+        icc=icc,
+        orientation=one(274, 1) if 1 <= one(274, 1) <= 8 else 1,
+        ordinary=False,
+    )  # fmt: skip
+
+
+def _tiff_values(
+    data: bytes, order: str, kind: int, number: int, where: int
+) -> tuple[int, ...] | bytes:
+    code = {1: "B", 3: "H", 4: "I", 6: "b", 7: "B", 8: "h", 9: "i", 16: "Q"}.get(kind)
+    size = _TIFF_SIZES.get(kind, 0) * number
+    body = data[where : where + size]
+    if kind in {1, 2, 7} or code is None or len(body) < size:
+        return body
+    return struct.unpack(f"{order}{number}{code}", body)
+
+
+def _chunks(data: bytes, at: int) -> Iterator[tuple[bytes, int, int]]:
+    """Give the kind, begin and end of a RIFF file's chunks."""
+    for _ in range(MAX_PIECES):
+        if at + 8 > len(data):
+            return
+        kind, length = struct.unpack_from("<4sI", data, at)
+        yield kind, at + 8, at + 8 + length
+        at += 8 + length + (length & 1)
+    raise too_many("chunks", MAX_PIECES)
+
+
+def webp(data: bytes) -> Container:
+    """Walk through a WebP's chunks up to its first frame."""
+    header = icc = exif = xmp = frame = b""
+    kept: list[bytes] = []
+    first, missing = True, 0
+    for kind, begin, end in _chunks(data, 12):
+        body = data[begin:end] if kind in {b"VP8X", b"ICCP", b"EXIF", b"XMP "} else b""
+        if kind == b"VP8X":
+            header = body
+        elif kind == b"ICCP":
+            icc = body
+        elif kind == b"EXIF":
+            exif = body
+        elif kind == b"XMP ":
+            xmp = body
+        elif kind in {b"ANIM", b"ALPH"} or (kind in {b"VP8 ", b"VP8L", b"ANMF"} and first):
+            body = data[begin:end]
+            if end > len(data):
+                # More than what is missing: how much a decoder takes depends on what it is.
+                missing = min(4 * (end - len(data)) + 65_536, MAX_FILLED)
+                missing += (len(body) + missing) & 1
+            kept.append(
+                kind
+                + struct.pack("<I", len(body) + missing)
+                + body
+                + b"\0" * (len(body) & 1 and not missing)
+            )
+            if kind in {b"VP8 ", b"VP8L", b"ANMF"}:
+                first = False
+                frame = data[begin : begin + 10]
+                still = kind
+    if first:
+        raise DamageError("has no pixels")
+    size = struct.unpack("<I", (header[4:7] or b"\0\0\0") + b"\0")[0] + 1
+    if header:
+        width, height = size, int.from_bytes(header[7:10], "little") + 1
+        # Transparency, or frames: nothing else is still there.
+        kept.insert(0, b"VP8X\x0a\0\0\0" + bytes([header[0] & 0x12]) + header[1:10])
+    elif still == b"VP8L":
+        packed = int.from_bytes(frame[1:5], "little")
+        width, height = (packed & 0x3FFF) + 1, ((packed >> 14) & 0x3FFF) + 1
+    else:
+        width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", frame, 6))
+    body = b"WEBP" + b"".join(kept)
+    return Container(
+        "WEBP", width, height,
+        b"RIFF" + struct.pack("<I", len(body) + missing) + body,
+        icc=icc,
+        orientation=orientation_of(exif, xmp),
+        missing=missing,
+    )  # fmt: skip
+
+
+_EXIF_ITEM = re.compile(rb"(infe[\x02\x03]...(?:..|....)..)(Exif|mime)", re.DOTALL)
+
+
+def iso(data: bytes) -> Container:
+    """Walk through the boxes of an AVIF or HEIC."""
+    at, begin, end = 0, 0, 0
+    for _ in range(1000):
+        if at + 8 > len(data):
+            break
+        length, kind = struct.unpack_from(">I4s", data, at)
+        if length == 1:
+            (length,) = struct.unpack_from(">Q", data, at + 8)
+        if kind == b"meta":
+            begin, end = at, at + length
+        at += max(length, 8) if length else len(data)
+    meta = data[begin:end]
+    sizes = [
+        struct.unpack_from(">II", meta, found.end() + 4)
+        for found in re.finditer(rb"ispe", meta[: len(meta) - 16])
+    ]
+    if not sizes:
+        raise DamageError("has no pixels")
+    width, height = max(sizes, key=lambda size: size[0] * size[1])
+    # Items of metadata become ones that nobody knows, and so passes over.
+    meta = _EXIF_ITEM.sub(rb"\1none", meta)
+    return Container(
+        format_of(data[:300]), width, height, data[:begin] + meta + data[end:],
+        icc=_iso_profile(meta), orientation=0, ordinary=False,
+        missing=min(max(0, at - len(data)), MAX_FILLED),
+    )  # fmt: skip
+
+
+def _iso_profile(meta: bytes) -> bytes:
+    place = meta.find(b"colrprof")
+    if place < 4:
+        place = meta.find(b"colrrICC")
+    if place < 4:
+        return b""
+    (length,) = struct.unpack_from(">I", meta, place - 4)
+    return meta[place + 8 : place - 4 + length]

@@ -1,0 +1,188 @@
+"""Any kind of pixels made into eight bits of sRGB, band by band so that no second copy is held.
+
+How other depths become eight bits
+----------------------------------
+- Whole numbers are scaled by the bits that the file says are used (PNG's ``sBIT``, TIFF's
+  ``MaxSampleValue`` or bits a sample); where it says nothing, by the smallest of 8, 12 and 16 bits
+  that hold the brightest: a photo darker than a sixteenth of white is one of 12 bits in 16.
+- Floats from 0 to 1 are scaled by 255; ones whose highest is from 32 to 65,535 like whole numbers.
+- Negative, higher and other values are refused: nobody knows what is white in them.
+- Colours of 16 bits a channel lose the lower eight, and are refused where nothing but them is used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import threading
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageCms
+
+from hotelviz.images.containers import Container
+from hotelviz.images.status import ImageError
+
+#: Pixels that are converted at once.
+BAND = 1 << 20
+#: What sRGB is called in profiles that are just that.
+_SRGB_NAMES = tuple(
+    name.encode(code)
+    for name in ("sRGB IEC61966-2", "sRGB built-in", "sRGB2014", "Artifex sRGB")
+    for code in ("ascii", "utf-16-be")
+)
+_LOCK = threading.Lock()
+#: Profiles that have been through a decoder that may crash.
+_tried: set[bytes] = set()
+
+
+def eight_bits(image: Image.Image, photo: Container) -> Image.Image:
+    """Return an image as L, RGB, or, for a profile of its own, CMYK.
+
+    Transparent parts become white.
+    """
+    if image.mode in {"I;16", "I;16L", "I;16B", "I;16N", "I", "F"}:
+        scale = _scale(image, photo)
+        clear = image.info.get("transparency")
+        return _banded(image, "L", lambda part: _scaled(part, scale, clear))
+    if photo.depth > 8 and photo.format in {"PNG", "TIFF"}:
+        _check_deep(image, photo)
+        clear = image.info.get("transparency")
+        if isinstance(clear, tuple):
+            image.info["transparency"] = tuple(value >> 8 for value in clear)
+    if image.has_transparency_data:
+        return _banded(image, "RGB", _on_white)
+    if image.mode in {"L", "RGB"} or (image.mode == "CMYK" and photo.icc):
+        return image
+    if image.mode == "1":
+        return image.convert("L")
+    if image.mode == "LAB":
+        lab = ImageCms.buildTransform(ImageCms.createProfile("LAB"), _srgb(), "LAB", "RGB")
+        return _banded(image, "RGB", lab.apply)
+    return _banded(image, "RGB", lambda part: part.convert("RGB"))
+
+
+def bands(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    """Give an image in bands of rows, each with the row at which it begins."""
+    rows = max(1, BAND // image.width)
+    if rows >= image.height:
+        yield 0, image
+        return
+    for top in range(0, image.height, rows):
+        yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
+
+
+def _banded(
+    image: Image.Image, mode: str, convert: Callable[[Image.Image], Image.Image]
+) -> Image.Image:
+    if image.width * image.height <= BAND:
+        return convert(image)
+    result = Image.new(mode, image.size)
+    for top, part in bands(image):
+        part.info = image.info
+        result.paste(convert(part), (0, top))
+    return result
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    rgba = image.convert("RGBA")
+    white = Image.new("RGBA", rgba.size, "white")
+    return Image.alpha_composite(white, rgba).convert("RGB")
+
+
+def _scale(image: Image.Image, photo: Container) -> float:
+    """Return what 255 is in the values of an image, divided by 255."""
+    low, high = np.inf, -np.inf
+    for _, part in bands(image):
+        values = np.asarray(part)
+        low, high = min(low, float(values.min())), max(high, float(values.max()))
+        if not np.isfinite(low + high):
+            raise ImageError("holds values that are no numbers: its brightness is not known")
+    if low < 0:
+        raise ImageError(f"holds negative values (down to {low:g}): its brightness is not known")
+    if image.mode == "F" and high <= 1:
+        return 1 / 255
+    if high > 65_535 or (image.mode == "F" and high < 32):
+        raise ImageError(f"holds values up to {high:g}: nobody knows what is white in it")
+    if photo.depth in {10, 12, 14} and high < 2**photo.depth:
+        return (2**photo.depth - 1) / 255
+    return next((2**bits - 1) / 255 for bits in (8, 12, 16) if high < 2**bits)
+
+
+def _scaled(image: Image.Image, scale: float, clear: Any) -> Image.Image:
+    values = np.asarray(image)
+    # Whole numbers of 16 bits lose their lower eight as everywhere; the others are rounded.
+    grey = values // 257 if scale == 257 else values / np.float32(scale) + np.float32(0.5)
+    grey = grey.astype("uint8")
+    if isinstance(clear, int):
+        grey[values == clear] = 255
+    return Image.fromarray(grey)
+
+
+def _check_deep(image: Image.Image, photo: Container) -> None:
+    """Refuse colours of 16 bits of which only the lower ones, that are lost, are used."""
+    bands = image.getextrema()
+    highest = max(high for _, high in bands[:3]) if isinstance(bands[0], tuple) else bands[1]
+    if photo.depth < 16 or 0 < highest < 16:
+        raise ImageError(
+            f"uses {photo.depth if photo.depth < 16 else 'at most 12'} of 16 bits a channel, "
+            "of which only the upper eight can be read: save it with eight"
+        )
+
+
+def needs_trial(icc: bytes) -> bool:
+    """Whether a profile is one that this process has not yet seen go well."""
+    return bool(icc) and not _is_srgb(icc) and _digest(icc) not in _tried
+
+
+def tried(icc: bytes) -> None:
+    """Note that a profile went well in a process that could have crashed."""
+    with _LOCK:
+        if len(_tried) < 10_000:
+            _tried.add(_digest(icc))
+
+
+def _digest(icc: bytes) -> bytes:
+    return hashlib.blake2b(icc, digest_size=16).digest()
+
+
+def _is_srgb(icc: bytes) -> bool:
+    return len(icc) <= 4096 and any(name in icc for name in _SRGB_NAMES)
+
+
+def to_srgb(image: Image.Image, icc: bytes) -> Image.Image:
+    """Convert L, RGB or CMYK to sRGB; a profile that is damaged or does not fit is no profile."""
+    if icc and not _is_srgb(icc):
+        space, transform = _transform(icc)
+        if transform is not None:
+            if space == "RGB":
+                image = image.convert("RGB")
+            if image.mode == space or (space == "L" and image.mode == "L"):
+                return transform.apply(image)
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _srgb() -> Any:
+    return ImageCms.createProfile("sRGB")
+
+
+@lru_cache(maxsize=64)
+def _transform(icc: bytes) -> tuple[str, Any]:
+    """Make the way from a profile to sRGB; None where there is none, or nothing changes."""
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+        space = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}[profile.profile.xcolor_space.strip()]
+        transform = ImageCms.buildTransform(
+            profile, _srgb(), space, "RGB", flags=ImageCms.Flags.BLACKPOINTCOMPENSATION
+        )
+        cube = np.stack(np.meshgrid(*[np.arange(0, 256, 51, dtype="uint8")] * 3), axis=-1)
+        if space == "RGB":
+            colours = Image.fromarray(cube.reshape(6, 36, 3))
+            moved = np.asarray(transform.apply(colours)).astype(int)
+            if abs(moved - np.asarray(colours)).max() <= 2:
+                return space, None
+    except (ImageCms.PyCMSError, OSError, ValueError, KeyError, TypeError):
+        return "", None
+    return space, transform
