@@ -89,6 +89,7 @@ def distortions(*, short: bool) -> None:
     """Learn technical quality from graded distortions; judge on hotels that were never seen."""
     from hotelviz import metrics
     from hotelviz.catalog import RATINGS, maximum_entropy_ratings, read_catalog, split_catalog
+    from hotelviz.models import seen_photos
     from hotelviz.scoring import predict_scores
     from hotelviz.training import train_aesthetic
 
@@ -129,6 +130,8 @@ def distortions(*, short: bool) -> None:
         )  # fmt: skip
         test = catalog[catalog["split"] == "test"].reset_index(drop=True)
         guesses = predict_scores(test, model, progress=False)
+        seen = seen_photos(model, test)
+        print(f"{seen.ne('').sum()} of {len(seen)} test photos were seen in training")
     predicted = guesses[[f"q_{score}" for score in range(1, 11)]].to_numpy()
     table = metrics.score_metrics(test, predicted, groups=test["hotel_id"]).set_index("metric")
     print(catalog["split"].value_counts().to_string())
@@ -179,6 +182,7 @@ def ratings(*, short: bool) -> None:
 
     from hotelviz import metrics
     from hotelviz.catalog import count_ratings, read_catalog
+    from hotelviz.models import seen_photos
     from hotelviz.scoring import predict_scores
     from hotelviz.training import train_aesthetic
 
@@ -203,6 +207,8 @@ def ratings(*, short: bool) -> None:
                 fold, progress=False,
                 **{**RATINGS_SETTINGS, **start, **({"fine_tune_epochs": 1} if short else {})},
             )  # fmt: skip
+            seen = seen_photos(model, fold.loc[tested])
+            print(f"fold {number}: {seen.ne('').sum()} of {len(seen)} were seen in training")
             guesses = predict_scores(fold.loc[tested], model, progress=False)
             predictions[name][tested] = guesses[shares].to_numpy()
         done[tested] = True

@@ -7,6 +7,7 @@ Needs no real photos: they are drawn here.
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import random
@@ -19,6 +20,11 @@ from typing import Any
 
 from common import results, run
 
+# isort: split
+import numpy as np
+import pandas as pd
+from PIL import Image
+
 #: How often each run is killed.
 KILLS = 10
 
@@ -26,7 +32,7 @@ KILLS = 10
 def killed(
     work: Callable[..., Any],
     arguments: Callable[[int], tuple[Any, ...]],
-    begun: Callable[[], bool],
+    begun: Callable[[int], bool],
     seconds: float,
     *,
     kills: int,
@@ -41,7 +47,7 @@ def killed(
     arguments
         Number of the start -> the arguments of `work`.
     begun
-        Says whether the run that was started has come to what is to be killed.
+        Number of the start -> whether that run has come to what is to be killed.
     seconds
         A run that has begun is killed after 0 to so many seconds.
     kills
@@ -56,11 +62,12 @@ def killed(
     """
     # Processes are forked from one that has imported everything, and computed nothing yet.
     context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["hotelviz.training", "hotelviz.scoring"])
     chance, done = random.Random(seed), 0
     for start in range(kills):
         process = context.Process(target=work, args=arguments(start))
         process.start()
-        while process.is_alive() and not begun():
+        while process.is_alive() and not begun(start):
             time.sleep(0.05)
         process.join(chance.uniform(0, seconds))
         if not process.is_alive():
@@ -78,10 +85,6 @@ def killed(
 
 def scoring(*, short: bool) -> None:
     """Kill scoring ten times, on one machine and on Ray in turn; each goes on in another order."""
-    import numpy as np
-    import pandas as pd
-    from PIL import Image
-
     from hotelviz.models import build_aesthetic, save_model
 
     count = 500 if short else 900
@@ -137,7 +140,90 @@ def score_once(catalog: Path, model: Path, out: Path, on_cluster: bool) -> None:
         score_photos(catalog, [model], out, part_size=8, progress=False)
 
 
-SECTIONS: dict[str, Callable[..., None]] = {"scoring": scoring}
+def draw(folder: Path, count: int) -> pd.DataFrame:
+    """Draw noisy photos of three colours, four a hotel; a quarter of the hotels is for testing."""
+    chance, rows = np.random.default_rng(0), []
+    colours = {"red": (150, 90, 90), "green": (90, 150, 90), "blue": (90, 90, 150)}
+    for number in range(count):
+        label = list(colours)[number % 3]
+        pixels = np.array(colours[label]) + chance.integers(-80, 81, (48, 48, 3))
+        path = folder / f"{number}.png"
+        Image.fromarray(pixels.astype("uint8")).save(path)
+        hotel = number // 4
+        split = ("train", "train", "val", "test")[hotel % 4]
+        rows.append((str(number), str(path), f"h{hotel}", label, split))
+    return pd.DataFrame(rows, columns=["image_id", "path", "hotel_id", "label", "split"])
+
+
+def train(photos: pd.DataFrame, out: str, epochs: int) -> None:
+    """Train a tagger of a few layers, of which the parts that are kept are those of any other."""
+    import keras
+    from keras import layers
+
+    from hotelviz.training import train_tagger
+
+    def few_layers(*, input_shape: tuple[int | None, int | None, int], **_: Any) -> keras.Model:
+        inputs = outputs = keras.Input(input_shape)
+        for filters, size, strides in ((8, 3, 4), (16, 1, 1)):
+            outputs = layers.Conv2D(filters, size, strides=strides)(outputs)
+            outputs = layers.ReLU()(layers.BatchNormalization()(outputs))
+        return keras.Model(inputs, outputs)
+
+    keras.applications.MobileNet = few_layers
+    train_tagger(
+        photos, out=out, input_size=32, batch_size=16, head_epochs=3, head_learning_rate=0.02,
+        fine_tune_epochs=epochs, fine_tune_learning_rate=3e-3, patience=6, progress=False,
+    )  # fmt: skip
+
+
+def training(*, short: bool) -> None:
+    """Kill a training and go on with it on a re-sorted catalogue, again and again."""
+    from hotelviz.metrics import top1
+    from hotelviz.models import load_model
+    from hotelviz.scoring import predict_tags
+    from hotelviz.training import history
+
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        photos = draw(folder, 240 if short else 960)
+        kills, epochs = (3, 8) if short else (KILLS, 40)
+        state, seen = folder / "killed.keras.training", []
+
+        def done_epochs() -> int:
+            files = state.glob("*.json")
+            return sum(len(json.loads(file.read_text()).get("rows", [])) for file in files)
+
+        def begun(start: int) -> bool:
+            # Every third run is killed before, the others after it has done an epoch.
+            early = start % 3 == 0 and (state / "train.jsonl").is_file()
+            return early or done_epochs() > seen[start]
+
+        def arguments(start: int) -> tuple[Any, ...]:
+            seen.append(done_epochs())
+            resorted = photos.sample(frac=1, random_state=start)
+            return resorted, str(folder / "killed.keras"), epochs
+
+        whole = train, lambda _: (photos, str(folder / "whole.keras"), epochs), lambda _: True
+        killed(*whole, 0, kills=0)
+        done = killed(train, arguments, begun, 1, kills=kills)
+        names = ("whole", "killed")
+        models = {name: load_model(folder / f"{name}.keras") for name in names}
+        test = photos[photos["split"] == "test"].reset_index(drop=True)
+        tags = {name: predict_tags(test, model, progress=False) for name, model in models.items()}
+        courses = {name: history(model).drop(columns="seconds") for name, model in models.items()}
+    print(f"whole epochs that each start found: {', '.join(map(str, seen))}")
+    print(courses["whole"].to_string(index=False))
+    columns = [f"p_{name}" for name in ("red", "green", "blue")]
+    difference = np.abs(tags["whole"][columns] - tags["killed"][columns]).to_numpy().max()
+    accuracy = [f"{top1(test['label'], table['predicted']):.4f}" for table in tags.values()]
+    same = "the same" if courses["whole"].equals(courses["killed"]) else "another"
+    results.append(("training, kills", str(kills), str(done)))
+    results.append(("accuracy, undisturbed and killed", "the same", " and ".join(accuracy)))
+    results.append(("history of epochs, rates and losses", "the same", same))
+    results.append(("largest difference of a probability", "0", f"{difference:.2g}"))
+
+
+SECTIONS: dict[str, Callable[..., None]] = {"training": training, "scoring": scoring}
 
 
 if __name__ == "__main__":

@@ -87,7 +87,7 @@ def areas(*, short: bool) -> None:
     from sklearn.model_selection import StratifiedGroupKFold
 
     from hotelviz import metrics
-    from hotelviz.models import describe, load_model
+    from hotelviz.models import describe, load_model, photos_to_judge
     from hotelviz.scoring import predict_tags
 
     photos = areas_catalog()
@@ -103,7 +103,9 @@ def areas(*, short: bool) -> None:
         model_file = str(leave(f"areas_fold_{number}.keras"))
         train(fold, model_file, AREAS_SETTINGS, short=short)
         model = load_model(model_file)
-        test = fold[fold["split"] == "test"]
+        judged = photos_to_judge(fold, model)
+        test = judged.photos
+        print("\n".join(judged.notes))
         tags = test.merge(predict_tags(test, model, mirror=True, progress=False), on="image_id")
         parts.append(tags.assign(fold=number))
         print(

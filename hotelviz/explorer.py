@@ -9,8 +9,15 @@ import numpy as np
 import pandas as pd
 
 from hotelviz import filters, plots
-from hotelviz.attribution import METHODS, explain, overlay, read_pixels
-from hotelviz.attribution.target import MEAN_SCORE
+from hotelviz.attribution import (
+    MEAN_SCORE,
+    METHODS,
+    AttributionError,
+    explain,
+    overlay,
+    read_pixels,
+)
+from hotelviz.catalog import check_table
 from hotelviz.images import encode_jpeg
 
 if TYPE_CHECKING:
@@ -43,16 +50,21 @@ def explore_predictions(model: keras.Model, photos: pd.DataFrame) -> ipywidgets.
 
     Raises
     ------
-    ValueError
+    AttributionError
         When there is no photo.
+    CatalogError
+        When a column is missing.
     """
     import ipywidgets
 
     from hotelviz.models import describe
     from hotelviz.scoring import forward
 
+    photos = check_table(photos, needs=["image_id", "path"], where="explore_predictions")
     if photos.empty:
-        raise ValueError("there is no photo to explore; was the split that was asked for empty?")
+        raise AttributionError(
+            "there is no photo to explore; was the split that was asked for empty?"
+        )
     info = describe(model)
     targets = [_PREDICTED, *info.classes]
     if info.task != "tagger":
@@ -166,6 +178,7 @@ def explore_channels(
     from hotelviz.filters.maximise import channel_step
     from hotelviz.models import spatial_step
 
+    photos = check_table(photos, needs=["image_id", "path"], where="explore_channels")
     spatial_step(model, layer)
     names = convolutions(model)
     controls = {

@@ -5,35 +5,28 @@ once, so that an epoch takes seconds. Then all layers learn at a low rate, on ph
 augmented anew in every epoch, with batch normalisation frozen. A network without pretrained
 weights has nothing to protect: all its layers learn from the start.
 
-Each photo is decoded once, into a memory-mapped array in the work folder. A training that was
-interrupted goes on from its last whole epoch.
+A training that was interrupted goes on from its last whole epoch and ends as if it had not been.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
-import shutil
-import tempfile
-import time
+import functools
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
-import pandas as pd
 import tensorflow as tf
 from keras import callbacks, layers
 from tqdm.auto import tqdm
 
-from hotelviz.images import iterate_images
-from hotelviz.io.atomic import atomic_path
+from hotelviz.checkpoints import Averages, Course
 from hotelviz.models import describe, split_head
+from hotelviz.pixel_cache import Pixels
 
-__all__ = ["Augmentation", "Objective", "Photos", "decode_once", "fit_two_phases", "work_folder"]
+__all__ = ["Augmentation", "Objective", "Photos", "fit_two_phases", "has_gpu"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,9 +90,9 @@ class Augmentation:
 
 @dataclasses.dataclass
 class Photos:
-    """Photos of one split, decoded once: a memory-mapped array with its targets and weights."""
+    """Photos of one split, decoded once, with their targets and weights."""
 
-    pixels: np.ndarray
+    pixels: Pixels
     targets: np.ndarray
     weights: np.ndarray
 
@@ -109,84 +102,6 @@ class Objective(NamedTuple):
 
     loss: Any
     metrics: tuple[Any, ...]
-
-
-@contextmanager
-def work_folder(
-    checkpoint_dir: str | os.PathLike[str] | None, settings: Mapping[str, Any]
-) -> Iterator[Path]:
-    """Give the folder of this training; one that another training left is begun anew."""
-    if checkpoint_dir is None:
-        with tempfile.TemporaryDirectory(prefix="hotelviz-") as temporary:
-            yield Path(temporary)
-        return
-    folder = Path(checkpoint_dir)
-    record = folder / "settings.json"
-    text = json.dumps(settings, indent=1)
-    if not record.is_file() or record.read_text() != text:
-        shutil.rmtree(folder, ignore_errors=True)
-        with atomic_path(record) as temporary_file:
-            temporary_file.write_text(text)
-    yield folder
-    shutil.rmtree(folder)
-
-
-def decode_once(
-    rows: pd.DataFrame, size: int, file: Path, *, resample: str, progress: bool
-) -> tuple[np.ndarray, list[int], list[dict[str, str]]]:
-    """Decode photos into a memory-mapped array; rows that were read; the problems met."""
-    about = file.with_suffix(".json")
-    shape = (len(rows), size, size, 3)
-    if not about.is_file():
-        kept: list[int] = []
-        problems: list[dict[str, str]] = []
-        with (
-            atomic_path(file) as temporary,
-            tqdm(total=len(rows), unit="photo", desc="decoding", disable=not progress) as bar,
-        ):
-            pixels = np.lib.format.open_memmap(temporary, mode="w+", dtype="uint8", shape=shape)
-            for batch in iterate_images(rows["path"], size=(size, size), resample=resample):
-                pixels[len(kept) : len(kept) + len(batch.rows)] = batch.pixels
-                kept += batch.rows.tolist()
-                problems += [
-                    {"path": rows["path"].iloc[row], "problem": problem.reason}
-                    for row, problem in batch.problems.items()
-                ]
-                bar.update(len(batch.rows))
-            pixels.flush()
-        with atomic_path(about) as temporary:
-            temporary.write_text(json.dumps({"kept": kept, "problems": problems}))
-    record = json.loads(about.read_text())
-    pixels = np.load(file, mmap_mode="r")[: len(record["kept"])]
-    return pixels, record["kept"], record["problems"]
-
-
-class _Log(callbacks.Callback):
-    """A row per epoch, kept in a file, so that an interrupted training keeps its history."""
-
-    def __init__(self, file: Path, phase: str) -> None:
-        super().__init__()
-        self.file, self.phase = file, phase
-        self.rows: list[dict[str, Any]] = json.loads(file.read_text()) if file.is_file() else []
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
-        # An epoch that was interrupted after its row was written is done again.
-        del self.rows[epoch:]
-        self.started = time.perf_counter()
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        row = {
-            "epoch": epoch + 1,
-            "phase": self.phase,
-            "learning_rate": float(self.model.optimizer.learning_rate),
-            "seconds": round(time.perf_counter() - self.started, 2),
-        }
-        for name, value in (logs or {}).items():
-            if name != "learning_rate":
-                row[name] = round(float(value), 5)
-        self.rows.append(row)
-        with atomic_path(self.file) as temporary:
-            temporary.write_text(json.dumps(self.rows))
 
 
 def fit_two_phases(
@@ -237,9 +152,7 @@ def _compile(
     network.reset_metrics()
 
 
-def _stop_and_slow(val: Photos, patience: int) -> list[callbacks.Callback]:
-    if not len(val.pixels):
-        return []
+def _stop_and_slow(patience: int) -> list[callbacks.Callback]:
     return [
         callbacks.EarlyStopping(monitor="val_loss", patience=patience),
         callbacks.ReduceLROnPlateau(
@@ -278,22 +191,7 @@ class _WarmUp(callbacks.Callback):
             self.model.optimizer.learning_rate = self.learning_rate * (batch + 1) / self.steps
 
 
-def _best(folder: Path, val: Photos, past: list[dict[str, Any]]) -> callbacks.ModelCheckpoint:
-    """Keep the weights of the best epoch (without validation photos: of the last one)."""
-    return callbacks.ModelCheckpoint(
-        folder / "best.weights.h5",
-        monitor="val_loss",
-        save_best_only=bool(len(val.pixels)),
-        save_weights_only=True,
-        initial_value_threshold=min((row["val_loss"] for row in past), default=None)
-        if len(val.pixels)
-        else None,
-    )
-
-
-def _features(
-    model: keras.Model, pixels: np.ndarray, *, mirror: bool, progress: bool
-) -> np.ndarray:
+def _features(model: keras.Model, pixels: Pixels, *, mirror: bool, progress: bool) -> np.ndarray:
     """Compute the pooled backbone features; photos are resized to the input on the way."""
     preprocessing = describe(model).preprocessing
     pooled, _ = split_head(model)
@@ -322,37 +220,70 @@ def _fit_head(
     folder: Path,
     progress: bool,
 ) -> list[dict[str, Any]]:
-    weights_file, log_file = folder / "head.weights.h5", folder / "head.json"
-    if weights_file.is_file():
-        model.load_weights(weights_file)
-        return json.loads(log_file.read_text())
-    mirrored = [False, True] if settings["augmentation"] else [False]
-    features = np.concatenate(
-        [_features(model, train.pixels, mirror=mirror, progress=progress) for mirror in mirrored]
-    )
-    inputs = keras.Input(features.shape[1:])
+    pooled, layers_of_head = split_head(model)
+    inputs = keras.Input(pooled.output.shape[1:])
     outputs = inputs
-    for layer in split_head(model)[1]:
+    for layer in layers_of_head:
         outputs = layer(outputs)
     head = keras.Model(inputs, outputs)
     _compile(head, objective, settings["head_learning_rate"])
-    log, best = _Log(log_file, "head"), _best(folder, val, [])
-    head.fit(
-        features,
-        np.tile(train.targets, (len(mirrored), 1)),
-        sample_weight=np.tile(train.weights, len(mirrored)),
-        validation_data=(_features(model, val.pixels, mirror=False, progress=progress), val.targets)
-        if len(val.pixels)
-        else None,
-        batch_size=settings["batch_size"],
-        epochs=settings["head_epochs"],
-        callbacks=[log, best, *_stop_and_slow(val, 2 * settings["patience"])],
-        verbose=0,
+    judged = bool(len(val.pixels))
+    course = Course(
+        folder, "head", epochs=settings["head_epochs"], seed=settings["seed"], choose=judged,
+        judges=_stop_and_slow(2 * settings["patience"]) if judged else (),
+    )  # fmt: skip
+    if not course.ended:
+        mirrored = [False, True] if settings["augmentation"] else [False]
+        features = np.concatenate(
+            [_features(model, train.pixels, mirror=flip, progress=progress) for flip in mirrored]
+        )
+        targets, weights = (
+            np.concatenate([values] * len(mirrored)) for values in (train.targets, train.weights)
+        )
+        steps = -(-len(features) // settings["batch_size"])
+        head.fit(
+            _feature_batches(features, targets, weights, settings, course.first * steps),
+            validation_data=(
+                _features(model, val.pixels, mirror=False, progress=progress), val.targets
+            ) if judged else None,
+            validation_batch_size=settings["batch_size"],
+            steps_per_epoch=steps,
+            initial_epoch=course.first,
+            epochs=course.epochs,
+            shuffle=False,
+            callbacks=[course],
+            verbose=0,
+        )  # fmt: skip
+    course.load_best(head)
+    return course.history
+
+
+def _feature_batches(
+    features: np.ndarray,
+    targets: np.ndarray,
+    weights: np.ndarray,
+    settings: Mapping[str, Any],
+    first_step: int,
+) -> tf.data.Dataset:
+    """Give the features in an order that depends on nothing but the seed and the epoch."""
+    seed, count = settings["seed"], settings["batch_size"]
+    steps = -(-len(features) // count)
+    order = functools.lru_cache(1)(
+        lambda epoch: np.random.default_rng((seed, epoch, 2)).permutation(len(features))
     )
-    head.load_weights(best.filepath)
-    Path(best.filepath).unlink()
-    model.save_weights(weights_file)
-    return log.rows
+
+    def draw(step: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        epoch, place = divmod(int(step), steps)
+        rows = order(epoch)[place * count : (place + 1) * count]
+        return features[rows], targets[rows], weights[rows]
+
+    def batch(step: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        parts = tf.numpy_function(draw, [step], [tf.float32] * 3)
+        for part, values in zip(parts, (features, targets, weights), strict=True):
+            part.set_shape((None, *values.shape[1:]))
+        return tuple(parts)
+
+    return tf.data.Dataset.range(first_step, np.iinfo("int64").max).map(batch).prefetch(2)
 
 
 def _fit_all(
@@ -365,8 +296,8 @@ def _fit_all(
     folder: Path,
     progress: bool,
 ) -> list[dict[str, Any]]:
-    pretrained = settings["weights"] is not None
-    mixed = _has_gpu()
+    pretrained, judged = settings["weights"] is not None, bool(len(val.pixels))
+    mixed = has_gpu()
     # A second model: the one that is saved stays without optimizer state, and in float32.
     network = _in_mixed_precision(model) if mixed else keras.Model(model.input, model.output)
     norms = [layer for layer in network.layers if isinstance(layer, layers.BatchNormalization)]
@@ -386,46 +317,46 @@ def _fit_all(
         average_over=min(100, 2 + steps * epochs // 20) if pretrained else 0,
         mixed=mixed,
     )
-    log = _Log(folder / "fine_tune.json", "fine_tune" if pretrained else "from_scratch")
-    backup = callbacks.BackupAndRestore(folder / "backup", double_checkpoint=True)
-    metadata = folder / "backup" / "training_metadata.json"
-    first = json.loads(metadata.read_text())["epoch"] if metadata.is_file() else 0
-    best = _best(folder, val, log.rows[:first])
-    with tqdm(
-        total=epochs, initial=first, unit="epoch", desc=log.phase, disable=not progress
-    ) as bar:
+    # Validation and the checkpoints see the averaged weights. Live batch normalisation has no
+    # statistics for those.
+    averages = [Averages()] if pretrained else []
+    slowed = pretrained and judged
+    course = Course(
+        folder,
+        "fine_tune" if pretrained else "from_scratch",
+        epochs=epochs,
+        seed=settings["seed"],
+        judges=_stop_and_slow(settings["patience"]) if slowed else (),
+        averages=averages[0] if averages else None,
+        choose=judged,
+        progress=progress,
+    )
+    if not course.ended:
         network.fit(
-            _training_batches(model, train, settings, augmentation, first * steps),
-            validation_data=_validation_batches(model, val) if len(val.pixels) else None,
+            _training_batches(model, train, settings, augmentation, course.first * steps),
+            validation_data=_validation_batches(model, val) if judged else None,
             steps_per_epoch=steps,
+            initial_epoch=course.first,
             epochs=epochs,
             shuffle=False,
             callbacks=[
-                # Validation, the log and the checkpoint see the averaged weights. Live batch
-                # normalisation has no statistics for those.
-                *([callbacks.SwapEMAWeights(swap_on_epoch=True)] if pretrained else []),
-                log,
-                best,
-                *(
-                    _stop_and_slow(val, settings["patience"])
-                    if pretrained and len(val.pixels)
-                    else [_cosine(settings)]
-                ),
+                *averages,
+                *([] if slowed else [_cosine(settings)]),
                 *([_WarmUp(settings["fine_tune_learning_rate"], steps)] if pretrained else []),
-                backup,
-                callbacks.LambdaCallback(on_epoch_end=lambda *_: bar.update()),
+                course,
             ],
             verbose=0,
         )
-    network.load_weights(best.filepath)
+    course.load_best(network)
     for layer in norms:
         layer.trainable = True
     if mixed:
         model.set_weights(network.get_weights())
-    return log.rows
+    return course.history
 
 
-def _has_gpu() -> bool:
+def has_gpu() -> bool:
+    """Whether training computes in float16."""
     return bool(tf.config.list_physical_devices("GPU"))
 
 
@@ -457,7 +388,7 @@ def _training_batches(
     preprocessing = describe(model).preprocessing
     seed, count = settings["seed"], settings["batch_size"]
     odds = train.weights.astype("float64") / train.weights.sum(dtype="float64")
-    stored, size = train.pixels.shape[1], preprocessing.height
+    stored, size = train.pixels.size, preprocessing.height
 
     def draw(step: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         rows = np.sort(np.random.default_rng((seed, step)).choice(len(odds), count, p=odds))

@@ -13,6 +13,7 @@ import pandas as pd
 from hotelviz.audit import append_decisions
 from hotelviz.catalog import read_catalog
 from hotelviz.demo import decide_by_truth, make_demo_catalog
+from hotelviz.io.claims import own_folder
 from hotelviz.models import load_model
 from hotelviz.reports import run_report, write_index
 from hotelviz.scoring import score_photos
@@ -54,7 +55,8 @@ def run_demo(
     Parameters
     ----------
     out
-        The folder that gets the reports; ``demo/`` in it gets photos, models and scores.
+        The folder that gets the reports; ``demo/`` in it gets photos, models and scores, and is
+        refused where no demo made it.
     hotels
         How many are drawn.
     seed
@@ -70,7 +72,7 @@ def run_demo(
     pathlib.Path
         The index of the reports.
     """
-    folder = out / "demo"
+    folder = own_folder(out / "demo", "demo")
     say(f"drawing {hotels} hotels into {folder}")
     make_demo_catalog(folder, hotels=hotels, seed=seed)
     catalog, tagger = str(folder / "catalog.csv"), str(folder / "tagger.keras")

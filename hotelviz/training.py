@@ -5,16 +5,36 @@ This module says what is to be learned; `hotelviz.regime` runs the two phases.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
+import hotelviz.models  # first: it refuses another backend before Keras is imported
+
+# isort: split
 import keras
 import numpy as np
 import pandas as pd
 
-from hotelviz.catalog import CatalogError, as_shares, fingerprint, nearest
+from hotelviz.catalog import (
+    RATINGS,
+    CatalogError,
+    as_shares,
+    check_missing,
+    check_table,
+    fingerprint,
+    nearest,
+    split_catalog,
+)
+from hotelviz.checkpoints import PURPOSE, TrainingError, begin_anew_unless, work_folder
+from hotelviz.images import Status
+from hotelviz.io.claims import check_output, claim, own_folder, remove_own_folder
+from hotelviz.io.remote import redact
 from hotelviz.models import (
     ModelInfo,
     build_aesthetic,
@@ -25,21 +45,21 @@ from hotelviz.models import (
     load_model,
     mean_score_error,
     redescribe,
+    remember,
+    save_model,
     weights_fingerprint,
 )
-from hotelviz.regime import (
-    Augmentation,
-    Objective,
-    Photos,
-    decode_once,
-    fit_two_phases,
-    work_folder,
-)
+from hotelviz.pixel_cache import decode_once
+from hotelviz.regime import Augmentation, Objective, Photos, fit_two_phases, has_gpu
 
-__all__ = ["Augmentation", "history", "train_aesthetic", "train_tagger"]
+__all__ = ["Augmentation", "TrainingError", "history", "train_aesthetic", "train_tagger"]
 
 #: Training photos are kept this much larger than the input, for the random crop: 256 for 224.
 _MARGIN = 8 / 7
+#: More photos with problems are counted in a model's description, but not listed.
+_LISTED = 200
+#: What photos that are learned from need.
+_NEEDS = ["image_id", "path", "hotel_id", "split"]
 
 _AUGMENTATION = Augmentation()
 _CROP_AND_FLIP = Augmentation(scale=(7 / 8, 7 / 8), rotation=0.0)
@@ -64,7 +84,10 @@ def train_tagger(
     label_smoothing: float = 0.1,
     patience: int = 4,
     seed: int = 0,
+    out: str | os.PathLike[str] | None = None,
     checkpoint_dir: str | os.PathLike[str] | None = None,
+    unsplit: Literal["refuse", "leave"] = "refuse",
+    allow_missing: bool = False,
     progress: bool = True,
 ) -> keras.Model:
     """Train a tagger by transfer learning in two phases.
@@ -72,9 +95,10 @@ def train_tagger(
     Parameters
     ----------
     catalog
-        With ``path``, ``label`` and ``split`` (see `hotelviz.catalog.split_catalog`): ``train``
-        is learned from, ``val`` decides when to stop, anything else is not looked at. Photos that
-        cannot be read are left out and listed in the model's description.
+        With ``image_id``, ``path``, ``label`` and ``split`` (see
+        `hotelviz.catalog.split_catalog`): ``train`` is learned from, ``val`` decides when to stop,
+        ``test`` is not looked at; the order of the rows does not matter. Photos that cannot be
+        read are left out and listed in the model's description.
     classes
         What it tells apart; by default the labels that occur, in alphabetical order.
     backbone, input_size, weights, backbone_kw, dropout
@@ -102,24 +126,41 @@ def train_tagger(
         those of the last.
     seed
         For weights, order and augmentation.
+    out
+        The model file (``.keras``) to write. It is checked before the training starts, and no
+        other run can write it meanwhile. None writes none.
     checkpoint_dir
-        A folder for decoded photos and checkpoints. A training with the same settings and
-        catalogue that was interrupted goes on from its last whole epoch; the folder is removed
-        when it is done. None uses a temporary folder.
+        A folder for decoded photos and checkpoints, by default `out` with ``.training`` after it.
+        A training with the same settings, photos and labels that was interrupted goes on from its
+        last whole epoch, and ends as if it had not been; another one begins anew, with a warning,
+        and decodes only the photos that are not there yet. The folder is removed when `out` is on
+        the disk, and stays without `out`. A folder that hotelviz did not make is refused. Without
+        both a temporary one is used.
+    unsplit
+        Labelled photos that have no split: ``refuse`` them, or ``leave`` them out and count them.
+    allow_missing
+        Go on where more than a tenth of the photos is not there.
     progress
         Show bars.
 
     Returns
     -------
     keras.Model
-        With its description; ``describe(model).training`` holds phases, settings and history.
+        With its description: ``describe(model).training`` holds phases, settings and history,
+        `hotelviz.models.learned_photos` says what it learned from.
 
     Raises
     ------
     CatalogError
-        No ``label`` or ``split``, nothing to train on, fewer than two classes.
+        No ``label`` or ``split``, a hotel or a file in two splits, labelled photos without a
+        split, nothing to train on, fewer than two classes, or more than a tenth of the photos
+        missing.
     ModelError
         An unknown backbone, or weights that cannot be had.
+    OutputError
+        `out` cannot be written, or is being written by another run.
+    TrainingError
+        The loss became infinite.
 
     Examples
     --------
@@ -131,7 +172,11 @@ def train_tagger(
     >>> history(tagger)["phase"].to_list()
     ['from_scratch']
     """
+    places = _Places.checked(out, checkpoint_dir)
+    catalog = check_table(catalog, needs=[*_NEEDS, "label"], where="train_tagger")
     labels = _known_labels(catalog, classes)
+    usable = catalog[catalog["label"].isin(labels)]
+    dealt = _with_split(usable, "label", unsplit)
     settings = {
         "backbone": backbone,
         "input_size": input_size,
@@ -166,10 +211,9 @@ def train_tagger(
     objective = Objective(
         keras.losses.CategoricalCrossentropy(label_smoothing=label_smoothing), ("accuracy",)
     )
-    usable = catalog[catalog["label"].isin(labels)]
     return _train(
-        model, usable, targets, objective, settings, augmentation, checkpoint_dir, progress,
-        trained_on=fingerprint(catalog),
+        model, dealt, targets, objective, settings, augmentation, places, allow_missing, progress,
+        trained_on=fingerprint(catalog), left_out={"without split": len(usable) - len(dealt)},
     )  # fmt: skip
 
 
@@ -191,7 +235,10 @@ def train_aesthetic(
     augmentation: Augmentation | None = _CROP_AND_FLIP,
     patience: int = 4,
     seed: int = 0,
+    out: str | os.PathLike[str] | None = None,
     checkpoint_dir: str | os.PathLike[str] | None = None,
+    unsplit: Literal["refuse", "leave"] = "refuse",
+    allow_missing: bool = False,
     progress: bool = True,
 ) -> keras.Model:
     """Train a NIMA model on ratings, in the same two phases as the tagger.
@@ -202,8 +249,9 @@ def train_aesthetic(
     Parameters
     ----------
     catalog
-        With ``path``, ``split`` and ``rating_1`` to ``rating_10`` (counts or shares). Photos
-        without ratings are left out; their number is in the model's description.
+        With ``image_id``, ``path``, ``split`` and ``rating_1`` to ``rating_10`` (counts or
+        shares); the order of the rows does not matter. Photos without ratings are left out; their
+        number is in the model's description.
     task
         ``aesthetic``, or ``technical`` for a second model, of the quality of the picture as such.
     parent
@@ -217,7 +265,7 @@ def train_aesthetic(
         As in `train_tagger`.
     augmentation
         By default a random crop of 7/8 (256 to 224 pixels) and a horizontal flip.
-    patience, seed, checkpoint_dir, progress
+    patience, seed, out, checkpoint_dir, unsplit, allow_missing, progress
         As in `train_tagger`.
 
     Returns
@@ -228,9 +276,11 @@ def train_aesthetic(
     Raises
     ------
     CatalogError
-        No ratings or ``split``, nothing to train on.
+        No ratings or ``split``, and else as in `train_tagger`.
     ModelError
         A parent that cannot be trained further, or weights that cannot be had.
+    OutputError, TrainingError
+        As in `train_tagger`.
 
     Examples
     --------
@@ -242,9 +292,12 @@ def train_aesthetic(
     >>> describe(model).task
     'aesthetic'
     """
+    places = _Places.checked(out, checkpoint_dir)
+    needs = [*_NEEDS, *RATINGS]
+    catalog = check_table(catalog, needs=needs, where="train_aesthetic").reset_index(drop=True)
     shares = as_shares(catalog)
-    if "split" not in catalog:
-        raise CatalogError("training needs the column 'split'; see hotelviz.catalog.split_catalog")
+    rated = catalog.assign(_row=np.arange(len(catalog)))[~np.isnan(shares).any(axis=1)]
+    dealt = _with_split(rated, "ratings", unsplit)
     settings: dict[str, Any] = {
         "parent": None,
         "backbone": backbone,
@@ -283,7 +336,6 @@ def train_aesthetic(
             "input_size": info.preprocessing.height,
             "weights": "parent",
         }
-    rated = catalog.assign(_row=np.arange(len(catalog)))[~np.isnan(shares).any(axis=1)]
 
     def targets(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         own = rows["weight"].to_numpy(dtype=float) if "weight" in rows else np.ones(len(rows))
@@ -291,9 +343,51 @@ def train_aesthetic(
 
     objective = Objective(earth_movers_distance, (mean_score_error,))
     return _train(
-        model, rated, targets, objective, settings, augmentation, checkpoint_dir, progress,
-        trained_on=fingerprint(catalog), left_out={"without ratings": len(catalog) - len(rated)},
+        model, dealt, targets, objective, settings, augmentation, places, allow_missing, progress,
+        trained_on=fingerprint(catalog),
+        left_out={
+            "without ratings": len(catalog) - len(rated), "without split": len(rated) - len(dealt),
+        },
     )  # fmt: skip
+
+
+class _Places(NamedTuple):
+    """Where a training writes: the model file, and the folder of what it needs to go on."""
+
+    out: Path | None
+    folder: Path | None
+
+    @classmethod
+    def checked(
+        cls,
+        out: str | os.PathLike[str] | None,
+        checkpoint_dir: str | os.PathLike[str] | None,
+    ) -> _Places:
+        """Refuse what could not be written, before any work."""
+        file = None if out is None else check_output(out, suffixes=[".keras"])
+        if checkpoint_dir is None and file is not None:
+            checkpoint_dir = file.with_name(f"{file.name}.training")
+        return cls(file, None if checkpoint_dir is None else own_folder(checkpoint_dir, PURPOSE))
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[Path]:
+        """Keep other runs from both; gives the folder."""
+        with contextlib.ExitStack() as stack:
+            if self.out is not None:
+                stack.enter_context(claim(self.out))
+            if self.folder is None:
+                yield Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hotelviz-")))
+            else:
+                yield stack.enter_context(work_folder(self.folder))
+
+    def save(self, model: keras.Model) -> None:
+        if self.out is not None:
+            save_model(model, self.out)
+
+    def tidy(self) -> None:
+        """Remove the checkpoints, once the model is on the disk."""
+        if self.out is not None and self.folder is not None:
+            remove_own_folder(self.folder, PURPOSE)
 
 
 def _train(
@@ -303,43 +397,99 @@ def _train(
     objective: Objective,
     settings: dict[str, Any],
     augmentation: Augmentation | None,
-    checkpoint_dir: str | os.PathLike[str] | None,
+    places: _Places,
+    allow_missing: bool,
     progress: bool,
     **record: Any,
 ) -> keras.Model:
     """Decode the photos of both splits, run the phases, and write down what was done."""
+    # Neither the order of the catalogue nor that of an earlier run decides what is drawn when.
+    catalog = catalog.sort_values("image_id", ignore_index=True)
     preprocessing = describe(model).preprocessing
-    with work_folder(checkpoint_dir, {**settings, **record}) as folder:
-        splits, problems = {}, []
+    with places.held() as folder:
+        decoded, rows = {}, {}
         for name in ("train", "val"):
-            rows = catalog[catalog["split"] == name]
-            crop = _MARGIN if name == "train" and augmentation else 1
-            pixels, kept, unread = decode_once(
-                rows,
-                round(preprocessing.height * crop),
-                folder / f"{name}.npy",
+            rows[name] = catalog[catalog["split"] == name]
+            margin = _MARGIN if name == "train" and augmentation else 1
+            decoded[name] = decode_once(
+                rows[name],
+                round(preprocessing.height * margin),
+                folder / f"{name}.pixels",
                 resample=preprocessing.resample,
                 progress=progress,
             )
-            problems += unread
-            wanted, weights = targets(rows.iloc[kept])
+        about = pd.concat([part.photos for part in decoded.values()])
+        gone = about["status"].eq(Status.UNAVAILABLE)
+        examples = zip(
+            catalog.loc[about.index[gone], "path"], about.loc[gone, "problem"], strict=True
+        )
+        check_missing(int(gone.sum()), len(gone), examples, allow=allow_missing)
+        splits = {}
+        for name, part in decoded.items():
+            rows[name] = rows[name][part.read]
+            wanted, weights = targets(rows[name])
             mean = weights.mean() if len(weights) else 1.0
-            splits[name] = Photos(pixels, wanted, (weights / mean).astype("float32"))
-        if not len(splits["train"].pixels):
+            splits[name] = Photos(part.pixels, wanted, (weights / mean).astype("float32"))
+        train, val = splits.values()
+        if not len(train.pixels):
             raise CatalogError("none of the training photos can be read: nothing to learn from")
-        log = fit_two_phases(
-            model, splits["train"], splits["val"], objective, settings, augmentation, folder,
-            progress,
-        )  # fmt: skip
-    training = {
-        "catalog": record.pop("trained_on"),
-        "photos": {name: len(split.pixels) for name, split in splits.items()},
-        "settings": settings,
-        "history": log,
-        "problems": problems,
-        **record,
+        used = pd.concat(list(rows.values()))[["image_id", "hotel_id", "split"]]
+        used = used.assign(content=about["content"], hash=about["hash"])
+        kind = {
+            "version": hotelviz.__version__,
+            "task": describe(model).task,
+            "classes": describe(model).classes,
+            "mixed precision": has_gpu(),
+            **settings,
+            "photos": _digest(*(used[name] for name in ("split", "image_id", "hash"))),
+            "labels": _digest(train.targets, train.weights, val.targets),
+        }
+        begin_anew_unless(folder, kind)
+        log = fit_two_phases(model, train, val, objective, settings, augmentation, folder, progress)
+        training = {
+            "catalog": record.pop("trained_on"),
+            "photos": {name: len(split.pixels) for name, split in splits.items()},
+            "settings": settings,
+            "history": log,
+            **_problems(catalog, about),
+            **record,
+        }
+        redescribe(model, training={**describe(model).training, **training})
+        remember(model, used)
+        places.save(model)
+    places.tidy()
+    return model
+
+
+def _digest(*parts: Any) -> str:
+    """Name texts and arrays, in their order."""
+    digest = hashlib.sha256()
+    for part in parts:
+        array = np.ascontiguousarray(part)
+        digest.update(repr((array.shape, array.dtype.kind)).encode())
+        digest.update(
+            "\n".join(map(str, part)).encode() if array.dtype.kind == "O" else array.tobytes()
+        )
+    return digest.hexdigest()
+
+
+def _problems(rows: pd.DataFrame, photos: pd.DataFrame) -> dict[str, Any]:
+    """List the photos that were not read, or not whole, as far as a description has room."""
+    wrong = rows.loc[photos.index, ["image_id", "path"]].assign(problem=photos["problem"])
+    wrong = wrong[wrong["problem"] != ""]
+    wrong["path"] = wrong["path"].map(redact)
+    return {
+        "problems": wrong.head(_LISTED).to_dict("records"),
+        "problem_counts": photos.loc[wrong.index, "status"].value_counts().to_dict(),
     }
-    return redescribe(model, training={**describe(model).training, **training})
+
+
+def _with_split(
+    photos: pd.DataFrame, by: Literal["label", "ratings"], unsplit: str
+) -> pd.DataFrame:
+    """Refuse hotels and files in two splits, and photos in none where that was not wanted."""
+    checked = split_catalog(photos, by=by, unsplit="leave" if unsplit == "leave" else "refuse")
+    return checked[checked["split"].notna()]
 
 
 def history(model: keras.Model | ModelInfo) -> pd.DataFrame:
@@ -363,12 +513,6 @@ def history(model: keras.Model | ModelInfo) -> pd.DataFrame:
 
 
 def _known_labels(catalog: pd.DataFrame, classes: Sequence[str] | None) -> list[str]:
-    for column in ("label", "split"):
-        if column not in catalog:
-            raise CatalogError(
-                f"training needs the column {column!r}"
-                + ("; see hotelviz.catalog.split_catalog" if column == "split" else "")
-            )
     found = sorted(catalog.loc[catalog["split"] == "train", "label"].dropna().unique())
     labels = list(classes) if classes is not None else found
     unknown = [label for label in labels if label not in found]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 from keras import layers
@@ -12,7 +13,6 @@ from hotelviz import attribution
 from hotelviz.attribution import (
     METHODS,
     AttributionError,
-    Grid,
     contributions,
     explain,
     feature_grid,
@@ -295,7 +295,8 @@ def spot_finder(size: int = 96) -> keras.Model:
 @pytest.mark.parametrize("place", [(31, 31), (39, 63), (71, 23)])
 def test_map_peaks_where_the_object_is(place):
     model = spot_finder()
-    assert feature_grid(model) == Grid(8.0, 7.0)
+    grid = feature_grid(model)
+    assert (grid.step, grid.start) == (8.0, 7.0)
     photo = np.zeros((1, 96, 96, 3), "uint8")
     photo[0, place[0] - 2 : place[0] + 3, place[1] - 2 : place[1] + 3] = 255
     peak = np.unravel_index(explain(model, photo, "bright")[0].argmax(), (96, 96))
@@ -305,15 +306,14 @@ def test_map_peaks_where_the_object_is(place):
 @pytest.mark.parametrize(
     ("backbone", "grid"),
     [
-        ("MobileNet", Grid(32.0, 31.0)),
-        ("VGG16", Grid(32.0, 15.5)),
-        ("EfficientNetV2B0", Grid(32.0, 31.0)),
+        ("MobileNet", (32.0, 31.0)),
+        ("VGG16", (32.0, 15.5)),
+        ("EfficientNetV2B0", (32.0, 31.0)),
     ],
 )
 def test_grids_of_known_networks(backbone, grid):
-    assert (
-        feature_grid(build_tagger(CLASSES, backbone=backbone, input_size=64, weights=None)) == grid
-    )
+    found = feature_grid(build_tagger(CLASSES, backbone=backbone, input_size=64, weights=None))
+    assert (found.step, found.start) == grid
 
 
 def test_unknown_class_is_refused_with_the_nearest(tagger, pixels):
@@ -339,6 +339,48 @@ def test_other_head_is_refused():
 
 def test_no_photos_give_no_maps(tagger):
     assert len(explain(tagger, np.zeros((0, 96, 96, 3), "uint8"), "Pool")) == 0
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (np.zeros((2, 96, 96, 3)), r"not float64 \(2, 96, 96, 3\) from 0 to 0: bring them to 0 to"),
+        (np.zeros((96, 96, 3), "uint8"), r"shape \(N, 96, 96, 3\), not uint8 \(96, 96, 3\)"),
+        (np.zeros((2, 64, 64, 3), "uint8"), r"not uint8 \(2, 64, 64, 3\)"),
+        (pd.DataFrame({"path": ["a.jpg"]}), r"photos\['path'\], not their table"),
+    ],
+)
+def test_pixels_of_another_kind_are_refused(tagger, images, message):
+    for call in (explain, contributions):
+        with pytest.raises(AttributionError, match=message):
+            call(tagger, images)
+
+
+def test_photos_come_as_paths_of_any_kind(tagger, pixels, tmp_path):
+    from PIL import Image
+
+    file = tmp_path / "a.png"
+    Image.fromarray(pixels[0]).save(file)
+    expected = explain(tagger, pixels[:1], "Pool")
+    for images in (file, str(file), [file], pd.Series([str(file)]), np.array([str(file)])):
+        np.testing.assert_allclose(explain(tagger, images, "Pool"), expected, atol=1e-5)
+    with pytest.raises(AttributionError, match="at least one photo, not 0"):
+        explain(tagger, [file], "Pool", batch_size=0)
+
+
+@pytest.mark.parametrize(
+    ("photo", "activation", "message"),
+    [
+        (np.zeros((4, 4, 3)), np.zeros((4, 4)), "must be uint8"),
+        (np.zeros((4, 4), "uint8"), np.zeros((4, 4)), "must be uint8"),
+        (np.zeros((4, 4, 3), "uint8"), np.zeros((1, 4, 4)), "height and width"),
+        (np.zeros((4, 4, 3), "uint8"), np.full((4, 4), 200), "from 0 to 1, not from 200 to 200"),
+        (np.zeros((4, 4, 3), "uint8"), np.full((4, 4), np.nan), "from 0 to 1, not from nan"),
+    ],
+)
+def test_overlay_refuses_what_is_no_photo_or_no_map(photo, activation, message):
+    with pytest.raises(AttributionError, match=message):
+        attribution.overlay(photo, activation)
 
 
 def test_overlay_colours_only_where_the_map_is_high():

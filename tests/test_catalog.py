@@ -373,7 +373,7 @@ def test_weights_are_numbers_above_zero(csv, weight):
 def test_signatures_of_addresses_are_in_no_name_and_no_message(csv):
     signed = "https://cdn.example.com/{}.jpg?X-Amz-Signature=secret{}"
     photos = read_catalog(csv(f"path\n{signed.format(1, 1)}\n{signed.format(2, 2)}\n"))
-    assert photos["image_id"][0] == "https://cdn.example.com/1.jpg?X-Amz-Signature=***"
+    assert photos["image_id"][0] == "https://cdn.example.com/1.jpg"
     assert photos["hotel_id"][0] == photos["image_id"][0]
     assert photos["path"][1].endswith("secret2")
     with pytest.raises(CatalogError, match="differ only in what grants access") as error:
@@ -577,6 +577,21 @@ def test_the_users_own_columns_come_back_from_parquet_with_their_types(tmp_path)
     assert read_catalog(tmp_path / "b.pq")["room"].dtype == "Int64"
 
 
+def test_numbers_in_any_type_of_parquet_are_read(tmp_path):
+    ratings = {name: pa.array([decimal.Decimal("1.5"), None]) for name in RATINGS}
+    pq.write_table(
+        pa.table({"path": ["a", "b"], "weight": ["0.5", " 2"], "position": ["1", None], **ratings}),
+        tmp_path / "a.parquet",
+    )
+    photos = read_catalog(tmp_path / "a.parquet")
+    assert photos["weight"].to_list() == [0.5, 2.0]
+    assert photos["position"].to_list() == [1, pd.NA]
+    assert photos["rating_10"].to_list()[0] == 1.5
+    none = pa.table({"path": ["a"], **{name: pa.nulls(1) for name in (*RATINGS, "label")}})
+    pq.write_table(none, tmp_path / "b.parquet")
+    assert read_catalog(tmp_path / "b.parquet")[[*RATINGS, "label"]].isna().all(axis=None)
+
+
 def test_an_index_that_pandas_wrote_is_a_column(tmp_path):
     table = pd.DataFrame(
         {"path": ["a.jpg"], "label": ["Pool"]}, index=pd.Index(["7"], name="image_id")
@@ -670,6 +685,12 @@ def test_other_encodings_are_refused_with_row_and_column_and_read_when_said(csv,
 def test_ragged_rows_are_named(csv, rows, message):
     with pytest.raises(CatalogError, match=message):
         read_catalog(csv(HEADER + rows))
+
+
+def test_a_header_alone_has_no_photos(csv):
+    for text in ("path,label", "path,label\n", "path,label\n\n"):
+        with pytest.raises(CatalogError, match="has no photos"):
+            read_catalog(csv(text))
 
 
 def test_blank_lines_at_the_end_and_columns_without_a_name_are_no_photos(csv):
@@ -767,7 +788,7 @@ def test_photos_are_taken_whatever_they_are_called_and_the_rest_is_counted(tmp_p
         (".h.jpg", "JPEG"), ("b.JPEG~", "JPEG"), ("i.jpg ", "JPEG"),
     ):  # fmt: skip
         image.save(tmp_path / "Pool" / name, kind)
-    for name in ("Pool/x.heics", "Pool/deep/y.HEICS", "Pool/Thumbs.db", "Pool/empty", "notes.txt"):
+    for name in ("Pool/x.psd", "Pool/deep/y.PSD", "Pool/Thumbs.db", "Pool/empty", "notes.txt"):
         (tmp_path / name).touch()
     image.save(tmp_path / "top.jpg")
     with pytest.warns(CatalogWarning) as warned:
@@ -776,7 +797,7 @@ def test_photos_are_taken_whatever_they_are_called_and_the_rest_is_counted(tmp_p
         "a.jpg", "b.JPEG", "c.jfif", "d", "deep/f.gif", "e.img", "g.webp_large"]  # fmt: skip
     said = str(warned[0].message)
     for part in (
-        "2 .heics (such as 'Pool/deep/y.HEICS')", "1 .txt", "1 .jpg in no class folder",
+        "2 .psd (such as 'Pool/deep/y.PSD')", "1 .txt", "1 .jpg in no class folder",
         "2 folder of the system", "1 .jpeg~", "1 without a suffix (such as 'Pool/empty')",
         "1 name that is not UTF-8 or ends with a space", "left out 9",
     ):  # fmt: skip
@@ -787,6 +808,13 @@ def test_a_class_folder_with_a_space_before_its_name_is_refused(tmp_path):
     (tmp_path / " Pool").mkdir()
     with pytest.raises(CatalogError, match="has spaces around its name"):
         read_catalog(tmp_path)
+
+
+def test_folders_of_splits_are_no_classes(tmp_path):
+    for name in ("train/Pool", "test/Pool"):
+        (tmp_path / name).mkdir(parents=True)
+    with pytest.raises(CatalogError, match=r"\(test, train\) are splits, not classes"):
+        read_catalog(tmp_path, classes=None)
 
 
 # --- splits ----------------------------------------

@@ -131,11 +131,25 @@ def test_rounds_of_labels_written_elsewhere_find_their_photos(tmp_path, monkeypa
     for item in begun.items(seat):
         begun.rate(seat, item.place, str(uuid.uuid4()), score=7)
     store.close()
-    result = run("label-export", "s.db", "--out", "rated/deep/c.csv", "--catalog", "data/c.csv")
+    result = run(
+        "label-export", "--store", "s.db", "--out", "rated/deep/c.csv", "--catalog", "data/c.csv"
+    )
     assert result.exit_code == 0, result.output
     rated = read_catalog("rated/deep/c.csv", check_files=True)
     assert rated["rating_7"].notna().sum() == 4
     assert set(rated["image_id"]) == set("012345")
+
+
+def test_training_asks_what_becomes_of_photos_without_a_split(tmp_path):
+    rows = [f"{n}.jpg,h{n // 2},Pool,{'train' if n < 20 else ''}" for n in range(40)]
+    file = tmp_path / "c.csv"
+    file.write_text("\n".join(["path,hotel_id,label,split", *rows]) + "\n")
+    result = run("train-tagger", file, "--out", tmp_path / "m.keras", "--weights", "none")
+    assert result.exit_code == 1
+    assert "is empty for 20 of 40" in result.output
+    assert "--unsplit deal" in result.output
+    result = run("train-tagger", file, "--out", tmp_path / "m.keras", "--unsplit", "drop")
+    assert result.exit_code == 2
 
 
 @pytest.mark.parametrize(

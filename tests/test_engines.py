@@ -143,6 +143,7 @@ class InPython(keras.layers.Layer):
 
 
 @needs_openvino
+@pytest.mark.filterwarnings("ignore::hotelviz.models.ModelWarning")
 def test_model_that_cannot_be_converted_is_named():
     inputs = keras.Input((32, 32, 3))
     pooled = keras.layers.GlobalAveragePooling2D()(InPython()(inputs))

@@ -12,6 +12,7 @@ from keras import layers
 from PIL import Image
 
 from hotelviz import filters
+from hotelviz.catalog import CatalogError
 from hotelviz.filters import FilterError, compare, maximise
 from hotelviz.models import ModelError, Preprocessing, adopt, build_tagger
 
@@ -270,6 +271,54 @@ def test_channel_past_the_end_has_no_photos(tmp_path):
     with pytest.raises(FilterError, match="channels 0 to 1; there is no 2"):
         filters.top_photos(red_finder(), "conv", 2, photos)
     assert len(filters.top_photos(red_finder(), "conv", 1, photos)) == 0
+
+
+@pytest.mark.parametrize(
+    ("channels", "message"),
+    [([0.5], "whole number, not 0.5"), (["0"], "whole number, not '0'"), ([True], "not True")],
+)
+def test_channels_are_whole_numbers(channels, message):
+    for call in (
+        lambda: filters.visualize_channels(red_finder(), "conv", channels, size=48, steps=1),
+        lambda: filters.top_photos(
+            red_finder(), "conv", channels, pd.DataFrame({"image_id": ["a"], "path": ["a.png"]})
+        ),
+    ):
+        with pytest.raises(FilterError, match=message):
+            call()
+
+
+def test_tables_made_by_hand_are_checked_before_photos_are_read():
+    with pytest.raises(CatalogError, match="top_photos: the table has no column 'path'"):
+        filters.top_photos(red_finder(), "conv", 0, pd.DataFrame({"image_id": ["a"]}))
+    with pytest.raises(FilterError, match="patch_pixels: the table has no column 'side'"):
+        filters.patch_pixels(pd.DataFrame({"path": ["a.png"], "x": [0.5], "y": [0.5]}))
+    with pytest.raises(FilterError, match="'x' is a share of the photo, 0 to 1"):
+        filters.patch_pixels(
+            pd.DataFrame({"path": ["a.png"], "x": [50.0], "y": [0.5], "side": [0.2]})
+        )
+
+
+def test_layer_that_is_called_outputs_keeps_pictures_of_its_own(tmp_path):
+    inputs = keras.Input((64, 64, 3))
+    tensor = layers.Conv2D(2, 4, strides=4, name="outputs")(inputs)
+    dense = layers.Dense(2, "softmax")(layers.GlobalAveragePooling2D()(tensor))
+    model = adopt(keras.Model(inputs, dense), task="tagger", classes=["a", "b"],
+                  preprocessing=Preprocessing(64, 64))  # fmt: skip
+    kw: dict = {"size": 48, "steps": 2, "cache": tmp_path}
+    first = filters.visualize_channels(model, "outputs", [0], **kw)
+    filters.visualize_outputs(model, ["a"], **kw)
+    assert len(list(tmp_path.rglob("*.png"))) == 2
+    np.testing.assert_array_equal(filters.visualize_channels(model, "outputs", [0], **kw), first)
+
+
+def test_network_of_one_size_says_that_it_cannot_be_drawn_at_another():
+    inputs = keras.Input((64, 64, 3))
+    tensor = layers.Flatten()(layers.Conv2D(2, 4, strides=4)(inputs))
+    model = adopt(keras.Model(inputs, layers.Dense(2, "softmax")(tensor)), task="tagger",
+                  classes=["a", "b"], preprocessing=Preprocessing(64, 64))  # fmt: skip
+    with pytest.raises(FilterError, match="takes no pictures of 48 x 48 pixels"):
+        filters.visualize_outputs(model, ["a"], size=48, steps=1)
 
 
 def test_patch_of_a_lost_photo_is_grey(tmp_path: Path):

@@ -329,5 +329,5 @@ def test_a_notebook_shows_the_widget_and_a_report_the_markup(photos, monkeypatch
     assert "application/vnd.jupyter.widget-view+json" in data
     monkeypatch.setenv("HOTELVIZ_REPORT", "1")
     data = gallery._repr_mimebundle_()
-    assert set(data) == {"text/html", "text/plain", "application/vnd.hotelviz.io.atomic+json"}
-    Path(data["application/vnd.hotelviz.io.atomic+json"]["folder"]).rmdir()
+    assert set(data) == {"text/html", "text/plain", "application/vnd.hotelviz.files+json"}
+    Path(data["application/vnd.hotelviz.files+json"]["folder"]).rmdir()

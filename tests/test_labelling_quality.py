@@ -15,7 +15,7 @@ from hotelviz.alt import figure_alt
 from hotelviz.catalog import RATINGS, read_catalog, write_catalog
 from hotelviz.cli import app
 from hotelviz.labelling import LabelError, open_store
-from hotelviz.labelling.choose import choose_photos
+from hotelviz.labelling.choose import choose_photos, uncertainty
 from hotelviz.labelling.export import labelled_catalog, split_rated, tag_votes
 from hotelviz.labelling.quality import (
     agreement,
@@ -259,3 +259,9 @@ def test_commands_say_what_is_wrong(arguments, said, tmp_path):
     done = run(*[argument.format(**names) for argument in arguments])
     assert done.exit_code == 1
     assert said in done.output
+
+
+def test_uncertainty_is_of_the_models_classes_not_of_columns_that_look_like_them():
+    tags = pd.DataFrame({"image_id": ["a", "b"], "p_Pool": [1.0, 0.5], "p_Foyer": [0.0, 0.5]})
+    more = tags.assign(p_price=[120.0, 80.0], q_mine=[1.0, 2.0])
+    assert uncertainty(more).tolist() == uncertainty(tags).tolist() == [0.0, 1.0]

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from hotelviz import metrics
+from hotelviz.errors import HotelvizError
 
 TRUE = ["Pool"] * 4 + ["Bedroom"] * 3 + ["Foyer"] * 3
 PREDICTED = ["Pool"] * 3 + ["Bedroom"] + ["Bedroom"] * 3 + ["Reception", "Reception", "Foyer"]
@@ -125,3 +126,63 @@ def test_summary_agrees_with_the_report():
         assert table.loc[f"macro {name}", "value"] == pytest.approx(report.loc["macro avg", column])
     assert (table["low"] <= table["value"]).all()
     assert (table["value"] <= table["high"]).all()
+
+
+TAGS = pd.DataFrame(
+    {
+        "image_id": ["1", "2", "3"], "hotel_id": ["h", "h", "g"], "label": ["a", "b", "a"],
+        "predicted": ["a", "b", "b"], "p_a": [0.9, 0.2, 0.4], "p_b": [0.1, 0.8, 0.6],
+    }
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("function", [metrics.summary, metrics.confusion_costs])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda tags: tags.drop(columns="label"), "no column 'label'"),
+        (lambda tags: pd.concat([tags, tags.iloc[:1]]), "'1' stands in row 0 already"),
+        (lambda tags: tags.drop(columns=["p_a", "p_b"]), "no probabilities"),
+    ],
+    ids=["no labels", "a photo twice", "no probabilities"],
+)
+def test_tables_that_cannot_be_judged_are_refused(function, change, message):
+    with pytest.raises(HotelvizError, match=message):
+        function(change(TAGS))
+
+
+def test_photo_without_a_hotel_is_a_hotel_of_its_own():
+    alone = TAGS.assign(hotel_id=["h", "h", None])
+    assert metrics.summary(alone).equals(metrics.summary(TAGS))
+
+
+def test_labels_and_predictions_in_different_orders_are_refused():
+    resorted = TAGS.sort_values("p_b")
+    with pytest.raises(metrics.MetricsError, match="different orders"):
+        metrics.top1(TAGS["label"], resorted["predicted"])
+    assert metrics.top1(TAGS["label"], TAGS["predicted"].to_list()) == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "labels", "message"),
+    [
+        (np.zeros((0, 2)), [], "needs photos"),
+        (np.array([[0.9, 0.1]]), [None], "each with a label"),
+        (np.array([[4.0, -2.0]]), ["a"], "softmax"),
+    ],
+)
+def test_calibration_of_what_is_no_probability_is_refused(probabilities, labels, message):
+    with pytest.raises(metrics.MetricsError, match=message):
+        metrics.calibration(probabilities, labels, ["a", "b"])
+
+
+def test_interval_of_no_photos_is_refused():
+    with pytest.raises(metrics.MetricsError, match="0 photos"):
+        metrics.bootstrap_interval(lambda rows: 0.0, 0)
+
+
+def test_ratings_of_a_photo_that_stands_twice_are_refused():
+    rated = pd.DataFrame(np.eye(10)[[2, 4]], columns=[f"rating_{n}" for n in range(1, 11)])
+    rated.insert(0, "image_id", ["a", "a"])
+    with pytest.raises(HotelvizError, match="'a' stands in row 0 already"):
+        metrics.score_metrics(rated, np.eye(10)[[2, 4]])

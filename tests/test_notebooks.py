@@ -20,7 +20,7 @@ from hotelviz.cli import app
 from hotelviz.demo import found_against_planted
 from hotelviz.labelling import open_store
 from hotelviz.labelling.desk import Desk
-from hotelviz.models import describe, load_model
+from hotelviz.models import describe, learned_photos, load_model
 from hotelviz.reports import notebook_directory, run_report
 
 
@@ -167,6 +167,34 @@ def test_tagger_report_has_its_figures_and_galleries(pages):
     assert len(text) < 12_000_000
     assert not re.search(r"(?:src|href)=[\"']?https?:", text)
     assert len(re.findall("<script", text)) == len(shown) + 1
+
+
+@pytest.mark.slow
+def test_report_leaves_out_what_the_model_learned_from_in_a_catalogue_that_changed(pages, tmp_path):
+    model, catalog = pages / "demo" / "tagger.keras", pages / "demo" / "catalog.csv"
+    rows = pd.read_csv(catalog, dtype=str).drop(columns="split")
+    rows.loc[3, "label"] = "Pool" if rows.loc[3, "label"] != "Pool" else "Foyer"
+    # A copy of a photo that was learned from, under another name and of another hotel.
+    new = rows.iloc[[0]].assign(image_id="new", hotel_id="a new hotel")
+    grown = catalog.with_name("grown.csv")
+    pd.concat([rows, new]).sample(frac=1, random_state=1).to_csv(grown, index=False)
+    text = run_report(
+        "tagger_report",
+        {
+            "catalog": str(grown), "model": str(model), "seed": 7,
+            "tags_out": str(tmp_path / "tags.parquet"), "gallery_limit": 2,
+        },
+        tmp_path / "grown.html",
+        progress=False,
+    ).read_text()  # fmt: skip
+    tags = pd.read_parquet(tmp_path / "tags.parquet")
+    learned = learned_photos(model).photos
+    assert not set(tags["image_id"]) & set(learned["image_id"])
+    assert not set(tags["hotel_id"]) & set(learned["hotel_id"])
+    assert f"saw none of the {len(tags):,} photos, nor others of their hotels" in text
+    assert "not known to be of unseen photos" not in text
+    photos = read_catalog(catalog)
+    assert set(tags["image_id"]) == set(photos.loc[photos["split"] == "test", "image_id"])
 
 
 @pytest.mark.slow

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 import pandas as pd
 import pytest
 
 from hotelviz.catalog import read_catalog
-from hotelviz.images import ImageError, read_image
+from hotelviz.images import ImageError, Status, read_image
 from hotelviz.io import remote
-from hotelviz.io.remote import RemoteError, read_bytes, redact
+from hotelviz.io.remote import RemoteError, photo_name, read_bytes, redact
 from hotelviz.models import build_aesthetic
 from hotelviz.scores import open_scores
 from hotelviz.scoring import ScoringError, score_photos
@@ -77,6 +80,17 @@ class Trouble(BaseHTTPRequestHandler):
                              b"</Error>")  # fmt: skip
         elif "gone" in path:
             self.answer(404, b"")
+        elif "sends-on" in path:
+            self.send_response(302)
+            self.send_header("Location", unquote(self.path.partition("?to=")[2]))
+            self.end_headers()
+        elif "drip" in path:
+            self.answer(200, None)
+            try:
+                while not self.server.released.wait(0.02):
+                    self.wfile.write(b"0")
+            except OSError:
+                return
         else:
             self.answer(200, b"fine")
 
@@ -192,6 +206,123 @@ def test_endless_file_is_not_read_to_its_end(troubled, monkeypatch):
         read_bytes(f"{troubled[0]}/endless.jpg")
 
 
+def test_drip_fed_file_is_given_up_within_its_time(troubled):
+    started = time.perf_counter()
+    with pytest.raises(RemoteError, match=r"no answer within 0\.3 s"):
+        read_bytes(f"{troubled[0]}/drip.jpg", timeout=0.3)
+    assert time.perf_counter() - started < 5
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1", "127.1", "2130706433", "0x7f.0.0.1", "0177.0.0.1", "localhost", "0.0.0.0",
+        "[::1]", "[::ffff:127.0.0.1]", "[::ffff:a00:1]", "[64:ff9b::a00:1]", "[2002:a00:1::]",
+        "10.0.0.1", "172.16.5.4", "192.168.1.1", "169.254.169.254", "[fe80::1]", "[fd00::1]",
+        "100.64.0.1",
+    ],
+)  # fmt: skip
+def test_redirect_to_this_machine_or_its_network_is_refused_unless_allowed(troubled, host):
+    url, asked = troubled
+    to = f"http://{host}:{url.rpartition(':')[2]}/target.jpg"
+    with pytest.raises(RemoteError, match="HOTELVIZ_ALLOW_PRIVATE_REDIRECTS=1") as raised:
+        read_bytes(f"{url}/sends-on.jpg?to={quote(to)}")
+    assert host.strip("[]") in str(raised.value)
+    assert "/target.jpg" not in asked
+
+
+@pytest.mark.parametrize("how", ["parameter", "variable"])
+def test_redirect_that_is_allowed_is_followed_hop_by_hop(troubled, monkeypatch, how):
+    url, _ = troubled
+    once = f"{url}/sends-on.jpg?to={quote(url + '/target.jpg')}"
+    twice = f"{url}/sends-on.jpg?to={quote(once, safe='')}"
+    if how == "variable":
+        monkeypatch.setenv("HOTELVIZ_ALLOW_PRIVATE_REDIRECTS", "1")
+    allowed = True if how == "parameter" else None
+    assert read_bytes(twice, allow_private_redirects=allowed) == b"fine"
+    to = f"{url}/sends-on.jpg?to={quote('file:///etc/hostname')}"
+    with pytest.raises(RemoteError, match="sends on to file:"):
+        read_bytes(f"{url}/sends-on.jpg?to={quote(to, safe='')}", allow_private_redirects=allowed)
+    round_about = f"{url}/sends-on.jpg?to=/sends-on.jpg%3Fto%3D{quote(quote('/sends-on.jpg'))}"
+    with pytest.raises(RemoteError, match=r"sends on|status 302"):
+        read_bytes(round_about, allow_private_redirects=allowed)
+
+
+@pytest.mark.parametrize("to", ["file:///etc/hostname", "ftp://h/a", "gopher://h/a", "data:,x"])
+def test_redirect_to_another_scheme_is_refused(troubled, to):
+    with pytest.raises(RemoteError, match=f"sends on to {to.partition(':')[0]}:, which is refused"):
+        read_bytes(f"{troubled[0]}/sends-on.jpg?to={quote(to)}")
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "file://{}", "local://{}", "simplecache::file://{}", "filecache::file://{}",
+        "zip://a.jpg::file://{}", "FILE://{}", "memory://{}", "ftp://h{}", "github://o:r@m{}",
+        "s3::file://{}", "dir::file://{}", "reference://a::file://{}",
+    ],
+)  # fmt: skip
+def test_address_that_leads_to_the_disk_or_on_is_refused(tmp_path, template):
+    file = tmp_path / "a.jpg"
+    file.write_bytes(b"photo")
+    url = template.format(file)
+    with pytest.raises(RemoteError, match=r"is not known: photos are read from disk and from http"):
+        read_bytes(url)
+    with pytest.raises(ImageError) as raised:
+        read_image(url)
+    assert raised.value.status is Status.UNAVAILABLE
+
+
+def test_address_in_a_bucket_is_no_chain(s3_server, credentials, monkeypatch, tmp_path):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
+    (tmp_path / "a.jpg").write_bytes(b"photo")
+    with pytest.raises((FileNotFoundError, RemoteError)):
+        read_bytes(f"s3://bucket/a::file://{tmp_path}/a.jpg")
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT])
+def test_disk_that_does_not_answer_is_no_fault_of_the_photo(monkeypatch, tmp_path, code):
+    def fails(*_, **__):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "open", fails)
+    with pytest.raises(ImageError, match=os.strerror(code)) as raised:
+        read_image(tmp_path / "a.jpg")
+    assert raised.value.status is Status.UNAVAILABLE
+
+
+AWS_2 = "https://h/a.jpg?AWSAccessKeyId=AKIA1&Expires=17&Signature=zzz9&x-amz-security-token=tok7"
+AWS_4 = (
+    "https://h/a.jpg?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIA1%2F2026&X-Amz-Date=2026"
+    "&X-Amz-Expires=600&X-Amz-SignedHeaders=host&X-Amz-Security-Token=tok7&X-Amz-Signature=zzz9"
+)
+GOOGLE_2 = "https://h/a.jpg?GoogleAccessId=svc@p&Expires=17&Signature=zzz9"
+GOOGLE_4 = (
+    "https://h/a.jpg?X-Goog-Algorithm=GOOG4&X-Goog-Credential=svc%40p&X-Goog-Date=2026"
+    "&X-Goog-Expires=600&X-Goog-SignedHeaders=host&X-Goog-Signature=zzz9"
+)
+AZURE = (
+    "https://h/a.jpg?sv=2019-09-09&st=2026-01-01&se=2030-01-01&sr=b&sp=racwd&skoid=obj-7"
+    "&sig=zzz9%3D"
+)
+CLOUDFRONT = "https://h/a.jpg?Policy=cG9s&Signature=zzz9&Key-Pair-Id=APKA1"
+
+
+@pytest.mark.parametrize("url", [AWS_2, AWS_4, GOOGLE_2, GOOGLE_4, AZURE, CLOUDFRONT])
+def test_name_of_a_photo_is_its_address_without_who_signed_it(url):
+    assert photo_name(url) == "https://h/a.jpg"
+    place, _, query = url.partition("?")
+    assert photo_name(f"{place}?w=9&{query}&size=L") == "https://h/a.jpg?w=9&size=L"
+    assert photo_name(url.replace("://", "://me:hunter2@")) == "https://h/a.jpg"
+
+
+def test_name_of_a_photo_keeps_what_tells_it_apart():
+    for url in ("https://h:80/a@b.jpg?id=1", "https://h/a.jpg?se=1&sp=2", "s3://b/a.jpg#x",
+                "http://[::1]:8/a@b.jpg", "https://h/a?monkeys=3"):  # fmt: skip
+        assert photo_name(url) == url
+        assert redact(url) == url
+
+
 @pytest.mark.parametrize(
     ("text", "secrets"),
     [
@@ -200,6 +331,16 @@ def test_endless_file_is_not_read_to_its_end(troubled, monkeypatch):
         ("https://h/a?AWSAccessKeyId=AKIA1&Signature=zzz9&Expires=1", ["AKIA1", "zzz9"]),
         ("https://h/a?sv=2&sig=zzz9%3D", ["zzz9"]),
         ("https://h/a?access_token=zzz9", ["zzz9"]),
+        (AWS_2, ["AKIA1", "zzz9", "tok7"]),
+        (AWS_4, ["AKIA1", "zzz9", "tok7"]),
+        (GOOGLE_2, ["svc@p", "zzz9"]),
+        (GOOGLE_4, ["svc%40p", "zzz9"]),
+        (AZURE, ["zzz9", "2030-01-01", "2019-09-09", "racwd", "obj-7"]),
+        (CLOUDFRONT, ["zzz9", "APKA1", "cG9s"]),
+        ("https://h/a#access_token=zzz9&x=1", ["zzz9"]),
+        ("https://h/a?%61pi_key=zzz9", ["zzz9"]),
+        ("https://h/a?hdnea=zzz9", ["zzz9"]),
+        ("s3a://AKIA1:zz/zz9@bucket/a.jpg", ["AKIA1", "zz/zz9"]),
         (f"the key {SECRET} was refused", [SECRET]),
     ],
 )

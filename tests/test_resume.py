@@ -243,7 +243,6 @@ def test_scores_of_before_there_was_a_status_are_gone_on_with(photos, model, tmp
         old = pq.read_table(part)
         pq.write_table(old.drop_columns(["status", "size", "modified"]), part)
     manifest = json.loads((out / "_hotelviz.json").read_text())
-    del manifest["classes"]
     manifest |= {"catalog": "0", "photos": 12, "part_size": 8}
     (out / "_hotelviz.json").write_text(json.dumps(manifest))
     (tmp_path / "away.png").rename(lost)
@@ -283,7 +282,7 @@ def test_folder_belongs_to_one_run_and_to_its_models(photos, model, tmp_path):
         run(photos, build_aesthetic(**SMALL, seed=5), out)
     tagger = build_tagger(["Bedroom", "Pool"], **SMALL)
     run(photos[:2], tagger, tmp_path / "tags")
-    with pytest.raises(ScoringError, match="made with another classes"):
+    with pytest.raises(ScoringError, match="made with another models"):
         run(photos[:2], redescribe(tagger, classes=("Pool", "Bedroom")), tmp_path / "tags")
     thesis = tmp_path / "theirs" / "thesis.tex"
     thesis.parent.mkdir()

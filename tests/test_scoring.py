@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
+from hotelviz.catalog import CatalogError
 from hotelviz.images import read_image
 from hotelviz.models import ModelError, Preprocessing, adopt, build_tagger, describe
-from hotelviz.scoring import forward, predict_tags
+from hotelviz.scoring import forward, predict_tags, score_photos
 
 CLASSES = ("Bedroom", "Foyer", "Pool")
 
@@ -35,7 +39,8 @@ def test_every_photo_is_a_row_and_says_what_was_wrong(demo_catalog, tagger, tmp_
     photos.loc[photos.index[0], "path"] = str(tmp_path / "lost.jpg")
     tags = predict_tags(photos, tagger, progress=False)
     assert len(tags) == len(photos)
-    assert tags["problem"][0] == "missing"
+    assert (tags["status"][0], tags["problem"][0]) == ("unavailable", "missing")
+    assert tags["status"].value_counts()[["truncated", "unreadable"]].to_list() == [1, 1]
     assert pd.isna(tags["predicted"][0])
     wrong = tags[tags["problem"] != ""].iloc[1:].set_index("problem")
     truncated = wrong[wrong.index.str.startswith("truncated")]
@@ -52,7 +57,8 @@ def test_batch_size_does_not_matter(demo_catalog, tagger):
 
 def test_only_a_tagger_tags(demo_catalog):
     inputs = keras.Input((32, 32, 3))
-    output = keras.layers.Dense(10)(keras.layers.GlobalAveragePooling2D()(inputs))
+    pooled = keras.layers.GlobalAveragePooling2D()(inputs)
+    output = keras.layers.Dense(10, activation="softmax")(pooled)
     scorer = keras.Model(inputs, output)
     adopt(scorer, task="aesthetic", preprocessing=Preprocessing(32, 32))
     with pytest.raises(ModelError, match="for the task 'aesthetic'"):
@@ -65,3 +71,52 @@ def test_only_a_tagger_tags(demo_catalog):
 def test_pixels_of_another_kind_are_refused(tagger, pixels):
     with pytest.raises(ModelError, match=r"takes uint8 pixels of shape \(None, 32, 32, 3\)"):
         forward(tagger)(pixels)
+
+
+def test_predictions_belong_to_their_photos_in_any_table(demo_catalog, tagger):
+    whole = predict_tags(demo_catalog, tagger, progress=False).set_index("image_id")
+    chosen = demo_catalog[::-3][["image_id", "path"]]
+    tags = predict_tags(chosen, tagger, progress=False)
+    assert tags["image_id"].to_list() == chosen["image_id"].to_list()
+    np.testing.assert_array_equal(tags["p_Pool"], whole["p_Pool"][chosen["image_id"]])
+    by_path = chosen.assign(path=chosen["path"].map(Path)).drop(columns="image_id")
+    by_path.index = [0] * len(by_path)
+    plain = predict_tags(by_path, tagger, progress=False)
+    assert plain["image_id"].to_list() == chosen["path"].to_list()
+    np.testing.assert_array_equal(plain["p_Pool"], tags["p_Pool"])
+    nothing = predict_tags(chosen[:0], tagger, progress=False)
+    assert (len(nothing), nothing.columns.to_list()) == (0, tags.columns.to_list())
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"image_id": ["a"]}, "predict_tags: .* no column 'path'"),
+        ({"path": ["a.jpg", None]}, "predict_tags, row 1, column 'path'"),
+        ({"path": ["a.jpg"] * 2}, "'a.jpg' stands in row 0 already"),
+    ],
+)
+def test_tables_that_cannot_be_predicted_are_refused(tagger, table, message):
+    with pytest.raises(CatalogError, match=message):
+        predict_tags(pd.DataFrame(table), tagger)
+
+
+def test_unreadable_photos_at_the_borders_of_batches_and_parts_keep_their_places(tagger, tmp_path):
+    paths = [tmp_path / f"{number}.png" for number in range(12)]
+    for number, path in enumerate(paths):
+        Image.new("RGB", (40, 40), (20 * number, 90, 200)).save(path)
+    broken = [0, 3, 4, 6, 7, 8, 11]
+    for number in broken:
+        paths[number].write_text("no photo")
+    photos = pd.DataFrame({"path": paths})
+    expected = predict_tags(photos, tagger, progress=False)
+    assert np.flatnonzero(expected["status"] == "unreadable").tolist() == broken
+    for part_size, batch_size in ((4, 3), (1, 5), (5, 1), (12, 4)):
+        out = tmp_path / f"{part_size} {batch_size}"
+        score_photos(photos, tagger, out, part_size=part_size, batch_size=batch_size,
+                     progress=False)  # fmt: skip
+        parts = [pd.read_parquet(part) for part in sorted(out.glob("*.parquet"))]
+        assert [len(part) for part in parts[:-1]] == [part_size] * (len(parts) - 1)
+        table = pd.concat(parts, ignore_index=True)
+        same = ["image_id", "predicted", "p_Bedroom", "p_Foyer", "p_Pool", "status", "problem"]
+        pd.testing.assert_frame_equal(table[same], expected[same], check_exact=True)

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
+from keras import layers
 from PIL import Image
 
-from hotelviz import regime, training
-from hotelviz.catalog import RATINGS, CatalogError
-from hotelviz.models import describe, load_model, save_model
+from hotelviz import pixel_cache, regime, training
+from hotelviz.catalog import RATINGS, CatalogError, MissingPhotosError
+from hotelviz.checkpoints import Course
+from hotelviz.errors import OutputError
+from hotelviz.images import iterate_images
+from hotelviz.io.claims import claim
+from hotelviz.models import describe, learned_photos, load_model, save_model
 from hotelviz.regime import Augmentation
-from hotelviz.training import history, train_aesthetic, train_tagger
+from hotelviz.training import TrainingError, history, train_aesthetic, train_tagger
 
 QUICK = {
     "input_size": 32,
@@ -23,25 +32,45 @@ QUICK = {
 }
 
 
+@pytest.fixture(autouse=True)
+def small_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stand in for MobileNet by a few of its layers: what is tested is the regime around them.
+
+    Its "ImageNet weights" are random ones, so that both phases run.
+    """
+
+    def build(*, input_shape: tuple[int | None, int | None, int], **_: object) -> keras.Model:
+        inputs = outputs = keras.Input(input_shape)
+        for name, filters, size, strides in (
+            ("conv1", 8, 3, 4), ("conv_pw_5", 12, 1, 1), ("conv_pw_13", 16, 1, 1),
+        ):  # fmt: skip
+            outputs = layers.Conv2D(filters, size, strides=strides, name=name)(outputs)
+            outputs = layers.BatchNormalization(name=f"{name}_bn")(outputs)
+            outputs = layers.ReLU()(outputs)
+        return keras.Model(inputs, outputs)
+
+    monkeypatch.setattr(keras.applications, "MobileNet", build)
+
+
 @pytest.fixture
-def pretrained(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stand-in ImageNet weights: the backbone's own random ones, so that both phases run."""
-    from keras import applications
+def coloured(tmp_path: Path) -> pd.DataFrame:
+    """96 noisy red and blue photos of 24 hotels; a quarter of the hotels validates."""
+    random, rows = np.random.default_rng(0), []
+    for number in range(96):
+        label, colour = [("red", (150, 90, 90)), ("blue", (90, 90, 150))][number % 2]
+        pixels = np.array(colour) + random.integers(-80, 81, (40, 40, 3))
+        path = tmp_path / f"{number}.png"
+        Image.fromarray(pixels.astype("uint8")).save(path)
+        rows.append(
+            {
+                "image_id": str(number), "path": str(path), "hotel_id": f"h{number // 4}",
+                "label": label, "split": "val" if number >= 72 else "train",
+            }
+        )  # fmt: skip
+    return pd.DataFrame(rows)
 
-    original = applications.MobileNet
 
-    def build(**kw):
-        network = original(**{**kw, "weights": None})
-        for layer in network.layers:
-            # Untrained statistics would let the features fade to nothing.
-            if isinstance(layer, keras.layers.BatchNormalization):
-                layer.moving_variance.assign(keras.ops.full(layer.moving_variance.shape, 0.05))
-        return network
-
-    monkeypatch.setattr(applications, "MobileNet", build)
-
-
-def test_pretrained_networks_learn_in_two_phases(demo_catalog, pretrained):
+def test_pretrained_networks_learn_in_two_phases(demo_catalog):
     model = train_tagger(demo_catalog, head_epochs=2, fine_tune_epochs=2, **QUICK)
     table = history(model)
     assert table["phase"].to_list() == ["head", "head", "fine_tune", "fine_tune"]
@@ -53,7 +82,7 @@ def test_pretrained_networks_learn_in_two_phases(demo_catalog, pretrained):
     assert describe(model).training["photos"]["train"] > 0
 
 
-def test_first_phase_leaves_the_backbone_alone(demo_catalog, pretrained):
+def test_first_phase_leaves_the_backbone_alone(demo_catalog):
     start = train_tagger(demo_catalog, head_epochs=0, fine_tune_epochs=0, **QUICK)
     after = train_tagger(demo_catalog, head_epochs=3, fine_tune_epochs=0, **QUICK)
     for name, same in (("conv1", True), ("conv_pw_13", True), ("probabilities", False)):
@@ -61,7 +90,7 @@ def test_first_phase_leaves_the_backbone_alone(demo_catalog, pretrained):
         assert np.array_equal(before, now) == same
 
 
-def test_second_phase_keeps_batch_normalisation(demo_catalog, pretrained):
+def test_second_phase_keeps_batch_normalisation(demo_catalog):
     start = train_tagger(demo_catalog, head_epochs=0, fine_tune_epochs=0, **QUICK)
     after = train_tagger(demo_catalog, head_epochs=0, fine_tune_epochs=1, **QUICK)
     for variable in ("moving_mean", "moving_variance", "gamma"):
@@ -81,75 +110,231 @@ def test_training_from_scratch_is_one_phase_with_live_statistics(demo_catalog):
     assert model.get_layer("conv1_bn").moving_mean.numpy().any()
 
 
-def test_head_learns_to_tell_plain_colours_apart(tmp_path, pretrained):
-    import pandas as pd
-
-    rows = []
-    for number in range(60):
-        label, colour = [("red", (220, 30, 30)), ("blue", (20, 40, 220))][number % 2]
-        path = tmp_path / f"{number}.png"
-        shade = np.random.default_rng(number).integers(-20, 21, 3)
-        Image.new("RGB", (40, 40), tuple((np.array(colour) + shade).clip(0, 255))).save(path)
-        split = "val" if number >= 48 else "train"
-        rows.append({"image_id": str(number), "path": str(path), "label": label, "split": split})
+def test_head_learns_to_tell_colours_apart_in_a_table_made_by_hand(coloured):
+    photos = coloured[["path", "label", "split"]]
     model = train_tagger(
-        pd.DataFrame(rows), head_epochs=30, head_learning_rate=0.02, fine_tune_epochs=0, **QUICK
+        photos, head_epochs=30, head_learning_rate=0.02, fine_tune_epochs=0, **QUICK
     )
     assert history(model)["val_accuracy"].max() == 1.0
+    assert set(learned_photos(model).photos["image_id"]) == set(photos["path"])
 
 
 class InterruptedTrainingError(Exception):
     pass
 
 
-def interrupt_after(epochs: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = regime._Log.on_epoch_begin
+@contextmanager
+def interrupted(after: int) -> Iterator[None]:
+    """End a training that has done so many epochs, before the next one is kept."""
+    original, done = Course.on_epoch_end, []
 
     def stop(self, epoch, logs=None):
-        if self.phase != "head" and epoch >= epochs:
+        if len(done) == after:
             raise InterruptedTrainingError
+        done.append(epoch)
         original(self, epoch, logs)
 
-    monkeypatch.setattr(regime._Log, "on_epoch_begin", stop)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Course, "on_epoch_end", stop)
+        with pytest.raises(InterruptedTrainingError):
+            yield
 
 
-def test_interrupted_training_goes_on_where_it_stopped(
-    demo_catalog, tmp_path, monkeypatch, pretrained
+def shuffled(photos: pd.DataFrame, seed: int) -> pd.DataFrame:
+    return photos.sample(frac=1, random_state=seed)
+
+
+def course_of(model: keras.Model) -> pd.DataFrame:
+    return history(model).drop(columns="seconds")
+
+
+def test_training_stopped_in_any_epoch_and_resorted_ends_as_an_undisturbed_one(coloured, tmp_path):
+    settings = {
+        **QUICK, "head_epochs": 3, "head_learning_rate": 0.02, "fine_tune_epochs": 8,
+        "fine_tune_learning_rate": 1e-2, "patience": 2,
+    }  # fmt: skip
+    whole = train_tagger(coloured, **settings)
+    expected, work = course_of(whole), tmp_path / "work"
+    # The learning rate was lowered, and the training ended before its last epoch.
+    assert expected["learning_rate"].iloc[-1] < 9e-3
+    assert len(expected) < 11
+    for start in range((len(expected) - 1) // 2):
+        with interrupted(2):
+            train_tagger(shuffled(coloured, start), checkpoint_dir=work, **settings)
+    resumed = train_tagger(shuffled(coloured, 99), checkpoint_dir=work, **settings)
+    columns = ["epoch", "phase", "learning_rate"]
+    pd.testing.assert_frame_equal(course_of(resumed)[columns], expected[columns])
+    pd.testing.assert_frame_equal(course_of(resumed), expected, rtol=1e-3)
+    for ours, theirs in zip(resumed.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-5)
+
+
+def test_training_from_scratch_goes_on_along_its_cosine(coloured, tmp_path):
+    settings = {**QUICK, "weights": None, "fine_tune_epochs": 3}
+    whole = train_tagger(coloured, **settings)
+    with interrupted(2):
+        train_tagger(coloured, checkpoint_dir=tmp_path / "work", **settings)
+    resumed = train_tagger(shuffled(coloured, 1), checkpoint_dir=tmp_path / "work", **settings)
+    pd.testing.assert_frame_equal(course_of(resumed), course_of(whole), rtol=1e-3)
+
+
+SHORT = {**QUICK, "weights": None, "fine_tune_epochs": 2}
+
+
+def test_training_whose_labels_were_corrected_begins_anew_on_the_same_pixels(
+    coloured, tmp_path, monkeypatch
 ):
-    settings = {"head_epochs": 1, "fine_tune_epochs": 3, "patience": 9, **QUICK}
-    whole = train_tagger(demo_catalog, **settings)
-    work = tmp_path / "work"
-    with monkeypatch.context() as patch:
-        interrupt_after(2, patch)
-        with pytest.raises(InterruptedTrainingError):
-            train_tagger(demo_catalog, checkpoint_dir=work, **settings)
-    decoded = (work / "train.npy").stat().st_mtime_ns
-    rows = json.loads((work / "fine_tune.json").read_text())
-    assert [row["epoch"] for row in rows] == [1, 2]
-
-    def no_decoding(*_, **__):
-        raise AssertionError("decoded again")
-
-    monkeypatch.setattr(regime, "iterate_images", no_decoding)
-    resumed = train_tagger(demo_catalog, checkpoint_dir=work, **settings)
-    assert decoded
-    assert history(resumed)["phase"].to_list() == ["head", "fine_tune", "fine_tune", "fine_tune"]
-    np.testing.assert_allclose(history(resumed)["loss"], history(whole)["loss"], rtol=0.05)
-    assert not work.exists()
+    with interrupted(1):
+        train_tagger(coloured, checkpoint_dir=tmp_path / "work", **SHORT)
+    asked = counted_decoding(monkeypatch)
+    corrected = coloured.assign(label=coloured["label"].where(coloured.index != 5, "red"))
+    with pytest.warns(UserWarning, match=r"\(changed: labels\); begun anew"):
+        model = train_tagger(corrected, checkpoint_dir=tmp_path / "work", **SHORT)
+    assert asked == []
+    assert course_of(model).equals(course_of(train_tagger(corrected, **SHORT)))
 
 
-def test_other_settings_begin_anew(demo_catalog, tmp_path, monkeypatch):
-    work = tmp_path / "work"
-    with monkeypatch.context() as patch:
-        interrupt_after(1, patch)
-        with pytest.raises(InterruptedTrainingError):
-            train_tagger(
-                demo_catalog, weights=None, fine_tune_epochs=2, checkpoint_dir=work, **QUICK
-            )
-    model = train_tagger(
-        demo_catalog, weights=None, fine_tune_epochs=1, seed=5, checkpoint_dir=work, **QUICK
+def counted_decoding(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Give a list that gets the path of each photo that is decoded."""
+    asked: list[str] = []
+
+    def note(paths, **kw):
+        asked.extend(paths)
+        return iterate_images(paths, **kw)
+
+    monkeypatch.setattr(pixel_cache, "iterate_images", note)
+    return asked
+
+
+def decode(photos: pd.DataFrame, tmp_path: Path) -> pixel_cache.Decoded:
+    return pixel_cache.decode_once(
+        photos, 8, tmp_path / "photos.pixels", resample="bilinear", progress=False
     )
-    assert len(history(model)) == 1
+
+
+def test_pixels_are_kept_by_photo_whatever_the_order(coloured, tmp_path, monkeypatch):
+    first = decode(coloured, tmp_path)
+    asked = counted_decoding(monkeypatch)
+    again = decode(coloured.iloc[::-1], tmp_path)
+    assert asked == []
+    np.testing.assert_array_equal(again.pixels[:], first.pixels[:][::-1])
+    assert again.photos.index.tolist() == coloured.index[::-1].tolist()
+
+
+def test_photos_that_were_replaced_or_added_are_decoded_and_no_others(
+    coloured, tmp_path, monkeypatch
+):
+    decode(coloured.iloc[:90], tmp_path)
+    replaced = coloured["path"].iloc[7]
+    Image.new("RGB", (40, 41), "white").save(replaced)
+    asked = counted_decoding(monkeypatch)
+    found = decode(coloured, tmp_path)
+    assert sorted(asked) == sorted([replaced, *coloured["path"].iloc[90:]])
+    assert (found.pixels[7] == 255).all()
+    assert (found.pixels[8] != 255).any()
+
+
+def test_pixels_that_a_killed_run_did_not_come_to_list_are_decoded_again(coloured, tmp_path):
+    whole = decode(coloured, tmp_path).pixels[:]
+    index = tmp_path / "photos.jsonl"
+    lines = index.read_text().splitlines(keepends=True)
+    index.write_text("".join(lines[:40]) + lines[40][:30])
+    np.testing.assert_array_equal(decode(coloured, tmp_path).pixels[:], whole)
+    assert len(index.read_text().splitlines()) == 97
+
+
+def test_photo_that_is_not_there_now_is_tried_again(coloured, tmp_path):
+    away = Path(coloured["path"].iloc[3])
+    away.rename(tmp_path / "away.png")
+    assert decode(coloured, tmp_path).read.sum() == 95
+    (tmp_path / "away.png").rename(away)
+    assert decode(coloured, tmp_path).read.all()
+
+
+def test_training_stops_when_more_than_a_tenth_is_missing(coloured, tmp_path):
+    for path in coloured["path"].iloc[:10]:
+        Path(path).unlink()
+    with pytest.raises(MissingPhotosError, match="10 of 96 photos are not available"):
+        train_tagger(coloured, **SHORT)
+    model = train_tagger(coloured, allow_missing=True, **{**SHORT, "fine_tune_epochs": 1})
+    assert describe(model).training["problem_counts"] == {"unavailable": 10}
+    assert len(learned_photos(model).photos) == 86
+
+
+def test_checkpoints_stay_until_the_model_is_on_the_disk(coloured, tmp_path, monkeypatch):
+    out = tmp_path / "tagger.keras"
+    settings = {**SHORT, "fine_tune_epochs": 1}
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "save_model", no_space)
+        with pytest.raises(OSError, match="No space left"):
+            train_tagger(coloured, out=out, **settings)
+    assert not out.exists()
+    with monkeypatch.context() as patch:
+        patch.setattr(keras.Model, "fit", no_space)
+        model = train_tagger(coloured, out=out, **settings)
+    assert not (tmp_path / "tagger.keras.training").exists()
+    saved = load_model(out)
+    assert history(saved).equals(history(model))
+    for ours, theirs in zip(saved.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def no_space(*_: object, **__: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_output_that_cannot_be_written_is_refused_before_the_photos_are_read(
+    coloured, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(pixel_cache, "iterate_images", no_space)
+    (tmp_path / "folder.keras").mkdir()
+    with pytest.raises(OutputError, match="is a folder"):
+        train_tagger(coloured, out=tmp_path / "folder.keras", **SHORT)
+    with pytest.raises(OutputError, match=r"must end in \.keras"):
+        train_tagger(coloured, out=tmp_path / "tagger.h5", **SHORT)
+    with (
+        claim(tmp_path / "tagger.keras"),
+        pytest.raises(OutputError, match=f"another run .process {os.getpid()} on "),
+    ):
+        train_tagger(coloured, out=tmp_path / "tagger.keras", **SHORT)
+
+
+def test_checkpoint_folder_that_hotelviz_did_not_make_is_refused(coloured, tmp_path):
+    theirs = tmp_path / "thesis"
+    theirs.mkdir()
+    (theirs / "chapter.tex").write_text("years of work")
+    with pytest.raises(OutputError, match="thesis: is not empty and hotelviz did not make it"):
+        train_tagger(coloured, checkpoint_dir=theirs, **SHORT)
+    assert (theirs / "chapter.tex").read_text() == "years of work"
+
+
+def test_loss_that_is_no_number_ends_the_training_with_advice(coloured):
+    with pytest.raises(TrainingError, match="lower learning rate"):
+        train_tagger(coloured, **{**SHORT, "fine_tune_learning_rate": 1e30})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda photos: photos.assign(split=photos["split"].where(photos.index < 60)),
+            "is empty for 36 of 96 photos to learn from, of 9 hotels such as 'h15'",
+        ),
+        (
+            lambda photos: photos.assign(hotel_id="h" + (photos.index // 5).astype(str)),
+            "hotel 'h14' is in train and val",
+        ),
+        (
+            lambda photos: photos.assign(path=[photos["path"][0], *photos["path"][1:95],
+                                               photos["path"][0]]),
+            "hotels 'h0', 'h23', which show the same photo, are in train and val",
+        ),
+    ],
+    ids=["split of some", "hotel torn apart", "file in two splits"],
+)  # fmt: skip
+def test_split_that_would_judge_by_what_was_learned_is_refused(coloured, change, message):
+    with pytest.raises(CatalogError, match=message):
+        train_tagger(change(coloured), **SHORT)
 
 
 def test_unreadable_photos_are_left_out_and_listed(demo_catalog, tmp_path):
@@ -185,11 +370,10 @@ def test_vgg16_trains_and_predicts_through_the_same_call(demo_catalog):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda photos: photos.drop(columns="label"), "needs the column 'label'"),
-        (lambda photos: photos.drop(columns="split"), "split_catalog"),
+        (lambda photos: photos.drop(columns="label"), "train_tagger: .* no column 'label'"),
+        (lambda photos: photos.drop(columns="split"), "train_tagger: .* no column 'split'"),
         (lambda photos: photos[photos["label"] == "Pool"], "1 classes .Pool."),
         (lambda photos: photos[photos["split"] == "test"], "0 classes .none."),
-        (lambda photos: photos.assign(path="nowhere.jpg"), "none of the training photos"),
     ],
 )
 def test_catalogues_that_cannot_be_learned_from_are_refused(demo_catalog, change, message):
@@ -244,25 +428,19 @@ def test_rotation_stays_within_its_bounds():
 
 
 def test_rare_classes_weigh_more():
-    import pandas as pd
-
     rows = pd.DataFrame({"label": ["a"] * 16 + ["b"] * 4})
     weights = training.balanced_weights(rows, 0.5)
     assert weights[-1] / weights[0] == pytest.approx(2.0)
 
 
 def test_weights_of_the_catalogue_count():
-    import pandas as pd
-
     rows = pd.DataFrame({"label": ["a", "a", "b"], "weight": [0.5, 1.5, 2.0]})
     weights = training.balanced_weights(rows, 1.0)
     assert (weights / weights[0]).tolist() == pytest.approx([1, 3, 4])
 
 
-def test_training_on_a_gpu_computes_in_float16_and_saves_float32(
-    demo_catalog, monkeypatch, pretrained
-):
-    monkeypatch.setattr(regime, "_has_gpu", lambda: True)
+def test_training_on_a_gpu_computes_in_float16_and_saves_float32(demo_catalog, monkeypatch):
+    monkeypatch.setattr(regime, "has_gpu", lambda: True)
     networks = []
     original = regime._in_mixed_precision
 
@@ -297,9 +475,7 @@ def rated_catalog(demo_catalog):
     return rated
 
 
-def test_second_iteration_starts_from_the_first_and_names_its_lineage(
-    rated_catalog, tmp_path, pretrained
-):
+def test_second_iteration_starts_from_the_first_and_names_its_lineage(rated_catalog, tmp_path):
     first = train_aesthetic(rated_catalog, head_epochs=1, fine_tune_epochs=1, **QUICK)
     save_model(first, tmp_path / "first.keras")
     second = train_aesthetic(
@@ -318,7 +494,7 @@ def test_second_iteration_starts_from_the_first_and_names_its_lineage(
     assert "val_mean_score_error" in history(third)
 
 
-def test_tagger_lends_its_backbone_to_an_aesthetic_model(rated_catalog, pretrained):
+def test_tagger_lends_its_backbone_to_an_aesthetic_model(rated_catalog):
     tagger = train_tagger(rated_catalog, head_epochs=0, fine_tune_epochs=0, **QUICK)
     model = train_aesthetic(
         rated_catalog, parent=tagger, head_epochs=1, fine_tune_epochs=0, **QUICK
@@ -334,7 +510,7 @@ def test_photos_without_ratings_are_left_out_and_counted(rated_catalog):
     rated.loc[rated.index[:5], [f"rating_{score}" for score in range(1, 11)]] = np.nan
     model = train_aesthetic(rated, weights=None, fine_tune_epochs=1, **QUICK)
     training_record = describe(model).training
-    assert training_record["left_out"] == {"without ratings": 5}
+    assert training_record["left_out"] == {"without ratings": 5, "without split": 0}
     used = sum(training_record["photos"].values()) + len(training_record["problems"])
     assert used <= (rated["split"] != "test").sum()
 

@@ -15,6 +15,7 @@ from PIL import Image
 from hotelviz import attribution, plots
 from hotelviz.alt import figure_alt
 from hotelviz.attribution import AttributionError
+from hotelviz.catalog import CatalogError
 from hotelviz.models import Preprocessing, adopt
 
 RED, BLUE, GREY = (230, 20, 20), (20, 20, 230), (110, 110, 110)
@@ -101,7 +102,7 @@ def test_localisation_counts_peaks_and_energy_inside():
     assert found["hit"].to_list() == [True, False]
     assert found["energy"].to_list() == pytest.approx([0.75, 0])
     assert found["area"].to_list() == [0.25, 0.25]
-    with pytest.raises(AttributionError, match="but masks of shape"):
+    with pytest.raises(AttributionError, match="but masks of"):
         attribution.localisation(maps, masks[:, :2])
 
 
@@ -139,8 +140,25 @@ def test_trust_table_has_a_row_per_method_and_all_checks(colours, bathrooms):
 
 
 def test_numbers_of_photos_and_maps_must_fit(colours, bathrooms):
-    with pytest.raises(AttributionError, match="6 photos, but 2 maps"):
+    with pytest.raises(
+        AttributionError, match=r"photos of the shape \(6, 96, 96, 3\), but maps of \(2, 96, 96\)"
+    ):
         attribution.deletion_insertion(colours, bathrooms, np.zeros((2, 96, 96)), "Bathroom")
+
+
+def test_values_that_are_no_numbers_are_refused(colours, bathrooms):
+    maps = np.full(bathrooms.shape[:3], np.nan)
+    for call in (
+        lambda: attribution.deletion_insertion(colours, bathrooms, maps, "Bathroom"),
+        lambda: attribution.localisation(maps, np.zeros(maps.shape, bool)),
+        lambda: attribution.agreement({"a": maps, "b": maps}),
+    ):
+        with pytest.raises(AttributionError, match="maps have values that are no numbers"):
+            call()
+    with pytest.raises(AttributionError, match="the curves have no column 'photo'"):
+        attribution.curve_areas(pd.DataFrame({"share": [0.0]}))
+    with pytest.raises(AttributionError, match="no photo or no method"):
+        attribution.trust_table(colours, bathrooms[:0])
 
 
 @pytest.fixture(scope="module")
@@ -208,7 +226,7 @@ def test_pair_that_cannot_be_explained_is_refused(colours, tags, true, predicted
 
 
 def test_missing_column_is_named(colours, tags):
-    with pytest.raises(AttributionError, match="no column 'label'"):
+    with pytest.raises(CatalogError, match="explain_confusion: the table has no column 'label'"):
         attribution.explain_confusion(
             colours, tags.drop(columns="label"), true="Pool", predicted="Bathroom"
         )

@@ -4,6 +4,7 @@
 """
 
 from hotelviz.attribution.detective import Confusion, explain_confusion
+from hotelviz.attribution.geometry import Axis
 from hotelviz.attribution.grid import Grid, feature_grid, place, receptive_field
 from hotelviz.attribution.maps import METHODS, QUICK_METHODS, contributions, explain, read_pixels
 from hotelviz.attribution.overlay import COLORMAP, colour_bar, overlay
@@ -23,6 +24,7 @@ __all__ = [
     "METHODS",
     "QUICK_METHODS",
     "AttributionError",
+    "Axis",
     "Confusion",
     "Grid",
     "Target",

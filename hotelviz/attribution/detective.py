@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
+from hotelviz.attribution.geometry import Axis
 from hotelviz.attribution.grid import Grid, feature_grid
 from hotelviz.attribution.maps import blurred, cut_features, explain, read_pixels
 from hotelviz.attribution.target import AttributionError, Target
+from hotelviz.catalog import check_table
 
 if TYPE_CHECKING:
     import keras
@@ -100,7 +102,9 @@ def explain_confusion(
     Raises
     ------
     AttributionError
-        A class that the model does not know, or a column that is missing.
+        A class that the model does not know.
+    CatalogError
+        A column that is missing.
 
     Notes
     -----
@@ -120,9 +124,10 @@ def explain_confusion(
     """
     from hotelviz.models import describe
 
-    for column in ("path", "label", "predicted"):
-        if column not in predictions:
-            raise AttributionError(f"the predictions have no column {column!r}")
+    needs = ["path", "label", "predicted"]
+    predictions = check_table(predictions, needs=needs, where="explain_confusion")
+    if limit < 1:
+        raise AttributionError(f"at least one photo is needed, not limit={limit}")
     pair: Target = (predicted, true)
     size = describe(model).preprocessing.size
     # Refuses classes that the model does not know, even when there is no such error.
@@ -142,15 +147,17 @@ def explain_confusion(
     layer = _fine_layer(model)
     grid = feature_grid(model, layer)
     patches = _patches(model, pixels, pair, maps["difference"], layer)
-    window = max(1, round(_WINDOW * size[0] / grid.step))
+    window = _cells_within(grid, size)
     sides = [_embedded(model, pixels, layer, window)]
     sides += [
         _embedded(model, read_pixels(model, right["path"])[0], layer, window)
         for right in (right_true, right_predicted)
     ]
     sides = _standardised(sides)
-    vectors = sides[0][patches["photo"], _cell(patches["y"] * size[0], grid, sides[0].shape[1]),
-                       _cell(patches["x"] * size[1], grid, sides[0].shape[2])]  # fmt: skip
+    vectors = sides[0][
+        patches["photo"], _cell(patches["y"] * size[0], grid.rows),
+        _cell(patches["x"] * size[1], grid.columns),
+    ]  # fmt: skip
     patches["pattern"] = _grouped(vectors)
     patterns = _judged(model, pixels, pair, patches, vectors, sides, grid)
     patches["pattern"] = patches["pattern"].map(dict(zip(patterns.index, range(len(patterns)),
@@ -175,16 +182,28 @@ def _fine_layer(model: keras.Model) -> str:
     """Give the deepest layer that still resolves a twenty-fourth of the photo."""
     from hotelviz.models import describe, last_convolution, steps
 
-    side = describe(model).preprocessing.height
-    last = last_convolution(model).layer.name
+    size = describe(model).preprocessing.size
+    last = last_convolution(model).name
     fine = last
     for name, step in steps(model).items():
         shape = step.output.shape
-        if len(shape) == 4 and shape[1] not in (None, 1) and shape[1] >= min(_CELLS, side // 8):
+        fits = len(shape) == 4 and all(
+            cells > 1 and cells >= min(_CELLS, side // 8)
+            for cells, side in zip(shape[1:3], size, strict=True)
+        )
+        if fits and _is_placed(model, name):
             fine = name
         if name == last:
             break
     return fine
+
+
+def _is_placed(model: keras.Model, layer: str) -> bool:
+    try:
+        feature_grid(model, layer)
+    except AttributionError:
+        return False
+    return True
 
 
 def _patches(
@@ -194,12 +213,12 @@ def _patches(
     from scipy.ndimage import gaussian_filter, maximum_filter
 
     height, width = pixels.shape[1:3]
-    apart = round(_WINDOW * height)
+    apart = (round(_WINDOW * height), round(_WINDOW * width))
     fine = explain(model, pixels, pair, method="layercam", layer=layer)
-    rows = []
+    rows: list[tuple[float, ...]] = []
     for photo, (sharp, broad) in enumerate(zip(fine, coarse, strict=True)):
         # What only the fine layer marks may be outvoted above it: it counts for a fifth.
-        heat = gaussian_filter(sharp, apart / 6) * (0.25 + broad)
+        heat = gaussian_filter(sharp, [side / 6 for side in apart]) * (0.25 + broad)
         top = heat.max()
         y, x = np.nonzero(
             (maximum_filter(heat, apart) == heat) & (heat >= _LEAST * top) & (top > 0)
@@ -210,12 +229,14 @@ def _patches(
     return table.astype({"photo": int, "x": float, "y": float, "weight": float})
 
 
-def _embedded(model: keras.Model, pixels: np.ndarray, layer: str, window: int) -> np.ndarray:
+def _embedded(
+    model: keras.Model, pixels: np.ndarray, layer: str, window: tuple[int, int]
+) -> np.ndarray:
     """Give each cell the mean features of the patch around it."""
     from scipy.ndimage import uniform_filter
 
     features = cut_features(model, pixels, layer)
-    return np.asarray(uniform_filter(features, size=(1, window, window, 1), mode="nearest"))
+    return np.asarray(uniform_filter(features, size=(1, *window, 1), mode="nearest"))
 
 
 def _standardised(sides: list[np.ndarray]) -> list[np.ndarray]:
@@ -229,9 +250,17 @@ def _norm(vectors: np.ndarray) -> np.ndarray:
     return np.linalg.norm(vectors, axis=-1, keepdims=True)
 
 
-def _cell(places: pd.Series, grid: Grid, cells: int) -> np.ndarray:
-    numbers = np.rint((places.to_numpy() - grid.start) / grid.step)
-    return numbers.clip(0, cells - 1).astype(int)
+def _cell(places: pd.Series, axis: Axis) -> np.ndarray:
+    numbers = np.rint((places.to_numpy() - axis.start) / axis.step)
+    return numbers.clip(0, len(axis.first) - 1).astype(int)
+
+
+def _cells_within(grid: Grid, size: tuple[int, ...]) -> tuple[int, int]:
+    """Say how many cells a patch is high and wide, at least one."""
+    high, wide = (
+        max(1, round(_WINDOW * pixels / axis.step)) for pixels, axis in zip(size, grid, strict=True)
+    )
+    return high, wide
 
 
 def _grouped(vectors: np.ndarray) -> np.ndarray:
@@ -305,15 +334,15 @@ def _repaired(
     from hotelviz.scoring import forward
 
     height, width = pixels.shape[1:3]
-    apart = max(1, round(_WINDOW * height / grid.step))
+    apart = _cells_within(grid, (height, width))
     hidden = []
     for photo, found in own.groupby("photo"):
         alike = likeness[int(photo)]  # type: ignore[call-overload]
         y, x = np.nonzero((alike >= least) & (maximum_filter(alike, apart) == alike))
         elsewhere = pd.DataFrame(
             {
-                "x": (grid.start + grid.step * x) / width,
-                "y": (grid.start + grid.step * y) / height,
+                "x": (grid.columns.start + grid.columns.step * x) / width,
+                "y": (grid.rows.start + grid.rows.step * y) / height,
             }
         )
         changed = pixels[int(photo)].copy()  # type: ignore[call-overload]
@@ -326,7 +355,7 @@ def _repaired(
 
 
 def _windows(places: pd.DataFrame, size: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
-    half = round(_WINDOW * size[0] / 2)
+    high, wide = (round(_WINDOW * pixels / 2) for pixels in size)
     for place in places.itertuples():
         y, x = round(float(place.y) * size[0]), round(float(place.x) * size[1])  # type: ignore[arg-type]
-        yield (slice(max(0, y - half), y + half + 1), slice(max(0, x - half), x + half + 1))
+        yield (slice(max(0, y - high), y + high + 1), slice(max(0, x - wide), x + wide + 1))

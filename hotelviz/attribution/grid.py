@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
+from hotelviz.attribution.geometry import Axis, Places, places_behind
+from hotelviz.attribution.target import AttributionError
 
 if TYPE_CHECKING:
     import keras
 
+    from hotelviz.models import Step
 
 #: How far a cell of a map is spread, as a share of the distance to the next one: in the drawn demo,
 #: half to three quarters lay more peaks on the object than none did.
@@ -20,21 +25,41 @@ class Grid(NamedTuple):
 
     Attributes
     ----------
-    step
-        Pixels of the input from one cell to the next.
-    start
-        Centre of the first cell's receptive field, in pixels from the centre of the first pixel.
+    rows, columns
+        Of each: ``step``, pixels of the input from one cell to the next; ``start``, the centre of
+        the first cell's receptive field, in pixels from the centre of the first pixel; ``reach``,
+        pixels that a cell sees, were the photo larger; ``first`` and ``last``, the pixels between
+        which each cell sees this photo.
     """
 
-    step: float
-    start: float
+    rows: Axis
+    columns: Axis
+
+    @property
+    def step(self) -> float:
+        """Pixels from one cell to the next, where rows and columns have the same."""
+        return self._both("step")
+
+    @property
+    def start(self) -> float:
+        """Centre of the first cell in pixels, where rows and columns have the same."""
+        return self._both("start")
+
+    def _both(self, name: str) -> float:
+        one, other = getattr(self.rows, name), getattr(self.columns, name)
+        if one != other:
+            raise AttributionError(
+                f"the {name} of this grid is {one} along rows and {other} along columns; take "
+                f"grid.rows.{name} and grid.columns.{name}"
+            )
+        return float(one)
 
 
 def feature_grid(model: keras.Model, layer: str | None = None) -> Grid:
     """Work out where the cells of a feature map lie in the photo.
 
-    Every convolution and pooling on the way is followed back: a cell looks at the centre of its
-    receptive field. TensorFlow pads strided convolutions at the lower right first, which moves
+    Every layer on the way is followed, along rows and columns apart: a cell looks at the centre of
+    its receptive field. TensorFlow pads strided convolutions at the lower right first, which moves
     the centres of MobileNet's cells by half a cell.
 
     Parameters
@@ -47,7 +72,15 @@ def feature_grid(model: keras.Model, layer: str | None = None) -> Grid:
     Returns
     -------
     Grid
-        The same for rows and columns: inputs are square.
+
+    Raises
+    ------
+    AttributionError
+        When a layer on the way moves places in a way that is not known, such as one of someone's
+        own; the message names it. When paths meet that look at different places, or every cell
+        sees the whole photo.
+    ModelError
+        A layer that is not there, or has no height and width.
 
     References
     ----------
@@ -57,31 +90,52 @@ def feature_grid(model: keras.Model, layer: str | None = None) -> Grid:
     Examples
     --------
     >>> from hotelviz.models import build_tagger
-    >>> feature_grid(build_tagger(["Bed", "Pool"], input_size=64, weights=None))
-    Grid(step=32.0, start=31.0)
+    >>> grid = feature_grid(build_tagger(["Bed", "Pool"], input_size=64, weights=None))
+    >>> grid.step, grid.start
+    (32.0, 31.0)
     """
-    from hotelviz.models import last_convolution, pooled_step, spatial_step, steps
+    from hotelviz.models import compiled, last_convolution, pooled_step, spatial_step
 
     if layer is not None:
         tensor = spatial_step(model, layer).output
     else:
         pooled = pooled_step(model)
         tensor = pooled.inputs[0] if pooled else last_convolution(model).output
-    comes_from = {id(step.output): step for step in steps(model).values()}
-    step, start = 1.0, 0.0
-    while id(tensor) in comes_from:
-        place = comes_from[id(tensor)]
-        # Branches that meet again look at the same places.
-        tensor = place.inputs[0]
-        stride, shift = _stride_and_shift(place.layer, tensor.shape[1])
-        # A cell at c of this layer's output looks at stride * c + shift of its input.
-        start = shift + stride * start
-        step *= stride
-    return Grid(step, start)
+    found: Grid = compiled(model, f"grid of {tensor.name}", lambda: _grid(model, tensor))
+    return found
+
+
+def _grid(model: keras.Model, wanted: Any) -> Grid:
+    from hotelviz.models import steps
+
+    made_by = {id(step.output): step for step in steps(model).values()}
+    rows, columns = model.input.shape[1:3]
+    places = {id(model.input): Places(Axis.of_pixels(rows), Axis.of_pixels(columns))}
+    for step in _on_the_way(wanted, made_by):
+        places[id(step.output)] = places_behind(step, [places[id(each)] for each in step.inputs])
+    found = places[id(wanted)]
+    if not found.rows.placed or not found.columns.placed:
+        raise AttributionError(
+            f"every cell of layer {made_by[id(wanted)].name!r} sees the whole photo: it has no "
+            "place in it"
+        )
+    return Grid(found.rows, found.columns)
+
+
+def _on_the_way(wanted: Any, made_by: dict[int, Step]) -> list[Step]:
+    """List the steps that a tensor is computed by, in order."""
+    needed, waiting = set(), [wanted]
+    while waiting:
+        tensor = waiting.pop()
+        step = made_by.get(id(tensor))
+        if step is not None and id(tensor) not in needed:
+            needed.add(id(tensor))
+            waiting += step.inputs
+    return [step for step in made_by.values() if id(step.output) in needed]
 
 
 def receptive_field(model: keras.Model, layer: str) -> int:
-    """Work out how many pixels of the photo, along each side, a cell of a layer sees.
+    """Work out how many pixels of the photo, along its side, a cell of a layer sees.
 
     Parameters
     ----------
@@ -93,7 +147,13 @@ def receptive_field(model: keras.Model, layer: str) -> int:
     Returns
     -------
     int
-        Of the widest branch; it may be larger than the photo.
+        Of the longer side, from the first pixel to the last; it may be larger than the photo. For
+        both sides, and for each cell, see `feature_grid`.
+
+    Raises
+    ------
+    AttributionError, ModelError
+        As `feature_grid`.
 
     Examples
     --------
@@ -101,38 +161,7 @@ def receptive_field(model: keras.Model, layer: str) -> int:
     >>> receptive_field(build_tagger(["Bed", "Pool"], input_size=64, weights=None), "conv_pw_2")
     11
     """
-    from hotelviz.models import spatial_step, steps
-
-    wanted = spatial_step(model, layer).output
-    # Of each tensor: pixels from cell to cell, and pixels that a cell sees.
-    seen: dict[int, tuple[float, float]] = {}
-    for step in steps(model).values():
-        inputs = [seen.get(id(tensor), (1.0, 1.0)) for tensor in step.inputs]
-        stride, reach = _stride_and_reach(step.layer)
-        seen[id(step.output)] = (
-            inputs[0][0] * stride, max(field + (reach - 1) * gap for gap, field in inputs)
-        )  # fmt: skip
-        if step.output is wanted:
-            break
-    return round(seen[id(wanted)][1])
-
-
-def _stride_and_reach(layer: keras.layers.Layer) -> tuple[int, int]:
-    kernel = getattr(layer, "kernel_size", None) or getattr(layer, "pool_size", None)
-    if kernel is None or getattr(layer, "padding", None) is None:
-        return 1, 1
-    return layer.strides[0], (kernel[0] - 1) * getattr(layer, "dilation_rate", (1,))[0] + 1
-
-
-def _stride_and_shift(layer: keras.layers.Layer, size: int) -> tuple[int, float]:
-    padding = getattr(layer, "padding", None)
-    if isinstance(padding, tuple):  # ZeroPadding2D
-        return 1, -padding[0][0]
-    stride, reach = _stride_and_reach(layer)
-    before = 0
-    if padding == "same":
-        before = max((-(-size // stride) - 1) * stride + reach - size, 0) // 2
-    return stride, (reach - 1) / 2 - before
+    return math.ceil(max(axis.reach for axis in feature_grid(model, layer)))
 
 
 def place(maps: np.ndarray, grid: Grid, size: tuple[int, int]) -> np.ndarray:
@@ -157,19 +186,23 @@ def place(maps: np.ndarray, grid: Grid, size: tuple[int, int]) -> np.ndarray:
 
     Examples
     --------
-    >>> place(np.array([[[0.0, 1.0, 0.0]]]), Grid(step=4, start=2), (1, 12))[0, 0, 4:9].round(2)
-    array([0.4 , 0.45, 0.47, 0.45, 0.41], dtype=float32)
+    >>> from hotelviz.models import build_tagger
+    >>> grid = feature_grid(build_tagger(["Bed", "Pool"], input_size=96, weights=None))
+    >>> cells = np.array([[[0.0, 0, 0], [0, 1, 0], [0, 0, 0]]])
+    >>> tuple(map(int, np.argwhere(place(cells, grid, (96, 96))[0] > 0.3)[[0, -1]].mean(axis=0)))
+    (63, 63)
     """
     rows, columns = (
-        _weights(count, pixels, grid) for count, pixels in zip(maps.shape[1:], size, strict=True)
+        _weights(count, pixels, axis)
+        for count, pixels, axis in zip(maps.shape[1:], size, grid, strict=True)
     )
     return np.asarray(rows @ maps.astype("float32") @ columns.T)
 
 
-def _weights(cells: int, pixels: int, grid: Grid) -> np.ndarray:
+def _weights(cells: int, pixels: int, axis: Axis) -> np.ndarray:
     """Give the matrix that interpolates `cells` values at `pixels` places; edges are held."""
     from scipy.ndimage import gaussian_filter1d
 
-    at = ((np.arange(pixels) - grid.start) / grid.step).clip(0, cells - 1)
+    at = ((np.arange(pixels) - axis.start) / axis.step).clip(0, cells - 1)
     linear = np.maximum(0, 1 - np.abs(at[:, None] - np.arange(cells)))
-    return np.asarray(gaussian_filter1d(linear, _SPREAD * grid.step, axis=0), "float32")
+    return np.asarray(gaussian_filter1d(linear, _SPREAD * axis.step, axis=0), "float32")

@@ -13,6 +13,7 @@ Grad-CAM as fast as predicting.
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -23,9 +24,9 @@ from hotelviz.attribution.grid import Grid, feature_grid, place
 from hotelviz.attribution.target import (
     AttributionError,
     Target,
-    differentiable_value,
     resolve,
     slope,
+    tangent,
     target_weights,
     value,
 )
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     import keras
     import pandas as pd
     import tensorflow as tf
+
+    from hotelviz.models import ModelInfo
 
 METHODS = ("cam", "gradcam", "gradcam++", "layercam", "scorecam", "saliency", "smoothgrad")
 #: Those that take no longer than predicting, or little longer.
@@ -122,6 +125,7 @@ def explain(
     from hotelviz.models import describe
 
     info = describe(model)
+    images = _images(images, info)
     method = _method(model, method, layer)
     weights = target_weights(target, info, len(images))
     size = info.preprocessing.size
@@ -266,8 +270,31 @@ def _grid(model: keras.Model, method: str, layer: str | None) -> Grid | None:
     if method not in _OF_CELLS:
         return None
     if method != "cam" and layer is None:
-        layer = last_convolution(model).layer.name
+        layer = last_convolution(model).name
     return feature_grid(model, layer)
+
+
+def _images(images: Any, info: ModelInfo) -> Any:
+    """Check what is to be explained: pixels at the model's size, or paths."""
+    import pandas as pd
+
+    if isinstance(images, pd.DataFrame):
+        raise AttributionError("give the paths of the photos, photos['path'], not their table")
+    if isinstance(images, str | os.PathLike):
+        return [images]
+    if not isinstance(images, np.ndarray) or images.dtype.kind in "OUT":
+        return images
+    wanted = info.preprocessing
+    if images.dtype != np.uint8 or images.shape[1:] != (*wanted.size, 3):
+        span = f" from {images.min():.3g} to {images.max():.3g}" if images.size else ""
+        hint = (
+            "" if images.dtype == np.uint8 else ": bring them to 0 to 255, round, .astype('uint8')"
+        )
+        raise AttributionError(
+            f"the model takes uint8 pixels of shape (N, {wanted.height}, {wanted.width}, 3), "
+            f"not {images.dtype} {images.shape}{span}{hint}"
+        )
+    return images
 
 
 def _batches(
@@ -277,13 +304,11 @@ def _batches(
     from hotelviz.images import iterate_images
     from hotelviz.models import describe
 
+    if batch_size < 1:
+        raise AttributionError(f"a batch has at least one photo, not {batch_size}")
+    images = _images(images, describe(model))
     wanted = describe(model).preprocessing
-    if isinstance(images, np.ndarray) and images.ndim == 4:
-        if images.dtype != np.uint8 or images.shape[1:] != (*wanted.size, 3):
-            raise AttributionError(
-                f"the model takes uint8 pixels of shape (N, {wanted.height}, {wanted.width}, 3), "
-                f"not {images.dtype} {images.shape}"
-            )
+    if isinstance(images, np.ndarray) and images.dtype == np.uint8:
         for start in range(0, len(images), batch_size):
             yield slice(start, start + batch_size), images[start : start + batch_size]
         return
@@ -316,7 +341,7 @@ def _draw(
     if method == "cam":
         return _cam(model, features, slope(weights, logits))
     if method == "scorecam":
-        return _scorecam(cut, pixels, features, weights)
+        return _scorecam(cut, _grid(model, method, layer), pixels, features, weights)
     return _through_the_head(cut, method, features, weights)
 
 
@@ -337,7 +362,14 @@ class _Cut:
             return below(preprocessing.scale(tf.cast(pixels, tf.float32)), training=False)
 
         self.run = frozen(run, tf.TensorSpec(shape, tf.uint8))
-        self.above = keras.Model(features, logits(model))
+        try:
+            self.above = keras.Model(features, logits(model))
+        except ValueError as error:
+            made_by = features._keras_history[0].name
+            raise AttributionError(
+                f"the outputs do not come from layer {made_by!r} alone, but by another way, too: "
+                "take a layer that all ways lead through, or method='saliency'"
+            ) from error
         self.size = preprocessing.size
         self.shape = tuple(features.shape[1:])
 
@@ -374,7 +406,7 @@ def _through_the_head(
     from tf_keras_vis.layercam import Layercam
 
     def score(outputs: tf.Tensor) -> tf.Tensor:
-        targets = differentiable_value(weights, outputs)
+        targets = tangent(weights, outputs)
         # Grad-CAM++ takes the exponential of the target and cancels it again: it may not overflow.
         return targets - tf.stop_gradient(targets)
 
@@ -390,7 +422,11 @@ def _through_the_head(
 
 
 def _scorecam(
-    cut: _Cut, pixels: np.ndarray, features: np.ndarray, weights: np.ndarray
+    cut: _Cut,
+    grid: Grid | None,
+    pixels: np.ndarray,
+    features: np.ndarray,
+    weights: np.ndarray,
 ) -> np.ndarray:
     """Weigh channels by what is left of the target when only what excites them is shown.
 
@@ -398,9 +434,8 @@ def _scorecam(
     together, so that a map would depend on what else is in the batch, and cannot subtract what the
     empty picture scores, which the paper does and a mean score needs.
     """
+    assert grid is not None
     maps = np.zeros(features.shape[:3], "float32")
-    step = cut.size[0] / features.shape[1]
-    grid = Grid(step, (step - 1) / 2)
     for number, (photo, cells) in enumerate(zip(pixels, features, strict=True)):
         varied = np.argsort(-cells.std(axis=(0, 1)), kind="stable")[:_CHANNELS]
         chosen = np.moveaxis(cells[..., varied], -1, 0)
@@ -410,6 +445,8 @@ def _scorecam(
         mean = photo.mean(axis=(0, 1), dtype="float32")
         logits = cut.run((mean + (photo - mean) * masks).round().astype("uint8"))[1]
         left = value(weights[number : number + 1], logits)
+        if not np.ptp(left):  # certain of every one of them
+            left = logits @ slope(weights[number : number + 1], cut.run(photo[None])[1])[0]
         gains = left[:-1] - left[-1]
         maps[number] = np.tensordot(gains, chosen, axes=1)
     return maps
@@ -463,7 +500,7 @@ def _of_pixels(
         seen = (clear + spread * some[:, None]).reshape(-1, *clear.shape[1:])
         wanted = np.tile(weights, (len(some), 1, 1))
         slopes = Saliency(network)(
-            lambda outputs, wanted=wanted: differentiable_value(wanted, outputs), seen,
+            lambda outputs, wanted=wanted: tangent(wanted, outputs), seen,
             keepdims=True, gradient_modifier=None, normalize_map=False,
         )  # fmt: skip
         total += np.asarray(slopes).reshape(len(some), *clear.shape).sum(axis=0)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 Target: TypeAlias = str | tuple[str, str] | Sequence[str | tuple[str, str]] | None
 
 MEAN_SCORE = "mean_score"
+#: Logits this much above all others are certain: the rest of the probability is 1e-13.
+_SURE = 30.0
 _HIGH = re.compile(r"score>=(\d+)")
 
 
@@ -111,18 +113,40 @@ def value(weights: np.ndarray, logits: np.ndarray) -> np.ndarray:
     return np.asarray((weights[:, 0] * logits + weights[:, 1] * softmax(logits)).sum(axis=1))
 
 
-def differentiable_value(weights: np.ndarray, logits: tf.Tensor) -> tf.Tensor:
-    """Compute the targets, (N,), with TensorFlow's own functions."""
+def tangent(weights: np.ndarray, logits: tf.Tensor) -> tf.Tensor:
+    """Compute what has the targets' slope at these logits, (N,), with TensorFlow's own functions.
+
+    Its gradient is that of the targets, also where softmax itself is too sure to have one.
+    """
     import tensorflow as tf
 
-    return tf.reduce_sum(weights[:, 0] * logits + weights[:, 1] * tf.nn.softmax(logits), axis=-1)
+    slopes = tf.constant(slope(weights, np.asarray(logits)), logits.dtype)
+    return tf.reduce_sum(slopes * logits, axis=-1)
 
 
 def slope(weights: np.ndarray, logits: np.ndarray) -> np.ndarray:
-    """Compute how the targets change with the logits, (N, classes)."""
-    shares = softmax(logits)
+    """Compute how the targets change with the logits, (N, classes).
+
+    Of probabilities that are all but certain it is given up to a positive factor for each photo:
+    what is left to the other classes is too little for a number to hold.
+    """
+    values = logits.astype("float64")
+    shares = softmax(values)
     mean = (shares * weights[:, 1]).sum(axis=1, keepdims=True)
-    return np.asarray(weights[:, 0] + shares * (weights[:, 1] - mean))
+    slopes = weights[:, 0] + shares * (weights[:, 1] - mean)
+    rows = np.arange(len(values))
+    top = values.argmax(axis=1)
+    others = values.copy()
+    others[rows, top] = -np.inf
+    second = others.max(axis=1)
+    sure = (values[rows, top] - second > _SURE) & weights[:, 1].any(axis=1)
+    if sure.any():
+        shares = np.exp(others[sure] - second[sure, None])
+        wanted, best = weights[sure, 1], top[sure]
+        found = shares * (wanted - np.take_along_axis(wanted, best[:, None], axis=1))
+        found[np.arange(len(best)), best] = -found.sum(axis=1)
+        slopes[sure] = found
+    return np.asarray(slopes)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

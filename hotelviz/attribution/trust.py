@@ -85,7 +85,9 @@ def deletion_insertion(
     from hotelviz.models import describe
     from hotelviz.scoring import forward
 
-    _same_number(pixels, maps)
+    _check_maps(pixels, maps, ("photos", "maps"))
+    if steps < 1:
+        raise AttributionError(f"at least one step is needed, not {steps}")
     info, run = describe(model), forward(model)
     size = info.preprocessing.size
     weights = target_weights(target, info, len(pixels))
@@ -152,6 +154,11 @@ def curve_areas(curves: pd.DataFrame) -> pd.DataFrame:
     >>> curve_areas(curves)[["deletion_margin", "insertion_margin"]].to_numpy().tolist()
     [[0.5, 0.5]]
     """
+    for column in ("photo", "check", "order", "share", "value"):
+        if column not in curves:
+            raise AttributionError(
+                f"the curves have no column {column!r}; they come from deletion_insertion"
+            )
     means = curves.sort_values("share").groupby(["photo", "order", "check"])
     areas = means[["share", "value"]].apply(
         lambda curve: float(np.trapezoid(curve["value"], curve["share"]))
@@ -205,8 +212,7 @@ def localisation(maps: np.ndarray, masks: np.ndarray) -> pd.DataFrame:
     >>> localisation(maps, masks).round(2).to_dict("records")
     [{'hit': True, 'energy': 0.67, 'area': 0.25}]
     """
-    if maps.shape != masks.shape:
-        raise AttributionError(f"maps of shape {maps.shape}, but masks of shape {masks.shape}")
+    _check_maps(maps, masks, ("maps", "masks"))
     flat, inside = maps.reshape(len(maps), -1), masks.reshape(len(masks), -1).astype(bool)
     total = flat.sum(axis=1)
     peak = flat.argmax(axis=1) if flat.size else np.zeros(len(flat), int)
@@ -276,16 +282,19 @@ def randomisation(
     from hotelviz.scoring import forward
 
     info = describe(model)
+    if stages < 1:
+        raise AttributionError(f"at least one stage is needed, not {stages}")
     if target is None and info.task == "tagger":
         target = [info.classes[number] for number in forward(model)(pixels).argmax(axis=1)]
     intact = explain(model, pixels, target, method=method)
-    names = [name for name, step in steps(model).items() if step.layer.weights][::-1]
+    layers = {step.layer.name: step.layer for step in steps(model).values() if step.layer.weights}
+    names = list(layers)[::-1]
     random = np.random.default_rng(seed)
     rows = [{"layer": "", "correlation": float(rank_correlation(intact, intact).mean())}]
-    ends = sorted({round(end) for end in np.geomspace(1, len(names), max(stages, 1))})
+    ends = sorted({round(end) for end in np.geomspace(1, len(names), stages)})
     if stages == 1:
         ends = [len(names)]
-    weights = {name: step.layer.get_weights() for name, step in steps(model).items()}
+    weights = {name: layer.get_weights() for name, layer in layers.items()}
     done = 0
     for end in ends:
         for name in names[done:end]:
@@ -349,7 +358,7 @@ def rank_correlation(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Compute Spearman's rank correlation of each photo's two maps; 0 where one is constant."""
     from scipy.stats import rankdata
 
-    _same_number(one, other)
+    _check_maps(one, other, ("maps", "other maps"))
     step = max(1, one.shape[1] // _COARSE)
     sides = [
         rankdata(maps[:, step // 2 :: step, step // 2 :: step].reshape(len(maps), -1), axis=1)
@@ -397,6 +406,8 @@ def trust_table(
         ``energy``; ``randomised``, the correlation with the maps of a wholly random network;
         ``agreement``, the mean correlation with the other methods; ``ms``, milliseconds a photo.
     """
+    if not len(pixels) or not methods:
+        raise AttributionError("there is nothing to check: no photo or no method")
     drawn, seconds = {}, {}
     for method in methods:
         explain(model, pixels[:1], target if isinstance(target, str | tuple) else None,
@@ -435,6 +446,13 @@ def trust_table(
     return pd.DataFrame(rows).set_index("method")
 
 
-def _same_number(one: np.ndarray, other: np.ndarray) -> None:
-    if len(one) != len(other):
-        raise AttributionError(f"{len(one)} photos, but {len(other)} maps")
+def _check_maps(one: np.ndarray, other: np.ndarray, names: tuple[str, str]) -> None:
+    """Refuse two things that are to be compared place by place, and are not of one shape."""
+    if one.shape[:3] != other.shape[:3] or one.ndim < 3:
+        raise AttributionError(
+            f"{names[0]} of the shape {one.shape}, but {names[1]} of {other.shape}: photos, height "
+            "and width must be the same"
+        )
+    for name, values in zip(names, (one, other), strict=True):
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise AttributionError(f"{name} have values that are no numbers (NaN)")

@@ -14,7 +14,7 @@ import pandas as pd
 
 from hotelviz.catalog.columns import RATINGS, SPLITS, CatalogError, first_bad, nearest
 from hotelviz.catalog.identity import as_ids, names_of
-from hotelviz.io.remote import redact
+from hotelviz.io.remote import is_url, redact
 
 
 class Rows(NamedTuple):
@@ -120,7 +120,7 @@ class Checked:
             signed = (
                 "; addresses that differ only in what grants access have one name: give the table "
                 "a column image_id"
-                if "***" in str(value)
+                if is_url(str(value))
                 else ""
             )
             return f"stands in {first} already; an image_id is unique{signed}"
@@ -149,7 +149,7 @@ class Checked:
     def _numbers(self, column: str) -> tuple[pd.Series, pd.Series]:
         """Give a column as floats, and which of its cells are filled."""
         values = self.frame[column]
-        if pd.api.types.is_string_dtype(values.dtype):
+        if pd.api.types.is_string_dtype(values):
             values = values.str.strip().replace("", None)
         return pd.to_numeric(values, errors="coerce").astype("float64"), values.notna()
 
@@ -210,7 +210,9 @@ def _resolve(paths: pd.Series, root: Path) -> pd.Series:
     if os.name == "nt":
         fixed |= paths.str.match(r"[A-Za-z]:[\\/]")
     folder = str(root)
-    paths = paths.str.removeprefix("./")
+    dotted = paths.str.startswith("./")
+    if dotted.any():
+        paths = paths.mask(dotted, paths.str.removeprefix("./"))
     return paths.where(fixed, paths if folder == "." else folder.rstrip("/") + "/" + paths)
 
 

@@ -52,6 +52,8 @@ MEANINGS = {
     "score_std": "the standard deviation of the scores that a model predicts",
     "technical": "the mean technical score, 1 to 10",
     "rater": "who rated",
+    "tag": "the area that a rater gave",
+    "repeat": "1 where a rater saw a photo for the second time, else 0",
 }
 #: Columns whose values are names; numbers become their digits.
 TEXTS = ("image_id", "path", "hotel_id", "label", "source", "split")

@@ -78,7 +78,8 @@ def read_delimited(path: Path, encoding: str | None = None) -> pd.DataFrame:
                 ),
             )
     except (pa.ArrowException, UnicodeDecodeError) as error:
-        _check_rows(path, encoding, header, delimiter)
+        if _check_rows(path, encoding, header, delimiter) == 1:
+            return pd.DataFrame(columns=header, dtype="str")
         raise CatalogError(f"{path}: not a readable CSV file: {error}") from error
     if _has_quotes(path) and any(map(_has_lines, table.columns)):
         # A quote that is not closed takes in the rows below it, up to the next quote.
@@ -131,8 +132,8 @@ def _has_lines(column: pa.ChunkedArray) -> bool:
     return any(pc.any(pc.match_substring(column, end)).as_py() for end in "\n\r")
 
 
-def _check_rows(path: Path, encoding: str, header: list[str], delimiter: str) -> None:
-    """Look for the first row that is not what the header says, slowly."""
+def _check_rows(path: Path, encoding: str, header: list[str], delimiter: str) -> int:
+    """Look for the first row that is not what the header says, slowly; else how many there are."""
     row = 0
     with path.open(encoding=encoding, errors="surrogateescape", newline="") as file:
         try:
@@ -143,6 +144,7 @@ def _check_rows(path: Path, encoding: str, header: list[str], delimiter: str) ->
                 f"{path}, row {row + 1}: {error}: a quote is not closed, or stands within a value, "
                 "where it has to be doubled"
             ) from error
+    return row
 
 
 def _check_row(where: str, encoding: str, header: list[str], fields: list[str]) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from hotelviz.catalog.columns import CatalogError, CatalogWarning, nearest
-from hotelviz.images import SUFFIXES
+from hotelviz.catalog.columns import SPLITS, CatalogError, CatalogWarning, nearest
+from hotelviz.images import SUFFIXES, format_of
 
 #: What systems and network disks leave among photos: thumbnails, the rubbish, copies.
 _OF_SYSTEMS = frozenset({
@@ -23,8 +23,6 @@ _SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db"})
 _NOT_THE_PHOTO = (
     "~", ".bak", ".orig", ".tmp", ".temp", ".part", ".crdownload", "_original", ".xmp", ".aae",
 )  # fmt: skip
-#: How the files begin that are photos whatever they are called.
-_BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a")
 
 
 def read_class_folders(path: Path, classes: Sequence[str] | None) -> pd.DataFrame:
@@ -54,6 +52,11 @@ def read_class_folders(path: Path, classes: Sequence[str] | None) -> pd.DataFram
         raise CatalogError(
             f"{path}: no folder per class in it (and no Parquet file); "
             f"expected e.g. {path / 'Bedroom'}"
+        )
+    if {folder.name for folder in folders} <= set(SPLITS):
+        raise CatalogError(
+            f"{path}: its folders ({', '.join(folder.name for folder in folders)}) are splits, not "
+            f"classes; read each by itself, such as {folders[0]}, and say so in the column 'split'"
         )
     for folder in folders:
         if folder.name != folder.name.strip() or not _is_plain(folder.name):
@@ -107,11 +110,11 @@ def _is_photo(file: Path) -> bool:
 def _begins_like_a_photo(file: Path) -> bool:
     try:
         with file.open("rb") as opened:
-            start = opened.read(16)
+            kind = format_of(opened.read(16))
     except OSError:
         return False
-    webp = start[:4] == b"RIFF" and start[8:12] == b"WEBP"
-    return webp or start.startswith(_BEGINNINGS)
+    # Raw files of cameras begin like a TIFF, and many a text like a BMP.
+    return kind not in {"", "BMP", "TIFF"} or (kind == "TIFF" and not file.suffix)
 
 
 def _is_plain(name: str) -> bool:

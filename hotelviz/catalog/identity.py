@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hotelviz.catalog.columns import COLUMNS, TEXTS, CatalogError, first_bad
-from hotelviz.io.remote import is_url, redact
+from hotelviz.io.remote import is_url, photo_name, redact
 
 __all__ = ["as_ids", "catalog_hash", "fingerprint", "row_hashes"]
 
@@ -146,7 +146,11 @@ def _texts(
 
 def _stripped(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     texts = pc.utf8_trim_whitespace(texts)
-    return pc.if_else(pc.equal(texts, ""), pa.scalar(None, texts.type), texts)
+    empty = pc.equal(texts, "")
+    # The usual column has none: it is not copied.
+    if not pc.any(empty).as_py():
+        return texts
+    return pc.if_else(empty, pa.scalar(None, texts.type), texts)
 
 
 _NO_NAME = object()
@@ -190,7 +194,9 @@ def names_of(paths: pd.Series) -> pd.Series:
     remote = paths.str.contains("://", regex=False)
     if not remote.any():
         return paths
-    return paths.mask(remote, paths[remote].map(lambda url: redact(url) if is_url(url) else url))
+    return paths.mask(
+        remote, paths[remote].map(lambda url: photo_name(url) if is_url(url) else url)
+    )
 
 
 def absolute_paths(paths: pd.Series) -> pd.Series:

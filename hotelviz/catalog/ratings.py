@@ -289,10 +289,8 @@ def _with_paths(labels: pd.DataFrame) -> pd.DataFrame:
     Only what ends like a photo has a suffix: in ``a.b.c`` or ``42.5`` the dot belongs to the name.
     """
     names = labels["image_id"]
-    bare = ~(names.str.lower().str.endswith(_SUFFIXES) | names.str.contains("://", regex=False))
+    bare = ~(
+        names.str.lower().str.endswith(tuple(SUFFIXES)) | names.str.contains("://", regex=False)
+    )
     labels.insert(1, "path", names + np.where(bare, ".jpg", ""))
     return labels
-
-
-#: Also of formats that can only be read where a package is installed.
-_SUFFIXES = tuple({*SUFFIXES, ".jfif", ".jpe", ".heic", ".heif", ".avif"})

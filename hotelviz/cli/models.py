@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from hotelviz.cli.shared import (
     Catalog,
     Classes,
+    Unsplit,
     allowed_classes,
     app,
     check_table,
+    list_notes,
     list_problems,
     plain_errors,
     write_table,
 )
-
-if TYPE_CHECKING:
-    pass
-
 
 AllowMissing = Annotated[
     bool, typer.Option(help="Go on where more than a tenth of the photos are unavailable.")
@@ -32,21 +30,23 @@ def train_tagger(
     catalog: Catalog,
     out: Annotated[Path, typer.Option(help="The model file (.keras).")],
     classes: Classes = "areas",
+    unsplit: Unsplit = "refuse",
     backbone: Annotated[str, typer.Option(help="A network of keras.applications.")] = "MobileNet",
     weights: Annotated[str, typer.Option(help="imagenet, or none: from scratch.")] = "imagenet",
     input_size: Annotated[int, typer.Option(help="Height and width of the input.")] = 224,
     head_epochs: Annotated[int, typer.Option(help="Most epochs of phase one.")] = 40,
     fine_tune_epochs: Annotated[int, typer.Option(help="Most epochs of phase two.")] = 12,
     seed: Annotated[int, typer.Option(help="Of split, weights, order and augmentation.")] = 0,
+    allow_missing: AllowMissing = False,
 ) -> None:
     """Train a tagger in two phases. An interrupted training goes on when called again."""
     with plain_errors():
         from hotelviz import training
         from hotelviz.catalog import read_catalog, split_catalog
-        from hotelviz.models import save_model
 
         _check_model_options(out, weights)
-        photos = split_catalog(read_catalog(catalog, classes=allowed_classes(classes)), seed=seed)
+        photos = read_catalog(catalog, classes=allowed_classes(classes))
+        photos = split_catalog(photos, seed=seed, by="label", unsplit=unsplit)
         model = training.train_tagger(
             photos,
             backbone=backbone,
@@ -55,9 +55,10 @@ def train_tagger(
             head_epochs=head_epochs,
             fine_tune_epochs=fine_tune_epochs,
             seed=seed,
-            checkpoint_dir=f"{out}.training",
+            out=out,
+            unsplit="leave" if unsplit == "leave" else "refuse",
+            allow_missing=allow_missing,
         )
-        save_model(model, out)
         last = training.history(model).iloc[-1].to_dict()
         typer.echo(
             f"{out}: " + ", ".join(f"{key} {last[key]}" for key in last if "accuracy" in str(key))
@@ -75,12 +76,12 @@ def tag(
     """Predict the area that each photo shows."""
     with plain_errors():
         from hotelviz.catalog import read_catalog
-        from hotelviz.io.claims import check_output, claim
+        from hotelviz.io.claims import claim
         from hotelviz.models import load_model
         from hotelviz.scoring import predict_tags
         from hotelviz.scoring.access import SAMPLE, Watch, check_access
 
-        check_output(out, suffixes=[".parquet", ".csv"])
+        check_table(out)
         photos = read_catalog(catalog, classes=allowed_classes(classes))
         watch = Watch(len(photos), allow_missing=allow_missing)
         some = photos["path"].sample(min(SAMPLE, len(photos)), random_state=0)
@@ -95,8 +96,7 @@ def tag(
             write_table(tags, out)
         problems = tags[tags["problem"] != ""]
         typer.echo(f"{out}: {len(tags):,} photos, {len(problems):,} with problems")
-        for note in watch.notes():
-            typer.echo(note, err=True)
+        list_notes(watch.notes())
         list_problems(problems, len(problems), "in the column 'problem'")
 
 
@@ -108,23 +108,25 @@ def train_aesthetic(
         Path | None, typer.Option(help="An earlier model (.keras) to start from.")
     ] = None,
     task: Annotated[str, typer.Option(help="aesthetic or technical.")] = "aesthetic",
+    unsplit: Unsplit = "refuse",
     backbone: Annotated[str, typer.Option(help="A network of keras.applications.")] = "MobileNet",
     weights: Annotated[str, typer.Option(help="imagenet, or none: from scratch.")] = "imagenet",
     input_size: Annotated[int, typer.Option(help="Height and width of the input.")] = 224,
     head_epochs: Annotated[int, typer.Option(help="Most epochs of phase one.")] = 40,
     fine_tune_epochs: Annotated[int, typer.Option(help="Most epochs of phase two.")] = 12,
     seed: Annotated[int, typer.Option(help="Of split, weights, order and augmentation.")] = 0,
+    allow_missing: AllowMissing = False,
 ) -> None:
     """Train a NIMA model on ratings. An interrupted training goes on when called again."""
     with plain_errors():
         from hotelviz import training
         from hotelviz.catalog import read_catalog, split_catalog
-        from hotelviz.models import save_model
 
         _check_model_options(out, weights)
         if task not in {"aesthetic", "technical"}:
             raise typer.BadParameter(f"{task!r} is not aesthetic or technical", param_hint="--task")
-        photos = split_catalog(read_catalog(catalog, classes=None), seed=seed)
+        photos = read_catalog(catalog, classes=None)
+        photos = split_catalog(photos, seed=seed, by="ratings", unsplit=unsplit)
         model = training.train_aesthetic(
             photos,
             task="aesthetic" if task == "aesthetic" else "technical",
@@ -135,19 +137,23 @@ def train_aesthetic(
             head_epochs=head_epochs,
             fine_tune_epochs=fine_tune_epochs,
             seed=seed,
-            checkpoint_dir=f"{out}.training",
+            out=out,
+            unsplit="leave" if unsplit == "leave" else "refuse",
+            allow_missing=allow_missing,
         )
-        save_model(model, out)
         last = training.history(model).iloc[-1].to_dict()
         shown = [key for key in last if "loss" in str(key) or "error" in str(key)]
         typer.echo(f"{out}: " + ", ".join(f"{key} {last[key]}" for key in shown))
 
 
 def _check_model_options(out: Path, weights: str) -> None:
+    from hotelviz.io.claims import check_output
+
     if out.suffix != ".keras":
         raise typer.BadParameter(f"{out} must end in .keras", param_hint="--out")
     if weights not in {"imagenet", "none"}:
         raise typer.BadParameter(f"{weights!r} is not imagenet or none", param_hint="--weights")
+    check_output(out)
 
 
 @app.command()
@@ -213,8 +219,7 @@ def score(
         )
         if speed.photos:
             typer.echo(str(speed))
-        for note in speed.notes:
-            typer.echo(note, err=True)
+        list_notes(speed.notes)
         list_problems(problems, wrong, "in the column 'problem'")
 
 
@@ -237,15 +242,19 @@ def rank(
     """Rank the photos of each hotel by score, and with coverage of its areas."""
     with plain_errors():
         from hotelviz import ranking
+        from hotelviz.io.claims import claim
+        from hotelviz.ranking.dataset import refuse_inputs
         from hotelviz.scores import open_scores
 
         if out.suffix:
             check_table(out)
+            refuse_inputs(out, scores, tags, catalog)
         dataset = open_scores(scores)
         options: dict[str, Any] = {"catalog": catalog, "min_confidence": min_confidence}
         if out.suffix:
-            ranked = ranking.rank_hotel_photos(dataset, tags, **options)
-            write_table(ranked, out)
+            with claim(out):
+                ranked = ranking.rank_hotel_photos(dataset, tags, **options)
+                write_table(ranked, out)
             figures = ranking.ranking_figures(ranked)
         else:
             ranking.rank_dataset(dataset, out, tags, **options)

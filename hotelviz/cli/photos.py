@@ -171,6 +171,10 @@ def label_export(
         labelled = labelled_catalog(rounds, photos)
         if train or test:
             labelled = split_rated(labelled, train=train, test=test, seed=seed)
+            # A training refuses photos of which nobody says what they are for.
+            more = labelled["rating_1"].notna() & labelled["split"].isna()
+            labelled = labelled[~more]
+            typer.echo(f"{more.sum():,} rated photos more than were asked for are left out")
         with claim(out):
             write_catalog(labelled, out)
         skips = pd.concat([one.ratings() for one in rounds])

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -33,6 +33,13 @@ Classes = Annotated[
     typer.Option(
         help="The labels that are allowed: 'areas' (the eight of the talk), 'any', or a list "
         "separated by commas."
+    ),
+]
+Unsplit = Annotated[
+    Literal["refuse", "deal", "leave"],
+    typer.Option(
+        help="What becomes of photos without a split where others have one: 'deal' their hotels, "
+        "or 'leave' them out."
     ),
 ]
 
@@ -76,6 +83,14 @@ def list_problems(problems: pd.DataFrame, count: int, rest: str) -> None:
         typer.echo(escape_terminal(f"  {row.image_id}: {row.problem}"), err=True)
     if count > 20:
         typer.echo(f"  and {count - 20:,} more, {rest}", err=True)
+
+
+def list_notes(notes: Iterable[str]) -> None:
+    """List what else there is to know of a run."""
+    from hotelviz.io.escaping import escape_terminal
+
+    for note in notes:
+        typer.echo(escape_terminal(note), err=True)
 
 
 def check_table(out: Path) -> None:

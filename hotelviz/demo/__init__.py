@@ -23,8 +23,9 @@ from hotelviz.catalog import AREAS, CatalogError, count_ratings, read_catalog, w
 from hotelviz.demo.areas import paint
 from hotelviz.demo.scene import Style
 from hotelviz.demo.taste import QUALITIES, draw_qualities, expected_score, rate
-from hotelviz.errors import HotelvizError
+from hotelviz.errors import HotelvizError, OutputError
 from hotelviz.io.atomic import atomic_path
+from hotelviz.io.claims import MARKER, own_folder, remove_own_folder
 
 __all__ = [
     "DemoError",
@@ -85,7 +86,7 @@ def make_demo_catalog(
     directory
         Gets ``catalog.csv``, ``public.csv``, ``photos/`` and ``truth/``. A folder that an earlier
         call with the same arguments has finished is taken as it is; anything else of that name
-        there is replaced.
+        there is replaced. ``photos/`` and ``truth/`` that no demo made are refused.
     hotels
         How many, at least 3; each has about 12 to 20 photos.
     seed
@@ -107,6 +108,8 @@ def make_demo_catalog(
     ------
     DemoError
         Fewer than 3 hotels, or photos that are too small.
+    OutputError
+        The folder holds photos or a catalogue that no demo made.
 
     Notes
     -----
@@ -143,8 +146,13 @@ def make_demo_catalog(
     manifest = directory / "truth" / "request.json"
     if _is_finished(manifest, request):
         return read_catalog(directory / "catalog.csv")
-    for folder in ("photos", "truth"):
-        shutil.rmtree(directory / folder, ignore_errors=True)
+    drawn = [directory / folder for folder in ("photos", "truth")]
+    for file in ("catalog.csv", "public.csv"):
+        if (directory / file).exists() and not (drawn[1] / MARKER).is_file():
+            raise OutputError(f"{directory / file}: no demo made it; choose another folder")
+    for folder in drawn:
+        remove_own_folder(folder, "demo")
+        own_folder(folder, "demo")
     plan = _plan(hotels, np.random.default_rng(seed), shortcut=shortcut)
     plan = plan.join(draw_qualities(np.random.default_rng((seed, 3)), len(plan)))
     styles = {

@@ -387,6 +387,6 @@ def _outputs(model: keras.Model, layers: Sequence[str]) -> Callable[[np.ndarray]
         return frozen(run, tf.TensorSpec((None, *preprocessing.size, 3), tf.uint8))
 
     run: Callable[[np.ndarray], list[np.ndarray]] = compiled(
-        model, f"outputs of {', '.join(layers)}", make
+        model, f"outputs of {list(layers)}", make
     )
     return run

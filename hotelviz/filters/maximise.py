@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import numpy as np
 from PIL import Image
@@ -27,7 +28,15 @@ if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
-__all__ = ["FilterError", "channel_step", "visualize_channels", "visualize_outputs"]
+    from hotelviz.models import Step
+
+__all__ = [
+    "FilterError",
+    "channel_step",
+    "check_channels",
+    "visualize_channels",
+    "visualize_outputs",
+]
 
 #: Square root of the covariance of ImageNet's colours, scaled to a longest column of 1
 #: (lucid/optvis/param/color.py).
@@ -44,6 +53,8 @@ _BETA1, _BETA2, _FAINT = 0.9, 0.999, 0.2
 _NOISE = 0.01
 #: Pictures that are drawn together; it bounds the memory.
 _TOGETHER = 16
+#: Stands for the outputs where a layer's name would stand; quoted, no layer is called that.
+_OUTPUTS = "=outputs"
 #: Half a picture of at least so many pixels a side is drawn first.
 _WORTH_HALF = 48
 
@@ -106,10 +117,8 @@ def visualize_channels(
     (2, 48, 48, 3)
     """
     step = channel_step(model, layer)
+    channels = check_channels(step, layer, channels)
     count = int(step.output.shape[-1])
-    for channel in channels:
-        if not 0 <= channel < count:
-            raise FilterError(f"{layer} has the channels 0 to {count - 1}; there is no {channel}")
 
     def objective(outputs: tf.Tensor, chosen: tf.Tensor) -> tf.Tensor:
         import tensorflow as tf
@@ -174,10 +183,10 @@ def visualize_outputs(
         return tf.reduce_sum(outputs * tf.one_hot(numbers, len(known)))
 
     numbers = [known.index(name) for name in chosen]
-    return _drawn(model, "outputs", logits(model), objective, numbers, size, steps, seed, cache)
+    return _drawn(model, _OUTPUTS, logits(model), objective, numbers, size, steps, seed, cache)
 
 
-def channel_step(model: keras.Model, layer: str) -> Any:
+def channel_step(model: keras.Model, layer: str) -> Step:
     """Give a layer where its channels are looked at.
 
     Of a convolution that is its batch normalisation, if it has one: scale and sign of what the
@@ -197,6 +206,17 @@ def channel_step(model: keras.Model, layer: str) -> Any:
     return step
 
 
+def check_channels(step: Step, layer: str, channels: Sequence[int]) -> list[int]:
+    """Refuse channels that a layer does not have."""
+    count = int(step.output.shape[-1])
+    for channel in channels:
+        if isinstance(channel, bool) or not isinstance(channel, int | np.integer):
+            raise FilterError(f"a channel is a whole number, not {channel!r}")
+        if not 0 <= channel < count:
+            raise FilterError(f"{layer} has the channels 0 to {count - 1}; there is no {channel}")
+    return [int(channel) for channel in channels]
+
+
 def _drawn(
     model: keras.Model,
     name: str,
@@ -210,12 +230,14 @@ def _drawn(
 ) -> np.ndarray:
     if size < 32:
         raise FilterError(f"a picture needs at least 32 pixels a side, not {size}")
+    if steps < 1:
+        raise FilterError(f"at least one step is needed, not {steps}")
     pictures = {channel: _kept(cache, model, name, channel, size, steps, seed)
                 for channel in channels}  # fmt: skip
     missing = [channel for channel, picture in pictures.items() if picture is None]
     for start in range(0, len(missing), _TOGETHER):
         together = missing[start : start + _TOGETHER]
-        new = _maximised(model, name, tensor, objective, together, size, steps, seed)
+        new = _maximised(model, tensor, objective, together, size, steps, seed)
         for channel, picture in zip(together, new, strict=True):
             pictures[channel] = picture
             if cache is not None:
@@ -239,7 +261,8 @@ def _file(
     from hotelviz.models import weights_fingerprint
 
     folder = Path(cache) / weights_fingerprint(model)
-    return folder / f"{name}-{channel}-{size}px-{steps}-{seed}.png"
+    file = name if name == _OUTPUTS else quote(name, safe="")
+    return folder / f"{file}-{channel}-{size}px-{steps}-{seed}.png"
 
 
 def _kept(cache: str | os.PathLike[str] | None, *key: Any) -> np.ndarray | None:
@@ -254,7 +277,6 @@ def _kept(cache: str | os.PathLike[str] | None, *key: Any) -> np.ndarray | None:
 
 def _maximised(
     model: keras.Model,
-    name: str,
     tensor: Any,
     objective: Callable[[Any, Any], Any],
     channels: Sequence[int],
@@ -280,7 +302,7 @@ def _maximised(
     number = 0
     for side, count in stages:
         make = partial(_climber, model, tensor, objective, side, size)
-        climb = compiled(model, f"climb {name} {side} {size}", make)
+        climb = compiled(model, f"climb {tensor.name} {side} {size}", make)
         for _ in range(count):
             number += 1
             state = climb(*state, tf.constant(float(number)), rate, chosen,
@@ -346,8 +368,14 @@ def _climber(
     preprocessing = describe(model).preprocessing
     part = keras.Model(model.input, tensor)
     # At any size: the same layers on an input of that size.
-    sized = keras.models.clone_model(part, input_tensors=keras.Input((side, side, 3)))
-    sized.set_weights(part.get_weights())
+    try:
+        sized = keras.models.clone_model(part, input_tensors=keras.Input((side, side, 3)))
+        sized.set_weights(part.get_weights())
+    except Exception as error:  # whatever layers raise that take one size only
+        raise FilterError(
+            f"the network takes no pictures of {side} x {side} pixels, which this is drawn at: "
+            f"{type(error).__name__}: {error}"
+        ) from error
 
     def step(
         spectrum: tf.Tensor, mean: tf.Tensor, square: tf.Tensor, number: tf.Tensor, rate: tf.Tensor,

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hotelviz.filters.maximise import FilterError, channel_step
+from hotelviz.catalog import check_table
+from hotelviz.filters.maximise import FilterError, channel_step, check_channels
 
 if TYPE_CHECKING:
     import keras
+
+    from hotelviz.attribution.geometry import Axis
 
 #: A patch's side as a share of the photo's, at least and at most.
 _SMALLEST, _LARGEST = 0.15, 0.5
@@ -57,6 +60,10 @@ def top_photos(
         A layer that is not there or has no height and width.
     FilterError
         A channel past the end.
+    AttributionError
+        When it is not known where the layer's cells lie, see `hotelviz.attribution.feature_grid`.
+    CatalogError
+        A column that is missing.
 
     Examples
     --------
@@ -68,16 +75,16 @@ def top_photos(
     >>> top_photos(tagger, "conv_pw_2", [0, 1], photos, count=3)["rank"].to_list()
     [1, 2, 3, 1, 2, 3]
     """
-    from hotelviz.attribution import feature_grid, receptive_field
+    from hotelviz.attribution import feature_grid
     from hotelviz.images import iterate_images
     from hotelviz.models import describe
 
-    numbers = [channels] if isinstance(channels, int) else list(channels)
-    last = int(channel_step(model, layer).output.shape[-1])
-    for channel in numbers:
-        if not 0 <= channel < last:
-            raise FilterError(f"{layer} has the channels 0 to {last - 1}; there is no {channel}")
-    wanted = describe(model).preprocessing
+    catalog = check_table(catalog, needs=["image_id", "path"], where="top_photos", unique=False)
+    if count < 1 or batch_size < 1:
+        raise FilterError(f"count={count} and batch_size={batch_size} must be at least 1")
+    given = [channels] if isinstance(channels, int | np.integer) else list(channels)
+    numbers = check_channels(channel_step(model, layer), layer, given)
+    wanted, grid = describe(model).preprocessing, feature_grid(model, layer)
     run = _strongest(model, layer, numbers)
     best: list[np.ndarray] = []
     rows: list[np.ndarray] = []
@@ -92,8 +99,9 @@ def top_photos(
         return pd.DataFrame(
             columns=["layer", "channel", "rank", "image_id", "path", "activation", "x", "y", "side"]
         )
-    grid, cells = feature_grid(model, layer), int(channel_step(model, layer).output.shape[2])
-    side = float(np.clip(receptive_field(model, layer) / wanted.height, _SMALLEST, _LARGEST))
+    cells = int(channel_step(model, layer).output.shape[2])
+    seen = max(axis.reach / pixels for axis, pixels in zip(grid, wanted.size, strict=True))
+    side = float(np.clip(seen, _SMALLEST, _LARGEST))
     strongest, order = np.concatenate(best), np.concatenate(rows)
     parts = []
     for number, channel in enumerate(numbers):
@@ -106,13 +114,18 @@ def top_photos(
                     "layer": layer, "channel": channel, "rank": np.arange(1, len(chosen) + 1),
                     "image_id": own["image_id"].to_numpy(), "path": own["path"].to_numpy(),
                     "activation": strongest[chosen, number, 0],
-                    "x": ((grid.start + grid.step * x + 0.5) / wanted.width).clip(0, 1),
-                    "y": ((grid.start + grid.step * y + 0.5) / wanted.height).clip(0, 1),
+                    "x": _share(grid.columns, x, wanted.width),
+                    "y": _share(grid.rows, y, wanted.height),
                     "side": side,
                 }
             )
         )  # fmt: skip
     return pd.concat(parts, ignore_index=True)
+
+
+def _share(axis: Axis, cells: np.ndarray, pixels: int) -> np.ndarray:
+    """Say where cells lie, 0 to 1 of the photo's side."""
+    return np.asarray(((axis.start + axis.step * cells + 0.5) / pixels).clip(0, 1))
 
 
 def _strongest(
@@ -138,7 +151,7 @@ def _strongest(
         return frozen(run, tf.TensorSpec((None, *preprocessing.size, 3), tf.uint8))
 
     run: Callable[[np.ndarray], list[np.ndarray]] = compiled(
-        model, f"strongest of {layer} {list(channels)}", make
+        model, f"strongest of {layer!r} {channels}", make
     )
     return run
 
@@ -163,6 +176,16 @@ def patch_pixels(photos: pd.DataFrame, *, size: int = 96) -> np.ndarray:
     from PIL import Image
 
     from hotelviz.images import ImageError, decode_image
+
+    check_table(photos, needs=["path"], where="patch_pixels", unique=False)
+    for column in ("x", "y", "side"):
+        if column not in photos:
+            raise FilterError(f"patch_pixels: the table has no column {column!r}; see top_photos")
+        values = photos[column].to_numpy("float64")
+        if not ((values >= 0) & (values <= 1)).all():
+            raise FilterError(f"patch_pixels: {column!r} is a share of the photo, 0 to 1")
+    if size < 1:
+        raise FilterError(f"a patch has at least one pixel a side, not {size}")
 
     patches = np.full((len(photos), size, size, 3), 128, "uint8")
     columns = photos[["path", "x", "y", "side"]].itertuples(index=False)

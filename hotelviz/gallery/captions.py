@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+from hotelviz.gallery.content import GalleryError, words
+from hotelviz.predictions import class_probabilities
+
 __all__ = ["issue_caption", "mistakes", "rank_caption", "score_caption", "tag_caption"]
 
 
@@ -30,12 +33,16 @@ def tag_caption(row: pd.Series) -> str:
     predicted, label = row["predicted"], row.get("label")
     if pd.isna(predicted):
         return f"not predicted: {row.get('problem') or 'unreadable'}"
-    text = f"predicted {predicted} {row[f'p_{predicted}']:.2f}".replace("_", " ")
+    text = f"predicted {words(predicted)}{_share(row, predicted)}"
     if label is None or pd.isna(label) or label == predicted:
         return text
-    share = row.get(f"p_{label}")
-    probability = "" if share is None else f" {share:.2f}"
-    return f"{text}, true {label}{probability}".replace("_", " ")
+    return f"{text}, true {words(label)}{_share(row, label)}"
+
+
+def _share(row: pd.Series, name: object) -> str:
+    """Write the probability of a class, where the row has one."""
+    share = row.get(f"p_{name}")
+    return f" {share:.2f}" if isinstance(share, float) and 0 <= share <= 1.001 else ""
 
 
 def score_caption(row: pd.Series) -> str:
@@ -94,7 +101,7 @@ def rank_caption(row: pd.Series) -> str:
         parts[-1] += f" (today {row['position']})"
     if not pd.isna(row.get("area")):
         sure = "" if row.get("trusted", True) else ", not sure enough for a slot"
-        parts.append(f"{str(row['area']).replace('_', ' ')} {row['confidence']:.2f}{sure}")
+        parts.append(f"{words(row['area'])} {row['confidence']:.2f}{sure}")
     return "; ".join([*parts, row["reason"]])
 
 
@@ -122,7 +129,7 @@ def issue_caption(row: pd.Series) -> str:
     parts = [row["detail"] if copy else f"{row['issue']}: {row['detail']}".replace("_", " ")]
     label = row.get("label")
     if label is not None and not pd.isna(label) and row["issue"] != "label_error":
-        parts.append(f"labelled {str(label).replace('_', ' ')}")
+        parts.append(f"labelled {words(label)}")
     if copy:
         parts.append(f"hotel {row['hotel_id']}")
         if not pd.isna(row.get("width")):
@@ -152,13 +159,17 @@ def mistakes(tags: pd.DataFrame) -> pd.DataFrame:
     >>> mistakes(tags)["pair"].to_list()
     ['a read as b']
     """
-    wrong = tags[
+    mistaken = (
         tags["label"].notna() & tags["predicted"].notna() & (tags["label"] != tags["predicted"])
-    ].copy()
+    ).to_numpy()
+    wrong, shares = tags[mistaken].copy(), class_probabilities(tags)[mistaken]
+    if len(wrong) and shares.empty:
+        raise GalleryError("the table has no probabilities: columns p_<class> of what is predicted")
     wrong["pair"] = wrong["label"].astype(str) + " read as " + wrong["predicted"].astype(str)
-    wrong["pair"] = wrong["pair"].str.replace("_", " ")
-    wrong["confidence"] = [row[f"p_{row['predicted']}"] for _, row in wrong.iterrows()]
-    wrong["_frequency"] = wrong.groupby("pair")["pair"].transform("size")
+    wrong["confidence"] = [
+        row[said] for row, said in zip(shares.to_dict("records"), wrong["predicted"], strict=True)
+    ]
+    wrong["_frequency"] = wrong.groupby(["label", "predicted"])["pair"].transform("size")
     wrong = wrong.sort_values(
         ["_frequency", "pair", "confidence"], ascending=[False, True, False], kind="stable"
     )

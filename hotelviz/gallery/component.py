@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 #: Set in the kernels of reports: a gallery gives the markup of a page there.
 REPORT = "HOTELVIZ_REPORT"
 #: Says, beside the markup, in which folder a page's photos lie until the page is written.
-FILES_MIME = "application/vnd.hotelviz.io.atomic+json"
+FILES_MIME = "application/vnd.hotelviz.files+json"
 
 
 def before_after(
@@ -235,7 +235,7 @@ class Gallery:
             "problems": photos.problems,
         }
         # Nothing in the text can end the element or begin another.
-        text = json.dumps(packed(content, as_text), ensure_ascii=False).replace("<", "\\u003c")
+        text = json.dumps(packed(content, as_text), allow_nan=False).replace("<", "\\u003c")
         return (
             '<section data-hotelviz-gallery><script type="application/json">'
             f"{text}</script><noscript>{len(self.frame):,} photos: a gallery needs JavaScript."

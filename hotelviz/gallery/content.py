@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from hotelviz.errors import HotelvizError
+from hotelviz.predictions import class_probabilities
 
 #: The columns that can be filtered by, with the names that people read.
 CATEGORIES = {
@@ -33,6 +35,8 @@ NUMBERS = {
 }
 #: What is worth a pair of fields among the filters; the others can be sorted by.
 _RANGES = ("score", "confidence", "technical")
+#: Letters of Hebrew, Arabic and the like.
+_FROM_THE_RIGHT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 #: Maps are shown this large at most; the browser stretches them smoothly.
 MAP_SIDE = 56
 
@@ -132,20 +136,20 @@ def make_content(
         wrong = frame["label"].notna() & frame["predicted"].notna()
         wrong &= frame["label"].astype(str) != frame["predicted"].astype(str)
         pairs = frame["label"].astype(str) + " read as " + frame["predicted"].astype(str)
-        frame = frame.assign(pair=pairs.str.replace("_", " ").where(wrong))
+        frame = frame.assign(pair=pairs.where(wrong))
     if group is not None:
         names.setdefault(group, words(group))
     for name, shown in names.items():
         if name in frame and frame[name].notna().any():
             columns.append(_category(name, shown, frame[name], ordered=name == group))
-    classes = [str(name).removeprefix("p_") for name in frame if str(name).startswith("p_")]
-    probabilities = None
+    shares = class_probabilities(frame)
+    classes, probabilities = list(shares), None
     if classes:
-        probabilities = frame[[f"p_{name}" for name in classes]].to_numpy(
-            "float32", na_value=np.nan
-        )
+        probabilities = shares.to_numpy("float32", na_value=np.nan)
         if "confidence" not in numbers:
             numbers["confidence"] = pd.Series(probabilities.max(axis=1))
+    # What photos are grouped by is a category, whatever it is called.
+    numbers.pop(str(group), None)
     for name, values in numbers.items():
         data = pd.to_numeric(values, errors="coerce").to_numpy("float32", na_value=np.nan)
         if np.isfinite(data).any():
@@ -175,9 +179,11 @@ def make_content(
     }
 
 
-def words(name: str) -> str:
+def words(name: object) -> str:
     """Write a column's or a class's name as people read it."""
-    return name.replace("_", " ")
+    text = str(name).replace("_", " ")
+    # What is written from the right would turn the figures around it.
+    return f"\u2068{text}\u2069" if _FROM_THE_RIGHT.search(text) else text
 
 
 def _category(name: str, title: str, values: pd.Series, *, ordered: bool) -> dict[str, Any]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import os
 import re
 import shutil
 from pathlib import Path
+from urllib.parse import quote
 
 from hotelviz.io.atomic import atomic_path
 
@@ -53,7 +55,7 @@ def head(path: Path) -> str:
     return (
         f'<meta http-equiv="Content-Security-Policy" content="{html.escape(policy())}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta name="hotelviz:files" content="{html.escape(files_folder(path))}/">'
+        f'<meta name="hotelviz:files" content="{quote(os.fsencode(files_folder(path)), safe="")}/">'
         f"<style>{STYLE}</style>"
     )
 
@@ -88,7 +90,8 @@ def write_page(path: Path, page: str, files: Path | None = None) -> None:
             moved.append(target / folder.name)
             shutil.copytree(folder, target / folder.name)
         with atomic_path(path) as temporary:
-            temporary.write_text(page, encoding="utf-8")
+            # Names of files may be no text at all.
+            temporary.write_text(page, encoding="utf-8", errors="replace")
     except OSError:
         for folder in moved:
             shutil.rmtree(folder, ignore_errors=True)

@@ -39,15 +39,16 @@ def tiff(data: bytes) -> Container:
         entry = data[place : place + length]
         tag, kind, number = struct.unpack_from(order + ("HHQ" if big else "HHI"), entry)
         size = _TIFF_SIZES.get(kind, 0)
-        if tag in _TIFF_TAGS or tag in {274, 700, 34675}:
-            if number * size > MAX_METADATA or (tag in {273, 324} and number > MAX_PIECES):
-                raise too_many("strips", MAX_PIECES)
+        wanted = tag in _TIFF_TAGS
+        if wanted and (number * size > MAX_METADATA or (tag in {273, 324} and number > MAX_PIECES)):
+            raise too_many("strips", MAX_PIECES)
+        if wanted or (tag in {274, 34675} and number * size <= MAX_METADATA):
             inside = place + length - (8 if big else 4)
             where = inside
             if number * size > (8 if big else 4):
                 (where,) = struct.unpack_from(order + ("Q" if big else "I"), data, inside)
             values[tag] = _tiff_values(data, order, kind, number, where)
-        if tag in _TIFF_TAGS:
+        if wanted:
             entries.append(entry)
     # The same directory with what is about pixels, and no other page.
     clean = bytearray(data)
@@ -170,7 +171,7 @@ def iso(data: bytes) -> Container:
     meta = data[begin:end]
     sizes = [
         struct.unpack_from(">II", meta, found.end() + 4)
-        for found in re.finditer(rb"ispe", meta[: len(meta) - 16])
+        for found in re.finditer(rb"ispe", meta[: len(meta) - 12])
     ]
     if not sizes:
         raise DamageError("has no pixels")

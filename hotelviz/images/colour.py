@@ -157,9 +157,9 @@ def to_srgb(image: Image.Image, icc: bytes) -> Image.Image:
     if icc and not _is_srgb(icc):
         space, transform = _transform(icc)
         if transform is not None:
-            if space == "RGB":
+            if space == "RGB" and image.mode == "L":
                 image = image.convert("RGB")
-            if image.mode == space or (space == "L" and image.mode == "L"):
+            if image.mode == space:
                 return transform.apply(image)
     return image if image.mode == "RGB" else image.convert("RGB")
 
@@ -168,7 +168,7 @@ def _srgb() -> Any:
     return ImageCms.createProfile("sRGB")
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def _transform(icc: bytes) -> tuple[str, Any]:
     """Make the way from a profile to sRGB; None where there is none, or nothing changes."""
     try:

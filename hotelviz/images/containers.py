@@ -17,8 +17,8 @@ SUFFIXES_BY_FORMAT = {
     "GIF": (".gif",),
     "BMP": (".bmp", ".dib"),
     "TIFF": (".tif", ".tiff"),
-    "AVIF": (".avif", ".avifs"),
-    "HEIF": (".heic", ".heif", ".hif", ".heics", ".heifs"),
+    "AVIF": (".avif",),
+    "HEIF": (".heic", ".heif", ".hif"),
 }
 #: What may be a photo; everything else is none to us.
 FORMATS = tuple(SUFFIXES_BY_FORMAT)

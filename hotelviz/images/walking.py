@@ -16,6 +16,7 @@ from hotelviz.images.boxes import iso, tiff, webp
 from hotelviz.images.containers import (
     FORMATS,
     MAX_BEFORE,
+    MAX_METADATA,
     MAX_PIECES,
     Container,
     DamageError,
@@ -45,11 +46,12 @@ def read_container(data: bytes) -> Container:
     if not kind:
         raise ImageError(f"not a {', '.join(FORMATS)} image")
     try:
-        return _READERS[kind](data)
+        photo = _READERS[kind](data)
     except DamageError as error:
         raise ImageError(f"damaged {kind}: {error}") from None
     except (struct.error, IndexError):
         raise ImageError(f"damaged {kind}: ends within its header") from None
+    return photo if len(photo.icc) <= MAX_METADATA else photo._replace(icc=b"")
 
 
 def _jpeg(data: bytes) -> Container:
@@ -79,7 +81,7 @@ def _jpeg(data: bytes) -> Container:
                     exif = exif or body[6:]
                 elif marker == 0xE1 and body.startswith(b"http://ns.adobe.com/xap/1.0/\0"):
                     xmp = body
-                elif marker == 0xE2 and body.startswith(b"ICC_PROFILE\0"):
+                elif marker == 0xE2 and body.startswith(b"ICC_PROFILE\0") and len(body) > 14:
                     icc[body[12]] = body[14:]
             if data[end : end + 1] != b"\xff":
                 end = _next_segment(data, at, end)
@@ -195,17 +197,21 @@ def _gif(data: bytes) -> Container:
     kept = [data[:at]]
     control = b""
     blocks = 0
-    while data[at] != 0x2C:
-        if data[at] != 0x21:
-            raise DamageError("has no pixels")
+    first = at
+    while data[at : at + 1] == b"!":
         start, label, at = at, data[at + 1], at + 2
-        while data[at]:
-            at += 1 + data[at]
+        while size := int.from_bytes(data[at : at + 1], "little"):
+            at += 1 + size
             if (blocks := blocks + 1) > 10 * MAX_PIECES:
                 raise too_many("blocks", 10 * MAX_PIECES)
         at += 1
         if label == 0xF9:
             control = data[start:at]
+    if data[at : at + 1] != b",":
+        # A block before it says that it is longer or shorter than it is.
+        at = 1 + data.find(b"\0,\0\0\0\0" + data[6:10], first - 1)
+        if not at:
+            raise DamageError("has no pixels")
     left, top, across, down = struct.unpack_from("<HHHH", data, at + 1)
     kept += [control, data[at:]]
     return Container(

@@ -16,7 +16,8 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,18 +45,22 @@ class _Worker:
             **os.environ,
             "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path),
             "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1",
+            # What a photo took goes back to the system with it.
+            "MALLOC_MMAP_THRESHOLD_": "1048576",
         }  # fmt: skip
-        self.process = subprocess.Popen(
-            [sys.executable, "-P", "-c", "from hotelviz.images.worker import main; main()"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            env=environment,
-        )  # fmt: skip
-        if self._answer(_START) != {"ready": True}:
-            self.end()
-            raise ImageError(
-                f"no process to decode it could be started ({sys.executable} ended with "
-                f"{self.process.returncode})", Status.UNAVAILABLE,
+        try:
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-c", "from hotelviz.images.worker import main; main()"],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                env=environment,
             )  # fmt: skip
+        except OSError as error:
+            raise _not_started(error) from error
+        with self._within(_START):
+            ready = _receive(self.process.stdout) == {"ready": True}
+        if not ready:
+            self.end()
+            raise _not_started(f"it ended with {self.process.returncode}")
 
     def end(self) -> None:
         self.process.kill()
@@ -67,38 +72,37 @@ class _Worker:
                     continue
         self.process.wait()
 
-    def _answer(self, seconds: float) -> dict[str, Any] | None:
-        """Read what it says within some seconds; None where it ended, or was ended."""
+    @contextmanager
+    def _within(self, seconds: float) -> Iterator[None]:
+        """End the process when it takes longer."""
         timer = threading.Timer(seconds, self.process.kill)
         timer.daemon = True
         timer.start()
         try:
-            return _receive(self.process.stdout)
+            yield
         finally:
             timer.cancel()
 
     def decode(self, photo: Container, views: Sequence[View]) -> Photo:
         about = photo._replace(data=b"", icc=b"")._asdict()
-        try:
-            _send(
-                self.process.stdin,
-                {
-                    **about, "data": len(photo.data), "icc": len(photo.icc),
-                    "views": [list(view) for view in views],
-                },
-                photo.icc, photo.data,
-            )  # fmt: skip
-            answer = self._answer(MAX_SECONDS)
-        except OSError:
-            answer = None
+        about |= {"data": len(photo.data), "icc": len(photo.icc)}
+        with self._within(MAX_SECONDS):
+            try:
+                _send(
+                    self.process.stdin, {**about, "views": [list(view) for view in views]},
+                    photo.icc, photo.data,
+                )  # fmt: skip
+                answer = _receive(self.process.stdout)
+            except OSError:
+                answer = None
+            if answer is not None and "width" in answer:
+                return self._photo(answer, photo, views)
         if answer is None:
             self.process.wait()
             raise _ended(self.process.returncode)
         if "bug" in answer:
             raise RuntimeError(f"the process that decodes photos failed:\n{answer['bug']}")
-        if "reason" in answer:
-            raise ImageError(str(answer["reason"]), Status(answer["status"]))
-        return self._photo(answer, photo, views)
+        raise ImageError(str(answer["reason"]), Status(answer["status"]))
 
     def _photo(self, answer: dict[str, Any], photo: Container, views: Sequence[View]) -> Photo:
         made = []
@@ -113,6 +117,13 @@ class _Worker:
                 raise _ended(self.process.returncode)
             made.append(pixels)
         return Photo(made, bool(answer["truncated"]), width, height, photo.format)
+
+
+def _not_started(reason: object) -> ImageError:
+    return ImageError(
+        f"no process to decode it could be started ({sys.executable}: {reason})",
+        Status.UNAVAILABLE,
+    )
 
 
 def _ended(code: int) -> ImageError:

@@ -13,7 +13,7 @@ import pandas as pd
 __all__ = ["csv_safe", "escape_markdown", "escape_mathtext", "escape_terminal", "sql_literal",
            "sql_name"]  # fmt: skip
 
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>$&:/@=^\"'])")
+_MARKDOWN = re.compile(r"([$\\]+)|(_|[^\w\s$\\])", re.ASCII)
 #: All control characters but tab and line feed, and those that turn the direction of text.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -23,11 +23,17 @@ def escape_markdown(text: object) -> str:
 
     Examples
     --------
-    >>> print(escape_markdown("[a](javascript:x) $\\alpha$ <b>"))
-    \[a\]\(javascript\:x\) \$\\alpha\$ \<b\>
+    >>> print(escape_markdown("[a](javascript:x) $x$"))
+    &#91;a&#93;&#40;javascript&#58;x&#41; `$`x`$`
     """
-    # A line break could begin a heading, a list or a table.
-    return _MARKDOWN.sub(r"\\\1", " ".join(str(text).split()))
+    # A line break could begin a heading, a list or a table. Dollar signs and backslashes stand as
+    # code: MathJax, which looks for formulas in what Markdown has become, passes over that.
+    return _MARKDOWN.sub(_as_entity, " ".join(str(text).split()))
+
+
+def _as_entity(found: re.Match[str]) -> str:
+    code, sign = found.groups()
+    return f"`{code}`" if code else f"&#{ord(sign)};" if sign.isascii() else sign
 
 
 def escape_mathtext(text: object) -> str:

@@ -66,10 +66,14 @@ def _check_hop(url: str, private: bool) -> None:
         raise RemoteError(f"sends on to {parts.scheme or 'nowhere'}:, which is refused")
     if private:
         return
+    host = (parts.hostname or "").partition("%")[0]
     try:
-        address = ipaddress.ip_address((parts.hostname or "").partition("%")[0])
+        address = ipaddress.ip_address(host)
     except ValueError:
-        return  # A name, or a number in another notation: the resolver looks at what it gives.
+        try:
+            address = ipaddress.IPv4Address(socket.inet_aton(host))  # 2130706433, 127.1, 0177.0.0.1
+        except OSError:
+            return  # A name: the resolver looks at what it leads to.
     if not _is_public(address):
         raise _refused(str(parts.hostname))
 

@@ -10,9 +10,9 @@ import pandas as pd
 from hotelviz.catalog import check_table
 from hotelviz.labelling.errors import LabelError
 from hotelviz.labelling.quality import disagreements
+from hotelviz.predictions import class_probabilities
 
 __all__ = ["choose_photos", "uncertainty"]
-
 
 _SHARES = [f"q_{score}" for score in range(1, 11)]
 
@@ -34,22 +34,25 @@ def uncertainty(predictions: pd.DataFrame) -> pd.Series:
     ------
     LabelError
         When there is neither.
+    HotelvizError
+        Columns of which it cannot be told whether they are classes.
 
     Examples
     --------
     >>> uncertainty(pd.DataFrame({"p_Pool": [1.0, 0.5], "p_Foyer": [0.0, 0.5]})).tolist()
     [0.0, 1.0]
     """
-    columns = [name for name in predictions if str(name).startswith("p_")]
-    columns = columns or [name for name in _SHARES if name in predictions]
-    if len(columns) < 2:
+    found = class_probabilities(predictions)
+    if not len(found.columns):
+        found = predictions[[name for name in _SHARES if name in predictions]]
+    if len(found.columns) < 2:
         raise LabelError(
             "predictions need the columns p_<Class> of a tagger, or q_1 to q_10 of an aesthetic "
             "model"
         )
-    shares = predictions[columns].to_numpy(dtype=float)
+    shares = found.to_numpy(dtype=float)
     logs = np.log(np.where(shares > 0, shares, 1.0))
-    entropy = -(shares * logs).sum(axis=1) / np.log(len(columns))
+    entropy = -(shares * logs).sum(axis=1) / np.log(len(found.columns))
     return pd.Series(entropy + 0.0, index=predictions.index)
 
 

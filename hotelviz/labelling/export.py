@@ -15,6 +15,7 @@ __all__ = ["first_answers", "labelled_catalog", "split_rated", "tag_votes"]
 
 #: How many deals of hotels are tried for one whose test photos are like the others.
 _DEALS = 64
+_ANSWER = ["image_id", "hotel_id", "score", "tag", "repeat"]
 
 
 def first_answers(ratings: pd.DataFrame) -> pd.DataFrame:
@@ -30,6 +31,7 @@ def first_answers(ratings: pd.DataFrame) -> pd.DataFrame:
     pandas.DataFrame
         The rows with a score or a tag that are no repeat.
     """
+    ratings = check_table(ratings, needs=_ANSWER, where="first_answers", unique=False)
     answered = ratings["score"].notna() | ratings["tag"].notna()
     return ratings[answered & (ratings["repeat"] == 0)]
 
@@ -55,6 +57,7 @@ def tag_votes(ratings: pd.DataFrame) -> pd.DataFrame:
     >>> tag_votes(votes)[["image_id", "label", "votes", "vote_share"]].values.tolist()
     [['a', 'Pool', 3, 0.6666666666666666], ['b', nan, 2, 0.5]]
     """
+    ratings = check_table(ratings, needs=["image_id", "tag"], where="tag_votes", unique=False)
     votes = ratings[ratings["tag"].notna()]
     counts = pd.crosstab(votes["image_id"], votes["tag"])
     counts = counts.loc[votes["image_id"].unique()]

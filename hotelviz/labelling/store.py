@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
 
-from hotelviz.catalog import AREAS, nearest
+from hotelviz.catalog import AREAS, check_table, nearest
 from hotelviz.labelling import tables
 from hotelviz.labelling.assignment import deal
 from hotelviz.labelling.errors import LabelError, StoreError
@@ -145,6 +145,8 @@ class LabelStore:
         LabelError
             An unknown task, no classes, a deal that cannot be, or a round of this name with
             other photos or settings: begin another one, or take its settings.
+        CatalogError
+            As `hotelviz.catalog.check_table` raises it.
         """
         if task not in TASKS:
             raise LabelError(
@@ -154,6 +156,7 @@ class LabelStore:
             raise LabelError("tags need classes to choose from")
         if not name.strip():
             raise LabelError("a round needs a name")
+        photos = check_table(photos, needs=["image_id", "path", "hotel_id"], where="begin_round")
         settings = {
             "name": name, "task": task, "raters": raters, "overlap": overlap, "gold": gold,
             "seed": seed, "classes": json.dumps(list(classes) if task == "tags" else []),
@@ -182,7 +185,7 @@ class LabelStore:
             .returning(tables.rounds.c.id)
         )
         # A photo is found wherever the app is started from.
-        rows = photos[["image_id", "path", "hotel_id"]].astype(str)
+        rows = photos[["image_id", "path", "hotel_id"]]
         rows = rows.assign(photo=range(len(rows)), round=number)
         rows["path"] = [
             path if "://" in path else str(Path(path).absolute()) for path in rows["path"]
@@ -208,7 +211,7 @@ class LabelStore:
                     "(--round NAME)"
                 )
         known = set(found.photos()["image_id"])
-        given = set(photos["image_id"].astype(str))
+        given = set(photos["image_id"])
         if known != given:
             raise LabelError(
                 f"{self.name}: the round {found.name!r} has {len(known):,} photos, of which "

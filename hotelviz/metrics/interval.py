@@ -61,6 +61,11 @@ def bootstrap_interval(
     Interval
         The figure of all photos, and the bounds.
 
+    Raises
+    ------
+    MetricsError
+        No photos, or a photo without a group.
+
     References
     ----------
     Efron, Tibshirani: An Introduction to the Bootstrap, 1993, chapter 13.
@@ -71,6 +76,11 @@ def bootstrap_interval(
     >>> print(bootstrap_interval(lambda rows: right[rows].mean(), 100))
     0.750 (0.660 to 0.830)
     """
+    if count < 1 or draws < 1 or not 0 < level < 1:
+        raise MetricsError(
+            f"an interval needs photos, draws and a level between 0 and 1; there are {count} "
+            f"photos, {draws} draws, and level={level}"
+        )
     values = [statistic(rows) for rows in resamples(count, groups, draws, seed)]
     tail = (1 - level) / 2
     low, high = np.nanquantile(values, [tail, 1 - tail])

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from hotelviz.catalog import RATINGS, as_shares, mean_and_std
+from hotelviz.catalog import RATINGS, as_shares, check_table, mean_and_std
 from hotelviz.metrics.interval import Labels, MetricsError, resamples
 
 #: What the talk reports for its aesthetic model; which exponent its EMD has is not said.
@@ -76,6 +76,9 @@ def score_metrics(
     >>> score_metrics(shares, shares, draws=10).set_index("metric")["value"].round(2)["SRCC"].item()
     1.0
     """
+    if isinstance(rated, pd.DataFrame):
+        names = ["image_id"] if "image_id" in rated else []
+        rated = check_table(rated, needs=[*names, *RATINGS], where="score_metrics")
     shares, guesses = as_shares(rated), as_shares(predicted)
     if shares.shape != guesses.shape or len(shares) < 2:
         raise MetricsError(

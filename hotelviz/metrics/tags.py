@@ -11,11 +11,29 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from hotelviz.catalog import nearest
+from hotelviz.catalog import check_table, nearest
 from hotelviz.metrics.interval import Labels, MetricsError, bootstrap_interval
+from hotelviz.predictions import class_probabilities
+
+_WITHOUT = "the table has no probabilities: columns p_<class>, of each class that is predicted"
+
+
+def _table(tags: pd.DataFrame, needs: Sequence[str], where: str) -> pd.DataFrame:
+    """Refuse a table that lacks a column or has a photo twice, as a join by a wrong key leaves."""
+    names = [name for name in ("image_id", "hotel_id") if name in tags and "image_id" in tags]
+    return check_table(tags, needs=[*names, *needs], where=where)
 
 
 def _pair(true: Labels, predicted: Labels) -> tuple[np.ndarray, np.ndarray]:
+    if isinstance(true, pd.Series) and isinstance(predicted, pd.Series):
+        same_rows = len(true) == len(predicted) and true.index.sort_values().equals(
+            predicted.index.sort_values()
+        )
+        if same_rows and not true.index.equals(predicted.index):
+            raise MetricsError(
+                "labels and predictions are of the same rows in different orders; join them by "
+                "image_id first"
+            )
     true_array, predicted_array = (pd.Series(list(side), dtype="str") for side in (true, predicted))
     if len(true_array) != len(predicted_array):
         raise MetricsError(f"{len(true_array)} true labels, but {len(predicted_array)} predictions")
@@ -211,16 +229,21 @@ def confusion_costs(tags: pd.DataFrame) -> pd.DataFrame:
        true predicted  count  share  cost
     0  Pool       Bed      1    0.5   0.5
     """
+    tags = _table(tags, ["label", "predicted"], "confusion_costs")
     known = tags[tags["label"].notna() & tags["predicted"].notna()]
     wrong = known[known["label"] != known["predicted"]]
-
-    def surer(row: pd.Series) -> float:
-        return float(row[f"p_{row['predicted']}"] - row.get(f"p_{row['label']}", 0.0))
-
+    shares = class_probabilities(known)[(known["label"] != known["predicted"]).to_numpy()]
+    if len(wrong) and shares.empty:
+        raise MetricsError(_WITHOUT)
     costs = pd.DataFrame(
         {
             "true": wrong["label"], "predicted": wrong["predicted"], "count": 1,
-            "cost": [surer(row) for _, row in wrong.iterrows()],
+            "cost": [
+                row[said] - row.get(true, 0.0)
+                for row, said, true in zip(
+                    shares.to_dict("records"), wrong["predicted"], wrong["label"], strict=True
+                )
+            ],
         }
     )  # fmt: skip
     pairs = costs.groupby(["true", "predicted"], as_index=False)[["count", "cost"]].sum()
@@ -254,7 +277,7 @@ def calibration(
     Raises
     ------
     MetricsError
-        When shapes do not fit, or probabilities are missing.
+        When shapes do not fit, probabilities or labels are missing, or there are no photos.
 
     References
     ----------
@@ -274,6 +297,13 @@ def calibration(
         )
     if not np.isfinite(probabilities).all():
         raise MetricsError("some probabilities are missing; leave out photos that were not read")
+    if not len(probabilities) or pd.isna(np.asarray(true, dtype=object)).any():
+        raise MetricsError("calibration needs photos, each with a label")
+    if probabilities.min() < 0 or probabilities.max() > 1 + 1e-6:
+        raise MetricsError(
+            f"probabilities are {probabilities.min():.3g} to {probabilities.max():.3g}; expected "
+            "0 to 1 (of logits take the softmax)"
+        )
     confidence = probabilities.max(axis=1)
     predicted = np.asarray(classes, dtype=object)[probabilities.argmax(axis=1)]
     frame = pd.DataFrame(
@@ -314,17 +344,24 @@ def expected_calibration_error(table: pd.DataFrame) -> float:
     >>> round(expected_calibration_error(table), 3)
     0.35
     """
+    if table.empty:
+        raise MetricsError("the table of the calibration has no photos")
     gap = (table["confidence"] - table["accuracy"]).abs()
     return float(np.average(gap, weights=table["count"]))
 
 
-def summary(tags: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
+def summary(
+    tags: pd.DataFrame, *, classes: Sequence[str] | None = None, seed: int = 0
+) -> pd.DataFrame:
     """Put the figures of a tagger on labelled photos into one table.
 
     Parameters
     ----------
     tags
-        ``label``, ``predicted``, ``p_<class>`` and, for intervals over hotels, ``hotel_id``.
+        ``label``, ``predicted`` (else the most probable class), ``p_<class>`` and, for intervals
+        over hotels, ``hotel_id``. Other columns may be there too.
+    classes
+        The model's; None for those that `hotelviz.predictions.class_columns` finds.
     seed
         For the bootstrap.
 
@@ -337,7 +374,9 @@ def summary(tags: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     Raises
     ------
     MetricsError
-        Missing labels or predictions.
+        Missing labels, predictions or probabilities.
+    HotelvizError
+        Columns of which it cannot be told whether they are a class's.
 
     Examples
     --------
@@ -348,10 +387,13 @@ def summary(tags: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     0   top-1 accuracy    1.0
     1  macro precision    1.0
     """
-    true, predicted = _pair(tags["label"], tags["predicted"])
-    columns = [column for column in tags.columns if str(column).startswith("p_")]
-    classes = [str(column).removeprefix("p_") for column in columns]
-    probabilities = tags[columns].to_numpy()
+    tags = _table(tags, ["label"], "summary")
+    shares = class_probabilities(tags, classes)
+    if shares.empty:
+        raise MetricsError(_WITHOUT)
+    classes, probabilities = list(shares), shares.to_numpy()
+    said = tags["predicted"] if "predicted" in tags else shares.idxmax(axis="columns")
+    true, predicted = _pair(tags["label"], said)
     names = _classes(true, predicted, None)
     codes_true, codes_predicted = (
         pd.Categorical(side, categories=names).codes.astype(int) for side in (true, predicted)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from typing import Any, Literal
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from typing import TYPE_CHECKING, Any, Literal
 
 import keras
 import numpy as np
@@ -17,8 +18,13 @@ import hotelviz
 from hotelviz.catalog import nearest
 from hotelviz.errors import HotelvizError
 
+if TYPE_CHECKING:
+    from hotelviz.models.learned import Learned
+
 Task = Literal["tagger", "aesthetic", "technical"]
 TASKS: tuple[Task, ...] = ("tagger", "aesthetic", "technical")
+#: What the outputs of aesthetic and technical models stand for.
+SCORES = tuple(str(score) for score in range(1, 11))
 
 #: How pixels 0 to 255 become what the network expects, by the value range's name.
 #: The arithmetic is that of `keras.applications.imagenet_utils.preprocess_input`.
@@ -31,8 +37,16 @@ MEMBER = "hotelviz.json"
 _ATTRIBUTE = "_hotelviz"
 
 
+#: Of an input, in pixels a side.
+_SMALLEST, _LARGEST = 32, 4096
+
+
 class ModelError(HotelvizError):
     """A model, or a model file, cannot be used as it is."""
+
+
+class ModelWarning(UserWarning):
+    """A model can be used, but not for everything."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,13 +80,21 @@ class Preprocessing:
             ("resample", self.resample, filters),
             ("value_range", self.value_range, _VALUE_RANGES),
         ):
-            if value not in choices:
+            if not isinstance(value, str) or value not in choices:
                 raise ModelError(
                     f"preprocessing: {name} must be one of {', '.join(choices)}; not {value!r}"
                     f"{nearest(value, choices)}"
                 )
-        if self.height < 32 or self.width < 32:
+        for name, side in (("height", self.height), ("width", self.width)):
+            if isinstance(side, bool) or not isinstance(side, int | np.integer):
+                raise ModelError(f"preprocessing: {side!r} is no whole number of pixels")
+            object.__setattr__(self, name, int(side))
+        if min(self.size) < _SMALLEST:
             raise ModelError(f"preprocessing: {self.height} x {self.width} is less than 32 pixels")
+        if max(self.size) > _LARGEST:
+            raise ModelError(
+                f"preprocessing: {self.height} x {self.width} is more than {_LARGEST} pixels"
+            )
 
     @property
     def size(self) -> tuple[int, int]:
@@ -134,6 +156,25 @@ class ModelInfo:
     parent: Mapping[str, Any] | None = None
     version: str = hotelviz.__version__
 
+    def __post_init__(self) -> None:
+        if self.task not in TASKS:
+            raise ModelError(
+                f"task must be one of {', '.join(TASKS)}; not {self.task!r}"
+                f"{nearest(self.task, TASKS)}"
+            )
+        object.__setattr__(self, "classes", class_names(self.classes))
+        check_classes(self.task, self.classes)
+        for name in ("backbone", "version"):
+            value = getattr(self, name)
+            if not isinstance(value, str) or not value.strip():
+                raise ModelError(f"{name} must be text, not {value!r}")
+        for name in ("training", "parent"):
+            value = getattr(self, name)
+            if not isinstance(value, Mapping) and (name != "parent" or value is not None):
+                raise ModelError(f"{name} must have names and values, not {value!r}")
+        if not isinstance(self.preprocessing, Preprocessing):
+            raise ModelError(f"preprocessing must be a Preprocessing, not {self.preprocessing!r}")
+
     def to_json(self) -> str:
         """Give it as the text of ``hotelviz.json``."""
         return json.dumps(dataclasses.asdict(self), indent=1)
@@ -144,16 +185,77 @@ class ModelInfo:
 
         Raises
         ------
-        ValueError
-            When the text is not such a description.
+        ModelError
+            When the text is not such a description, is one of a later version of hotelviz, or says
+            what no model can be.
         """
         try:
             values = json.loads(text)
-            values["classes"] = tuple(values["classes"])
+            written_by = values.get("version")
+            if _is_later(written_by):
+                raise ModelError(
+                    f"it was written by hotelviz {written_by}, which is later than "
+                    f"{hotelviz.__version__}: update hotelviz to use it"
+                )
             values["preprocessing"] = Preprocessing(**values["preprocessing"])
             return cls(**values)
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"{MEMBER} is not a description of a model: {error}") from error
+        except ModelError as error:
+            raise ModelError(f"{MEMBER}: {error}") from None
+        except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+            raise ModelError(
+                f"{MEMBER} is not a description of a model: {type(error).__name__}: {error}"
+            ) from error
+
+
+def _is_later(version: object) -> bool:
+    """Say whether a version is one of the future; patches change nothing in the file."""
+    mine, theirs = (
+        tuple(int(part) for part in re.findall(r"\d{1,6}", str(each))[:2])
+        for each in (hotelviz.__version__, version)
+    )
+    return theirs > mine
+
+
+def class_names(classes: Any) -> tuple[str, ...]:
+    """Return classes as they come, in a list, an array or a column, in their order.
+
+    Raises
+    ------
+    ModelError
+        A single text, which would be taken for its letters, or what has no order.
+    """
+    if isinstance(classes, str | bytes | Mapping | Set) or not isinstance(classes, Iterable):
+        raise ModelError(f"classes must be a list, in the order of the outputs; not {classes!r}")
+    return tuple(classes)
+
+
+def check_classes(task: str, classes: Sequence[str]) -> None:
+    """Refuse classes that outputs cannot stand for.
+
+    Raises
+    ------
+    ModelError
+        Classes that are not text, empty, or one twice; fewer than two of a tagger; others
+        than the scores 1 to 10 of an aesthetic or technical model.
+    """
+    for name in classes:
+        if not isinstance(name, str) or not name.strip():
+            raise ModelError(f"a class is a text that is not empty; not {name!r}")
+    if task == "tagger" and len(set(classes)) < max(2, len(classes)):
+        raise ModelError(
+            f"a tagger needs at least two different classes, each once; not {shown(classes)}"
+        )
+    if task != "tagger" and list(classes) != list(SCORES):
+        raise ModelError(
+            f"the outputs of a model for the task {task!r} are the scores 1 to 10, not "
+            f"{shown(classes)}"
+        )
+
+
+def shown(values: Sequence[Any], count: int = 12) -> str:
+    """List some values in a message."""
+    more = f" and {len(values) - count} more" if len(values) > count else ""
+    return f"{[*values[:count]]}{more}"
 
 
 class _Attached:
@@ -163,25 +265,32 @@ class _Attached:
     would write them into its file.
     """
 
-    def __init__(self, info: ModelInfo) -> None:
+    def __init__(self, info: ModelInfo, learned: Learned | None) -> None:
         self.info = info
+        self.learned = learned
         self.functions: dict[str, Any] = {}
 
 
-def attach(model: keras.Model, info: ModelInfo) -> keras.Model:
-    """Put a description on a model; the model itself, for chaining."""
-    setattr(model, _ATTRIBUTE, _Attached(info))
+def attach(model: keras.Model, info: ModelInfo, learned: Learned | None = None) -> keras.Model:
+    """Put a description, and what was learned from, on a model; the model itself, for chaining."""
+    outputs = model.output_shape[-1]
+    if outputs != len(info.classes):
+        raise ModelError(
+            f"the model has {outputs} outputs, but the description {len(info.classes)} classes"
+        )
+    setattr(model, _ATTRIBUTE, _Attached(info, learned))
     return model
 
 
-def _attached(model: keras.Model) -> _Attached:
-    attached = getattr(model, _ATTRIBUTE, None)
-    if not isinstance(attached, _Attached):
+def attached(model: keras.Model) -> _Attached:
+    """Return what rides on a model; one without it is refused."""
+    found = getattr(model, _ATTRIBUTE, None)
+    if not isinstance(found, _Attached):
         raise ModelError(
             "this model does not say what it is for; give it a description with "
             "hotelviz.models.adopt(model, task=..., classes=..., preprocessing=...)"
         )
-    return attached
+    return found
 
 
 def describe(model: keras.Model) -> ModelInfo:
@@ -207,25 +316,57 @@ def describe(model: keras.Model) -> ModelInfo:
     >>> describe(build_tagger(["Bed", "Pool"], input_size=32, weights=None)).classes
     ('Bed', 'Pool')
     """
-    return _attached(model).info
+    return attached(model).info
+
+
+#: What does not change what a network computes, in the configuration of its layers.
+_NO_MATTER = ("_initializer", "_regularizer", "_constraint")
+_NOTHING = frozenset({"name", "trainable", "seed", "build_config", "shared_object_id"})
 
 
 def weights_fingerprint(model: keras.Model) -> str:
-    """Name a network's weights and preprocessing in 16 letters; caches go by it."""
-    digest = hashlib.sha256(repr(describe(model).preprocessing).encode())
+    """Name what a network computes in 16 letters; caches and scores go by it.
+
+    That is its layers with their settings and how they are connected, its weights in their order,
+    its preprocessing, and the classes that its outputs stand for. What layers are called, and what
+    only training needs, does not count.
+    """
+    from hotelviz.models.graph import steps
+
+    info = describe(model)
+    order = list(steps(model).values())
+    place = {id(step.output): number for number, step in enumerate(order)}
+    graph = [
+        (type(step.layer).__name__, _settings(step.layer.get_config()),
+         [place.get(id(tensor), -1) for tensor in step.inputs])
+        for step in order
+    ]  # fmt: skip
+    says = (info.task, info.classes, dataclasses.asdict(info.preprocessing), graph)
+    digest = hashlib.sha256(json.dumps(says, default=repr).encode())
     for weights in model.get_weights():
-        digest.update(np.ascontiguousarray(weights).tobytes())
+        digest.update(f"{weights.dtype} {weights.shape}".encode())
+        digest.update(np.ascontiguousarray(weights).data.cast("B"))
     return digest.hexdigest()[:16]
+
+
+def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out of a layer's configuration what does not change what it computes."""
+    return {
+        key: value
+        for key, value in sorted(config.items())
+        if key not in _NOTHING and not key.endswith(_NO_MATTER)
+    }
 
 
 def redescribe(model: keras.Model, **changes: Any) -> keras.Model:
     """Change fields of a model's description; the model itself, for chaining."""
-    return attach(model, dataclasses.replace(describe(model), **changes))
+    info = dataclasses.replace(describe(model), **changes)
+    return attach(model, info, attached(model).learned)
 
 
 def compiled(model: keras.Model, name: str, make: Callable[[], Any]) -> Any:
     """Give a function compiled for `model`, made at the first call: tracing takes seconds."""
-    functions = _attached(model).functions
+    functions = attached(model).functions
     if name not in functions:
         functions[name] = make()
     return functions[name]

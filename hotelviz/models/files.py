@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import os
+import warnings
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
+import numpy as np
 
-from hotelviz.catalog import nearest
 from hotelviz.io.atomic import atomic_path
+from hotelviz.models.activations import Outputs, as_probabilities
+from hotelviz.models.archive import check_archive, foreign_objects, opened, read_member
 from hotelviz.models.description import (
     MEMBER,
-    TASKS,
+    SCORES,
     ModelError,
     ModelInfo,
+    ModelWarning,
     Preprocessing,
     Task,
     attach,
+    class_names,
     describe,
 )
-from hotelviz.models.graph import flattened
+from hotelviz.models.graph import fitted, flattened
+from hotelviz.models.learned import read_learned, write_learned
 
 
 def adopt(
@@ -30,6 +37,7 @@ def adopt(
     task: Task,
     classes: Sequence[str] | None = None,
     preprocessing: Preprocessing,
+    outputs: Outputs | None = None,
     name: str | None = None,
 ) -> keras.Model:
     """Give someone else's Keras model the description that hotelviz needs.
@@ -44,6 +52,14 @@ def adopt(
         What its outputs stand for; by default the scores 1 to 10 for the last two tasks.
     preprocessing
         How its photos are prepared: size, resize filter, value range.
+    outputs
+        What its outputs are, where they are not the probabilities of a softmax. ``logits`` get the
+        softmax. ``sigmoid``: a single unit tells two classes apart, and becomes two outputs, the
+        class that 0 stands for first; several units, each the probability of its class on its own,
+        become the probabilities of the classes given that exactly one is true, which is the softmax
+        of their logits. ``probabilities`` are what sums to 1 by other means, such as the average of
+        two networks; their maps can vanish where a prediction is certain. None goes by the network,
+        and refuses what is not certain.
     name
         What to call it; by default the name of the file or of the model.
 
@@ -57,41 +73,69 @@ def adopt(
     Raises
     ------
     ModelError
-        When a model inside it cannot be taken apart, or its input or output do not fit.
+        When a model inside it cannot be taken apart, its input or output do not fit, its outputs
+        are no probabilities and `outputs` does not say how they become some, or it computes in a
+        way that nothing else here can follow (channels first, integers).
+
+    Warns
+    -----
+    ModelWarning
+        When the model has layers that are not Keras' own, or hold code: it can be used, but
+        `save_model` refuses it, since its file could not be loaded again.
 
     Examples
     --------
     >>> from keras import layers
     >>> inputs = keras.Input((64, 64, 3))
     >>> pooled = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(inputs))
-    >>> theirs = keras.Model(inputs, layers.Dense(10, activation="softmax")(pooled))
-    >>> ours = adopt(theirs, task="aesthetic", preprocessing=Preprocessing(64, 64, "nearest"))
-    >>> describe(ours).classes[-1]
-    '10'
+    >>> theirs = keras.Model(inputs, layers.Dense(10)(pooled))
+    >>> ours = adopt(theirs, task="aesthetic", outputs="logits",
+    ...              preprocessing=Preprocessing(64, 64, "nearest"))
+    >>> describe(ours).classes[-1], ours.layers[-1].activation.__name__
+    ('10', 'softmax')
     """
-    if task not in TASKS:
-        raise ModelError(
-            f"task must be one of {', '.join(TASKS)}; not {task!r}{nearest(task, TASKS)}"
-        )
     if not isinstance(model, keras.Model):
+        if not isinstance(model, str | os.PathLike):
+            raise ModelError(
+                f"a model is one of Keras (keras.Model) or the path of a .keras file, not "
+                f"{type(model).__name__}"
+            )
         name = name or Path(model).name
         model = _load_keras(Path(model))
-    model = flattened(model)
     if classes is None:
         if task == "tagger":
             raise ModelError("a tagger needs classes=[...], in the order of its outputs")
-        classes = [str(score) for score in range(1, 11)]
-    outputs = model.output_shape[-1]
-    if outputs != len(classes):
-        raise ModelError(f"the model has {outputs} outputs, but {len(classes)} classes were given")
-    expected = (None, preprocessing.height, preprocessing.width, 3)
-    if any(
-        theirs is not None and theirs != ours
-        for theirs, ours in zip(model.input_shape, expected, strict=True)
-    ):
-        raise ModelError(f"the model's input is {model.input_shape}, not {expected}")
-    info = ModelInfo(task, tuple(map(str, classes)), name or model.name, preprocessing)
+        classes = SCORES
+    info = ModelInfo(task, class_names(classes), name or model.name, preprocessing)
+    model = _checked(model, info, outputs)
+    foreign = _not_of_keras(model)
+    if foreign:
+        warnings.warn(
+            f"{info.backbone}: {', '.join(foreign)} is not one of Keras' own layers, or holds "
+            "code: the model can be used in this session, but not be saved, since its file could "
+            "not be loaded again",
+            ModelWarning,
+            stacklevel=2,
+        )
     return attach(model, info)
+
+
+def _checked(model: keras.Model, info: ModelInfo, outputs: Outputs | None = None) -> keras.Model:
+    """Make a model one that everything here can work with, or refuse it."""
+    model = fitted(flattened(model), info.preprocessing.size)
+    for variable in model.weights:
+        if not np.isfinite(np.asarray(variable, "float32")).all():
+            raise ModelError(f"the weights {variable.path!r} have values that are no numbers (NaN)")
+    return as_probabilities(model, len(info.classes), info.preprocessing, outputs)
+
+
+def _not_of_keras(model: keras.Model) -> list[str]:
+    """List what a model is made of that Keras could not load again."""
+    try:
+        config: Any = keras.saving.serialize_keras_object(model)
+    except (NotImplementedError, TypeError, ValueError) as error:
+        return [str(error).splitlines()[0]]
+    return foreign_objects({**config, "compile_config": None})
 
 
 def save_model(model: keras.Model, path: str | os.PathLike[str]) -> None:
@@ -107,16 +151,30 @@ def save_model(model: keras.Model, path: str | os.PathLike[str]) -> None:
     Raises
     ------
     ModelError
-        When the model has no description, or the name another ending.
+        When the model has no description, the name another ending, or the file could not be loaded
+        again, since the model has layers that are not Keras' own or hold code.
     """
     info = describe(model)
     path = Path(path)
     if path.suffix != ".keras":
         raise ModelError(f"{path}: a model file ends in .keras")
+    foreign = _not_of_keras(model)
+    if foreign:
+        raise ModelError(
+            f"{path}: {', '.join(foreign)} is not one of Keras' own layers, or holds code; the "
+            "file could not be loaded again. Build the model of Keras' layers to save it"
+        )
     with atomic_path(path) as temporary:
         model.save(temporary)
         with zipfile.ZipFile(temporary, "a") as archive:
             archive.writestr(MEMBER, info.to_json())
+            write_learned(archive, model)
+        try:
+            with opened(temporary) as archive:
+                check_archive(archive)
+        except ModelError as error:
+            told = str(error).removeprefix(f"{temporary}: ")
+            raise ModelError(f"{path}: it could not be loaded again: {told}") from error
 
 
 def load_model(path: str | os.PathLike[str], *, task: Task | None = None) -> keras.Model:
@@ -151,29 +209,29 @@ def load_model(path: str | os.PathLike[str], *, task: Task | None = None) -> ker
     info = read_info(path)
     if task is not None and info.task != task:
         raise ModelError(f"{path}: the model is for the task {info.task!r}, not {task!r}")
-    return attach(_load_keras(Path(path)), info)
-
-
-def read_info(path: str | os.PathLike[str]) -> ModelInfo:
-    """Read the description in a model file without loading the network."""
-    path = Path(path)
+    model = _load_keras(Path(path))
     try:
-        with zipfile.ZipFile(path) as archive:
-            return ModelInfo.from_json(archive.read(MEMBER).decode())
-    except FileNotFoundError:
-        raise ModelError(f"{path}: there is no such model file") from None
-    except zipfile.BadZipFile:
-        raise ModelError(f"{path}: not a Keras model file (.keras)") from None
-    except KeyError:
-        raise ModelError(
-            f"{path}: a Keras model, but without hotelviz' description; see hotelviz.models.adopt"
-        ) from None
-    except ValueError as error:
+        return attach(_checked(model, info), info, read_learned(path))
+    except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
 
 
+def read_info(path: str | os.PathLike[str]) -> ModelInfo:
+    """Read the description in a model file without loading the network.
+
+    Raises
+    ------
+    ModelError
+        As `load_model`.
+    """
+    with opened(Path(path)) as archive:
+        if MEMBER not in archive.namelist():
+            raise ModelError("a Keras model, but without hotelviz' description; see "
+                             "hotelviz.models.adopt")  # fmt: skip
+        return ModelInfo.from_json(read_member(archive, MEMBER).decode())
+
+
 def _load_keras(path: Path) -> keras.Model:
-    try:
+    with opened(path) as archive:
+        check_archive(archive)
         return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{path}: Keras cannot load the model: {error}") from error

@@ -6,15 +6,16 @@ into it and comes out of it *in this model* is read from the model's graph, neve
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, NamedTuple
 
 import keras
 from keras import layers
 
 from hotelviz.catalog import nearest
-from hotelviz.models.description import ModelError, compiled, describe
+from hotelviz.models.description import ModelError, describe
 
-__all__ = ["Step", "last_convolution", "logits", "pooled_step", "spatial_step", "split_head"]
+__all__ = ["Step", "last_convolution", "pooled_step", "spatial_step", "split_head", "steps"]
 
 _POOLING = (layers.MaxPooling2D, layers.AveragePooling2D)
 
@@ -28,11 +29,14 @@ class Step(NamedTuple):
         With its weights.
     inputs, output
         Symbolic tensors of the model's graph: what `keras.Model` takes as input or output.
+    name
+        The layer's; of a layer that is used several times ``relu (1 of 3)`` and so on.
     """
 
     layer: keras.layers.Layer
     inputs: tuple[Any, ...]
     output: Any
+    name: str
 
 
 def steps(model: keras.Model) -> dict[str, Step]:
@@ -44,19 +48,28 @@ def steps(model: keras.Model) -> dict[str, Step]:
     >>> list(steps(build_tagger(["Bed", "Pool"], input_size=32, weights=None)))[:2]
     ['conv1', 'conv1_bn']
     """
-    found: dict[str, Step] = {}
+    found: dict[int, Step] = {}
     waiting = [(model.outputs[0], False)]
     while waiting:
         tensor, ready = waiting.pop()
         layer, node_index, _ = tensor._keras_history
-        if layer.name in found or isinstance(layer, layers.InputLayer):
+        if id(tensor) in found or isinstance(layer, layers.InputLayer):
             continue
         inputs = tuple(layer._inbound_nodes[node_index].input_tensors)
         if ready:
-            found[layer.name] = Step(layer, inputs, tensor)
+            found[id(tensor)] = Step(layer, inputs, tensor, layer.name)
         else:
             waiting += [(tensor, True), *((each, False) for each in reversed(inputs))]
-    return found
+    uses = Counter(step.name for step in found.values())
+    numbers: Counter[str] = Counter()
+    named: dict[str, Step] = {}
+    for step in found.values():
+        name = step.name
+        if uses[name] > 1:
+            numbers[name] += 1
+            name = f"{name} ({numbers[name]} of {uses[step.name]})"
+        named[name] = step._replace(name=name)
+    return named
 
 
 def flattened(model: keras.Model) -> keras.Model:
@@ -68,6 +81,11 @@ def flattened(model: keras.Model) -> keras.Model:
         When an inner model cannot be drawn as a graph, or two layers have the same name.
     """
     if isinstance(model, keras.Sequential):
+        if not model.built:
+            raise ModelError(
+                f"the model {model.name!r} has no input yet: begin it with keras.Input((height, "
+                "width, 3))"
+            )
         # The same layers as a graph: a sequence's layers have no inputs of their own to cut at.
         model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     if not isinstance(model, keras.Model) or not getattr(model, "outputs", None):
@@ -87,6 +105,79 @@ def flattened(model: keras.Model) -> keras.Model:
                 "calling the backbone as a layer"
             ) from error
     return model
+
+
+def fitted(model: keras.Model, size: tuple[int, int]) -> keras.Model:
+    """Check a flat model's input and output, and fix the size of an input that takes any.
+
+    Parameters
+    ----------
+    model
+        From `flattened`.
+    size
+        Height and width of the photos that it is shown.
+
+    Returns
+    -------
+    keras.Model
+        The same layers, with a float32 input of that size.
+
+    Raises
+    ------
+    ModelError
+        Several inputs or outputs, an input of another shape, outputs with places, channels first,
+        quantised weights, or layers that remember the photo before.
+    """
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise ModelError(
+            f"the model has {len(model.inputs)} inputs and {len(model.outputs)} outputs; it needs "
+            "one of each"
+        )
+    if not all(isinstance(end, keras.KerasTensor) for end in (model.input, model.output)):
+        # In a list or by name: it would want its photos, and give its outputs, the same way.
+        model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+    shape, expected = tuple(model.inputs[0].shape), (None, *size, 3)
+    if len(shape) != 4 or any(
+        theirs is not None and theirs != ours for theirs, ours in zip(shape, expected, strict=True)
+    ):
+        raise ModelError(f"the model's input is {shape}, not {expected}: photos of {size[0]} x "
+                         f"{size[1]} pixels in red, green and blue")  # fmt: skip
+    given = keras.backend.standardize_dtype(model.inputs[0].dtype)
+    if "float" not in given:
+        raise ModelError(f"the model's input is {given}; it needs float32, to be looked into")
+    for layer in model.layers:
+        if "/" in layer.name:
+            raise ModelError(f"layer {layer.name!r}: a name with '/' cannot be saved; rename it")
+        if getattr(layer, "data_format", None) == "channels_first":
+            raise ModelError(
+                f"layer {layer.name!r} has channels first; build it with "
+                "data_format='channels_last', which has the same weights"
+            )
+        if getattr(layer, "quantization_mode", None) is not None:
+            raise ModelError(f"layer {layer.name!r} is quantised; take the model before that")
+        if getattr(layer, "stateful", False):
+            raise ModelError(f"layer {layer.name!r} remembers the photos before (stateful)")
+    if None in shape[1:] or given != "float32":
+        model = _again(model, keras.Input(expected[1:], name=model.inputs[0].name))
+    if len(model.outputs[0].shape) != 2:
+        raise ModelError(
+            f"the model's output is {tuple(model.outputs[0].shape)}, not one row of values for "
+            "each photo"
+        )
+    return model
+
+
+def _again(model: keras.Model, inputs: Any) -> keras.Model:
+    """Apply the same layers, with the same weights, to another input."""
+    try:
+        return keras.models.clone_model(
+            model, input_tensors=inputs, clone_function=lambda layer: layer
+        )
+    except Exception as error:  # whatever someone else's layers raise
+        raise ModelError(
+            f"the model cannot be built at {inputs.shape[1]} x {inputs.shape[2]} pixels: "
+            f"{type(error).__name__}: {error}"
+        ) from error
 
 
 def _inline(layer: keras.layers.Layer, *args: Any, **keywords: Any) -> Any:
@@ -173,6 +264,9 @@ def spatial_step(model: keras.Model, name: str | int) -> Step:
             "Keras to the next. "
             + (f"Near that number there are {', '.join(near)}" if near else _convolutions(places))
         )
+    uses = [other for other, step in places.items() if step.layer.name == name]
+    if name not in places and uses:
+        raise ModelError(f"layer {name!r} is used {len(uses)} times; take one: {', '.join(uses)}")
     if name not in places:
         raise ModelError(
             f"the model has no layer {name!r}{nearest(name, list(places))}. {_convolutions(places)}"
@@ -192,7 +286,7 @@ def _convolutions(places: dict[str, Step]) -> str:
 
 
 def _is_spatial(tensor: Any) -> bool:
-    return len(tensor.shape) == 4 and tensor.shape[1] != 1
+    return len(tensor.shape) == 4 and tuple(tensor.shape[1:3]) != (1, 1)
 
 
 def last_convolution(model: keras.Model) -> Step:
@@ -219,27 +313,3 @@ def last_convolution(model: keras.Model) -> Step:
         f"{describe(model).backbone}: no layer's output has height and width, so there is nothing "
         "to lay over a photo"
     )
-
-
-def logits(model: keras.Model) -> Any:
-    """Give the outputs before their softmax, as a tensor of the model's graph.
-
-    Softmax makes the gradient of a sure prediction vanish; explanations start from the logits.
-    """
-    return compiled(model, "logits", lambda: _logits(model))
-
-
-def _logits(model: keras.Model) -> Any:
-    last = list(steps(model).values())[-1]
-    kind = getattr(last.layer, "activation", None)
-    if isinstance(last.layer, layers.Softmax) or (
-        isinstance(last.layer, layers.Activation) and kind is keras.activations.softmax
-    ):
-        return last.inputs[0]
-    if kind is not keras.activations.softmax:
-        return last.output
-    config = {**last.layer.get_config(), "activation": None, "name": f"{last.layer.name}_logits"}
-    linear = type(last.layer).from_config(config)
-    outputs = linear(last.inputs[0])
-    linear.set_weights(last.layer.get_weights())
-    return outputs

@@ -15,14 +15,18 @@ from keras import applications, layers
 
 from hotelviz.catalog import AREAS, nearest
 from hotelviz.models.description import (
+    SCORES,
     ModelError,
     ModelInfo,
     Preprocessing,
     Task,
     attach,
+    check_classes,
+    class_names,
     describe,
 )
-from hotelviz.models.graph import split_head
+from hotelviz.models.graph import flattened, split_head
+from hotelviz.models.learned import learned_photos, nothing
 
 #: What each family of `keras.applications` was trained with; the longest prefix decides.
 _BACKBONE_RANGES = {
@@ -108,9 +112,8 @@ def build_tagger(
     >>> tagger.output_shape
     (None, 2)
     """
-    classes = tuple(str(name) for name in classes)
-    if len(classes) < 2 or len(set(classes)) < len(classes):
-        raise ModelError(f"a tagger needs at least two different classes, not {list(classes)}")
+    classes = tuple(str(name) for name in class_names(classes))
+    check_classes("tagger", classes)
     return _with_head(
         "tagger", classes, backbone, input_size, weights, dropout, seed, dict(backbone_kw or {})
     )
@@ -158,9 +161,8 @@ def build_aesthetic(
     """
     if task not in ("aesthetic", "technical"):
         raise ModelError(f"task must be 'aesthetic' or 'technical', not {task!r}")
-    scores = tuple(str(score) for score in range(1, 11))
     return _with_head(
-        task, scores, backbone, input_size, weights, dropout, seed, dict(backbone_kw or {})
+        task, SCORES, backbone, input_size, weights, dropout, seed, dict(backbone_kw or {})
     )
 
 
@@ -203,6 +205,7 @@ def continue_from(parent: keras.Model, *, task: Task, classes: Sequence[str]) ->
     return attach(
         model,
         ModelInfo(task, tuple(classes), info.backbone, info.preprocessing, parent=lineage),
+        learned_photos(parent).handed_down(),
     )
 
 
@@ -226,7 +229,7 @@ def _with_head(
     )(dropped)
     model = keras.Model(body.input, output, name=task)
     training = {"weights": weights, "backbone_kw": backbone_kw}
-    return attach(model, ModelInfo(task, classes, backbone, preprocessing, training))
+    return attach(model, ModelInfo(task, classes, backbone, preprocessing, training), nothing())
 
 
 def _backbone(
@@ -237,7 +240,7 @@ def _backbone(
         include_top=False, weights=None, input_shape=(input_size, input_size, 3), **backbone_kw
     )
     if weights is None:
-        return body
+        return flattened(body)
     if weights != "imagenet":
         raise ModelError(f"weights must be 'imagenet' or None, not {weights!r}")
     try:
@@ -256,4 +259,4 @@ def _backbone(
             "that is), or train from scratch with weights=None"
         ) from error
     body.set_weights(pretrained.get_weights())
-    return body
+    return flattened(body)

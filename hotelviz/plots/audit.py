@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from hotelviz.alt import set_alt
-from hotelviz.plots.style import BLUE, ORANGE, figure_of, new_axes, readable
+from hotelviz.plots.style import BLUE, ORANGE, drawn, figure_of, finish, new_axes, readable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,9 +31,10 @@ def issue_counts(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """
     found = summary[summary["photos"] > 0].iloc[::-1]
     ax = new_axes(ax, (7, 0.8 + 0.36 * max(len(found), 1)))
-    names = [readable(name) for name in found.index]
-    ax.barh(names, found["photos"], color="#b3cde0", label="found")
-    ax.barh(names, found["looking"], color=BLUE, height=0.45, label="for a person to look at")
+    places = range(len(found))
+    ax.barh(places, found["photos"], color="#b3cde0", label="found")
+    ax.barh(places, found["looking"], color=BLUE, height=0.45, label="for a person to look at")
+    ax.set_yticks(places, [drawn(readable(name)) for name in found.index])
     for place, (count, looking) in enumerate(zip(found["photos"], found["looking"], strict=True)):
         note = f" {count:,}" + ("" if looking == count else f", {looking:,} to look at")
         ax.text(count, place, note, va="center", fontsize=9)
@@ -43,13 +43,13 @@ def issue_counts(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.set_xlim(left=0)
     ax.spines[["top", "right"]].set_visible(False)
     if len(found):
-        ax.legend(loc="lower right", frameon=False, fontsize=9)
+        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False, fontsize=9)
     else:
         ax.text(0.5, 0.5, "nothing was found", ha="center", transform=ax.transAxes)
     counts = ", ".join(
         f"{readable(name)} {count:,}" for name, count in found["photos"][::-1].items()
     )
-    set_alt(figure_of(ax), f"Photos by issue: {counts or 'nothing was found'}")
+    finish(figure_of(ax), f"Photos by issue: {counts or 'nothing was found'}")
     return ax
 
 
@@ -77,9 +77,26 @@ def stage_comparison(stages: Stages, *, metric: str = "top-1 accuracy") -> list[
     classes = stages.per_class[stages.per_class["tested"] == "same"]
     grid = classes.pivot_table(index="label", columns="stage", values="f1", sort=False)[names]
     support = classes.groupby("label")["support"].first()
+    stage_labels = [drawn(readable(name), longest=24) for name in names]
+    labels = [f"{drawn(readable(name), longest=24)} ({support[name]:,})" for name in grid.index]
+    # Room for the names, whatever they are.
+    wide = sum(max(map(len, some), default=0) for some in (stage_labels, labels))
     figure, (left, right) = plt.subplots(
-        1, 2, figsize=(11, 1.6 + 0.42 * max(len(grid), len(names))), layout="constrained"
-    )
+        1, 2, layout="constrained",
+        figsize=(max(11, 8 + 0.08 * wide), 1.9 + 0.42 * max(len(grid), len(names))),
+    )  # fmt: skip
+    # seaborn draws the figure at once, which may not have its fonts yet: without names.
+    sns.heatmap(
+        grid.to_numpy(dtype=float), ax=right, vmin=0, vmax=1, cmap="cividis", annot=True,
+        fmt=".2f", xticklabels=False, yticklabels=False, cbar_kws={"label": "F1"},
+    )  # fmt: skip
+    turned = max(map(len, stage_labels), default=0) > 12
+    right.set_xticks(
+        np.arange(len(names)) + 0.5, stage_labels, rotation=20 if turned else 0,
+        ha="right" if turned else "center",
+    )  # fmt: skip
+    right.set_yticks(np.arange(len(grid)) + 0.5, labels)
+    right.set_title("F1 of each class (photos), on the same test photos", fontsize=10)
     for kind, colour, shift in (("same", BLUE, -0.12), ("own", ORANGE, 0.12)):
         rows = table[table["tested"] == kind]
         if rows.empty:
@@ -97,25 +114,16 @@ def stage_comparison(stages: Stages, *, metric: str = "top-1 accuracy") -> list[
                 textcoords="offset points", ha="center", va="bottom" if below else "top",
                 fontsize=9, color=colour,
             )  # fmt: skip
-    left.set_yticks(range(len(names)), [readable(name) for name in names])
+    left.set_yticks(range(len(names)), stage_labels)
     left.set_ylim(len(names) - 0.5, -0.6)
-    left.set_xlabel(metric)
+    left.set_xlabel(drawn(metric))
     left.grid(axis="x", alpha=0.3)
-    left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), frameon=False, ncols=2, fontsize=9)
+    left.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False, ncols=2, fontsize=9)
     left.spines[["top", "right"]].set_visible(False)
-    labels = [f"{readable(name)} ({support[name]:,})" for name in grid.index]
-    sns.heatmap(
-        grid.to_numpy(dtype=float), ax=right, vmin=0, vmax=1, cmap="cividis", annot=True,
-        fmt=".2f", xticklabels=[readable(name) for name in names], yticklabels=labels,
-        cbar_kws={"label": "F1"},
-    )  # fmt: skip
-    right.set_title("F1 of each class (photos), on the same test photos", fontsize=10)
-    right.tick_params(axis="y", rotation=0)
-    right.tick_params(axis="x", rotation=20 if max(map(len, names)) > 12 else 0)
     same = table[table["tested"] == "same"]
     values = ", ".join(
         f"{readable(name)} {value:.3f}"
         for name, value in zip(same["stage"], same["value"], strict=True)
     )
-    set_alt(figure, f"{metric} of each stage on the same test photos: {values}; F1 by class beside")
+    finish(figure, f"{metric} of each stage on the same test photos: {values}; F1 by class beside")
     return [left, right]

@@ -8,10 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hotelviz.alt import set_alt
 from hotelviz.attribution import overlay, read_pixels
 from hotelviz.filters import patch_pixels
-from hotelviz.plots.style import BLUE, GREY, ORANGE, new_figure, readable
+from hotelviz.plots.style import (
+    BLUE,
+    GREY,
+    ORANGE,
+    drawn,
+    drawn_lines,
+    finish,
+    new_figure,
+    readable,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -51,13 +59,13 @@ def map_sheet(
                         transform=ax.transAxes, fontsize=9)  # fmt: skip
         if captions:
             axes[number, 0].set_ylabel(
-                captions[number], rotation=0, ha="right", va="center", fontsize=8
+                drawn_lines(captions[number], 18), rotation=0, ha="right", va="center", fontsize=8
             )
     for ax, name in zip(axes[0], ["photo", *maps], strict=True):
-        ax.set_title(name, fontsize=9)
+        ax.set_title(drawn_lines(name, 18), fontsize=9)
     what = "; ".join(captions or [])
     text = f"{len(pixels)} photos with their maps by {', '.join(maps)}: {what}"
-    set_alt(figure, text, photographic=True)
+    finish(figure, text, photographic=True)
     return figure
 
 
@@ -123,21 +131,33 @@ def pattern_montages(confusion: Confusion, *, patterns: int = 4, patches: int = 
             ax.imshow(picture)
         words = pattern_text(pattern, true, predicted)
         axes[row, 0].text(
-            -0.1, 0.5, words, fontsize=8, va="center", ha="left",
+            -0.1, 0.5, pattern_text(pattern, drawn(true), drawn(predicted)), fontsize=8,
+            va="center", ha="left",
             color=ORANGE if pattern["suspect"] else "black", transform=axes[row, 0].transAxes,
         )  # fmt: skip
         texts.append(words.replace("\n", ", "))
     if not len(shown):
-        message = f"No {true} is read as {predicted}: nothing to explain."
-        axes[0, 0].text(0, 0.5, message, fontsize=11, transform=axes[0, 0].transAxes)
+        message = _nothing(true, predicted)
+        axes[0, 0].text(
+            0,
+            0.5,
+            _nothing(drawn(true), drawn(predicted)),
+            fontsize=11,
+            transform=axes[0, 0].transAxes,
+        )
         texts = [message]
     figure.suptitle(
-        f"{len(confusion.photos)} × {true} read as {predicted}: what speaks for {predicted}",
+        f"{len(confusion.photos)} × {drawn(true)} read as {drawn(predicted)}: what speaks for "
+        f"{drawn(predicted)}",
         fontsize=11, x=0.125, ha="left",
     )  # fmt: skip
     text = f"Patches that speak for {predicted} in photos of {true}. {' '.join(texts)}"
-    set_alt(figure, text, photographic=True)
+    finish(figure, text, photographic=True)
     return figure
+
+
+def _nothing(true: str, predicted: str) -> str:
+    return f"No {true} is read as {predicted}: nothing to explain."
 
 
 def pattern_text(pattern: pd.Series, true: str, predicted: str) -> str:
@@ -191,14 +211,16 @@ def deletion_curves(curves: Mapping[str, pd.DataFrame]) -> Figure:
             mean = own.pivot_table(index="share", columns="order", values="value")
             if number == 0:
                 ax.plot(mean.index, mean["random"], color=GREY, linestyle="--", label="random")
-            ax.plot(mean.index, mean["map"], color=colours[number % 7], label=method)
+            ax.plot(
+                mean.index, mean["map"], color=colours[number % 7], label=drawn(readable(method))
+            )
         what = "hidden" if check == "deletion" else "uncovered"
         ax.set(title=f"{check}: {'lower' if check == 'deletion' else 'higher'} is better",
                xlabel=f"share of the photo {what}")  # fmt: skip
         ax.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel("probability or score")
     axes[1].legend(frameon=False, fontsize=8)
-    set_alt(figure, f"Deletion and insertion curves of {', '.join(curves)} against random order")
+    finish(figure, f"Deletion and insertion curves of {', '.join(curves)} against random order")
     return figure
 
 

@@ -8,9 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from hotelviz.alt import set_alt
 from hotelviz.filters import patch_pixels
-from hotelviz.plots.style import BLUE, GREEN, ORANGE, figure_of, new_axes, new_figure
+from hotelviz.plots.style import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    drawn,
+    drawn_lines,
+    figure_of,
+    finish,
+    new_axes,
+    new_figure,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,7 +61,7 @@ def filter_comparison(
             2, columns, squeeze=False, gridspec_kw={"wspace": 0.04, "hspace": 0.03}
         )
         rows = comparison.channels[comparison.channels["layer"] == layer]
-        part.suptitle(layer, fontsize=11, fontweight="bold", x=0.01, ha="left")
+        part.suptitle(drawn(layer), fontsize=11, fontweight="bold", x=0.01, ha="left")
         for ax in axes.ravel():
             ax.axis("off")
         for column, (_, row) in enumerate(rows.iterrows()):
@@ -60,13 +69,13 @@ def filter_comparison(
             axes[1, column].imshow(comparison.tuned[layer][column])
             axes[0, column].set_title(change_text(row), fontsize=7, pad=2)
         for ax, name in zip(axes[:, 0], names, strict=True):
-            ax.text(-0.08, 0.5, name, rotation=90, ha="right", va="center", fontsize=8,
+            ax.text(-0.08, 0.5, drawn(name), rotation=90, ha="right", va="center", fontsize=8,
                     transform=ax.transAxes)  # fmt: skip
         texts.append(f"{layer}: channels {', '.join(map(str, rows['channel']))}")
     if title:
-        figure.suptitle(title, fontsize=12)
+        figure.suptitle(drawn(title, longest=100), fontsize=12)
     text = f"What channels look for, {names[0]} above {names[1]}. {'; '.join(texts)}"
-    set_alt(figure, text, photographic=True)
+    finish(figure, text, photographic=True)
     return figure
 
 
@@ -110,7 +119,9 @@ def depth_profile(profile: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         ("weight_change", "weights changed (relative)", ORANGE, "^"),
     ):
         ax.plot(places, profile[column], color=colour, marker=marker, markersize=4, label=label)
-    ax.set_xticks(places, profile["layer"], rotation=60, ha="right", fontsize=8)
+    ax.set_xticks(
+        places, [drawn(name) for name in profile["layer"]], rotation=60, ha="right", fontsize=8
+    )
     top = max(1.0, float(profile["weight_change"].max(skipna=True) or 0))
     ax.set(ylim=(min(0.0, float(profile["correlation"].min())) - 0.02, 1.05 * top), xlabel="layer")
     ax.spines[["top", "right"]].set_visible(False)
@@ -119,7 +130,7 @@ def depth_profile(profile: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     values = ", ".join(
         f"{row.layer} {row.cka:.2f}" for row in profile[["layer", "cka"]].itertuples()
     )
-    set_alt(figure_of(ax), f"Linear CKA of both models' outputs by layer: {values}")
+    finish(figure_of(ax), f"Linear CKA of both models' outputs by layer: {values}")
     return ax
 
 
@@ -150,7 +161,7 @@ def channel_card(
     """
     figure = new_figure((2.5 * len(pictures) + 0.2, 5.2))
     if title:
-        figure.suptitle(title, fontsize=11)
+        figure.suptitle(drawn(title, longest=100), fontsize=11)
     texts = []
     for part, picture, rows, name in zip(
         figure.subfigures(1, len(pictures), squeeze=False).ravel(),
@@ -162,7 +173,7 @@ def channel_card(
         grid = part.add_gridspec(6, 3)
         top = part.add_subplot(grid[:3, :])
         top.imshow(picture)
-        top.set_title(name, fontsize=10)
+        top.set_title(drawn(name), fontsize=10)
         top.axis("off")
         patches = patch_pixels(rows.head(9))
         for number in range(9):
@@ -172,7 +183,7 @@ def channel_card(
                 ax.imshow(patches[number])
         strongest = rows["activation"].head(9)
         texts.append(f"{name}: photos with activations {', '.join(f'{a:.1f}' for a in strongest)}")
-    set_alt(
+    finish(
         figure, f"Channel card {title}: a synthetic picture and real patches. {'; '.join(texts)}"
     )
     return figure
@@ -202,8 +213,8 @@ def picture_row(pictures: np.ndarray, names: Sequence[str], *, title: str = "") 
         ax.axis("off")
     for ax, picture, name in zip(axes.ravel(), pictures, names, strict=False):
         ax.imshow(picture)
-        ax.set_title(name, fontsize=10)
+        ax.set_title(drawn_lines(name, 24), fontsize=10)
     if title:
-        figure.suptitle(title, fontsize=11)
-    set_alt(figure, f"{title or 'Pictures'}: {', '.join(names)}", photographic=True)
+        figure.suptitle(drawn(title, longest=100), fontsize=11)
+    finish(figure, f"{title or 'Pictures'}: {', '.join(names)}", photographic=True)
     return figure

@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from hotelviz.alt import set_alt
-from hotelviz.plots.style import BLUE, GREY, figure_of, new_axes
+from hotelviz.plots.style import BLUE, GREY, drawn, figure_of, finish, new_axes
 
 __all__ = ["rater_bias"]
 
@@ -50,12 +49,10 @@ def rater_bias(habits: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         ax.set_xlabel("share of the others' votes that were the same")
     ax.hlines(rows, low, high, color=BLUE, linewidth=4)
     ax.plot(value, rows, "o", color=BLUE)
-    # A name is text, whatever is in it: a dollar sign begins no formula.
     names = known["rater"].astype(str)
-    ax.set_yticks(rows, [name if len(name) <= 30 else f"{name[:29]}…" for name in names],
-                  parse_math=False)  # fmt: skip
+    ax.set_yticks(rows, [drawn(name) for name in names])
     ax.spines[["top", "right"]].set_visible(False)
     texts = [f"{rater} {figure:+.2f}" for rater, figure in zip(names, value, strict=True)]
     what = "Bias" if name == "bias" else "Agreement with the others"
-    set_alt(figure_of(ax), f"{what} of {len(known)} raters: {', '.join(texts)}")
+    finish(figure_of(ax), f"{what} of {len(known)} raters: {', '.join(texts)}")
     return ax

@@ -8,8 +8,17 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from hotelviz.alt import set_alt
-from hotelviz.plots.style import BLUE, GREEN, GREY, ORANGE, figure_of, new_axes
+from hotelviz.plots.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    drawn,
+    figure_of,
+    finish,
+    new_axes,
+    readable,
+)
 
 _COLOURS = (BLUE, ORANGE, GREEN, GREY, "#cc79a7", "#e69f00")
 
@@ -52,7 +61,9 @@ def score_distribution(
         edges = [*bins["low"], bins["high"].iloc[-1]]
         ax.stairs(
             density, edges, fill=len(several) == 1, linewidth=1.6,
-            color=_COLOURS[number % len(_COLOURS)], alpha=0.85, label=f"{name} ({total:,} photos)",
+            color=_COLOURS[number % len(_COLOURS)], alpha=0.85,
+            # A label that begins with a line would not be in the legend.
+            label=f"{drawn(readable(name))} ({total:,} photos)",
         )  # fmt: skip
         middle = (bins["low"] + bins["high"]) / 2
         mean = float((middle * bins["count"]).sum() / max(total, 1))
@@ -79,7 +90,7 @@ def score_distribution(
     ax.spines[["top", "right"]].set_visible(False)
     if len(several) > 1:
         ax.legend(frameon=False, fontsize=9)
-    set_alt(figure_of(ax), f"Distribution of scores. {'; '.join(texts)}.")
+    finish(figure_of(ax), f"Distribution of scores. {'; '.join(texts)}.")
     return ax
 
 
@@ -123,18 +134,19 @@ def predicted_against_rated(
     both = np.concatenate([rated, predicted])
     low, high = np.floor(both.min() * 2) / 2, np.ceil(both.max() * 2) / 2
     if len(rated) > 2000:
-        drawn = ax.hexbin(
+        cells = ax.hexbin(
             rated, predicted, gridsize=40, extent=(low, high, low, high), mincnt=1, bins="log",
             cmap="cividis",
         )  # fmt: skip
-        figure_of(ax).colorbar(drawn, ax=ax, label="photos")
+        figure_of(ax).colorbar(cells, ax=ax, label="photos")
     else:
         ax.scatter(rated, predicted, s=12, color=BLUE, alpha=0.45, linewidths=0)
     ax.plot([low, high], [low, high], color=GREY, linewidth=1, linestyle="--")
-    ax.set(xlabel="rated mean", ylabel="predicted mean", title=title, xlim=(low, high),
-           ylim=(low, high), aspect="equal")  # fmt: skip
+    ax.set_title(drawn(title, longest=60))
+    ax.set(xlabel="rated mean", ylabel="predicted mean", xlim=(low, high), ylim=(low, high),
+           aspect="equal")  # fmt: skip
     ax.spines[["top", "right"]].set_visible(False)
-    set_alt(
+    finish(
         figure_of(ax),
         f"{title + ': ' if title else ''}predicted against rated mean scores of "
         f"{len(rated):,} photos; ratings from {rated.min():.2f} to {rated.max():.2f}, predictions "
@@ -179,7 +191,7 @@ def rating_bars(
     ax.set(xlabel="score", ylabel="share", xticks=range(1, 11))
     ax.legend(frameon=False, fontsize=8)
     ax.spines[["top", "right"]].set_visible(False)
-    set_alt(
+    finish(
         figure_of(ax),
         "; ".join(
             f"{name}: mean {float(np.arange(1, 11) @ shares):.2f}" for name, _, shares in sides

@@ -1,15 +1,26 @@
-"""What all displays share: colours, and where they are drawn."""
+"""What all displays share: colours, names as they are drawn, and where."""
 
 from __future__ import annotations
 
+import functools
 import os
+import re
+import textwrap
+import unicodedata
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
+from hotelviz.alt import set_alt
 from hotelviz.io.atomic import atomic_path
+from hotelviz.io.escaping import escape_mathtext, escape_terminal
+
+#: Characters of a name that are drawn; the alternative text has all of it.
+LONGEST = 40
 
 #: Okabe and Ito's colours, which colour-blind eyes tell apart.
 BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#6b7280"
@@ -40,8 +51,100 @@ def figure_of(ax: Axes) -> Figure:
 
 
 def readable(name: object) -> str:
-    """Write a class as people read it."""
+    """Write a class as people read it, in an alternative text."""
     return str(name).replace("_", " ")
+
+
+def drawn(name: object, *, longest: int = LONGEST) -> str:
+    r"""Return a name from data as a figure can draw it.
+
+    Parameters
+    ----------
+    name
+        Of a class, a stage, a rater: any text.
+    longest
+        What is longer is cut.
+
+    Returns
+    -------
+    str
+        In one line; dollar signs begin no formula. Characters that no installed font has are
+        given by their numbers.
+
+    Examples
+    --------
+    >>> print(drawn("Suites of $200"))
+    Suites of \$200
+    """
+    text = escape_terminal(" ".join(str(name).split()))
+    if len(text) > longest:
+        text = f"{text[: longest - 1]}…"
+    unknown = re.escape("".join({sign for sign in text if _family_with(sign) is None}))
+    if unknown:
+        # Variants and joiners have no shape of their own.
+        text = re.sub(f"[{unknown}]", lambda sign: _without_shape(sign[0]), text)
+        text = re.sub(f"[{unknown}]+", lambda signs: _numbers(signs[0]), text)
+        text = text if len(text) <= 2 * longest else f"{text[: 2 * longest - 1]}…"
+    return escape_mathtext(text)
+
+
+def drawn_lines(name: object, width: int) -> str:
+    """Return a name as `drawn` does, in up to three lines of about `width` characters."""
+    lines = textwrap.wrap(" ".join(str(name).split()), width)
+    return "\n".join(drawn(line) for line in [*lines[:2], " ".join(lines[2:])[:width]] if line)
+
+
+def _without_shape(sign: str) -> str:
+    return "" if unicodedata.category(sign) == "Cf" or sign in "\ufe0e\ufe0f" else sign
+
+
+def _numbers(signs: str) -> str:
+    return "[" + " ".join(f"U+{ord(sign):04X}" for sign in signs) + "]"
+
+
+def finish(figure: Figure, text: str, *, photographic: bool = False) -> None:
+    """Give a figure its alternative text, and its names fonts that have their characters.
+
+    Parameters
+    ----------
+    figure
+        With everything drawn.
+    text, photographic
+        See `hotelviz.alt.set_alt`.
+    """
+    for label in figure.findobj(Text):
+        found = {_family_with(sign) for sign in label.get_text()} - {None, ""}
+        if found:
+            label.set_fontfamily([*label.get_fontfamily(), *sorted(filter(None, found))])
+    set_alt(figure, text, photographic=photographic)
+
+
+def _family_with(sign: str) -> str | None:
+    """Find a font that has a character; empty where the figure's own has it, None for none."""
+    families = tuple(font_manager.FontProperties().get_family())
+    return "" if sign.isascii() else _other_family(sign, families)
+
+
+@functools.lru_cache(maxsize=4096)
+def _other_family(sign: str, families: tuple[str, ...]) -> str | None:
+    own = (font_manager.findfont(font_manager.FontProperties(family=[name])) for name in families)
+    if any(ord(sign) in _characters(path) for path in own):
+        return ""
+    entries = [one for one in font_manager.fontManager.ttflist if "Last" not in one.name]
+    # Upright and of usual weight before others.
+    for entry in sorted(entries, key=lambda one: (one.style != "normal", one.weight != 400)):
+        if ord(sign) in _characters(entry.fname):
+            return entry.name
+    return None
+
+
+@functools.cache
+def _characters(path: str) -> frozenset[int]:
+    """Give the characters of a font; none of one that only holds pictures, as of some emoji."""
+    try:
+        return frozenset(font_manager.get_font(path).get_charmap())
+    except (RuntimeError, OSError):
+        return frozenset()
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> tuple[Path, Path]:

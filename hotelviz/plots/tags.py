@@ -13,9 +13,18 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from hotelviz import metrics
-from hotelviz.alt import set_alt
 from hotelviz.metrics.interval import Labels
-from hotelviz.plots.style import BLUE, GREEN, GREY, ORANGE, figure_of, new_axes, readable
+from hotelviz.plots.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    drawn,
+    figure_of,
+    finish,
+    new_axes,
+    readable,
+)
 
 _AVERAGES = ("macro avg", "weighted avg")
 
@@ -107,7 +116,7 @@ class ConfusionMatrixDisplay:
             shown, **{"cmap": cmap, "vmin": 0, "vmax": top, "aspect": "equal", **(im_kw or {})}
         )
         small = 9 if classes <= 12 else 7 if classes <= 25 else 5.5
-        names = [readable(name) for name in self.matrix.index]
+        names = [drawn(readable(name)) for name in self.matrix.index]
         self.ax_.set_xticks(
             range(classes), names, rotation=45 if classes <= 20 else 90,
             ha="right" if classes <= 20 else "center",
@@ -123,7 +132,7 @@ class ConfusionMatrixDisplay:
         self._write(values, small, dict(text_kw or {}))
         label = "% of the true class" if normalize else "photos"
         self.figure_.colorbar(self.im_, ax=self.ax_, label=label, shrink=0.8)
-        set_alt(self.figure_, self._alt())
+        finish(self.figure_, self._alt())
         return self
 
     def _write(self, values: np.ndarray, small: float, text_kw: dict[str, Any]) -> None:
@@ -194,7 +203,7 @@ def per_class_bars(
                **(bar_kw or {})},
         )  # fmt: skip
     ax.set_yticks(
-        places, [f"{readable(name)} ({count:,})" for name, count in table["support"].items()]
+        places, [f"{drawn(readable(name))} ({count:,})" for name, count in table["support"].items()]
     )
     ax.invert_yaxis()
     ax.set_xlim(0, 1)
@@ -211,7 +220,7 @@ def per_class_bars(
             f" Best F1: {readable(best)}, {tested['f1'].fillna(0)[best]:.2f}; "
             f"lowest: {readable(worst)}, {tested['f1'].fillna(0)[worst]:.2f}."
         )
-    set_alt(figure_of(ax), text)
+    finish(figure_of(ax), text)
     return ax
 
 
@@ -254,11 +263,11 @@ def training_history(history: pd.DataFrame, *, axes: Sequence[Axes] | None = Non
             if number:
                 ax.axvline(start - 0.5, color=ORANGE, linestyle="--", linewidth=1)
             ax.annotate(
-                phase.replace("_", " "), (start - 0.4, 1.0), xycoords=("data", "axes fraction"),
+                drawn(readable(phase)), (start - 0.4, 1.0), xycoords=("data", "axes fraction"),
                 xytext=(2, 3), textcoords="offset points", fontsize=8, color=ORANGE,
             )  # fmt: skip
         ax.set_xlabel("epoch")
-        ax.set_ylabel(readable(name))
+        ax.set_ylabel(drawn(readable(name)))
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.grid(color="#e5e7eb")
         ax.spines[["top", "right"]].set_visible(False)
@@ -266,7 +275,7 @@ def training_history(history: pd.DataFrame, *, axes: Sequence[Axes] | None = Non
     last = history.iloc[-1]
     column = f"val_{metric}" if f"val_{metric}" in history else metric
     value = f"{last[column]:.1%}" if metric == "accuracy" else f"{last[column]:.3f}"
-    set_alt(
+    finish(
         figure_of(axes[0]),
         f"Loss and {readable(metric)} over {len(history)} epochs in the phases "
         f"{', '.join(history['phase'].unique()).replace('_', ' ')}; at the end the "
@@ -314,7 +323,7 @@ def reliability(calibration: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.legend(loc="upper left", frameon=False, fontsize=8, markerscale=0.5)
     sure = (calibration["confidence"] * calibration["count"]).sum() / calibration["count"].sum()
     right = (calibration["accuracy"] * calibration["count"]).sum() / calibration["count"].sum()
-    set_alt(
+    finish(
         figure_of(ax),
         f"Reliability: on average the model is {sure:.1%} sure and {right:.1%} right; "
         f"expected calibration error {error:.3f}.",
@@ -353,7 +362,7 @@ def class_counts(catalog: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     for place, total in zip(places, left, strict=True):
         ax.annotate(f"{total:,.0f}", (total, place), xytext=(4, 0), textcoords="offset points",
                     va="center", fontsize=9)  # fmt: skip
-    ax.set_yticks(places, [readable(name) for name in counts.index])
+    ax.set_yticks(places, [drawn(readable(name)) for name in counts.index])
     ax.invert_yaxis()
     ax.set_xlim(0, 1.12 * left.max())
     ax.set_xlabel("photos")
@@ -362,7 +371,7 @@ def class_counts(catalog: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False)
     totals = counts.sum(axis=1)
-    set_alt(
+    finish(
         figure_of(ax),
         f"Photos per class by split, {int(totals.sum()):,} in all: most of "
         f"{readable(totals.idxmax())} ({totals.max():,}), fewest of "

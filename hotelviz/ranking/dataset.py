@@ -6,13 +6,12 @@ import glob
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -21,10 +20,15 @@ import pyarrow.parquet as pq
 from tqdm.auto import tqdm
 
 from hotelviz.images import usable_cores
-from hotelviz.io.atomic import atomic_path, remove_leftovers
+from hotelviz.io.atomic import atomic_path, remove_leftovers, written_files
+from hotelviz.io.claims import claim, own_folder
 from hotelviz.ranking.order import AREA_ORDER, Rules, ranked
 from hotelviz.ranking.photos import RankingError, Sources, as_frame, prepared
-from hotelviz.scores import Scores, connect, memory_limit, open_scores, quoted
+from hotelviz.scores import Scores, open_scores
+from hotelviz.scores.connection import memory_limit
+
+#: What `hotelviz.io.claims.own_folder` knows a ranking's folder by.
+_PURPOSE = "ranking"
 
 #: Photos that are ranked at once, by each thread.
 CHUNK = 500_000
@@ -69,7 +73,10 @@ def rank_dataset(
     Raises
     ------
     RankingError
-        Missing columns, nothing to rank, or a folder with other files.
+        Missing columns, nothing to rank, a folder with other files, or one that holds what is to
+        be ranked.
+    OutputError
+        A folder that hotelviz did not make, or that another run is writing.
 
     Examples
     --------
@@ -82,33 +89,63 @@ def rank_dataset(
     """
     dataset = scores if isinstance(scores, Scores) else open_scores(scores)
     rules, out = Rules(tuple(areas), min_confidence, max_hash_distance), Path(out)
+    refuse_inputs(out, dataset, tags, catalog)
+    _check_folder(out)
+    # Beside the folder, which is replaced as a whole.
+    with claim(out.parent / f"{out.name}-{_PURPOSE}"):
+        unfinished = f"{out.name}-unfinished-"
+        # Of rankings that were killed; none takes a day.
+        remove_leftovers(out.parent, f"{glob.escape(unfinished)}*", seconds=86_400)
+        work = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{unfinished}"))
+        try:
+            own_folder(work / "new", _PURPOSE)
+            with Sources(dataset, tags, catalog, folders=[work]) as sources:
+                chunks, shares = _chunks(dataset, sources, chunk, work / "hotels")
+                total = _rank_chunks(chunks, shares, rules, work / "new", progress)
+            if not total:
+                raise RankingError("there are no photos with a score to rank")
+            if out.exists():
+                out.rename(work / "old")
+            (work / "new").rename(out)
+        finally:
+            if (work / "old").exists() and not out.exists():
+                (work / "old").rename(out)
+            shutil.rmtree(work, ignore_errors=True)
+    return out
+
+
+def refuse_inputs(out: Path, *given: object) -> None:
+    """Refuse an output that would replace what is to be ranked, or lie among its files.
+
+    Raises
+    ------
+    RankingError
+    """
+    target = out.resolve()
+    for one in given:
+        if not isinstance(one, Scores | str | os.PathLike):
+            continue
+        place = Path(one.place if isinstance(one, Scores) else one).resolve()
+        if target in (place, *place.parents) or (place.is_dir() and place in target.parents):
+            raise RankingError(
+                f"{out}: holds {place}, which is to be ranked, or lies in it; choose another place"
+            )
+
+
+def _check_folder(out: Path) -> None:
+    """Refuse a folder that is not a ranking's.
+
+    Raises
+    ------
+    RankingError, OutputError
+    """
     foreign = [f for f in out.glob("*") if not f.name.startswith(("part-", "."))]
     if foreign:
         raise RankingError(
             f"{out}: {foreign[0].name} is no part of a ranking; choose another folder"
         )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = f"{out.name}-unfinished-"
-    # Of rankings that were killed; none takes a day.
-    remove_leftovers(out.parent, f"{glob.escape(unfinished)}*", seconds=86_400)
-    work = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{unfinished}"))
-    try:
-        connection = connect()
-        try:
-            sources = Sources(connection, dataset, tags, catalog)
-            chunks = _chunks(dataset, sources, connection, chunk, work / "hotels")
-            total = _rank_chunks(chunks, sources.columns, rules, work, progress)
-        finally:
-            connection.close()
-        if not total:
-            raise RankingError("there are no photos with a score to rank")
-        shutil.rmtree(work / "hotels", ignore_errors=True)
-        shutil.rmtree(out, ignore_errors=True)
-        work.chmod(0o755)
-        work.rename(out)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    return out
+    if out.exists():
+        own_folder(out, _PURPOSE)
 
 
 def read_ranking(
@@ -130,12 +167,16 @@ def read_ranking(
     """
     chosen = None
     if hotels is not None:
-        chosen = pc.field("hotel_id").isin(pa.array(list(hotels), pa.string()))
-    parts = [
-        as_frame(pq.read_table(part, filters=chosen))
-        for part in sorted(Path(ranking).glob("part-*.parquet"))
-    ]
+        chosen = pc.field("hotel_id").isin(pa.array(list(map(str, hotels)), pa.string()))
+    parts = [as_frame(pq.read_table(part, filters=chosen)) for part in _parts(ranking)]
     return pd.concat(parts, ignore_index=True)
+
+
+def _parts(ranking: str | os.PathLike[str]) -> list[Path]:
+    parts = written_files(ranking, "part-*.parquet")
+    if not parts:
+        raise RankingError(f"{ranking}: there is no ranking (part-*.parquet) here")
+    return parts
 
 
 def over_parts(
@@ -155,8 +196,8 @@ def over_parts(
     pandas.DataFrame
         The answers, one below the other.
     """
-    parts = sorted(Path(ranking).glob("part-*.parquet"))
-    return pd.concat([question(as_frame(pq.read_table(part))) for part in parts], ignore_index=True)
+    answers = [question(as_frame(pq.read_table(part))) for part in _parts(ranking)]
+    return pd.concat(answers, ignore_index=True)
 
 
 class _Chunk(NamedTuple):
@@ -166,26 +207,29 @@ class _Chunk(NamedTuple):
     ----------
     places
         Files, and which of their row groups; None for all.
+    columns
+        What to read of them.
     after, upto
         Only hotels with names after the first and up to the second; None for no bound.
     """
 
     places: Sequence[tuple[Path, Sequence[int] | None]]
+    columns: Collection[str]
     after: str | None = None
     upto: str | None = None
 
-    def read(self, columns: Collection[str]) -> pa.Table:
+    def read(self) -> pa.Table:
         """Read the photos that have a score."""
         tables = []
         for file, groups in self.places:
             # Names that repeat are read as numbers: three times as fast.
-            repeated = [name for name in ("hotel_id", "predicted") if name in columns]
+            repeated = [name for name in ("hotel_id", "predicted") if name in self.columns]
             with pq.ParquetFile(file, read_dictionary=repeated) as parquet:
-                names = [name for name in parquet.schema_arrow.names if name in columns]
+                names = [name for name in parquet.schema_arrow.names if name in self.columns]
                 chosen = range(parquet.num_row_groups) if groups is None else groups
                 tables.append(parquet.read_row_groups(chosen, names, use_threads=False))
         table = pa.concat_tables(tables, promote_options="permissive")
-        keep = table["score"].is_valid().to_numpy()
+        keep = ~np.isnan(table["score"].to_numpy())
         if self.after is not None or self.upto is not None:
             hotels = table["hotel_id"].unify_dictionaries().combine_chunks()
             inside = [
@@ -198,12 +242,12 @@ class _Chunk(NamedTuple):
 
 
 def _rank_chunks(
-    chunks: Sequence[_Chunk], columns: Collection[str], rules: Rules, out: Path, progress: bool
+    chunks: Sequence[_Chunk], shares: Mapping[str, str], rules: Rules, out: Path, progress: bool
 ) -> int:
     threads = max(1, min(usable_cores(), memory_limit() // (1024**3)))
 
     def rank(number: int) -> int:
-        photos = prepared(chunks[number].read(columns))
+        photos = prepared(chunks[number].read(), shares)
         if len(photos):
             with atomic_path(out / f"part-{number:05d}.parquet") as temporary:
                 pq.write_table(
@@ -226,23 +270,24 @@ def _rank_chunks(
 
 
 def _chunks(
-    dataset: Scores, sources: Sources, connection: duckdb.DuckDBPyConnection, chunk: int, work: Path
-) -> list[_Chunk]:
-    """Divide the hotels; where photos are not sorted by them, deal photos to files in `work`."""
-    as_stored = sources.alone and not dataset.derived
-    sorted_chunks = _hotel_ranges(dataset.files, chunk) if as_stored else None
-    if sorted_chunks is not None:
-        return sorted_chunks
+    dataset: Scores, sources: Sources, chunk: int, work: Path
+) -> tuple[list[_Chunk], Mapping[str, str]]:
+    """Divide the hotels; where photos are not sorted by them, deal photos to files in `work`.
+
+    Also give the columns that may hold a class's probability, with the class.
+    """
+    if sources.stored is not None:
+        sorted_chunks = _hotel_ranges(dataset.files, chunk, sources.stored)
+        if sorted_chunks is not None:
+            shares = [name for name in sources.stored if name.startswith("p_")]
+            return sorted_chunks, {name: name.removeprefix("p_") for name in shares}
     # Twice as many files as needed: they are not equally large.
-    buckets = max(1, round(2 * len(dataset) / chunk))
-    connection.execute(
-        f"COPY (SELECT *, hash(hotel_id) % {buckets} AS bucket FROM ({sources.query()})) TO "
-        f"'{quoted(str(work))}' (FORMAT parquet, PARTITION_BY (bucket))"
-    )
-    return [
-        _Chunk([(file, None) for file in sorted(bucket.glob("*.parquet"))])
-        for bucket in sorted(work.glob("bucket=*"))
+    buckets = sources.deal(work, max(1, round(2 * len(dataset) / chunk)))
+    chunks = [
+        _Chunk([(file, None) for file in sorted(bucket.glob("*.parquet"))], sources.given)
+        for bucket in buckets
     ]
+    return chunks, sources.shares
 
 
 class _RowGroup(NamedTuple):
@@ -255,7 +300,9 @@ class _RowGroup(NamedTuple):
     photos: int
 
 
-def _hotel_ranges(files: Sequence[Path], chunk: int) -> list[_Chunk] | None:
+def _hotel_ranges(
+    files: Sequence[Path], chunk: int, columns: Collection[str]
+) -> list[_Chunk] | None:
     """Divide hotels into ranges of about `chunk` photos, by what row groups say they hold.
 
     None where photos are not sorted by hotel, or files do not say.
@@ -293,5 +340,5 @@ def _hotel_ranges(files: Sequence[Path], chunk: int) -> list[_Chunk] | None:
             if (after is None or group.high > after) and (upto is None or group.low <= upto):
                 held.setdefault(group.file, []).append(group.number)
         places = [(files[file], sorted(numbers)) for file, numbers in sorted(held.items())]
-        chunks.append(_Chunk(places, after, upto))
+        chunks.append(_Chunk(places, columns, after, upto))
     return chunks

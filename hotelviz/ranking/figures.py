@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from hotelviz.ranking.order import AREA_ORDER
-from hotelviz.scores import connect
+from hotelviz.scores.connection import connect
 
 #: Name of an order -> the column with a photo's place in it.
 ORDERS = {"today": "position", "by score": "rank_by_score", "with coverage": "rank"}

@@ -62,7 +62,7 @@ def ranked(photos: pa.Table, rules: Rules) -> pa.Table:
         as dictionaries.
     """
     photos = photos.combine_chunks()
-    hotels, names = _codes(photos["hotel_id"])
+    hotels, names = codes_of(photos["hotel_id"])
     if (hotels[1:] < hotels[:-1]).any():
         rows = _sorted_rows(hotels + 1)
         photos, hotels = photos.take(pa.array(rows)), hotels[rows]
@@ -94,7 +94,7 @@ def _ranked(photos: pa.Table, hotels: np.ndarray, rules: Rules) -> pa.Table:
     hotel = np.repeat(np.arange(len(starts)), sizes)
     by_score = np.arange(count) - starts[hotel] + 1
 
-    area_codes, area_names = _codes(photos["area"])
+    area_codes, area_names = codes_of(photos["area"])
     area_codes = area_codes[order]
     slot_of_area = np.array(
         [rules.areas.index(name) if name in rules.areas else -1 for name in area_names], "int64"
@@ -139,7 +139,7 @@ def _ranked(photos: pa.Table, hotels: np.ndarray, rules: Rules) -> pa.Table:
     )
 
 
-def _codes(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
+def codes_of(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
     """Give texts numbers in their order; -1 for missing ones."""
     if not pa.types.is_dictionary(column.type):
         column = column.cast(pa.string()).dictionary_encode()

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from hotelviz.catalog import read_catalog
+from hotelviz.catalog import nearest, read_catalog
 from hotelviz.errors import HotelvizError
-from hotelviz.ranking.order import AREA_ORDER, Rules, ranked
-from hotelviz.scores import Scores, connect, open_scores
+from hotelviz.io.escaping import sql_literal, sql_name
+from hotelviz.ranking.order import AREA_ORDER, Rules, codes_of, ranked
+from hotelviz.scores import Scores, ScoresError, open_scores
+from hotelviz.scores.connection import connect, select_list
+from hotelviz.scores.queries import register
 
 Table: TypeAlias = pd.DataFrame | Scores | str | os.PathLike[str]
 
@@ -42,8 +44,9 @@ def rank_hotel_photos(
         ``image_id``, ``hotel_id`` and ``score``; ``hash`` to know near-duplicates by (or
         ``duplicate_group``, where they are known already). Photos without a score are left out.
     tags
-        ``image_id``, ``predicted`` and ``p_<class>``, or their Parquet file. Photos without a tag
-        are ranked by their score.
+        ``image_id``, ``predicted`` and ``p_<class>`` of each class that is predicted, or their
+        Parquet file; other columns are not looked at. Photos without a tag are ranked by their
+        score. Tags without any probability are trusted.
     catalog
         With ``image_id`` and ``position``, the order of today, or its file, of which
         Parquet is not loaded whole. Its other columns are not looked at.
@@ -69,7 +72,9 @@ def rank_hotel_photos(
     Raises
     ------
     RankingError
-        Missing columns, or nothing to rank.
+        Missing columns, tags of which only some have a probability, or nothing to rank.
+    ScoresError
+        A photo that stands in a table more than once, or without ``image_id``.
 
     Examples
     --------
@@ -84,17 +89,10 @@ def rank_hotel_photos(
     2        b              2     3      by score
     """
     rules = Rules(tuple(areas), min_confidence, max_hash_distance)
-    connection = connect()
-    try:
-        sources = Sources(connection, scores, tags, catalog)
-        where, values = "", []
-        if hotels is not None:
-            where, values = f"hotel_id IN ({', '.join('?' * len(hotels))})", list(hotels)
-            if not values:
-                raise RankingError("hotels=[] leaves nothing to rank")
-        photos = sources.photos(where, values)
-    finally:
-        connection.close()
+    if hotels is not None and not len(hotels):
+        raise RankingError("hotels=[] leaves nothing to rank")
+    with Sources(scores, tags, catalog) as sources:
+        photos = sources.photos(hotels)
     if not len(photos):
         raise RankingError("there are no photos with a score to rank")
     return as_frame(ranked(photos, rules))
@@ -117,75 +115,170 @@ class Sources:
 
     Attributes
     ----------
-    columns
-        What there is of what ranking looks at.
-    alone
-        Whether the scores stand for themselves: nothing has to be joined to them.
+    stored
+        Where the scores' files hold all that ranking looks at: the columns to read. Otherwise
+        None.
+    given
+        The columns that the query gives.
+    shares
+        Those of them that may hold a class's probability, and that class.
     """
 
     def __init__(
         self,
-        connection: duckdb.DuckDBPyConnection,
         scores: Table,
         tags: pd.DataFrame | str | os.PathLike[str] | None,
         catalog: pd.DataFrame | str | os.PathLike[str] | None,
+        *,
+        folders: Sequence[Path] = (),
     ) -> None:
-        self._connection = connection
-        columns = _register(connection, "given_scores", scores)
-        for column in ("image_id", "hotel_id", "score"):
+        scores, places = _opened(scores), None if catalog is None else _places(catalog)
+        tagged = scores if tags is None else _opened(tags)
+        opened = [table for table in (scores, tagged, places) if isinstance(table, Scores)]
+        files = [file for table in opened for file in table.files]
+        self._connection = connect(files, folders=folders)
+        try:
+            self._gather(scores, tagged, places)
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _gather(
+        self, scores: pd.DataFrame | Scores, tagged: pd.DataFrame | Scores, places: Any
+    ) -> None:
+        known = ["image_id", "hotel_id", "score", "hash", "duplicate_group"]
+        columns = _column_names(scores)
+        for column in known[:3]:
             if column not in columns:
-                raise RankingError(f"ranking needs the scores' column {column!r}; see score_photos")
-        tagged, name, self._joins = columns, "s", ""
-        if tags is not None:
-            tagged, name = _register(connection, "given_tags", tags), "g"
-            if not {"image_id", "predicted"} <= tagged:
+                raise RankingError(
+                    f"ranking needs the scores' column {column!r}; see score_photos"
+                    f"{nearest(column, columns)}"
+                )
+        self._joins = ""
+        own = self._known_as("given_scores", scores, [*known, *_tag_columns(scores)])
+        wanted = [(f"s.{sql_name(own[name])}", name) for name in known if name in own]
+        source, named, given = "s", own, tagged
+        if tagged is not scores:
+            if not {"image_id", "predicted"} <= set(_column_names(tagged)):
                 raise RankingError(
                     "tags need the columns 'image_id' and 'predicted'; see predict_tags"
                 )
-            self._joins += " LEFT JOIN given_tags g USING (image_id)"
-        known = ["image_id", "hotel_id", "score", "hash", "duplicate_group"]
-        own = [column for column in known if column in columns]
-        tag = [c for c in sorted(tagged) if c.startswith("p_")] if "predicted" in tagged else []
-        tag += ["predicted"] if "predicted" in tagged else []
-        wanted = [f"s.{column}" for column in own] + [f'{name}."{column}"' for column in tag]
-        if catalog is not None and "position" in _register_places(connection, catalog):
-            wanted.append("c.position::BIGINT AS position")
-            self._joins += " LEFT JOIN places c USING (image_id)"
-            tag.append("position")
-        self.alone, self.columns = not self._joins, own + tag
-        self._select = ", ".join(wanted)
+            source = "g"
+            named = self._known_as("given_tags", tagged, ["image_id", *_tag_columns(tagged)])
+            self._joins += " LEFT JOIN given_tags g ON s.image_id = g.image_id"
+        shares = _tag_columns(given)
+        if shares:
+            wanted.append((f"{source}.{sql_name(named['predicted'])}", "predicted"))
+        self.shares: dict[str, str] = {}
+        for place, name in enumerate(shares[1:]):
+            # Under numbers: names that differ in case only would become one.
+            wanted.append((f"{source}.{sql_name(named[name])}", f"share_{place}"))
+            self.shares[f"share_{place}"] = name.removeprefix("p_")
+        if places is not None:
+            names = self._known_as("places", places, ["image_id", "position"])
+            wanted.append((f"c.{sql_name(names['position'])}::BIGINT", "position"))
+            self._joins += " LEFT JOIN places c ON s.image_id = c.image_id"
+        self._select, self.given = select_list(wanted), [name for _, name in wanted]
+        self.stored: list[str] | None = None
+        if isinstance(scores, Scores) and not self._joins:
+            held = [name for name in known if name in own] + shares
+            if not set(held) & set(scores.derived):
+                self.stored = held
 
-    def query(self, where: str = "") -> str:
+    def __enter__(self) -> Sources:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def _known_as(
+        self, name: str, table: pd.DataFrame | Scores, columns: Sequence[str]
+    ) -> dict[str, str]:
+        """Make a table or dataset known to DuckDB; its columns and what they are called there."""
+        if isinstance(table, pd.DataFrame):
+            return register(self._connection, name, table, columns)
+        self._connection.execute(f"CREATE VIEW {name} AS {table.sql}")
+        return table.names
+
+    def query(self) -> str:
         """Give the SQL of what is to be ranked; `prepared` makes of it what ranking takes."""
-        more = f" AND s.{where}" if where else ""
-        return (
-            f"SELECT {self._select} FROM given_scores s{self._joins} "
-            f"WHERE s.score IS NOT NULL{more}"
+        return f"SELECT {self._select} FROM given_scores s{self._joins} WHERE s.score IS NOT NULL"
+
+    def photos(self, hotels: Sequence[str] | None) -> pa.Table:
+        """Give what is to be ranked, of some hotels or of all."""
+        where = "" if hotels is None else f" AND s.hotel_id IN ({', '.join('?' * len(hotels))})"
+        found = self._connection.sql(
+            self.query() + where, params=[] if hotels is None else list(map(str, hotels))
         )
+        return prepared(scored(found.to_arrow_table()), self.shares)
 
-    def photos(self, where: str = "", values: Sequence[object] = ()) -> pa.Table:
-        """Give what is to be ranked."""
-        result = self._connection.sql(self.query(where), params=list(values))
-        return prepared(result.to_arrow_table())
+    def deal(self, folder: Path, buckets: int) -> list[Path]:
+        """Write what is to be ranked to files such that each has all photos of its hotels."""
+        self._connection.execute(
+            f"COPY (SELECT *, hash(hotel_id) % {int(buckets)} AS bucket FROM ({self.query()})) TO "
+            f"{sql_literal(folder)} (FORMAT parquet, PARTITION_BY (bucket))"
+        )
+        return sorted(folder.glob("bucket=*"))
 
 
-def prepared(stored: pa.Table) -> pa.Table:
+def scored(photos: pa.Table) -> pa.Table:
+    """Leave out photos without a score."""
+    keep = ~np.isnan(photos["score"].to_numpy().astype("float64"))
+    return photos if keep.all() else photos.filter(pa.array(keep))
+
+
+def prepared(stored: pa.Table, shares: Mapping[str, str]) -> pa.Table:
     """Make what `hotelviz.ranking.order.ranked` takes of columns as they are stored.
 
-    The confidence of a tag is the greatest of its probabilities; where there are none, it is 1.
+    Parameters
+    ----------
+    stored
+        Photos with a score.
+    shares
+        Columns that may hold a class's probability -> the class. Only those of classes that were
+        predicted are looked at: other columns may be the user's own.
+
+    Returns
+    -------
+    pyarrow.Table
+        The confidence of a tag is the probability of its class; where the table has none of any
+        class that was predicted, it is 1.
+
+    Raises
+    ------
+    RankingError
+        Probabilities of some of the predicted classes, but not of all, or ones outside 0 to 1.
     """
     count, names = len(stored), set(stored.column_names)
     columns: dict[str, pa.ChunkedArray | pa.Array] = {
-        name: stored[name] for name in ("image_id", "hotel_id", "score")
+        name: stored[name] if _is_name(stored[name].type) else stored[name].cast(pa.string())
+        for name in ("image_id", "hotel_id")
     }
+    columns["score"] = stored["score"]
     confidence = np.full(count, np.nan)
     if "predicted" in names:
-        shares = [name for name in stored.column_names if name.startswith("p_")]
-        confidence[:] = 0 if shares else 1
-        for name in shares:
-            np.fmax(confidence, stored[name].to_numpy(), out=confidence)
-        confidence[stored["predicted"].is_null().to_numpy()] = np.nan
-    columns["area"] = stored["predicted"] if "predicted" in names else pa.nulls(count, pa.string())
+        columns["area"] = stored["predicted"]
+        codes, classes = codes_of(stored["predicted"])
+        narrow = codes.astype("int8" if len(classes) < 128 else "int64")
+        held = {name: column for column, name in shares.items() if column in names}
+        missing = [name for name in classes if name not in held]
+        if missing and len(missing) < len(classes):
+            raise RankingError(
+                f"photos are tagged {missing[0]!r}, but there is no column 'p_{missing[0]}' with "
+                "its probability, as there is for other tags"
+            )
+        if missing:
+            confidence[codes >= 0] = 1
+        for code, name in enumerate(() if missing else classes):
+            values, rows = stored[held[name]].to_numpy(), np.flatnonzero(narrow == code)
+            confidence[rows] = values[rows]
+            if values.min() < 0 or values.max() > 1.001:
+                raise RankingError(
+                    f"the column 'p_{name}' holds numbers that are no probabilities (0 to 1) of "
+                    f"the class {name!r}, which photos are tagged with"
+                )
+    else:
+        columns["area"] = pa.nulls(count, pa.string())
     columns["confidence"] = pa.array(confidence)
     for name, kind in (
         ("position", pa.int64()), ("hash", pa.uint64()), ("duplicate_group", pa.int64()),
@@ -194,32 +287,52 @@ def prepared(stored: pa.Table) -> pa.Table:
     return pa.table(columns)
 
 
-def _register(connection: duckdb.DuckDBPyConnection, name: str, table: Table) -> set[str]:
-    """Make a table or dataset known to DuckDB under a name; its columns."""
-    if isinstance(table, pd.DataFrame):
-        connection.register(name, table)
-        return set(map(str, table.columns))
-    dataset: Scores = table if isinstance(table, Scores) else open_scores(table)
-    connection.execute(f"CREATE VIEW {name} AS {dataset.sql}")
-    return set(dataset.columns)
+def _is_name(kind: pa.DataType) -> bool:
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return pa.types.is_string(kind)
 
 
-def _register_places(
-    connection: duckdb.DuckDBPyConnection, catalog: pd.DataFrame | str | os.PathLike[str]
-) -> set[str]:
-    """Make the positions of today known as ``places``; the catalogue's columns."""
+def _opened(table: Table) -> pd.DataFrame | Scores:
+    return table if isinstance(table, pd.DataFrame | Scores) else open_scores(table)
+
+
+def _column_names(table: pd.DataFrame | Scores) -> list[str]:
+    return list(map(str, table if isinstance(table, pd.DataFrame) else table.columns))
+
+
+def _tag_columns(table: pd.DataFrame | Scores) -> list[str]:
+    """Give ``predicted`` and what may be probabilities; nothing where nothing is predicted."""
+    if "predicted" not in _column_names(table):
+        return []
+    if isinstance(table, Scores):
+        numbers = [name for name, kind in table.columns.items() if kind in _FLOATS]
+    else:
+        numbers = [
+            str(name)
+            for place, name in enumerate(table)
+            if pd.api.types.is_float_dtype(table.dtypes.iloc[place])
+        ]
+    return ["predicted", *(name for name in sorted(numbers) if name.startswith("p_"))]
+
+
+#: Types that probabilities have in files.
+_FLOATS = ("float", "double", "halffloat")
+
+
+def _places(catalog: pd.DataFrame | str | os.PathLike[str]) -> pd.DataFrame | Scores | None:
+    """Give a catalogue's positions of today; None where it has none."""
     if not isinstance(catalog, pd.DataFrame):
         path = Path(catalog)
         if path.is_dir() or path.suffix.lower() in {".parquet", ".pq"}:
-            return _register(connection, "places", path)
+            try:
+                opened = open_scores(path)
+            except ScoresError:
+                # Photos without names of their own, other headers: reading makes up for them.
+                opened = None
+            if opened is not None and "position" in opened.columns:
+                return opened
         catalog = read_catalog(path, classes=None)
-    if "position" in catalog:
-        # Copied: a catalogue's other columns may have types that DuckDB does not take.
-        places = pd.DataFrame(
-            {
-                "image_id": catalog["image_id"].astype(object),
-                "position": catalog["position"].astype("float64"),
-            }
-        )
-        connection.register("places", places)
-    return set(map(str, catalog.columns))
+    if "position" not in catalog:
+        return None
+    places = catalog[["image_id", "position"]]
+    return places.assign(position=pd.to_numeric(places["position"]).astype("float64"))

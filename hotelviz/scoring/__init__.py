@@ -5,6 +5,7 @@ Photos are decoded in threads ahead of the network, once for all networks, and b
 result: a photo that could not be read says why instead of being dropped.
 """
 
+import hotelviz.models  # noqa: F401, first: it refuses another backend before Keras is imported
 from hotelviz.scoring.access import ScoringError
 from hotelviz.scoring.dataset import PART_SIZE, score_photos
 from hotelviz.scoring.engines import (

@@ -20,6 +20,7 @@ import openvino
 from openvino import opset13
 
 from hotelviz.images import usable_cores
+from hotelviz.io.atomic import remove_leftovers
 from hotelviz.models import constant_graph, describe, weights_fingerprint
 from hotelviz.scoring.engines import Engine, EngineError, cache_folder, check_pixels, from_pixels
 
@@ -159,6 +160,7 @@ def _exported(model: keras.Model) -> Path:
     if _is_whole(network):
         return network
     folder.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(folder.parent, f"{key}-*")
     work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{key}-"))
     try:
         _export(model, work)

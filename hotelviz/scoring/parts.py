@@ -149,11 +149,7 @@ def made_by(scorer: Scorer) -> dict[str, Any]:
     return {
         "models": {describe(model).task: weights_fingerprint(model) for model in models},
         "engine": ", ".join(dict.fromkeys(map(repr, scorer.engines))),
-        "classes": [
-            name for model in models if describe(model).task == "tagger"
-            for name in describe(model).classes
-        ],
-    }  # fmt: skip
+    }
 
 
 def check_folder(out: Path, made: dict[str, Any] | None = None) -> None:
@@ -188,11 +184,11 @@ def check_folder(out: Path, made: dict[str, Any] | None = None) -> None:
         raise ScoringError(f"{manifest}: damaged ({error}); choose another folder") from error
     if not isinstance(found, dict):
         raise ScoringError(f"{manifest}: damaged (no object); choose another folder")
-    # Before there were engines, there was Keras; classes were not written down.
+    # Before there were engines, there was Keras.
     found.setdefault("engine", "keras float32")
     for name, value in (made or {}).items():
-        if found.get(name, value) != value:
-            values = f" ({found[name]}, not {value})" if name != "models" else ""
+        if found.get(name) != value:
+            values = f" ({found.get(name)}, not {value})" if name != "models" else ""
             raise ScoringError(
                 f"{out}: its scores were made with another {name}{values}; choose another folder, "
                 "or remove this one"

@@ -8,9 +8,7 @@ of the catalogue (``hotel_id``, ``path``) follows the catalogue.
 
 from __future__ import annotations
 
-import glob
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -19,7 +17,6 @@ from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 import duckdb
 import numpy as np
@@ -31,8 +28,8 @@ from hotelviz.catalog import CatalogError, check_table, iterate_catalog
 from hotelviz.images import Status
 from hotelviz.io.claims import claim
 from hotelviz.io.escaping import sql_literal
-from hotelviz.io.remote import is_url, redact
-from hotelviz.scores import connect
+from hotelviz.io.remote import is_url, photo_name, redact
+from hotelviz.scores.connection import connect, parquet_files
 from hotelviz.scoring.access import SAMPLE, ScoringError, Watch, check_access, file_versions
 from hotelviz.scoring.parts import (
     WORK,
@@ -46,11 +43,6 @@ from hotelviz.scoring.scorer import KEPT, shown
 
 #: Rows that are looked at together.
 _ROWS = 65_536
-#: Parameters of a URL that grant access to a photo, and do not name it.
-_SIGNING = re.compile(
-    r"(?i)^(x-(amz|goog)-.*|awsaccesskeyid|googleaccessid|signature|expires|key-pair-id|policy"
-    r"|sv|ss|srt|sp|se|st|spr|sr|sig|ske|skoid|sks|skt|sktid|skv|.*token.*)="
-)
 _ASKED = pa.schema(
     [("image_id", pa.string()), ("hotel_id", pa.string()), ("path", pa.string()),
      ("row", pa.int64())]
@@ -126,6 +118,7 @@ def remaining_photos(
     ScoringError, OutputError, CatalogError
         As in `hotelviz.scoring.score_photos`.
     """
+    out = out.absolute()
     check_folder(out, made)
     is_new = not out.exists()
     try:
@@ -135,7 +128,7 @@ def remaining_photos(
             for left in out.glob(f"{WORK}*"):
                 shutil.rmtree(left)
             work = Path(tempfile.mkdtemp(dir=out, prefix=WORK))
-            connection = connect()
+            connection = connect(folders=[out])
             try:
                 try:
                     question = _Question(connection, work, catalog)
@@ -288,10 +281,8 @@ class _Question:
             rewrite_part(Path(part), table.loc[dropped, "image_id"].to_list(), table[~dropped])
 
     def _view(self, name: str, *files: Path) -> None:
-        names = ", ".join(sql_literal(glob.escape(str(file))) for file in files)
-        self.connection.execute(
-            f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{names}], filename = 'in_file')"
-        )
+        source = parquet_files(files, file="in_file")
+        self.connection.execute(f"CREATE VIEW {name} AS SELECT * FROM {source}")
 
     def _copy(self, query: str, file: Path) -> int:
         found = self.connection.execute(
@@ -308,18 +299,10 @@ def _moved(rows: pd.DataFrame) -> np.ndarray:
     moved = (rows["path_was"] != rows["path"]).to_numpy(copy=True)
     for row in np.flatnonzero(moved):
         was, now = rows["path_was"].iloc[row], rows["path"].iloc[row]
-        # The same address, but signed at another time.
-        moved[row] = _address(was) != _address(now) and was != shown(now)
+        if is_url(now):
+            # The same address may be signed at another time.
+            moved[row] = photo_name(was) != photo_name(now) and was != shown(now)
     return moved
-
-
-def _address(path: str) -> str:
-    """Give what names a photo in its place: of a URL without what grants access."""
-    if not is_url(path):
-        return path
-    parts = urlsplit(path)
-    named = [text for text in parts.query.split("&") if not _SIGNING.match(text)]
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}?{'&'.join(named)}"
 
 
 def _changed(rows: pd.DataFrame, moved: np.ndarray, check_files: bool) -> np.ndarray:

@@ -8,6 +8,7 @@ const ACTIONS = { keep: "kept", drop: "dropped", relabel: "relabelled" };
 const THUMBNAILS = 600; // kept in memory at once, live
 const ASKED = 24; // photos asked for at once, live
 const GAP = 12;
+const DECISION = Symbol("decision"); // no column is called so
 
 const KEYS = [
   ["← → ↑ ↓", "walk through the photos; Home and End, Page up and Page down too"],
@@ -41,7 +42,11 @@ function bytes(buffer) {
 }
 
 const floats = (buffer) => new Float32Array(bytes(buffer).buffer);
-const words = (name) => String(name).replaceAll("_", " ");
+/** A name as people read it; what is written from the right would turn the figures around it. */
+function words(name) {
+  const text = String(name).replaceAll("_", " ");
+  return /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/.test(text) ? `\u2068${text}\u2069` : text;
+}
 const number = (value) => value.toLocaleString("en");
 
 let latest = 0;
@@ -402,7 +407,8 @@ function mount(root, content, model) {
   const editable = !live || Boolean(table.decisions.where);
 
   // ---- the frame
-  root.classList.add("hotelviz-gallery");
+  // Dollar signs in names begin no formula.
+  root.classList.add("hotelviz-gallery", "mathjax_ignore", "tex2jax_ignore");
   root.setAttribute("role", "region");
   root.setAttribute("aria-label", table.title || "Photo gallery");
   // JupyterLab leaves the keys to us in here.
@@ -424,7 +430,7 @@ function mount(root, content, model) {
   if (editable) {
     const control = make("select", { "aria-label": "Decision", onchange: () => choose() }, make("option", { value: "" }, "any decision"), make("option", { value: "open" }, "undecided"));
     for (const [action, name] of Object.entries(ACTIONS)) control.append(make("option", { value: action }, name));
-    selects.set("decision", control);
+    selects.set(DECISION, control);
     chosen.append(control);
   }
   for (const column of table.columns) {
@@ -553,7 +559,7 @@ function mount(root, content, model) {
     for (const [name, control] of selects) {
       const value = control.value;
       if (!value) continue;
-      if (name === "decision") {
+      if (name === DECISION) {
         tests.push((row) => (decisions.of(table.ids[row])?.action ?? "open") === value);
       } else {
         const column = table.byName.get(name);

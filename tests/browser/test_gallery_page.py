@@ -224,6 +224,25 @@ def test_photos_beyond_the_budget_lie_in_a_folder_and_are_shown(open_page, photo
     assert not (tmp_path / "page_photos").exists()
 
 
+@pytest.mark.parametrize("name", ["run #2", "really? 100 %20", "10:30 a&b '<\"", "泳池 🏊"])
+def test_photos_beside_a_page_are_shown_whatever_it_is_called(open_page, photos, tmp_path, name):
+    Gallery(photos.head(2), budget=10).save(tmp_path / f"{name}.html")
+    view = open_page((tmp_path / f"{name}.html").as_uri())
+    assert view.locator("figure img").count() == 2
+    for image in view.locator("figure img").all():
+        expect(image).not_to_have_js_property("naturalWidth", 0)
+
+
+def test_a_group_called_decision_is_filtered_beside_the_decisions(open_page, photos, tmp_path):
+    photos["decision"] = np.where(np.arange(30) < 10, "مسبح 1", "open")
+    Gallery(photos, group="decision", open_groups=2).save(tmp_path / "page.html")
+    view = open_page((tmp_path / "page.html").as_uri())
+    view.locator("select[aria-label='decision']").select_option("open")
+    assert view.locator(".count").inner_text() == "20 of 30 photos"
+    view.locator("select[aria-label='Decision']").select_option("drop")
+    assert view.locator(".count").inner_text() == "0 of 30 photos"
+
+
 def test_a_browser_that_keeps_nothing_says_so(open_page, page):
     view = open_page()
     view.add_init_script(

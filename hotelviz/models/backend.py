@@ -1,0 +1,38 @@
+"""Refuse another Keras backend than TensorFlow, before Keras is imported."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from hotelviz.errors import HotelvizError
+
+__all__ = ["BackendError", "require_tensorflow"]
+
+
+class BackendError(HotelvizError):
+    """Keras is set to compute with something else than TensorFlow."""
+
+
+def require_tensorflow() -> None:
+    """Check that Keras computes with TensorFlow, as everything here does.
+
+    Raises
+    ------
+    BackendError
+        When ``KERAS_BACKEND``, or else Keras' own settings file, names another backend.
+    """
+    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    where, backend = "KERAS_BACKEND", os.environ.get("KERAS_BACKEND", "")
+    if not backend:
+        where = str(home / "keras.json")
+        try:
+            backend = json.loads(Path(where).read_text()).get("backend", "tensorflow")
+        except (OSError, ValueError, AttributeError):  # Keras takes its defaults then, too
+            backend = "tensorflow"
+    if backend != "tensorflow":
+        raise BackendError(
+            f"{where} says that Keras computes with {backend!r}, but hotelviz computes with "
+            "TensorFlow: set KERAS_BACKEND=tensorflow before Python starts"
+        )

@@ -1,0 +1,10 @@
+"""Where predictions live, and how to ask them questions.
+
+Scores are a folder of Parquet parts. Each question is one DuckDB query that streams through them:
+nothing loads the dataset whole, so that 280 million photos can be asked like 280.
+"""
+
+from hotelviz.scores.dataset import open_scores
+from hotelviz.scores.queries import Scores, ScoresError, bin_scores
+
+__all__ = ["Scores", "ScoresError", "bin_scores", "open_scores"]

@@ -1,0 +1,207 @@
+"""Which photos a model has seen: what travels in its file, and what reports make of it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import keras
+import pandas as pd
+import pytest
+
+from hotelviz.catalog import RATINGS
+from hotelviz.io.content import content_name
+from hotelviz.models import (
+    ModelError,
+    Preprocessing,
+    adopt,
+    continue_from,
+    learned_photos,
+    load_model,
+    photos_to_judge,
+    remember,
+    save_model,
+    seen_photos,
+)
+from hotelviz.models.description import attach, describe
+from hotelviz.models.learned import nothing
+
+MEMBER = "hotelviz-learned.json"
+
+
+def small_network() -> keras.Model:
+    inputs = keras.Input((32, 32, 3))
+    pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3)(inputs))
+    outputs = keras.layers.Dense(2, activation="softmax")(pooled)
+    return adopt(
+        keras.Model(inputs, outputs), task="tagger", classes=["Bed", "Pool"],
+        preprocessing=Preprocessing(32, 32), name="theirs",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> pd.DataFrame:
+    """Six hotels of two photos; each file has bytes of its own."""
+    rows = []
+    for number in range(12):
+        path = tmp_path / "photos" / f"{number}.jpg"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(f"photo {number}".encode())
+        rows.append(
+            {
+                "image_id": f"{number}.jpg", "path": str(path), "hotel_id": f"h{number // 2}",
+                "label": ["Bed", "Pool"][number % 2],
+            }
+        )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def trained(photos: pd.DataFrame) -> keras.Model:
+    """A model that says it learned from hotels h0 to h2 and was chosen by h3."""
+    model = attach(small_network(), describe(small_network()), nothing())
+    used = photos[photos["hotel_id"] < "h4"].assign(content=photos["path"].map(content_name))
+    split = used["hotel_id"].eq("h3").map({True: "val", False: "train"})
+    return remember(model, used.assign(split=split))
+
+
+SEEN = ["train"] * 6 + ["val"] * 2 + [""] * 4
+
+
+def test_model_file_says_what_was_learned_from(photos, tmp_path):
+    save_model(trained(photos), tmp_path / "tagger.keras")
+    for model in (tmp_path / "tagger.keras", load_model(tmp_path / "tagger.keras")):
+        assert learned_photos(model).silent == ()
+        assert seen_photos(model, photos).tolist() == SEEN
+
+
+def test_photos_are_known_again_in_any_order_and_beside_new_ones(photos):
+    new = pd.DataFrame({"image_id": ["new.jpg", "more.jpg"], "hotel_id": ["h0", "h9"]})
+    grown = pd.concat([photos.drop(columns="path").iloc[::-1], new], ignore_index=True)
+    assert seen_photos(trained(photos), grown).tolist() == [*SEEN[::-1], "hotel", ""]
+
+
+def test_renamed_photos_are_known_again_by_their_bytes(photos, tmp_path):
+    shutil.copytree(tmp_path / "photos", tmp_path / "elsewhere")
+    renamed = photos.assign(
+        image_id="elsewhere/" + photos["image_id"],
+        hotel_id="elsewhere/" + photos["image_id"],
+        path=photos["path"].str.replace("/photos/", "/elsewhere/"),
+    )
+    assert seen_photos(trained(photos), renamed).tolist() == SEEN
+    judged = photos_to_judge(renamed, trained(photos))
+    assert judged.photos["image_id"].tolist() == [f"elsewhere/{n}.jpg" for n in range(8, 12)]
+    assert judged.unseen
+
+
+def test_photos_at_addresses_are_known_again_without_their_signatures(photos):
+    urls = "https://photos.example/" + photos["image_id"] + "?X-Amz-Signature=abc"
+    model = trained(photos.assign(image_id=urls, path=urls))
+    assert "abc" not in learned_photos(model).photos["image_id"].str.cat()
+    again = photos.assign(image_id=urls.str.replace("abc", "def"), hotel_id="other")
+    assert seen_photos(model, again.drop(columns="path")).tolist() == SEEN
+    renamed = again.assign(path=again["image_id"], image_id=photos["image_id"])
+    assert seen_photos(model, renamed).tolist() == SEEN
+
+
+def test_second_iteration_knows_what_its_parents_learned_from(photos, tmp_path):
+    child = continue_from(trained(photos), task="aesthetic", classes=[str(n) for n in range(1, 11)])
+    more = photos[photos["hotel_id"].isin(["h3", "h4"])].assign(content="", split="train")
+    save_model(remember(child, more), tmp_path / "second.keras")
+    found = learned_photos(tmp_path / "second.keras")
+    assert found.photos["generation"].tolist() == [0] * 4 + [1] * 8
+    assert seen_photos(tmp_path / "second.keras", photos).tolist() == ["train"] * 10 + [""] * 2
+
+
+def test_parent_of_another_kit_is_said_not_to_say(photos):
+    model = remember(small_network(), photos.iloc[:4].assign(content="", split="train"))
+    assert learned_photos(model).silent == ("the tagger model theirs",)
+    judged = photos_to_judge(photos, model)
+    assert judged.photos["image_id"].tolist() == photos["image_id"][4:].tolist()
+    assert not judged.unseen
+    assert "not known what the tagger model theirs learned from" in judged.notes[0]
+
+
+def test_model_without_a_record_is_not_taken_for_one_that_saw_nothing(photos, tmp_path):
+    save_model(small_network(), tmp_path / "old.keras")
+    model = load_model(tmp_path / "old.keras")
+    judged = photos_to_judge(photos.assign(split=["train"] * 6 + ["test"] * 6), model)
+    assert judged.photos["image_id"].tolist() == photos["image_id"][6:].tolist()
+    assert not judged.unseen
+    assert "whether the 6 photos judged here are new cannot be told" in judged.notes[0]
+
+
+def test_model_goes_before_the_split_of_the_catalogue(photos):
+    wrong = photos.assign(split=["test"] * 10 + ["train"] * 2)
+    judged = photos_to_judge(wrong, trained(photos))
+    assert judged.photos["image_id"].tolist() == ["8.jpg", "9.jpg"]
+    assert judged.unseen
+    assert judged.notes == [
+        "The model saw none of the 2 photos, nor others of their hotels.",
+        "8 more are left out, because the model saw them in training: 6 learned from, 2 that "
+        "epochs were chosen by, 0 of the same hotels.",
+        "The catalogue keeps 2 more photos out of its test photos that were not learned from; "
+        "they are not judged.",
+    ]
+
+
+def test_photos_that_all_were_seen_are_judged_and_said_to_be(photos):
+    judged = photos_to_judge(photos.iloc[:8], trained(photos))
+    assert len(judged.photos) == 8
+    assert not judged.unseen
+    assert "6 learned from, 2 that epochs were chosen by" in judged.notes[0]
+    assert "say nothing about new hotels" in judged.notes[0]
+
+
+def test_catalogue_in_which_nothing_is_known_again_is_not_called_unseen(photos):
+    other = photos.assign(image_id="x" + photos["image_id"], hotel_id="x" + photos["hotel_id"])
+    judged = photos_to_judge(other.drop(columns="path"), trained(photos))
+    assert not judged.unseen
+    assert "cannot be told" in judged.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("split", "expected"), [("train", range(6)), ("val", range(6, 8)), ("all", range(12))]
+)
+def test_seen_photos_can_be_asked_for(photos, split, expected):
+    judged = photos_to_judge(photos, trained(photos), split=split)
+    assert judged.photos["image_id"].tolist() == [f"{number}.jpg" for number in expected]
+    assert judged.photos["seen"].tolist() == [SEEN[number] for number in expected]
+    assert not judged.unseen
+
+
+def test_several_models_are_judged_on_what_none_has_seen(photos):
+    other = attach(small_network(), describe(small_network()), nothing())
+    other = remember(other, photos.iloc[8:10].assign(content="", split="train"))
+    rated = photos.assign(rating_1=1.0)
+    judged = photos_to_judge(rated, [trained(photos), other], truth=RATINGS[0])
+    assert judged.photos["image_id"].tolist() == ["10.jpg", "11.jpg"]
+    assert judged.notes[0].startswith("The models saw none of the 2 photos")
+
+
+@pytest.mark.parametrize("split", ["testing", "val"])
+def test_split_without_photos_is_refused(photos, split):
+    model = remember(small_network(), photos.assign(content="", split="train"))
+    with pytest.raises(ModelError, match=split):
+        photos_to_judge(photos, model, split=split)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "{", "[]", "7", '{"photos": {}}', '{"photos": 3, "silent": []}',
+        '{"photos": {"image_id": ["a"]}, "silent": []}',
+        json.dumps({"photos": {"image_id": [1], "hotel_id": ["h"], "content": [""],
+                               "split": ["train"], "generation": [0]}, "silent": []}),
+        json.dumps({"photos": {"image_id": ["a"], "hotel_id": ["h"], "content": [""],
+                               "split": ["test"], "generation": [0]}, "silent": []}),
+    ],
+)  # fmt: skip
+def test_damaged_record_is_refused_by_the_name_of_the_file(photos, tmp_path, text):
+    file = tmp_path / "tagger.keras"
+    save_model(small_network(), file)
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr(MEMBER, text)
+    with pytest.raises(ModelError, match=r"tagger\.keras"):
+        load_model(file)
