@@ -148,7 +148,7 @@ def check_whole(root, photos, kind, random, models) -> None:
     names = {photo.name: photo for photo in photos}
 
     # Read: each photo is there once, with the names that it has in the file.
-    catalog = read_catalog(write_table(root, photos, kind), classes=None)
+    catalog = read_catalog(write_table(root, photos, kind), classes=None, root=root)
     assert catalog["image_id"].to_list() == [name.strip() for name in names]
     assert catalog["hotel_id"].to_list() == [p.hotel or p.name for p in photos]
     assert [Path(path).is_file() for path in catalog["path"]] == [
@@ -221,7 +221,7 @@ def test_run_that_changes_between_one_machine_and_ray_ends_as_an_undisturbed_one
              ('"; DROP', "h [1]"), ("a.b.c", "*"), ("run #2", "h"), ("50 %", "h")]
         )
     ]  # fmt: skip
-    catalog = read_catalog(write_table(tmp_path, photos, "parts"), classes=None)
+    catalog = read_catalog(write_table(tmp_path, photos, "parts"), classes=None, root=tmp_path)
     files = []
     for number, model in enumerate(models):
         files.append(tmp_path / f"{number}.keras")
