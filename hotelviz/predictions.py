@@ -8,6 +8,7 @@ letters alone.
 from __future__ import annotations
 
 import itertools
+import math
 import warnings
 from collections.abc import Sequence
 from typing import Literal
@@ -26,8 +27,8 @@ CLASSES = "hotelviz.classes"
 #: What a catalogue says of a photo, whatever was computed of it.
 _OF_THE_CATALOG = {"hotel_id", "path", "label", "source", "split", "position", *RATINGS}
 
-#: As many columns that are no classes are looked for.
-_MOST_OTHERS = 3
+#: As many columns that are no classes are looked for, and as many choices of them tried.
+_MOST_OTHERS, _MOST_CHOICES = 3, 20_000
 
 
 def class_columns(table: pd.DataFrame, classes: Sequence[str] | None = None) -> dict[str, str]:
@@ -247,6 +248,8 @@ def _sum_to_one(
     # Exact ones before those that were rounded to two places.
     for tolerance in (1e-3, 1e-3 + 0.005 * len(names)):
         for left_out in range(min(_MOST_OTHERS, len(names) - 1) + 1):
+            if math.comb(len(names), left_out) > _MOST_CHOICES:
+                break
             fits = []
             for out in itertools.combinations(places, left_out):
                 kept = [place for place in places if place not in out]

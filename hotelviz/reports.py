@@ -14,7 +14,7 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,10 @@ from nbformat import NotebookNode
 
 import hotelviz
 from hotelviz.catalog import nearest
-from hotelviz.errors import HotelvizError
 from hotelviz.gallery import page as pages
 from hotelviz.gallery.component import FILES_MIME, REPORT
 from hotelviz.io.atomic import written_files
+from hotelviz.parameters import ReportError, convert_parameter
 
 __all__ = [
     "Headline",
@@ -44,10 +44,6 @@ __all__ = [
 _TEMPLATES = Path(__file__).parent / "templates"
 _HEADLINE = "application/vnd.hotelviz.headline+json"
 _WIDGET = "application/vnd.jupyter.widget-view+json"
-
-
-class ReportError(HotelvizError):
-    """A report cannot be made; what was there before is untouched."""
 
 
 class Headline:
@@ -76,7 +72,7 @@ class Headline:
         return {
             _HEADLINE: {"label": self.label, "value": self.value, "detail": self.detail},
             "text/html": (
-                f'<p class="headline"><span>{label}</span> <strong>{value}</strong> '
+                f'<p class="headline mathjax_ignore"><span>{label}</span> <strong>{value}</strong> '
                 f"<small>{detail}</small></p>"
             ),
             "text/plain": f"{self.label}: {self.value}",
@@ -157,57 +153,6 @@ def list_reports() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["name", "title", "parameters"])
 
 
-def _number(kind: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    def convert(value: Any) -> Any:
-        if isinstance(value, bool) or (kind is int and isinstance(value, float)):
-            raise ValueError
-        return kind(value)
-
-    return convert
-
-
-def _boolean(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-    return words[str(value).lower()]
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str | os.PathLike):
-        raise TypeError
-    return str(value)
-
-
-def _list(value: Any) -> list[Any]:
-    if isinstance(value, list | tuple):
-        return list(value)
-    if not isinstance(value, str):
-        raise TypeError
-    return json.loads(value) if value.startswith("[") else value.split(",") if value else []
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    result = json.loads(value) if isinstance(value, str) else value
-    if not isinstance(result, dict):
-        raise TypeError
-    return result
-
-
-def _anything(value: Any) -> Any:
-    return value
-
-
-_CONVERTERS: dict[str, Callable[[Any], Any]] = {
-    "str": _text,
-    "int": _number(int),
-    "float": _number(float),
-    "bool": _boolean,
-    "list": _list,
-    "dict": _dict,
-}
-
-
 def _checked(notebook: Path, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Convert the arguments to the declared types, or refuse them with the valid ones."""
     known = _parameters(notebook)
@@ -222,14 +167,10 @@ def _checked(notebook: Path, parameters: Mapping[str, Any]) -> dict[str, Any]:
                 f"{notebook.stem} has no parameter {name!r}{nearest(name, list(known))}; "
                 f"its parameters are{signature}"
             )
-        kind = known[name]["type"]
         try:
-            result[name] = _CONVERTERS.get(kind, _anything)(value)
-        except (ValueError, TypeError, KeyError) as error:
-            raise ReportError(
-                f"{notebook.stem}: the parameter {name!r} is of type {kind}, which {value!r} is "
-                f"not; the parameters are{signature}"
-            ) from error
+            result[name] = convert_parameter(name, value, known[name]["type"])
+        except ReportError as error:
+            raise ReportError(f"{notebook.stem}: {error}; its parameters are{signature}") from error
     return result
 
 

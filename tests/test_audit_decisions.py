@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from time import sleep
+
+import filelock
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
@@ -13,6 +17,7 @@ from hotelviz.audit import (
     apply_decisions,
     decide,
     read_decisions,
+    standing_decisions,
     suggest_decisions,
     undo,
 )
@@ -77,6 +82,135 @@ def test_unknown_photos_and_contradictions_are_listed(file, photos):
     assert overruled[["image_id", "reviewer"]].values.tolist() == [["a", "Ada"]]
 
 
+def test_undo_takes_back_one_more_decision_each_time(file, photos):
+    decide(file, "a", "drop", reviewer="Ada")
+    decide(file, "a", "relabel", label="Foyer", reviewer="Bob")
+    decide(file, "a", "keep")
+    for action, label in (("relabel", "Foyer"), ("drop", ""), ("keep", "")):
+        assert undo(file, "a") == ["a"]
+        assert read_decisions(file).iloc[-1][["action", "label"]].tolist() == [action, label]
+    assert len(standing_decisions(read_decisions(file))) == 0
+    assert len(apply_decisions(photos, read_decisions(file)).catalog) == 4
+    with pytest.raises(DecisionError, match="nothing more was decided on 'a'"):
+        undo(file, "a")
+    decide(file, "a", "drop")
+    assert standing_decisions(read_decisions(file))["action"].tolist() == ["drop"]
+
+
+def test_undo_of_the_file_takes_back_whole_acts_the_latest_first(file, photos):
+    decide(file, ["a", "b"], "drop", reviewer="Ada")
+    decide(file, "b", "relabel", label="Foyer")
+    decide(file, ["b", "c"], "drop", reviewer="Bob")
+    left = [
+        len(apply_decisions(photos, read_decisions(file)).catalog)
+        for names in (["b", "c"], ["b"], ["a", "b"])
+        if undo(file) == names
+    ]
+    assert left == [3, 2, 4]
+    with pytest.raises(DecisionError, match="nothing to undo"):
+        undo(file)
+    assert set(read_decisions(file)["reason"]) == {"", "undo"}
+    with pytest.raises(DecisionError, match="lines which `undo` writes"):
+        decide(file, "a", "keep", reason="undo")
+
+
+def test_decision_counts_although_the_clock_of_an_earlier_reviewer_was_ahead(file):
+    ahead = {"image_id": ["a"], "action": ["drop"], "time": ["2099-01-01T00:00:00.000+00:00"]}
+    append_decisions(file, pd.DataFrame(ahead))
+    decide(file, "a", "keep")
+    assert read_decisions(file)["action"].tolist() == ["drop", "keep"]
+    undo(file, "a")
+    assert read_decisions(file)["action"].tolist() == ["drop", "keep", "drop"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ['a "b".jpg', "a,b.jpg", "=1+1", "-x", "@y", "a\nb.jpg", "a\r\nb", "a\rb", " a ", "a\u2028b",
+     "a\x85b", '"', '"\n"', "undo", "a\tb", "é😀", "image_id", "007",
+     "a\nb", 'a\n"b"\n', "\n,drop,,,,2026-01-01"],
+)  # fmt: skip
+def test_name_of_a_photo_or_class_comes_back_exactly(file, name):
+    decide(file, ["first", name, "last"], "relabel", label=name, reason="two\nlines")
+    lines = read_decisions(file)
+    assert lines["image_id"].tolist() == ["first", name, "last"]
+    assert set(lines["label"]) == {name}
+    assert set(lines["reason"]) == {"two lines"}
+
+
+def test_names_that_are_numbers_are_text_and_floats_are_refused(file):
+    append_decisions(file, pd.DataFrame({"image_id": [2**53 + 1], "action": ["drop"]}))
+    assert read_decisions(file)["image_id"].tolist() == ["9007199254740993"]
+    for names in ([1.0], ["a", 2.0], [float("nan")]):
+        with pytest.raises(DecisionError, match="identifiers are text"):
+            append_decisions(file, pd.DataFrame({"image_id": names, "action": "drop"}))
+
+
+def test_who_begins_a_file_at_the_same_moment_as_another_waits_and_writes_no_second_header(file):
+    with file.open("ab") as other:
+        filelock.lock_descriptor(other.fileno())
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(decide, file, "b", "drop")
+            sleep(0.1)
+            assert (waiting.done(), file.stat().st_size) == (False, 0)
+            other.write(f"{HEADER}\n{A}\n".encode())
+            other.close()
+    assert file.read_text().count(HEADER) == 1
+    assert read_decisions(file)["image_id"].tolist() == ["a", "b"]
+
+
+def test_reviewers_who_share_a_file_lose_nothing(file):
+    def write(who):
+        for count in range(12):
+            decide(file, f"{who}-{count}", "drop", reviewer=str(who))
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(write, range(6)))
+    assert len(file.read_text().splitlines()) == 73
+    names = {f"{who}-{count}" for who in range(6) for count in range(12)}
+    assert set(read_decisions(file)["image_id"]) == names
+
+
+HEADER = "image_id,action,label,reason,reviewer,time"
+A, B = (f"{name},drop,,,Ada,2026-01-01T00:00:0{at}+00:00" for at, name in enumerate("ab"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{HEADER}\n{A}\n{HEADER}\n{B}\n",
+        f"{HEADER}\n{HEADER}\n{A}\n{B}\n",
+        f"{A}\n{HEADER}\n{B}\n",
+        f"{A}\n{B}\n",
+        f"{HEADER}\n{A}{HEADER}\n{B}\n",
+        f"\ufeff{HEADER}\r\n{A}\r\n\r\n{B}\r\n",
+    ],
+)
+def test_file_whose_header_stands_elsewhere_twice_or_nowhere_is_read(file, text):
+    file.write_bytes(text.encode())
+    assert read_decisions(file)["image_id"].tolist() == ["a", "b"]
+    decide(file, "c", "drop")
+    assert read_decisions(file)["image_id"].tolist() == ["a", "b", "c"]
+
+
+def test_quote_that_was_cut_off_swallows_no_whole_line(file):
+    file.write_text(f'{HEADER}\n{A}\n"c\n{B}\n"d\n')
+    with pytest.warns(DecisionWarning) as said:
+        assert read_decisions(file)["image_id"].tolist() == ["a", "b"]
+    assert [str(one.message).partition(": ")[0][-6:] for one in said] == ["line 3", "line 5"]
+
+
+def test_file_in_another_encoding_is_refused_by_name(file):
+    file.write_bytes(f"{HEADER}\n{A}\n".encode("utf-16"))
+    with pytest.raises(DecisionError, match=r"decisions\.csv: is no text in UTF-8"):
+        read_decisions(file)
+
+
+def test_refused_decision_leaves_no_file(file):
+    with pytest.raises(DecisionError, match="'burn' is not one of"):
+        decide(file, "a", "burn")
+    assert not file.exists()
+
+
 def test_line_that_was_cut_off_is_passed_over_and_the_next_one_stands_alone(file):
     decide(file, ["a", "b"], "drop")
     file.write_bytes(file.read_bytes()[:-30])
@@ -137,6 +271,24 @@ def test_new_label_outside_the_classes_is_refused_with_the_nearest(photos):
         apply_decisions(photos, decisions, classes=["Pool", "Foyer"])
 
 
+def test_new_label_that_was_overruled_need_not_be_allowed(photos):
+    decisions = pd.DataFrame(
+        {"image_id": ["a", "a"], "action": ["relabel", "keep"], "label": ["Pol", ""]}
+    )
+    assert len(apply_decisions(photos, decisions, classes=["Pool"]).catalog) == 4
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"action": "Drop"}, "'Drop' is not one of keep"), ({"image_id": 1.0}, "identifiers are"),
+     ({"action": "relabel", "label": None}, "'label' is empty")],
+)  # fmt: skip
+def test_decisions_made_by_hand_are_checked(photos, change, message):
+    table = pd.DataFrame([{"image_id": "a", "action": "drop", **change}])
+    with pytest.raises(DecisionError, match=message):
+        apply_decisions(photos, table)
+
+
 def issues_of(*rows: tuple[str, str, float, str, str]) -> pd.DataFrame:
     columns = ["image_id", "issue", "score", "suggestion", "detail"]
     return pd.DataFrame(rows, columns=columns).assign(group="")
@@ -158,6 +310,19 @@ ISSUES = issues_of(
 def test_safe_decisions_leave_all_that_may_be_wrong_to_people():
     table = suggest_decisions(ISSUES)
     assert table[["image_id", "action"]].values.tolist() == [["b", "drop"], ["d", "drop"]]
+
+
+def test_no_policy_drops_what_is_unavailable_here(photos):
+    issues = issues_of(("a", "unavailable", 0, "find", "missing"))
+    for policy in ("safe", "automatic", {"unavailable": "keep"}):
+        assert "drop" not in set(suggest_decisions(issues, policy=policy)["action"])
+    with pytest.raises(DecisionError, match="no policy may drop it"):
+        suggest_decisions(issues, policy={"unavailable": "drop"})
+    # Earlier versions suggested it.
+    row = {"image_id": "a", "action": "drop", "reason": "missing: the file is not there"}
+    cleaned = apply_decisions(photos, pd.DataFrame([{**row, "reviewer": "hotelviz"}]))
+    assert cleaned.catalog["image_id"].tolist() == list("abcd")
+    assert cleaned.changes[["image_id", "change"]].values.tolist() == [["a", "passed over"]]
 
 
 def test_automatic_decisions_relabel_the_sure_suspects_and_drop_the_others():

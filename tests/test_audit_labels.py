@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from hotelviz import plots
 from hotelviz.audit import AuditError, balance, compare_stages, find_issues, suspects_tagger
 from hotelviz.audit.labels import confused_labels, judge_labels, outlyingness, suggestions
 from hotelviz.audit.neighbours import Neighbours, reduce_features
-from hotelviz.models import describe
+from hotelviz.models import Preprocessing, adopt, describe, remember
 
 CLASSES = ["Bathroom", "Bedroom", "Pool"]
 
@@ -201,3 +203,46 @@ def test_impossible_comparisons_are_refused(demo_catalog, settings, message):
         compare_stages({"all": demo_catalog}, demo_catalog, **settings)
     with pytest.raises(AuditError, match="at least one of both"):
         compare_stages({}, demo_catalog)
+
+
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory):
+    """A network that says that it learned from photos a and b of hotel h, and the photos."""
+    folder = tmp_path_factory.mktemp("taught")
+    random = np.random.default_rng(0)
+    rows = []
+    for number, name in enumerate("abcdefghijkl"):
+        path = folder / f"{name}.png"
+        bright = random.integers(0, 90, (64, 64, 3)) + 150 * (number % 2)
+        Image.fromarray(bright.astype("uint8")).save(path)
+        rows.append({"image_id": name, "path": str(path), "hotel_id": "h" if name < "d" else name,
+                     "label": ["Bedroom", "Pool"][number % 2]})  # fmt: skip
+    layers = [
+        keras.Input((32, 32, 3)),
+        keras.layers.Conv2D(8, 3, activation="relu"),
+        keras.layers.GlobalAveragePooling2D(),
+        keras.layers.Dense(2, activation="softmax"),
+    ]
+    model = adopt(keras.Sequential(layers), task="tagger", classes=["Bedroom", "Pool"],
+                  preprocessing=Preprocessing(32, 32))  # fmt: skip
+    learned = pd.DataFrame({"image_id": ["a", "b"], "hotel_id": "h", "content": "",
+                            "split": ["train", "val"]})  # fmt: skip
+    return remember(model, learned), pd.DataFrame(rows)
+
+
+def test_audit_says_how_many_labels_the_network_of_the_features_has_seen(taught):
+    model, photos = taught
+    notes = find_issues(photos, model=model, progress=False).notes
+    assert any("has seen 2 of the 12 labelled photos" in note for note in notes)
+    new = find_issues(photos.iloc[3:], model=model, progress=False).notes
+    assert not any("has seen" in note for note in new)
+
+
+def test_stages_are_not_judged_on_photos_that_the_network_has_seen(taught):
+    model, photos = taught
+    stage = photos.iloc[6:].assign(split="train")
+    found = compare_stages({"one": stage}, photos.iloc[:6], model=model, progress=False)
+    assert found.predictions["image_id"].tolist() == ["d", "e", "f"]
+    assert "3 of 6 test photos were left out" in found.notes[0]
+    with pytest.raises(AuditError, match="has seen all 3 test photos"):
+        compare_stages({"one": stage}, photos.iloc[:3], model=model, progress=False)

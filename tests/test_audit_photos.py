@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import http.server
 import json
 import re
+import threading
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -14,13 +18,20 @@ from PIL import Image, ImageFilter
 from hotelviz.audit import (
     AuditError,
     CacheWarning,
+    balance,
     combine_catalogs,
+    compare_stages,
     find_duplicates,
     find_issues,
     measure_photos,
+    measures,
+    suggest_decisions,
+    write_audit,
 )
 from hotelviz.audit.alignment import aligned_similarity
 from hotelviz.audit.neighbours import nearest_neighbours, reduce_features
+from hotelviz.catalog import CatalogError, MissingPhotosError
+from hotelviz.errors import HotelvizError
 
 
 def scene(seed: int, size: tuple[int, int] = (300, 225)) -> Image.Image:
@@ -106,7 +117,166 @@ def test_faults_of_files_are_found_and_told_apart(album, tmp_path):
     assert issues["truncated"] == "cut.jpg"
     assert issues["unreadable"] == "text.jpg"
     assert issues["wrong_extension"] == "png.jpg"
-    assert issues["missing"] == "gone.jpg"
+    assert issues["unavailable"] == "gone.jpg"
+
+
+def test_what_is_unavailable_is_no_reason_to_drop_and_is_tried_again(album, tmp_path):
+    cache = tmp_path / "cache"
+    catalog = pd.concat([album(), catalog_of([tmp_path / "late.jpg"])], ignore_index=True)
+    with pytest.raises(MissingPhotosError, match=r"1 of 9 photos .*late\.jpg \(missing\)"):
+        find_issues(catalog, cache=cache, progress=False)
+    found = find_issues(catalog, cache=cache, allow_missing=True, progress=False)
+    assert found.issues[["image_id", "issue", "suggestion"]].values.tolist() == [
+        ["late.jpg", "unavailable", "find"]
+    ]
+    assert len(suggest_decisions(found.issues, policy="automatic")) == 0
+    assert "1 of 9 photos are unavailable here" in found.notes[0]
+    scene(40).save(tmp_path / "late.jpg")
+    again = find_issues(catalog, cache=cache, progress=False)
+    assert (len(again.issues), again.measured.computed) == (0, 1)
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    asked: ClassVar[list[str]] = []
+
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        self.asked.append(self.path)
+        super().do_GET()
+
+
+@pytest.fixture
+def address(tmp_path):
+    """Serve the test's folder."""
+    handler = functools.partial(Quiet, directory=str(tmp_path))
+    Quiet.asked.clear()
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_photos_at_urls_are_fetched_once_and_measured_like_files(album, tmp_path, address):
+    catalog = album()
+    remote = catalog.assign(path=[f"{address}/{name}" for name in catalog["image_id"]])
+    remote.loc[8] = {"image_id": "gone", "path": f"{address}/gone.jpg", "hotel_id": "gone"}
+    cache = tmp_path / "cache"
+    found = find_issues(remote, cache=cache, allow_missing=True, progress=False)
+    assert found.issues[["image_id", "issue"]].values.tolist() == [["gone", "unavailable"]]
+    assert sorted(Quiet.asked) == sorted([*(f"/{name}" for name in catalog["image_id"]),
+                                          "/gone.jpg"])  # fmt: skip
+    local = measure_photos(catalog, cache=cache, progress=False)
+    assert local.computed == 0
+    pd.testing.assert_frame_equal(local.photos, found.measured.photos.iloc[:8])
+
+
+def test_damaged_metadata_is_no_issue(album, tmp_path):
+    bad = b"Exif\0\0\0\x08\0\x02\x01\x12\0\x03"
+    catalog = album()
+    for seed, suffix in ((20, "png"), (21, "webp"), (22, "jpg")):
+        scene(seed).save(tmp_path / f"bad.{suffix}", exif=bad)
+        row = catalog_of([tmp_path / f"bad.{suffix}"])
+        catalog = pd.concat([catalog, row], ignore_index=True)
+    assert find_issues(catalog, progress=False).issues.empty
+
+
+def test_photo_that_changes_while_it_is_read_is_not_kept_under_its_old_name(
+    album, tmp_path, monkeypatch
+):
+    catalog, cache = album(), tmp_path / "cache"
+    decode = measures.iterate_views
+
+    def change(paths, *arguments, **settings):
+        scene(70).save(tmp_path / "3.jpg")
+        return decode(paths, *arguments, **settings)
+
+    monkeypatch.setattr(measures, "iterate_views", change)
+    first = measure_photos(catalog, cache=cache, progress=False).photos.set_index("image_id")
+    assert first.loc["3.jpg", ["status", "problem"]].tolist() == [
+        "unavailable", "changed while it was read",
+    ]  # fmt: skip
+    monkeypatch.undo()
+    again = measure_photos(catalog, cache=cache, progress=False)
+    assert again.computed == 1
+    fresh = measure_photos(catalog, progress=False)
+    pd.testing.assert_frame_equal(again.photos, fresh.photos)
+
+
+def test_copy_stands_in_for_a_file_that_is_lost_between_two_readings(album, tmp_path, monkeypatch):
+    catalog = album()
+    (tmp_path / "twin.jpg").write_bytes((tmp_path / "3.jpg").read_bytes())
+    catalog = pd.concat([catalog, catalog_of([tmp_path / "twin.jpg"])], ignore_index=True)
+    decode = measures.iterate_views
+
+    def lose(paths, *arguments, **settings):
+        (tmp_path / "3.jpg").unlink(missing_ok=True)
+        return decode(paths, *arguments, **settings)
+
+    monkeypatch.setattr(measures, "iterate_views", lose)
+    photos = measure_photos(catalog, progress=False).photos.set_index("image_id")
+    assert set(photos["status"]) == {"ok"}
+    assert photos.loc["3.jpg", "pixels"] == photos.loc["twin.jpg", "pixels"]
+
+
+def test_files_of_others_in_the_folder_of_the_cache_stay(album, tmp_path):
+    others = tmp_path / "cache" / "part-000.parquet"
+    others.parent.mkdir()
+    others.write_text("not ours, and not whole")
+    measure_photos(album(), cache=others.parent, progress=False)
+    assert others.read_text() == "not ours, and not whole"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("summary.json", '{"a": 1}'), ("issues.parquet", "x"),
+                       ("decisions.csv", "photo,verdict\n")],
+)  # fmt: skip
+def test_audit_does_not_replace_files_of_others(album, tmp_path, name, text):
+    found = find_issues(album(), progress=False)
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / name).write_text(text)
+    with pytest.raises(HotelvizError, match=re.escape(str(out / name))):
+        write_audit(found, out)
+    assert [file.name for file in out.iterdir()] == [name]
+    assert (out / name).read_text() == text
+
+
+def test_tables_made_by_hand_are_checked_before_the_work(album):
+    catalog = album()
+    found = find_issues(catalog.drop(columns="hotel_id"), progress=False)
+    assert found.issues.empty
+    bare = catalog[["image_id"]]
+    for call in (
+        lambda: find_issues(bare),
+        lambda: measure_photos(bare),
+        lambda: combine_catalogs({"a": catalog, "b": bare}),
+        lambda: compare_stages({"a": catalog.assign(label="x")}, bare, mode="full"),
+    ):
+        with pytest.raises(CatalogError, match="'path'"):
+            call()
+    with pytest.raises(CatalogError, match=r"find_issues.*repeated"):
+        find_issues(pd.concat([catalog, catalog]))
+    with pytest.raises(CatalogError, match=r"balance.*'label'"):
+        balance(catalog)
+    with pytest.raises(AuditError, match="other photos, or in another order"):
+        find_duplicates(found.measured, catalog[::-1])
+
+
+def test_hotel_whose_photos_clash_in_part_stays_one_hotel(album):
+    ours = album()
+    theirs = ours.head(2).assign(hotel_id="h", path=ours["path"].iloc[4:6].to_numpy())
+    theirs["image_id"] = ["0.jpg", "new.jpg"]
+    both = combine_catalogs({"ours": ours.head(4), "theirs": theirs}, progress=False).catalog
+    assert both.tail(2)[["image_id", "hotel_id"]].values.tolist() == [
+        ["theirs/0.jpg", "theirs/h"], ["new.jpg", "theirs/h"],
+    ]  # fmt: skip
+    clash = ours.head(2).assign(image_id=["0.jpg", "x/0.jpg"])
+    with pytest.raises(AuditError, match=r"named 'x/0\.jpg': give 'x' another key"):
+        combine_catalogs({"ours": ours, "x": clash}, progress=False)
 
 
 def test_unknown_threshold_is_refused_with_the_nearest(album):

@@ -484,7 +484,7 @@ def test_a_disk_that_is_not_mounted_stops_a_run(tmp_path):
 
 # --- writing is the inverse of reading ----------------------------------------
 
-NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=6) | st.sampled_from(
+NAMES = st.text("a0 ,;='\"\n\r\t#é東\x00\u2028", min_size=1, max_size=6) | st.sampled_from(
     [
         "007",
         "NA",
@@ -503,7 +503,7 @@ NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=6) | st.sampl
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     names=st.lists(NAMES.map(str.strip).filter(bool), min_size=1, max_size=4, unique=True),
     texts=st.lists(st.none() | NAMES, min_size=4, max_size=4),
@@ -590,6 +590,17 @@ def test_numbers_in_any_type_of_parquet_are_read(tmp_path):
     none = pa.table({"path": ["a"], **{name: pa.nulls(1) for name in (*RATINGS, "label")}})
     pq.write_table(none, tmp_path / "b.parquet")
     assert read_catalog(tmp_path / "b.parquet")[[*RATINGS, "label"]].isna().all(axis=None)
+
+
+def test_text_of_parquet_that_is_not_utf8_is_refused(tmp_path):
+    broken = pa.array([b"a.jpg", b"caf\xe9"]).view(pa.string())
+    good = pa.array(["1.jpg", "2.jpg"])
+    pq.write_table(pa.table({"path": good, "hotel_id": broken}), tmp_path / "a.parquet")
+    with pytest.raises(CatalogError, match=r"row 3, column 'hotel_id': b'caf\\xe9' .* not UTF-8"):
+        read_catalog(tmp_path / "a.parquet")
+    pq.write_table(pa.table({"path": good, "note": broken}), tmp_path / "b.parquet")
+    with pytest.raises(CatalogError, match=r"b\.parquet: not a readable Parquet file: .*UTF8"):
+        read_catalog(tmp_path / "b.parquet")
 
 
 def test_an_index_that_pandas_wrote_is_a_column(tmp_path):
@@ -680,11 +691,25 @@ def test_other_encodings_are_refused_with_row_and_column_and_read_when_said(csv,
         ('1.jpg,a,1,Pool\n2.jpg,"a,1,Pool\n3.jpg,a,1,Pool\n', "a quote is not closed"),
         ('1.jpg,a,1,"Pool\n2.jpg,a,1,Pool\n3.jpg,a,1,"Pool"\n', "row 2: .* a quote is not closed"),
         (",,,\n1.jpg,a,1,Pool\n", "row 2, column 'path': is empty"),
+        ("1.jpg,a,1,Pool,x\n", "row 2: has 5 fields, more fields than the header"),
     ],
 )
 def test_ragged_rows_are_named(csv, rows, message):
     with pytest.raises(CatalogError, match=message):
         read_catalog(csv(HEADER + rows))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"path,l\xa8bel\n1.jpg,a\n", "row 1: byte 0xa8 is not utf-8"),
+        (b"\npath\n1.jpg\n", "row 1: is blank"),
+    ],
+)
+def test_headers_that_are_none_are_refused(tmp_path, content, message):
+    (tmp_path / "c.csv").write_bytes(content)
+    with pytest.raises(CatalogError, match=message):
+        read_catalog(tmp_path / "c.csv")
 
 
 def test_a_header_alone_has_no_photos(csv):

@@ -8,12 +8,16 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
+import hotelviz
 from hotelviz import __version__
+from hotelviz.audit import decide
 from hotelviz.catalog import read_catalog, write_catalog
 from hotelviz.cli import app
-from hotelviz.labelling import open_store
+from hotelviz.errors import HotelvizError
+from hotelviz.labelling import StoreError, open_store
 from hotelviz.models import build_tagger, save_model
 
 
@@ -185,3 +189,62 @@ def test_what_is_wrong_is_said_and_the_exit_code_is_not_zero(
     assert message in result.output
     assert "Traceback" not in result.output
     assert list(tmp_path.iterdir()) == []
+
+
+def test_bug_shows_its_traceback_and_is_not_dressed_up_as_the_users_mistake(monkeypatch, tmp_path):
+    def fail(error):
+        def read(*_, **__):
+            raise error
+
+        monkeypatch.setattr(hotelviz.catalog, "read_catalog", read)
+        return run("audit", "c.csv", "--out", tmp_path / "a")
+
+    for bug in (ValueError("index out of bounds"), KeyError("hotel"), OSError("odd")):
+        result = fail(bug)
+        assert result.exception is bug
+        assert str(bug) not in result.output
+    for told in (
+        HotelvizError("no such column"),
+        FileNotFoundError(2, "No such file or directory", "c.csv"),
+        StoreError("the disk is full"),
+    ):
+        result = fail(told)
+        assert (result.exit_code, type(result.exception)) == (1, SystemExit)
+        assert f"{type(told).__name__}: {told}" in result.output
+        debugged = run("--debug", "audit", "c.csv", "--out", tmp_path / "a")
+        assert debugged.exception is told
+
+
+def test_control_characters_from_data_do_not_reach_the_terminal(tmp_path):
+    name = "a\x1b]0;owned\x07\x1b[2J\nWARNING.jpg"
+    Image.new("RGB", (64, 64)).save(tmp_path / "b.jpg")
+    table = {"image_id": ["b", "b2"], "path": ["b.jpg", "b.jpg"], "label": ["Pool", "Pool"]}
+    catalog, file = tmp_path / "c.csv", tmp_path / "d.csv"
+    pd.DataFrame(table).to_csv(catalog, index=False)
+    decide(file, [name, "b2"], "drop", reviewer="\x1b[31m")
+    decide(file, "b", "relabel", label="Po\x9bol")
+    result = run("clean", catalog, "--decisions", file, "--out", tmp_path / "out.csv")
+    assert result.exit_code == 0, result.output
+    assert not set(map(ord, result.output)) & {0x1B, 0x07, 0x9B}
+    shown = r"  a\x1b]0;owned\x07\x1b[2J\nWARNING.jpg: decided on, but not in"
+    assert shown in result.output
+    assert r"Po\x9bol: a class that no photo of" in result.output
+    result = run("clean", tmp_path / "\x1b[2J.csv", "--decisions", file, "--out", "x.csv")
+    assert r"\x1b[2J.csv" in result.output
+
+
+def test_commands_print_by_the_function_that_escapes():
+    for file in Path(hotelviz.__file__).parent.joinpath("cli").glob("*.py"):
+        assert not re.search(r"typer\.echo|\bprint\(", file.read_text()), file
+
+
+def test_clean_stops_where_the_photos_are_not_unless_told_otherwise(tmp_path):
+    catalog, file = tmp_path / "c.csv", tmp_path / "d.csv"
+    catalog.write_text("image_id,path\na,a.jpg\nb,b.jpg\n")
+    decide(file, "a", "drop")
+    command = ("clean", catalog, "--decisions", file, "--out", tmp_path / "out.csv")
+    result = run(*command)
+    assert result.exit_code == 1
+    assert "2 of 2 photos are not available" in result.output
+    assert run(*command, "--allow-missing").exit_code == 0
+    assert pd.read_csv(tmp_path / "out.csv")["image_id"].tolist() == ["b"]

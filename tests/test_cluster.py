@@ -73,7 +73,7 @@ def test_cluster_goes_on_with_a_local_run_replaces_a_killed_actor_and_hands_back
     killed = []
 
     def kill() -> None:
-        until = time.monotonic() + 120
+        until = time.monotonic() + 300
         while not killed and time.monotonic() < until:
             # After the first part of its own, so that the actor was at work.
             if len(list(out.glob("part-*.parquet"))) > 3:

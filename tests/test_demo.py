@@ -15,7 +15,9 @@ from hotelviz.demo import DemoError, make_demo_catalog, read_truth
 from hotelviz.demo.areas import paint
 from hotelviz.demo.scene import Style
 from hotelviz.demo.taste import QUALITIES
+from hotelviz.errors import OutputError
 from hotelviz.images import ImageError, decode_image, read_image
+from hotelviz.showcase import run_demo
 
 SMALL = {"hotels": 3, "size": (96, 128)}
 
@@ -173,3 +175,21 @@ def test_damaged_truth_is_drawn_anew(tmp_path):
     make_demo_catalog(tmp_path, **SMALL)
     (tmp_path / "truth" / "request.json").write_text("{")
     assert len(make_demo_catalog(tmp_path, **SMALL)) > 0
+
+
+@pytest.mark.parametrize("theirs", ["photos/holiday.jpg", "truth/thesis.tex", "catalog.csv"])
+def test_folder_with_files_that_no_demo_made_is_refused_and_left_as_it_is(tmp_path, theirs):
+    file = tmp_path / theirs
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("theirs")
+    with pytest.raises(OutputError, match=r"did not make it|no demo made it"):
+        make_demo_catalog(tmp_path, **SMALL)
+    assert file.read_text() == "theirs"
+
+
+def test_demo_is_refused_where_another_folder_has_its_name(tmp_path):
+    (tmp_path / "demo" / "scores").mkdir(parents=True)
+    (tmp_path / "demo" / "scores" / "part.parquet").write_text("theirs")
+    with pytest.raises(OutputError, match="hotelviz did not make it"):
+        run_demo(tmp_path, hotels=3, seed=0, epochs=1, say=lambda _: None)
+    assert (tmp_path / "demo" / "scores" / "part.parquet").read_text() == "theirs"

@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 
 from hotelviz.models import (
+    ModelWarning,
     Preprocessing,
     adopt,
     build_aesthetic,
@@ -148,7 +149,8 @@ def test_model_that_cannot_be_converted_is_named():
     inputs = keras.Input((32, 32, 3))
     pooled = keras.layers.GlobalAveragePooling2D()(InPython()(inputs))
     theirs = keras.Model(inputs, keras.layers.Dense(10, activation="softmax")(pooled))
-    ours = adopt(theirs, task="aesthetic", preprocessing=Preprocessing(32, 32), name="theirs")
+    with pytest.warns(ModelWarning, match="can be used in this session"):
+        ours = adopt(theirs, task="aesthetic", preprocessing=Preprocessing(32, 32), name="theirs")
     with pytest.raises(EngineError, match=r"theirs: OpenVINO cannot convert .* engine='keras'"):
         make_engine(ours, "openvino")
 

@@ -464,7 +464,7 @@ def test_ends_in_lists_or_by_name_are_taken_out(pixels):
 
 
 def test_models_that_are_not_whole_or_could_not_be_kept_are_refused():
-    with pytest.raises(ModelError, match=r"has no input yet: begin it with keras.Input"):
+    with pytest.raises(ModelError, match=r"has no input yet: begin it with keras\.Input"):
         taken(keras.Sequential([layers.GlobalAveragePooling2D(), layers.Dense(3, "softmax")]))
     with pytest.raises(ModelError, match=r"a model is one of Keras .* not NoneType"):
         taken(None)

@@ -23,11 +23,12 @@ from hotelviz import metrics, plots
 from hotelviz.alt import figure_alt
 from hotelviz.attribution import Confusion
 from hotelviz.errors import HotelvizError
-from hotelviz.gallery import Gallery, GalleryError, mistakes, tag_caption
+from hotelviz.gallery import Gallery, GalleryError, before_after, mistakes, tag_caption
 from hotelviz.gallery.page import files_folder, head
 from hotelviz.io.escaping import escape_markdown
 from hotelviz.plots import style
 from hotelviz.predictions import class_columns, class_probabilities, join_photos
+from hotelviz.ranking import completeness, ranking_figures
 
 NOTEBOOKS = Path(hotelviz.__file__).parent.parent / "notebooks"
 
@@ -331,3 +332,25 @@ def test_characters_without_a_font_are_told_by_number_and_others_find_theirs(mon
     label = next(text for text in texts(figure) if text.get_text() == "泳池")
     assert label.get_fontfamily()[-1] == "Other"
     style._other_family.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (lambda: plots.class_counts(pd.DataFrame({"labels": ["a"], "split": "train"})),
+         "no column 'label'.*did you mean 'labels'"),
+        (lambda: plots.class_counts(pd.DataFrame({"label": [], "split": []})), "no rows"),
+        (lambda: plots.reliability(pd.DataFrame({"confidence": [0.5]})), "no column 'accuracy'"),
+        (lambda: plots.score_distribution(pd.DataFrame()), "no column 'low'"),
+        (lambda: metrics.summary(tags()), "no column 'label'"),
+        (lambda: metrics.summary(photos()), "no probabilities"),
+        (lambda: metrics.confusion_costs(photos()), "no column 'predicted'"),
+        (lambda: mistakes(photos()), "no column 'predicted'"),
+        (lambda: ranking_figures(photos()), "no ranking of rank_hotel_photos: no column 'score'"),
+        (lambda: completeness(photos()), "no ranking of rank_hotel_photos"),
+        (lambda: before_after(photos(), photos()), "no ranking of rank_hotel_photos"),
+    ],
+)  # fmt: skip
+def test_tables_by_hand_are_refused_with_the_column_that_is_missing(draw, message):
+    with pytest.raises(HotelvizError, match=message):
+        draw()

@@ -26,9 +26,9 @@ from hotelviz.ranking import (
     ranking_figures,
     read_ranking,
 )
-from hotelviz.scores import ScoresError, open_scores
+from hotelviz.scores import Scores, ScoresError, dataset, open_scores
 from hotelviz.scores.connection import connect, parquet_files
-from hotelviz.scoring.remaining import write_remaining
+from hotelviz.scoring.remaining import remaining_photos
 
 HOSTILE = [
     "x\" FROM scores s LEFT JOIN tags t USING (image_id); COPY (SELECT 42) TO '{out}'; --",
@@ -124,14 +124,15 @@ def test_hotels_and_photos_with_such_names_stay_apart(hostile, tmp_path):
 
 
 def test_catalogue_with_such_columns_is_compared_with_scores(hostile, tmp_path):
-    catalog = pd.DataFrame({"image_id": ["a", "b"], "hotel_id": "h", "path": ["1", "2"]})
-    catalog.assign(**{hostile: 1.0} if hostile not in catalog else {}).to_parquet(
-        tmp_path / "catalog.parquet", index=False
-    )
-    table(hostile).head(1).to_parquet(tmp_path / "part-0.parquet", index=False)
-    rest = tmp_path / "rest"
-    rest.mkdir()
-    assert write_remaining(tmp_path / "catalog.parquet", [tmp_path / "part-0.parquet"], rest) == 1
+    names = [hostile, "b"]
+    catalog = pd.DataFrame({"image_id": names, "hotel_id": names, "path": ["1.jpg", "2.jpg"]})
+    catalog[f"{hostile}!"] = 1.0
+    catalog.to_parquet(tmp_path / "catalog.parquet", index=False)
+    made = {"models": {}, "engine": hostile}
+    with remaining_photos(
+        tmp_path / "catalog.parquet", tmp_path / "scores", made, allow_missing=True
+    ) as found:
+        assert found.photos == found.left == 2
 
 
 def test_names_that_differ_in_case_only_are_two_in_every_part(tmp_path):
@@ -223,6 +224,20 @@ def test_repeated_photos_are_named(tmp_path):
         open_scores(folder)
     with pytest.raises(ScoresError, match="2 photos have no image_id"):
         open_scores(put(tmp_path / "t", a={"image_id": ["x", None, None]}))
+
+
+def test_large_datasets_are_looked_through_once_until_they_change(tmp_path, monkeypatch):
+    monkeypatch.setattr(dataset, "SLOW", 0)
+    folder = put(tmp_path / "s", a={"image_id": ["x"]})
+    open_scores(folder)
+    # Another process.
+    monkeypatch.setattr(dataset, "_checked", set())
+    with monkeypatch.context() as patch:
+        patch.setattr(Scores, "query", None)
+        assert len(open_scores(folder)) == 1
+    put(folder, b={"image_id": ["x"]})
+    with pytest.raises(ScoresError, match="'x' is there more than once"):
+        open_scores(folder)
 
 
 def test_numbers_as_names_are_text_to_the_last_digit(tmp_path):

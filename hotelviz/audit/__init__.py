@@ -21,6 +21,7 @@ from hotelviz.audit.decisions import (
     apply_decisions,
     decide,
     read_decisions,
+    standing_decisions,
     suggest_decisions,
     undo,
 )
@@ -29,7 +30,7 @@ from hotelviz.audit.faults import THRESHOLDS
 from hotelviz.audit.issues import ISSUES, Audit, find_issues
 from hotelviz.audit.labels import balance, suspects_tagger
 from hotelviz.audit.measures import AuditError, CacheWarning, Measured, measure_photos
-from hotelviz.audit.saving import cache_folder, feature_model, write_audit
+from hotelviz.audit.saving import cache_folder, check_audit_folder, feature_model, write_audit
 from hotelviz.audit.stages import Stages, compare_stages
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "apply_decisions",
     "balance",
     "cache_folder",
+    "check_audit_folder",
     "combine_catalogs",
     "compare_stages",
     "decide",
@@ -59,6 +61,7 @@ __all__ = [
     "find_issues",
     "measure_photos",
     "read_decisions",
+    "standing_decisions",
     "suggest_decisions",
     "suspects_tagger",
     "undo",

@@ -11,6 +11,7 @@ import pandas as pd
 from hotelviz.audit import duplicates as dup
 from hotelviz.audit.issues import similar_photos
 from hotelviz.audit.measures import AuditError, measure_photos
+from hotelviz.catalog import check_table
 
 if TYPE_CHECKING:
     import keras
@@ -37,6 +38,7 @@ def combine_catalogs(
     *,
     model: keras.Model | None = None,
     cache: str | os.PathLike[str] | None = None,
+    allow_missing: bool = False,
     progress: bool = True,
 ) -> Combined:
     """Join catalogues, refusing photos that an earlier one has.
@@ -45,9 +47,9 @@ def combine_catalogs(
     ----------
     catalogs
         Source -> catalogue. A photo keeps the ``source`` that its catalogue names; where it names
-        none, the key becomes it. The keys also begin the ``image_id`` and ``hotel_id`` of photos
-        whose ``image_id`` an earlier catalogue has.
-    model, cache, progress
+        none, the key becomes it. The keys also begin the ``image_id`` of photos whose ``image_id``
+        an earlier catalogue has, and the ``hotel_id`` of all photos of their hotels.
+    model, cache, allow_missing, progress
         As in `find_issues`: with a model near-duplicates are found by features as well.
 
     Returns
@@ -57,7 +59,9 @@ def combine_catalogs(
     Raises
     ------
     AuditError
-        Fewer than two catalogues.
+        Fewer than two catalogues, or names that clash even with the key before them.
+    CatalogError, MissingPhotosError
+        As in `find_issues`.
 
     Examples
     --------
@@ -74,23 +78,38 @@ def combine_catalogs(
         )
     parts: list[pd.DataFrame] = []
     for place, (name, catalog) in enumerate(catalogs.items()):
-        part = catalog.copy()
+        part = check_table(
+            catalog, needs=["image_id", "path", "hotel_id"],
+            where=f"combine_catalogs, catalogue {name!r}",
+        ).copy()  # fmt: skip
         part["source"] = part["source"].fillna(name) if "source" in part else name
         taken = {image for other in parts for image in other["image_id"]}
         clash = part["image_id"].isin(taken)
-        for column in ("image_id", "hotel_id"):
-            part.loc[clash, column] = f"{name}/" + part.loc[clash, column]
+        renamed = {
+            "image_id": clash,
+            "hotel_id": part["hotel_id"].isin(part.loc[clash, "hotel_id"]),
+        }
+        for column, rows in renamed.items():
+            part[column] = part[column].where(~rows, f"{name}/" + part[column])
+        again = part["image_id"].isin(taken) | part["image_id"].duplicated()
+        if again.any():
+            raise AuditError(
+                f"two photos of the catalogues are named {part.loc[again, 'image_id'].iloc[0]!r}: "
+                f"give {name!r} another key"
+            )
         parts.append(part.assign(_place=place))
     joined = pd.concat(parts, ignore_index=True)
-    measured = measure_photos(joined, model=model, cache=cache, progress=progress)
+    measured = measure_photos(
+        joined, model=model, cache=cache, allow_missing=allow_missing, progress=progress
+    )
     near = None if measured.features is None else similar_photos(measured)[1]
     copies = dup.find_duplicates(measured, joined, near)
     copies["place"] = joined["_place"].to_numpy()[copies["row"].to_numpy(dtype=int)]
     first = copies.sort_values(["place", "row"]).drop_duplicates("group").set_index("group")
     # Copies inside one source are not this function's to judge.
-    later = copies[copies["place"] > copies["group"].map(first["place"])]
+    later = copies[copies["place"] > first["place"].reindex(copies["group"]).to_numpy()]
     rows = later["row"].to_numpy(dtype=int)
-    kept = later["group"].map(first["row"]).to_numpy(dtype=int)
+    kept = first["row"].reindex(later["group"]).to_numpy(dtype=int)
     pixels = measured.photos["pixels"].to_numpy()
     refused = pd.DataFrame(
         {

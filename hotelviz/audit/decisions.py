@@ -6,30 +6,44 @@ counts, to undo is to write another line, and no photo is ever deleted on disk.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import datetime
-import io
+import errno
 import os
+import random
+import time
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
+import filelock
 import pandas as pd
 
 from hotelviz.audit.issues import ISSUES
-from hotelviz.catalog import nearest
+from hotelviz.catalog import check_table, nearest
 from hotelviz.errors import HotelvizError
 
 ACTIONS = ("keep", "drop", "relabel")
 DECISION_COLUMNS = ["image_id", "action", "label", "reason", "reviewer", "time"]
 
-#: What may be decided without a look: nothing is lost with a copy, or a file that nobody can open.
-SAFE: Mapping[str, str] = {"unreadable": "drop", "missing": "drop", "exact_duplicate": "drop"}
+#: What may be decided without a look: nothing is lost with a copy, or a file that is no photo.
+#: A photo that is unavailable says nothing about itself: no policy may drop it.
+SAFE: Mapping[str, str] = {"unreadable": "drop", "exact_duplicate": "drop"}
 #: Everything that the audit can suggest: for a cleaning without people.
 AUTOMATIC: Mapping[str, str] = {**SAFE, "near_duplicate": "drop", "label_error": "relabel"}
+#: The reason of a line that takes back a decision.
+UNDONE = "undo"
+_UNKNOWN_TIME = "1970-01-01"
+_HEADER = ",".join(DECISION_COLUMNS)
 #: Ends a line that was cut off while it was written; a whole line ends with a time.
 _CUT_OFF = ",cut off"
+#: Bytes at a file's end in which its last time is looked for, and seconds until others let go.
+_TAIL, _PATIENCE = 256, 30
+#: What network disks say that know no locks; without one an append is still a single write.
+_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}
 _POLICIES = {"safe": SAFE, "automatic": AUTOMATIC}
 #: Labels are changed without a look only where the score is at most this: another class is more
 #: probable by a half. Other suspects would better be seen by people.
@@ -53,9 +67,9 @@ class Cleaned(NamedTuple):
         What is left, with the labels that were decided.
     changes
         A row per decision that changed a photo or could not: ``image_id``, ``change``
-        (``dropped``, ``relabelled``, ``unknown``: not in the catalogue, or ``overruled``: by a
-        later decision that says otherwise), ``before`` and ``after`` (labels), ``reason``,
-        ``reviewer``, ``time``.
+        (``dropped``, ``relabelled``, ``unknown``: not in the catalogue, ``overruled``: by a later
+        decision that says otherwise, or ``passed over``: an earlier version suggested to drop what
+        was not to be found), ``before`` and ``after`` (labels), ``reason``, ``reviewer``, ``time``.
     per_class
         Photos per class: ``before``, ``dropped``, ``relabelled_away``, ``relabelled_here``,
         ``after``. Empty without labels.
@@ -74,7 +88,9 @@ def read_decisions(
     Parameters
     ----------
     paths
-        CSV files with the columns ``image_id, action, label, reason, reviewer, time``.
+        CSV files with the columns ``image_id, action, label, reason, reviewer, time``. A header
+        may stand anywhere, or be missing: reviewers who began a file at the same moment broke it
+        in this way before a lock kept them apart.
 
     Returns
     -------
@@ -93,39 +109,90 @@ def read_decisions(
         A line was cut off while it was written; it is passed over.
     """
     files = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-    frame = pd.concat([_read(Path(file)) for file in files], ignore_index=True)
+    rows = [row for file in files for row in _read(Path(file))]
+    frame = pd.DataFrame(rows, columns=DECISION_COLUMNS, dtype="str")
     order = pd.to_datetime(frame["time"], format="ISO8601", utc=True)
-    frame = frame.iloc[order.argsort(kind="stable")].reset_index(drop=True)
-    return frame.drop(columns="_line")
+    return frame.iloc[order.argsort(kind="stable")].reset_index(drop=True)
 
 
-def _read(path: Path) -> pd.DataFrame:
+def _read(path: Path) -> list[list[str]]:
     if not path.is_file():
         raise DecisionError(f"{path}: there is no such file")
-    text = path.read_text(encoding="utf-8-sig")
-    lines = text.splitlines()
-    header = lines[0].split(",") if lines else []
-    if header != DECISION_COLUMNS:
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
         raise DecisionError(
-            f"{path}: expected the columns {', '.join(DECISION_COLUMNS)}; found "
-            f"{', '.join(header) or 'nothing'}"
-        )
+            f"{path}: is no text in UTF-8 ({error.reason}, byte {error.start}); was it saved by "
+            "another program? Save it as CSV in UTF-8"
+        ) from error
     rows = []
-    for number, line in enumerate(lines[1:], start=2):
-        if line.endswith(_CUT_OFF) or (number == len(lines) and not text.endswith("\n")):
+    for number, record in _records(text):
+        where = f"{path}, line {number}"
+        if record.endswith(_CUT_OFF):
             warnings.warn(
-                f"{path}, line {number}: cut off ({line.removesuffix(_CUT_OFF)[:60]!r}); passed "
-                "over",
+                f"{where}: cut off ({record.removesuffix(_CUT_OFF)[:60]!r}); passed over",
                 DecisionWarning,
                 stacklevel=3,
             )
-        elif line:
-            rows.append([*_checked(path, number, next(csv.reader([line]))), number])
-    return pd.DataFrame(rows, columns=[*DECISION_COLUMNS, "_line"])
+            continue
+        fields = _fields(record)
+        if number == 1 and not _is_whole(record):
+            raise DecisionError(
+                f"{path}: expected the columns {', '.join(DECISION_COLUMNS)}; found "
+                f"{', '.join(fields)}"
+            )
+        rows.append(_checked(where, fields))
+    return rows
 
 
-def _checked(path: Path, number: int, fields: list[str]) -> list[str]:
-    where = f"{path}, line {number}"
+def _records(text: str) -> Iterator[tuple[int, str]]:
+    """Split a file into its records without headers; what was cut off ends in `_CUT_OFF`.
+
+    A record is a line, but for names of photos that have line breaks, in quotes. A quote that was
+    cut off does not swallow the whole records after it.
+    """
+    lines = text.split("\n")
+    whole = not lines[-1]
+    lines = lines[:-1] if whole else lines
+    number = 0
+    while number < len(lines):
+        first, record = number, lines[number]
+        number += 1
+        while record.count('"') % 2 and not _is_whole(record) and not record.endswith(_CUT_OFF):
+            line = _without_header(lines[number]) if number < len(lines) else ""
+            # What closes the quote has an odd number of them.
+            if number == len(lines) or (line.count('"') % 2 == 0 and _is_whole(line)):
+                record += _CUT_OFF
+                break
+            record += "\n" + lines[number]
+            number += 1
+        record = _without_header(record)
+        if number == len(lines) and not whole and not record.endswith(_CUT_OFF):
+            record += _CUT_OFF
+        if record:
+            yield first + 1, record
+
+
+def _without_header(line: str) -> str:
+    return line.removesuffix("\r").removesuffix(_HEADER)
+
+
+def _fields(record: str) -> list[str]:
+    try:
+        return next(csv.reader([record]), [])
+    except csv.Error:
+        return [record]
+
+
+def _is_whole(record: str) -> bool:
+    try:
+        _checked("", _fields(record))
+    except DecisionError:
+        return False
+    return True
+
+
+def _checked(where: str, fields: list[str]) -> list[str]:
     if len(fields) != len(DECISION_COLUMNS):
         raise DecisionError(
             f"{where}: expected {len(DECISION_COLUMNS)} fields, found {len(fields)}: "
@@ -167,7 +234,7 @@ def decide(
     path
         The file. A line that was cut off at its end is marked as such, and stays.
     image_ids
-        The photos.
+        The photos. Several are one act, which `undo` takes back as one.
     action
         ``keep``, ``drop`` or ``relabel``.
     label
@@ -178,7 +245,7 @@ def decide(
     Raises
     ------
     DecisionError
-        An unknown action, or a relabelling without label.
+        An unknown action, a relabelling without label, or a file that others hold.
 
     Examples
     --------
@@ -188,22 +255,24 @@ def decide(
     >>> read_decisions(file)[["image_id", "action", "label", "reviewer"]].values.tolist()
     [['a.jpg', 'relabel', 'Pool', 'Ada']]
     """
+    if reason == UNDONE:
+        raise DecisionError(f"the reason {UNDONE!r} is that of lines which `undo` writes")
     names = [image_ids] if isinstance(image_ids, str) else list(image_ids)
-    table = pd.DataFrame({"image_id": names})
+    table = pd.DataFrame({"image_id": names}, dtype="object")
     table = table.assign(action=action, label=label, reason=reason, reviewer=reviewer)
     append_decisions(path, table)
 
 
 def append_decisions(path: str | os.PathLike[str], decisions: pd.DataFrame) -> None:
-    """Append a table of decisions to a file; see `decide`.
+    """Append a table of decisions to a file, as one act; see `decide`.
 
     Parameters
     ----------
     path
-        The file.
+        The file. It is locked while it is written: any number of reviewers may share it.
     decisions
         ``image_id``, ``action``, and, where there are, ``label``, ``reason``, ``reviewer`` and
-        ``time`` (now, by default).
+        ``time`` (by default now, but later than the file's last line, whatever the clocks say).
 
     Raises
     ------
@@ -211,59 +280,178 @@ def append_decisions(path: str | os.PathLike[str], decisions: pd.DataFrame) -> N
         As in `decide`.
     """
     path = Path(path)
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
-    table = decisions.reindex(columns=DECISION_COLUMNS)
-    table["time"] = table["time"].fillna(now)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    for number, row in enumerate(table.fillna("").astype(str).itertuples(index=False), start=1):
-        # A decision is one line, whatever its reason: a cut-off one cannot swallow the next.
-        fields = [" ".join(field.splitlines()) for field in row]
-        writer.writerow(_checked(path, number, fields))
+    rows = _rows(decisions)
+    _lines(path, rows, _later_than(b""))  # refuses what cannot be written before a file is made
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as file:
-        start = b""
-        if file.tell() == 0:
-            start = (",".join(DECISION_COLUMNS) + "\n").encode()
-        elif not _ends_with_newline(path):
-            start = f"{_CUT_OFF}\n".encode()
-        # One write of whole lines: reviewers may append to one file at a time.
-        file.write(start + text.getvalue().encode())
+    with path.open("a+b") as file, _locked(file, path):
+        file.seek(0, os.SEEK_END)
+        end = file.tell()
+        file.seek(max(0, end - _TAIL))
+        tail = file.read()
+        start = f"{_HEADER}\n" if end == 0 else "" if tail.endswith(b"\n") else f"{_CUT_OFF}\n"
+        # One write of whole lines, for those who do not ask for the lock.
+        file.write((start + _lines(path, rows, _later_than(tail))).encode())
         file.flush()
         os.fsync(file.fileno())
 
 
-def _ends_with_newline(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) == b"\n"
+def _rows(decisions: pd.DataFrame) -> list[list[str]]:
+    table = decisions.reindex(columns=DECISION_COLUMNS)
+    names = table["image_id"]
+    if pd.api.types.is_float_dtype(names) or names.map(lambda name: isinstance(name, float)).any():
+        raise DecisionError("decisions: the column 'image_id' has numbers with a decimal point, or "
+                            "none at all; identifiers are text")  # fmt: skip
+    return table.astype("object").where(table.notna(), "").astype("str").to_numpy().tolist()
 
 
-def undo(path: str | os.PathLike[str], image_id: str, *, reviewer: str = "") -> None:
-    """Undo the last decision on a photo, by another line.
+def _lines(path: Path, rows: list[list[str]], now: str) -> str:
+    lines = []
+    for number, row in enumerate(rows, start=1):
+        # What people wrote is one line; names of photos and classes stay as they are.
+        words = [" ".join(field.splitlines()) for field in row[3:]]
+        fields = _checked(f"{path}, line {number}", [*row[:3], *words[:2], words[2] or now])
+        lines.append(",".join(map(_quoted, fields)) + "\n")
+    text = "".join(lines)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        name = text[error.start - 20 : error.end]
+        raise DecisionError(f"{path}: {name!r} is no text in UTF-8; rename the file") from error
+    return text
+
+
+def _quoted(field: str) -> str:
+    if any(sign in field for sign in ',"\r\n'):
+        return '"' + field.replace('"', '""') + '"'
+    return field
+
+
+@contextmanager
+def _locked(file: BinaryIO, path: Path) -> Iterator[None]:
+    """Hold the file against others who append to it; the system ends what a killed one held."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            held = filelock.lock_descriptor(file.fileno(), blocking=False)
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            break
+        if held:
+            break
+        if time.monotonic() > deadline:
+            raise DecisionError(
+                f"{path}: others have been writing it for more than {_PATIENCE} seconds"
+            )
+        time.sleep(random.uniform(0.0005, 0.003))
+    yield
+
+
+def _later_than(tail: bytes) -> str:
+    """Give the time, at least a step later than that of the last line: the last decision counts."""
+    now = datetime.datetime.now(datetime.UTC)
+    with contextlib.suppress(ValueError, TypeError, OverflowError):
+        last = tail.decode(errors="replace").rstrip().rpartition(",")[2]
+        now = max(now, datetime.datetime.fromisoformat(last) + datetime.timedelta(milliseconds=1))
+    return now.astimezone(datetime.UTC).isoformat(timespec="milliseconds")
+
+
+def undo(
+    path: str | os.PathLike[str], image_id: str | None = None, *, reviewer: str = ""
+) -> list[str]:
+    """Take back the last act that still stands, by more lines; each call takes back one more.
 
     Parameters
     ----------
     path
         The file.
     image_id
-        The photo. What was decided before counts again; where nothing was, it is kept as it is.
+        Take back the last decision on this photo alone. None: the last act of the file, whoever's
+        it was, with all photos that were decided on in it.
     reviewer
-        Who.
+        Who undoes.
+
+    Returns
+    -------
+    list of str
+        The photos. What was decided on them before counts again; where nothing was, they are kept
+        as they are.
 
     Raises
     ------
     DecisionError
-        Nothing was decided on this photo.
+        There is nothing, or nothing more, to undo.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "decisions.csv"
+    >>> decide(file, "a.jpg", "keep")
+    >>> decide(file, ["a.jpg", "b.jpg"], "drop")
+    >>> undo(file), undo(file), len(standing_decisions(read_decisions(file)))
+    (['a.jpg', 'b.jpg'], ['a.jpg'], 0)
     """
     lines = read_decisions(path)
-    lines = lines[lines["image_id"] == image_id]
-    if lines.empty:
-        raise DecisionError(f"{path}: nothing was decided on {image_id!r}")
-    before = lines.iloc[-2] if len(lines) > 1 else pd.Series({"action": "keep", "label": ""})
-    decide(
-        path, image_id, before["action"], label=before["label"], reason="undo", reviewer=reviewer
-    )
+    standing = _standing(lines)
+    if image_id is None:
+        last = max((past[-1] for past in standing.values()), default=None)
+        if last is None:
+            raise DecisionError(f"{path}: there is nothing to undo")
+        act = _act(lines, last)
+        names = [name for name, past in standing.items() if _act(lines, past[-1]) == act]
+    elif image_id in standing:
+        names = [image_id]
+    else:
+        more = " more" if (lines["image_id"] == image_id).any() else ""
+        raise DecisionError(f"{path}: nothing{more} was decided on {image_id!r}")
+    rows = []
+    for name in names:
+        past = standing[name]
+        before = lines.loc[past[-2], ["action", "label"]] if len(past) > 1 else ("keep", "")
+        rows.append([name, *before, UNDONE, reviewer])
+    append_decisions(path, pd.DataFrame(rows, columns=DECISION_COLUMNS[:-1]))
+    return names
+
+
+def _act(lines: pd.DataFrame, row: int) -> tuple[str, ...]:
+    """Tell what the lines of one act have in common."""
+    return tuple(lines.loc[row, ["reviewer", "time"]])
+
+
+def _standing(lines: pd.DataFrame) -> dict[str, list[int]]:
+    """Find the lines of each photo that were not undone, the oldest first; none is left out."""
+    standing: dict[str, list[int]] = {}
+    for row, name, reason in zip(lines.index, lines["image_id"], lines["reason"], strict=True):
+        past = standing.setdefault(name, [])
+        if reason != UNDONE:
+            past.append(row)
+        elif past:
+            past.pop()
+    return {name: past for name, past in standing.items() if past}
+
+
+def standing_decisions(decisions: pd.DataFrame) -> pd.DataFrame:
+    """Select the decisions that count: of each photo the last one that was not undone.
+
+    Parameters
+    ----------
+    decisions
+        From `read_decisions`, the oldest first.
+
+    Returns
+    -------
+    pandas.DataFrame
+        At most one row per photo, in the order in which they were made.
+
+    Examples
+    --------
+    >>> lines = pd.DataFrame({"image_id": ["a", "a", "b", "b"],
+    ...     "action": ["keep", "drop", "drop", "keep"], "reason": ["", "", "", "undo"]})
+    >>> standing_decisions(lines)[["image_id", "action"]].values.tolist()
+    [['a', 'drop']]
+    """
+    rows = sorted(past[-1] for past in _standing(decisions.reset_index(drop=True)).values())
+    return decisions.iloc[rows].reset_index(drop=True)
 
 
 def suggest_decisions(
@@ -276,12 +464,12 @@ def suggest_decisions(
     issues
         From `find_issues`.
     policy
-        ``safe``: files that are missing or unreadable, and copies of the same pixels, are
-        dropped; a group of copies with different labels is left to people, since one label must
-        be wrong. ``automatic``, for a cleaning without people: near-duplicates are dropped as
-        well, labels changed where another class is more probable by a half, and the other label
+        ``safe``: files that are no photos, and copies of the same pixels, are dropped; a group of
+        copies with different labels is left to people, since one label must be wrong.
+        ``automatic``, for a cleaning without people: near-duplicates are dropped as well, labels
+        changed where another class is more probable by a half, and the other label
         suspects dropped: they are too doubtful to learn from. Or a mapping of issues to ``drop``,
-        ``relabel`` or ``keep``.
+        ``relabel`` or ``keep``. None drops what is unavailable.
     reviewer
         Who decides.
 
@@ -294,9 +482,11 @@ def suggest_decisions(
     Raises
     ------
     DecisionError
-        An unknown policy, issue or action.
+        An unknown policy, issue or action, or a policy that drops what is unavailable.
     """
     chosen = _policy(policy)
+    needs = ["image_id", "issue", "score", "suggestion", "detail"]
+    issues = check_table(issues, needs=needs, where="suggest_decisions", unique=False)
     rows: dict[str, dict[str, str]] = {}
     dropped_copies = {"exact_duplicate", "near_duplicate"}
     for issue in issues.itertuples():
@@ -337,6 +527,11 @@ def _policy(policy: str | Mapping[str, str]) -> Mapping[str, str]:
             )
         if action not in ACTIONS:
             raise DecisionError(f"{action!r} is not one of {', '.join(ACTIONS)}")
+        if issue == "unavailable" and action != "keep":
+            raise DecisionError(
+                "a photo that is unavailable here may be there at another time or place: no policy "
+                f"may {action} it; people may, by `decide`"
+            )
     return policy
 
 
@@ -361,7 +556,7 @@ def apply_decisions(
     Raises
     ------
     DecisionError
-        A new label that is not allowed.
+        An unknown action, or a new label that counts and is not allowed.
 
     Examples
     --------
@@ -372,20 +567,26 @@ def apply_decisions(
       image_id      label
     1        b  Reception
     """
-    decisions = decisions.reindex(columns=DECISION_COLUMNS).fillna("")
-    if classes is not None:
-        for row in decisions[decisions["action"] == "relabel"].itertuples():
-            if row.label not in classes:
-                raise DecisionError(
-                    f"{row.image_id}: the new label {row.label!r} is not one of "
-                    f"{', '.join(classes)}{nearest(row.label, list(classes))}"
-                )
+    catalog = check_table(catalog, where="apply_decisions")
+    rows = [_checked(f"decision {number}", [*row[:5], row[5] or _UNKNOWN_TIME])
+            for number, row in enumerate(_rows(decisions), start=1)]  # fmt: skip
+    decisions = pd.DataFrame(rows, columns=DECISION_COLUMNS, dtype="str")
+    decisions["time"] = decisions["time"].mask(decisions["time"] == _UNKNOWN_TIME, "")
+    # Earlier versions took what was not to be found for worthless.
+    missing = decisions["reviewer"].eq("hotelviz") & decisions["reason"].str.startswith("missing:")
+    passed, decisions = decisions[missing], decisions[~missing]
     last = decisions.drop_duplicates("image_id", keep="last").set_index("image_id")
     says = decisions["action"] + " " + decisions["label"]
     counts = says.groupby(decisions["image_id"]).transform("last")
     overruled = decisions[says != counts]
     known = last.index.isin(catalog["image_id"])
     mine = last[known]
+    for name, row in mine[mine["action"] == "relabel"].iterrows():
+        if classes is not None and row["label"] not in classes:
+            raise DecisionError(
+                f"{name}: the new label {row['label']!r} is not one of "
+                f"{', '.join(classes)}{nearest(row['label'], list(classes))}"
+            )
     labels = catalog["label"] if "label" in catalog else pd.Series(None, catalog.index, dtype="str")
     before = pd.Series(labels.to_numpy(), index=catalog["image_id"].to_numpy(), dtype="str")
     after = before.copy()
@@ -402,6 +603,7 @@ def apply_decisions(
         _changes(last.loc[relabelled].reset_index(), "relabelled", before, after),
         _changes(last[~known].reset_index(), "unknown", None, None),
         _changes(overruled, "overruled", None, None),
+        _changes(passed, "passed over", None, None),
     ]
     return Cleaned(
         result,

@@ -11,6 +11,7 @@ from scipy.sparse.csgraph import connected_components
 from hotelviz.audit.alignment import aligned_similarity
 from hotelviz.audit.measures import AuditError, Measured
 from hotelviz.audit.neighbours import Neighbours
+from hotelviz.catalog import check_table
 from hotelviz.images import ImageError, read_image
 
 #: Photos are compared whose hashes differ in at most so many of 64 bits and that are at least so
@@ -61,6 +62,9 @@ def find_duplicates(
     the group's most frequent label, then the largest, then the one with the best score, then the
     first in the catalogue.
     """
+    catalog = check_table(catalog, needs=["image_id", "path", "hotel_id"], where="find_duplicates")
+    if measured.photos["image_id"].tolist() != catalog["image_id"].tolist():
+        raise AuditError("find_duplicates: the measures are of other photos, or in another order")
     if not 0 <= max_distance <= 64:
         raise AuditError(f"max_distance is a number of bits, 0 to 64; not {max_distance}")
     photos = measured.photos

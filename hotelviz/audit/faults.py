@@ -9,6 +9,7 @@ import pandas as pd
 
 from hotelviz.audit.measures import AuditError
 from hotelviz.catalog import nearest
+from hotelviz.images import SUFFIXES_BY_FORMAT, Status
 
 #: A photo has the issue when its score (see `score_faults`) is below this.
 THRESHOLDS: dict[str, float] = {
@@ -21,15 +22,6 @@ THRESHOLDS: dict[str, float] = {
     "low_information": 0.6,
     "border": 0.85,
     "grayscale": 0.2,
-}
-#: What a file with one of the formats may be called.
-_SUFFIXES = {
-    "JPEG": (".jpg", ".jpeg"),
-    "PNG": (".png",),
-    "WEBP": (".webp",),
-    "GIF": (".gif",),
-    "BMP": (".bmp",),
-    "TIFF": (".tif", ".tiff"),
 }
 #: Half of the photos that the networks see have a shorter side of at least this.
 _GOOD_SIDE = 224
@@ -63,7 +55,7 @@ def score_faults(
 
     Notes
     -----
-    ``missing`` and ``unreadable`` score 0, ``truncated`` 0.25, ``wrong_extension`` 0.5. The
+    ``unavailable`` and ``unreadable`` score 0, ``truncated`` 0.25, ``wrong_extension`` 0.5. The
     others: ``tiny``, shorter side / 224; ``odd_aspect_ratio``, shorter / longer side;
     ``odd_size``, the side of a square of the photo's area against the median of all (or the
     other way round); ``dark``, 95th percentile of the brightness; ``bright``, 1 - its 5th
@@ -74,19 +66,14 @@ def score_faults(
 
     Examples
     --------
-    >>> photos = pd.DataFrame({"problem": ["missing"], "width": [None], "height": [None],
+    >>> photos = pd.DataFrame({"status": ["unavailable"], "problem": ["missing"],
+    ...     "width": [None], "height": [None],
     ...     "format": [None], "dark": [None], "bright": [None], "sharpness": [None],
     ...     "entropy": [None], "colour": [None], "border": [None]})
     >>> score_faults(photos, pd.Series(["a.jpg"]))[["issue", "detail"]].values.tolist()
-    [['missing', 'the file is not there']]
+    [['unavailable', 'missing']]
     """
-    limits = {**THRESHOLDS, **(thresholds or {})}
-    for name in limits:
-        if name not in THRESHOLDS:
-            raise AuditError(
-                f"there is no threshold {name!r}; there are {', '.join(THRESHOLDS)}"
-                f"{nearest(name, list(THRESHOLDS))}"
-            )
+    limits = check_thresholds(thresholds)
     parts = [*_file_faults(photos, paths.reset_index(drop=True))]
     numbers = photos.reset_index(drop=True)
     names = ["width", "height", "dark", "bright", "sharpness", "entropy", "colour", "border"]
@@ -143,28 +130,45 @@ def score_faults(
     return faults.drop_duplicates(["row", "issue"]).reset_index(drop=True)
 
 
+def check_thresholds(thresholds: Mapping[str, float] | None) -> dict[str, float]:
+    """Return all thresholds, with those that are given.
+
+    Raises
+    ------
+    AuditError
+        An unknown name.
+    """
+    for name in thresholds or {}:
+        if name not in THRESHOLDS:
+            raise AuditError(
+                f"there is no threshold {name!r}; there are {', '.join(THRESHOLDS)}"
+                f"{nearest(name, list(THRESHOLDS))}"
+            )
+    return {**THRESHOLDS, **(thresholds or {})}
+
+
 def _text(template: str, values: pd.Series) -> pd.Series:
     return values.map(template.format).astype("str")
 
 
 def _file_faults(photos: pd.DataFrame, paths: pd.Series) -> list[pd.DataFrame]:
     problem = photos["problem"].reset_index(drop=True)
+    status = photos["status"].reset_index(drop=True)
     kinds = photos["format"].reset_index(drop=True)
     suffix = paths.str.extract(r"(\.\w+)$")[0].str.lower().fillna("")
     right = pd.Series(
         [
-            pd.isna(kind) or end in _SUFFIXES.get(kind, (end,))
+            pd.isna(kind) or end in SUFFIXES_BY_FORMAT.get(kind, (end,))
             for kind, end in zip(kinds, suffix, strict=True)
         ]
     )
-    missing, truncated = problem.eq("missing"), problem.str.startswith("truncated")
-    unreadable = problem.ne("") & ~missing & ~truncated
     wrong = "a " + kinds.astype("str").fillna("") + " named *" + suffix
     parts = []
     for issue, chosen, score, suggestion, detail in (
-        ("missing", missing, 0.0, "find", pd.Series("the file is not there", problem.index)),
-        ("unreadable", unreadable, 0.0, "drop", problem),
-        ("truncated", truncated, 0.25, "look", problem),
+        # Says nothing about the photo: it may be there at another time or place.
+        ("unavailable", status.eq(Status.UNAVAILABLE), 0.0, "find", problem),
+        ("unreadable", status.eq(Status.UNREADABLE), 0.0, "drop", problem),
+        ("truncated", status.eq(Status.TRUNCATED), 0.25, "look", problem),
         ("wrong_extension", ~right, 0.5, "rename", wrong),
     ):
         rows = np.flatnonzero(chosen)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from hotelviz.audit import duplicates as dup
-from hotelviz.audit.faults import score_faults
+from hotelviz.audit.faults import check_thresholds, score_faults
 from hotelviz.audit.labels import (
     MARGIN,
     Suspects,
@@ -18,16 +18,19 @@ from hotelviz.audit.labels import (
     confused_labels,
     judge_labels,
     outlyingness,
+    seen_notes,
     suggestions,
 )
 from hotelviz.audit.measures import Measured, measure_photos
 from hotelviz.audit.neighbours import Neighbours, nearest_neighbours, reduce_features
+from hotelviz.catalog import check_table
+from hotelviz.images import Status
 
 if TYPE_CHECKING:
     import keras
 
 ISSUES = (
-    "missing", "unreadable", "truncated", "wrong_extension", "tiny", "odd_aspect_ratio",
+    "unavailable", "unreadable", "truncated", "wrong_extension", "tiny", "odd_aspect_ratio",
     "odd_size", "dark", "bright", "blurry", "low_information", "grayscale", "exact_duplicate",
     "near_duplicate", "label_error", "outlier",
 )  # fmt: skip
@@ -84,6 +87,7 @@ def find_issues(
     margin: float = MARGIN,
     seed: int = 0,
     batch_size: int = 64,
+    allow_missing: bool = False,
     progress: bool = True,
 ) -> Audit:
     """Find what is wrong with photos and labels, from one decode of each photo.
@@ -91,11 +95,12 @@ def find_issues(
     Parameters
     ----------
     catalog
-        With ``image_id``, ``path`` and ``hotel_id``, and, if known, ``label``, ``split``,
-        ``source`` and ``score``.
+        With ``image_id``, ``path`` and ``hotel_id`` (by default each photo is its own hotel),
+        and, if known, ``label``, ``split``, ``source`` and ``score``.
     model
         Gives the features by which labels, near-duplicates and outliers are judged; best one that
-        was not trained on these labels, such as ``build_tagger()`` with ImageNet's weights. None
+        was not trained on these labels, such as ``build_tagger()`` with ImageNet's weights: the
+        notes say how many of the labelled photos it has seen. None
         leaves labels and outliers unjudged, and finds fewer near-duplicates.
     cache
         A folder for what is measured; see `measure_photos`.
@@ -105,7 +110,7 @@ def find_issues(
         Of near-duplicates; see `find_duplicates`.
     folds, margin, seed
         Of the label check; see `judge_labels`.
-    batch_size, progress
+    batch_size, allow_missing, progress
         As in `measure_photos`.
 
     Returns
@@ -116,6 +121,10 @@ def find_issues(
     ------
     AuditError
         An unknown threshold.
+    CatalogError
+        A table without ``path``, or with repeated names.
+    MissingPhotosError
+        More than a tenth of the photos is unavailable.
 
     Examples
     --------
@@ -126,11 +135,19 @@ def find_issues(
     >>> int(found.summary.loc["unreadable", "photos"])
     1
     """
+    check_thresholds(thresholds)
+    catalog = check_table(catalog, needs=["image_id", "path", "hotel_id"], where="find_issues")
     catalog = catalog.reset_index(drop=True)
     measured = measure_photos(
-        catalog, model=model, cache=cache, batch_size=batch_size, progress=progress
-    )
+        catalog, model=model, cache=cache, batch_size=batch_size, allow_missing=allow_missing,
+        progress=progress,
+    )  # fmt: skip
     photos, notes = measured.photos, []
+    if gone := int((photos["status"] == Status.UNAVAILABLE).sum()):
+        notes.append(
+            f"{gone:,} of {len(photos):,} photos are unavailable here, which says nothing about "
+            "them: nothing of them was checked, and the next audit tries them again"
+        )
     parts = [score_faults(photos, catalog["path"], thresholds=thresholds)]
     vectors = near = None
     if measured.features is None:
@@ -152,6 +169,8 @@ def find_issues(
     if vectors is not None and near is not None:
         parts.append(_outlier_rows(photos, near, copies))
         if labelled:
+            assert model is not None
+            notes += seen_notes(model, catalog)
             groups = _fold_groups(catalog, copies)
             suspects = judge_labels(
                 vectors, catalog["label"], groups, folds=folds, margin=margin, seed=seed
@@ -324,7 +343,7 @@ def _summary(issues: pd.DataFrame, count: int) -> pd.DataFrame:
     table = pd.DataFrame(index=pd.Index(ISSUES, name="issue"))
     table["photos"] = by_kind.size()
     table["groups"] = issues[issues["group"] != ""].groupby("issue")["group"].nunique()
-    automatic = issues["issue"].isin(["missing", "unreadable"]) | (
+    automatic = issues["issue"].isin(["unavailable", "unreadable"]) | (
         (issues["issue"] == "exact_duplicate")
         & ~issues["detail"].str.contains("spans labels", regex=False)
     )

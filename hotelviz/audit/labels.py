@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hotelviz.audit.neighbours import Neighbours
+from hotelviz.catalog import check_table
 
 if TYPE_CHECKING:
     import keras
@@ -24,7 +25,9 @@ _DEVIATIONS = 3.5
 
 
 class Suspects(NamedTuple):
-    """Labels, judged by a model that has not seen them.
+    """Labels, each judged by a linear model that was fitted to other hotels' photos.
+
+    It has not seen the label; the network that gave the features may have: see `seen_notes`.
 
     Attributes
     ----------
@@ -49,6 +52,39 @@ class Suspects(NamedTuple):
     quality: np.ndarray
     suspect: np.ndarray
     notes: list[str]
+
+
+def seen_notes(model: keras.Model, catalog: pd.DataFrame) -> list[str]:
+    """Say in words how far the network of the features has seen the labels that are judged.
+
+    Parameters
+    ----------
+    model
+        The one that gave the features.
+    catalog
+        The photos, with ``label``.
+
+    Returns
+    -------
+    list of str
+        Empty where it has learned from none of them, as a network with ImageNet's weights.
+    """
+    from hotelviz.models import learned_photos, seen_photos
+
+    labelled = catalog[catalog["label"].notna()]
+    seen = seen_photos(model, labelled).isin(["train", "val"]).sum()
+    notes = [
+        f"{name}, which gives the features or which their network started from, does not say what "
+        "it learned from: it may have seen the labels that are judged here"
+        for name in learned_photos(model).silent
+    ]
+    if seen:
+        notes.append(
+            f"the network that gives the features has seen {seen:,} of the {len(labelled):,} "
+            "labelled photos with their labels: it learned the wrong ones, too, and fewer of them "
+            "are found; features of a network with ImageNet's weights have seen none"
+        )
+    return notes
 
 
 def judge_labels(
@@ -314,6 +350,7 @@ def balance(catalog: pd.DataFrame, *, target: int | None = None, folds: int = 5)
     0   Pool       6       6       0         False
     1  Foyer       1       1       4          True
     """
+    catalog = check_table(catalog, needs=["label", "hotel_id"], where="balance", unique=False)
     labelled = catalog[catalog["label"].notna()]
     table = labelled.groupby("label").agg(photos=("label", "size"), hotels=("hotel_id", "nunique"))
     wanted = int(table["photos"].median()) if target is None and len(table) else target or 0

@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+import tempfile
 import uuid
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,14 +21,25 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from PIL import Image
 from tqdm.auto import tqdm
 
 from hotelviz.audit.alignment import SIDE
+from hotelviz.catalog import check_missing, check_table
 from hotelviz.errors import HotelvizError
-from hotelviz.images import Decoded, View, iterate_views, perceptual_hash
+from hotelviz.images import (
+    Decoded,
+    ImageError,
+    Status,
+    View,
+    iterate_views,
+    perceptual_hash,
+    reading,
+)
 from hotelviz.io.atomic import atomic_path
+from hotelviz.io.remote import is_url
 
 if TYPE_CHECKING:
     import keras
@@ -34,11 +47,16 @@ if TYPE_CHECKING:
 #: Looks are measured at this size, whatever the network's is, so that thresholds mean the same.
 _LOOK = View((224, 224))
 #: Changes whenever a measure does.
-_VERSION = 3
+_VERSION = 4
 #: Photos a part of the cache: what an interruption can lose.
 _PART_SIZE = 4096
+#: Photos at URLs that are held on this disk at once, and threads that fetch them.
+_FETCHED, _FETCHERS = 128, 16
 _KEY = b"hotelviz"
+#: How parts of a cache are named; other files of the folder are not touched.
+_OURS = re.compile(r"part-[0-9a-f]{32}\.parquet")
 _LEVELS = np.arange(256)
+_CONTENT = ["content", "bytes", "status", "problem"]
 
 
 class AuditError(HotelvizError):
@@ -56,13 +74,14 @@ class Measured(NamedTuple):
     ----------
     photos
         A row per row of the catalogue, in its order: ``image_id``; ``content`` (names the bytes of
-        the file; missing where it could not be opened); ``problem`` (empty, or what is wrong with
-        the file); ``width``, ``height``, ``format``; ``bytes``; the looks ``dark`` (95th
-        percentile of the brightness, 0 to 1), ``bright`` (5th percentile), ``sharpness`` (variance
-        of the Laplacian at 224 pixels), ``entropy`` (of the brightness, in bits, 0 to 8),
-        ``colour`` (99th percentile of the distance from grey, 0 to 1), ``border`` (share of the
-        photo that plain strips along its edges cover); ``pixels`` (names the decoded pixels);
-        ``hash`` (`hotelviz.images.perceptual_hash`). Missing where the photo could not be read.
+        the file; missing where they could not be had); ``status`` (a `hotelviz.images.Status`) and
+        ``problem`` (empty, or what is wrong with the file or its place); ``width``, ``height``,
+        ``format``; ``bytes``; the looks ``dark`` (95th percentile of the brightness, 0 to 1),
+        ``bright`` (5th percentile), ``sharpness`` (variance of the Laplacian at 224 pixels),
+        ``entropy`` (of the brightness, in bits, 0 to 8), ``colour`` (99th percentile of the
+        distance from grey, 0 to 1), ``border`` (share of the photo that plain strips along its
+        edges cover); ``pixels`` (names the decoded pixels); ``hash``
+        (`hotelviz.images.perceptual_hash`). Missing where the photo could not be read.
     thumbnails
         uint8 (N, 32, 32, 3), to compare photos with; 0 where a photo could not be read.
     features
@@ -84,6 +103,7 @@ def measure_photos(
     model: keras.Model | None = None,
     cache: str | os.PathLike[str] | None = None,
     batch_size: int = 64,
+    allow_missing: bool = False,
     progress: bool = True,
 ) -> Measured:
     """Measure each photo once.
@@ -91,21 +111,32 @@ def measure_photos(
     Parameters
     ----------
     catalog
-        With ``image_id`` and ``path``.
+        With ``image_id`` and ``path``, a file or a URL (see `hotelviz.io.remote`). A photo at a URL
+        is fetched once, also where it is in the cache: only its bytes say so.
     model
         Gives the features: any model whose head is global average pooling and one dense layer.
         None measures without them.
     cache
         A folder for what was measured, by content; None keeps nothing. A part of it that another
-        model wrote, or that is damaged, is passed over with a `CacheWarning`.
+        model wrote, or that is damaged, is passed over with a `CacheWarning`. What is unavailable
+        is not kept: the next call tries it again.
     batch_size
         Photos per call of the network.
+    allow_missing
+        Go on although more than a tenth of the photos is unavailable.
     progress
         Show a bar with the photos per second.
 
     Returns
     -------
     Measured
+
+    Raises
+    ------
+    CatalogError
+        A table without ``path``, or with repeated names.
+    MissingPhotosError
+        More than a tenth of the photos is unavailable: a disk is not mounted, say.
 
     Examples
     --------
@@ -116,21 +147,29 @@ def measure_photos(
        width  height format
     0    320     240   JPEG
     """
-    contents = _contents(catalog["path"], progress)
+    catalog = check_table(catalog, needs=["image_id", "path"], where="measure_photos")
+    paths = catalog["path"].reset_index(drop=True)
     key = _cache_key(model)
-    known = _read_cache(Path(cache), key) if cache is not None else _Store()
-    chosen = [
-        row
-        for row in contents.index[contents["content"].notna() & ~contents["content"].duplicated()]
-        if contents.at[row, "content"] not in known.places
-    ]
-    for part in _measure(catalog["path"], contents["content"], chosen, model, batch_size, progress):
-        known.add(part)
-        if cache is not None:
-            with atomic_path(Path(cache) / f"part-{uuid.uuid4().hex}.parquet") as temporary:
-                schema = part.schema.with_metadata({_KEY: key.encode()})
-                pq.write_table(part.cast(schema), temporary, compression="zstd")
-    return _joined(catalog, contents, known, len(chosen), with_features=model is not None)
+    run = _Run(model, batch_size, None if cache is None else Path(cache), key)
+    remote = paths.map(is_url).to_numpy(dtype=bool)
+    contents = pd.DataFrame(
+        {"content": pd.Series(index=paths.index, dtype="object"), "bytes": 0, "status": "ok",
+         "problem": ""}
+    )  # fmt: skip
+    with _bar(len(paths), "measuring", progress) as bar:
+        local = np.flatnonzero(~remote)
+        contents.iloc[local] = _name_contents(paths.iloc[local], progress)
+        _check_missing(paths, contents, allow_missing)
+        bar.update(len(local) - run.measure(paths.iloc[local], contents.iloc[local], bar))
+        for start in range(0, int(remote.sum()), _FETCHED):
+            rows = np.flatnonzero(remote)[start : start + _FETCHED]
+            with tempfile.TemporaryDirectory(prefix="hotelviz-") as folder:
+                fetched, found = _fetch(paths.iloc[rows], Path(folder))
+                contents.iloc[rows] = found
+                _check_missing(paths, contents, allow_missing)
+                bar.update(len(rows) - run.measure(fetched, found, bar))
+    run.save()
+    return _joined(catalog, contents, run.known, run.computed, with_features=model is not None)
 
 
 def embedding(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
@@ -170,29 +209,45 @@ def embedding(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     return lambda pixels: run(pixels)[0]
 
 
-def _contents(paths: pd.Series, progress: bool) -> pd.DataFrame:
-    """Name the content of each file, or say why it cannot be opened."""
+def _check_missing(paths: pd.Series, contents: pd.DataFrame, allow: bool) -> None:
+    gone = contents["status"] == Status.UNAVAILABLE
+    examples = zip(paths[gone], contents.loc[gone, "problem"], strict=True)
+    check_missing(int(gone.sum()), len(paths), examples, allow=allow)
 
-    def name(path: str) -> tuple[str | None, int, str]:
-        digest = hashlib.blake2b(digest_size=16)
-        try:
-            with Path(path).open("rb") as file:
-                size = 0
-                while data := file.read(1 << 20):
-                    digest.update(data)
-                    size += len(data)
-        except FileNotFoundError:
-            return None, 0, "missing"
-        except OSError as error:
-            return None, 0, f"cannot be opened: {error.strerror or error}"
-        return digest.hexdigest(), size, ""
 
-    with ThreadPoolExecutor() as pool:
-        found = pool.map(name, paths, chunksize=64)
-        rows = list(
-            tqdm(found, total=len(paths), unit="file", desc="hashing", disable=not progress)
-        )
-    return pd.DataFrame(rows, columns=["content", "bytes", "problem"])
+def _bar(total: int, what: str, progress: bool) -> Any:
+    return tqdm(total=total, unit="photo", desc=what, disable=not progress)
+
+
+def _name_content(path: str, place: str | None = None) -> tuple[str | None, int, str, str]:
+    """Name the content of a file or URL, or say why it cannot be had; keep its bytes at `place`."""
+    try:
+        with reading(path) as data:
+            if place is not None:
+                Path(place).write_bytes(data)
+            return hashlib.blake2b(data, digest_size=16).hexdigest(), len(data), "ok", ""
+    except ImageError as error:
+        return None, 0, str(error.status), str(error)
+
+
+def _name_contents(paths: pd.Series, progress: bool) -> pd.DataFrame:
+    with ThreadPoolExecutor() as pool, _bar(len(paths), "hashing", progress) as bar:
+        rows = []
+        for found in pool.map(_name_content, paths, chunksize=64):
+            rows.append(found)
+            bar.update()
+    return pd.DataFrame(rows, columns=_CONTENT, index=paths.index)
+
+
+def _fetch(paths: pd.Series, folder: Path) -> tuple[pd.Series, pd.DataFrame]:
+    """Fetch photos at URLs to a folder: what is named and what is decoded are the same bytes."""
+    places = [str(folder / str(number)) for number in range(len(paths))]
+    with ThreadPoolExecutor(_FETCHERS) as pool:
+        rows = list(pool.map(_name_content, paths, places))
+    return (
+        pd.Series(places, index=paths.index),
+        pd.DataFrame(rows, columns=_CONTENT, index=paths.index),
+    )
 
 
 def look(photo: Decoded) -> dict[str, Any]:
@@ -248,46 +303,99 @@ def _border(grey: np.ndarray) -> float:
     return float(1 - kept[0] * kept[1])
 
 
-def _measure(
-    paths: pd.Series,
-    contents: pd.Series,
-    chosen: Sequence[int],
-    model: keras.Model | None,
-    batch_size: int,
-    progress: bool,
-) -> Iterator[pa.Table]:
-    """Decode the chosen photos; yield what was measured, a part at a time."""
-    views, run = [_LOOK], None
-    if model is not None:
-        from hotelviz.models import describe
+class _Run:
+    """Measure photos with one model, each content once, and keep what is final in the cache."""
 
-        wanted = describe(model).preprocessing
-        views.append(View(wanted.size, wanted.resample))
-        run = embedding(model)
-    at = list(dict.fromkeys(views))
-    with tqdm(total=len(chosen), unit="photo", desc="measuring", disable=not progress) as bar:
-        for start in range(0, len(chosen), _PART_SIZE):
-            numbers = np.array(chosen[start : start + _PART_SIZE])
-            files = paths.iloc[numbers]
-            rows: list[dict[str, Any]] = [{"problem": ""} for _ in numbers]
-            features: list[np.ndarray | None] = [None] * len(numbers)
-            for batch in iterate_views(files, at, measure=look, batch_size=batch_size):
-                for row, measured in zip(batch.rows, batch.measures, strict=True):
-                    rows[row] |= measured
-                if run is not None and len(batch.rows):
-                    for row, vector in zip(
-                        batch.rows, run(batch.views[at.index(views[-1])]), strict=True
-                    ):
-                        features[row] = vector.astype("float16")
-                for row, problem in batch.problems.items():
-                    rows[row]["problem"] = problem.reason
-                bar.update(len(batch.rows) + sum(row not in batch.rows for row in batch.problems))
-            yield _table(rows, contents.iloc[numbers], features)
+    def __init__(
+        self, model: keras.Model | None, batch_size: int, cache: Path | None, key: str
+    ) -> None:
+        self.batch_size, self.cache, self.key = batch_size, cache, key
+        self.known = _read_cache(cache, key) if cache is not None else _Store()
+        self.unsaved: list[pa.Table] = []
+        self.computed = 0
+        self.views, self.embed = [_LOOK], None
+        if model is not None:
+            from hotelviz.models import describe
+
+            wanted = describe(model).preprocessing
+            self.views.append(View(wanted.size, wanted.resample))
+            self.embed = embedding(model)
+
+    def measure(self, paths: pd.Series, contents: pd.DataFrame, bar: Any) -> int:
+        """Measure what is not known yet; return how many photos were decoded."""
+        before = self.computed
+        names = contents["content"]
+        # Where one copy of a file cannot be had any more, another one may be.
+        left = names[names.notna() & ~names.isin(list(self.known.places))]
+        while len(left):
+            rows = left.index[~left.duplicated()]
+            for start in range(0, len(rows), _PART_SIZE):
+                self._measure_part(paths[rows[start : start + _PART_SIZE]], names, bar)
+            left = left.drop(rows)
+            left = left[left.isin(list(self.known.unavailable))]
+        return self.computed - before
+
+    def _measure_part(self, paths: pd.Series, names: pd.Series, bar: Any) -> None:
+        stamps = [_stamp(path) for path in paths]
+        table = self._decode(paths, names[paths.index], bar)
+        changed = [before != _stamp(path) for before, path in zip(stamps, paths, strict=True)]
+        if any(changed):
+            table = _without(table, changed)
+        self.known.add(table)
+        self.computed += len(paths)
+        self.unsaved.append(table)
+        if sum(map(len, self.unsaved)) >= _PART_SIZE:
+            self.save()
+
+    def save(self) -> None:
+        """Write what was measured since; what is unavailable is tried again by the next run."""
+        if self.cache is not None and self.unsaved:
+            part = pa.concat_tables(self.unsaved)
+            part = part.filter(pc.not_equal(part["status"], str(Status.UNAVAILABLE)))
+            if len(part):
+                with atomic_path(self.cache / f"part-{uuid.uuid4().hex}.parquet") as temporary:
+                    schema = part.schema.with_metadata({_KEY: self.key.encode()})
+                    pq.write_table(part.cast(schema), temporary, compression="zstd")
+        self.unsaved = []
+
+    def _decode(self, paths: pd.Series, names: pd.Series, bar: Any) -> pa.Table:
+        at = list(dict.fromkeys(self.views))
+        rows: list[dict[str, Any]] = [{"status": "ok", "problem": ""} for _ in range(len(paths))]
+        features: list[np.ndarray | None] = [None] * len(paths)
+        for batch in iterate_views(paths, at, measure=look, batch_size=self.batch_size):
+            for row, measured in zip(batch.rows, batch.measures, strict=True):
+                rows[row] |= measured
+            if self.embed is not None and len(batch.rows):
+                pixels = batch.views[at.index(self.views[-1])]
+                for row, vector in zip(batch.rows, self.embed(pixels), strict=True):
+                    features[row] = vector.astype("float16")
+            for row, problem in batch.problems.items():
+                rows[row] |= {"status": str(problem.status), "problem": problem.reason}
+            bar.update(len(batch.rows) + sum(row not in batch.rows for row in batch.problems))
+        return _table(rows, names, features)
+
+
+def _stamp(path: str) -> tuple[int, int] | None:
+    try:
+        state = Path(path).stat()
+    except OSError:
+        return None
+    return state.st_size, state.st_mtime_ns
+
+
+def _without(table: pa.Table, changed: list[bool]) -> pa.Table:
+    """Forget what was measured of files that changed meanwhile: the name of their content lies."""
+    rows = [
+        {"status": str(Status.UNAVAILABLE), "problem": "changed while it was read"} if gone else row
+        for gone, row in zip(changed, table.drop_columns("content").to_pylist(), strict=True)
+    ]
+    return _table(rows, table["content"], [row.get("features") for row in rows])
 
 
 _SCHEMA = pa.schema(
     {
         "content": pa.string(),
+        "status": pa.string(),
         "problem": pa.string(),
         "width": pa.int32(),
         "height": pa.int32(),
@@ -303,9 +411,7 @@ _SCHEMA = pa.schema(
 )
 
 
-def _table(
-    rows: list[dict[str, Any]], contents: pd.Series, features: list[np.ndarray | None]
-) -> pa.Table:
+def _table(rows: list[dict[str, Any]], contents: Any, features: list[Any]) -> pa.Table:
     columns = {
         field.name: pa.array([row.get(field.name) for row in rows], field.type)
         for field in _SCHEMA
@@ -322,12 +428,21 @@ class _Store:
     def __init__(self) -> None:
         self.tables: list[pa.Table] = []
         self.places: dict[str, int] = {}
+        self.unavailable: set[str] = set()
+        self._count = 0
 
     def add(self, table: pa.Table) -> None:
-        start = sum(len(other) for other in self.tables)
         self.tables.append(table)
         names = table.column("content").to_pylist()
-        self.places |= {name: start + number for number, name in enumerate(names)}
+        for number, (name, status) in enumerate(
+            zip(names, table.column("status").to_pylist(), strict=True)
+        ):
+            self.places[name] = self._count + number
+            if status == Status.UNAVAILABLE:
+                self.unavailable.add(name)
+            else:
+                self.unavailable.discard(name)
+        self._count += len(table)
 
 
 def _cache_key(model: keras.Model | None) -> str:
@@ -341,7 +456,7 @@ def _cache_key(model: keras.Model | None) -> str:
 def _read_cache(folder: Path, key: str) -> _Store:
     """Read the parts that this model wrote; damaged ones are removed, since they are of no use."""
     store, others = _Store(), 0
-    for part in sorted(folder.glob("part-*.parquet")):
+    for part in sorted(file for file in folder.glob("part-*.parquet") if _OURS.match(file.name)):
         try:
             metadata = pq.read_schema(part).metadata or {}
             if metadata.get(_KEY) != key.encode():
@@ -378,14 +493,16 @@ def _joined(
     places = np.array([known.places.get(name, -1) for name in contents["content"]], dtype=int)
     found = places >= 0
     taken = table.take(pa.array(places[found]))
-    frame = taken.drop_columns(["content", "features", "problem", "thumbnail"]).to_pandas()
+    told = ["status", "problem"]
+    frame = taken.drop_columns(["content", "features", "thumbnail", *told]).to_pandas()
     frame.index = pd.Index(np.flatnonzero(found))
     photos = frame.reindex(range(len(catalog))).astype({"width": "Int64", "height": "Int64"})
-    problems = contents["problem"].to_numpy(dtype=object).copy()
-    problems[found] = taken.column("problem").to_pylist()
     photos.insert(0, "image_id", catalog["image_id"].to_numpy())
     photos.insert(1, "content", contents["content"])
-    photos.insert(2, "problem", pd.Series(problems, dtype="str"))
+    for place, name in enumerate(told, start=2):
+        values = contents[name].to_numpy(dtype=object).copy()
+        values[found] = taken.column(name).to_pylist()
+        photos.insert(place, name, pd.Series(values, dtype="str"))
     photos["bytes"] = contents["bytes"]
     # A missing hash would turn the others into floats, which lose bits.
     hashes = np.zeros(len(catalog), "uint64")

@@ -7,8 +7,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from hotelviz.audit.decisions import append_decisions, read_decisions, suggest_decisions
-from hotelviz.audit.issues import Audit
+from hotelviz.audit.issues import COLUMNS, Audit
+from hotelviz.errors import OutputError
 from hotelviz.io.atomic import atomic_path
 
 if TYPE_CHECKING:
@@ -69,8 +73,14 @@ def write_audit(found: Audit, out: str | os.PathLike[str]) -> int:
     -------
     int
         How many decisions were suggested and written.
+
+    Raises
+    ------
+    OutputError, DecisionError
+        As `check_audit_folder` raises them.
     """
     out = Path(out)
+    decided = check_audit_folder(out)
     with atomic_path(out / "issues.parquet") as temporary:
         found.issues.to_parquet(temporary, index=False)
     summary: dict[str, Any] = {
@@ -84,12 +94,54 @@ def write_audit(found: Audit, out: str | os.PathLike[str]) -> int:
     with atomic_path(out / "summary.json") as temporary:
         temporary.write_text(json.dumps(summary, indent=1, default=_plain), encoding="utf-8")
     decisions = suggest_decisions(found.issues)
-    file = out / "decisions.csv"
-    if file.is_file():
-        decided = read_decisions(file)["image_id"]
-        decisions = decisions[~decisions["image_id"].isin(decided)]
-    append_decisions(file, decisions)
+    decisions = decisions[~decisions["image_id"].isin(decided)]
+    append_decisions(out / "decisions.csv", decisions)
     return len(decisions)
+
+
+def check_audit_folder(out: str | os.PathLike[str]) -> set[str]:
+    """Refuse a folder whose files an audit would replace although no audit wrote them.
+
+    Parameters
+    ----------
+    out
+        A folder, which need not be there yet.
+
+    Returns
+    -------
+    set of str
+        The photos that were decided on in its ``decisions.csv``.
+
+    Raises
+    ------
+    OutputError
+        A file in the place of the folder, or others' ``issues.parquet`` or ``summary.json``.
+    DecisionError
+        Others' ``decisions.csv``.
+    """
+    out = Path(out)
+    if out.is_file():
+        raise OutputError(f"{out}: is a file; give the name of a folder")
+    for name, is_ours in (("issues.parquet", _has_issues), ("summary.json", _has_summary)):
+        if (out / name).exists() and not is_ours(out / name):
+            raise OutputError(f"{out / name}: was not written by an audit; choose another folder")
+    file = out / "decisions.csv"
+    return set(read_decisions(file)["image_id"]) if file.exists() else set()
+
+
+def _has_issues(file: Path) -> bool:
+    try:
+        return set(COLUMNS) <= set(pq.read_schema(file).names)
+    except (OSError, pa.ArrowException):
+        return False
+
+
+def _has_summary(file: Path) -> bool:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and {"photos", "issues", "notes"} <= set(found)
 
 
 def _plain(value: Any) -> Any:

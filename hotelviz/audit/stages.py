@@ -12,7 +12,7 @@ import pandas as pd
 
 from hotelviz import metrics
 from hotelviz.audit.measures import AuditError, embedding, measure_photos
-from hotelviz.catalog import split_catalog
+from hotelviz.catalog import check_table, split_catalog
 from hotelviz.images import iterate_images
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def compare_stages(
     augmented: Collection[str] = (),
     train_kw: Mapping[str, Any] | None = None,
     cache: str | os.PathLike[str] | None = None,
+    allow_missing: bool = False,
     seed: int = 0,
     progress: bool = True,
 ) -> Stages:
@@ -72,7 +73,8 @@ def compare_stages(
     test
         The photos to judge all stages on, with right labels.
     model
-        Gives the features in the fast mode; any model with global average pooling.
+        Gives the features in the fast mode; any model with global average pooling. Test photos
+        that it has seen, or whose hotels, are left out.
     mode
         ``fast``: a linear head on features that are computed once and cached. ``full``:
         `hotelviz.training.train_tagger` in two phases.
@@ -81,7 +83,7 @@ def compare_stages(
         as well, in the full mode as `train_tagger` does it.
     train_kw
         More arguments of `train_tagger` in the full mode.
-    cache
+    cache, allow_missing
         As in `measure_photos`.
     seed
         Of splits, training and bootstrap.
@@ -95,7 +97,8 @@ def compare_stages(
     Raises
     ------
     AuditError
-        No stage, no test photo, the fast mode without a model, or an unknown name in `augmented`.
+        No stage, no test photo, or none that the model has not seen, the fast mode without a
+        model, or an unknown name in `augmented`.
     """
     if not stages or not len(test):
         raise AuditError("stages are compared on test photos: give at least one of both")
@@ -106,11 +109,21 @@ def compare_stages(
         raise AuditError(f"there is no stage {unknown[0]!r}; there are {', '.join(stages)}")
     if mode == "fast" and model is None:
         raise AuditError("the fast mode needs a model that gives the features, or use mode='full'")
+    needs = ["image_id", "path", "hotel_id", "label"]
+    stages = {
+        name: check_table(catalog, needs=needs, where=f"compare_stages, stage {name!r}")
+        for name, catalog in stages.items()
+    }
+    test = check_table(test, needs=needs, where="compare_stages, test")
     notes: list[str] = []
-    same = test[test["label"].notna()].reset_index(drop=True)
+    same = _unseen(test[test["label"].notna()], model if mode == "fast" else None, notes)
     found = {
         name: measure_photos(
-            catalog, model=model if mode == "fast" else None, cache=cache, progress=progress
+            catalog,
+            model=model if mode == "fast" else None,
+            cache=cache,
+            allow_missing=allow_missing,
+            progress=progress,
         )
         for name, catalog in {**stages, "": same}.items()
     }
@@ -128,6 +141,8 @@ def compare_stages(
                 "left out of training"
             )
         own = (split == "test") & catalog["label"].notna()
+        if own.any() and mode == "fast":
+            own &= _seen(catalog, model).eq("")
         tested = {"same": same, **({"own": catalog[own]} if own.any() else {})}
         learned = (training & ~seen).to_numpy()
         if mode == "fast":
@@ -146,6 +161,33 @@ def compare_stages(
             tags = photos[["image_id", "hotel_id", "label"]].merge(guesses[kind], on="image_id")
             parts.append(tags.assign(stage=name, tested=kind, trained=int(learned.sum())))
     return _judged(parts, notes, seed)
+
+
+def _seen(photos: pd.DataFrame, model: keras.Model | None) -> pd.Series:
+    """Say which photos the network of the features has seen; see `hotelviz.models.seen_photos`."""
+    from hotelviz.models import seen_photos
+
+    if model is None:
+        return pd.Series("", photos.index)
+    return seen_photos(model, photos)
+
+
+def _unseen(photos: pd.DataFrame, model: keras.Model | None, notes: list[str]) -> pd.DataFrame:
+    """Leave out the test photos that the network of the features has seen, or whose hotels."""
+    seen = _seen(photos, model)
+    left_out = int(seen.ne("").sum())
+    if left_out == len(photos):
+        raise AuditError(
+            f"the network that gives the features has seen all {len(photos):,} test photos, or "
+            "others of their hotels: give it test photos of other hotels, or features of a network "
+            "with ImageNet's weights"
+        )
+    if left_out:
+        notes.append(
+            f"{left_out:,} of {len(photos):,} test photos were left out: the network that gives "
+            "the features has seen them, or others of their hotels"
+        )
+    return photos[seen.eq("")].reset_index(drop=True)
 
 
 def _split(catalog: pd.DataFrame, seed: int) -> pd.Series:

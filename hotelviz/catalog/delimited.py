@@ -60,6 +60,7 @@ def read_delimited(path: Path, encoding: str | None = None) -> pd.DataFrame:
     except LookupError as error:
         raise CatalogError(f"{path}: there is no encoding {encoding!r}") from error
     header, delimiter = _header(path, encoding)
+    _check_row(f"{path}, row 1", encoding, header, header)
     names = [str(place) for place in range(len(header))]
     try:
         with _as_utf8(path, encoding) as source:
@@ -102,6 +103,8 @@ def _header(path: Path, encoding: str) -> tuple[list[str], str]:
                 ) from None
             except csv.Error as error:
                 raise CatalogError(f"{path}, row 1: not a readable header: {error}") from error
+        if not header:
+            raise CatalogError(f"{path}, row 1: is blank; expected a header")
         if any("\0" in name for name in header):
             raise CatalogError(
                 f"{path}, row 1: has zero bytes, as UTF-16 without a byte order mark has; save it "

@@ -73,9 +73,12 @@ def as_ids(
         given = values.iloc if isinstance(values, pd.Series) else values
 
         def say(position: int) -> str:
-            value = given[position]
-            if isinstance(value, pa.Scalar | np.generic):
-                value = value.as_py() if isinstance(value, pa.Scalar) else value.item()
+            try:
+                value = given[position]
+                if isinstance(value, pa.Scalar | np.generic):
+                    value = value.as_py() if isinstance(value, pa.Scalar) else value.item()
+            except UnicodeDecodeError as error:
+                value = bytes(error.object)
             place = where(position) if callable(where) else f"{where}, row {position}"
             return f"{place}, column {column!r}: {redact(repr(value))} is no name{_why(value)}"
 
@@ -128,7 +131,10 @@ def _texts(
     if pa.types.is_dictionary(kind):
         return _texts(array.cast(kind.value_type))
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return _stripped(array), none
+        try:
+            return _stripped(array), none
+        except pa.ArrowInvalid:  # Parquet does not check that a text is UTF-8.
+            return _texts(array.cast(pa.large_binary()).to_pylist())
     if pa.types.is_integer(kind) or pa.types.is_null(kind):
         return array.cast(pa.large_string()), none
     if pa.types.is_floating(kind):

@@ -33,8 +33,6 @@ class Part(NamedTuple):
         Column -> its header in the file.
     types
         Column -> its type there.
-    empty
-        Columns of which the file has no value: their types say nothing.
     folders
         Column -> value, of folders such as ``split=train``.
     """
@@ -42,7 +40,6 @@ class Part(NamedTuple):
     file: Path
     headers: dict[str, str]
     types: dict[str, pa.DataType]
-    empty: set[str]
     folders: dict[str, str | None]
 
 
@@ -126,7 +123,10 @@ class Dataset:
     def _target(self, name: str) -> pa.DataType:
         """Find the type of a column in which all parts' values are what they were."""
         having = [part for part in self.parts if name in part.types]
-        types = {part.types[name]: part for part in having if name not in part.empty}
+        types = {part.types[name]: part for part in having}
+        if len(types) > 1:
+            # The type of a column without a value says nothing.
+            types = {part.types[name]: part for part in having if not _is_empty(part, name)}
         if any(name in part.folders for part in self.parts):
             types.setdefault(_TEXT, next(part for part in self.parts if name in part.folders))
         if len(types) <= 1:
@@ -153,11 +153,11 @@ class Dataset:
         if name in part.folders:
             return pa.chunked_array([pa.repeat(pa.scalar(part.folders[name], _TEXT),
                                                table.num_rows)])  # fmt: skip
-        if name not in part.headers or (
-            name in part.empty and table[part.headers[name]].type != target
-        ):
+        values = table[part.headers[name]] if name in part.headers else None
+        if values is None or (values.null_count == len(values) and values.type != target):
             return pa.chunked_array([pa.nulls(table.num_rows, target)])
-        values = table[part.headers[name]]
+        if _is_text(values.type) and name not in TEXTS:
+            values.validate(full=True)  # Parquet does not check that a text is UTF-8.
         if values.type == target:
             return values
         if target == _TEXT and name in (*TEXTS, "position"):
@@ -192,7 +192,7 @@ def _is_text(kind: pa.DataType) -> bool:
 def _open(file: Path, root: Path) -> Part:
     try:
         with pq.ParquetFile(file) as opened:
-            schema, description = opened.schema_arrow, opened.metadata
+            schema = opened.schema_arrow
     except (OSError, pa.ArrowException) as error:
         raise _damaged(file, error) from error
     names = [name for name in schema.names if not name.startswith("__index_level_")]
@@ -201,23 +201,22 @@ def _open(file: Path, root: Path) -> Part:
         raise CatalogError(f"{file}: the column {twice[0]!r} stands there more than once")
     headers = {column: header for header, column in canonical_names(names, file).items()}
     types = {column: schema.field(header).type for column, header in headers.items()}
-    empty = {
-        column
-        for column, header in headers.items()
-        if pa.types.is_null(types[column]) or _is_empty(description, header)
-    }
-    folders = _folders(file, root)
-    both = sorted(set(folders) & (set(types) - empty))
+    part = Part(file, headers, types, _folders(file, root))
+    both = [name for name in part.folders if name in types and not _is_empty(part, name)]
     if both:
         raise CatalogError(
             f"{file}: has a column {both[0]!r}, and stands in a folder that says what "
             f"{both[0]!r} is; keep one of them"
         )
-    return Part(file, headers, types, empty, folders)
+    return part
 
 
-def _is_empty(description: pq.FileMetaData, header: str) -> bool:
-    """Whether a file says of a column that it has no value in any row."""
+def _is_empty(part: Part, name: str) -> bool:
+    """Whether a part says of a column that it has no value in any row."""
+    if pa.types.is_null(part.types[name]):
+        return True
+    header = part.headers[name]
+    description = pq.read_metadata(part.file)
     for number in range(description.num_row_groups):
         group = description.row_group(number)
         if not group.num_rows:
@@ -255,20 +254,30 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
     Whole numbers of which some are missing do not become floats, and what pandas wrote as an index
     is a column.
     """
-    metadata = dict(table.schema.metadata or {})
-    if b"pandas" in metadata:
-        described = json.loads(metadata[b"pandas"])
-        metadata[b"pandas"] = json.dumps({**described, "index_columns": []}).encode()
-        table = table.replace_schema_metadata(metadata)
-    frame = table.to_pandas()
+    nullable = _nullable(table.schema.metadata)
+    frame = table.replace_schema_metadata(None).to_pandas()
     for place, field in enumerate(table.schema):
-        if field.type in _NULLABLE and table.column(place).null_count:
+        kind = _NULLABLE.get(field.type)
+        wanted = nullable.get(field.name) == str(kind) or (
+            table.column(place).null_count and not pa.types.is_floating(field.type)
+        )
+        if kind is not None and wanted:
             frame[field.name] = table.column(place).to_pandas(types_mapper=_NULLABLE.get)
     return frame
+
+
+def _nullable(metadata: dict[bytes, bytes] | None) -> dict[str, str]:
+    """Read which of pandas' types columns had; a damaged note of it says nothing."""
+    try:
+        noted = json.loads((metadata or {})[b"pandas"])["columns"]
+        return {column["field_name"]: column["numpy_type"] for column in noted}
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return {}
 
 
 _NULLABLE = {
     pa.int8(): pd.Int8Dtype(), pa.int16(): pd.Int16Dtype(), pa.int32(): pd.Int32Dtype(),
     pa.int64(): pd.Int64Dtype(), pa.uint8(): pd.UInt8Dtype(), pa.uint16(): pd.UInt16Dtype(),
     pa.uint32(): pd.UInt32Dtype(), pa.uint64(): pd.UInt64Dtype(), pa.bool_(): pd.BooleanDtype(),
+    pa.float32(): pd.Float32Dtype(), pa.float64(): pd.Float64Dtype(),
 }  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from hotelviz.cli.shared import (
+    AllowMissing,
     Catalog,
     Classes,
     Unsplit,
@@ -16,13 +17,11 @@ from hotelviz.cli.shared import (
     check_table,
     list_notes,
     list_problems,
+    on_one_line,
     plain_errors,
+    say,
     write_table,
 )
-
-AllowMissing = Annotated[
-    bool, typer.Option(help="Go on where more than a tenth of the photos are unavailable.")
-]
 
 
 @app.command("train-tagger")
@@ -60,9 +59,7 @@ def train_tagger(
             allow_missing=allow_missing,
         )
         last = training.history(model).iloc[-1].to_dict()
-        typer.echo(
-            f"{out}: " + ", ".join(f"{key} {last[key]}" for key in last if "accuracy" in str(key))
-        )
+        say(f"{out}: " + ", ".join(f"{key} {last[key]}" for key in last if "accuracy" in str(key)))
 
 
 @app.command()
@@ -95,7 +92,7 @@ def tag(
             watch.check()
             write_table(tags, out)
         problems = tags[tags["problem"] != ""]
-        typer.echo(f"{out}: {len(tags):,} photos, {len(problems):,} with problems")
+        say(f"{out}: {len(tags):,} photos, {len(problems):,} with problems")
         list_notes(watch.notes())
         list_problems(problems, len(problems), "in the column 'problem'")
 
@@ -143,7 +140,7 @@ def train_aesthetic(
         )
         last = training.history(model).iloc[-1].to_dict()
         shown = [key for key in last if "loss" in str(key) or "error" in str(key)]
-        typer.echo(f"{out}: " + ", ".join(f"{key} {last[key]}" for key in shown))
+        say(f"{out}: " + ", ".join(f"{key} {last[key]}" for key in shown))
 
 
 def _check_model_options(out: Path, weights: str) -> None:
@@ -213,12 +210,12 @@ def score(
         dataset = open_scores(out)
         problems = dataset.problems(limit=21)
         wrong = dataset.count("problem <> ''")
-        typer.echo(
+        say(
             f"{out}: {len(dataset):,} photos, {speed.photos:,} computed now, "
             f"{wrong:,} with problems"
         )
         if speed.photos:
-            typer.echo(str(speed))
+            say(str(speed))
         list_notes(speed.notes)
         list_problems(problems, wrong, "in the column 'problem'")
 
@@ -260,10 +257,10 @@ def rank(
             ranking.rank_dataset(dataset, out, tags, **options)
             figures = ranking.over_parts(out, ranking.ranking_figures)
         hotels = figures[figures["order"] == "with coverage"]
-        typer.echo(f"{out}: {hotels['photos'].sum():,} photos of {len(hotels):,} hotels")
-        typer.echo(ranking.ranking_summary(figures).T.round(3).to_string())
+        say(f"{out}: {hotels['photos'].sum():,} photos of {len(hotels):,} hotels")
+        say(ranking.ranking_summary(figures).T.round(3).to_string())
         if tags is not None:
             unmatched = dataset.unmatched(tags)
-            typer.echo(f"{len(unmatched):,} photos have only a score or only a tag")
+            say(f"{len(unmatched):,} photos have only a score or only a tag")
             for row in unmatched.head(20).itertuples():
-                typer.echo(f"  {row.image_id}: no {row.missing}", err=True)
+                say(f"  {on_one_line(row.image_id)}: no {row.missing}", err=True)

@@ -10,6 +10,7 @@ import typer
 from hotelviz.cli.shared import (
     app,
     plain_errors,
+    say,
 )
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ def demo(
     from hotelviz.showcase import run_demo
 
     with plain_errors():
-        index = run_demo(out, hotels=hotels, seed=seed, epochs=epochs, say=typer.echo)
-        typer.echo(f"open {index}")
+        index = run_demo(out, hotels=hotels, seed=seed, epochs=epochs, say=say)
+        say(f"open {index}")
 
 
 @app.command()
@@ -46,14 +47,14 @@ def report(
     with plain_errors():
         if show_list:
             for row in list_reports().itertuples():
-                typer.echo(f"{row.name}: {row.title}")
+                say(f"{row.name}: {row.title}")
                 for line in row.parameters:
-                    typer.echo(f"    {line}")
+                    say(f"    {line}")
             return
         if name is None or out is None:
             raise typer.BadParameter("a report needs its name and --out; see --list")
         parameters = dict(_assignment(text) for text in parameter or [])
-        typer.echo(run_report(name, parameters, out))
+        say(run_report(name, parameters, out))
 
 
 def _assignment(text: str) -> tuple[str, str]:

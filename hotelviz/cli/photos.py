@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hotelviz.cli.shared import (
+    AllowMissing,
     Catalog,
     Classes,
     allowed_classes,
     app,
     check_table,
+    list_problems,
+    on_one_line,
     plain_errors,
+    say,
     write_table,
 )
 
@@ -35,20 +39,33 @@ def audit(
     cache: Annotated[
         Path | None, typer.Option(help="The folder of measures; else beside the catalogue.")
     ] = None,
+    allow_missing: AllowMissing = False,
 ) -> None:
     """Find what is wrong with photos and labels."""
     with plain_errors():
-        from hotelviz.audit import cache_folder, feature_model, find_issues, write_audit
+        from hotelviz.audit import (
+            cache_folder,
+            check_audit_folder,
+            feature_model,
+            find_issues,
+            write_audit,
+        )
         from hotelviz.catalog import read_catalog
+        from hotelviz.io.claims import claim
 
+        check_audit_folder(out)
         photos = read_catalog(catalog, classes=allowed_classes(classes))
         features, note = feature_model(model)
-        found = find_issues(photos, model=features, cache=cache or cache_folder(catalog))
-        suggested = write_audit(found, out)
+        with claim(out, folder=True):
+            found = find_issues(
+                photos, model=features, cache=cache or cache_folder(catalog),
+                allow_missing=allow_missing,
+            )  # fmt: skip
+            suggested = write_audit(found, out)
         for line in [note, *found.notes]:
-            typer.echo(line, err=True)
-        typer.echo(found.summary[found.summary["photos"] > 0].round(4).to_string())
-        typer.echo(
+            say(line, err=True)
+        say(found.summary[found.summary["photos"] > 0].round(4).to_string())
+        say(
             f"{out}: {found.issues['image_id'].nunique():,} of {len(photos):,} photos have an "
             f"issue; {suggested:,} decisions suggested in decisions.csv"
         )
@@ -62,13 +79,15 @@ def clean(
     ],
     out: Annotated[Path, typer.Option(help="The cleaned catalogue (.csv or .parquet).")],
     classes: Classes = "any",
+    allow_missing: AllowMissing = False,
 ) -> None:
     """Apply decisions to a catalogue. No photo is deleted on disk."""
     with plain_errors():
         from hotelviz.audit import DecisionError, apply_decisions, read_decisions
-        from hotelviz.catalog import read_catalog, write_catalog
+        from hotelviz.catalog import check_missing, nearest, read_catalog, write_catalog
         from hotelviz.io.claims import claim
-        from hotelviz.io.escaping import csv_safe, escape_terminal
+        from hotelviz.io.escaping import csv_safe
+        from hotelviz.io.remote import is_url
 
         check_table(out)
         allowed = allowed_classes(classes)
@@ -80,6 +99,12 @@ def clean(
                 f"{lines['image_id'].iloc[0]!r}, is in {catalog}: the decisions are of another "
                 "catalogue"
             )
+        gone = [
+            (path, "missing")
+            for path in photos["path"]
+            if not is_url(path) and not Path(path).exists()
+        ]
+        check_missing(len(gone), len(photos), gone, allow=allow_missing)
         cleaned = apply_decisions(photos, lines, classes=allowed)
         with claim(out):
             write_catalog(cleaned.catalog, out)
@@ -87,16 +112,25 @@ def clean(
             # For people, who open it in a spreadsheet; nothing reads it again.
             write_table(csv_safe(cleaned.changes), changes)
         counts = cleaned.changes["change"].value_counts()
-        typer.echo(
+        say(
             f"{out}: {len(cleaned.catalog):,} of {len(photos):,} photos; "
             + ", ".join(f"{count:,} {change}" for change, count in counts.items())
             + f"; listed in {changes}"
         )
         if len(cleaned.per_class):
-            typer.echo(cleaned.per_class.to_string())
-        unknown = cleaned.changes[cleaned.changes["change"] == "unknown"]
-        for row in unknown.head(20).itertuples():
-            typer.echo(escape_terminal(f"  {row.image_id}: not in {catalog}"), err=True)
+            say(cleaned.per_class.to_string())
+        changed = cleaned.changes.groupby("change")
+        for change, said in (
+            ("unknown", f"decided on, but not in {catalog}"),
+            ("passed over", "not dropped: that it was not found said nothing about the photo"),
+        ):
+            rows = changed.get_group(change) if change in changed.groups else cleaned.changes[:0]
+            list_problems(rows.assign(problem=said), len(rows), f"in {changes}")
+        relabelled = cleaned.changes[cleaned.changes["change"] == "relabelled"]
+        known = set(photos["label"].dropna()) if "label" in photos else set()
+        for name in sorted(set(relabelled["after"]) - known):
+            say(f"  {on_one_line(name)}: a class that no photo of {catalog} had"
+                f"{nearest(name, sorted(known))}", err=True)  # fmt: skip
 
 
 @app.command()
@@ -128,12 +162,12 @@ def label(
             classes=allowed_classes(classes) or _found_classes(photos) or AREAS,
         )  # fmt: skip
         progress = begun.progress()
-        typer.echo(
+        say(
             f"{opened.name}: round {name!r}, {task}: {len(photos):,} photos, "
             f"{progress['done'].sum():,} of {progress['assigned'].sum():,} answers so far"
         )
-        typer.echo("raters open the link in a browser; Ctrl-C ends; nothing is lost by that")
-        serve_labelling(store, name, ip=ip, port=port, say=typer.echo)
+        say("raters open the link in a browser; Ctrl-C ends; nothing is lost by that")
+        serve_labelling(store, name, ip=ip, port=port, say=say)
 
 
 def _found_classes(photos: pd.DataFrame) -> list[str]:
@@ -160,7 +194,6 @@ def label_export(
 
         from hotelviz.catalog import read_catalog, write_catalog
         from hotelviz.io.claims import claim
-        from hotelviz.io.escaping import escape_terminal
         from hotelviz.labelling import open_store
         from hotelviz.labelling.export import labelled_catalog, split_rated
 
@@ -174,20 +207,20 @@ def label_export(
             # A training refuses photos of which nobody says what they are for.
             more = labelled["rating_1"].notna() & labelled["split"].isna()
             labelled = labelled[~more]
-            typer.echo(f"{more.sum():,} rated photos more than were asked for are left out")
+            say(f"{more.sum():,} rated photos more than were asked for are left out")
         with claim(out):
             write_catalog(labelled, out)
         skips = pd.concat([one.ratings() for one in rounds])
         skips = skips[skips["reason"].notna()]
         rated = labelled["rating_1" if rounds[0].task != "tags" else "votes"].notna()
-        typer.echo(f"{out}: {len(labelled):,} photos, {rated.sum():,} with answers; "
+        say(f"{out}: {len(labelled):,} photos, {rated.sum():,} with answers; "
                    f"{len(skips):,} skips")  # fmt: skip
         left = int((rated & labelled["split"].isna()).sum()) if "split" in labelled else 0
         if left:
-            typer.echo(f"  {left:,} of them are in no split; train with --unsplit leave")
+            say(f"  {left:,} of them are in no split; train with --unsplit leave")
         for row in skips.head(20).itertuples():
-            said = f"  {row.image_id}: skipped by {row.rater}: {row.reason}"
-            typer.echo(escape_terminal(said), err=True)
+            photo, rater, reason = map(on_one_line, (row.image_id, row.rater, row.reason))
+            say(f"  {photo}: skipped by {rater}: {reason}", err=True)
 
 
 @app.command("label-choose")
@@ -229,4 +262,4 @@ def label_choose(
             write_catalog(chosen, out)
         reasons = chosen["chosen_for"].str.split().str[0].value_counts()
         counted = ", ".join(f"{number:,} {reason}" for reason, number in reasons.items())
-        typer.echo(f"{out}: {len(chosen):,} photos: {counted}")
+        say(f"{out}: {len(chosen):,} photos: {counted}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 import hotelviz
+from hotelviz.errors import HotelvizError
+from hotelviz.io.escaping import escape_terminal
+from hotelviz.io.remote import RemoteError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +32,9 @@ app = typer.Typer(
 Catalog = Annotated[
     Path, typer.Argument(help="CSV, Parquet, or a folder with one folder of photos per class.")
 ]
+AllowMissing = Annotated[
+    bool, typer.Option(help="Go on where more than a tenth of the photos are unavailable.")
+]
 Classes = Annotated[
     str,
     typer.Option(
@@ -44,16 +51,48 @@ Unsplit = Annotated[
 ]
 
 
+#: What stood before the command.
+_settings = {"debug": False}
+
+
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Print errors that speak to the user as one message, without a traceback."""
-    from hotelviz.io.escaping import escape_terminal
+    """Print errors that speak to the user as one message; anything else shows its traceback.
 
+    Errors of hotelviz speak to the user, and those of the system that name a file or an address.
+    ``hotelviz --debug`` shows the traceback of these, too.
+    """
+    form = warnings.formatwarning
+    warnings.formatwarning = _plain_warning
     try:
         yield
-    except (ValueError, OSError) as error:
-        typer.secho(escape_terminal(f"{type(error).__name__}: {error}"), fg="red", err=True)
+    except (HotelvizError, OSError) as error:
+        told = isinstance(error, HotelvizError | RemoteError) or error.filename is not None
+        if _settings["debug"] or not told:
+            raise
+        say(f"{type(error).__name__}: {error}", err=True, fg="red")
         raise typer.Exit(1) from error
+    finally:
+        warnings.formatwarning = form
+
+
+def _plain_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int,
+    line: str | None = None,
+) -> str:  # fmt: skip
+    """Show a warning as a message, without the line of code that it comes from."""
+    del filename, lineno, line
+    return f"{category.__name__}: {escape_terminal(message)}\n"
+
+
+def say(text: object = "", *, err: bool = False, fg: str | None = None) -> None:
+    """Print text, of which control characters are escaped: they would steer the terminal."""
+    typer.secho(escape_terminal(text), err=err, fg=fg)
+
+
+def on_one_line(text: object) -> str:
+    """Return text from data as a part of a line, which it cannot end."""
+    return escape_terminal(str(text).replace("\n", "\\n").replace("\t", "\\t"))
 
 
 def allowed_classes(classes: str) -> list[str] | None:
@@ -68,29 +107,27 @@ def allowed_classes(classes: str) -> list[str] | None:
 @app.callback(invoke_without_command=True)
 def main(
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False,
 ) -> None:
     """Take what stands before a command."""
+    _settings["debug"] = debug
     if version:
-        typer.echo(hotelviz.__version__)
+        say(hotelviz.__version__)
         raise typer.Exit
 
 
 def list_problems(problems: pd.DataFrame, count: int, rest: str) -> None:
     """List the first photos with problems, and say how many more there are."""
-    from hotelviz.io.escaping import escape_terminal
-
     for row in problems.head(20).itertuples():
-        typer.echo(escape_terminal(f"  {row.image_id}: {row.problem}"), err=True)
+        say(f"  {on_one_line(row.image_id)}: {on_one_line(row.problem)}", err=True)
     if count > 20:
-        typer.echo(f"  and {count - 20:,} more, {rest}", err=True)
+        say(f"  and {count - 20:,} more, {rest}", err=True)
 
 
 def list_notes(notes: Iterable[str]) -> None:
     """List what else there is to know of a run."""
-    from hotelviz.io.escaping import escape_terminal
-
     for note in notes:
-        typer.echo(escape_terminal(note), err=True)
+        say(note, err=True)
 
 
 def check_table(out: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from hotelviz.catalog import check_table
 from hotelviz.gallery.content import GalleryError, words
 from hotelviz.predictions import class_probabilities
 
@@ -159,6 +160,7 @@ def mistakes(tags: pd.DataFrame) -> pd.DataFrame:
     >>> mistakes(tags)["pair"].to_list()
     ['a read as b']
     """
+    tags = check_table(tags, needs=["label", "predicted"], where="mistakes", unique=False)
     mistaken = (
         tags["label"].notna() & tags["predicted"].notna() & (tags["label"] != tags["predicted"])
     ).to_numpy()

@@ -26,6 +26,7 @@ from hotelviz.gallery.content import (
 )
 from hotelviz.gallery.page import head, script, write_page
 from hotelviz.gallery.thumbnails import BUDGET, page_photos
+from hotelviz.predictions import join_photos
 
 if TYPE_CHECKING:
     from hotelviz.gallery.live import GalleryWidget
@@ -62,9 +63,22 @@ def before_after(
     GalleryError
         When the rows are of several hotels.
     """
+    for name in ("image_id", "hotel_id", "position", "rank", "score", "photos", "reason"):
+        if name not in ranking:
+            raise GalleryError(f"this is no ranking of rank_hotel_photos: no column {name!r}")
+    if "path" not in paths:
+        raise GalleryError(
+            "the photos have no column 'path', where their files are; give the catalogue or scores"
+        )
     if ranking["hotel_id"].nunique() != 1:
         raise GalleryError("a gallery of before and after is for the photos of one hotel")
-    photos = ranking.merge(paths[["image_id", "path"]], on="image_id", how="left")
+    photos = join_photos(paths[["image_id", "path"]], ranking, how="right")
+    lost = photos.loc[photos["path"].isna(), "image_id"]
+    if len(lost):
+        raise GalleryError(
+            f"of {len(lost):,} photos of the ranking it is not known where they are, such as "
+            f"{lost.iloc[0]!r}: they are not among those given"
+        )
     parts = [
         photos.sort_values(column).head(limit).assign(order=name)
         for name, column in (("today", "position"), ("new order", "rank"))

@@ -9,10 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anywidget
+import numpy as np
 import pandas as pd
 import traitlets
 
-from hotelviz.audit.decisions import DecisionError, append_decisions, read_decisions
+from hotelviz.audit.decisions import (
+    DECISION_COLUMNS,
+    DecisionError,
+    append_decisions,
+    read_decisions,
+)
 from hotelviz.gallery.content import as_bytes, caption_of, image_ids, packed, small_map
 from hotelviz.gallery.thumbnails import Thumbnail, thumbnail
 
@@ -25,6 +31,8 @@ _KEPT = 64_000_000
 #: The longer side of the large view, in pixels.
 _LARGE = 1600
 _MOST_ROWS = 64
+#: What a page is told of each decision.
+_SENT = ["image_id", "action", "label", "reason", "time"]
 
 
 class GalleryWidget(anywidget.AnyWidget):
@@ -105,7 +113,7 @@ class GalleryWidget(anywidget.AnyWidget):
 
     def _lines(self) -> pd.DataFrame:
         if self._decisions is None or not self._decisions.is_file():
-            return pd.DataFrame(columns=["image_id", "action", "label", "reason"])
+            return pd.DataFrame(columns=DECISION_COLUMNS, dtype="str")
         return read_decisions(self._decisions)
 
     def _send_decisions(self) -> None:
@@ -115,7 +123,7 @@ class GalleryWidget(anywidget.AnyWidget):
             self.send({"type": "decisions", "entries": [], "problem": str(error)})
             return
         lines = lines[lines["image_id"].isin(self._rows)]
-        entries = lines[["image_id", "action", "label", "reason"]].to_dict("records")
+        entries = lines[_SENT].to_dict("records")
         self.send({"type": "decisions", "entries": entries})
 
     def _write(self, entries: list[dict[str, str]]) -> None:
@@ -127,8 +135,9 @@ class GalleryWidget(anywidget.AnyWidget):
             if not table["image_id"].isin(self._rows).all():
                 raise DecisionError("a decision on a photo that is not in this gallery")
             lines = self._lines()
-            there = set(lines["image_id"] + " " + lines.get("time", pd.Series(dtype="str")))
-            fresh = table[~(table["image_id"] + " " + table["time"]).isin(there)]
+            there = set(zip(lines["image_id"], lines["time"], strict=True))
+            known = [pair in there for pair in zip(table["image_id"], table["time"], strict=True)]
+            fresh = table[~np.array(known, dtype=bool)]
             if len(fresh):
                 append_decisions(self._decisions, fresh)
         except (DecisionError, OSError) as error:

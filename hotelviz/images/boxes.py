@@ -17,10 +17,30 @@ from hotelviz.images.containers import (
     too_many,
 )
 
-#: What of a TIFF's directory is about its pixels: tag -> 1, or 0 where it is only for us.
+#: What of a TIFF's directory is about its pixels.
 _TIFF_TAGS = frozenset(
     {256, 257, 258, 259, 262, 266, 273, 277, 278, 279, 280, 281, 284, 292, 293, 317, 320, 322, 323}
-    | {324, 325, 332, 338, 339, 347, 512, 513, 514, 515, 517, 518, 519, 520, 521, 529, 530, 532}
+    | {
+        324,
+        325,
+        332,
+        338,
+        339,
+        347,
+        512,
+        513,
+        514,
+        515,
+        517,
+        518,
+        519,
+        520,
+        521,
+        529,
+        530,
+        532,
+        50674,
+    }
 )
 _TIFF_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 16: 8}
 
@@ -51,11 +71,9 @@ def tiff(data: bytes) -> Container:
         if wanted:
             entries.append(entry)
     # The same directory with what is about pixels, and no other page.
-    clean = bytearray(data)
-    struct.pack_into(order + ("Q" if big else "H"), clean, at, len(entries))
-    clean[first : first + length * len(entries)] = b"".join(entries)
-    end = first + length * len(entries)
-    clean[end : end + (8 if big else 4)] = bytes(8 if big else 4)
+    kept = struct.pack(order + ("Q" if big else "H"), len(entries)) + b"".join(entries)
+    kept += bytes(8 if big else 4)
+    clean = b"".join([memoryview(data)[:at], kept, memoryview(data)[at + len(kept) :]])
 
     def one(tag: int, default: int) -> int:
         found = values.get(tag) or ()
@@ -68,7 +86,7 @@ def tiff(data: bytes) -> Container:
     used = max(values.get(281) or (0,)).bit_length() if bits == 16 else bits
     icc = bytes(values.get(34675) or b"")
     return Container(
-        "TIFF", width, height, bytes(clean),
+        "TIFF", width, height, clean,
         mode=1 if samples == 1 and bits <= 8 else 2 if samples == 1 and bits <= 16 else 4,
         depth=used if 8 < used <= 16 else bits,
         largest_piece=across * down * samples * max(bits, 8) // 8,

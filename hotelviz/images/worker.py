@@ -8,6 +8,7 @@ it says is read as JSON and plain pixels: nothing that a photo may have made of 
 from __future__ import annotations
 
 import atexit
+import ctypes
 import json
 import os
 import signal
@@ -28,6 +29,8 @@ from hotelviz.images.containers import Container
 from hotelviz.images.pixels import Photo, decode
 from hotelviz.images.status import ImageError, Status
 
+#: Pixels of photos after which a worker makes room.
+_LARGE = 8_000_000
 #: Seconds within which a worker has to start.
 _START = 60.0
 #: Ends of a worker that are the photo's doing.
@@ -45,14 +48,14 @@ class _Worker:
             **os.environ,
             "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path),
             "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1",
-            # What a photo took goes back to the system with it.
-            "MALLOC_MMAP_THRESHOLD_": "1048576",
+            # Room for one photo after the other is kept; see `_give_back` for large ones.
+            "MALLOC_MMAP_THRESHOLD_": "33554432", "MALLOC_TRIM_THRESHOLD_": "67108864",
         }  # fmt: skip
         try:
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-c", "from hotelviz.images.worker import main; main()"],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                env=environment,
+                env=environment, pipesize=1 << 20,
             )  # fmt: skip
         except OSError as error:
             raise _not_started(error) from error
@@ -248,7 +251,10 @@ def main() -> None:
                 "truncated": photo.truncated, "width": photo.width, "height": photo.height,
             }  # fmt: skip
             _send(going, about, *(pixels.reshape(-1).data for pixels in photo.views))
+            large = photo.width * photo.height > _LARGE
             del photo
+            if large:
+                _give_back()
 
 
 def _bound_memory() -> None:
@@ -262,6 +268,14 @@ def _bound_memory() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     except (ImportError, OSError, ValueError):
         return  # No such bound on this system: what its file says bounds a photo all the same.
+
+
+def _give_back() -> None:
+    """Give the system what a large photo took, which the allocator would keep."""
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's
+        if trim:
+            trim(0)
 
 
 def _time(seconds: float) -> None:

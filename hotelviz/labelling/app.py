@@ -17,6 +17,10 @@ __all__ = ["LabelWidget", "label_photos"]
 _FILES = Path(__file__).parent.parent / "templates" / "labelling"
 
 
+#: Letters in the name of a view, and views that are remembered: pages name themselves.
+_LONGEST_VIEW, _MOST_VIEWS = 64, 100
+
+
 class LabelWidget(anywidget.AnyWidget):
     """One photo at a time, rated by one key.
 
@@ -44,8 +48,13 @@ class LabelWidget(anywidget.AnyWidget):
     def _hear(self, _: Any, message: Any, __: Any) -> None:
         if not isinstance(message, dict):
             return
-        view = str(message.get("view"))
-        desk = self._desks.setdefault(view, Desk(self._labels))
+        view = str(message.get("view"))[:_LONGEST_VIEW]
+        if view not in self._desks:
+            self._desks[view] = Desk(self._labels)
+            while len(self._desks) > _MOST_VIEWS:
+                # Whoever sits there is asked for their name again.
+                del self._desks[next(iter(self._desks))]
+        desk = self._desks[view]
         for answer in desk.handle(message):
             buffers = [answer.photo] if answer.photo is not None else None
             self.send({**answer.content, "view": view}, buffers=buffers)

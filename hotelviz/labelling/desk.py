@@ -31,6 +31,8 @@ _QUESTIONS = {
     "tags": "What does this photo show?",
 }
 #: Keys of tags; s and u have their own meaning.
+#: Photos that a page may ask for at once.
+_MOST_PHOTOS = 32
 _TAG_KEYS = "123456789abcdefghijklmnopqrtvwxyz"
 
 
@@ -84,23 +86,22 @@ class Desk:
             What cannot be is answered by ``refused``; what could not be kept, and should be sent
             again, by ``failed``; both with a ``message`` for the rater.
         """
-        kind = str(message.get("type"))
+        kind = str(message.get("type"))[:40]
         answer = {
             "hello": self._hello, "enter": self._enter, "state": self._state, "more": self._more,
             "photos": self._photos, "rate": self._rate, "undo": self._undo,
         }.get(kind)  # fmt: skip
-        about = {"of": kind, "key": message.get("key")}
+        key = message.get("key")
+        about = {"of": kind, "key": key if isinstance(key, str) and len(key) <= 40 else None}
         if answer is None:
-            return [
-                Answer({"type": "refused", "message": f"unknown message {kind[:40]!r}", **about})
-            ]
+            return [Answer({"type": "refused", "message": f"unknown message {kind!r}", **about})]
         if self._seat is None and kind not in {"hello", "enter"}:
             return [Answer({"type": "who", **about})]
         try:
             return answer(message)
         except LabelError as error:
             return [Answer({"type": "refused", "message": str(error), **about})]
-        except (KeyError, TypeError) as error:
+        except KeyError as error:
             text = f"the message lacks something: {error}"
             return [Answer({"type": "refused", "message": text, **about})]
         except StoreError as error:
@@ -129,7 +130,10 @@ class Desk:
         return [{"key": str(s % 10), "value": s, "text": str(s)} for s in range(1, 11)]
 
     def _enter(self, message: Mapping[str, Any]) -> list[Answer]:
-        self._seat = self._labels.take_seat(message["name"])
+        name = message["name"]
+        if not isinstance(name, str):
+            raise LabelError("please enter a name")
+        self._seat = self._labels.take_seat(name)
         self._name = self._labels.seats().set_index("seat")["rater"][self._seat]
         photos = self._labels.photos()
         self._paths = dict(zip(photos["photo"], photos["path"], strict=True))
@@ -156,8 +160,12 @@ class Desk:
         return [Answer({"type": "finished"})]
 
     def _photos(self, message: Mapping[str, Any]) -> list[Answer]:
-        answers = []
-        for place in message["places"]:
+        places, answers = message["places"], []
+        if not isinstance(places, list) or len(places) > _MOST_PHOTOS:
+            raise LabelError(f"photos are asked for by a list of at most {_MOST_PHOTOS} places")
+        if any(type(place) is not int or place not in self._places for place in places):
+            raise LabelError("a photo is asked for that is not in this rater's list")
+        for place in places:
             content: dict[str, Any] = {"type": "photo", "place": place}
             photo = None
             try:
@@ -172,6 +180,8 @@ class Desk:
 
     def _rate(self, message: Mapping[str, Any]) -> list[Answer]:
         seconds = message.get("seconds")
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+            seconds = None
         kept = self._labels.rate(
             self._my_seat(),
             message["place"],
@@ -179,7 +189,7 @@ class Desk:
             score=message.get("score"),
             tag=message.get("tag"),
             reason=message.get("reason"),
-            seconds=float(seconds) if isinstance(seconds, int | float) else None,
+            seconds=seconds,
         )
         return [self._kept(kept, message)]
 

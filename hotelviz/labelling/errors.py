@@ -11,5 +11,5 @@ class LabelError(HotelvizError):
     """Something was asked for that cannot be; the message says what to do instead."""
 
 
-class StoreError(OSError):
+class StoreError(HotelvizError, OSError):
     """The store cannot be read or written at the moment: a full disk, a lock, no connection."""

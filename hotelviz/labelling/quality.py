@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hotelviz.catalog import check_table
 from hotelviz.labelling.errors import LabelError
 from hotelviz.labelling.export import first_answers, tag_votes
 from hotelviz.metrics import Interval, bootstrap_interval
@@ -55,6 +56,7 @@ def agreement(ratings: pd.DataFrame, *, draws: int = 500, seed: int = 0) -> Inte
     >>> agreement(table).value
     1.0
     """
+    ratings = _checked(ratings, "agreement")
     counts, hotels, scores = _value_counts(first_answers(ratings))
     if not len(counts):
         return Interval(np.nan, np.nan, np.nan)
@@ -65,6 +67,28 @@ def agreement(ratings: pd.DataFrame, *, draws: int = 500, seed: int = 0) -> Inte
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="All-NaN slice")
         return bootstrap_interval(statistic, len(counts), groups=hotels, draws=draws, seed=seed)
+
+
+def _checked(ratings: pd.DataFrame, where: str) -> pd.DataFrame:
+    """Check a table of ratings that may be made by hand, and fill in what has a default.
+
+    Raises
+    ------
+    CatalogError
+        A column that is missing.
+    LabelError
+        Neither scores nor tags.
+    """
+    needs = ["image_id", "hotel_id", "rater"]
+    ratings = check_table(ratings, needs=needs, where=where, unique=False)
+    if not {"score", "tag"} & set(ratings):
+        raise LabelError(
+            f"{where}: the table has neither the column 'score' (1 to 10) nor 'tag' (what was said)"
+        )
+    defaults = {"score": np.nan, "tag": None, "repeat": 0, "reason": None, "seconds": np.nan,
+                "path": None}  # fmt: skip
+    return ratings.assign(**{name: default for name, default in defaults.items()
+                             if name not in ratings})  # fmt: skip
 
 
 def _value_counts(said: pd.DataFrame) -> tuple[np.ndarray, pd.Series, bool]:
@@ -108,6 +132,7 @@ def gold_pairs(ratings: pd.DataFrame) -> pd.DataFrame:
         ``rater``, ``image_id``, ``hotel_id``, ``first``, ``second``, and ``difference``: points
         between the scores, or for tags 0 where they are the same and 1 where not.
     """
+    ratings = _checked(ratings, "gold_pairs")
     said = ratings[ratings["score"].notna() | ratings["tag"].notna()]
     answer = said["score"].astype(object).where(said["score"].notna(), said["tag"])
     said = said.assign(answer=answer)
@@ -140,6 +165,7 @@ def self_agreement(
         ``same``: share of gold photos with the same answer twice; of scores also ``within_one``
         and ``difference``, the mean distance in points. Empty without gold photos.
     """
+    ratings = _checked(ratings, "self_agreement")
     pairs = gold_pairs(ratings)
     if pairs.empty:
         return {}
@@ -181,6 +207,7 @@ def rater_habits(ratings: pd.DataFrame, *, draws: int = 300, seed: int = 0) -> p
         the others' mean. Of tags: ``agrees``, the share of the others' votes that were the same,
         ``agrees_low`` and ``agrees_high``.
     """
+    ratings = _checked(ratings, "rater_habits")
     said = first_answers(ratings)
     scores = bool(said["score"].notna().any())
     pairs = gold_pairs(ratings).groupby("rater")["difference"]
@@ -249,6 +276,7 @@ def disagreements(ratings: pd.DataFrame) -> pd.DataFrame:
         standard deviation of scores, and of tags the share of votes that did not go to the
         leading one.
     """
+    ratings = _checked(ratings, "disagreements")
     said = first_answers(ratings)
     scores = bool(said["score"].notna().any())
     answer = said["score"].astype(float) if scores else said["tag"]
@@ -290,6 +318,7 @@ def progress_text(ratings: pd.DataFrame, settings: Mapping[str, Any]) -> str:
     LabelError
         When nothing was rated yet.
     """
+    ratings = _checked(ratings, "progress_text")
     said = first_answers(ratings)
     per_photo: Sequence[int] = said.groupby("image_id").size().to_list()
     if not per_photo:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import math
 import re
 import unicodedata
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -27,6 +26,10 @@ __all__ = ["UNSEEN", "Item", "LabelRound"]
 UNSEEN = "cannot be shown"
 _KEY = re.compile(r"[0-9a-f-]{32,36}")
 _LONGEST_NAME, _LONGEST_REASON = 60, 300
+#: Seconds that a look at a photo may take; more is a page that was left open.
+_LONGEST_LOOK = 1e6
+#: What databases take for a place in a list.
+_MOST_PLACES = 2**31
 
 
 class Item(NamedTuple):
@@ -198,12 +201,12 @@ class LabelRound:
         StoreError
             When the store cannot be written: send the rating again later.
         """
-        self._check(key, score, tag, reason)
+        self._check(place, key, score, tag, reason)
         time = _now()
         row = {
             "key": key, "round": self._id, "seat": seat, "place": place, "score": score, "tag": tag,
             "reason": None if reason is None else _plain(reason)[:_LONGEST_REASON],
-            "seconds": seconds if seconds is not None and math.isfinite(seconds) else None,
+            "seconds": None if seconds is None or not 0 <= seconds <= _LONGEST_LOOK else seconds,
             "time": time, "active": 1,
         }  # fmt: skip
         try:
@@ -227,23 +230,27 @@ class LabelRound:
             raise LabelError(f"seat {seat} of this round has no place {place}") from error
         return "saved"
 
-    def _check(self, key: str, score: int | None, tag: str | None, reason: str | None) -> None:
-        if not _KEY.fullmatch(str(key)):
-            raise LabelError(f"the key of a rating is a UUID, not {str(key)[:40]!r}")
+    def _check(
+        self, place: int, key: str, score: int | None, tag: str | None, reason: str | None
+    ) -> None:
+        _check_key(key)
+        if type(place) is not int or not 0 <= place < _MOST_PLACES:
+            raise LabelError(f"a place in a list is a whole number from 0, not {str(place)[:40]!r}")
         if sum(value is not None for value in (score, tag, reason)) != 1:
             raise LabelError("a rating is one score, one tag, or one reason of a skip")
         if reason is not None:
-            if not reason.strip():
+            if not isinstance(reason, str) or not _plain(reason):
                 raise LabelError("a skip needs a reason")
             return
         if self.task == "tags":
-            if tag not in self.classes:
+            if not isinstance(tag, str) or tag not in self.classes:
+                said = str(tag)[:40]
                 raise LabelError(
-                    f"{tag!r} is not one of the classes {', '.join(self.classes)}"
-                    f"{nearest(tag, self.classes)}"
+                    f"{said!r} is not one of the classes {', '.join(self.classes)}"
+                    f"{nearest(said, self.classes)}"
                 )
         elif type(score) is not int or not 1 <= score <= 10:
-            raise LabelError(f"a score is a whole number from 1 to 10, not {score!r}")
+            raise LabelError(f"a score is a whole number from 1 to 10, not {str(score)[:40]!r}")
 
     def undo(self, seat: int, key: str) -> None:
         """Take a rating back, by its key; it stays in the store and no longer counts.
@@ -255,9 +262,12 @@ class LabelRound:
 
         Raises
         ------
+        LabelError
+            A key that is none.
         StoreError
             When the store cannot be written.
         """
+        _check_key(key)
         with self._store.writing() as connection:
             connection.execute(
                 sa.update(ratings)
@@ -396,6 +406,11 @@ class LabelRound:
         )  # fmt: skip
         table = self._table(query).set_axis(["rater", "assigned", "done", "skipped"], axis=1)
         return table.assign(left=table["assigned"] - table["done"])
+
+
+def _check_key(key: object) -> None:
+    if not isinstance(key, str) or not _KEY.fullmatch(key):
+        raise LabelError(f"the key of a rating is a UUID, not {str(key)[:40]!r}")
 
 
 def _clean_name(name: object) -> tuple[str, str]:

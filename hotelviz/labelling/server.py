@@ -23,6 +23,8 @@ __all__ = ["serve_labelling"]
 
 _JUPYTER = Path(__file__).parent.parent / "templates" / "jupyter"
 
+#: Those of Tornado, which log the addresses of what they refuse.
+_LOGGERS = ("tornado.access", "tornado.application", "tornado.general")
 #: What shows a widget; JupyterLab's other extensions have no place on the page.
 _EXTENSIONS = [
     "anywidget",
@@ -90,6 +92,8 @@ def serve_labelling(
                         "connection_dir_root": folder,
                         # No file of someone's settings may take the token away.
                         "config_file_paths": [],
+                        # The link has the token: no other site and no log is told it.
+                        "tornado_settings": {"headers": {"Referrer-Policy": "no-referrer"}},
                     },
                     "VoilaConfiguration": {
                         "template": "hotelviz", "allow_template_override": "NO",
@@ -108,12 +112,26 @@ def serve_labelling(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             app.initialize([str(notebook)])
+            for logger in (app.log, *map(logging.getLogger, _LOGGERS)):
+                logger.addFilter(_Without(token))
             app.start()
 
 
 def _let_pages_end_their_kernels(request: Any, **_: object) -> None:
     """Set the cookie with which a page that is left may end its kernel; Voilà itself does not."""
     _ = request.xsrf_token  # to ask for it sets it
+
+
+class _Without(logging.Filter):
+    """Keep a token out of a log, which has the addresses of what failed."""
+
+    def __init__(self, token: str) -> None:
+        super().__init__()
+        self._token = token
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = record.getMessage().replace(self._token, "***"), ()
+        return True
 
 
 def _prepend(variable: str, path: str) -> None:

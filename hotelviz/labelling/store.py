@@ -148,6 +148,8 @@ class LabelStore:
         CatalogError
             As `hotelviz.catalog.check_table` raises it.
         """
+        needs = ["image_id", "path", "hotel_id"]
+        photos = check_table(photos, needs=needs, where="begin_round")
         if task not in TASKS:
             raise LabelError(
                 f"task {task!r} is not one of {', '.join(TASKS)}{nearest(task, TASKS)}"

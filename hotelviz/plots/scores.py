@@ -13,6 +13,7 @@ from hotelviz.plots.style import (
     GREEN,
     GREY,
     ORANGE,
+    check_columns,
     drawn,
     figure_of,
     finish,
@@ -56,6 +57,7 @@ def score_distribution(
     ax = new_axes(ax, (8.0, 3.8))
     texts = []
     for number, (name, bins) in enumerate(several.items()):
+        check_columns(bins, ["low", "high", "count"], "score_distribution")
         total = int(bins["count"].sum())
         density = bins["count"] / max(total, 1) / (bins["high"] - bins["low"])
         edges = [*bins["low"], bins["high"].iloc[-1]]

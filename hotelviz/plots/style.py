@@ -7,15 +7,19 @@ import os
 import re
 import textwrap
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import pandas as pd
 from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from hotelviz.alt import set_alt
+from hotelviz.catalog import nearest
+from hotelviz.errors import HotelvizError
 from hotelviz.io.atomic import atomic_path
 from hotelviz.io.escaping import escape_mathtext, escape_terminal
 
@@ -48,6 +52,24 @@ def figure_of(ax: Axes) -> Figure:
     if not isinstance(figure, Figure):
         raise TypeError("these axes are on no figure")
     return figure
+
+
+def check_columns(table: pd.DataFrame, columns: Sequence[str], where: str) -> None:
+    """Refuse a table that cannot be drawn, before anything is.
+
+    Raises
+    ------
+    HotelvizError
+        A column that is missing, or no rows.
+    """
+    missing = [name for name in columns if name not in table]
+    if missing:
+        raise HotelvizError(
+            f"{where}: the table has no column {missing[0]!r}; it has "
+            f"{', '.join(map(str, table)) or 'none'}{nearest(missing[0], list(map(str, table)))}"
+        )
+    if table.empty:
+        raise HotelvizError(f"{where}: the table has no rows, so that there is nothing to draw")
 
 
 def readable(name: object) -> str:

@@ -19,6 +19,7 @@ from hotelviz.plots.style import (
     GREEN,
     GREY,
     ORANGE,
+    check_columns,
     drawn,
     figure_of,
     finish,
@@ -191,6 +192,7 @@ def per_class_bars(
     3
     >>> plt.close(ax.figure)
     """
+    check_columns(report, ["precision", "recall", "f1", "support"], "per_class_bars")
     table = report.drop(index=[name for name in _AVERAGES if name in report.index])
     ax = new_axes(ax, (7.5, 1.2 + 0.52 * len(table)))
     places, height = np.arange(len(table)), 0.26
@@ -246,6 +248,7 @@ def training_history(history: pd.DataFrame, *, axes: Sequence[Axes] | None = Non
     >>> axes = training_history(table)
     >>> plt.close(axes[0].figure)
     """
+    check_columns(history, ["epoch", "phase", "loss"], "training_history")
     if axes is None:
         axes = list(plt.subplots(1, 2, figsize=(9.5, 3.6), layout="constrained")[1])
     changes = history["epoch"][history["phase"].ne(history["phase"].shift())].to_list()
@@ -304,6 +307,7 @@ def reliability(calibration: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     >>> ax = reliability(table)
     >>> plt.close(ax.figure)
     """
+    check_columns(calibration, ["confidence", "accuracy", "count"], "reliability")
     ax = new_axes(ax, (4.8, 4.6))
     ax.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="as sure as right")
     sizes = 20 + 280 * calibration["count"] / calibration["count"].max()
@@ -351,6 +355,7 @@ def class_counts(catalog: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     >>> ax = class_counts(photos)
     >>> plt.close(ax.figure)
     """
+    check_columns(catalog, ["label", "split"], "class_counts")
     counts = pd.crosstab(catalog["label"], catalog["split"])
     counts = counts[[name for name in ("train", "val", "test") if name in counts]]
     ax = new_axes(ax, (7.5, 1.0 + 0.34 * len(counts)))

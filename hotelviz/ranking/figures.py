@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from hotelviz.ranking.order import AREA_ORDER
+from hotelviz.ranking.photos import RankingError
 from hotelviz.scores.connection import connect
 
 #: Name of an order -> the column with a photo's place in it.
@@ -53,6 +54,7 @@ def ranking_figures(ranking: pd.DataFrame, *, first: Sequence[int] = (5, 8)) -> 
     names = [f"areas_in_{n}, possible_areas_in_{n}" for n in first]
     areas = ", ".join(f"coalesce({name}, 0) AS {name}" for name in ", ".join(names).split(", "))
     columns = ["hotel_id", "score", "area", "trusted", "duplicate_group", "photos"]
+    _check_ranking(ranking, [*columns, *ORDERS.values()])
     connection = connect()
     connection.register("ranking", ranking[[*columns, *ORDERS.values()]])
     figures = []
@@ -89,6 +91,13 @@ def ranking_figures(ranking: pd.DataFrame, *, first: Sequence[int] = (5, 8)) -> 
         )
     connection.close()
     return pd.concat(figures, ignore_index=True)
+
+
+def _check_ranking(ranking: pd.DataFrame, columns: Sequence[str]) -> None:
+    """Refuse a table that is no ranking."""
+    for name in columns:
+        if name not in ranking:
+            raise RankingError(f"this is no ranking of rank_hotel_photos: no column {name!r}")
 
 
 def ranking_summary(figures: pd.DataFrame) -> pd.DataFrame:
@@ -184,6 +193,7 @@ def completeness(
     >>> completeness(rank_hotel_photos(scores), areas=["Pool"])["missing_areas"].item()
     'Pool'
     """
+    _check_ranking(ranking, ["hotel_id", "score", "area", "trusted"])
     hotel, hotels = pd.factorize(ranking["hotel_id"], sort=True)
     count = np.bincount(hotel)
     low = np.bincount(hotel, weights=ranking["score"] <= low_score)

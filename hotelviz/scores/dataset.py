@@ -21,6 +21,9 @@ __all__ = ["open_scores"]
 #: Says of which files it was found that no photo is in them twice.
 CHECKED = "_hotelviz_checked.json"
 
+#: Seconds from which on that is written down.
+SLOW = 1.0
+
 _checked: set[str] = set()
 
 
@@ -111,7 +114,7 @@ def _check_photos(path: Path, scores: Scores) -> None:
     started = time.perf_counter()
     _check_unique(path, scores)
     _checked.add(known)
-    if time.perf_counter() - started > 1 and path.is_dir():
+    if time.perf_counter() - started > SLOW and path.is_dir():
         # A note that saves time: where it cannot be written, the next process looks again.
         with contextlib.suppress(OSError), atomic_path(path / CHECKED) as temporary:
             temporary.write_text(json.dumps(listed))

@@ -50,7 +50,7 @@ function words(name) {
 const number = (value) => value.toLocaleString("en");
 
 let latest = 0;
-/** The time, in steps: no two decisions of a page have the same. */
+/** The time, in steps: no two decisions of a page have the same, and none is before one it saw. */
 function now() {
   latest = Math.max(Date.now(), latest + 1);
   return new Date(latest).toISOString().replace("Z", "+00:00");
@@ -110,7 +110,7 @@ class Table {
 class Decisions {
   constructor() {
     this.past = new Map(); // name of a photo -> its decisions that were not undone
-    this.mine = [];
+    this.mine = []; // the photos of this page's decisions that were not undone, in their order
     this.listeners = new Set();
   }
 
@@ -119,26 +119,37 @@ class Decisions {
   }
 
   /** Read lines as the audit does: an undone decision does not count. */
-  take(lines) {
-    for (const line of lines) this.count(line);
+  take(lines, mine) {
+    for (const line of lines) {
+      this.count(line, mine);
+      latest = Math.max(latest, Date.parse(line.time) || 0);
+    }
     this.changed();
   }
 
-  count(line) {
+  count(line, mine) {
     const past = this.past.get(line.image_id) || [];
-    if (line.reason === "undo") past.pop();
+    const undone = line.reason === "undo";
+    if (undone) past.pop();
     else past.push(line);
     this.past.set(line.image_id, past);
+    if (!mine) return;
+    if (!undone) this.mine.push(line.image_id);
+    else if (this.mine.includes(line.image_id)) this.mine.splice(this.mine.lastIndexOf(line.image_id), 1);
+  }
+
+  /** How many photos have a decision that stands. */
+  standing() {
+    return [...this.past.values()].filter((past) => past.length).length;
   }
 
   decide(id, action, label, reviewer) {
-    this.mine.push(id);
     this.add({ image_id: id, action, label: label || "", reason: "gallery", reviewer, time: now() });
   }
 
-  /** Undo this page's last decision, or else the given photo's; give the photo. */
+  /** Undo this page's last decision that stands, or else the given photo's; give the photo. */
   undo(reviewer, current) {
-    const id = this.mine.pop() ?? current;
+    const id = this.mine.findLast((one) => this.of(one)) ?? current;
     if (!this.of(id)) return null;
     const { action, label } = this.past.get(id).at(-2) || { action: "keep", label: "" };
     this.add({ image_id: id, action, label, reason: "undo", reviewer, time: now() });
@@ -146,7 +157,7 @@ class Decisions {
   }
 
   add(line) {
-    this.count(line);
+    this.count(line, true);
     this.keep(line);
     this.changed();
   }
@@ -179,7 +190,7 @@ class PageDecisions extends Decisions {
     super();
     this.key = `hotelviz-decisions:${location.pathname}`;
     this.lines = stored(this.key);
-    this.take(this.lines);
+    this.take(this.lines, true);
   }
 
   keep(entry) {
@@ -189,18 +200,20 @@ class PageDecisions extends Decisions {
   }
 
   status() {
-    const count = this.lines.length;
-    const told = count ? `${number(count)} decision${count > 1 ? "s" : ""} in this browser; export for hotelviz clean` : "";
+    const count = this.standing();
+    const told = this.lines.length ? `${number(count)} decision${count === 1 ? "" : "s"} in this browser; export for hotelviz clean` : "";
     return { text: this.problem || told, bad: Boolean(this.problem) };
   }
 
   csv() {
     const names = ["image_id", "action", "label", "reason", "reviewer", "time"];
-    const field = (value) => {
-      const text = String(value ?? "").split(/\r\n|[\n\r\u2028\u2029]/).join(" ");
-      return /[",]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+    // What people wrote is one line; names of photos and classes stay as they are.
+    const one = (text) => text.split(/\r\n|[\n\r\u2028\u2029]/).join(" ");
+    const field = (name, value) => {
+      const text = ["reason", "reviewer"].includes(name) ? one(String(value ?? "")) : String(value ?? "");
+      return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
     };
-    const lines = stored(this.key).map((line) => names.map((name) => field(line[name])).join(","));
+    const lines = stored(this.key).map((line) => names.map((name) => field(name, line[name])).join(","));
     return [names.join(","), ...lines, ""].join("\n");
   }
 }
@@ -218,8 +231,10 @@ class LiveDecisions extends Decisions {
   }
 
   start(entries) {
+    // What was written although its answer got lost is not counted twice.
+    const there = new Set(entries.map((entry) => entry.time + entry.image_id));
     this.take(entries);
-    this.take(this.waiting);
+    this.take(this.waiting.filter((entry) => !there.has(entry.time + entry.image_id)), true);
     this.send();
   }
 

@@ -1,0 +1,158 @@
+"""Parameters of notebooks, in every shape in which papermill hands them over."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+import nbformat
+import numpy as np
+import pandas as pd
+import papermill
+import pytest
+from click.testing import CliRunner
+from papermill.__main__ import papermill as command
+
+from hotelviz.parameters import ReportError, convert_parameter, read_parameters
+from hotelviz.reports import list_reports, notebook_directory
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "wanted"),
+    [
+        ("list[str]", "Pool,Kitchen", ["Pool", "Kitchen"]),
+        ("list[str]", " Pool , Kitchen ", ["Pool", "Kitchen"]),
+        ("list[str]", "Pool", ["Pool"]),
+        ("list[str]", '["Pool", "Sky, Bar"]', ["Pool", "Sky, Bar"]),
+        ("list[str]", "['Pool', 'Kitchen']", ["Pool", "Kitchen"]),
+        ("list[str]", 'Pool,"Sky, Bar"', ["Pool", "Sky, Bar"]),
+        ("list[str]", "[9007199254740993, 12]", ["9007199254740993", "12"]),
+        ("list[str]", 123, ["123"]),
+        ("list[str]", ("Pool",), ["Pool"]),
+        ("list[str]", "", []),
+        ("list[str]", None, []),
+        ("list[float]", "4.5,5.5", [4.5, 5.5]),
+        ("list[float]", "[4.5, 5]", [4.5, 5.0]),
+        ("list[float]", 5, [5.0]),
+        ("list[float]", ["4.5", "6"], [4.5, 6.0]),
+        ("list[int]", "1,2", [1, 2]),
+        ("list", [1, "a"], [1, "a"]),
+        ("str", 7, "7"),
+        ("str", "True", "True"),
+        ("str", None, ""),
+        ("int", "3", 3),
+        ("int", 3.0, 3),
+        ("float", "4.5", 4.5),
+        ("float", 4, 4.0),
+        ("bool", True, True),
+        ("bool", "True", True),
+        ("bool", "no", False),
+        ("bool", 0, False),
+        ("dict", '{"alpha": 0.25}', {"alpha": 0.25}),
+        ("dict", "{'alpha': None}", {"alpha": None}),
+        ("dict", "", {}),
+        ("dict", {"a": 1}, {"a": 1}),
+        ("Path", 3, 3),
+    ],
+)  # fmt: skip
+def test_what_papermill_gives_is_read_as_the_declared_type(kind, given, wanted):
+    found = convert_parameter("it", given, kind)
+    assert found == wanted
+    assert type(found) is type(wanted)
+    assert convert_parameter("it", found, kind) == wanted
+
+
+@pytest.mark.parametrize(
+    ("kind", "given"),
+    [
+        ("int", "many"), ("int", 2.5), ("int", True), ("int", ""), ("int", None), ("int", [1]),
+        ("int", float("inf")), ("float", "half"), ("float", "nan"), ("float", False),
+        ("float", None), ("bool", "maybe"), ("bool", 2), ("bool", None), ("str", True),
+        ("str", 1.5), ("str", ["a"]), ("list[str]", [True]), ("list[str]", "[1.5]"),
+        ("list[str]", "[Pool"), ("list[str]", '"Pool'), ("list[str]", {"a": 1}),
+        ("list[float]", "a,b"), ("dict", "[1]"), ("dict", "alpha=1"), ("dict", 3),
+    ],
+)  # fmt: skip
+def test_what_is_not_of_the_type_is_refused_by_name(kind, given):
+    with pytest.raises(ReportError, match=re.escape(f"'it' is of type {kind}, which {given!r}")):
+        convert_parameter("it", given, kind)
+
+
+def test_only_declared_parameters_are_replaced():
+    cell = {"__annotations__": {"a": int, "b": "list[str]", "gone": int}, "a": "1", "b": "x,y",
+            "other": "1"}  # fmt: skip
+    read_parameters(cell)
+    assert (cell["a"], cell["b"], cell["other"]) == (1, ["x", "y"], "1")
+    assert "gone" not in cell
+
+
+def test_every_notebook_declares_a_type_that_is_read_and_reads_its_parameters_first():
+    kinds = {"str", "int", "float", "bool", "dict", "list[str]", "list[int]", "list[float]"}
+    for report in list_reports().itertuples():
+        assert all(line.split(": ")[1].split(" = ")[0] in kinds for line in report.parameters)
+        book = papermill.iorw.load_notebook_node(str(notebook_directory() / f"{report.name}.ipynb"))
+        code = [cell for cell in book.cells if cell.cell_type == "code"]
+        assert code[0].metadata["tags"] == ["parameters"]
+        assert code[1].source.splitlines()[-1] == "read_parameters(globals())"
+
+
+NOTEBOOK = """
+classes: list[str] = []  # a
+hotels: list[str] = []  # b
+thresholds: list[float] = [1.0]  # c
+seed: int = 0  # d
+share: float = 0.5  # e
+loud: bool = False  # f
+name: str = ""  # g
+more: dict = {}  # h
+empty: list[str] = ["x"]  # i
+""".strip()
+
+
+def test_a_notebook_run_by_the_command_papermill_finds_the_declared_types(tmp_path):
+
+    book = nbformat.v4.new_notebook()
+    book.metadata["kernelspec"] = {"name": "python3", "display_name": "p", "language": "python"}
+    book.cells = [
+        nbformat.v4.new_code_cell(NOTEBOOK, metadata={"tags": ["parameters"]}),
+        nbformat.v4.new_code_cell(
+            "from hotelviz.parameters import read_parameters\nread_parameters(globals())\n"
+            "[classes, hotels, thresholds, seed, share, loud, name, more, empty]"
+        ),
+    ]
+    nbformat.write(book, tmp_path / "in.ipynb")
+    (tmp_path / "more.yaml").write_text("more: {alpha: 0.25}\nseed: '3'\n")
+    arguments = [
+        str(tmp_path / "in.ipynb"), str(tmp_path / "out.ipynb"), "--no-progress-bar",
+        "-p", "classes", "Pool,Kitchen", "-p", "hotels", "123", "-r", "name", "007",
+        "-p", "thresholds", "[4.5, 5]", "-y", "share: 1", "-p", "loud", "True",
+        "-f", str(tmp_path / "more.yaml"), "-p", "empty", "",
+    ]  # fmt: skip
+    done = CliRunner().invoke(command, arguments)
+    assert done.exit_code == 0, done.output
+    shown = nbformat.read(tmp_path / "out.ipynb", as_version=4).cells[-1].outputs[0].data
+    assert ast.literal_eval(shown["text/plain"]) == [
+        ["Pool", "Kitchen"], ["123"], [4.5, 5.0], 3, 1.0, True, "007", {"alpha": 0.25}, [],
+    ]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_report_run_by_the_command_papermill_takes_text_for_lists_and_numbers(tmp_path):
+
+    scores = tmp_path / "scores.parquet"
+    values = np.linspace(1, 10, 60)
+    pd.DataFrame({"image_id": [f"p{n}" for n in range(60)], "score": values}).to_parquet(scores)
+    arguments = [
+        str(notebook_directory() / "score_distribution.ipynb"), str(tmp_path / "out.ipynb"),
+        "--no-progress-bar", "-p", "scores", str(scores), "-p", "thresholds", "5.5,3",
+        "-r", "gallery_count", "0", "-r", "seed", "1",
+    ]  # fmt: skip
+    done = CliRunner().invoke(command, arguments)
+    assert done.exit_code == 0, done.output
+    book = nbformat.read(tmp_path / "out.ipynb", as_version=4)
+    text = " ".join(
+        str(output.get("data", {}).get("text/plain", ""))
+        for cell in book.cells
+        for output in cell.get("outputs", [])
+    )
+    assert f"photos above 5.5: {(values > 5.5).mean():.1%}" in text
