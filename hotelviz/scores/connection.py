@@ -50,8 +50,8 @@ def connect(
     _duckdb.PermissionException: Permission Error: Cannot access file "/etc/hostname"...
     """
     # A path stands there twice: as it is, and as the pattern that matches nothing else.
-    folders = [str(folder) for folder in folders]
-    places = [place for file in files for place in (str(file), glob.escape(str(file)))] + folders
+    folders = _both(folders)
+    places = _both(files) + folders
     spilled = Path(tempfile.gettempdir()) / f"hotelviz-duckdb-{os.getpid()}"
     connection = duckdb.connect()
     for setting, value in {
@@ -68,6 +68,10 @@ def connect(
     }.items():
         connection.execute(f"SET {setting} = {value}")
     return connection
+
+
+def _both(places: Iterable[str | os.PathLike[str]]) -> list[str]:
+    return [form for place in map(str, places) for form in (place, glob.escape(place))]
 
 
 def memory_limit() -> int:
