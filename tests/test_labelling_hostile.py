@@ -21,7 +21,7 @@ from hotelviz.labelling.quality import (
     self_agreement,
 )
 
-KEY = uuid.uuid4().hex
+KEY = uuid.UUID(int=1).hex
 SQL = "0'; DROP TABLE label_ratings; --"
 DEEP: list = []
 for _ in range(500):

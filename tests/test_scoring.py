@@ -55,6 +55,18 @@ def test_batch_size_does_not_matter(demo_catalog, tagger):
     np.testing.assert_allclose(one["p_Pool"], many["p_Pool"], atol=1e-5)
 
 
+def test_weights_that_change_are_seen_by_the_next_prediction(demo_catalog):
+    model = build_tagger(CLASSES, input_size=32, weights=None, backbone_kw={"alpha": 0.25})
+    photos = demo_catalog.head(4)
+    before = predict_tags(photos, model, progress=False)
+    kernel, bias = model.layers[-1].get_weights()
+    model.layers[-1].set_weights([kernel * 0, bias + np.array([0, 0, 9])])
+    after = predict_tags(photos, model, progress=False)
+    assert after["predicted"].to_list() == ["Pool"] * 4
+    assert (after["p_Pool"] - before["p_Pool"]).min() > 0.3
+    assert after.attrs["hotelviz.classes"] == list(CLASSES)
+
+
 def test_only_a_tagger_tags(demo_catalog):
     inputs = keras.Input((32, 32, 3))
     pooled = keras.layers.GlobalAveragePooling2D()(inputs)

@@ -191,9 +191,13 @@ def check_whole(root, photos, kind, random, models) -> None:
     if statuses.isin(["ok", "truncated"]).any():
         ranked = [rank_hotel_photos(open_scores(f), catalog=catalog) for f in (whole, disturbed)]
         pd.testing.assert_frame_equal(*ranked, atol=1e-5, rtol=1e-5)
-        assert ranked[0].groupby("hotel_id")["rank"].agg(list).map(
-            lambda ranks: ranks == list(range(1, len(ranks) + 1))
-        ).all()
+        assert (
+            ranked[0]
+            .groupby("hotel_id")["rank"]
+            .agg(list)
+            .map(lambda ranks: ranks == list(range(1, len(ranks) + 1)))
+            .all()
+        )
     for suffix in (".csv", ".parquet"):
         write_catalog(catalog, root / "elsewhere" / f"catalog{suffix}")
         back = read_catalog(root / "elsewhere" / f"catalog{suffix}", classes=None)

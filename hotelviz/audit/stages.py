@@ -274,7 +274,7 @@ def _two_phases(
     settings = {**({} if augmented else {"augmentation": None}), **train_kw}
     tagger = train_tagger(rows, seed=seed, progress=progress, **settings)
     return {
-        kind: predict_tags(photos, tagger, progress=progress).drop(columns="problem")
+        kind: predict_tags(photos, tagger, progress=progress).drop(columns=["status", "problem"])
         for kind, photos in tested.items()
     }
 

@@ -8,7 +8,6 @@ import math
 import os
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hotelviz.catalog.columns import COLUMNS, TEXTS, CatalogError, first_bad
+from hotelviz.io.content import file_versions
 from hotelviz.io.remote import is_url, photo_name, redact
 
 __all__ = ["as_ids", "catalog_hash", "fingerprint", "row_hashes"]
 
 #: The largest whole number up to which each kind of float holds all of them.
 _EXACT = {"float": 2**24, "double": 2**53, "halffloat": 2**11}
-_STAT_BLOCK = 1000
 
 
 def as_ids(
@@ -286,11 +285,7 @@ def row_hashes(catalog: pd.DataFrame) -> pd.Series:
     False
     """
     ids, paths = _names(catalog, "image_id"), _names(catalog, "path")
-    places = paths.fillna("").tolist()
-    blocks = [places[at : at + _STAT_BLOCK] for at in range(0, len(places), _STAT_BLOCK)]
-    # Many at a time: over a network each answer takes its while.
-    with ThreadPoolExecutor(16) as pool:
-        states = np.concatenate([np.empty((0, 2), "int64"), *pool.map(_states, blocks)])
+    states = file_versions(paths.fillna("").tolist())
     rows = _row_hash(
         {
             "image_id": ids.reset_index(drop=True),
@@ -300,18 +295,6 @@ def row_hashes(catalog: pd.DataFrame) -> pd.Series:
         }
     )
     return pd.Series(rows, index=ids.to_numpy(), name="row_hash")
-
-
-def _states(paths: list[str]) -> np.ndarray:
-    """Give size and last change of files, (N, 2); -1 where there is none."""
-    found = []
-    for path in paths:
-        try:
-            state = None if is_url(path) else Path(path).stat()
-        except (OSError, ValueError):
-            state = None
-        found.append((state.st_size, state.st_mtime_ns) if state else (-1, -1))
-    return np.array(found, dtype="int64")
 
 
 _NAMES = (*TEXTS, "position")

@@ -1,14 +1,21 @@
-"""Names for what is in files: the same bytes have the same name wherever they lie."""
+"""What is in files: the same bytes have the same name, and a file that was replaced is known."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from hotelviz.io.remote import is_url, redact
+import numpy as np
 
-__all__ = ["content_name"]
+from hotelviz.io.remote import is_url, photo_name
+
+__all__ = ["content_name", "file_versions"]
+
+#: Threads that wait for a file system, and the files that each asks for at once.
+_THREADS, _EACH = 32, 64
 
 
 def content_name(path: str | os.PathLike[str]) -> str:
@@ -33,9 +40,44 @@ def content_name(path: str | os.PathLike[str]) -> str:
     True
     """
     if is_url(path):
-        return hashlib.blake2b(redact(path).encode(), digest_size=16).hexdigest()
+        return hashlib.blake2b(photo_name(str(path)).encode(), digest_size=16).hexdigest()
     try:
         with Path(path).open("rb") as file:
             return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
     except OSError:
         return ""
+
+
+def file_versions(paths: Sequence[str]) -> np.ndarray:
+    """Look up what tells a file from one that replaced it.
+
+    Returns
+    -------
+    numpy.ndarray
+        int64 (n, 2): bytes, and nanoseconds of the last change; -1 for a URL or where there is no
+        file.
+
+    Examples
+    --------
+    >>> file_versions(["/nowhere/a.jpg"]).tolist()
+    [[-1, -1]]
+    """
+    versions = np.full((len(paths), 2), -1, "int64")
+
+    def look(start: int) -> None:
+        for row in range(start, min(start + _EACH, len(paths))):
+            if is_url(paths[row]):
+                continue
+            try:
+                found = Path(paths[row]).stat()
+            except (OSError, ValueError):
+                continue  # ValueError: a name with a zero byte.
+            versions[row] = found.st_size, found.st_mtime_ns
+
+    starts = range(0, len(paths), _EACH)
+    if len(starts) == 1:
+        look(0)
+    elif starts:
+        with ThreadPoolExecutor(min(_THREADS, len(starts))) as pool:
+            list(pool.map(look, starts))
+    return versions

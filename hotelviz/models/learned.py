@@ -297,7 +297,8 @@ def photos_to_judge(
         raise ModelError(f"no photo can be judged: the catalogue has no values in {truth!r}")
     given = bool(catalog.get("split", pd.Series(dtype="str")).notna().any())
     if not given and split != "all" and not any(len(record.photos) for record in records):
-        catalog = split_catalog(catalog, seed=seed)
+        by: Literal["label", "ratings"] = "ratings" if truth == "rating_1" else "label"
+        catalog = split_catalog(catalog, seed=seed, by=by, unsplit="leave")
     photos = catalog[catalog[truth].notna()].reset_index(drop=True)
     photos["seen"] = _most([seen_photos(network, photos) for network in networks])
     chosen = pd.Series(True, index=photos.index)

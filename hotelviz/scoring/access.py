@@ -1,4 +1,4 @@
-"""Whether photos can be read here: before the work, while it goes on, and what their files are.
+"""Whether photos can be read here: before the work, and while it goes on.
 
 A photo that is not found here says something about this machine (a disk that is not mounted, a
 server that does not answer), not about itself. Many of them end a run; few are tried again by the
@@ -9,18 +9,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
-
-import numpy as np
 
 from hotelviz.catalog import check_missing
 from hotelviz.catalog.tables import MAX_MISSING
 from hotelviz.errors import HotelvizError
 from hotelviz.io.remote import is_url, read_bytes, redact
 
-__all__ = ["SAMPLE", "ScoringError", "Watch", "check_access", "file_versions"]
+__all__ = ["SAMPLE", "ScoringError", "Watch", "check_access"]
 
 
 class ScoringError(HotelvizError):
@@ -34,8 +31,6 @@ SAMPLE = 1000
 #: So many photos at the beginning of a run that are all unavailable end it.
 _FIRST = 1000
 _EXAMPLES = 1000
-#: Threads that wait for a file system, and the files that each asks for at once.
-_THREADS, _EACH = 32, 64
 
 
 def check_access(paths: Iterable[str]) -> None:
@@ -134,9 +129,7 @@ class Watch:
         self._end(self.unavailable, self.photos, self.examples)
 
     def _end(self, missing: int, total: int, examples: Iterable[tuple[str, str]]) -> None:
-        # Of fewer than ten photos there is no tenth.
-        allow = self.allow_missing or self.photos * MAX_MISSING < 1
-        check_missing(missing, total, examples, allow=allow)
+        check_missing(missing, total, examples, allow=self.allow_missing)
 
     def notes(self) -> list[str]:
         """Say how many were unavailable."""
@@ -147,33 +140,3 @@ class Watch:
             f"{self.unavailable:,} photos are unavailable here, such as {redact(path)} ({reason}): "
             "the next run tries them again"
         ]
-
-
-def file_versions(paths: Sequence[str]) -> np.ndarray:
-    """Look up what tells a file from one that replaced it.
-
-    Returns
-    -------
-    numpy.ndarray
-        int64 (n, 2): bytes, and nanoseconds of the last change; -1 for a URL or where there is no
-        file.
-    """
-    versions = np.full((len(paths), 2), -1, "int64")
-
-    def look(start: int) -> None:
-        for row in range(start, min(start + _EACH, len(paths))):
-            if is_url(paths[row]):
-                continue
-            try:
-                found = Path(paths[row]).stat()
-            except (OSError, ValueError):
-                continue  # ValueError: a name with a zero byte.
-            versions[row] = found.st_size, found.st_mtime_ns
-
-    starts = range(0, len(paths), _EACH)
-    if len(starts) == 1:
-        look(0)
-    elif starts:
-        with ThreadPoolExecutor(min(_THREADS, len(starts))) as pool:
-            list(pool.map(look, starts))
-    return versions

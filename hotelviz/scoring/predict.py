@@ -11,6 +11,7 @@ from hotelviz.catalog import check_table, mean_and_std
 from hotelviz.images import Status
 from hotelviz.io.remote import is_url
 from hotelviz.models import ModelError, describe
+from hotelviz.predictions import CLASSES
 from hotelviz.scoring.engines import Precision, make_engine
 from hotelviz.scoring.pipeline import Pipeline
 
@@ -81,7 +82,7 @@ def predict_tags(
     outputs, found = _predict(catalog, pipeline, progress)
     readable = ~np.isnan(outputs).any(axis=1)
     best = np.array(info.classes, dtype=object)[np.nan_to_num(outputs, nan=-1.0).argmax(axis=1)]
-    return pd.DataFrame(
+    tags = pd.DataFrame(
         {
             "image_id": catalog["image_id"].to_numpy(),
             "predicted": pd.Series(np.where(readable, best, None), dtype="str"),
@@ -89,6 +90,8 @@ def predict_tags(
             **found,
         }
     )
+    tags.attrs[CLASSES] = list(info.classes)
+    return tags
 
 
 def predict_scores(

@@ -27,10 +27,11 @@ import pyarrow.parquet as pq
 from hotelviz.catalog import CatalogError, check_table, iterate_catalog
 from hotelviz.images import Status
 from hotelviz.io.claims import claim
+from hotelviz.io.content import file_versions
 from hotelviz.io.escaping import sql_literal
 from hotelviz.io.remote import is_url, photo_name, redact
 from hotelviz.scores.connection import connect, parquet_files
-from hotelviz.scoring.access import SAMPLE, ScoringError, Watch, check_access, file_versions
+from hotelviz.scoring.access import SAMPLE, ScoringError, Watch, check_access
 from hotelviz.scoring.parts import (
     WORK,
     begin_folder,

@@ -14,9 +14,10 @@ import pyarrow as pa
 
 from hotelviz.catalog import check_table, mean_and_std
 from hotelviz.images import Decoded, Status, perceptual_hash
+from hotelviz.io.content import file_versions
 from hotelviz.io.remote import is_url, redact
 from hotelviz.models import describe
-from hotelviz.scoring.access import ScoringError, file_versions
+from hotelviz.scoring.access import ScoringError
 from hotelviz.scoring.engines import Engine, Precision, make_engine
 from hotelviz.scoring.pipeline import Meter, Pipeline, Predicted
 
