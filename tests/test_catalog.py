@@ -479,7 +479,6 @@ def test_a_disk_that_is_not_mounted_stops_a_run(tmp_path):
         check_missing(2, 10, [("https://me:pw@cdn.example.com/a.jpg?sig=secret", "no answer")])
     assert "secret" not in str(error.value)
     check_missing(10, 100, gone)
-    check_missing(9, 9, gone)
     check_missing(20, 100, gone, allow=True)
 
 

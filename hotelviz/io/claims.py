@@ -19,7 +19,14 @@ from filelock import SoftFileLock, Timeout
 from hotelviz.errors import OutputError
 from hotelviz.io.atomic import atomic_path
 
-__all__ = ["MARKER", "check_output", "claim", "own_folder", "remove_own_folder"]
+__all__ = [
+    "MARKER",
+    "check_output",
+    "check_own_folder",
+    "claim",
+    "own_folder",
+    "remove_own_folder",
+]
 
 #: Stands in a folder that hotelviz made and may empty; its text says for what.
 MARKER = ".hotelviz-folder"
@@ -132,6 +139,30 @@ def _owner(lock: Path) -> str:
     return f"process {process} on {host}"
 
 
+def check_own_folder(path: str | os.PathLike[str], purpose: str) -> Path:
+    """Refuse a folder that `own_folder` would refuse, and make none.
+
+    Raises
+    ------
+    OutputError
+        A file, or a folder with files that hotelviz did not put there for `purpose`.
+    """
+    path = Path(path)
+    if path.is_file():
+        raise OutputError(f"{path}: is a file; give the name of a folder")
+    if path.is_dir() and any(path.iterdir()):
+        marker = path / MARKER
+        found = marker.read_text(encoding="utf-8", errors="replace") if marker.is_file() else None
+        if found is None:
+            raise OutputError(
+                f"{path}: is not empty and hotelviz did not make it; choose another folder, or "
+                "empty it yourself"
+            )
+        if found != purpose:
+            raise OutputError(f"{path}: holds what hotelviz keeps of {found[:40]!r}, not {purpose}")
+    return path
+
+
 def own_folder(path: str | os.PathLike[str], purpose: str) -> Path:
     """Make a folder that hotelviz may empty, or find that it is one.
 
@@ -161,17 +192,9 @@ def own_folder(path: str | os.PathLike[str], purpose: str) -> Path:
     Traceback (most recent call last):
     hotelviz.errors.OutputError: ... is not empty and hotelviz did not make it...
     """
-    path = Path(path)
+    path = check_own_folder(path, purpose)
     marker = path / MARKER
-    if path.is_dir() and any(path.iterdir()):
-        found = marker.read_text(encoding="utf-8", errors="replace") if marker.is_file() else None
-        if found is None:
-            raise OutputError(
-                f"{path}: is not empty and hotelviz did not make it; choose another folder, or "
-                "empty it yourself"
-            )
-        if found != purpose:
-            raise OutputError(f"{path}: holds what hotelviz keeps of {found[:40]!r}, not {purpose}")
+    if marker.is_file():
         return path
     _check_writable(path)
     with atomic_path(marker) as temporary:
