@@ -189,7 +189,7 @@ def _by_values(table: pd.DataFrame, predicted: set[str]) -> dict[str, str]:
         return {}
     # Photos that could not be read have no probabilities.
     there = (
-        table["predicted"].notna().to_numpy()
+        table["predicted"].notna().to_numpy(copy=True)
         if "predicted" in table
         else np.logical_and.reduce([~np.isnan(values) for _, values in numbers])
     )
@@ -198,8 +198,15 @@ def _by_values(table: pd.DataFrame, predicted: set[str]) -> dict[str, str]:
     kept = [
         (column, values[there])
         for column, values in numbers
-        if ((values[there] >= 0) & (values[there] <= 1.001)).all()
+        if not ((values[there] < 0) | (values[there] > 1.001)).any()
     ]
+    # A row in which one is missing says nothing about the others.
+    whole = ~np.isnan([values for _, values in kept]).any(axis=0) if kept else there[there]
+    if whole.any():
+        there[there] = whole
+        kept = [(column, values[whole]) for column, values in kept]
+    else:
+        kept = [(column, values) for column, values in kept if not np.isnan(values).any()]
     options = [(_class_of(column, table), column) for column, _ in kept]
     missing = sorted(predicted - {name for name, _ in options})
     if not options or (missing and len(missing) == len(predicted)):

@@ -367,7 +367,8 @@ class _Places(NamedTuple):
         file = None if out is None else check_output(out, suffixes=[".keras"])
         if checkpoint_dir is None and file is not None:
             checkpoint_dir = file.with_name(f"{file.name}.training")
-        return cls(file, None if checkpoint_dir is None else check_own_folder(checkpoint_dir, PURPOSE))
+        folder = None if checkpoint_dir is None else check_own_folder(checkpoint_dir, PURPOSE)
+        return cls(file, folder)
 
     @contextlib.contextmanager
     def held(self) -> Iterator[Path]:

@@ -8,6 +8,7 @@ import pytest
 
 from hotelviz import metrics
 from hotelviz.errors import HotelvizError
+from hotelviz.predictions import class_columns
 
 TRUE = ["Pool"] * 4 + ["Bedroom"] * 3 + ["Foyer"] * 3
 PREDICTED = ["Pool"] * 3 + ["Bedroom"] + ["Bedroom"] * 3 + ["Reception", "Reception", "Foyer"]
@@ -186,3 +187,15 @@ def test_ratings_of_a_photo_that_stands_twice_are_refused():
     rated.insert(0, "image_id", ["a", "a"])
     with pytest.raises(HotelvizError, match="'a' stands in row 0 already"):
         metrics.score_metrics(rated, np.eye(10)[[2, 4]])
+
+
+def test_a_probability_that_is_missing_somewhere_is_still_one():
+    tags = pd.DataFrame(
+        {
+            "predicted": ["Pool", "Bar", "Pool"],
+            "p_Pool": [0.75, 0.25, 0.5],
+            "p_Bar": [0.25, 0.75, np.nan],
+            "p_price": [89.5, 120.0, np.nan],
+        }
+    )
+    assert class_columns(tags) == {"Pool": "p_Pool", "Bar": "p_Bar"}
