@@ -211,5 +211,14 @@ def remove_own_folder(path: str | os.PathLike[str], purpose: str) -> None:
         As `own_folder` raises it.
     """
     path = Path(path)
-    if path.exists():
-        shutil.rmtree(own_folder(path, purpose))
+    if not path.exists():
+        return
+    own_folder(path, purpose)
+    # The marker goes last: what a kill leaves is still known as ours.
+    for child in path.iterdir():
+        if child.is_dir() and not child.is_symlink():
+            shutil.rmtree(child)
+        elif child.name != MARKER:
+            child.unlink()
+    (path / MARKER).unlink()
+    path.rmdir()
