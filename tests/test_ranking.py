@@ -209,6 +209,17 @@ def test_completeness_names_what_is_missing():
     assert row["share_low"] == 0.5
 
 
+def test_photos_of_no_hotel_are_each_by_themselves():
+    scores = pd.DataFrame({
+        "image_id": list("abcd"), "hotel_id": [7.0, None, 7.0, None], "score": [4.0, 5, 6, 7],
+    })  # fmt: skip
+    ranking = rank_hotel_photos(scores)
+    assert ranking[["hotel_id", "image_id", "rank"]].to_numpy().tolist() == [
+        ["7", "c", 1], ["7", "a", 2], ["b", "b", 1], ["d", "d", 1],
+    ]  # fmt: skip
+    assert completeness(ranking)["photos"].sum() == 4
+
+
 def test_photos_without_score_or_tag_are_handled():
     scores, tags, _ = make(count=6, hotels=1)
     scores.loc[0, "score"] = np.nan

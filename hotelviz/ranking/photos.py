@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from hotelviz.catalog import nearest, read_catalog
 from hotelviz.errors import HotelvizError
@@ -254,6 +255,11 @@ def prepared(stored: pa.Table, shares: Mapping[str, str]) -> pa.Table:
         name: stored[name] if _is_name(stored[name].type) else stored[name].cast(pa.string())
         for name in ("image_id", "hotel_id")
     }
+    if columns["hotel_id"].null_count:
+        # As in catalogues: what is of no hotel is by itself.
+        columns["hotel_id"] = pc.coalesce(
+            columns["hotel_id"].cast(pa.string()), columns["image_id"].cast(pa.string())
+        )
     columns["score"] = stored["score"]
     confidence = np.full(count, np.nan)
     if "predicted" in names:
