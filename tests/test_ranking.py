@@ -240,6 +240,27 @@ def test_scores_that_cannot_be_ranked_are_refused(scores, message):
         rank_hotel_photos(scores)
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"areas": "Pool"}, r"areas='Pool': expected a list"),
+        ({"hotels": "h1"}, r"hotels='h1': expected a list"),
+        ({"min_confidence": 60}, "expected a probability"),
+    ],
+)
+def test_settings_that_would_be_read_letter_by_letter_are_refused(settings, message):
+    with pytest.raises(RankingError, match=message):
+        rank_hotel_photos(
+            pd.DataFrame({"image_id": ["a"], "hotel_id": "h1", "score": 5.0}), **settings
+        )
+
+
+@pytest.mark.parametrize("summed_up", [ranking_summary, gains])
+def test_figures_made_by_hand_name_the_column_that_is_missing(summed_up):
+    with pytest.raises(RankingError, match="no column 'hotel_id'"):
+        summed_up(pd.DataFrame({"order": ["by score"], "photos": [3]}))
+
+
 def test_column_of_todays_positions_may_have_gaps():
     scores, _, catalog = make(count=5, hotels=1)
     scores.loc[2, "score"] = np.nan

@@ -89,14 +89,25 @@ def rank_hotel_photos(
     1        a              1     2     best Pool
     2        b              2     3      by score
     """
-    rules = Rules(tuple(areas), min_confidence, max_hash_distance)
-    if hotels is not None and not len(hotels):
-        raise RankingError("hotels=[] leaves nothing to rank")
+    rules = checked_rules(areas, min_confidence, max_hash_distance)
+    if hotels is not None and (isinstance(hotels, str) or not len(hotels)):
+        raise RankingError(
+            f"hotels={hotels!r}: expected a list of hotels, such as ['h1']; None for all"
+        )
     with Sources(scores, tags, catalog) as sources:
         photos = sources.photos(hotels)
     if not len(photos):
         raise RankingError("there are no photos with a score to rank")
     return as_frame(ranked(photos, rules))
+
+
+def checked_rules(areas: Sequence[str], min_confidence: float, max_hash_distance: int) -> Rules:
+    """Give what an order goes by; refuse what would let no tag count."""
+    if isinstance(areas, str):
+        raise RankingError(f"areas={areas!r}: expected a list of areas, such as [{areas!r}]")
+    if not 0 <= min_confidence <= 1:
+        raise RankingError(f"min_confidence={min_confidence}: expected a probability, 0 to 1")
+    return Rules(tuple(areas), min_confidence, max_hash_distance)
 
 
 def as_frame(ranking: pa.Table) -> pd.DataFrame:
