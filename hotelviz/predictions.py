@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from hotelviz.catalog import RATINGS
+from hotelviz.catalog import RATINGS, as_ids
 from hotelviz.errors import HotelvizError
 
 __all__ = ["CLASSES", "class_columns", "class_probabilities", "join_photos"]
@@ -175,7 +175,12 @@ def join_photos(
 
 
 def _predicted(table: pd.DataFrame) -> set[str]:
-    return set(table["predicted"].dropna().astype(str)) if "predicted" in table else set()
+    return set(_said(table).dropna()) if "predicted" in table else set()
+
+
+def _said(table: pd.DataFrame) -> pd.Series:
+    """Give what was predicted as text: the class 1 stands as 1.0 where others are missing."""
+    return as_ids(table["predicted"], "predicted", "the table")
 
 
 def _by_values(table: pd.DataFrame, predicted: set[str]) -> dict[str, str]:
@@ -224,7 +229,7 @@ def _by_values(table: pd.DataFrame, predicted: set[str]) -> dict[str, str]:
         return dict(options[place] for place in fits[0])
     if "predicted" not in table:
         return {}
-    said = table["predicted"][there].astype(str).map(names.index).to_numpy()
+    said = _said(table)[there].map(names.index).to_numpy()
     said = shares[np.arange(len(shares)), said]
     if not fits and len(set(names)) == len(names) and (said >= shares.max(axis=1) - 1e-6).all():
         # Incomplete or not normalised, but what was predicted has the largest of them.

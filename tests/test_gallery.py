@@ -18,7 +18,16 @@ from PIL import Image
 
 from hotelviz.attribution import overlay
 from hotelviz.audit import read_decisions
-from hotelviz.gallery import Gallery, GalleryError, before_after, mistakes, tag_caption
+from hotelviz.gallery import (
+    Gallery,
+    GalleryError,
+    before_after,
+    issue_caption,
+    mistakes,
+    rank_caption,
+    score_caption,
+    tag_caption,
+)
 from hotelviz.gallery.live import GalleryWidget
 from hotelviz.ranking import rank_hotel_photos
 
@@ -331,3 +340,22 @@ def test_a_notebook_shows_the_widget_and_a_report_the_markup(photos, monkeypatch
     data = gallery._repr_mimebundle_()
     assert set(data) == {"text/html", "text/plain", "application/vnd.hotelviz.files+json"}
     Path(data["application/vnd.hotelviz.files+json"]["folder"]).rmdir()
+
+
+@pytest.mark.parametrize(
+    ("caption", "column"),
+    [
+        (tag_caption, "predicted"), (score_caption, "score"), (rank_caption, "rank"),
+        (issue_caption, "issue"),
+    ],
+)  # fmt: skip
+def test_captions_say_which_column_they_need(caption, column):
+    with pytest.raises(GalleryError, match=f"no column '{column}'"):
+        caption(pd.Series({"image_id": "a"} | ({"score": 5.0} if column == "rank" else {})))
+
+
+def test_table_without_places_is_refused_and_issues_need_no_hotel():
+    with pytest.raises(GalleryError, match="row 1, column 'path': is empty"):
+        Gallery(pd.DataFrame({"image_id": ["a", "b"], "path": ["a.jpg", None]}))
+    issue = pd.Series({"issue": "near_duplicate", "detail": "copy of a.jpg"})
+    assert issue_caption(issue) == "copy of a.jpg"

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from hotelviz import plots
 from hotelviz.alt import figure_alt
-from hotelviz.catalog import RATINGS, read_catalog, write_catalog
+from hotelviz.catalog import RATINGS, CatalogError, read_catalog, write_catalog
 from hotelviz.cli import app
 from hotelviz.labelling import LabelError, open_store
 from hotelviz.labelling.choose import choose_photos, uncertainty
@@ -219,6 +219,18 @@ def test_next_round_takes_uncertain_and_disputed_photos_and_some_by_chance():
     assert chosen["hotel_id"].value_counts().max() <= 5
     few = choose_photos(catalog, 8, predictions=predictions, random_share=0, per_hotel=1)
     assert few["hotel_id"].is_unique
+    numbered = catalog.assign(image_id=range(60))
+    of_tables = [
+        choose_photos(numbered, 6, predictions=table, random_share=0)["chosen_for"].tolist()
+        for table in (
+            predictions.assign(image_id=range(60)),
+            predictions.assign(image_id=np.arange(60.0)),
+            predictions.assign(image_id=list(map(str, range(60)))),
+        )
+    ]
+    assert of_tables == [["uncertain 1.00"] * 6] * 3
+    with pytest.raises(CatalogError, match=r"choose_photos, predictions: .* no column 'image_id'"):
+        choose_photos(catalog, 5, predictions=predictions.drop(columns="image_id"))
     with pytest.raises(LabelError, match="a share from 0 to 1"):
         choose_photos(catalog, 5, random_share=2)
 

@@ -43,6 +43,24 @@ def test_class_that_is_never_predicted_lowers_the_averages():
     assert report.loc["macro avg", "precision"] == 0.25
 
 
+def test_classes_that_are_numbers_are_the_same_beside_a_missing_one():
+    """Pandas reads 0 and 1 as 0.0 and 1.0 where one of them is missing."""
+    assert metrics.top1(pd.Series([1.0, 0.0]), pd.Series(["1", "0"])) == 1
+    assert metrics.confusion_matrix([1, 0], [1.0, 1.0]).loc["0", "1"] == 1
+    tags = pd.DataFrame({
+        "label": [1.0, 0.0, np.nan], "predicted": [1, 1, 0], "p_0": [0.1, 0.2, 0.9],
+        "p_1": [0.9, 0.8, 0.1],
+    })  # fmt: skip
+    read = tags.assign(label=[1, 0, 1], predicted=[1.0, 1.0, np.nan])
+    for table in (tags, read):
+        costs = metrics.confusion_costs(table)
+        assert costs[["true", "predicted"]].values.tolist() == [["0", "1"]]
+        assert costs["cost"].tolist() == pytest.approx([0.6])
+        figures = metrics.summary(table.dropna()).set_index("metric")["value"]
+        assert figures["top-1 accuracy"] == 0.5
+    assert metrics.confusion_costs(tags[:0].astype({"label": object})).empty
+
+
 def test_most_confused_lists_pairs_by_frequency():
     pairs = metrics.most_confused(TRUE, PREDICTED)
     assert pairs[["true", "predicted", "count"]].to_numpy().tolist() == [

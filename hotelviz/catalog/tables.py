@@ -82,7 +82,7 @@ def check_table(
             changed[column] = given.fillna(ids)
         elif column == "path":
             changed[column] = _filled(table, column, where)
-        elif column in TEXTS and column != "image_id":
+        elif column in (*TEXTS, "predicted") and column != "image_id":
             changed[column] = as_ids(table[column], column, where)
     changed = {
         name: values

@@ -115,6 +115,10 @@ def choose_photos(
         )
     catalog = check_table(catalog, needs=["image_id", "hotel_id"], where="choose_photos")
     hotel = dict(zip(catalog["image_id"], catalog["hotel_id"], strict=True))
+    if predictions is not None:
+        predictions = check_table(predictions, where="choose_photos, predictions")
+    if ratings is not None:
+        ratings = check_table(ratings, where="choose_photos, ratings", unique=False)
     rated = set() if ratings is None else set(ratings["image_id"])
     fresh = [photo for photo in catalog["image_id"] if photo not in rated]
     queues: list[deque[tuple[str, str]]] = []

@@ -94,6 +94,11 @@ def _schema(file: Path) -> pa.Schema:
     try:
         schema = pq.read_schema(file)
     except (pa.ArrowInvalid, OSError) as error:
+        if file.suffix.lower() in {".csv", ".tsv", ".txt"}:
+            raise ScoresError(
+                f"{file}: scores and tags are asked where they are in Parquet; write them with "
+                "--out of the suffix .parquet, or give the table that pandas.read_csv reads"
+            ) from error
         raise ScoresError(
             f"{file}: not a whole Parquet file ({error}); remove it, and score again: parts "
             "that are there are kept"
