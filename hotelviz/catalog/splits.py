@@ -84,7 +84,7 @@ def split_catalog(
     targets = _targets(result, by)
     together = _together(result, groups)
     given = result["split"] if "split" in result else pd.Series(pd.NA, result.index, dtype="str")
-    split = given.to_numpy(dtype=object, na_value=None)
+    split = given.to_numpy(dtype=object, na_value=None, copy=True)
     _refuse_torn(result, split, together)
     if given.notna().any():
         rows = _without_split(result, split, targets, unsplit)
