@@ -10,8 +10,8 @@ import nbformat
 import pytest
 
 from hotelviz import reports
-from hotelviz.gallery import page as pages
 from hotelviz.errors import OutputError
+from hotelviz.gallery import page as pages
 from hotelviz.io.claims import claim
 from hotelviz.reports import ReportError, run_report, write_index
 

@@ -19,7 +19,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from hotelviz.catalog import as_ids, split_catalog
+from hotelviz.catalog import as_ids, check_splits, split_catalog
 from hotelviz.io.content import content_name
 from hotelviz.io.remote import is_url, redact
 from hotelviz.models.archive import opened, read_member
@@ -295,6 +295,8 @@ def photos_to_judge(
     ------
     ModelError
         An unknown split, or no photo to judge.
+    CatalogError
+        A column ``split`` with other values than train, val and test.
 
     Examples
     --------
@@ -310,6 +312,7 @@ def photos_to_judge(
     """
     if split not in ("test", "val", "train", "all"):
         raise ModelError(f"split must be test, val, train or all; not {split!r}")
+    catalog = check_splits(catalog, where="photos_to_judge")
     networks = [models] if isinstance(models, keras.Model) else list(models)
     records = [learned_photos(network) for network in networks]
     if truth not in catalog or not catalog[truth].notna().any():
