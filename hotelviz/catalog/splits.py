@@ -63,8 +63,9 @@ def split_catalog(
     Raises
     ------
     CatalogError
-        An unknown split, no labels, too few hotels, shares that leave nothing to train on, a hotel is
-        in two splits, or photos have none and `unsplit` does not say what becomes of them.
+        A split that is not ``train``, ``val`` or ``test``; no labels, too few hotels, or shares
+        that leave nothing to train on; a hotel in two splits; or photos that have none where
+        `unsplit` does not say what becomes of them.
 
     Examples
     --------
