@@ -144,6 +144,12 @@ def join_photos(
                 f"{what} has no column 'image_id', by which photos are known; it has "
                 f"{', '.join(map(str, table))}"
             )
+    # Predictions call photos by texts, also where a table that was made by hand has numbers.
+    photos, computed = (
+        table.assign(image_id=as_ids(table["image_id"], "image_id", "join_photos"))
+        for table in (photos, computed)
+    )
+    for what, table in (("the catalogue", photos), ("what was computed", computed)):
         twice = table["image_id"][table["image_id"].duplicated()]
         if len(twice) and (table is photos or how == "left"):
             raise HotelvizError(f"{what} has more than one row of the photo {twice.iloc[0]!r}")

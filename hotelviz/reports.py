@@ -30,6 +30,7 @@ from hotelviz.catalog import nearest
 from hotelviz.gallery import page as pages
 from hotelviz.gallery.component import FILES_MIME, REPORT
 from hotelviz.io.atomic import written_files
+from hotelviz.io.claims import check_apart, claim
 from hotelviz.parameters import ReportError, convert_parameter
 
 __all__ = [
@@ -204,13 +205,17 @@ def run_report(
     ------
     ReportError
         An unknown or mistyped parameter (before anything runs), a cell that failed (the message
-        shows it), or a page that cannot be written. A page that was there is left as it was.
+        shows it), or a disk that is full. A page that was there is left as it was.
+    OutputError
+        Before anything runs: `out` is a folder, one of the files that are read, cannot be written,
+        or is being written by another run.
     """
     import papermill
 
     source, out = find_notebook(notebook), Path(out)
     arguments = _checked(source, parameters)
-    with tempfile.TemporaryDirectory(prefix="hotelviz-") as folder:
+    check_apart(out, source, *(text for text in arguments.values() if isinstance(text, str)))
+    with claim(out), tempfile.TemporaryDirectory(prefix="hotelviz-") as folder:
         executed = Path(folder) / "executed.ipynb"
         try:
             with _kernel_environment:

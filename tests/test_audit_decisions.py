@@ -97,6 +97,14 @@ def test_undo_takes_back_one_more_decision_each_time(file, photos):
     assert standing_decisions(read_decisions(file))["action"].tolist() == ["drop"]
 
 
+def test_photos_with_numbers_for_names_are_decided_on_and_undone(file):
+    decide(file, 7, "drop")
+    decide(file, [2**53 + 1, 8], "drop")
+    assert undo(file, 2**53 + 1) == ["9007199254740993"]
+    assert undo(file, 7) == ["7"]
+    assert standing_decisions(read_decisions(file))["image_id"].tolist() == ["8"]
+
+
 def test_undo_of_the_file_takes_back_whole_acts_the_latest_first(file, photos):
     decide(file, ["a", "b"], "drop", reviewer="Ada")
     decide(file, "b", "relabel", label="Foyer")

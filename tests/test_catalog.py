@@ -34,6 +34,7 @@ from hotelviz.catalog import (
     split_catalog,
     write_catalog,
 )
+from hotelviz.errors import OutputError
 
 HEADER = "path,hotel_id,position,label\n"
 
@@ -859,6 +860,29 @@ def test_photos_without_a_split_are_refused_dealt_or_left():
     assert (dealt.loc[first, "split"] == "train").all()
     assert dealt.groupby("hotel_id")["split"].nunique().max() == 1
     assert set(dealt.loc[~first, "split"]) == {"train", "val", "test"}
+
+
+def test_a_catalogue_of_a_folders_name_is_refused(tmp_path):
+    (tmp_path / "photos.csv").mkdir()
+    with pytest.raises(OutputError, match="is a folder"):
+        write_catalog(many(3).assign(path="a.jpg"), tmp_path / "photos.csv")
+
+
+@pytest.mark.parametrize("empty", [None, float("nan"), pd.NA, ""])
+def test_an_empty_column_of_splits_is_none(empty):
+    photos = many(30)
+    expected = split_catalog(photos)["split"].tolist()
+    assert split_catalog(photos.assign(split=empty))["split"].tolist() == expected
+
+
+def test_splits_of_a_table_made_by_hand_are_read_as_those_of_a_file():
+    photos = split_catalog(many(30))
+    spaced = photos.assign(split=" " + photos["split"])
+    assert split_catalog(spaced)["split"].tolist() == photos["split"].tolist()
+    with pytest.raises(CatalogError, match=r"'Test' is not one of .*did you mean 'test'"):
+        split_catalog(photos.assign(split=photos["split"].replace("test", "Test")))
+    with pytest.raises(CatalogError, match=r"'split': is empty for \d+ of"):
+        split_catalog(photos.assign(split=photos["split"].replace("test", "")))
 
 
 def test_a_hotel_in_two_splits_is_refused():

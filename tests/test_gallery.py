@@ -18,6 +18,7 @@ from PIL import Image
 
 from hotelviz.attribution import overlay
 from hotelviz.audit import read_decisions
+from hotelviz.errors import OutputError
 from hotelviz.gallery import (
     Gallery,
     GalleryError,
@@ -202,6 +203,11 @@ def test_saved_page_may_run_only_its_own_script_and_ask_nobody(photos, tmp_path)
     assert policy.endswith(f"script-src 'sha256-{digest}'")
     assert not re.search(r"(src|href)=[\"']?(https?:)?//", text)
     assert "<h1>Pools &lt;b&gt;</h1>" in text
+
+
+def test_page_of_a_folders_name_is_refused(photos, tmp_path):
+    with pytest.raises(OutputError, match="is a folder"):
+        Gallery(photos).save(tmp_path)
 
 
 def test_page_that_cannot_be_written_leaves_the_old_one_and_no_photos(photos, tmp_path):

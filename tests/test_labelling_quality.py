@@ -239,6 +239,19 @@ def run(*arguments: object):
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
+def test_what_is_drawn_by_chance_does_not_depend_on_the_order():
+    photos = pd.DataFrame({"image_id": [f"{n}.jpg" for n in range(20)], "hotel_id": range(20)})
+    one, other = (choose_photos(table, 5, seed=3) for table in (photos, photos[::-1]))
+    assert set(one["image_id"]) == set(other["image_id"])
+
+
+def test_predictions_of_numbered_photos_are_found():
+    photos = pd.DataFrame({"image_id": ["1", "2", "3"], "hotel_id": ["g", "h", "i"]})
+    sure = pd.DataFrame({"image_id": [1, 2], "p_Pool": [1.0, 0.5], "p_Foyer": [0.0, 0.5]})
+    chosen = choose_photos(photos, 1, predictions=sure, random_share=0)
+    assert chosen[["image_id", "chosen_for"]].values.tolist() == [["2", "uncertain 1.00"]]
+
+
 def test_commands_export_and_choose(labels, tmp_path):
     store = tmp_path / "labels.sqlite"
     done = run("label-export", "--store", store, "--out", tmp_path / "rated.csv", "--train", 1,

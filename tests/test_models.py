@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from keras import applications, layers
 
+from hotelviz.errors import OutputError
 from hotelviz.models import (
     ModelError,
     Preprocessing,
@@ -94,6 +95,9 @@ def test_weights_that_cannot_be_had_name_file_and_folder(monkeypatch):
 
 def test_model_file_gives_back_outputs_and_description(tmp_path):
     model = small(backbone_kw={"alpha": 0.25})
+    (tmp_path / "folder.keras").mkdir()
+    with pytest.raises(OutputError, match="is a folder"):
+        save_model(model, tmp_path / "folder.keras")
     save_model(model, tmp_path / "tagger.keras")
     again = load_model(tmp_path / "tagger.keras", task="tagger")
     pixels = np.random.default_rng(0).uniform(-1, 1, (2, 32, 32, 3)).astype("float32")

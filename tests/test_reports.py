@@ -10,7 +10,9 @@ import nbformat
 import pytest
 
 from hotelviz import reports
+from hotelviz.errors import OutputError
 from hotelviz.gallery import page as pages
+from hotelviz.io.claims import claim
 from hotelviz.reports import ReportError, run_report, write_index
 
 EVIL = "<script>alert('x')</script>"
@@ -158,6 +160,20 @@ def test_full_disk_is_said_and_the_last_good_page_stays(tmp_path, monkeypatch):
     monkeypatch.undo()
     assert out.read_text() == "the last good one"
     assert list(tmp_path.iterdir()) == [out]
+
+
+def test_page_that_could_not_be_written_is_refused_before_anything_runs(notebook, tmp_path):
+    (tmp_path / "folder.html").mkdir()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="is a folder"):
+        run_report(notebook, {"fail": True}, tmp_path / "folder.html")
+    with pytest.raises(OutputError, match="cannot be written to"):
+        run_report(notebook, {"fail": True}, tmp_path / "file" / "page.html")
+    with pytest.raises(OutputError, match="is read, and would be replaced"):
+        run_report(notebook, {"fail": True}, notebook)
+    out = tmp_path / "page.html"
+    with claim(out), pytest.raises(OutputError, match="being written by another run"):
+        run_report(notebook, {"fail": True}, out)
 
 
 def test_unknown_report_lists_those_there_are(tmp_path):

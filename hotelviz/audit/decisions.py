@@ -257,7 +257,8 @@ def decide(
     """
     if reason == UNDONE:
         raise DecisionError(f"the reason {UNDONE!r} is that of lines which `undo` writes")
-    names = [image_ids] if isinstance(image_ids, str) else list(image_ids)
+    one = isinstance(image_ids, str) or not isinstance(image_ids, Iterable)
+    names = [image_ids] if one else list(image_ids)
     table = pd.DataFrame({"image_id": names}, dtype="object")
     table = table.assign(action=action, label=label, reason=reason, reviewer=reviewer)
     append_decisions(path, table)
@@ -393,6 +394,7 @@ def undo(
     """
     lines = read_decisions(path)
     standing = _standing(lines)
+    image_id = None if image_id is None else str(image_id)
     if image_id is None:
         last = max((past[-1] for past in standing.values()), default=None)
         if last is None:

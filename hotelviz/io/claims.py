@@ -21,6 +21,7 @@ from hotelviz.io.atomic import atomic_path
 
 __all__ = [
     "MARKER",
+    "check_apart",
     "check_output",
     "check_own_folder",
     "claim",
@@ -65,6 +66,34 @@ def check_output(path: str | os.PathLike[str], *, suffixes: Sequence[str] = ()) 
         raise OutputError(f"{path}: is a folder; give the name of a file")
     _check_writable(path.parent)
     return path
+
+
+def check_apart(out: str | os.PathLike[str], *inputs: str | os.PathLike[str] | None) -> None:
+    """Refuse an output that would replace a file that is read, before the work begins.
+
+    Parameters
+    ----------
+    out
+        The file to write.
+    inputs
+        What is read; None, and what is no path, is passed over.
+
+    Raises
+    ------
+    OutputError
+        `out` is one of them, under this name or another.
+
+    Examples
+    --------
+    >>> check_apart("photos.csv", "./photos.csv")
+    Traceback (most recent call last):
+    hotelviz.errors.OutputError: photos.csv: is read, and would be replaced by what is written...
+    """
+    target = Path(out).resolve()
+    if any(one is not None and Path(one).resolve() == target for one in inputs):
+        raise OutputError(
+            f"{out}: is read, and would be replaced by what is written; give another name"
+        )
 
 
 def _check_writable(folder: Path) -> None:
