@@ -10,7 +10,9 @@ import nbformat
 import pytest
 
 from hotelviz import reports
+from hotelviz.errors import OutputError
 from hotelviz.gallery import page as pages
+from hotelviz.io.claims import claim
 from hotelviz.reports import ReportError, run_report, write_index
 
 EVIL = "<script>alert('x')</script>"
@@ -134,6 +136,26 @@ def test_wrong_parameters_are_refused_before_anything_runs(
     monkeypatch.setattr(papermill, "execute_notebook", lambda *_, **__: pytest.fail("it ran"))
     with pytest.raises(ReportError, match=message):
         run_report(notebook, parameters, tmp_path / "out.html")
+
+
+def test_page_that_could_not_be_written_is_refused_before_anything_runs(
+    notebook, tmp_path, monkeypatch
+):
+    import papermill
+
+    monkeypatch.setattr(papermill, "execute_notebook", lambda *_, **__: pytest.fail("it ran"))
+    (tmp_path / "page.html").mkdir()
+    with pytest.raises(OutputError, match=r"page\.html: is a folder"):
+        run_report(notebook, {}, tmp_path / "page.html")
+    with claim(tmp_path / "other.html"), pytest.raises(OutputError, match=r"other\.html"):
+        run_report(notebook, {}, tmp_path / "other.html")
+
+
+@pytest.mark.parametrize("text", ["", "xx", "[]", '{"cells": 3}'])
+def test_file_that_is_no_notebook_is_refused(tmp_path, text):
+    (tmp_path / "a.ipynb").write_text(text)
+    with pytest.raises(ReportError, match=r"a\.ipynb: is no notebook"):
+        run_report(tmp_path / "a.ipynb", {}, tmp_path / "a.html")
 
 
 def test_failing_cell_is_shown_and_the_last_good_page_stays(notebook, tmp_path):
