@@ -16,8 +16,8 @@ from hotelviz.errors import HotelvizError
 from hotelviz.io.escaping import sql_literal, sql_name
 from hotelviz.ranking.order import AREA_ORDER, Rules, codes_of, ranked
 from hotelviz.scores import Scores, ScoresError, open_scores
-from hotelviz.scores.dataset import open_table
 from hotelviz.scores.connection import connect, select_list
+from hotelviz.scores.dataset import open_table
 from hotelviz.scores.queries import register
 
 Table: TypeAlias = pd.DataFrame | Scores | str | os.PathLike[str]
