@@ -161,7 +161,9 @@ def test_file_that_is_no_notebook_is_refused(tmp_path, text):
 def test_failing_cell_is_shown_and_the_last_good_page_stays(notebook, tmp_path):
     out = tmp_path / "report.html"
     out.write_text("the last good one")
-    with pytest.raises(ReportError, match=r"(?s)RuntimeError: the roof is leaking.*Traceback.*if fail:"):
+    with pytest.raises(
+        ReportError, match=r"(?s)RuntimeError: the roof is leaking.*Traceback.*if fail:"
+    ):
         run_report(notebook, {"fail": True}, out, progress=False)
     assert out.read_text() == "the last good one"
     assert list(tmp_path.iterdir()) == [out]
