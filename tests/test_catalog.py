@@ -163,6 +163,8 @@ def test_files_that_are_no_catalogue_are_refused(tmp_path, name, content, messag
 def test_missing_catalogue_is_said(tmp_path):
     with pytest.raises(CatalogError, match=r"nowhere\.csv: there is no such file"):
         read_catalog(tmp_path / "nowhere.csv")
+    with pytest.raises(CatalogError, match="the name of the catalogue is empty"):
+        read_catalog("")
 
 
 def test_byte_order_mark_is_dropped(csv):

@@ -331,6 +331,14 @@ def test_name_of_a_photo_keeps_what_tells_it_apart():
         assert redact(url) == url
 
 
+@pytest.mark.parametrize("url", ["s3://AKIA1:zzz9@bucket/a.png", "gs://zzz9@bucket/a.png",
+                                 "abfs://zzz9:zzz9@account/a.png"])  # fmt: skip
+def test_key_in_the_address_of_a_store_is_refused_without_saying_it(url):
+    with pytest.raises(RemoteError, match="a user or key stands in the address") as raised:
+        read_bytes(url)
+    assert "zzz9" not in str(raised.value)
+
+
 @pytest.mark.parametrize(
     ("text", "secrets"),
     [

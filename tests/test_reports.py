@@ -138,10 +138,32 @@ def test_wrong_parameters_are_refused_before_anything_runs(
         run_report(notebook, parameters, tmp_path / "out.html")
 
 
+def test_page_that_could_not_be_written_is_refused_before_anything_runs(
+    notebook, tmp_path, monkeypatch
+):
+    import papermill
+
+    monkeypatch.setattr(papermill, "execute_notebook", lambda *_, **__: pytest.fail("it ran"))
+    (tmp_path / "page.html").mkdir()
+    with pytest.raises(OutputError, match=r"page\.html: is a folder"):
+        run_report(notebook, {}, tmp_path / "page.html")
+    with claim(tmp_path / "other.html"), pytest.raises(OutputError, match=r"other\.html"):
+        run_report(notebook, {}, tmp_path / "other.html")
+
+
+@pytest.mark.parametrize("text", ["", "xx", "[]", '{"cells": 3}'])
+def test_file_that_is_no_notebook_is_refused(tmp_path, text):
+    (tmp_path / "a.ipynb").write_text(text)
+    with pytest.raises(ReportError, match=r"a\.ipynb: is no notebook"):
+        run_report(tmp_path / "a.ipynb", {}, tmp_path / "a.html")
+
+
 def test_failing_cell_is_shown_and_the_last_good_page_stays(notebook, tmp_path):
     out = tmp_path / "report.html"
     out.write_text("the last good one")
-    with pytest.raises(ReportError, match=r"(?s)RuntimeError: the roof is leaking.*if fail:"):
+    with pytest.raises(
+        ReportError, match=r"(?s)RuntimeError: the roof is leaking.*Traceback.*if fail:"
+    ):
         run_report(notebook, {"fail": True}, out, progress=False)
     assert out.read_text() == "the last good one"
     assert list(tmp_path.iterdir()) == [out]
@@ -160,20 +182,6 @@ def test_full_disk_is_said_and_the_last_good_page_stays(tmp_path, monkeypatch):
     monkeypatch.undo()
     assert out.read_text() == "the last good one"
     assert list(tmp_path.iterdir()) == [out]
-
-
-def test_page_that_could_not_be_written_is_refused_before_anything_runs(notebook, tmp_path):
-    (tmp_path / "folder.html").mkdir()
-    (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="is a folder"):
-        run_report(notebook, {"fail": True}, tmp_path / "folder.html")
-    with pytest.raises(OutputError, match="cannot be written to"):
-        run_report(notebook, {"fail": True}, tmp_path / "file" / "page.html")
-    with pytest.raises(OutputError, match="is read, and would be replaced"):
-        run_report(notebook, {"fail": True}, notebook)
-    out = tmp_path / "page.html"
-    with claim(out), pytest.raises(OutputError, match="being written by another run"):
-        run_report(notebook, {"fail": True}, out)
 
 
 def test_unknown_report_lists_those_there_are(tmp_path):

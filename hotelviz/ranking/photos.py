@@ -18,6 +18,7 @@ from hotelviz.io.escaping import sql_literal, sql_name
 from hotelviz.ranking.order import AREA_ORDER, Rules, codes_of, ranked
 from hotelviz.scores import Scores, ScoresError, open_scores
 from hotelviz.scores.connection import connect, select_list
+from hotelviz.scores.dataset import open_table
 from hotelviz.scores.queries import register
 
 Table: TypeAlias = pd.DataFrame | Scores | str | os.PathLike[str]
@@ -310,7 +311,7 @@ def _is_name(kind: pa.DataType) -> bool:
 
 
 def _opened(table: Table) -> pd.DataFrame | Scores:
-    return table if isinstance(table, pd.DataFrame | Scores) else open_scores(table)
+    return table if isinstance(table, pd.DataFrame | Scores) else open_table(table)
 
 
 def _column_names(table: pd.DataFrame | Scores) -> list[str]:

@@ -512,14 +512,14 @@ class Scores:
         self, tags: pd.DataFrame | str | os.PathLike[str]
     ) -> tuple[duckdb.DuckDBPyConnection, dict[str, str]]:
         """Open a connection that has ``scores`` and ``tags``; the tags' columns and their names."""
-        if isinstance(tags, pd.DataFrame):
-            connection = connect(self.files)
-            names = register(connection, "tags", tags)
-        else:
-            from hotelviz.scores.dataset import open_scores
+        from hotelviz.scores.dataset import open_table
 
-            # Validated as scores are: a file that is damaged is named.
-            other = open_scores(tags)
+        # Validated as scores are: a file that is damaged is named.
+        other = tags if isinstance(tags, pd.DataFrame) else open_table(tags)
+        if isinstance(other, pd.DataFrame):
+            connection = connect(self.files)
+            names = register(connection, "tags", other)
+        else:
             connection = connect([*self.files, *other.files])
             connection.execute(f"CREATE VIEW tags AS {other.sql}")
             names = other.names
