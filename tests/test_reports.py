@@ -149,6 +149,11 @@ def test_page_that_could_not_be_written_is_refused_before_anything_runs(
         run_report(notebook, {}, tmp_path / "page.html")
     with claim(tmp_path / "other.html"), pytest.raises(OutputError, match=r"other\.html"):
         run_report(notebook, {}, tmp_path / "other.html")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be written to"):
+        run_report(notebook, {}, tmp_path / "file" / "page.html")
+    with pytest.raises(OutputError, match="is read, and would be replaced"):
+        run_report(notebook, {}, notebook)
 
 
 @pytest.mark.parametrize("text", ["", "xx", "[]", '{"cells": 3}'])
