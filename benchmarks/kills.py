@@ -20,6 +20,8 @@ from typing import Any
 
 from common import results, run
 
+from hotelviz.io.atomic import written_files
+
 # isort: split
 import numpy as np
 import pandas as pd
@@ -190,7 +192,7 @@ def training(*, short: bool) -> None:
         state, seen = folder / "killed.keras.training", []
 
         def done_epochs() -> int:
-            files = state.glob("*.json")
+            files = written_files(state, "*.json")
             return sum(len(json.loads(file.read_text()).get("rows", [])) for file in files)
 
         def begun(start: int) -> bool:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import time
 import warnings
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,7 +59,7 @@ def begin_anew_unless(folder: Path, about: Mapping[str, Any]) -> None:
     """
     record = folder / "training.json"
     wanted = json.loads(json.dumps(about))
-    found = json.loads(record.read_text()) if record.is_file() else None
+    found = _read(record) if record.is_file() else None
     if found == wanted:
         return
     for pattern in ("*.npz", "*.json"):
@@ -73,6 +74,15 @@ def begin_anew_unless(folder: Path, about: Mapping[str, Any]) -> None:
             f"{folder}: holds a training of another kind (changed: {changed}); begun anew",
             stacklevel=2,
         )
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """Read what a file says; nothing, where a disk that failed has left no more."""
+    try:
+        found = json.loads(file.read_text(errors="replace"))
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 class Averages(callbacks.SwapEMAWeights):
@@ -127,9 +137,24 @@ class Course(callbacks.Callback):
         self.state: dict[str, Any] = {"rows": [], "best": None, "ended": epochs == 0}
         self.file = folder / f"{phase}.json"
         if self.file.is_file():
-            self.state = json.loads(self.file.read_text())
+            found = _read(self.file)
+            if self._is_whole(found):
+                self.state = found
+            else:
+                warnings.warn(
+                    f"{self.file}: the checkpoint is damaged; {phase} is begun anew", stacklevel=2
+                )
         self.bar = tqdm(
             total=epochs, initial=self.first, unit="epoch", desc=phase, disable=not progress
+        )
+
+    def _is_whole(self, state: Mapping[str, Any]) -> bool:
+        """Look whether the weights are there; what was cut off has lost its list of members."""
+        if set(state) != set(self.state):
+            return False
+        return all(
+            zipfile.is_zipfile(self._weights(epoch))
+            for epoch in (state["best"], len(state["rows"]))
         )
 
     @property

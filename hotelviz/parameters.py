@@ -144,6 +144,8 @@ def _list_of(convert: Callable[[Any], Any]) -> Callable[[Any], list[Any]]:
             value = [value]
         if not isinstance(value, list | tuple):
             raise TypeError
+        if None in value:
+            raise TypeError
         return [convert(part) for part in value]
 
     return read

@@ -98,7 +98,7 @@ def decode_once(
     index, bytes_each = file.with_suffix(".jsonl"), size * size * 3
     known = _read_index(index, head)
     count = 1 + max((entry["place"] for entry in known.values()), default=-1)
-    if not index.is_file() or file.stat().st_size < count * bytes_each:
+    if not (index.is_file() and file.is_file()) or file.stat().st_size < count * bytes_each:
         known, count = {}, 0
         file.write_bytes(b"")
         index.write_text(json.dumps(head) + "\n", encoding="utf-8")

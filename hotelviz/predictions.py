@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from hotelviz.catalog import RATINGS
+from hotelviz.catalog import RATINGS, as_ids
 from hotelviz.errors import HotelvizError
 
 __all__ = ["CLASSES", "class_columns", "class_probabilities", "join_photos"]
@@ -144,6 +144,12 @@ def join_photos(
                 f"{what} has no column 'image_id', by which photos are known; it has "
                 f"{', '.join(map(str, table))}"
             )
+    # Predictions call photos by texts, also where a table that was made by hand has numbers.
+    photos, computed = (
+        table.assign(image_id=as_ids(table["image_id"], "image_id", "join_photos"))
+        for table in (photos, computed)
+    )
+    for what, table in (("the catalogue", photos), ("what was computed", computed)):
         twice = table["image_id"][table["image_id"].duplicated()]
         if len(twice) and (table is photos or how == "left"):
             raise HotelvizError(f"{what} has more than one row of the photo {twice.iloc[0]!r}")
@@ -175,7 +181,12 @@ def join_photos(
 
 
 def _predicted(table: pd.DataFrame) -> set[str]:
-    return set(table["predicted"].dropna().astype(str)) if "predicted" in table else set()
+    return set(_said(table).dropna()) if "predicted" in table else set()
+
+
+def _said(table: pd.DataFrame) -> pd.Series:
+    """Give what was predicted as text: the class 1 stands as 1.0 where others are missing."""
+    return as_ids(table["predicted"], "predicted", "the table")
 
 
 def _by_values(table: pd.DataFrame, predicted: set[str]) -> dict[str, str]:
@@ -189,7 +200,7 @@ def _by_values(table: pd.DataFrame, predicted: set[str]) -> dict[str, str]:
         return {}
     # Photos that could not be read have no probabilities.
     there = (
-        table["predicted"].notna().to_numpy()
+        table["predicted"].notna().to_numpy(copy=True)
         if "predicted" in table
         else np.logical_and.reduce([~np.isnan(values) for _, values in numbers])
     )
@@ -198,8 +209,15 @@ def _by_values(table: pd.DataFrame, predicted: set[str]) -> dict[str, str]:
     kept = [
         (column, values[there])
         for column, values in numbers
-        if ((values[there] >= 0) & (values[there] <= 1.001)).all()
+        if not ((values[there] < 0) | (values[there] > 1.001)).any()
     ]
+    # A row in which one is missing says nothing about the others.
+    whole = ~np.isnan([values for _, values in kept]).any(axis=0) if kept else there[there]
+    if whole.any():
+        there[there] = whole
+        kept = [(column, values[whole]) for column, values in kept]
+    else:
+        kept = [(column, values) for column, values in kept if not np.isnan(values).any()]
     options = [(_class_of(column, table), column) for column, _ in kept]
     missing = sorted(predicted - {name for name, _ in options})
     if not options or (missing and len(missing) == len(predicted)):
@@ -217,7 +235,7 @@ def _by_values(table: pd.DataFrame, predicted: set[str]) -> dict[str, str]:
         return dict(options[place] for place in fits[0])
     if "predicted" not in table:
         return {}
-    said = table["predicted"][there].astype(str).map(names.index).to_numpy()
+    said = _said(table)[there].map(names.index).to_numpy()
     said = shares[np.arange(len(shares)), said]
     if not fits and len(set(names)) == len(names) and (said >= shares.max(axis=1) - 1e-6).all():
         # Incomplete or not normalised, but what was predicted has the largest of them.

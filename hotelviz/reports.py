@@ -7,10 +7,12 @@ and writes one HTML page: no request to anywhere, and no script but the gallery'
 
 from __future__ import annotations
 
+import builtins
 import datetime
 import html
 import json
 import os
+import re
 import shutil
 import tempfile
 import threading
@@ -23,13 +25,14 @@ from urllib.parse import quote
 import nbformat
 import pandas as pd
 from jupyter_core.utils import ensure_event_loop
-from nbformat import NotebookNode
+from nbformat import NotebookNode, ValidationError
 
 import hotelviz
 from hotelviz.catalog import nearest
 from hotelviz.gallery import page as pages
 from hotelviz.gallery.component import FILES_MIME, REPORT
 from hotelviz.io.atomic import written_files
+from hotelviz.io.claims import check_apart, claim
 from hotelviz.parameters import ReportError, convert_parameter
 
 __all__ = [
@@ -44,6 +47,8 @@ __all__ = [
 _TEMPLATES = Path(__file__).parent / "templates"
 _HEADLINE = "application/vnd.hotelviz.headline+json"
 _WIDGET = "application/vnd.jupyter.widget-view+json"
+#: What colours a traceback in a terminal.
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class Headline:
@@ -101,12 +106,16 @@ def find_notebook(name: str | os.PathLike[str]) -> Path:
     Raises
     ------
     ReportError
-        When there is none; the message lists those there are.
+        When there is none, and the message lists those there are; or the file is no notebook.
     """
     path = Path(name)
     if path.suffix == ".ipynb":
         if not path.is_file():
             raise ReportError(f"{path}: there is no such notebook")
+        try:
+            nbformat.read(path, as_version=4)
+        except (AttributeError, KeyError, TypeError, ValueError, ValidationError) as error:
+            raise ReportError(f"{path}: is no notebook: {error}") from error
         return path.absolute()
     names = sorted(file.stem for file in notebook_directory().glob("*.ipynb"))
     if str(name) not in names:
@@ -204,13 +213,17 @@ def run_report(
     ------
     ReportError
         An unknown or mistyped parameter (before anything runs), a cell that failed (the message
-        shows it), or a page that cannot be written. A page that was there is left as it was.
+        shows it), or a disk that is full. A page that was there is left as it was.
+    OutputError
+        Before anything runs: `out` is a folder, one of the files that are read, cannot be written,
+        or is being written by another run.
     """
     import papermill
 
     source, out = find_notebook(notebook), Path(out)
     arguments = _checked(source, parameters)
-    with tempfile.TemporaryDirectory(prefix="hotelviz-") as folder:
+    check_apart(out, source, *(text for text in arguments.values() if isinstance(text, str)))
+    with claim(out), tempfile.TemporaryDirectory(prefix="hotelviz-") as folder:
         executed = Path(folder) / "executed.ipynb"
         try:
             with _kernel_environment:
@@ -223,9 +236,12 @@ def run_report(
                     progress_bar={"desc": source.stem} if progress else False,
                 )
         except papermill.PapermillExecutionError as error:
+            # What is no mistake of the user's is told with the way to it.
+            kind = getattr(builtins, error.ename, OSError)
+            more = error.source if issubclass(kind, OSError) else "\n".join(error.traceback)
             raise ReportError(
                 f"{source.stem}: cell {error.cell_index} failed with {error.ename}: "
-                f"{error.evalue}\n{_indented(error.source)}"
+                f"{error.evalue}\n{_indented(_COLOURS.sub('', more))}"
             ) from error
         finally:
             # In a thread of its own the client of the kernel has made an event loop.

@@ -33,7 +33,7 @@ from hotelviz.catalog import (
 )
 from hotelviz.checkpoints import PURPOSE, TrainingError, begin_anew_unless, work_folder
 from hotelviz.images import Status
-from hotelviz.io.claims import check_output, claim, own_folder, remove_own_folder
+from hotelviz.io.claims import check_output, check_own_folder, claim, remove_own_folder
 from hotelviz.io.remote import redact
 from hotelviz.models import (
     ModelInfo,
@@ -367,7 +367,8 @@ class _Places(NamedTuple):
         file = None if out is None else check_output(out, suffixes=[".keras"])
         if checkpoint_dir is None and file is not None:
             checkpoint_dir = file.with_name(f"{file.name}.training")
-        return cls(file, None if checkpoint_dir is None else own_folder(checkpoint_dir, PURPOSE))
+        folder = None if checkpoint_dir is None else check_own_folder(checkpoint_dir, PURPOSE)
+        return cls(file, folder)
 
     @contextlib.contextmanager
     def held(self) -> Iterator[Path]:

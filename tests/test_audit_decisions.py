@@ -97,6 +97,14 @@ def test_undo_takes_back_one_more_decision_each_time(file, photos):
     assert standing_decisions(read_decisions(file))["action"].tolist() == ["drop"]
 
 
+def test_photos_with_numbers_for_names_are_decided_on_and_undone(file):
+    decide(file, 7, "drop")
+    decide(file, [2**53 + 1, 8], "drop")
+    assert undo(file, 2**53 + 1) == ["9007199254740993"]
+    assert undo(file, 7) == ["7"]
+    assert standing_decisions(read_decisions(file))["image_id"].tolist() == ["8"]
+
+
 def test_undo_of_the_file_takes_back_whole_acts_the_latest_first(file, photos):
     decide(file, ["a", "b"], "drop", reviewer="Ada")
     decide(file, "b", "relabel", label="Foyer")
@@ -183,6 +191,11 @@ A, B = (f"{name},drop,,,Ada,2026-01-01T00:00:0{at}+00:00" for at, name in enumer
         f"{A}\n{B}\n",
         f"{HEADER}\n{A}{HEADER}\n{B}\n",
         f"\ufeff{HEADER}\r\n{A}\r\n\r\n{B}\r\n",
+        f"{HEADER}{HEADER}\n{A}\n{B}\n",
+        f"{HEADER}{A}\n{B}\n",
+        f"\ufeff{HEADER}\n{A}\n\ufeff{HEADER}\n{B}\n",
+        f"{HEADER}\n{A}\n\0\0\0{B}\n",
+        f"{HEADER}\n{A}\n{B}",
     ],
 )
 def test_file_whose_header_stands_elsewhere_twice_or_nowhere_is_read(file, text):
@@ -202,6 +215,12 @@ def test_quote_that_was_cut_off_swallows_no_whole_line(file):
 def test_file_in_another_encoding_is_refused_by_name(file):
     file.write_bytes(f"{HEADER}\n{A}\n".encode("utf-16"))
     with pytest.raises(DecisionError, match=r"decisions\.csv: is no text in UTF-8"):
+        read_decisions(file)
+
+
+def test_file_without_line_feeds_is_refused_and_stays(file):
+    file.write_bytes(f"{HEADER}\r{A}\r{B}\r".encode())
+    with pytest.raises(DecisionError, match="lines end in carriage returns"):
         read_decisions(file)
 
 

@@ -177,6 +177,10 @@ def test_training_asks_what_becomes_of_photos_without_a_split(tmp_path):
         (["score", "DEMO", "--model", "MODEL", "--out", "s", "--address", "h:1"], "needs --eng"),
         (["score", "DEMO", "--model", "MODEL", "--out", "s", "--engine-cluster", "x"], "not ray"),
         (["rank", "--scores", "nowhere", "--out", "r.parquet"], "no scores"),
+        (["tag", "DEMO", "--model", "MODEL", "--out", "DEMO"], "is read, and would be replaced"),
+        (["clean", "DEMO", "--decisions", "d.csv", "--out", "DEMO"], "would be replaced"),
+        (["label-choose", "DEMO", "--out", "DEMO"], "would be replaced"),
+        (["report", "tagger_report", "-p", "catalog=DEMO", "--out", "DEMO"], "would be replaced"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_and_the_exit_code_is_not_zero(
@@ -184,7 +188,9 @@ def test_what_is_wrong_is_said_and_the_exit_code_is_not_zero(
 ):
     monkeypatch.chdir(tmp_path)
     places = {"DEMO": str(demo_dir / "catalog.csv"), "MODEL": str(model_file)}
-    result = run(*[places.get(argument, argument) for argument in arguments])
+    for name, place in places.items():
+        arguments = [argument.replace(name, place) for argument in arguments]
+    result = run(*arguments)
     assert result.exit_code != 0
     assert message in result.output
     assert "Traceback" not in result.output

@@ -65,6 +65,9 @@ def test_cluster_goes_on_with_a_local_run_replaces_a_killed_actor_and_hands_back
     demo_catalog, model_file, tmp_path
 ):
     catalog = tmp_path / "photos.parquet"
+    names = ["7", "007", "9007199254740993", "=1+1", "'; DROP", "a.b.c", "run #2 [1]", "東京 *"]
+    for column in ("image_id", "hotel_id"):
+        demo_catalog.loc[demo_catalog.index[6:14], column] = names
     write_catalog(demo_catalog.sample(frac=1, random_state=0), catalog)
     whole, out = tmp_path / "whole", tmp_path / "scores"
     score_photos(demo_catalog, model_file, whole, progress=False)

@@ -18,7 +18,17 @@ from PIL import Image
 
 from hotelviz.attribution import overlay
 from hotelviz.audit import read_decisions
-from hotelviz.gallery import Gallery, GalleryError, before_after, mistakes, tag_caption
+from hotelviz.errors import OutputError
+from hotelviz.gallery import (
+    Gallery,
+    GalleryError,
+    before_after,
+    issue_caption,
+    mistakes,
+    rank_caption,
+    score_caption,
+    tag_caption,
+)
 from hotelviz.gallery.live import GalleryWidget
 from hotelviz.ranking import rank_hotel_photos
 
@@ -195,6 +205,11 @@ def test_saved_page_may_run_only_its_own_script_and_ask_nobody(photos, tmp_path)
     assert "<h1>Pools &lt;b&gt;</h1>" in text
 
 
+def test_page_of_a_folders_name_is_refused(photos, tmp_path):
+    with pytest.raises(OutputError, match="is a folder"):
+        Gallery(photos).save(tmp_path)
+
+
 def test_page_that_cannot_be_written_leaves_the_old_one_and_no_photos(photos, tmp_path):
     gallery = Gallery(photos, budget=100)
     gallery.save(tmp_path / "page.html")
@@ -331,3 +346,22 @@ def test_a_notebook_shows_the_widget_and_a_report_the_markup(photos, monkeypatch
     data = gallery._repr_mimebundle_()
     assert set(data) == {"text/html", "text/plain", "application/vnd.hotelviz.files+json"}
     Path(data["application/vnd.hotelviz.files+json"]["folder"]).rmdir()
+
+
+@pytest.mark.parametrize(
+    ("caption", "column"),
+    [
+        (tag_caption, "predicted"), (score_caption, "score"), (rank_caption, "rank"),
+        (issue_caption, "issue"),
+    ],
+)  # fmt: skip
+def test_captions_say_which_column_they_need(caption, column):
+    with pytest.raises(GalleryError, match=f"no column '{column}'"):
+        caption(pd.Series({"image_id": "a"} | ({"score": 5.0} if column == "rank" else {})))
+
+
+def test_table_without_places_is_refused_and_issues_need_no_hotel():
+    with pytest.raises(GalleryError, match="row 1, column 'path': is empty"):
+        Gallery(pd.DataFrame({"image_id": ["a", "b"], "path": ["a.jpg", None]}))
+    issue = pd.Series({"issue": "near_duplicate", "detail": "copy of a.jpg"})
+    assert issue_caption(issue) == "copy of a.jpg"

@@ -187,8 +187,11 @@ def bomb(path: Path, side: int = 30_000) -> Path:
 def test_unreadable_file_is_named_with_its_reason(tmp_path, make, reason):
     file = tmp_path / "photo.jpg"
     make(file)
-    with pytest.raises(ImageError, match=rf"photo\.jpg: {reason}"):
+    with pytest.raises(ImageError, match=rf"photo\.jpg: {reason}") as raised:
         read_image(file)
+    # Where no file is, nothing is known of the photo.
+    is_elsewhere = reason in {"missing", "a folder"}
+    assert raised.value.status is (Status.UNAVAILABLE if is_elsewhere else Status.UNREADABLE)
 
 
 def test_unknown_filter_is_refused(tmp_path):
@@ -423,7 +426,7 @@ def in_srgb(colour: tuple[int, int, int], space: str) -> np.ndarray:
     ) * 255  # fmt: skip
 
 
-def profile(space: str, kind: bytes = b"RGB ") -> bytes:
+def profile(space: str, kind: bytes = b"RGB ", called: bytes = b"test") -> bytes:
     """A colour profile of version 2, from primaries that are adapted to D50, and a curve."""
     bradford = np.array(
         [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
@@ -448,7 +451,7 @@ def profile(space: str, kind: bytes = b"RGB ") -> bytes:
             tags[f"{name}TRC".encode()] = curve
     else:
         tags[b"kTRC"] = curve
-    tags[b"desc"] = b"desc\0\0\0\0\0\0\0\x05test\0" + bytes(78)
+    tags[b"desc"] = b"desc\0\0\0\0" + struct.pack(">I", len(called) + 1) + called + bytes(79)
     tags[b"cprt"] = b"text\0\0\0\0none\0"
     table, body, at = b"", b"", 132 + 12 * len(tags)
     for name, value in tags.items():
@@ -480,6 +483,37 @@ def test_srgb_profiles_change_nothing_and_grey_ones_what_they_say():
     # Gamma 2.2 is a little darker than sRGB in the shadows; grey stays grey.
     assert np.ptp(decode_bytes(grey).pixels[0, 0].astype(int)) == 0
     assert abs(int(decode_bytes(grey).pixels[0, 0, 0]) - in_srgb((90, 90, 90), "Adobe RGB")[0]) <= 2
+
+
+@pytest.mark.parametrize("mode", ["LA", "P", "L with a colour that is clear", "16-bit LA"])
+def test_grey_profile_is_heeded_also_beside_transparency_and_in_a_palette(mode):
+    icc, grey = profile("Adobe RGB", b"GRAY"), Image.new("L", (8, 8), 40)
+    if mode == "16-bit LA":
+        data = deep_png(np.full((8, 8, 2), [40 * 257, 65_535]), 4, icc=icc)
+    elif "clear" in mode:
+        data = encoded(grey, "PNG", icc_profile=icc, transparency=3)
+    else:
+        data = encoded(grey.convert(mode), "PNG", icc_profile=icc)
+    pixel = decode_bytes(data).pixels[2, 2].astype(int)
+    assert np.abs(pixel - in_srgb((40, 40, 40), "Adobe RGB")).max() <= 1
+    assert in_srgb((40, 40, 40), "Adobe RGB")[0] < 38  # something is to be seen of it
+
+
+@pytest.mark.parametrize("mode", ["P", "RGBA"])
+def test_grey_profile_does_not_take_the_colours(mode):
+    image = Image.new("RGB", (8, 8), (180, 90, 60)).convert(mode)
+    data = encoded(image, "PNG", icc_profile=profile("Adobe RGB", b"GRAY"))
+    assert decode_bytes(data).pixels[0, 0].tolist() == list(image.convert("RGB").getpixel((0, 0)))
+
+
+@pytest.mark.parametrize("space", ["Display P3", "Adobe RGB"])
+def test_profile_that_only_calls_itself_srgb_is_converted(space):
+    colour, name = (180, 90, 60), b"not sRGB IEC61966-2.1"
+    data = encoded(Image.new("RGB", (8, 8), colour), "PNG", icc_profile=profile(space, called=name))
+    assert np.abs(decode_bytes(data).pixels[0, 0] - in_srgb(colour, space)).max() <= 2
+    same = profile("sRGB", called=b"sRGB IEC61966-2.1")
+    data = encoded(Image.new("RGB", (8, 8), colour), "PNG", icc_profile=same)
+    assert decode_bytes(data).pixels[0, 0].tolist() == list(colour)
 
 
 def test_profile_of_another_kind_than_the_pixels_is_passed_over():
@@ -529,7 +563,7 @@ def test_values_of_unknown_brightness_are_refused_not_clipped(values, reason):
     assert raised.value.status is Status.UNREADABLE
 
 
-def deep_png(values: np.ndarray, colour: int, extra: bytes = b"") -> bytes:
+def deep_png(values: np.ndarray, colour: int, extra: bytes = b"", icc: bytes = b"") -> bytes:
     """A PNG with 16 bits a channel, which Pillow does not write in colour."""
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
     header = struct.pack(">IIBBBBB", values.shape[1], values.shape[0], 16, colour, 0, 0, 0)
@@ -538,6 +572,8 @@ def deep_png(values: np.ndarray, colour: int, extra: bytes = b"") -> bytes:
         crc = zlib.crc32(kind + data)
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", crc)
 
+    if icc:
+        extra += chunk(b"iCCP", b"icc\0\0" + zlib.compress(icc))
     return (
         b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + extra
         + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from hotelviz import plots
 from hotelviz.alt import figure_alt
-from hotelviz.catalog import RATINGS, read_catalog, write_catalog
+from hotelviz.catalog import RATINGS, CatalogError, read_catalog, write_catalog
 from hotelviz.cli import app
 from hotelviz.labelling import LabelError, open_store
 from hotelviz.labelling.choose import choose_photos, uncertainty
@@ -219,12 +219,37 @@ def test_next_round_takes_uncertain_and_disputed_photos_and_some_by_chance():
     assert chosen["hotel_id"].value_counts().max() <= 5
     few = choose_photos(catalog, 8, predictions=predictions, random_share=0, per_hotel=1)
     assert few["hotel_id"].is_unique
+    numbered = catalog.assign(image_id=range(60))
+    of_tables = [
+        choose_photos(numbered, 6, predictions=table, random_share=0)["chosen_for"].tolist()
+        for table in (
+            predictions.assign(image_id=range(60)),
+            predictions.assign(image_id=np.arange(60.0)),
+            predictions.assign(image_id=list(map(str, range(60)))),
+        )
+    ]
+    assert of_tables == [["uncertain 1.00"] * 6] * 3
+    with pytest.raises(CatalogError, match=r"choose_photos, predictions: .* no column 'image_id'"):
+        choose_photos(catalog, 5, predictions=predictions.drop(columns="image_id"))
     with pytest.raises(LabelError, match="a share from 0 to 1"):
         choose_photos(catalog, 5, random_share=2)
 
 
 def run(*arguments: object):
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_what_is_drawn_by_chance_does_not_depend_on_the_order():
+    photos = pd.DataFrame({"image_id": [f"{n}.jpg" for n in range(20)], "hotel_id": range(20)})
+    one, other = (choose_photos(table, 5, seed=3) for table in (photos, photos[::-1]))
+    assert set(one["image_id"]) == set(other["image_id"])
+
+
+def test_predictions_of_numbered_photos_are_found():
+    photos = pd.DataFrame({"image_id": ["1", "2", "3"], "hotel_id": ["g", "h", "i"]})
+    sure = pd.DataFrame({"image_id": [1, 2], "p_Pool": [1.0, 0.5], "p_Foyer": [0.0, 0.5]})
+    chosen = choose_photos(photos, 1, predictions=sure, random_share=0)
+    assert chosen[["image_id", "chosen_for"]].values.tolist() == [["2", "uncertain 1.00"]]
 
 
 def test_commands_export_and_choose(labels, tmp_path):

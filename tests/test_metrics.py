@@ -8,6 +8,7 @@ import pytest
 
 from hotelviz import metrics
 from hotelviz.errors import HotelvizError
+from hotelviz.predictions import class_columns
 
 TRUE = ["Pool"] * 4 + ["Bedroom"] * 3 + ["Foyer"] * 3
 PREDICTED = ["Pool"] * 3 + ["Bedroom"] + ["Bedroom"] * 3 + ["Reception", "Reception", "Foyer"]
@@ -40,6 +41,24 @@ def test_class_that_is_never_predicted_lowers_the_averages():
     report = metrics.classification_report(["a", "b"], ["a", "a"])
     assert np.isnan(report.loc["b", "precision"])
     assert report.loc["macro avg", "precision"] == 0.25
+
+
+def test_classes_that_are_numbers_are_the_same_beside_a_missing_one():
+    """Pandas reads 0 and 1 as 0.0 and 1.0 where one of them is missing."""
+    assert metrics.top1(pd.Series([1.0, 0.0]), pd.Series(["1", "0"])) == 1
+    assert metrics.confusion_matrix([1, 0], [1.0, 1.0]).loc["0", "1"] == 1
+    tags = pd.DataFrame({
+        "label": [1.0, 0.0, np.nan], "predicted": [1, 1, 0], "p_0": [0.1, 0.2, 0.9],
+        "p_1": [0.9, 0.8, 0.1],
+    })  # fmt: skip
+    read = tags.assign(label=[1, 0, 1], predicted=[1.0, 1.0, np.nan])
+    for table in (tags, read):
+        costs = metrics.confusion_costs(table)
+        assert costs[["true", "predicted"]].values.tolist() == [["0", "1"]]
+        assert costs["cost"].tolist() == pytest.approx([0.6])
+        figures = metrics.summary(table.dropna()).set_index("metric")["value"]
+        assert figures["top-1 accuracy"] == 0.5
+    assert metrics.confusion_costs(tags[:0].astype({"label": object})).empty
 
 
 def test_most_confused_lists_pairs_by_frequency():
@@ -186,3 +205,15 @@ def test_ratings_of_a_photo_that_stands_twice_are_refused():
     rated.insert(0, "image_id", ["a", "a"])
     with pytest.raises(HotelvizError, match="'a' stands in row 0 already"):
         metrics.score_metrics(rated, np.eye(10)[[2, 4]])
+
+
+def test_a_probability_that_is_missing_somewhere_is_still_one():
+    tags = pd.DataFrame(
+        {
+            "predicted": ["Pool", "Bar", "Pool"],
+            "p_Pool": [0.75, 0.25, 0.5],
+            "p_Bar": [0.25, 0.75, np.nan],
+            "p_price": [89.5, 120.0, np.nan],
+        }
+    )
+    assert class_columns(tags) == {"Pool": "p_Pool", "Bar": "p_Bar"}

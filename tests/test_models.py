@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from keras import applications, layers
 
+from hotelviz.errors import OutputError
 from hotelviz.models import (
     ModelError,
     Preprocessing,
@@ -60,6 +61,15 @@ def test_value_range_is_that_of_keras(backbone, module):
     np.testing.assert_allclose(ours, module.preprocess_input(pixels.copy()), atol=1e-4)
 
 
+def test_channels_first_as_the_setting_of_keras_is_said():
+    keras.config.set_image_data_format("channels_first")
+    try:
+        with pytest.raises(ModelError, match="Keras is set to channels first"):
+            build_tagger(["a", "b"], input_size=32, weights=None)
+    finally:
+        keras.config.set_image_data_format("channels_last")
+
+
 def test_unknown_backbone_is_refused_with_the_nearest():
     with pytest.raises(ModelError, match=r"'MobilNet' is not one of .*did you mean 'MobileNet'"):
         small(backbone="MobilNet")
@@ -94,6 +104,9 @@ def test_weights_that_cannot_be_had_name_file_and_folder(monkeypatch):
 
 def test_model_file_gives_back_outputs_and_description(tmp_path):
     model = small(backbone_kw={"alpha": 0.25})
+    (tmp_path / "folder.keras").mkdir()
+    with pytest.raises(OutputError, match="is a folder"):
+        save_model(model, tmp_path / "folder.keras")
     save_model(model, tmp_path / "tagger.keras")
     again = load_model(tmp_path / "tagger.keras", task="tagger")
     pixels = np.random.default_rng(0).uniform(-1, 1, (2, 32, 32, 3)).astype("float32")
@@ -496,15 +509,30 @@ def test_channels_first_and_memories_are_refused_by_the_name_of_the_layer():
         taken(keras.Model([inputs, other], both))
 
 
-@pytest.mark.parametrize("activation", ["softmax", None])
-def test_half_precision_ends_in_single(pixels, activation, tmp_path):
+def test_batch_that_a_model_was_built_with_is_no_part_of_it(pixels):
+    theirs = keras.Sequential(
+        [layers.Conv2D(4, 3), layers.GlobalAveragePooling2D(), layers.Dense(3, "softmax")]
+    )
+    expected = theirs(np.zeros((1, 32, 32, 3), "float32"))
+    ours = taken(theirs)
+    assert ours.input_shape == (None, 32, 32, 3)
+    assert forward(ours)(pixels).shape == (len(pixels), 3)
+    np.testing.assert_allclose(ours(np.zeros((2, 32, 32, 3)))[:1], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("activation", "policy"),
+    [("softmax", "mixed_float16"), (None, "mixed_float16"), ("softmax", "mixed_bfloat16"),
+     ("softmax", "float64")],
+)  # fmt: skip
+def test_half_precision_ends_in_single(pixels, activation, policy, tmp_path):
     before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_float16")
+    keras.config.set_dtype_policy(policy)
     try:
         theirs = ending(3, activation)
     finally:
         keras.config.set_dtype_policy(before)
-    assert theirs.output.dtype == "float16"
+    assert theirs.output.dtype == policy.removeprefix("mixed_")
     ours = taken(theirs, outputs=None if activation else "logits")
     found = forward(ours)(pixels)
     assert found.dtype == np.float32

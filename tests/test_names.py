@@ -147,6 +147,14 @@ def test_joining_says_what_does_not_fit():
     assert several["hotel_id"].to_list() == ["h1", "h1"]
 
 
+def test_numbered_photos_are_joined_with_what_was_computed_of_them():
+    numbered = pd.DataFrame({"image_id": [2, 1, 2**53 + 1], "label": ["Bar", "Pool", "Spa"]})
+    computed = pd.DataFrame({"image_id": ["1", "9007199254740993", "2"], "score": [1.0, 3.0, 2.0]})
+    joined = join_photos(numbered, computed)
+    assert joined["image_id"].tolist() == ["2", "1", "9007199254740993"]
+    assert joined["score"].tolist() == [2.0, 1.0, 3.0]
+
+
 def test_gallery_shows_the_models_classes_and_groups_by_any_column(tmp_path):
     table = join_photos(photos().assign(p_price=0.5, decision="x", path="none.jpg"), tags())
     content = Gallery(table, group="decision").content()

@@ -70,7 +70,8 @@ def test_what_papermill_gives_is_read_as_the_declared_type(kind, given, wanted):
         ("float", None), ("bool", "maybe"), ("bool", 2), ("bool", None), ("str", True),
         ("str", 1.5), ("str", ["a"]), ("list[str]", [True]), ("list[str]", "[1.5]"),
         ("list[str]", "[Pool"), ("list[str]", '"Pool'), ("list[str]", {"a": 1}),
-        ("list[float]", "a,b"), ("dict", "[1]"), ("dict", "alpha=1"), ("dict", 3),
+        ("list[str]", '["Pool", null]'), ("list[float]", "a,b"), ("dict", "[1]"),
+        ("dict", "alpha=1"), ("dict", 3),
     ],
 )  # fmt: skip
 def test_what_is_not_of_the_type_is_refused_by_name(kind, given):

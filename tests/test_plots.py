@@ -12,6 +12,7 @@ import pytest
 from hotelviz import metrics, plots
 from hotelviz.alt import figure_alt
 from hotelviz.catalog import AREAS
+from hotelviz.errors import HotelvizError
 
 
 def labels(classes: int, photos: int = 600) -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -117,3 +118,15 @@ def test_class_counts_stack_the_splits():
     widths = {bars.get_label(): [bar.get_width() for bar in bars] for bars in ax.containers}
     assert widths == {"train": [2, 1], "test": [1, 0]}
     assert "most of a (3)" in figure_alt(ax.figure)
+
+
+@pytest.mark.parametrize(
+    ("draw", "table", "column"),
+    [
+        (plots.issue_counts, {"photos": [1]}, "looking"),
+        (plots.rater_bias, {"rater": ["Ada"], "bias": [0.5], "compared": [9]}, "bias_low"),
+    ],
+)
+def test_tables_made_by_hand_are_told_which_column_they_lack(draw, table, column):
+    with pytest.raises(HotelvizError, match=f"no column '{column}'"):
+        draw(pd.DataFrame(table))

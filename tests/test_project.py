@@ -46,6 +46,6 @@ def test_notebook_is_committed_as_source(path):
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert code[0].metadata.tags == ["parameters"]
     for line in code[0].source.splitlines():
-        assert re.fullmatch(r"\w+: \w+ = .+  # .+", line), "a type and a comment each"
+        assert re.fullmatch(r"\w+: \w+(\[\w+\])? = .+  # .+", line), "a type and a comment each"
     assert all(not cell.outputs and cell.execution_count is None for cell in code)
     assert all(len(cell.source.splitlines()) <= 25 for cell in code)

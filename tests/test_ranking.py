@@ -209,6 +209,17 @@ def test_completeness_names_what_is_missing():
     assert row["share_low"] == 0.5
 
 
+def test_photos_of_no_hotel_are_each_by_themselves():
+    scores = pd.DataFrame({
+        "image_id": list("abcd"), "hotel_id": [7.0, None, 7.0, None], "score": [4.0, 5, 6, 7],
+    })  # fmt: skip
+    ranking = rank_hotel_photos(scores)
+    assert ranking[["hotel_id", "image_id", "rank"]].to_numpy().tolist() == [
+        ["7", "c", 1], ["7", "a", 2], ["b", "b", 1], ["d", "d", 1],
+    ]  # fmt: skip
+    assert completeness(ranking)["photos"].sum() == 4
+
+
 def test_photos_without_score_or_tag_are_handled():
     scores, tags, _ = make(count=6, hotels=1)
     scores.loc[0, "score"] = np.nan
@@ -227,6 +238,27 @@ def test_photos_without_score_or_tag_are_handled():
 def test_scores_that_cannot_be_ranked_are_refused(scores, message):
     with pytest.raises(RankingError, match=message):
         rank_hotel_photos(scores)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"areas": "Pool"}, r"areas='Pool': expected a list"),
+        ({"hotels": "h1"}, r"hotels='h1': expected a list"),
+        ({"min_confidence": 60}, "expected a probability"),
+    ],
+)
+def test_settings_that_would_be_read_letter_by_letter_are_refused(settings, message):
+    with pytest.raises(RankingError, match=message):
+        rank_hotel_photos(
+            pd.DataFrame({"image_id": ["a"], "hotel_id": "h1", "score": 5.0}), **settings
+        )
+
+
+@pytest.mark.parametrize("summed_up", [ranking_summary, gains])
+def test_figures_made_by_hand_name_the_column_that_is_missing(summed_up):
+    with pytest.raises(RankingError, match="no column 'hotel_id'"):
+        summed_up(pd.DataFrame({"order": ["by score"], "photos": [3]}))
 
 
 def test_column_of_todays_positions_may_have_gaps():

@@ -80,6 +80,8 @@ class Trouble(BaseHTTPRequestHandler):
                              b"</Error>")  # fmt: skip
         elif "gone" in path:
             self.answer(404, b"")
+        elif "login" in path:
+            self.answer(200, b"\n<!DOCTYPE html><title>Who are you?</title>", "text/html")
         elif "sends-on" in path:
             self.send_response(302)
             self.send_header("Location", unquote(self.path.partition("?to=")[2]))
@@ -96,8 +98,10 @@ class Trouble(BaseHTTPRequestHandler):
 
     do_HEAD = do_GET  # noqa: N815
 
-    def answer(self, status, body):
+    def answer(self, status, body, kind=None):
         self.send_response(status)
+        if kind:
+            self.send_header("Content-Type", kind)
         if body is not None:
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -170,12 +174,16 @@ def test_bucket_without_permission_stops_before_the_work(
     assert not list((tmp_path / "scores").glob("*.parquet"))
 
 
-def test_single_photo_without_permission_is_listed(model, troubled, tmp_path):
-    photos = pd.DataFrame({"image_id": ["a", "b"], "hotel_id": "h"})
-    photos["path"] = [f"{troubled[0]}/gone.jpg", f"{troubled[0]}/closed.jpg"]
+def test_single_photo_that_is_not_given_is_listed_as_unavailable(model, troubled, tmp_path):
+    photos = pd.DataFrame({"image_id": ["a", "b", "c"], "hotel_id": "h"})
+    photos["path"] = [f"{troubled[0]}/{name}.jpg" for name in ("gone", "closed", "login")]
     score_photos(photos, [model], tmp_path / "scores", progress=False)
-    problems = open_scores(tmp_path / "scores").problems()["problem"].to_list()
-    assert problems == ["missing", "no permission (status 403)"]
+    scores = open_scores(tmp_path / "scores")
+    assert scores.problems()["problem"].to_list() == [
+        "missing", "no permission (status 403)",
+        "the server answers with text/html, not with a photo",
+    ]  # fmt: skip
+    assert set(scores.query("SELECT status FROM scores")["status"]) == {"unavailable"}
 
 
 def test_url_that_hangs_is_given_up_and_listed(model, troubled, monkeypatch, tmp_path):
@@ -321,6 +329,14 @@ def test_name_of_a_photo_keeps_what_tells_it_apart():
                 "http://[::1]:8/a@b.jpg", "https://h/a?monkeys=3"):  # fmt: skip
         assert photo_name(url) == url
         assert redact(url) == url
+
+
+@pytest.mark.parametrize("url", ["s3://AKIA1:zzz9@bucket/a.png", "gs://zzz9@bucket/a.png",
+                                 "abfs://zzz9:zzz9@account/a.png"])  # fmt: skip
+def test_key_in_the_address_of_a_store_is_refused_without_saying_it(url):
+    with pytest.raises(RemoteError, match="a user or key stands in the address") as raised:
+        read_bytes(url)
+    assert "zzz9" not in str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,9 @@ import nbformat
 import pytest
 
 from hotelviz import reports
+from hotelviz.errors import OutputError
 from hotelviz.gallery import page as pages
+from hotelviz.io.claims import claim
 from hotelviz.reports import ReportError, run_report, write_index
 
 EVIL = "<script>alert('x')</script>"
@@ -136,10 +138,37 @@ def test_wrong_parameters_are_refused_before_anything_runs(
         run_report(notebook, parameters, tmp_path / "out.html")
 
 
+def test_page_that_could_not_be_written_is_refused_before_anything_runs(
+    notebook, tmp_path, monkeypatch
+):
+    import papermill
+
+    monkeypatch.setattr(papermill, "execute_notebook", lambda *_, **__: pytest.fail("it ran"))
+    (tmp_path / "page.html").mkdir()
+    with pytest.raises(OutputError, match=r"page\.html: is a folder"):
+        run_report(notebook, {}, tmp_path / "page.html")
+    with claim(tmp_path / "other.html"), pytest.raises(OutputError, match=r"other\.html"):
+        run_report(notebook, {}, tmp_path / "other.html")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be written to"):
+        run_report(notebook, {}, tmp_path / "file" / "page.html")
+    with pytest.raises(OutputError, match="is read, and would be replaced"):
+        run_report(notebook, {}, notebook)
+
+
+@pytest.mark.parametrize("text", ["", "xx", "[]", '{"cells": 3}'])
+def test_file_that_is_no_notebook_is_refused(tmp_path, text):
+    (tmp_path / "a.ipynb").write_text(text)
+    with pytest.raises(ReportError, match=r"a\.ipynb: is no notebook"):
+        run_report(tmp_path / "a.ipynb", {}, tmp_path / "a.html")
+
+
 def test_failing_cell_is_shown_and_the_last_good_page_stays(notebook, tmp_path):
     out = tmp_path / "report.html"
     out.write_text("the last good one")
-    with pytest.raises(ReportError, match=r"(?s)RuntimeError: the roof is leaking.*if fail:"):
+    with pytest.raises(
+        ReportError, match=r"(?s)RuntimeError: the roof is leaking.*Traceback.*if fail:"
+    ):
         run_report(notebook, {"fail": True}, out, progress=False)
     assert out.read_text() == "the last good one"
     assert list(tmp_path.iterdir()) == [out]

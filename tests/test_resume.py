@@ -196,6 +196,26 @@ def test_photo_whose_file_was_replaced_is_scored_again(photos, model, tmp_path):
     np.testing.assert_array_equal(after["q_1"], expected["q_1"][after.index])
 
 
+def test_scores_find_their_photos_from_every_folder(photos, model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    relative = photos.assign(path=photos["path"].str.removeprefix(f"{tmp_path}/"))
+    run(relative, model, "scores")
+    before = rows(tmp_path / "scores")
+    assert before["path"].tolist() == photos.sort_values("image_id")["path"].tolist()
+    # As an earlier version wrote them: the same photos at the same place.
+    for part in Path("scores").glob("*.parquet"):
+        table = pq.read_table(part)
+        place = table.column_names.index("path")
+        old = [path.removeprefix(f"{tmp_path}/") for path in table["path"].to_pylist()]
+        table = table.set_column(place, "path", [old])
+        for column in ("size", "modified"):
+            at = table.column_names.index(column)
+            table = table.set_column(at, column, [[None] * len(table)])
+        pq.write_table(table.cast(pq.read_schema(part)), part)
+    again = run(relative, model, "scores")
+    assert again.photos == 0
+
+
 def test_rows_follow_the_catalogue_where_photos_have_moved(photos, model, tmp_path):
     out = tmp_path / "scores"
     run(photos, model, out, part_size=6)

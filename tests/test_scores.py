@@ -222,3 +222,21 @@ def test_unknown_column_is_refused_with_the_nearest(made_up):
 def test_empty_folder_is_refused(tmp_path):
     with pytest.raises(ScoresError, match="no scores"):
         open_scores(tmp_path)
+
+
+def test_hotels_are_asked_for_by_name_however_they_are_given(tmp_path):
+    table = pd.DataFrame({"image_id": ["a", "b", "c"], "hotel_id": [7, 7, 8], "score": 5.0})
+    table.to_parquet(tmp_path / "scores.parquet")
+    scores = open_scores(tmp_path / "scores.parquet")
+    for hotels in ("7", ["7"], [7], [np.float64(7)], np.array([7])):
+        assert scores.of_hotels(hotels)["image_id"].to_list() == ["a", "b"]
+    assert scores.of_hotels([]).empty
+    with pytest.raises(ScoresError, match="shares from 0 to 1"):
+        scores.quantiles([50])
+
+
+def test_tags_in_csv_are_not_taken_for_a_damaged_part(tmp_path):
+    (tmp_path / "tags.csv").write_text("image_id,predicted\na,Pool\n")
+    with pytest.raises(ScoresError, match=r"tags\.csv: .*Parquet.*pandas\.read_csv") as raised:
+        open_scores(tmp_path / "tags.csv")
+    assert "remove" not in str(raised.value)

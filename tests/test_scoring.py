@@ -12,7 +12,14 @@ from PIL import Image
 
 from hotelviz.catalog import CatalogError
 from hotelviz.images import read_image
-from hotelviz.models import ModelError, Preprocessing, adopt, build_tagger, describe
+from hotelviz.models import (
+    ModelError,
+    Preprocessing,
+    adopt,
+    build_tagger,
+    describe,
+    save_model,
+)
 from hotelviz.scoring import forward, predict_tags, score_photos
 
 CLASSES = ("Bedroom", "Foyer", "Pool")
@@ -132,3 +139,26 @@ def test_unreadable_photos_at_the_borders_of_batches_and_parts_keep_their_places
         table = pd.concat(parts, ignore_index=True)
         same = ["image_id", "predicted", "p_Bedroom", "p_Foyer", "p_Pool", "status", "problem"]
         pd.testing.assert_frame_equal(table[same], expected[same], check_exact=True)
+
+
+@pytest.mark.parametrize("engine", ["keras", "openvino"])
+def test_photo_of_which_a_network_gives_no_numbers_is_told_and_has_no_prediction(engine, tmp_path):
+    for name, grey in (("dark", 0), ("light", 200)):
+        Image.new("RGB", (40, 40), (grey,) * 3).save(tmp_path / f"{name}.png")
+    photos = pd.DataFrame({"image_id": ["dark", "light"]})
+    photos["path"] = [str(tmp_path / f"{name}.png") for name in photos["image_id"]]
+    inputs = keras.Input((32, 32, 3))
+    mean = keras.layers.GlobalAveragePooling2D()(inputs)
+    outputs = keras.layers.Dense(2, "softmax")(mean * keras.ops.log(mean))
+    wanted = Preprocessing(32, 32, value_range="0..1")
+    model = adopt(keras.Model(inputs, outputs, name="log"), task="tagger", classes=["a", "b"],
+                  preprocessing=wanted)  # fmt: skip
+    tags = predict_tags(photos, model, engine=engine, progress=False)
+    save_model(model, tmp_path / "log.keras")
+    score_photos(photos, tmp_path / "log.keras", tmp_path / "out", engine=engine, progress=False)
+    stored = pd.concat(map(pd.read_parquet, (tmp_path / "out").glob("*.parquet")))
+    for found in (tags, stored.sort_values("image_id")):
+        assert found["predicted"].isna().tolist() == [True, False]
+        assert found[["p_a", "p_b"]].isna().all(axis=1).tolist() == [True, False]
+        assert found["problem"].tolist() == ["log gives no numbers (NaN or infinite)", ""]
+        assert found["status"].tolist() == ["ok", "ok"]

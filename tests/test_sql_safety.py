@@ -86,15 +86,15 @@ def test_every_question_takes_columns_and_classes_by_name(hostile, tmp_path):
     assert len(scores.problems()) == 0
 
 
-@pytest.mark.parametrize("as_file", [True, False])
+@pytest.mark.parametrize("as_file", ["parquet", "csv", ""])
 def test_tags_with_such_names_are_joined_by_name(hostile, tmp_path, as_file):
     frame = table(hostile)
     frame[["image_id", "hotel_id", "score"]].to_parquet(tmp_path / "scores.parquet", index=False)
     tags = frame.drop(columns=["hotel_id", "score"]).iloc[::-1]
     given = tags
     if as_file:
-        given = tmp_path / "tags.parquet"
-        tags.to_parquet(given, index=False)
+        given = tmp_path / f"tags.{as_file}"
+        (tags.to_csv if as_file == "csv" else tags.to_parquet)(given, index=False)
     scores = open_scores(tmp_path / "scores.parquet")
     joined = scores.join(given)
     pd.testing.assert_frame_equal(joined, frame, check_dtype=False)

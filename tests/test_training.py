@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -179,6 +180,26 @@ def test_training_from_scratch_goes_on_along_its_cosine(coloured, tmp_path):
 
 
 SHORT = {**QUICK, "weights": None, "fine_tune_epochs": 2}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "left"), [("from_scratch-*.npz", 100), ("*.json", 10), ("*.pixels", None)]
+)
+def test_what_a_failing_disk_took_from_a_training_is_done_again(coloured, tmp_path, pattern, left):
+    whole = train_tagger(coloured, **SHORT)
+    with interrupted(1):
+        train_tagger(coloured, checkpoint_dir=tmp_path / "work", **SHORT)
+    damaged = list((tmp_path / "work").glob(pattern))
+    for file in damaged:
+        if left is None:
+            file.unlink()
+        else:
+            file.write_bytes(file.read_bytes()[:left])
+    assert damaged
+    said = pytest.warns(UserWarning, match="begun anew") if left else contextlib.nullcontext()
+    with said:
+        again = train_tagger(coloured, checkpoint_dir=tmp_path / "work", **SHORT)
+    pd.testing.assert_frame_equal(course_of(again), course_of(whole), rtol=1e-3)
 
 
 def test_training_whose_labels_were_corrected_begins_anew_on_the_same_pixels(

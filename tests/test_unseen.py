@@ -95,11 +95,34 @@ def test_renamed_photos_are_known_again_by_their_bytes(photos, tmp_path):
     assert judged.unseen
 
 
+def test_hotel_that_was_renamed_is_known_by_its_photos_but_not_by_a_placeholder(photos):
+    new = photos.tail(1).assign(image_id="new.jpg", hotel_id="h0", path="/nowhere/new.jpg")
+    grown = pd.concat([photos, new], ignore_index=True)
+    grown["hotel_id"] = "renamed " + grown["hotel_id"]
+    assert seen_photos(trained(photos), grown).tolist() == [*SEEN, "hotel"]
+    # A file that the hotel h0 shows as well says nothing about the others' photos.
+    placeholders = photos[photos["hotel_id"].isin(["h4", "h5"])].assign(
+        path=[photos["path"][0], photos["path"][9], photos["path"][0], photos["path"][11]]
+    )
+    assert seen_photos(trained(photos), placeholders).tolist() == ["train", "", "train", ""]
+
+
+@pytest.mark.parametrize("number", [int, float])
+def test_photos_with_numbers_for_names_are_known_again(photos, number):
+    numbered = photos.drop(columns="path").assign(
+        image_id=range(12), hotel_id=[row // 2 for row in range(12)]
+    )
+    used = numbered.head(8).assign(content="", split=SEEN[:8])
+    model = remember(attach(small_network(), describe(small_network()), nothing()), used)
+    again = numbered.astype({"image_id": number, "hotel_id": number})
+    assert seen_photos(model, again).tolist() == SEEN
+
+
 def test_photos_at_addresses_are_known_again_without_their_signatures(photos):
     urls = "https://photos.example/" + photos["image_id"] + "?X-Amz-Signature=abc"
     model = trained(photos.assign(image_id=urls, path=urls))
     assert "abc" not in learned_photos(model).photos["image_id"].str.cat()
-    again = photos.assign(image_id=urls.str.replace("abc", "def"), hotel_id="other")
+    again = photos.assign(image_id=urls.str.replace("abc", "def"), hotel_id=urls)
     assert seen_photos(model, again.drop(columns="path")).tolist() == SEEN
     renamed = again.assign(path=again["image_id"], image_id=photos["image_id"])
     assert seen_photos(model, renamed).tolist() == SEEN

@@ -359,11 +359,17 @@ class _Cut:
         shape = (None, *preprocessing.size, 3)
 
         def run(pixels: tf.Tensor) -> list[tf.Tensor]:
-            return below(preprocessing.scale(tf.cast(pixels, tf.float32)), training=False)
+            found = below(preprocessing.scale(tf.cast(pixels, tf.float32)), training=False)
+            return [tf.cast(each, tf.float32) for each in found]
 
         self.run = frozen(run, tf.TensorSpec(shape, tf.uint8))
         try:
             self.above = keras.Model(features, logits(model))
+            if features.dtype != "float32":
+                # tf-keras-vis mixes no types: in and out it goes in single precision.
+                cells = keras.Input(features.shape[1:], dtype="float32")
+                outputs = self.above(keras.ops.cast(cells, features.dtype))
+                self.above = keras.Model(cells, keras.ops.cast(outputs, "float32"))
         except ValueError as error:
             made_by = features._keras_history[0].name
             raise AttributionError(

@@ -125,8 +125,11 @@ def _read(path: Path) -> list[list[str]]:
             f"{path}: is no text in UTF-8 ({error.reason}, byte {error.start}); was it saved by "
             "another program? Save it as CSV in UTF-8"
         ) from error
+    if "\r" in text and "\n" not in text:
+        raise DecisionError(f"{path}: its lines end in carriage returns; save it with line feeds")
     rows = []
-    for number, record in _records(text):
+    # Files put together hold marks of their encoding inside; a system that went down leaves zeros.
+    for number, record in _records(text.replace(f"\ufeff{_HEADER}", _HEADER).replace("\0", "")):
         where = f"{path}, line {number}"
         if record.endswith(_CUT_OFF):
             warnings.warn(
@@ -167,14 +170,15 @@ def _records(text: str) -> Iterator[tuple[int, str]]:
             record += "\n" + lines[number]
             number += 1
         record = _without_header(record)
-        if number == len(lines) and not whole and not record.endswith(_CUT_OFF):
-            record += _CUT_OFF
+        # An editor may leave out the end of the last line.
+        if number == len(lines) and not (whole or not record or _is_whole(record)):
+            record = record.removesuffix(_CUT_OFF) + _CUT_OFF
         if record:
             yield first + 1, record
 
 
 def _without_header(line: str) -> str:
-    return line.removesuffix("\r").removesuffix(_HEADER)
+    return line.removesuffix("\r").removesuffix(_HEADER).removeprefix(_HEADER)
 
 
 def _fields(record: str) -> list[str]:
@@ -257,7 +261,8 @@ def decide(
     """
     if reason == UNDONE:
         raise DecisionError(f"the reason {UNDONE!r} is that of lines which `undo` writes")
-    names = [image_ids] if isinstance(image_ids, str) else list(image_ids)
+    one = isinstance(image_ids, str) or not isinstance(image_ids, Iterable)
+    names = [image_ids] if one else list(image_ids)
     table = pd.DataFrame({"image_id": names}, dtype="object")
     table = table.assign(action=action, label=label, reason=reason, reviewer=reviewer)
     append_decisions(path, table)
@@ -288,7 +293,12 @@ def append_decisions(path: str | os.PathLike[str], decisions: pd.DataFrame) -> N
         end = file.tell()
         file.seek(max(0, end - _TAIL))
         tail = file.read()
-        start = f"{_HEADER}\n" if end == 0 else "" if tail.endswith(b"\n") else f"{_CUT_OFF}\n"
+        start = f"{_HEADER}\n" if end == 0 else ""
+        if end and not tail.endswith(b"\n"):
+            file.seek(0)
+            whole = [*_records(file.read().decode(errors="replace"))][-1:]
+            cut = not whole or whole[0][1].endswith(_CUT_OFF)
+            start = f"{_CUT_OFF}\n" if cut else "\n"
         # One write of whole lines, for those who do not ask for the lock.
         file.write((start + _lines(path, rows, _later_than(tail))).encode())
         file.flush()
@@ -393,6 +403,7 @@ def undo(
     """
     lines = read_decisions(path)
     standing = _standing(lines)
+    image_id = None if image_id is None else str(image_id)
     if image_id is None:
         last = max((past[-1] for past in standing.values()), default=None)
         if last is None:

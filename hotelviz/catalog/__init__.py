@@ -39,7 +39,7 @@ from hotelviz.catalog.ratings import (
     rating_summary,
 )
 from hotelviz.catalog.reading import iterate_catalog, read_catalog
-from hotelviz.catalog.splits import split_catalog
+from hotelviz.catalog.splits import check_splits, split_catalog
 from hotelviz.catalog.tables import MissingPhotosError, check_missing, check_table
 from hotelviz.catalog.writing import write_catalog
 
@@ -55,6 +55,7 @@ __all__ = [
     "as_shares",
     "catalog_hash",
     "check_missing",
+    "check_splits",
     "check_table",
     "count_ratings",
     "fingerprint",

@@ -179,6 +179,8 @@ def iterate_catalog(
 
 
 def _there(path: str | os.PathLike[str]) -> Path:
+    if not os.fspath(path):
+        raise CatalogError("the name of the catalogue is empty")  # Path("") is the folder itself
     path = Path(path)
     if not path.exists():
         raise CatalogError(f"{path}: there is no such file or folder")

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from hotelviz.catalog.columns import RATINGS, CatalogError
+from hotelviz.catalog.columns import RATINGS, SPLITS, CatalogError, nearest
 from hotelviz.catalog.ratings import rating_summary
 from hotelviz.catalog.tables import check_table
 
@@ -63,8 +63,9 @@ def split_catalog(
     Raises
     ------
     CatalogError
-        When there are no labels, too few hotels, the shares leave nothing to train on, a hotel is
-        in two splits, or photos have none and `unsplit` does not say what becomes of them.
+        A split that is not ``train``, ``val`` or ``test``; no labels, too few hotels, or shares
+        that leave nothing to train on; a hotel in two splits; or photos that have none where
+        `unsplit` does not say what becomes of them.
 
     Examples
     --------
@@ -80,11 +81,12 @@ def split_catalog(
         )
     if unsplit not in {"refuse", "deal", "leave"}:
         raise CatalogError(f"unsplit={unsplit!r} is not refuse, deal or leave")
+    catalog = check_splits(catalog, where="split_catalog")
     result = check_table(catalog, needs=["hotel_id"], where="split_catalog").copy()
     targets = _targets(result, by)
     together = _together(result, groups)
     given = result["split"] if "split" in result else pd.Series(pd.NA, result.index, dtype="str")
-    split = given.to_numpy(dtype=object, na_value=None)
+    split = given.to_numpy(dtype=object, na_value=None, copy=True)
     _refuse_torn(result, split, together)
     if given.notna().any():
         rows = _without_split(result, split, targets, unsplit)
@@ -100,6 +102,45 @@ def split_catalog(
         split[rows] = _deal(targets.to_numpy()[rows], together[rows], test, validation, seed)
     result["split"] = pd.Series(split, result.index, dtype="str")
     return result
+
+
+def check_splits(catalog: pd.DataFrame, *, where: str) -> pd.DataFrame:
+    """Read labels and splits of a table that may be made by hand, as `read_catalog` does.
+
+    Parameters
+    ----------
+    catalog
+        With ``label`` and ``split`` where there are any.
+    where
+        The function that was called, for errors.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `catalog`, or a copy in which empty texts are missing and have no spaces around them.
+
+    Raises
+    ------
+    CatalogError
+        A split that is not ``train``, ``val`` or ``test``.
+
+    Examples
+    --------
+    >>> check_splits(pd.DataFrame({"split": ["Test", ""]}), where="split_catalog")
+    Traceback (most recent call last):
+    hotelviz.catalog.columns.CatalogError: split_catalog, column 'split': 'Test' is not one of ...
+    """
+    given = [column for column in ("label", "split") if column in catalog]
+    catalog = check_table(catalog, needs=given, where=where)
+    if "split" in given:
+        others = catalog["split"].dropna()
+        others = others[~others.isin(SPLITS)]
+        if len(others):
+            raise CatalogError(
+                f"{where}, column 'split': {others.iloc[0]!r} is not one of {', '.join(SPLITS)}"
+                f"{nearest(others.iloc[0], SPLITS)} ({len(others):,} rows)"
+            )
+    return catalog
 
 
 def _targets(catalog: pd.DataFrame, by: str | None) -> pd.Series:

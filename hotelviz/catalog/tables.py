@@ -82,7 +82,7 @@ def check_table(
             changed[column] = given.fillna(ids)
         elif column == "path":
             changed[column] = _filled(table, column, where)
-        elif column in TEXTS and column != "image_id":
+        elif column in (*TEXTS, "predicted") and column != "image_id":
             changed[column] = as_ids(table[column], column, where)
     changed = {
         name: values
@@ -138,7 +138,7 @@ def check_missing(
     allow: bool = False,
     option: str = "--allow-missing (allow_missing=True)",
 ) -> None:
-    """Stop when more than a tenth of a catalogue's photos is not available; few never stop.
+    """Stop when more than a tenth of a catalogue's photos is not available.
 
     A photo that is missing here says nothing about the photo. When so many are, a disk is not
     mounted, a server is down, or the catalogue's paths start elsewhere: what is computed without
@@ -149,7 +149,7 @@ def check_missing(
     missing
         Photos whose status is ``Status.UNAVAILABLE``.
     total
-        Photos that were asked for; of fewer than ten there is no tenth.
+        Photos that were asked for.
     examples
         Path and reason of some of them, or of all: the place that they share is named.
     allow
@@ -169,7 +169,7 @@ def check_missing(
     Traceback (most recent call last):
     hotelviz.catalog.tables.MissingPhotosError: 20 of 100 photos are not available, such as s3:...
     """
-    if allow or total * MAX_MISSING < 1 or missing <= MAX_MISSING * total:
+    if allow or not total or missing <= MAX_MISSING * total:
         return
     listed = [(str(path), str(reason)) for path, reason in examples]
     shown = "; ".join(f"{redact(path)} ({redact(reason)})" for path, reason in listed[:_SHOWN])

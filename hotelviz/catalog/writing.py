@@ -14,6 +14,7 @@ from hotelviz.catalog.columns import TEXTS, CatalogError, canonical_names
 from hotelviz.catalog.identity import absolute_paths
 from hotelviz.catalog.tables import check_table
 from hotelviz.io.atomic import atomic_path
+from hotelviz.io.claims import check_output
 
 
 def write_catalog(catalog: pd.DataFrame, path: str | os.PathLike[str]) -> None:
@@ -37,6 +38,8 @@ def write_catalog(catalog: pd.DataFrame, path: str | os.PathLike[str]) -> None:
     CatalogError
         Any other suffix, or a table that could not be read back: columns that `check_table`
         refuses, or the user's own of mixed types.
+    OutputError
+        A folder of this name, or one that cannot be written to.
 
     Examples
     --------
@@ -56,6 +59,7 @@ def write_catalog(catalog: pd.DataFrame, path: str | os.PathLike[str]) -> None:
         where="write_catalog",
     )  # fmt: skip
     canonical_names(map(str, frame.columns), path)
+    check_output(path)
     frame = frame.assign(path=_from_folder(frame["path"], path.parent))
     with atomic_path(path) as temporary:
         try:

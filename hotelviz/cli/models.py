@@ -73,12 +73,13 @@ def tag(
     """Predict the area that each photo shows."""
     with plain_errors():
         from hotelviz.catalog import read_catalog
-        from hotelviz.io.claims import claim
+        from hotelviz.io.claims import check_apart, claim
         from hotelviz.models import load_model
         from hotelviz.scoring import predict_tags
         from hotelviz.scoring.access import SAMPLE, Watch, check_access
 
         check_table(out)
+        check_apart(out, catalog)
         photos = read_catalog(catalog, classes=allowed_classes(classes))
         watch = Watch(len(photos), allow_missing=allow_missing)
         some = photos["path"].sample(min(SAMPLE, len(photos)), random_state=0)

@@ -85,11 +85,13 @@ def clean(
     with plain_errors():
         from hotelviz.audit import DecisionError, apply_decisions, read_decisions
         from hotelviz.catalog import check_missing, nearest, read_catalog, write_catalog
-        from hotelviz.io.claims import claim
+        from hotelviz.io.claims import check_apart, claim
         from hotelviz.io.escaping import csv_safe
         from hotelviz.io.remote import is_url
 
         check_table(out)
+        # The photos that are dropped would be gone with their decisions' undoing.
+        check_apart(out, catalog, *decisions)
         allowed = allowed_classes(classes)
         photos = read_catalog(catalog, classes=allowed)
         lines = read_decisions(decisions)
@@ -244,12 +246,13 @@ def label_choose(
     """Choose photos for the next round: uncertain ones, disputed ones and some random ones."""
     with plain_errors():
         from hotelviz.catalog import read_catalog, write_catalog
-        from hotelviz.io.claims import claim
+        from hotelviz.io.claims import check_apart, claim
         from hotelviz.labelling import open_store
         from hotelviz.labelling.choose import choose_photos
         from hotelviz.scores import open_scores
 
         check_table(out)
+        check_apart(out, catalog, predictions)
         chosen = choose_photos(
             read_catalog(catalog, classes=None),
             count,

@@ -31,6 +31,7 @@ def tag_caption(row: pd.Series) -> str:
     ...                        "p_Reception": 0.94, "p_Bathroom": 0.06}))
     'predicted Reception 0.94, true Bathroom 0.06'
     """
+    _check(row, ["predicted"], "tag_caption")
     predicted, label = row["predicted"], row.get("label")
     if pd.isna(predicted):
         return f"not predicted: {row.get('problem') or 'unreadable'}"
@@ -64,6 +65,7 @@ def score_caption(row: pd.Series) -> str:
     >>> score_caption(pd.Series({"score": 6.0942, "rated_mean": 6.5, "rated_std": 1.25}))
     'predicted 6.094, rated (6.500 / 1.250)'
     """
+    _check(row, ["score"], "score_caption")
     if pd.isna(row["score"]):
         return f"not scored: {row.get('problem') or 'unreadable'}"
     std = row.get("score_std")
@@ -97,6 +99,7 @@ def rank_caption(row: pd.Series) -> str:
     ...                         "area": "Bedroom", "confidence": 0.93, "reason": "best Bedroom"}))
     'predicted: 6.094; rank 1/12 (today 7); Bedroom 0.93; best Bedroom'
     """
+    _check(row, ["score", "rank", "photos", "reason"], "rank_caption")
     parts = [f"predicted: {row['score']:.3f}", f"rank {row['rank']}/{row['photos']}"]
     if not pd.isna(row.get("position")):
         parts[-1] += f" (today {row['position']})"
@@ -126,16 +129,26 @@ def issue_caption(row: pd.Series) -> str:
     ...                          "label": "Pool", "hotel_id": "h1", "width": 40, "height": 30}))
     'copy of a.jpg; labelled Pool; hotel h1; 40 x 30'
     """
+    _check(row, ["issue", "detail"], "issue_caption")
     copy = str(row["issue"]).endswith("duplicate")
     parts = [row["detail"] if copy else f"{row['issue']}: {row['detail']}".replace("_", " ")]
     label = row.get("label")
     if label is not None and not pd.isna(label) and row["issue"] != "label_error":
         parts.append(f"labelled {words(label)}")
-    if copy:
+    if copy and not pd.isna(row.get("hotel_id")):
         parts.append(f"hotel {row['hotel_id']}")
-        if not pd.isna(row.get("width")):
-            parts.append(f"{row['width']:.0f} x {row['height']:.0f}")
+    if copy and not pd.isna(row.get("width")):
+        parts.append(f"{row['width']:.0f} x {row['height']:.0f}")
     return "; ".join(parts)
+
+
+def _check(row: pd.Series, needs: list[str], where: str) -> None:
+    missing = [name for name in needs if name not in row]
+    if missing:
+        raise GalleryError(
+            f"{where}: the table has no column {missing[0]!r}; it has "
+            f"{', '.join(map(str, row.index))}"
+        )
 
 
 def mistakes(tags: pd.DataFrame) -> pd.DataFrame:

@@ -26,6 +26,7 @@ from hotelviz.gallery.content import (
 )
 from hotelviz.gallery.page import head, script, write_page
 from hotelviz.gallery.thumbnails import BUDGET, page_photos
+from hotelviz.io.claims import check_output
 from hotelviz.predictions import join_photos
 
 if TYPE_CHECKING:
@@ -262,9 +263,14 @@ class Gallery:
         Parameters
         ----------
         path
-            The page; photos beyond the budget go to ``<name>_files`` beside it.
+            The page; photos beyond the budget go to ``<name>_photos`` beside it.
+
+        Raises
+        ------
+        OutputError
+            A folder of this name, or one that cannot be written to.
         """
-        path, title = Path(path), html.escape(self.title or "Gallery")
+        path, title = check_output(path), html.escape(self.title or "Gallery")
         with tempfile.TemporaryDirectory(prefix="hotelviz-") as folder:
             files = Path(folder) / "files"
             page = (

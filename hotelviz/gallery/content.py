@@ -63,6 +63,9 @@ def check_frame(
             raise GalleryError(
                 f"the table has no column {column!r}; it has {', '.join(map(str, frame))}"
             )
+    if "path" in columns and frame["path"].isna().any():
+        row = int(np.flatnonzero(frame["path"].isna())[0])
+        raise GalleryError(f"row {row}, column 'path': is empty; every photo needs one")
     if overlays is not None and (np.ndim(overlays) != 3 or len(overlays) != len(frame)):
         raise GalleryError(
             f"overlays have the shape {np.shape(overlays)}; expected ({len(frame)}, h, w)"

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -33,6 +34,12 @@ _SRGB_NAMES = tuple(
     for name in ("sRGB IEC61966-2", "sRGB built-in", "sRGB2014", "Artifex sRGB")
     for code in ("ascii", "utf-16-be")
 )
+#: Red, green and blue of sRGB in XYZ, as profiles say them.
+_SRGB_COLOURS = {
+    b"rXYZ": (0.436, 0.2225, 0.0139),
+    b"gXYZ": (0.385, 0.7169, 0.0971),
+    b"bXYZ": (0.143, 0.0606, 0.7141),
+}
 _LOCK = threading.Lock()
 #: Profiles that have been through a decoder that may crash.
 _tried: set[bytes] = set()
@@ -52,8 +59,14 @@ def eight_bits(image: Image.Image, photo: Container) -> Image.Image:
         clear = image.info.get("transparency")
         if isinstance(clear, tuple):
             image.info["transparency"] = tuple(value >> 8 for value in clear)
+    # Grey stays grey: a profile of grey fits nothing else.
+    is_grey = image.mode in {"L", "LA"} or (photo.icc[16:20] == b"GRAY" and _has_greys(image))
     if image.has_transparency_data:
+        if is_grey:
+            return _banded(image, "L", _grey_on_white)
         return _banded(image, "RGB", _on_white)
+    if is_grey and image.mode == "P":
+        return image.convert("L")
     if image.mode in {"L", "RGB"} or (image.mode == "CMYK" and photo.icc):
         return image
     if image.mode == "1":
@@ -90,6 +103,21 @@ def _on_white(image: Image.Image) -> Image.Image:
     rgba = image.convert("RGBA")
     white = Image.new("RGBA", rgba.size, "white")
     return Image.alpha_composite(white, rgba).convert("RGB")
+
+
+def _has_greys(image: Image.Image) -> bool:
+    """Whether an image of colours has nothing but greys."""
+    if image.mode == "RGBA":  # so is grey of 16 bits with transparency
+        red, green, blue, _ = image.split()
+        return red == green == blue
+    if image.mode != "P" or image.palette is None:
+        return False
+    colours = np.frombuffer(bytes(image.getpalette("RGB") or ()), "uint8").reshape(-1, 3)
+    return bool((colours == colours[:, :1]).all())
+
+
+def _grey_on_white(image: Image.Image) -> Image.Image:
+    return _on_white(image).getchannel("R")
 
 
 def _scale(image: Image.Image, photo: Container) -> float:
@@ -148,8 +176,36 @@ def _digest(icc: bytes) -> bytes:
     return hashlib.blake2b(icc, digest_size=16).digest()
 
 
+@lru_cache(maxsize=256)
 def _is_srgb(icc: bytes) -> bool:
-    return len(icc) <= 4096 and any(name in icc for name in _SRGB_NAMES)
+    """Whether a profile is called sRGB, and its colours and curves are those of sRGB."""
+    if len(icc) > 4096 or not any(name in icc for name in _SRGB_NAMES):
+        return False
+    try:
+        (count,) = struct.unpack_from(">I", icc, 128)
+        entries = struct.iter_unpack(">4sII", icc[132 : 132 + 12 * min(count, 64)])
+        tags = {name: icc[start : start + size] for name, start, size in entries}
+        colours = [
+            abs(value / 65536 - right) < 0.002
+            for name, rights in _SRGB_COLOURS.items()
+            for value, right in zip(struct.unpack(">3i", tags[name][8:20]), rights, strict=True)
+        ]
+        curves = [abs(_middle(tags[name]) - 0.214) < 0.005 for name in (b"rTRC", b"gTRC", b"bTRC")]
+    except (KeyError, ValueError, ArithmeticError, struct.error):
+        return False
+    return all(colours) and all(curves) and b"A2B0" not in tags
+
+
+def _middle(curve: bytes) -> float:
+    """Return how bright a profile's curve says that half is; not a number where it is not known."""
+    kind, number = struct.unpack_from(">4s4xI", curve)
+    if kind == b"curv" and number > 1:
+        return float(np.interp(0.5, np.linspace(0, 1, number), np.frombuffer(
+            curve[12 : 12 + 2 * number], ">u2") / 65535))  # fmt: skip
+    if kind == b"para" and number >> 16 == 3:
+        gamma, slope, offset = (value / 65536 for value in struct.unpack_from(">3i", curve, 12))
+        return (slope * 0.5 + offset) ** gamma if slope * 0.5 + offset > 0 else np.nan
+    return np.nan
 
 
 def to_srgb(image: Image.Image, icc: bytes) -> Image.Image:

@@ -234,7 +234,7 @@ def _read(path: str | os.PathLike[str], max_bytes: int) -> bytes | None:
     except FileNotFoundError:
         raise ImageError("missing", Status.UNAVAILABLE) from None
     except IsADirectoryError:
-        raise ImageError("a folder, not a file") from None
+        raise ImageError("a folder, not a file", Status.UNAVAILABLE) from None
     except PermissionError as error:
         reason = (error.strerror or "refused") if is_url(path) else "no permission to read it"
         raise ImageError(reason, Status.UNAVAILABLE) from None

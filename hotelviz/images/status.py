@@ -28,7 +28,8 @@ class Problem(NamedTuple):
     Attributes
     ----------
     status
-        Any but ``Status.OK``.
+        Any but ``Status.OK``, which is that of a photo that was read, but of which a network gives
+        no numbers.
     reason
         In words, without the file's name.
     """

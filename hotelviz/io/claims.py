@@ -19,7 +19,15 @@ from filelock import SoftFileLock, Timeout
 from hotelviz.errors import OutputError
 from hotelviz.io.atomic import atomic_path
 
-__all__ = ["MARKER", "check_output", "claim", "own_folder", "remove_own_folder"]
+__all__ = [
+    "MARKER",
+    "check_apart",
+    "check_output",
+    "check_own_folder",
+    "claim",
+    "own_folder",
+    "remove_own_folder",
+]
 
 #: Stands in a folder that hotelviz made and may empty; its text says for what.
 MARKER = ".hotelviz-folder"
@@ -58,6 +66,34 @@ def check_output(path: str | os.PathLike[str], *, suffixes: Sequence[str] = ()) 
         raise OutputError(f"{path}: is a folder; give the name of a file")
     _check_writable(path.parent)
     return path
+
+
+def check_apart(out: str | os.PathLike[str], *inputs: str | os.PathLike[str] | None) -> None:
+    """Refuse an output that would replace a file that is read, before the work begins.
+
+    Parameters
+    ----------
+    out
+        The file to write.
+    inputs
+        What is read; None, and what is no path, is passed over.
+
+    Raises
+    ------
+    OutputError
+        `out` is one of them, under this name or another.
+
+    Examples
+    --------
+    >>> check_apart("photos.csv", "./photos.csv")
+    Traceback (most recent call last):
+    hotelviz.errors.OutputError: photos.csv: is read, and would be replaced by what is written...
+    """
+    target = Path(out).resolve()
+    if any(one is not None and Path(one).resolve() == target for one in inputs):
+        raise OutputError(
+            f"{out}: is read, and would be replaced by what is written; give another name"
+        )
 
 
 def _check_writable(folder: Path) -> None:
@@ -132,6 +168,30 @@ def _owner(lock: Path) -> str:
     return f"process {process} on {host}"
 
 
+def check_own_folder(path: str | os.PathLike[str], purpose: str) -> Path:
+    """Refuse a folder that `own_folder` would refuse, and make none.
+
+    Raises
+    ------
+    OutputError
+        A file, or a folder with files that hotelviz did not put there for `purpose`.
+    """
+    path = Path(path)
+    if path.is_file():
+        raise OutputError(f"{path}: is a file; give the name of a folder")
+    if path.is_dir() and any(path.iterdir()):
+        marker = path / MARKER
+        found = marker.read_text(encoding="utf-8", errors="replace") if marker.is_file() else None
+        if found is None:
+            raise OutputError(
+                f"{path}: is not empty and hotelviz did not make it; choose another folder, or "
+                "empty it yourself"
+            )
+        if found != purpose:
+            raise OutputError(f"{path}: holds what hotelviz keeps of {found[:40]!r}, not {purpose}")
+    return path
+
+
 def own_folder(path: str | os.PathLike[str], purpose: str) -> Path:
     """Make a folder that hotelviz may empty, or find that it is one.
 
@@ -161,17 +221,9 @@ def own_folder(path: str | os.PathLike[str], purpose: str) -> Path:
     Traceback (most recent call last):
     hotelviz.errors.OutputError: ... is not empty and hotelviz did not make it...
     """
-    path = Path(path)
+    path = check_own_folder(path, purpose)
     marker = path / MARKER
-    if path.is_dir() and any(path.iterdir()):
-        found = marker.read_text(encoding="utf-8", errors="replace") if marker.is_file() else None
-        if found is None:
-            raise OutputError(
-                f"{path}: is not empty and hotelviz did not make it; choose another folder, or "
-                "empty it yourself"
-            )
-        if found != purpose:
-            raise OutputError(f"{path}: holds what hotelviz keeps of {found[:40]!r}, not {purpose}")
+    if marker.is_file():
         return path
     _check_writable(path)
     with atomic_path(marker) as temporary:
@@ -188,5 +240,14 @@ def remove_own_folder(path: str | os.PathLike[str], purpose: str) -> None:
         As `own_folder` raises it.
     """
     path = Path(path)
-    if path.exists():
-        shutil.rmtree(own_folder(path, purpose))
+    if not path.exists():
+        return
+    own_folder(path, purpose)
+    # The marker goes last: what a kill leaves is still known as ours.
+    for child in path.iterdir():
+        if child.is_dir() and not child.is_symlink():
+            shutil.rmtree(child)
+        elif child.name != MARKER:
+            child.unlink()
+    (path / MARKER).unlink()
+    path.rmdir()

@@ -44,8 +44,8 @@ def content_name(path: str | os.PathLike[str]) -> str:
     try:
         with Path(path).open("rb") as file:
             return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
-    except OSError:
-        return ""
+    except (OSError, ValueError):
+        return ""  # ValueError: a name with a zero byte.
 
 
 def file_versions(paths: Sequence[str]) -> np.ndarray:

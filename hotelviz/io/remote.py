@@ -264,6 +264,14 @@ def _try_url(url: str, timeout: float, bound: int, private: bool) -> bytes:
             f"the scheme {scheme}:// is not known: photos are read from disk and from "
             f"{', '.join(f'{known}://' for known in SCHEMES)}{hint and '; ' + hint}"
         )
+    user = _USER.search(url) if scheme not in {"http", "https"} else None
+    # Azure's containers stand before an @, too. Clients would take the rest for a bucket's name,
+    # and say it in their messages.
+    if user and (":" in user[0].removeprefix("://") or scheme in {"s3", "s3a", "gs", "gcs"}):
+        raise RemoteError(
+            f"a user or key stands in the address, which {scheme}:// does not take: set it in the "
+            "environment variables of the store"
+        )
     try:
         return _fetch(scheme, url, timeout, bound, private)
     except FileNotFoundError:

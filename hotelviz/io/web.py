@@ -130,4 +130,8 @@ async def _body(response: aiohttp.ClientResponse, bound: int) -> bytes:
         data += chunk
         if len(data) > bound:
             break
+    kind = response.content_type
+    if bytes(data[:64]).lstrip()[:1] in {b"<", b"{"} and not kind.startswith("image/"):
+        # A page to log in, or an error that does not say so: nothing of the photo.
+        raise RemoteError(f"the server answers with {kind}, not with a photo")
     return bytes(data)

@@ -7,7 +7,7 @@ from collections import deque
 import numpy as np
 import pandas as pd
 
-from hotelviz.catalog import check_table
+from hotelviz.catalog import as_ids, check_table
 from hotelviz.labelling.errors import LabelError
 from hotelviz.labelling.quality import disagreements
 from hotelviz.predictions import class_probabilities
@@ -114,9 +114,19 @@ def choose_photos(
             "one photo, a share from 0 to 1, and no negative number"
         )
     catalog = check_table(catalog, needs=["image_id", "hotel_id"], where="choose_photos")
+    predictions, ratings = (
+        None if table is None else
+        table.assign(image_id=as_ids(table["image_id"], "image_id", "choose_photos"))
+        for table in (predictions, ratings)
+    )  # fmt: skip
     hotel = dict(zip(catalog["image_id"], catalog["hotel_id"], strict=True))
+    if predictions is not None:
+        predictions = check_table(predictions, where="choose_photos, predictions")
+    if ratings is not None:
+        ratings = check_table(ratings, where="choose_photos, ratings", unique=False)
     rated = set() if ratings is None else set(ratings["image_id"])
-    fresh = [photo for photo in catalog["image_id"] if photo not in rated]
+    # What is drawn does not depend on the order of the catalogue.
+    fresh = sorted(photo for photo in catalog["image_id"] if photo not in rated)
     queues: list[deque[tuple[str, str]]] = []
     if predictions is not None:
         unsure = uncertainty(predictions).set_axis(predictions["image_id"].to_numpy())

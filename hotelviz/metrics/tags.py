@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from hotelviz.catalog import check_table, nearest
+from hotelviz.catalog import as_ids, check_table, nearest
 from hotelviz.metrics.interval import Labels, MetricsError, bootstrap_interval
 from hotelviz.predictions import class_probabilities
 
@@ -34,7 +34,7 @@ def _pair(true: Labels, predicted: Labels) -> tuple[np.ndarray, np.ndarray]:
                 "labels and predictions are of the same rows in different orders; join them by "
                 "image_id first"
             )
-    true_array, predicted_array = (pd.Series(list(side), dtype="str") for side in (true, predicted))
+    true_array, predicted_array = _texts(true, "true"), _texts(predicted, "predicted")
     if len(true_array) != len(predicted_array):
         raise MetricsError(f"{len(true_array)} true labels, but {len(predicted_array)} predictions")
     if not len(true_array):
@@ -46,6 +46,11 @@ def _pair(true: Labels, predicted: Labels) -> tuple[np.ndarray, np.ndarray]:
                 "a label, and those whose 'problem' kept them from being read, out, and say so"
             )
     return true_array.to_numpy(dtype=object), predicted_array.to_numpy(dtype=object)
+
+
+def _texts(side: Labels, name: str) -> pd.Series:
+    """Give labels as text; a class 1 that became 1.0 beside a missing one is the class 1."""
+    return as_ids(pd.Series(list(side)), name, "the labels")
 
 
 def _classes(true: np.ndarray, predicted: np.ndarray, classes: Sequence[str] | None) -> list[str]:
@@ -247,7 +252,7 @@ def confusion_costs(tags: pd.DataFrame) -> pd.DataFrame:
         }
     )  # fmt: skip
     pairs = costs.groupby(["true", "predicted"], as_index=False)[["count", "cost"]].sum()
-    pairs["share"] = pairs["count"] / pairs["true"].map(known["label"].value_counts())
+    pairs["share"] = pairs["count"] / pairs["true"].map(known["label"].value_counts()).astype(float)
     pairs = pairs[["true", "predicted", "count", "share", "cost"]]
     return pairs.sort_values("cost", ascending=False, ignore_index=True, kind="stable")
 
@@ -387,7 +392,7 @@ def summary(
     0   top-1 accuracy    1.0
     1  macro precision    1.0
     """
-    tags = _table(tags, ["label"], "summary")
+    tags = _table(tags, ["label", *(["predicted"] if "predicted" in tags else [])], "summary")
     shares = class_probabilities(tags, classes)
     if shares.empty:
         raise MetricsError(_WITHOUT)

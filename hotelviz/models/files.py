@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from hotelviz.io.atomic import atomic_path
+from hotelviz.io.claims import check_output
 from hotelviz.models.activations import Outputs, as_probabilities
 from hotelviz.models.archive import check_archive, foreign_objects, opened, read_member
 from hotelviz.models.description import (
@@ -153,11 +154,14 @@ def save_model(model: keras.Model, path: str | os.PathLike[str]) -> None:
     ModelError
         When the model has no description, the name another ending, or the file could not be loaded
         again, since the model has layers that are not Keras' own or hold code.
+    OutputError
+        A folder of this name, or one that cannot be written to.
     """
     info = describe(model)
     path = Path(path)
     if path.suffix != ".keras":
         raise ModelError(f"{path}: a model file ends in .keras")
+    check_output(path)
     foreign = _not_of_keras(model)
     if foreign:
         raise ModelError(

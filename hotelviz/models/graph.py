@@ -137,8 +137,10 @@ def fitted(model: keras.Model, size: tuple[int, int]) -> keras.Model:
         # In a list or by name: it would want its photos, and give its outputs, the same way.
         model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     shape, expected = tuple(model.inputs[0].shape), (None, *size, 3)
+    # Whatever the batch that it was built with: that is of no more meaning than its size.
     if len(shape) != 4 or any(
-        theirs is not None and theirs != ours for theirs, ours in zip(shape, expected, strict=True)
+        theirs is not None and theirs != ours
+        for theirs, ours in zip(shape[1:], expected[1:], strict=True)
     ):
         raise ModelError(f"the model's input is {shape}, not {expected}: photos of {size[0]} x "
                          f"{size[1]} pixels in red, green and blue")  # fmt: skip
@@ -157,7 +159,7 @@ def fitted(model: keras.Model, size: tuple[int, int]) -> keras.Model:
             raise ModelError(f"layer {layer.name!r} is quantised; take the model before that")
         if getattr(layer, "stateful", False):
             raise ModelError(f"layer {layer.name!r} remembers the photos before (stateful)")
-    if None in shape[1:] or given != "float32":
+    if shape[0] is not None or None in shape[1:] or given != "float32":
         model = _again(model, keras.Input(expected[1:], name=model.inputs[0].name))
     if len(model.outputs[0].shape) != 2:
         raise ModelError(

@@ -19,7 +19,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from hotelviz.catalog import split_catalog
+from hotelviz.catalog import as_ids, check_splits, split_catalog
 from hotelviz.io.content import content_name
 from hotelviz.io.remote import is_url, redact
 from hotelviz.models.archive import opened, read_member
@@ -198,7 +198,7 @@ def seen_photos(model: keras.Model | str | os.PathLike[str], catalog: pd.DataFra
     # What was learned from by one model and chose another has been learned from.
     photos = learned_photos(model).photos.sort_values("split", ascending=False)
     names = _last(photos["image_id"], photos["split"])
-    seen = catalog["image_id"].map(_shown).map(names).fillna("")
+    seen = _names(catalog, "image_id").map(names).fillna("")
     strange = seen.eq("")
     if "path" in catalog and len(photos) and strange.any():
         with ThreadPoolExecutor() as pool:
@@ -206,10 +206,29 @@ def seen_photos(model: keras.Model | str | os.PathLike[str], catalog: pd.DataFra
         known = photos[photos["content"] != ""]
         places = pd.Series(contents, index=catalog.index[strange], dtype="str")
         seen[strange] = places.map(_last(known["content"], known["split"])).fillna("")
+        shared = _in_several(places, catalog)
+    else:
+        shared = pd.Series(False, catalog.index)
     if "hotel_id" in catalog:
-        hotels = catalog["hotel_id"].map(_shown).isin(set(photos["hotel_id"]))
+        # A hotel that has another name by now is known by its photos.
+        renamed = catalog.loc[seen.ne("") & ~shared, "hotel_id"]
+        hotels = _names(catalog, "hotel_id").isin(set(photos["hotel_id"]))
+        hotels |= catalog["hotel_id"].isin(set(renamed))
         seen = seen.mask(seen.eq("") & hotels, "hotel")
     return seen.astype("str").rename("seen")
+
+
+def _names(catalog: pd.DataFrame, column: str) -> pd.Series:
+    """Give names as a model's record has them."""
+    return as_ids(catalog[column], column, "seen_photos").map(_shown, na_action="ignore")
+
+
+def _in_several(contents: pd.Series, catalog: pd.DataFrame) -> pd.Series:
+    """Tell which photos several hotels show, such as placeholders: they name no hotel."""
+    if "hotel_id" not in catalog:
+        return pd.Series(False, catalog.index)
+    hotels = catalog["hotel_id"].groupby(contents).transform("nunique")
+    return hotels.reindex(catalog.index).gt(1)
 
 
 def _shown(name: Any) -> str:
@@ -276,6 +295,8 @@ def photos_to_judge(
     ------
     ModelError
         An unknown split, or no photo to judge.
+    CatalogError
+        A column ``split`` with other values than train, val and test.
 
     Examples
     --------
@@ -291,6 +312,7 @@ def photos_to_judge(
     """
     if split not in ("test", "val", "train", "all"):
         raise ModelError(f"split must be test, val, train or all; not {split!r}")
+    catalog = check_splits(catalog, where="photos_to_judge")
     networks = [models] if isinstance(models, keras.Model) else list(models)
     records = [learned_photos(network) for network in networks]
     if truth not in catalog or not catalog[truth].notna().any():

@@ -235,6 +235,11 @@ def _with_head(
 def _backbone(
     name: str, input_size: int, weights: str | None, backbone_kw: dict[str, Any]
 ) -> keras.Model:
+    if keras.config.image_data_format() != "channels_last":
+        raise ModelError(
+            "Keras is set to channels first, but hotelviz builds networks with channels last: "
+            "say keras.config.set_image_data_format('channels_last'), or so in keras.json"
+        )
     build = getattr(applications, name)
     body = build(
         include_top=False, weights=None, input_shape=(input_size, input_size, 3), **backbone_kw

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from hotelviz.plots.style import BLUE, ORANGE, drawn, figure_of, finish, new_axes, readable
+from hotelviz.plots.style import (
+    BLUE,
+    ORANGE,
+    check_columns,
+    drawn,
+    figure_of,
+    finish,
+    new_axes,
+    readable,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,6 +38,7 @@ def issue_counts(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
     """
+    check_columns(summary, ["photos", "looking"], "issue_counts", empty=True)
     found = summary[summary["photos"] > 0].iloc[::-1]
     ax = new_axes(ax, (7, 0.8 + 0.36 * max(len(found), 1)))
     places = range(len(found))

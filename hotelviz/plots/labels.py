@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from hotelviz.plots.style import BLUE, GREY, drawn, figure_of, finish, new_axes
+from hotelviz.plots.style import BLUE, GREY, check_columns, drawn, figure_of, finish, new_axes
 
 __all__ = ["rater_bias"]
 
@@ -35,6 +35,8 @@ def rater_bias(habits: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     >>> plt.close(ax.figure)
     """
     name = "bias" if "bias" in habits else "agrees"
+    needs = [name, f"{name}_low", f"{name}_high", *(["noise"] if name == "bias" else [])]
+    check_columns(habits, ["rater", "compared", *needs], "rater_bias", empty=True)
     known = habits[habits["compared"] > 0].sort_values(name)
     ax = new_axes(ax, (7.5, max(1.8, 0.34 * len(known) + 1.0)))
     rows = np.arange(len(known))

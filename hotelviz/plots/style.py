@@ -54,13 +54,15 @@ def figure_of(ax: Axes) -> Figure:
     return figure
 
 
-def check_columns(table: pd.DataFrame, columns: Sequence[str], where: str) -> None:
+def check_columns(
+    table: pd.DataFrame, columns: Sequence[str], where: str, *, empty: bool = False
+) -> None:
     """Refuse a table that cannot be drawn, before anything is.
 
     Raises
     ------
     HotelvizError
-        A column that is missing, or no rows.
+        A column that is missing, or no rows where it is not said that there may be none.
     """
     missing = [name for name in columns if name not in table]
     if missing:
@@ -68,7 +70,7 @@ def check_columns(table: pd.DataFrame, columns: Sequence[str], where: str) -> No
             f"{where}: the table has no column {missing[0]!r}; it has "
             f"{', '.join(map(str, table)) or 'none'}{nearest(missing[0], list(map(str, table)))}"
         )
-    if table.empty:
+    if table.empty and not empty:
         raise HotelvizError(f"{where}: the table has no rows, so that there is nothing to draw")
 
 

@@ -23,7 +23,7 @@ from hotelviz.images import usable_cores
 from hotelviz.io.atomic import atomic_path, remove_leftovers, written_files
 from hotelviz.io.claims import claim, own_folder
 from hotelviz.ranking.order import AREA_ORDER, Rules, ranked
-from hotelviz.ranking.photos import RankingError, Sources, as_frame, prepared
+from hotelviz.ranking.photos import RankingError, Sources, as_frame, checked_rules, prepared
 from hotelviz.scores import Scores, open_scores
 from hotelviz.scores.connection import memory_limit
 
@@ -88,7 +88,7 @@ def rank_dataset(
     ['b', 'a']
     """
     dataset = scores if isinstance(scores, Scores) else open_scores(scores)
-    rules, out = Rules(tuple(areas), min_confidence, max_hash_distance), Path(out)
+    rules, out = checked_rules(areas, min_confidence, max_hash_distance), Path(out)
     refuse_inputs(out, dataset, tags, catalog)
     _check_folder(out)
     # Beside the folder, which is replaced as a whole.

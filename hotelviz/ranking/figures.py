@@ -93,11 +93,16 @@ def ranking_figures(ranking: pd.DataFrame, *, first: Sequence[int] = (5, 8)) -> 
     return pd.concat(figures, ignore_index=True)
 
 
-def _check_ranking(ranking: pd.DataFrame, columns: Sequence[str]) -> None:
-    """Refuse a table that is no ranking."""
+def _check_ranking(
+    table: pd.DataFrame,
+    columns: Sequence[str],
+    what: str = "is no ranking of rank_hotel_photos",
+) -> None:
+    """Refuse a table that is no ranking, or no figures of one."""
     for name in columns:
-        if name not in ranking:
-            raise RankingError(f"this is no ranking of rank_hotel_photos: no column {name!r}")
+        if name not in table:
+            these = "these" if what.startswith("are") else "this"
+            raise RankingError(f"{these} {what}: no column {name!r}")
 
 
 def ranking_summary(figures: pd.DataFrame) -> pd.DataFrame:
@@ -114,6 +119,7 @@ def ranking_summary(figures: pd.DataFrame) -> pd.DataFrame:
         Indexed by ``order``: ``hotels``, the means of all figures, and ``all_areas_in_8``, the
         share of hotels that show as many areas among the first eight as they can.
     """
+    _check_ranking(figures, ["hotel_id", "order", "photos"], "are no figures of ranking_figures")
     table = figures.assign(
         all_areas_in_8=figures["areas_in_8"] == figures["possible_areas_in_8"]
         if "areas_in_8" in figures
@@ -147,6 +153,8 @@ def gains(figures: pd.DataFrame) -> pd.DataFrame:
     >>> gains(ranking_figures(rank_hotel_photos(scores)))["areas_gained"].to_list()
     [0]
     """
+    needs = ["hotel_id", "order", "areas_in_8", "mean_of_5", "ndcg"]
+    _check_ranking(figures, needs, "are no figures of ranking_figures")
     before = "today" if (figures["order"] == "today").any() else "by score"
     today, new = (
         figures[figures["order"] == order].set_index("hotel_id")

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from hotelviz.catalog import nearest, read_catalog
 from hotelviz.errors import HotelvizError
@@ -17,6 +18,7 @@ from hotelviz.io.escaping import sql_literal, sql_name
 from hotelviz.ranking.order import AREA_ORDER, Rules, codes_of, ranked
 from hotelviz.scores import Scores, ScoresError, open_scores
 from hotelviz.scores.connection import connect, select_list
+from hotelviz.scores.dataset import open_table
 from hotelviz.scores.queries import register
 
 Table: TypeAlias = pd.DataFrame | Scores | str | os.PathLike[str]
@@ -88,14 +90,25 @@ def rank_hotel_photos(
     1        a              1     2     best Pool
     2        b              2     3      by score
     """
-    rules = Rules(tuple(areas), min_confidence, max_hash_distance)
-    if hotels is not None and not len(hotels):
-        raise RankingError("hotels=[] leaves nothing to rank")
+    rules = checked_rules(areas, min_confidence, max_hash_distance)
+    if hotels is not None and (isinstance(hotels, str) or not len(hotels)):
+        raise RankingError(
+            f"hotels={hotels!r}: expected a list of hotels, such as ['h1']; None for all"
+        )
     with Sources(scores, tags, catalog) as sources:
         photos = sources.photos(hotels)
     if not len(photos):
         raise RankingError("there are no photos with a score to rank")
     return as_frame(ranked(photos, rules))
+
+
+def checked_rules(areas: Sequence[str], min_confidence: float, max_hash_distance: int) -> Rules:
+    """Give what an order goes by; refuse what would let no tag count."""
+    if isinstance(areas, str):
+        raise RankingError(f"areas={areas!r}: expected a list of areas, such as [{areas!r}]")
+    if not 0 <= min_confidence <= 1:
+        raise RankingError(f"min_confidence={min_confidence}: expected a probability, 0 to 1")
+    return Rules(tuple(areas), min_confidence, max_hash_distance)
 
 
 def as_frame(ranking: pa.Table) -> pd.DataFrame:
@@ -254,6 +267,11 @@ def prepared(stored: pa.Table, shares: Mapping[str, str]) -> pa.Table:
         name: stored[name] if _is_name(stored[name].type) else stored[name].cast(pa.string())
         for name in ("image_id", "hotel_id")
     }
+    if columns["hotel_id"].null_count:
+        # As in catalogues: what is of no hotel is by itself.
+        columns["hotel_id"] = pc.coalesce(
+            columns["hotel_id"].cast(pa.string()), columns["image_id"].cast(pa.string())
+        )
     columns["score"] = stored["score"]
     confidence = np.full(count, np.nan)
     if "predicted" in names:
@@ -293,7 +311,7 @@ def _is_name(kind: pa.DataType) -> bool:
 
 
 def _opened(table: Table) -> pd.DataFrame | Scores:
-    return table if isinstance(table, pd.DataFrame | Scores) else open_scores(table)
+    return table if isinstance(table, pd.DataFrame | Scores) else open_table(table)
 
 
 def _column_names(table: pd.DataFrame | Scores) -> list[str]:

@@ -6,13 +6,16 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from hotelviz.catalog.delimited import read_delimited
 from hotelviz.io.atomic import atomic_path, written_files
 from hotelviz.scores.queries import Scores, ScoresError
 
@@ -20,6 +23,9 @@ __all__ = ["open_scores"]
 
 #: Says of which files it was found that no photo is in them twice.
 CHECKED = "_hotelviz_checked.json"
+
+#: Columns of predictions that hold numbers.
+_NUMBERS = re.compile(r"p_.*|((technical_)?q_\d+|score|technical)(_std)?", re.DOTALL)
 
 #: Seconds from which on that is written down.
 SLOW = 1.0
@@ -70,6 +76,24 @@ def open_scores(path: str | os.PathLike[str]) -> Scores:
     return scores
 
 
+def open_table(path: str | os.PathLike[str]) -> Scores | pd.DataFrame:
+    """Open predictions as they were written: a dataset as `open_scores` does, or a CSV file.
+
+    Raises
+    ------
+    ScoresError, CatalogError
+        As `open_scores` and `hotelviz.catalog.read_catalog`.
+    """
+    path = Path(path)
+    if path.suffix.lower() != ".csv" or not path.is_file():
+        return open_scores(path)
+    table = read_delimited(path)
+    for name in filter(_NUMBERS.fullmatch, table):
+        with contextlib.suppress(ValueError):  # a text of the user's, under such a name
+            table[name] = table[name].astype("float64")
+    return table
+
+
 def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         if not path.exists():
@@ -94,6 +118,11 @@ def _schema(file: Path) -> pa.Schema:
     try:
         schema = pq.read_schema(file)
     except (pa.ArrowInvalid, OSError) as error:
+        if file.suffix.lower() in {".csv", ".tsv", ".txt"}:
+            raise ScoresError(
+                f"{file}: scores and tags are asked where they are in Parquet; write them with "
+                "--out of the suffix .parquet, or give the table that pandas.read_csv reads"
+            ) from error
         raise ScoresError(
             f"{file}: not a whole Parquet file ({error}); remove it, and score again: parts "
             "that are there are kept"

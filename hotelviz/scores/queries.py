@@ -252,6 +252,8 @@ class Scores:
         Counted in fine bins first; then only the values of the bins that the quantiles lie in are
         looked at. Memory does not grow with the number of photos.
         """
+        if not all(0 <= p <= 1 for p in probabilities):
+            raise ScoresError(f"quantiles {list(probabilities)}: expected shares from 0 to 1")
         value = f"{self._name(column)}::DOUBLE"
         ends = self.query(f"SELECT min({value}) AS low, max({value}) AS high FROM scores")
         if not np.isfinite(ends.astype("float64")).all(axis=None):
@@ -406,11 +408,12 @@ class Scores:
 
         Where the dataset is sorted by hotel, only these photos are read.
         """
-        marks = ", ".join("?" * len(hotels)) or "NULL"
+        names = as_ids([hotels] if isinstance(hotels, str) else hotels, "hotel_id", "of_hotels")
+        marks = ", ".join("?" * len(names)) or "NULL"
         return self.query(
             f"SELECT * FROM scores WHERE {self._name('hotel_id')} IN ({marks}) "
             "ORDER BY hotel_id, image_id",
-            list(map(str, hotels)),
+            names.to_list(),
         )
 
     def problems(self, *, limit: int | None = None) -> pd.DataFrame:
@@ -509,14 +512,14 @@ class Scores:
         self, tags: pd.DataFrame | str | os.PathLike[str]
     ) -> tuple[duckdb.DuckDBPyConnection, dict[str, str]]:
         """Open a connection that has ``scores`` and ``tags``; the tags' columns and their names."""
-        if isinstance(tags, pd.DataFrame):
-            connection = connect(self.files)
-            names = register(connection, "tags", tags)
-        else:
-            from hotelviz.scores.dataset import open_scores
+        from hotelviz.scores.dataset import open_table
 
-            # Validated as scores are: a file that is damaged is named.
-            other = open_scores(tags)
+        # Validated as scores are: a file that is damaged is named.
+        other = tags if isinstance(tags, pd.DataFrame) else open_table(tags)
+        if isinstance(other, pd.DataFrame):
+            connection = connect(self.files)
+            names = register(connection, "tags", other)
+        else:
             connection = connect([*self.files, *other.files])
             connection.execute(f"CREATE VIEW tags AS {other.sql}")
             names = other.names

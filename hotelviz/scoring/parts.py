@@ -27,7 +27,7 @@ WORK = "_remaining-"
 _PATTERN = "part-*.parquet"
 
 #: How what was wrong with a file began before there was a status, where the file was at fault.
-_OF_THE_FILE = ("damaged", "not a ", "declares", "the file is empty", "a folder")
+_OF_THE_FILE = ("damaged", "not a ", "declares", "the file is empty")
 
 
 def write_part(table: pa.Table, part: Path, run: Path | None = None) -> None:

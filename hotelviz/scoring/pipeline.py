@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hotelviz.images import Decoded, Problem, View, ViewBatch, iterate_views, usable_cores
+from hotelviz.images import Decoded, Problem, Status, View, ViewBatch, iterate_views, usable_cores
 from hotelviz.models import describe
 from hotelviz.scoring.engines import Engine
 
@@ -93,7 +93,7 @@ class Predicted(NamedTuple):
     rows, measures, problems
         As in `hotelviz.images.ViewBatch`.
     outputs
-        Of each network float32 (n, outputs).
+        Of each network float32 (n, outputs); NaN, and a problem, where it gives no numbers.
     """
 
     rows: np.ndarray
@@ -208,7 +208,15 @@ class Pipeline:
         self, batch: ViewBatch, job: Future[tuple[list[np.ndarray], float]], meter: Meter
     ) -> Predicted:
         outputs, seconds = job.result()
-        predicted = Predicted(batch.rows, outputs, batch.measures, batch.problems)
+        problems = dict(batch.problems)
+        for number, engine in enumerate(self.engines):
+            lost = ~np.isfinite(outputs[number]).all(axis=1)
+            outputs[number] = np.where(lost[:, None], np.float32("nan"), outputs[number])
+            for row in batch.rows[lost].tolist():
+                status, reason = problems.get(row, Problem(Status.OK, ""))
+                no_number = f"{describe(engine.model).backbone} gives no numbers (NaN or infinite)"
+                problems[row] = Problem(status, "; ".join(filter(None, (reason, no_number))))
+        predicted = Predicted(batch.rows, outputs, batch.measures, problems)
         meter.photos += predicted.photos
         meter.inference += seconds
         meter.reading += batch.seconds.reading

@@ -25,6 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hotelviz.catalog import CatalogError, check_table, iterate_catalog
+from hotelviz.catalog.identity import absolute_paths
 from hotelviz.images import Status
 from hotelviz.io.claims import claim
 from hotelviz.io.content import file_versions
@@ -297,7 +298,8 @@ class _Question:
 
 def _moved(rows: pd.DataFrame) -> np.ndarray:
     """Whether the catalogue has photos at another place than when they were scored."""
-    moved = (rows["path_was"] != rows["path"]).to_numpy(copy=True)
+    # Earlier versions wrote relative paths, from where they were called.
+    moved = (absolute_paths(rows["path_was"]) != rows["path"]).to_numpy(copy=True)
     for row in np.flatnonzero(moved):
         was, now = rows["path_was"].iloc[row], rows["path"].iloc[row]
         if is_url(now):
@@ -323,9 +325,11 @@ def _changed(rows: pd.DataFrame, moved: np.ndarray, check_files: bool) -> np.nda
 
 def _chunks(catalog: pd.DataFrame | str | os.PathLike[str]) -> Iterator[pd.DataFrame]:
     if isinstance(catalog, pd.DataFrame):
-        yield check_table(catalog, needs=KEPT, where="score_photos")
+        chunks = iter([check_table(catalog, needs=KEPT, where="score_photos")])
     else:
-        yield from iterate_catalog(catalog, columns=())
+        chunks = iterate_catalog(catalog, columns=())
+    # In full: scores are asked from other folders than the one they are made in.
+    return (chunk.assign(path=absolute_paths(chunk["path"])) for chunk in chunks)
 
 
 def _tables(file: Path, size: int) -> Iterator[pa.Table]:

@@ -136,13 +136,11 @@ class _Outputs:
         self.status = np.full(len(rows), Status.OK.value, dtype=object)
         self.problems = np.full(len(rows), "", dtype=object)
         self.hashes = np.zeros(len(rows), "uint64")
-        self.readable = np.zeros(len(rows), dtype=bool)
 
     def add(self, predicted: Predicted) -> list[tuple[str, str]]:
         """Take those of some photos that are rows of this part; path, reason of the unavailable."""
         mine = (predicted.rows >= self.start) & (predicted.rows < self.end)
         places = predicted.rows[mine] - self.start
-        self.readable[places] = True
         self.hashes[places] = np.array(predicted.measures, "uint64")[mine]
         for values, outputs in zip(self.values, predicted.outputs, strict=True):
             values[places] = outputs[mine]
@@ -170,7 +168,7 @@ class _Outputs:
         # Where the end is missing, photos look alike that are not.
         columns["hash"] = pa.array(self.hashes, mask=self.status != Status.OK.value)
         for values, engine in zip(self.values, self.engines, strict=True):
-            columns |= _columns(engine.model, values, self.readable)
+            columns |= _columns(engine.model, values)
         return pa.table(columns)
 
 
@@ -183,16 +181,17 @@ def _hash(photo: Decoded) -> int:
     return perceptual_hash(photo.pixels)
 
 
-def _columns(model: keras.Model, output: np.ndarray, readable: np.ndarray) -> dict[str, pa.Array]:
+def _columns(model: keras.Model, output: np.ndarray) -> dict[str, pa.Array]:
     info = describe(model)
+    known = ~np.isnan(output).any(axis=1)
 
     def column(values: np.ndarray) -> pa.Array:
-        return pa.array(values, pa.float32(), mask=~readable)
+        return pa.array(values, pa.float32(), mask=~known)
 
     if info.task == "tagger":
         best = np.array(info.classes, dtype=object)[output.argmax(axis=1)]
         return {
-            "predicted": pa.array(np.where(readable, best, None), pa.string()),
+            "predicted": pa.array(np.where(known, best, None), pa.string()),
             **{f"p_{name}": column(output[:, n]) for n, name in enumerate(info.classes)},
         }
     name, prefix = ("score", "") if info.task == "aesthetic" else ("technical", "technical_")
