@@ -62,6 +62,14 @@ def test_batch_size_does_not_matter(demo_catalog, tagger):
     np.testing.assert_allclose(one["p_Pool"], many["p_Pool"], atol=1e-5)
 
 
+def test_predictions_keep_the_index_of_their_table(demo_catalog, tagger):
+    some = demo_catalog.iloc[[5, 2, 7]]
+    assert predict_tags(some, tagger, progress=False).index.to_list() == [5, 2, 7]
+    joined = some.assign(predicted=predict_tags(some, tagger, progress=False)["predicted"])
+    whole = predict_tags(demo_catalog, tagger, progress=False)["predicted"]
+    assert joined["predicted"].to_list() == whole[[5, 2, 7]].to_list()
+
+
 def test_weights_that_change_are_seen_by_the_next_prediction(demo_catalog):
     model = build_tagger(CLASSES, input_size=32, weights=None, backbone_kw={"alpha": 0.25})
     photos = demo_catalog.head(4)

@@ -7,7 +7,7 @@ from collections import deque
 import numpy as np
 import pandas as pd
 
-from hotelviz.catalog import as_ids, check_table
+from hotelviz.catalog import check_table
 from hotelviz.labelling.errors import LabelError
 from hotelviz.labelling.quality import disagreements
 from hotelviz.predictions import class_probabilities
@@ -114,11 +114,6 @@ def choose_photos(
             "one photo, a share from 0 to 1, and no negative number"
         )
     catalog = check_table(catalog, needs=["image_id", "hotel_id"], where="choose_photos")
-    predictions, ratings = (
-        None if table is None else
-        table.assign(image_id=as_ids(table["image_id"], "image_id", "choose_photos"))
-        for table in (predictions, ratings)
-    )  # fmt: skip
     hotel = dict(zip(catalog["image_id"], catalog["hotel_id"], strict=True))
     if predictions is not None:
         predictions = check_table(predictions, where="choose_photos, predictions")

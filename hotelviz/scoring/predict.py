@@ -49,7 +49,7 @@ def predict_tags(
     Returns
     -------
     pandas.DataFrame
-        A row per row of `catalog`, in its order: ``image_id``; ``predicted``, the most probable
+        A row per row of `catalog`, with its index: ``image_id``; ``predicted``, the most probable
         class; ``p_<class>``, float32 probabilities from 0 to 1 that sum to 1; ``status``, see
         `hotelviz.images.Status`; ``problem``, empty or what was wrong with the file. A truncated
         photo is predicted all the same; where a photo could not be read at all, ``predicted`` and
@@ -89,7 +89,7 @@ def predict_tags(
             **{f"p_{name}": outputs[:, number] for number, name in enumerate(info.classes)},
             **found,
         }
-    )
+    ).set_axis(catalog.index)
     tags.attrs[CLASSES] = list(info.classes)
     return tags
 
@@ -123,7 +123,7 @@ def predict_scores(
     Returns
     -------
     pandas.DataFrame
-        A row per row of `catalog`, in its order: ``image_id``; ``score`` and ``score_std``, mean
+        A row per row of `catalog`, with its index: ``image_id``; ``score`` and ``score_std``, mean
         (1 to 10) and standard deviation of the distribution ``q_1`` to ``q_10``; ``status`` and
         ``problem`` as of `predict_tags`. Where a photo could not be read the figures are missing.
 
@@ -158,7 +158,7 @@ def predict_scores(
             **{f"q_{number + 1}": outputs[:, number] for number in range(10)},
             **found,
         }
-    )
+    ).set_axis(catalog.index)
 
 
 def _predict(
