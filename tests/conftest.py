@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from hotelviz.demo import make_demo_catalog
+from hotelviz.images import usable_cores
 from hotelviz.models import Preprocessing, adopt
 
 if TYPE_CHECKING:
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 
 #: Is not searched for examples: pytest would import it again, and take it for another.
 collect_ignore = ["conftest.py"]
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than cores: a worker often waits for a kernel, a browser or a server."""
+    return usable_cores() + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
