@@ -125,7 +125,7 @@ def assert_same_scores(found: Path, expected: Path) -> None:
 
 
 @settings(
-    max_examples=8,
+    max_examples=5,
     deadline=None,
     derandomize=True,
     database=None,
