@@ -13,7 +13,8 @@ import pytest
 import tensorflow as tf
 
 from hotelviz.errors import BackendError, InferenceError, ModelWarning
-from hotelviz.inference import base, make_engine, score_photos
+from hotelviz.inference import make_engine, score_photos
+from hotelviz.inference.backends import base
 from hotelviz.inference.pipeline import ThroughputMeter
 from hotelviz.models import (
     Preprocessing,
