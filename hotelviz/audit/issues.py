@@ -29,7 +29,7 @@ from hotelviz.schema import ISSUES, Status
 if TYPE_CHECKING:
     import keras
 
-COLUMNS = ["image_id", "issue", "score", "group", "suggestion", "detail"]
+ISSUE_COLUMNS = ["image_id", "issue", "score", "group", "suggestion", "detail"]
 
 #: Nearest photos that are searched for each: duplicates and outliers are judged by them.
 _NEIGHBOURS = 10
@@ -260,7 +260,7 @@ def _duplicate_rows(copies: pd.DataFrame, catalog: pd.DataFrame) -> pd.DataFrame
                 "detail": what + spans,
             }
         )
-    return pd.DataFrame(rows, columns=["row", *COLUMNS[1:]])
+    return pd.DataFrame(rows, columns=["row", *ISSUE_COLUMNS[1:]])
 
 
 def _outlier_rows(photos: pd.DataFrame, near: Neighbours, copies: pd.DataFrame) -> pd.DataFrame:
@@ -330,7 +330,7 @@ def _sorted(rows: pd.DataFrame, catalog: pd.DataFrame) -> pd.DataFrame:
     rows["score"] = rows["score"].astype(float)
     rows = rows.sort_values(["issue", "score", "group", "row"], ignore_index=True)
     rows["issue"] = rows["issue"].astype("str")
-    return rows[COLUMNS].astype({name: "str" for name in COLUMNS if name != "score"})
+    return rows[ISSUE_COLUMNS].astype({name: "str" for name in ISSUE_COLUMNS if name != "score"})
 
 
 def _summary(issues: pd.DataFrame, count: int) -> pd.DataFrame:

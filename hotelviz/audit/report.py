@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hotelviz.audit.issues import Audit
+from hotelviz.audit.issues import ISSUE_COLUMNS, Audit
 from hotelviz.decisions import append_decisions, read_decisions, suggest_decisions
 from hotelviz.errors import OutputError
 from hotelviz.io.atomic import atomic_path
-from hotelviz.schema import COLUMNS
 
 if TYPE_CHECKING:
     import keras
@@ -132,7 +131,7 @@ def check_audit_folder(out: str | os.PathLike[str]) -> set[str]:
 
 def _has_issues(file: Path) -> bool:
     try:
-        return set(COLUMNS) <= set(pq.read_schema(file).names)
+        return set(ISSUE_COLUMNS) <= set(pq.read_schema(file).names)
     except (OSError, pa.ArrowException):
         return False
 
