@@ -32,7 +32,7 @@ function countConfusions(truth, predicted) {
 function matrixCell(gallery, label, predicted, many, total) {
   if (!many) return make("td", {}, "·");
   const cell = button({
-    "aria-label": `${words(label)} read as ${words(predicted)}: ${number(many)} photos`,
+    "aria-label": `${words(label)} predicted as ${words(predicted)}: ${number(many)} photos`,
     onclick: () => chooseOnly(gallery, { label, predicted }),
   }, number(many));
   cell.style.setProperty("--share", (many / total).toFixed(2));
