@@ -10,4 +10,4 @@ Import the module of the step you are at: ``from hotelviz import catalog, traini
 Nothing is imported here, so that ``hotelviz --help`` does not wait for TensorFlow.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
