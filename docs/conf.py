@@ -71,6 +71,7 @@ html_title = f"hotelviz {release}"
 html_show_sourcelink = False
 html_copy_source = False
 html_static_path = ["_static"]
+html_context = {"default_mode": "auto"}
 html_css_files = ["site.css"]
 html_theme_options = {
     "navigation_with_keys": False,

@@ -65,7 +65,7 @@ def _assigned_in(module: ModuleType, name: str) -> str:
     return module.__name__
 
 
-def write_pages(app: Any) -> None:
+def write_pages(app: Any, _config: Any) -> None:
     """Write the pages that differ from those on disk, and remove others."""
     folder = Path(app.srcdir) / "api" / "generated"
     folder.mkdir(parents=True, exist_ok=True)
@@ -80,6 +80,6 @@ def write_pages(app: Any) -> None:
 
 
 def setup(app: Any) -> dict[str, Any]:
-    """Register the extension; its pages are there before autosummary looks for them."""
-    app.connect("builder-inited", write_pages, priority=100)
+    """Register the extension; its pages are there before Sphinx looks for pages."""
+    app.connect("config-inited", write_pages)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
