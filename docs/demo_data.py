@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hotelviz.catalog import read_catalog
 from hotelviz.demo import make_demo_catalog
-from hotelviz.scoring import score_photos
+from hotelviz.inference import score_photos
 from hotelviz.training import train_aesthetic, train_tagger
 
 #: Small networks that learn from scratch within a minute.

@@ -59,7 +59,7 @@ class Demo:
     @cached_property
     def tags(self) -> pd.DataFrame:
         """The test photos with their predictions."""
-        from hotelviz.scoring import predict_tags
+        from hotelviz.inference import predict_tags
 
         test = self.photos[self.photos["split"] == "test"].reset_index(drop=True)
         return test.merge(predict_tags(test, self.tagger), on="image_id")
@@ -114,7 +114,7 @@ class Demo:
     @cached_property
     def comparison(self) -> Any:
         """Channels of the tagger and of the aesthetic model that was made from it."""
-        from hotelviz.filters import compare_filters
+        from hotelviz.feature_vis import compare_filters
 
         return compare_filters(
             self.tagger, self.aesthetic, ["conv_pw_3", "conv_pw_11"], count=6, size=64, steps=32,
@@ -139,9 +139,9 @@ def per_class_bars(demo: Demo) -> Any:
 def reliability(demo: Demo) -> Any:
     """Draw how sure and how right the tagger is."""
     from hotelviz.metrics import calibration
-    from hotelviz.models import describe
+    from hotelviz.models import model_info
 
-    classes = describe(demo.tagger).classes
+    classes = model_info(demo.tagger).classes
     probabilities = demo.tags[[f"p_{name}" for name in classes]].to_numpy()
     return plots.reliability(calibration(probabilities, demo.tags["label"], classes))
 
@@ -165,7 +165,7 @@ def deletion_curves(demo: Demo) -> Any:
 
 def channel_card(demo: Demo) -> Any:
     """Draw the channel that changed most in both models."""
-    from hotelviz.filters import top_photos, visualize_channels
+    from hotelviz.feature_vis import top_photos, visualize_channels
 
     layer, channel = demo.comparison.channels.loc[0, ["layer", "channel"]]
     models = (demo.tagger, demo.aesthetic)
@@ -178,7 +178,7 @@ def channel_card(demo: Demo) -> Any:
 
 def picture_row(demo: Demo) -> Any:
     """Draw what four tags look like to the tagger."""
-    from hotelviz.filters import visualize_outputs
+    from hotelviz.feature_vis import visualize_outputs
 
     names = ["Bathroom", "Bedroom", "Kitchen", "Pool"]
     return plots.picture_row(visualize_outputs(demo.tagger, names, size=96, steps=48), names)
@@ -193,24 +193,24 @@ def issue_counts(demo: Demo) -> Any:
 
 def stage_comparison(demo: Demo) -> Any:
     """Draw what correcting the planted wrong labels buys."""
-    from hotelviz.audit import compare_stages
+    from hotelviz.audit import compare_datasets
     from hotelviz.demo import read_truth
 
     truth = demo.photos["image_id"].map(read_truth(demo.folder).set_index("image_id")["true_label"])
     test = demo.photos[demo.photos["split"] == "test"]
     stages = {"as labelled": demo.photos, "corrected": demo.photos.assign(label=truth)}
     return plots.stage_comparison(
-        compare_stages(stages, test, model=demo.tagger, progress=False)
+        compare_datasets(stages, test, model=demo.tagger, progress=False)
     )
 
 
 def rater_bias(demo: Demo) -> Any:
     """Draw how strict six simulated raters are."""
-    from hotelviz.labelling.quality import rater_habits
+    from hotelviz.labelling.inter_rater import rater_statistics
 
     ratings = pd.read_csv(demo.folder / "truth" / "ratings.csv")
     colleagues = ratings[ratings["rater"].str.startswith("colleague")]
-    return plots.rater_bias(rater_habits(colleagues))
+    return plots.rater_bias(rater_statistics(colleagues))
 
 
 def score_distribution(demo: Demo) -> Any:
@@ -272,7 +272,7 @@ def main(folder: Path, out: Path) -> None:
     """Make the demo, draw all pictures and write their alternative texts beside them."""
     from demo_data import make_demo
 
-    from hotelviz.alt import figure_alt
+    from hotelviz.plots.alt_text import figure_alt
 
     if without_picture():
         raise SystemExit(f"docs/pictures.py and hotelviz.plots differ in: {without_picture()}")
