@@ -40,6 +40,7 @@ extensions = [
     "myst_nb",
     "sphinx_design",
     "api_pages",
+    "mathml",
     "plot_pictures",
 ]
 exclude_patterns = ["_build", "README.md", "**/.ipynb_checkpoints"]
@@ -67,6 +68,7 @@ nb_ipywidgets_js = {}
 nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", None)]
 
 html_theme = "pydata_sphinx_theme"
+html_math_renderer = "mathml"
 html_title = f"hotelviz {release}"
 html_show_sourcelink = False
 html_copy_source = False
