@@ -88,10 +88,11 @@ def distort(image: Image.Image, kind: str, level: int, chance: random.Random) ->
 def distortions(*, short: bool) -> None:
     """Learn technical quality from graded distortions; judge on hotels that were never seen."""
     from hotelviz import metrics
-    from hotelviz.catalog import RATINGS, maximum_entropy_ratings, read_catalog, split_catalog
+    from hotelviz.catalog import maximum_entropy_ratings, read_catalog, split_catalog
+    from hotelviz.inference import predict_scores
     from hotelviz.models import seen_photos
-    from hotelviz.scoring import predict_scores
-    from hotelviz.training import train_aesthetic
+    from hotelviz.schema import RATINGS
+    from hotelviz.training.train import train_aesthetic
 
     started = time.perf_counter()
     photos = read_catalog(DATA / "hotels" / "catalog.csv", classes=None)
@@ -162,15 +163,15 @@ def nima(task: str, size: int | None = None):
     """Adopt one of idealo's published models; with another input size, photos are smoothed."""
     import keras
 
-    from hotelviz.models import Preprocessing, adopt
+    from hotelviz.models import Preprocessing, wrap_model
 
     file = SHARED / "keras" / "nima" / f"mobilenet_{task}.keras"
     if size is None:
-        return adopt(file, task=task, preprocessing=Preprocessing(224, 224, "nearest"))
+        return wrap_model(file, task=task, preprocessing=Preprocessing(224, 224, "nearest"))
     published = keras.saving.load_model(file, compile=False, safe_mode=True)
     sized = keras.models.clone_model(published, input_tensors=keras.Input((size, size, 3)))
     sized.set_weights(published.get_weights())
-    return adopt(sized, task=task, preprocessing=Preprocessing(size, size), name=file.name)
+    return wrap_model(sized, task=task, preprocessing=Preprocessing(size, size), name=file.name)
 
 
 def ratings(*, short: bool) -> None:
@@ -182,9 +183,9 @@ def ratings(*, short: bool) -> None:
 
     from hotelviz import metrics
     from hotelviz.catalog import count_ratings, read_catalog
+    from hotelviz.inference import predict_scores
     from hotelviz.models import seen_photos
-    from hotelviz.scoring import predict_scores
-    from hotelviz.training import train_aesthetic
+    from hotelviz.training.train import train_aesthetic
 
     hotels = DATA / "hotels"
     photos = read_catalog(hotels / "catalog.csv", classes=None)
@@ -227,7 +228,7 @@ def ratings(*, short: bool) -> None:
         groups=judged["hotel_id"],
     )  # fmt: skip
     print(f"{len(judged)} photos of {judged['hotel_id'].nunique()} hotels, 3 stand-in raters each")
-    print(metrics.TALK.join(table.round(3), how="right").to_string())
+    print(metrics.PUBLISHED_RESULTS.join(table.round(3), how="right").to_string())
     for metric, least in (("LCC", 0.70), ("SRCC", 0.70)):
         for name in list(predictions)[1:]:
             results.append(
@@ -250,7 +251,7 @@ def ratings(*, short: bool) -> None:
 def two_models(*, short: bool) -> None:
     """Time scoring with two models in one pass against one."""
     from hotelviz.catalog import read_catalog
-    from hotelviz.scoring import score_photos
+    from hotelviz.inference import score_photos
 
     photos = read_catalog(DATA / "hotels" / "catalog.csv", classes=None)
     models = [nima("aesthetic"), nima("technical")]

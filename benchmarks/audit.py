@@ -22,7 +22,7 @@ from common import DATA, ROOT, compare, enlarge, leave, results, run
 import numpy as np
 import pandas as pd
 
-from hotelviz.catalog import AREAS as TALK
+from hotelviz.schema import AREAS as TALK
 
 #: Classes of houses that are taken for one another.
 SIMILAR = {
@@ -161,7 +161,7 @@ def hotels(*, short: bool) -> None:  # noqa: ARG001
 
     Of the photos whose file names say one of the talk's classes, those of any other area are wrong.
     """
-    from hotelviz.audit.labels import MARGIN
+    from hotelviz.audit.label_issues import MARGIN
 
     photos = catalog_of("hotels")
     given = photos[photos["filename_label"].fillna("") != ""]
@@ -188,7 +188,8 @@ def story(*, short: bool) -> None:
     from sklearn.model_selection import StratifiedGroupKFold
 
     from hotelviz import metrics
-    from hotelviz.audit import apply_decisions, compare_stages, suggest_decisions
+    from hotelviz.audit import compare_datasets
+    from hotelviz.decisions import apply_decisions, suggest_decisions
 
     photos = catalog_of("hotels")
     usable = photos[photos["label"].isin(TALK) & (photos["sure"] == "1")].reset_index(drop=True)
@@ -217,7 +218,7 @@ def story(*, short: bool) -> None:
             "d: the same photos, right labels": pd.concat([right, enriched], ignore_index=True),
             "all hotels' photos, right labels": pd.concat([whole, enriched], ignore_index=True),
         }
-        compared = compare_stages(
+        compared = compare_datasets(
             stages, test, model=network(), augmented=[*stages][1:], cache=MEASURES.name,
             progress=False,
         )  # fmt: skip

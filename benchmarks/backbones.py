@@ -64,7 +64,7 @@ def homes() -> pd.DataFrame:
 
 def from_scratch(photos: pd.DataFrame, backbone: str, keywords: dict[str, Any], epochs: int) -> Any:
     """Train a tagger without ImageNet."""
-    from hotelviz.training import train_tagger
+    from hotelviz.training.train import train_tagger
 
     return train_tagger(
         photos, backbone=backbone, backbone_kw=keywords, input_size=TRAINED_AT, weights=None,
@@ -80,14 +80,14 @@ def accuracy(model: Any, photos: pd.DataFrame) -> tuple[float, float]:
     from sklearn.preprocessing import StandardScaler
 
     from hotelviz.images import iterate_images
-    from hotelviz.models import Preprocessing, adopt, describe, pooled_step
-    from hotelviz.scoring import forward
+    from hotelviz.inference import forward
+    from hotelviz.models import Preprocessing, gap_node, model_info, wrap_model
 
-    pooled = pooled_step(model).output
-    info: Preprocessing = describe(model).preprocessing
+    pooled = gap_node(model).output
+    info: Preprocessing = model_info(model).preprocessing
     count = int(np.prod(pooled.shape[1:]))
     flat = keras.Model(model.inputs[0], keras.layers.Flatten()(pooled))
-    adopt(flat, task="tagger", classes=[str(n) for n in range(count)], preprocessing=info)
+    wrap_model(flat, task="tagger", classes=[str(n) for n in range(count)], preprocessing=info)
     predict = forward(flat)
     features = np.concatenate(
         [predict(batch.pixels) for batch in iterate_images(photos["path"], size=info.size)]
@@ -102,11 +102,11 @@ def accuracy(model: Any, photos: pd.DataFrame) -> tuple[float, float]:
 
 def rate(model: Any, seconds: float) -> float:
     """Give photos per second of OpenVINO in float32, on pixels that are there."""
-    from hotelviz.models import describe
-    from hotelviz.scoring import make_engine
+    from hotelviz.inference import make_engine
+    from hotelviz.models import model_info
 
     engine = make_engine(model, "openvino", precision="float32")
-    pixels = np.zeros((engine.batch_size, *describe(model).preprocessing.size, 3), "uint8")
+    pixels = np.zeros((engine.batch_size, *model_info(model).preprocessing.size, 3), "uint8")
     with ThreadPoolExecutor(engine.parallel) as pool:
         calls = 2 * engine.parallel
         list(pool.map(engine.predict, [pixels] * calls))

@@ -20,7 +20,7 @@ from common import DATA, compare, leave, results, run
 import numpy as np
 import pandas as pd
 
-from hotelviz import attribution, filters, plots
+from hotelviz import attribution, feature_vis, plots
 
 #: The layers of the contact sheet: early, middle, late.
 SHEET = ("conv_pw_3", "conv_pw_7", "conv_pw_12")
@@ -46,11 +46,11 @@ def speed(*, short: bool) -> None:
     from tf_keras_vis.utils.model_modifiers import ReplaceToLinear
     from tf_keras_vis.utils.scores import CategoricalScore
 
-    from hotelviz.models import build_tagger, describe
+    from hotelviz.models import build_tagger, model_info
 
     model = build_tagger()
     pixels, _ = attribution.read_pixels(model, photos()["path"].head(64 if short else 256))
-    inputs = describe(model).preprocessing.scale(pixels.astype("float32"))
+    inputs = model_info(model).preprocessing.scale(pixels.astype("float32"))
     theirs = Gradcam(model, model_modifier=ReplaceToLinear(), clone=True)
     looped = len(pixels) // 8
 
@@ -72,7 +72,7 @@ def speed(*, short: bool) -> None:
 
 def explorer(*, short: bool) -> None:
     """Time how soon an overlay follows the controls, after the first look with each method."""
-    from hotelviz.explorer import explore_predictions
+    from hotelviz.gallery.explorer import explore_predictions
     from hotelviz.models import build_tagger
 
     widget = explore_predictions(build_tagger(), photos().head(12))
@@ -103,9 +103,9 @@ def maximise(*, short: bool) -> None:
     model = build_tagger()
     channels, steps = list(range(16)), 16 if short else 128
     # The first call compiles; it is not what is timed.
-    filters.visualize_channels(model, "conv_pw_7", channels, size=224, steps=2)
+    feature_vis.visualize_channels(model, "conv_pw_7", channels, size=224, steps=2)
     started = time.perf_counter()
-    ours = filters.visualize_channels(model, "conv_pw_7", channels, size=224, steps=steps)
+    ours = feature_vis.visualize_channels(model, "conv_pw_7", channels, size=224, steps=steps)
     mine = time.perf_counter() - started
     started = time.perf_counter()
     theirs = pixel_pictures(model, "conv_pw_7", channels, size=224, steps=steps)
@@ -130,7 +130,7 @@ def pixel_pictures(
     from tf_keras_vis.activation_maximization import ActivationMaximization
     from tf_keras_vis.utils.scores import CategoricalScore
 
-    from hotelviz.filters.maximise import channel_step
+    from hotelviz.feature_vis.activation_maximization import channel_step
 
     part = keras.Model(model.input, channel_step(model, layer).output)
     sized = keras.models.clone_model(part, input_tensors=keras.Input((size, size, 3)))
@@ -150,11 +150,11 @@ def excitement(model: Any, layer: str, channels: list[int], pictures: np.ndarray
     """Show pictures to the network, shifted by up to 8 pixels; each channel's mean activation."""
     import keras
 
-    from hotelviz.filters.maximise import channel_step
-    from hotelviz.models import describe
+    from hotelviz.feature_vis.activation_maximization import channel_step
+    from hotelviz.models import model_info
 
     part = keras.Model(model.input, channel_step(model, layer).output)
-    scale = describe(model).preprocessing.scale
+    scale = model_info(model).preprocessing.scale
     random = np.random.default_rng(0)
     means = []
     for _ in range(8):
@@ -177,7 +177,9 @@ def sheet(*, short: bool) -> None:
         part.suptitle(layer, fontsize=10, x=0.01, ha="left", fontweight="bold")
         sides = {
             "tf-keras-vis": pixel_pictures(model, layer, channels, size=224, steps=steps),
-            "hotelviz": filters.visualize_channels(model, layer, channels, size=224, steps=steps),
+            "hotelviz": feature_vis.visualize_channels(
+                model, layer, channels, size=224, steps=steps
+            ),
         }
         for row, (name, pictures) in zip(axes, sides.items(), strict=True):
             row[0].text(-0.08, 0.5, name, rotation=90, ha="right", va="center", fontsize=8,
@@ -204,7 +206,7 @@ def talk(*, short: bool) -> None:
     sample = photos()["path"].sample(64 if short else 128, random_state=0)
     count, steps, size = (4, 32, 96) if short else (12, 128, 192)
     started = time.perf_counter()
-    comparison = filters.compare_filters(
+    comparison = feature_vis.compare_filters(
         original, tuned, count=count, photos=sample, size=size, steps=steps
     )
     seconds = time.perf_counter() - started
@@ -214,16 +216,18 @@ def talk(*, short: bool) -> None:
     print(comparison.profile.round(3).to_string())
     print(comparison.channels.groupby("layer")[["weight_change", "correlation"]]
           .describe().T.round(2).to_string())  # fmt: skip
-    for layer in filters.TALK_LAYERS:
+    for layer in feature_vis.PUBLISHED_LAYERS:
         channel = int(comparison.channels.query("layer == @layer")["channel"].iloc[0])
-        found = [filters.top_photos(model, layer, channel, photos()) for model in (original, tuned)]
+        found = [
+            feature_vis.top_photos(model, layer, channel, photos()) for model in (original, tuned)
+        ]
         card = plots.channel_card(
             [comparison.original[layer][0], comparison.tuned[layer][0]], found, names=names,
             title=f"{layer}, channel {channel}",
         )  # fmt: skip
         card.savefig(leave(f"talk_card_{layer}.png"), dpi=120)
     for task in ("aesthetic", "technical"):
-        pictures = filters.visualize_outputs(
+        pictures = feature_vis.visualize_outputs(
             nima(task), ["1", "10"], size=size, steps=2 * steps
         )  # fmt: skip
         row = plots.picture_row(pictures, ["score 1", "score 10"], title=f"{task} model")
@@ -231,7 +235,7 @@ def talk(*, short: bool) -> None:
     results.append(
         (f"talk's figure, 3 layers x {count} channels, {size} px", "< 300 s", f"{seconds:.0f} s")
     )
-    same = filters.compare_filters(
+    same = feature_vis.compare_filters(
         original, build_tagger(), ("conv_pw_3", "conv_pw_11"), count=2, photos=sample.head(16),
         size=64, steps=8,
     )  # fmt: skip
@@ -252,10 +256,10 @@ def hotels(*, short: bool) -> None:
     from real_photos import AREAS_SETTINGS, areas_catalog
     from sklearn.model_selection import StratifiedGroupKFold
 
+    from hotelviz.inference import predict_tags
     from hotelviz.metrics import most_confused, top1
     from hotelviz.models import load_model, save_model
-    from hotelviz.scoring import predict_tags
-    from hotelviz.training import train_tagger
+    from hotelviz.training.train import train_tagger
 
     catalog = areas_catalog()
     real = catalog.index[catalog["source"] == "hotels"].to_numpy()
@@ -292,11 +296,11 @@ def demo(*, short: bool) -> None:
     import tempfile
 
     from hotelviz.demo import make_demo_catalog, read_masks, read_truth
+    from hotelviz.inference import predict_tags
     from hotelviz.metrics import most_confused, top1
     from hotelviz.models import load_model
-    from hotelviz.reports import run_report
-    from hotelviz.scoring import predict_tags
-    from hotelviz.showcase import TAGGER_SETTINGS
+    from hotelviz.pipeline import TAGGER_SETTINGS
+    from hotelviz.reports.run import run_report
 
     with tempfile.TemporaryDirectory() as temporary:
         for shortcut in (True, False):

@@ -102,7 +102,7 @@ def draw_photos(folder: Path, photos: int) -> pd.DataFrame:
 _CELL = """
 import os
 import pandas as pd
-import hotelviz.gallery.live
+import hotelviz.gallery.widget
 from hotelviz.gallery import Gallery, tag_caption
 
 

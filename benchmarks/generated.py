@@ -46,7 +46,7 @@ def _columns() -> str:
     score = f"greatest(least(base + {scatter}, 10), 1)::FLOAT"
     return (
         "printf('%08d/%05d.jpg', h, k) AS image_id, printf('h%08d', h) AS hotel_id, "
-        f"CASE WHEN {unreadable} THEN 'damaged: broken data stream' ELSE '' END AS problem, "
+        f"CASE WHEN {unreadable} THEN 'damaged: broken data stream' ELSE '' END AS error, "
         "CASE WHEN hash(xor(r, 8)) % 40 = 0 THEN hash(h * 16 + 7) ELSE hash(xor(r, 6)) END "
         "AS hash, "
         f"CASE WHEN {unreadable} THEN NULL ELSE {score} END AS score, "

@@ -64,7 +64,7 @@ def killed(
     """
     # Processes are forked from one that has imported everything, and computed nothing yet.
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["hotelviz.training", "hotelviz.scoring"])
+    context.set_forkserver_preload(["hotelviz.training.train", "hotelviz.inference"])
     chance, done = random.Random(seed), 0
     for start in range(kills):
         process = context.Process(target=work, args=arguments(start))
@@ -133,11 +133,11 @@ def scoring(*, short: bool) -> None:
 def score_once(catalog: Path, model: Path, out: Path, on_cluster: bool) -> None:
     """Score a catalogue, or go on with it."""
     if on_cluster:
-        from hotelviz.scoring.cluster import score_on_cluster
+        from hotelviz.inference.ray import score_on_cluster
 
         score_on_cluster(catalog, [model], out, part_size=8, workers=1, progress=False)
     else:
-        from hotelviz.scoring import score_photos
+        from hotelviz.inference import score_photos
 
         score_photos(catalog, [model], out, part_size=8, progress=False)
 
@@ -162,7 +162,7 @@ def train(photos: pd.DataFrame, out: str, epochs: int) -> None:
     import keras
     from keras import layers
 
-    from hotelviz.training import train_tagger
+    from hotelviz.training.train import train_tagger
 
     def few_layers(*, input_shape: tuple[int | None, int | None, int], **_: Any) -> keras.Model:
         inputs = outputs = keras.Input(input_shape)
@@ -180,10 +180,10 @@ def train(photos: pd.DataFrame, out: str, epochs: int) -> None:
 
 def training(*, short: bool) -> None:
     """Kill a training and go on with it on a re-sorted catalogue, again and again."""
+    from hotelviz.inference import predict_tags
     from hotelviz.metrics import top1
     from hotelviz.models import load_model
-    from hotelviz.scoring import predict_tags
-    from hotelviz.training import history
+    from hotelviz.training.train import history
 
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

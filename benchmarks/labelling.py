@@ -31,7 +31,7 @@ from PIL import Image
 
 from hotelviz.catalog import write_catalog
 from hotelviz.labelling import open_store
-from hotelviz.labelling.desk import Desk
+from hotelviz.labelling.protocol import LabelProtocol
 
 RATERS, OVERLAP, GOLD, KILLS = 12, 3, 10, 3
 
@@ -43,7 +43,7 @@ class _Page(socketserver.StreamRequestHandler):
     """Serve one rater's page: a message a line, answers a line each."""
 
     def handle(self) -> None:
-        desk = Desk(open_store(os.environ["STORE"], create=False).round())
+        desk = LabelProtocol(open_store(os.environ["STORE"], create=False).round())
         for line in self.rfile:
             for answer in desk.handle(json.loads(line)):
                 self.wfile.write((json.dumps(answer.content) + "\n").encode())

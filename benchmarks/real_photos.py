@@ -30,7 +30,7 @@ def houses(*, short: bool) -> None:
     """Tell four areas of houses apart that were never seen."""
     from hotelviz import metrics
     from hotelviz.catalog import read_catalog, split_catalog
-    from hotelviz.reports import run_report
+    from hotelviz.reports.run import run_report
 
     started = time.perf_counter()
     photos = split_catalog(read_catalog(DATA / "houses" / "catalog.csv"), test=0.25, seed=0)
@@ -58,7 +58,7 @@ def houses(*, short: bool) -> None:
 def train(photos: pd.DataFrame, file: str, settings: dict[str, object], *, short: bool) -> None:
     """Train and save, with one epoch of fine-tuning in the short form."""
     from hotelviz.models import save_model
-    from hotelviz.training import train_tagger
+    from hotelviz.training.train import train_tagger
 
     save_model(train_tagger(photos, **{**settings, **short_form(short)}), file)
 
@@ -87,8 +87,8 @@ def areas(*, short: bool) -> None:
     from sklearn.model_selection import StratifiedGroupKFold
 
     from hotelviz import metrics
-    from hotelviz.models import describe, load_model, photos_to_judge
-    from hotelviz.scoring import predict_tags
+    from hotelviz.inference import predict_tags
+    from hotelviz.models import load_model, model_info, photos_to_judge
 
     photos = areas_catalog()
     hotels = photos.index[photos["source"] == "hotels"].to_numpy()
@@ -121,7 +121,7 @@ def areas(*, short: bool) -> None:
     print(table.round(4).to_string(index=False))
     print(metrics.classification_report(tags["label"], tags["predicted"]).round(3).to_string())
     print(metrics.confusion_matrix(tags["label"], tags["predicted"]).to_string())
-    areas_gallery(tags, describe(model).classes)
+    areas_gallery(tags, model_info(model).classes)
     row = table.iloc[0]
     measured = f"{row['value']:.4f} ({row['low']:.4f} to {row['high']:.4f})"
     results.append((f"areas, 8 classes, {len(parts)} of 5 folds, top-1", ">= 0.91", measured))
@@ -130,10 +130,10 @@ def areas(*, short: bool) -> None:
 def areas_gallery(tags: pd.DataFrame, classes: tuple[str, ...]) -> None:
     """Leave the gallery of what stands in the way, each fold explained by its own model."""
     from hotelviz.attribution import explain
-    from hotelviz.gallery import Gallery, mistakes, tag_caption
+    from hotelviz.gallery import Gallery, misclassified, tag_caption
     from hotelviz.models import load_model
 
-    wrong = mistakes(tags)
+    wrong = misclassified(tags)
     maps = None
     for number, rows in wrong.reset_index(drop=True).groupby("fold"):
         model = load_model(leave(f"areas_fold_{number}.keras"))
@@ -150,11 +150,11 @@ def speed(*, short: bool) -> None:
     """Predict from files, against a plain Keras loop on the same files, in turn."""
     import keras
 
-    from hotelviz.models import build_tagger, describe
-    from hotelviz.scoring import predict_tags
+    from hotelviz.inference import predict_tags
+    from hotelviz.models import build_tagger, model_info
 
     model = build_tagger()
-    scale = describe(model).preprocessing.scale
+    scale = model_info(model).preprocessing.scale
     files = sorted((DATA / "hotels" / "photos").glob("*.jpg"))
 
     def plain(paths: list[str]) -> None:
@@ -188,8 +188,8 @@ def cam(*, short: bool) -> None:
     """Compute class activation maps, against predicting alone."""
     from hotelviz import attribution
     from hotelviz.images import read_image
+    from hotelviz.inference import forward
     from hotelviz.models import build_tagger
-    from hotelviz.scoring import forward
 
     model = build_tagger()
     files = sorted((DATA / "hotels" / "photos").glob("*.jpg"))[:256]

@@ -70,7 +70,7 @@ def lite_rt(function: object, folder: str, batch: int) -> Predict:
 
 
 def open_vino(model: object, precision: str, layers: int, batch: int) -> Predict:
-    from hotelviz.scoring.openvino import OpenVino
+    from hotelviz.inference.backends.openvino import OpenVino
 
     # The engine of this project, with another size of its batches.
     kind = type("Sized", (OpenVino,), {"batch_size": batch})
@@ -91,11 +91,11 @@ def in_batches(call: Predict, pixels: np.ndarray, batch: int) -> np.ndarray:
 def runtimes(*, short: bool) -> None:
     """Time each runtime at each batch, in turn, and compare its scores with Keras'."""
     from hotelviz.images import read_image
-    from hotelviz.models import Preprocessing, adopt, constant_graph
-    from hotelviz.scoring.engines import forward, from_pixels
+    from hotelviz.inference.backends.base import forward, from_pixels
+    from hotelviz.models import Preprocessing, constant_graph, wrap_model
 
     file = SHARED / "keras" / "nima" / "mobilenet_aesthetic.keras"
-    model = adopt(file, task="aesthetic", preprocessing=Preprocessing(224, 224, "nearest"))
+    model = wrap_model(file, task="aesthetic", preprocessing=Preprocessing(224, 224, "nearest"))
     function = from_pixels(model)
     graph = constant_graph(*function).graph.as_graph_def().SerializeToString()
     files = sorted((DATA / "hotels" / "photos").glob("*.jpg"))[: 32 if short else 64]

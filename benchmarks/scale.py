@@ -30,10 +30,10 @@ import pandas as pd
 
 def network() -> object:
     """Give the talk's own aesthetic network, with the photos that models trained here get."""
-    from hotelviz.models import Preprocessing, adopt
+    from hotelviz.models import Preprocessing, wrap_model
 
     file = SHARED / "keras" / "nima" / "mobilenet_aesthetic.keras"
-    return adopt(file, task="aesthetic", preprocessing=Preprocessing(224, 224))
+    return wrap_model(file, task="aesthetic", preprocessing=Preprocessing(224, 224))
 
 
 def catalog(paths: list[str]) -> pd.DataFrame:
@@ -49,11 +49,11 @@ def speed(*, short: bool) -> None:
     """Score from disk to disk: a plain loop, each engine, and each stage alone, in turn."""
     import keras
 
-    from hotelviz.models import describe
-    from hotelviz.scoring import make_engine, score_photos
+    from hotelviz.inference import make_engine, score_photos
+    from hotelviz.models import model_info
 
     model = network()
-    scale = describe(model).preprocessing.scale
+    scale = model_info(model).preprocessing.scale
     engine = make_engine(model, "openvino")
     print(f"engine: {engine}, {engine.parallel} streams of {engine.batch_size} photos")
 
@@ -188,9 +188,9 @@ def scores_of(folder: str | Path) -> pd.DataFrame:
 
 def ray(*, short: bool) -> None:
     """Score with one worker, with two, and with two of which one is killed."""
+    from hotelviz.inference import score_photos
+    from hotelviz.inference.ray import score_on_cluster
     from hotelviz.models import save_model
-    from hotelviz.scoring import score_photos
-    from hotelviz.scoring.cluster import score_on_cluster
 
     files = hotel_photos()
     count = 400 if short else 4_000
@@ -281,7 +281,7 @@ def s3(*, short: bool) -> None:
     import s3fs
     from moto.server import ThreadedMotoServer
 
-    from hotelviz.scoring import score_photos
+    from hotelviz.inference import score_photos
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     secret = "a-secret-of-this-benchmark-0123456789"

@@ -1,8 +1,14 @@
-"""Errors that speak to the user: each names what is wrong, where, and what to do."""
+"""What can go wrong, by kind: each message says what is wrong, where, and what to do.
+
+The command line catches `HotelvizError`; everything else is a bug, and shows its traceback.
+"""
 
 from __future__ import annotations
 
-__all__ = ["HotelvizError", "OutputError"]
+import difflib
+from collections.abc import Sequence
+
+from hotelviz.schema import Status
 
 
 class HotelvizError(ValueError):
@@ -11,3 +17,146 @@ class HotelvizError(ValueError):
 
 class OutputError(HotelvizError):
     """An output cannot be written where it was asked for; found out before the work starts."""
+
+
+class CatalogError(HotelvizError):
+    """A catalogue cannot be used as it is; the message says where and what to do."""
+
+
+class CatalogWarning(UserWarning):
+    """Something of a catalogue is not used; the message says what and why."""
+
+
+class MissingPhotosError(HotelvizError):
+    """So many photos are not available that something is wrong with their place."""
+
+
+class ImageError(HotelvizError):
+    """A file cannot be made into pixels; the message names it and says why.
+
+    Attributes
+    ----------
+    status
+        ``Status.UNREADABLE``, or ``Status.UNAVAILABLE`` where the place is at fault.
+    """
+
+    def __init__(self, reason: str, status: Status = Status.UNREADABLE) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class RemoteError(OSError):
+    """A photo's URL gives no photo; the message says why, without secrets."""
+
+
+class TooLargeError(RemoteError):
+    """A file is longer than it may be."""
+
+
+class ModelError(HotelvizError):
+    """A model, or a model file, cannot be used as it is."""
+
+
+class ModelWarning(UserWarning):
+    """A model can be used, but not for everything."""
+
+
+class KerasBackendError(HotelvizError):
+    """Keras is set to compute with something else than TensorFlow."""
+
+
+class TrainingError(HotelvizError):
+    """A training cannot go on."""
+
+
+class InferenceError(HotelvizError):
+    """Photos cannot be scored as asked."""
+
+
+class ClusterError(InferenceError):
+    """The cluster cannot be reached, or is not installed here."""
+
+
+class BackendError(HotelvizError):
+    """A network cannot be run by an engine, or not as exactly as is asked."""
+
+
+class ScoresError(HotelvizError):
+    """A scores dataset cannot be read, or does not have what was asked for."""
+
+
+class MetricsError(HotelvizError):
+    """Predictions cannot be compared with what they were asked to be."""
+
+
+class DecisionError(HotelvizError):
+    """A decision cannot be read, written or applied; the message names file and line."""
+
+
+class DecisionWarning(UserWarning):
+    """A line of a decisions file was passed over; the message says which and why."""
+
+
+class AuditError(HotelvizError):
+    """Photos cannot be audited as asked."""
+
+
+class CacheWarning(UserWarning):
+    """A part of the cache was not used; the message says which and why."""
+
+
+class AttributionError(HotelvizError):
+    """A map cannot be had for this model or this target."""
+
+
+class FeatureVisError(HotelvizError):
+    """A picture or a comparison cannot be made as asked."""
+
+
+class RankingError(HotelvizError):
+    """Photos cannot be ranked as asked."""
+
+
+class LabelError(HotelvizError):
+    """Something was asked for that cannot be; the message says what to do instead."""
+
+
+class StoreError(HotelvizError, OSError):
+    """The store cannot be read or written at the moment: a full disk, a lock, no connection."""
+
+
+class GalleryError(HotelvizError):
+    """A gallery cannot be made of this table, or its photos not be shown."""
+
+
+class ReportError(HotelvizError):
+    """A report cannot be made; what was there before is untouched."""
+
+
+class DemoError(HotelvizError):
+    """A demo catalogue cannot be made as asked."""
+
+
+def did_you_mean(value: object, choices: Sequence[str]) -> str:
+    """Say which of `choices` was probably meant, as the end of an error message.
+
+    Parameters
+    ----------
+    value
+        What was given.
+    choices
+        What would have been right.
+
+    Returns
+    -------
+    str
+        ``"; did you mean 'Bedroom'?"``, or an empty string when nothing is close.
+
+    Examples
+    --------
+    >>> did_you_mean("Bedrom", ["Bathroom", "Bedroom"])
+    "; did you mean 'Bedroom'?"
+    """
+    by_lower = {choice.lower(): choice for choice in choices}
+    close = difflib.get_close_matches(str(value).lower(), by_lower, n=1)
+    return f"; did you mean {by_lower[close[0]]!r}?" if close else ""

@@ -16,7 +16,7 @@ import pytest
 
 from hotelviz.demo import make_demo_catalog
 from hotelviz.images import usable_cores
-from hotelviz.models import Preprocessing, adopt
+from hotelviz.models import Preprocessing, wrap_model
 
 if TYPE_CHECKING:
     import keras
@@ -73,6 +73,6 @@ def network() -> keras.Model:
             keras.layers.Dense(2, activation="softmax"),
         ]
     )
-    return adopt(
+    return wrap_model(
         model, task="tagger", classes=["Bedroom", "Pool"], preprocessing=Preprocessing(64, 64)
     )

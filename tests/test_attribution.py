@@ -10,22 +10,15 @@ import tensorflow as tf
 from keras import layers
 
 from hotelviz import attribution
-from hotelviz.attribution import (
-    METHODS,
-    AttributionError,
-    contributions,
-    explain,
-    feature_grid,
-    maps,
-)
+from hotelviz.attribution import METHODS, contributions, explain, feature_grid, maps
+from hotelviz.errors import AttributionError, ModelError
 from hotelviz.models import (
-    ModelError,
     Preprocessing,
-    adopt,
     build_aesthetic,
     build_tagger,
-    describe,
-    pooled_step,
+    gap_node,
+    model_info,
+    wrap_model,
 )
 
 CLASSES = ("Bathroom", "Bedroom", "Pool")
@@ -50,9 +43,9 @@ def pixels() -> np.ndarray:
 def gradcam(model: keras.Model, pixels: np.ndarray, number: int) -> np.ndarray:
     """Grad-CAM before its ReLU (Selvaraju et al. 2017), at the layer that is pooled, by gradient
     of the logit."""
-    features_of = keras.Model(model.input, pooled_step(model).inputs[0])
+    features_of = keras.Model(model.input, gap_node(model).inputs[0])
     dense = model.get_layer("probabilities")
-    inputs = describe(model).preprocessing.scale(pixels.astype("float32"))
+    inputs = model_info(model).preprocessing.scale(pixels.astype("float32"))
     with tf.GradientTape() as tape:
         features = features_of(inputs, training=False)
         tape.watch(features)
@@ -77,14 +70,14 @@ def test_mean_contribution_is_the_logit_less_the_bias(tagger, pixels):
         [contributions(tagger, pixels, name).mean(axis=(1, 2)) for name in CLASSES], axis=1
     )
     logits = logit_parts + dense.bias.numpy()
-    inputs = describe(tagger).preprocessing.scale(pixels.astype("float32"))
+    inputs = model_info(tagger).preprocessing.scale(pixels.astype("float32"))
     np.testing.assert_allclose(
         tf.nn.softmax(logits).numpy(), tagger(inputs, training=False), atol=1e-5
     )
 
 
 def test_no_target_means_the_predicted_class(tagger, pixels):
-    inputs = describe(tagger).preprocessing.scale(pixels.astype("float32"))
+    inputs = model_info(tagger).preprocessing.scale(pixels.astype("float32"))
     predicted = [CLASSES[i] for i in tagger(inputs, training=False).numpy().argmax(axis=1)]
     np.testing.assert_allclose(
         explain(tagger, pixels), explain(tagger, pixels, predicted), atol=1e-6
@@ -145,8 +138,8 @@ def test_aesthetic_models_are_explained_by_their_mean_score(scorer, pixels):
 @pytest.mark.parametrize("target", ["mean_score", "score>=7"])
 def test_cam_of_a_score_weighs_channels_by_its_slope(scorer, pixels, target):
     """Against a finite difference: what a channel's mean adds to the score."""
-    features_of = keras.Model(scorer.input, pooled_step(scorer).inputs[0])
-    features = features_of(describe(scorer).preprocessing.scale(pixels[:1].astype("float64")))
+    features_of = keras.Model(scorer.input, gap_node(scorer).inputs[0])
+    features = features_of(model_info(scorer).preprocessing.scale(pixels[:1].astype("float64")))
     dense = scorer.get_layer("probabilities")
     kernel, bias = (np.asarray(each, "float64") for each in (dense.kernel, dense.bias))
     pooled = np.asarray(features, "float64").mean(axis=(1, 2))
@@ -188,8 +181,8 @@ def test_pair_of_one_class_is_refused(tagger, pixels):
 
 def test_saliency_is_the_gradient_of_the_logit(tagger, pixels):
     dense = tagger.get_layer("probabilities")
-    features_of = keras.Model(tagger.input, pooled_step(tagger).output)
-    inputs = tf.constant(describe(tagger).preprocessing.scale(pixels.astype("float32")))
+    features_of = keras.Model(tagger.input, gap_node(tagger).output)
+    inputs = tf.constant(model_info(tagger).preprocessing.scale(pixels.astype("float32")))
     with tf.GradientTape() as tape:
         tape.watch(inputs)
         logits = features_of(inputs, training=False) @ dense.kernel + dense.bias
@@ -244,14 +237,14 @@ def test_photo_that_cannot_be_read_gets_an_empty_map(tagger, tmp_path):
 
 def test_nested_model_is_explained_like_a_flat_one(tagger, pixels):
     inputs = keras.Input((96, 96, 3))
-    pooled = pooled_step(tagger)
+    pooled = gap_node(tagger)
     backbone = keras.Model(tagger.input, pooled.inputs[0], name="backbone")
     outputs = layers.Dense(3, activation="softmax", name="head")(
         layers.GlobalAveragePooling2D()(backbone(inputs))
     )
     nested = keras.Model(inputs, outputs)
     nested.get_layer("head").set_weights(tagger.get_layer("probabilities").get_weights())
-    flat = adopt(nested, task="tagger", classes=CLASSES, preprocessing=Preprocessing(96, 96))
+    flat = wrap_model(nested, task="tagger", classes=CLASSES, preprocessing=Preprocessing(96, 96))
     for method in ("cam", "layercam", "saliency"):
         np.testing.assert_allclose(
             explain(flat, pixels, "Pool", method=method),
@@ -284,7 +277,7 @@ def spot_finder(size: int = 96) -> keras.Model:
     pooled = layers.GlobalAveragePooling2D()(tensor)
     output = layers.Dense(2, activation="softmax", kernel_initializer="ones")(pooled)
     model = keras.Model(inputs, output)
-    return adopt(
+    return wrap_model(
         model,
         task="tagger",
         classes=["bright", "dark"],
@@ -330,7 +323,7 @@ def test_other_head_is_refused():
     inputs = keras.Input((32, 32, 3))
     flat = layers.Flatten()(layers.Conv2D(2, 3)(inputs))
     model = keras.Model(inputs, layers.Dense(2, activation="softmax")(flat))
-    adopt(model, task="tagger", classes=["a", "b"], preprocessing=Preprocessing(32, 32))
+    wrap_model(model, task="tagger", classes=["a", "b"], preprocessing=Preprocessing(32, 32))
     photo = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3), dtype=np.uint8)
     with pytest.raises(AttributionError, match=r"global average pooling.*use method='gradcam'"):
         explain(model, photo, method="cam")

@@ -10,9 +10,8 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from hotelviz.audit import (
-    DecisionError,
-    DecisionWarning,
+from hotelviz.cli import app
+from hotelviz.decisions import (
     append_decisions,
     apply_decisions,
     decide,
@@ -21,8 +20,8 @@ from hotelviz.audit import (
     suggest_decisions,
     undo,
 )
-from hotelviz.cli import app
-from hotelviz.demo import decide_by_truth, found_against_planted, read_truth
+from hotelviz.demo import compare_with_planted, decide_by_truth, read_truth
+from hotelviz.errors import DecisionError, DecisionWarning
 
 
 @pytest.fixture
@@ -371,7 +370,7 @@ def test_audit_and_clean_on_the_command_line(demo_dir, tmp_path):
     result = CliRunner().invoke(app, arguments, env=missing)
     assert result.exit_code == 0, result.output
     issues = pd.read_parquet(out / "issues.parquet")
-    planted = found_against_planted(issues, demo_dir)
+    planted = compare_with_planted(issues, demo_dir)
     for kind in ("unreadable", "truncated", "exact_duplicate"):
         assert planted.loc[kind, ["recall", "precision"]].tolist() == [1, 1]
     decided = read_decisions(out / "decisions.csv")

@@ -9,10 +9,16 @@ import pytest
 from PIL import Image
 
 from hotelviz import plots
-from hotelviz.audit import AuditError, balance, compare_stages, find_issues, suspects_tagger
-from hotelviz.audit.labels import confused_labels, judge_labels, outlyingness, suggestions
+from hotelviz.audit import balance, compare_datasets, find_issues, suspects_tagger
+from hotelviz.audit.label_issues import (
+    find_label_issues,
+    label_noise_matrix,
+    outlyingness,
+    suggestions,
+)
 from hotelviz.audit.neighbours import Neighbours, reduce_features
-from hotelviz.models import Preprocessing, adopt, describe, remember
+from hotelviz.errors import AuditError
+from hotelviz.models import Preprocessing, model_info, remember, wrap_model
 
 CLASSES = ["Bathroom", "Bedroom", "Pool"]
 
@@ -34,12 +40,12 @@ def clusters(each: int = 60, wrong: int = 6, seed: int = 0):
 
 def test_planted_errors_are_the_suspects_and_the_right_class_is_suggested():
     vectors, labels, groups, planted, truth = clusters()
-    judged = judge_labels(vectors, labels, groups)
+    judged = find_label_issues(vectors, labels, groups)
     assert set(judged.rows[judged.suspect]) == set(planted)
     assert set(np.argsort(judged.quality)[:6]) == set(planted)
     table = suggestions(judged, labels).set_index("row").loc[planted]
     assert table["suggestion"].tolist() == [CLASSES[number] for number in truth[planted]]
-    confused = confused_labels(judged, labels)
+    confused = label_noise_matrix(judged, labels)
     assert confused["photos"].sum() == 6
 
 
@@ -50,14 +56,14 @@ def test_folds_hold_whole_hotels():
     pools = vectors[(labels == "Pool").to_numpy()][:1].repeat(6, axis=0)
     vectors = np.concatenate([vectors, pools])
     labels = pd.concat([labels, pd.Series(["Bathroom"] * 6)], ignore_index=True)
-    judged = judge_labels(vectors, labels, np.concatenate([groups, ["own"] * 6]))
+    judged = find_label_issues(vectors, labels, np.concatenate([groups, ["own"] * 6]))
     assert judged.suspect[-6:].all()
 
 
 def test_class_with_fewer_hotels_than_folds_is_left_out_and_said():
     vectors, labels, groups, *_ = clusters()
     labels[:3] = "Foyer"
-    judged = judge_labels(vectors, labels, groups)
+    judged = find_label_issues(vectors, labels, groups)
     assert not set(judged.rows) & {0, 1, 2}
     assert judged.classes == tuple(CLASSES)
     assert any(note.startswith("Foyer: photos of 3 hotels") for note in judged.notes)
@@ -67,10 +73,10 @@ def test_class_with_fewer_hotels_than_folds_is_left_out_and_said():
 def test_one_class_or_none_cannot_be_judged(label):
     vectors, labels, groups, *_ = clusters()
     labels[:] = label
-    judged = judge_labels(vectors, labels, groups)
+    judged = find_label_issues(vectors, labels, groups)
     assert not len(judged.rows)
     assert "need at least two" in judged.notes[-1]
-    assert confused_labels(judged, labels).empty
+    assert label_noise_matrix(judged, labels).empty
     assert suggestions(judged, labels).empty
 
 
@@ -145,7 +151,7 @@ def test_copies_with_different_labels_head_the_suspects(audited):
 def test_suspects_tagger_predicts_the_labels_it_was_fitted_to(audited, network):
     catalog, found = audited
     tagger = suspects_tagger(network, found.measured.features, catalog["label"], found.suspects)
-    assert describe(tagger).classes == found.suspects.classes
+    assert model_info(tagger).classes == found.suspects.classes
     rows = found.suspects.rows[~found.suspects.suspect]
     features = found.measured.features[rows]
     kernel, bias = tagger.layers[-1].get_weights()
@@ -157,7 +163,7 @@ def test_stages_are_judged_on_the_same_photos_and_on_their_own(audited, network)
     catalog, _ = audited
     test = catalog[catalog["split"] == "test"]
     fewer = catalog[catalog["label"] != "Pool"]
-    result = compare_stages(
+    result = compare_datasets(
         {"all": catalog, "without pools": fewer}, test, model=network, augmented=["all"],
         progress=False,
     )  # fmt: skip
@@ -177,13 +183,13 @@ def test_stages_are_judged_on_the_same_photos_and_on_their_own(audited, network)
 
 def test_hotels_that_are_tested_are_left_out_of_training_and_said(audited, network):
     catalog, _ = audited
-    result = compare_stages({"all": catalog}, catalog.head(30), model=network, progress=False)
+    result = compare_datasets({"all": catalog}, catalog.head(30), model=network, progress=False)
     assert any("left out of training" in note for note in result.notes)
 
 
 def test_full_mode_trains_in_two_phases(audited):
     catalog, _ = audited
-    result = compare_stages(
+    result = compare_datasets(
         {"all": catalog}, catalog[catalog["split"] == "test"], mode="full", progress=False,
         train_kw={"weights": None, "input_size": 32, "fine_tune_epochs": 1},
     )  # fmt: skip
@@ -200,9 +206,9 @@ def test_full_mode_trains_in_two_phases(audited):
 )
 def test_impossible_comparisons_are_refused(demo_catalog, settings, message):
     with pytest.raises(AuditError, match=message):
-        compare_stages({"all": demo_catalog}, demo_catalog, **settings)
+        compare_datasets({"all": demo_catalog}, demo_catalog, **settings)
     with pytest.raises(AuditError, match="at least one of both"):
-        compare_stages({}, demo_catalog)
+        compare_datasets({}, demo_catalog)
 
 
 @pytest.fixture(scope="module")
@@ -223,7 +229,7 @@ def taught(tmp_path_factory):
         keras.layers.GlobalAveragePooling2D(),
         keras.layers.Dense(2, activation="softmax"),
     ]
-    model = adopt(keras.Sequential(layers), task="tagger", classes=["Bedroom", "Pool"],
+    model = wrap_model(keras.Sequential(layers), task="tagger", classes=["Bedroom", "Pool"],
                   preprocessing=Preprocessing(32, 32))  # fmt: skip
     learned = pd.DataFrame({"image_id": ["a", "b"], "hotel_id": "h", "content": "",
                             "split": ["train", "val"]})  # fmt: skip
@@ -241,8 +247,8 @@ def test_audit_says_how_many_labels_the_network_of_the_features_has_seen(taught)
 def test_stages_are_not_judged_on_photos_that_the_network_has_seen(taught):
     model, photos = taught
     stage = photos.iloc[6:].assign(split="train")
-    found = compare_stages({"one": stage}, photos.iloc[:6], model=model, progress=False)
+    found = compare_datasets({"one": stage}, photos.iloc[:6], model=model, progress=False)
     assert found.predictions["image_id"].tolist() == ["d", "e", "f"]
     assert "3 of 6 test photos were left out" in found.notes[0]
     with pytest.raises(AuditError, match="has seen all 3 test photos"):
-        compare_stages({"one": stage}, photos.iloc[:3], model=model, progress=False)
+        compare_datasets({"one": stage}, photos.iloc[:3], model=model, progress=False)

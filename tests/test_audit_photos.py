@@ -16,22 +16,25 @@ import pytest
 from PIL import Image, ImageFilter
 
 from hotelviz.audit import (
-    AuditError,
-    CacheWarning,
     balance,
     combine_catalogs,
-    compare_stages,
+    compare_datasets,
     find_duplicates,
     find_issues,
+    image_properties,
     measure_photos,
-    measures,
-    suggest_decisions,
     write_audit,
 )
-from hotelviz.audit.alignment import aligned_similarity
 from hotelviz.audit.neighbours import nearest_neighbours, reduce_features
-from hotelviz.catalog import CatalogError, MissingPhotosError
-from hotelviz.errors import HotelvizError
+from hotelviz.audit.registration import aligned_similarity
+from hotelviz.decisions import suggest_decisions
+from hotelviz.errors import (
+    AuditError,
+    CacheWarning,
+    CatalogError,
+    HotelvizError,
+    MissingPhotosError,
+)
 
 
 def scene(seed: int, size: tuple[int, int] = (300, 225)) -> Image.Image:
@@ -81,7 +84,7 @@ def test_healthy_photos_have_no_issue(album):
     ("issue", "change"),
     [
         ("dark", lambda image: image.point(lambda value: value // 5)),
-        ("bright", lambda image: image.point(lambda value: 200 + value // 5)),
+        ("light", lambda image: image.point(lambda value: 200 + value // 5)),
         ("blurry", lambda image: image.filter(ImageFilter.GaussianBlur(9))),
         ("low_information", lambda image: Image.new("RGB", image.size, (90, 120, 90))),
         ("grayscale", lambda image: image.convert("L").convert("RGB")),
@@ -188,15 +191,15 @@ def test_photo_that_changes_while_it_is_read_is_not_kept_under_its_old_name(
     album, tmp_path, monkeypatch
 ):
     catalog, cache = album(), tmp_path / "cache"
-    decode = measures.iterate_views
+    decode = image_properties.iterate_views
 
     def change(paths, *arguments, **settings):
         scene(70).save(tmp_path / "3.jpg")
         return decode(paths, *arguments, **settings)
 
-    monkeypatch.setattr(measures, "iterate_views", change)
+    monkeypatch.setattr(image_properties, "iterate_views", change)
     first = measure_photos(catalog, cache=cache, progress=False).photos.set_index("image_id")
-    assert first.loc["3.jpg", ["status", "problem"]].tolist() == [
+    assert first.loc["3.jpg", ["status", "error"]].tolist() == [
         "unavailable", "changed while it was read",
     ]  # fmt: skip
     monkeypatch.undo()
@@ -210,13 +213,13 @@ def test_copy_stands_in_for_a_file_that_is_lost_between_two_readings(album, tmp_
     catalog = album()
     (tmp_path / "twin.jpg").write_bytes((tmp_path / "3.jpg").read_bytes())
     catalog = pd.concat([catalog, catalog_of([tmp_path / "twin.jpg"])], ignore_index=True)
-    decode = measures.iterate_views
+    decode = image_properties.iterate_views
 
     def lose(paths, *arguments, **settings):
         (tmp_path / "3.jpg").unlink(missing_ok=True)
         return decode(paths, *arguments, **settings)
 
-    monkeypatch.setattr(measures, "iterate_views", lose)
+    monkeypatch.setattr(image_properties, "iterate_views", lose)
     photos = measure_photos(catalog, progress=False).photos.set_index("image_id")
     assert set(photos["status"]) == {"ok"}
     assert photos.loc["3.jpg", "pixels"] == photos.loc["twin.jpg", "pixels"]
@@ -254,7 +257,7 @@ def test_tables_made_by_hand_are_checked_before_the_work(album):
         lambda: find_issues(bare),
         lambda: measure_photos(bare),
         lambda: combine_catalogs({"a": catalog, "b": bare}),
-        lambda: compare_stages({"a": catalog.assign(label="x")}, bare, mode="full"),
+        lambda: compare_datasets({"a": catalog.assign(label="x")}, bare, mode="full"),
     ):
         with pytest.raises(CatalogError, match="'path'"):
             call()

@@ -17,24 +17,18 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hotelviz.catalog import (
-    AREAS,
-    MORE_AREAS,
-    RATINGS,
-    CatalogError,
-    CatalogWarning,
-    MissingPhotosError,
     as_ids,
     catalog_hash,
     check_missing,
     check_table,
-    fingerprint,
     iterate_catalog,
     read_catalog,
     row_hashes,
     split_catalog,
     write_catalog,
 )
-from hotelviz.errors import OutputError
+from hotelviz.errors import CatalogError, CatalogWarning, MissingPhotosError, OutputError
+from hotelviz.schema import AREAS, MORE_AREAS, RATINGS
 
 HEADER = "path,hotel_id,position,label\n"
 
@@ -271,9 +265,9 @@ def test_splits_that_cannot_be_are_refused(photos, shares, message):
 
 def test_fingerprint_follows_content_not_order_or_place():
     photos = many(4)
-    assert fingerprint(photos) == fingerprint(photos.sample(frac=1, random_state=0))
-    assert fingerprint(photos) == fingerprint(photos.assign(path="elsewhere"))
-    assert fingerprint(photos) != fingerprint(photos.assign(label="Pool"))
+    assert catalog_hash(photos) == catalog_hash(photos.sample(frac=1, random_state=0))
+    assert catalog_hash(photos) == catalog_hash(photos.assign(path="elsewhere"))
+    assert catalog_hash(photos) != catalog_hash(photos.assign(label="Pool"))
 
 
 # --- names ----------------------------------------
@@ -397,7 +391,7 @@ def test_the_fingerprint_covers_content_and_not_its_storage():
         split=None,
         note="mine",
     )
-    assert catalog_hash(photos) == catalog_hash(same) == fingerprint(photos)
+    assert catalog_hash(photos) == catalog_hash(same) == catalog_hash(photos)
     ratings = pd.DataFrame([[1] * 10] * len(photos), columns=list(RATINGS))
     rated = photos.assign(**ratings)
     assert catalog_hash(rated) == catalog_hash(photos.assign(**ratings.astype("float32")))

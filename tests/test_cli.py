@@ -13,11 +13,11 @@ from typer.testing import CliRunner
 
 import hotelviz
 from hotelviz import __version__
-from hotelviz.audit import decide
 from hotelviz.catalog import read_catalog, write_catalog
 from hotelviz.cli import app
-from hotelviz.errors import HotelvizError
-from hotelviz.labelling import StoreError, open_store
+from hotelviz.decisions import decide
+from hotelviz.errors import HotelvizError, StoreError
+from hotelviz.labelling import open_store
 from hotelviz.models import build_tagger, save_model
 
 

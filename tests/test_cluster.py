@@ -14,9 +14,10 @@ import pandas as pd
 import pytest
 
 from hotelviz.catalog import write_catalog
+from hotelviz.errors import ClusterError, InferenceError
+from hotelviz.inference import ray, score_photos
+from hotelviz.inference.ray import score_on_cluster
 from hotelviz.models import build_aesthetic, save_model
-from hotelviz.scoring import ScoringError, cluster, score_photos
-from hotelviz.scoring.cluster import ClusterError, score_on_cluster
 
 needs_ray = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None, reason="the extra 'ray' is not installed"
@@ -109,7 +110,7 @@ def test_address_where_nothing_answers_is_named(model_file, demo_catalog, tmp_pa
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        monkeypatch.setattr(cluster, "_PATIENCE", 1.0)
+        monkeypatch.setattr(ray, "_PATIENCE", 1.0)
         address = f"127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(ClusterError, match="nothing within 1 s"):
             score_on_cluster(demo_catalog, [model_file], tmp_path, address=address)
@@ -126,9 +127,9 @@ def test_ray_that_is_not_installed_is_named_with_its_command(monkeypatch, demo_c
 
 def test_what_an_actor_could_not_do_is_said_without_its_traces():
     class TaskError(Exception):
-        cause = ScoringError("part-1.parquet: cannot be written (No space left on device)")
+        cause = InferenceError("part-1.parquet: cannot be written (No space left on device)")
 
     failed = RuntimeError("the actor failed")
     failed.__cause__ = TaskError()
-    assert str(cluster._plain(failed)).startswith("part-1.parquet: cannot be written")
-    assert "gave up" in str(cluster._plain(RuntimeError("trace\nlast line")))
+    assert str(ray._plain(failed)).startswith("part-1.parquet: cannot be written")
+    assert "gave up" in str(ray._plain(RuntimeError("trace\nlast line")))

@@ -10,14 +10,15 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from hotelviz.catalog import AREAS, CatalogError, rating_summary, read_catalog
-from hotelviz.demo import DemoError, make_demo_catalog, read_truth
+from hotelviz.catalog import rating_summary, read_catalog
+from hotelviz.demo import make_demo_catalog, read_truth
 from hotelviz.demo.areas import paint
-from hotelviz.demo.scene import Style
-from hotelviz.demo.taste import QUALITIES
-from hotelviz.errors import OutputError
-from hotelviz.images import ImageError, decode_image, read_image
-from hotelviz.showcase import run_demo
+from hotelviz.demo.renderer import Style
+from hotelviz.demo.simulated_raters import QUALITIES
+from hotelviz.errors import CatalogError, DemoError, ImageError, OutputError
+from hotelviz.images import decode_image, read_image
+from hotelviz.pipeline import run_demo
+from hotelviz.schema import AREAS
 
 SMALL = {"hotels": 3, "size": (96, 128)}
 

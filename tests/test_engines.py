@@ -12,18 +12,19 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
+from hotelviz.errors import BackendError, InferenceError, ModelWarning
+from hotelviz.inference import make_engine, score_photos
+from hotelviz.inference.backends import base
+from hotelviz.inference.pipeline import ThroughputMeter
 from hotelviz.models import (
-    ModelWarning,
     Preprocessing,
-    adopt,
     build_aesthetic,
     build_tagger,
     load_model,
     save_model,
+    wrap_model,
 )
 from hotelviz.scores import open_scores
-from hotelviz.scoring import EngineError, ScoringError, engines, make_engine, score_photos
-from hotelviz.scoring.pipeline import Meter
 
 SMALL = {"input_size": 32, "weights": None, "backbone_kw": {"alpha": 0.25}}
 needs_openvino = pytest.mark.skipif(
@@ -55,7 +56,7 @@ def test_openvino_scores_as_keras_does(demo_catalog, model, tmp_path):
                      precision="float32", progress=False)  # fmt: skip
     keras_rows, openvino_rows = rows(tmp_path / "keras"), rows(tmp_path / "openvino")
     np.testing.assert_allclose(keras_rows["score"], openvino_rows["score"], atol=1e-4)
-    same = ["image_id", "hotel_id", "path", "problem", "hash"]
+    same = ["image_id", "hotel_id", "path", "error", "hash"]
     pd.testing.assert_frame_equal(keras_rows[same], openvino_rows[same])
 
 
@@ -91,15 +92,15 @@ def test_export_is_kept_by_fingerprint_and_made_again_when_damaged(cache, tmp_pa
 
 @needs_openvino
 def test_engine_that_is_not_exact_enough_is_refused(model, monkeypatch):
-    monkeypatch.setattr(engines, "deviation", lambda *_: 0.011)
-    fresh = adopt(model, task="aesthetic", preprocessing=Preprocessing(32, 32))
-    with pytest.raises(EngineError, match=r"up to 0\.011 from Keras', more than 0\.01; take eng"):
+    monkeypatch.setattr(base, "deviation", lambda *_: 0.011)
+    fresh = wrap_model(model, task="aesthetic", preprocessing=Preprocessing(32, 32))
+    with pytest.raises(BackendError, match=r"up to 0\.011 from Keras', more than 0\.01; take eng"):
         make_engine(fresh, "openvino", precision="float32")
 
 
 @needs_openvino
 def test_bfloat16_is_taken_only_where_it_is_exact_enough(monkeypatch):
-    from hotelviz.scoring import openvino as fast
+    from hotelviz.inference import openvino as fast
 
     monkeypatch.setattr(fast, "computes_bfloat16", lambda: True)
     tried = []
@@ -108,27 +109,27 @@ def test_bfloat16_is_taken_only_where_it_is_exact_enough(monkeypatch):
         tried.append(engine.precision)
         return 0.051 if engine.precision == "bfloat16" else 0.0
 
-    monkeypatch.setattr(engines, "deviation", deviation)
+    monkeypatch.setattr(base, "deviation", deviation)
     small = build_aesthetic(**SMALL)
     assert make_engine(small, "openvino").precision == "float32"
     assert tried == ["bfloat16"] * len(fast.EXACT_LAYERS) + ["float32"]
-    with pytest.raises(EngineError, match=r"more than 0\.05; take precision='float32'"):
+    with pytest.raises(BackendError, match=r"more than 0\.05; take precision='float32'"):
         make_engine(small, "openvino", precision="bfloat16")
     monkeypatch.setattr(fast, "computes_bfloat16", lambda: False)
-    with pytest.raises(EngineError, match="does not compute in bfloat16"):
+    with pytest.raises(BackendError, match="does not compute in bfloat16"):
         make_engine(build_aesthetic(**SMALL), "openvino", precision="bfloat16")
 
 
 @needs_openvino
 @pytest.mark.parametrize("layers", [1, 3, 9])
 def test_network_in_two_pieces_computes_what_the_whole_does(model, layers, monkeypatch):
-    from hotelviz.scoring import openvino as fast
+    from hotelviz.inference import openvino as fast
 
     settings = fast._settings
     monkeypatch.setattr(fast, "_settings", lambda _: settings("f32"))
     pieces = fast.OpenVino(model, "bfloat16", layers)
     assert len(pieces._stages) == 2
-    assert engines.deviation(model, pieces) < 1e-4
+    assert base.deviation(model, pieces) < 1e-4
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -149,15 +150,17 @@ def test_model_that_cannot_be_converted_is_named():
     pooled = keras.layers.GlobalAveragePooling2D()(InPython()(inputs))
     theirs = keras.Model(inputs, keras.layers.Dense(10, activation="softmax")(pooled))
     with pytest.warns(ModelWarning, match="can be used in this session"):
-        ours = adopt(theirs, task="aesthetic", preprocessing=Preprocessing(32, 32), name="theirs")
-    with pytest.raises(EngineError, match=r"theirs: OpenVINO cannot convert .* engine='keras'"):
+        ours = wrap_model(
+            theirs, task="aesthetic", preprocessing=Preprocessing(32, 32), name="theirs"
+        )
+    with pytest.raises(BackendError, match=r"theirs: OpenVINO cannot convert .* engine='keras'"):
         make_engine(ours, "openvino")
 
 
 def test_engine_that_is_not_installed_is_named_with_its_command(model, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    fresh = adopt(model, task="aesthetic", preprocessing=Preprocessing(32, 32))
-    with pytest.raises(EngineError, match=r"pip install 'hotelviz\[fast\]'"):
+    fresh = wrap_model(model, task="aesthetic", preprocessing=Preprocessing(32, 32))
+    with pytest.raises(BackendError, match=r"pip install 'hotelviz\[fast\]'"):
         make_engine(fresh, "openvino", precision="float32")
 
 
@@ -170,7 +173,7 @@ def test_engine_that_is_not_installed_is_named_with_its_command(model, monkeypat
     ],
 )
 def test_unknown_engines_are_refused(model, settings, message):
-    with pytest.raises(EngineError, match=message):
+    with pytest.raises(BackendError, match=message):
         make_engine(model, **settings)
 
 
@@ -178,7 +181,7 @@ def test_unknown_engines_are_refused(model, settings, message):
 def test_scores_of_two_engines_do_not_mix(demo_catalog, model, tmp_path):
     few = demo_catalog.head(3)
     score_photos(few, [model], tmp_path / "s", progress=False)
-    with pytest.raises(ScoringError, match=r"another engine \(keras float32, not openvino float"):
+    with pytest.raises(InferenceError, match=r"another engine \(keras float32, not openvino float"):
         score_photos(few, [model], tmp_path / "s", engine="openvino", precision="float32")
 
 
@@ -204,7 +207,7 @@ def test_full_disk_leaves_whole_parts_and_the_run_goes_on(demo_catalog, model, t
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit - 1, before[1]))
         with pytest.raises(
-            ScoringError, match=r"part-00002\.parquet: cannot be written .* goes on"
+            InferenceError, match=r"part-00002\.parquet: cannot be written .* goes on"
         ):
             score_photos(big, [model], out, part_size=16, progress=False)
     finally:
@@ -220,7 +223,7 @@ def test_full_disk_leaves_whole_parts_and_the_run_goes_on(demo_catalog, model, t
 
 
 def test_meter_names_what_bounds():
-    meter = Meter(workers=2, parallel=1)
+    meter = ThroughputMeter(workers=2, parallel=1)
     meter.photos, meter._wall = 10, meter._wall - 10
     meter.reading = 18.0
     assert meter.result().bound == "disk"

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hotelviz.explorer import explore_channels, explore_predictions
-from hotelviz.models import ModelError, build_aesthetic, build_tagger
+from hotelviz.errors import ModelError
+from hotelviz.gallery.explorer import explore_channels, explore_predictions
+from hotelviz.models import build_aesthetic, build_tagger
 
 
 def shown(widget) -> np.ndarray:

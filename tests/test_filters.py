@@ -11,10 +11,10 @@ import pytest
 from keras import layers
 from PIL import Image
 
-from hotelviz import filters
-from hotelviz.catalog import CatalogError
-from hotelviz.filters import FilterError, compare, maximise
-from hotelviz.models import ModelError, Preprocessing, adopt, build_tagger
+from hotelviz import feature_vis
+from hotelviz.errors import CatalogError, FeatureVisError, ModelError
+from hotelviz.feature_vis import activation_maximization, compare
+from hotelviz.models import Preprocessing, build_tagger, wrap_model
 
 
 def tagger(seed: int = 0) -> keras.Model:
@@ -45,7 +45,7 @@ def red_finder() -> keras.Model:
     kernel[..., 2, 1], kernel[..., :2, 1] = 1, -1
     conv.set_weights([kernel])
     dense.set_weights([np.eye(2, dtype="float32"), np.zeros(2, "float32")])
-    return adopt(
+    return wrap_model(
         keras.Model(inputs, outputs), task="tagger", classes=["red", "blue"],
         preprocessing=Preprocessing(64, 64, value_range="0..1"),
     )  # fmt: skip
@@ -54,8 +54,8 @@ def red_finder() -> keras.Model:
 @pytest.mark.parametrize(
     "draw",
     [
-        lambda model: filters.visualize_channels(model, "conv", [0, 1], size=64, steps=64),
-        lambda model: filters.visualize_outputs(model, ["red", "blue"], size=64, steps=64),
+        lambda model: feature_vis.visualize_channels(model, "conv", [0, 1], size=64, steps=64),
+        lambda model: feature_vis.visualize_outputs(model, ["red", "blue"], size=64, steps=64),
     ],
 )
 def test_pictures_show_what_channels_and_outputs_look_for(draw):
@@ -70,45 +70,57 @@ def test_pictures_show_what_channels_and_outputs_look_for(draw):
 
 @pytest.fixture(scope="module")
 def pictures(model) -> np.ndarray:
-    return filters.visualize_channels(model, "conv_pw_3", [0, 5, 9], size=64, steps=24)
+    return feature_vis.visualize_channels(model, "conv_pw_3", [0, 5, 9], size=64, steps=24)
 
 
 def test_picture_depends_on_its_channel_and_seed_only(model, pictures):
-    alone = filters.visualize_channels(model, "conv_pw_3", [5], size=64, steps=24)
+    alone = feature_vis.visualize_channels(model, "conv_pw_3", [5], size=64, steps=24)
     assert np.abs(alone[0].astype(int) - pictures[1]).max() <= 2
-    other = filters.visualize_channels(model, "conv_pw_3", [5], size=64, steps=24, seed=1)
+    other = feature_vis.visualize_channels(model, "conv_pw_3", [5], size=64, steps=24, seed=1)
     assert np.abs(other[0].astype(int) - pictures[1]).mean() > 5
 
 
 @pytest.mark.parametrize("size", [48, 65, 96])
 def test_pictures_come_in_any_size(model, size):
-    shape = filters.visualize_channels(model, "conv_pw_1", [0], size=size, steps=2).shape
+    shape = feature_vis.visualize_channels(model, "conv_pw_1", [0], size=size, steps=2).shape
     assert shape == (1, size, size, 3)
 
 
 def test_small_picture_is_the_large_one_with_fewer_pixels():
-    spectrum = maximise._noise(64, (0, 0))[None] * 20
-    large = np.asarray(maximise._picture(spectrum, 64, 64))
-    small = np.asarray(maximise._picture(spectrum, 32, 64))
+    spectrum = activation_maximization._noise(64, (0, 0))[None] * 20
+    large = np.asarray(activation_maximization._picture(spectrum, 64, 64))
+    small = np.asarray(activation_maximization._picture(spectrum, 32, 64))
     coarse = large.reshape(1, 32, 2, 32, 2, 3).mean(axis=(2, 4))
     assert np.corrcoef(small.ravel(), coarse.ravel())[0, 1] > 0.9
 
 
 def test_picture_is_kept_and_found_again(model, tmp_path, monkeypatch):
-    first = filters.visualize_channels(model, "conv_pw_1", [2], size=48, steps=2, cache=tmp_path)
-    monkeypatch.setattr(maximise, "_maximised", None)
-    again = filters.visualize_channels(model, "conv_pw_1", [2], size=48, steps=2, cache=tmp_path)
+    first = feature_vis.visualize_channels(
+        model, "conv_pw_1", [2], size=48, steps=2, cache=tmp_path
+    )
+    monkeypatch.setattr(activation_maximization, "_maximised", None)
+    again = feature_vis.visualize_channels(
+        model, "conv_pw_1", [2], size=48, steps=2, cache=tmp_path
+    )
     np.testing.assert_array_equal(first, again)
     with pytest.raises(TypeError):
-        filters.visualize_channels(tagger(1), "conv_pw_1", [2], size=48, steps=2, cache=tmp_path)
+        feature_vis.visualize_channels(
+            tagger(1), "conv_pw_1", [2], size=48, steps=2, cache=tmp_path
+        )
 
 
 @pytest.mark.parametrize(
     ("layer", "channels", "size", "error", "message"),
     [
-        ("conv_pw_3", [64], 64, FilterError, "conv_pw_3 has the channels 0 to 31; there is no 64"),
-        ("conv_pw_3", [-1], 64, FilterError, "there is no -1"),
-        ("conv_pw_3", [0], 16, FilterError, "at least 32 pixels a side, not 16"),
+        (
+            "conv_pw_3",
+            [64],
+            64,
+            FeatureVisError,
+            "conv_pw_3 has the channels 0 to 31; there is no 64",
+        ),
+        ("conv_pw_3", [-1], 64, FeatureVisError, "there is no -1"),
+        ("conv_pw_3", [0], 16, FeatureVisError, "at least 32 pixels a side, not 16"),
         ("conv_pv_3", [0], 64, ModelError, "did you mean 'conv_pw_3'"),
         ("probabilities", [0], 64, ModelError, "has no height and width"),
         (23, [0], 64, ModelError, "by its name, not as 23.*Near that number there are .*conv_pw_3"),
@@ -116,17 +128,19 @@ def test_picture_is_kept_and_found_again(model, tmp_path, monkeypatch):
 )
 def test_what_cannot_be_drawn_is_refused(model, layer, channels, size, error, message):
     with pytest.raises(error, match=message):
-        filters.visualize_channels(model, layer, channels, size=size, steps=2)
+        feature_vis.visualize_channels(model, layer, channels, size=size, steps=2)
 
 
 def test_unknown_output_is_refused_with_the_nearest(model):
-    with pytest.raises(FilterError, match="did you mean 'Pool'"):
-        filters.visualize_outputs(model, ["Pol"], size=64, steps=2)
+    with pytest.raises(FeatureVisError, match="did you mean 'Pool'"):
+        feature_vis.visualize_outputs(model, ["Pol"], size=64, steps=2)
 
 
 def test_convolution_is_looked_at_after_its_batch_normalisation(model):
-    assert maximise.channel_step(model, "conv_pw_3").layer.name == "conv_pw_3_bn"
-    assert maximise.channel_step(model, "conv_pw_3_relu").layer.name == "conv_pw_3_relu"
+    assert activation_maximization.channel_step(model, "conv_pw_3").layer.name == "conv_pw_3_bn"
+    assert (
+        activation_maximization.channel_step(model, "conv_pw_3_relu").layer.name == "conv_pw_3_relu"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +158,7 @@ def photos(tmp_path_factory) -> list[str]:
 
 def test_identical_models_give_identical_pictures_and_no_change(model, photos):
     other = tagger()
-    same = filters.compare_filters(
+    same = feature_vis.compare_filters(
         model, other, ["conv_pw_2"], count=2, photos=photos, size=48, steps=4
     )
     for layer in ("conv_pw_2",):
@@ -162,12 +176,14 @@ def test_channel_that_was_changed_is_found(model, photos):
     values = np.asarray(kernel).copy()
     values[..., 7] = np.random.default_rng(5).normal(0, values.std(), values.shape[:-1])
     kernel.assign(values)
-    by_weight = filters.compare_filters(model, changed, ["conv_pw_4"], count=1, size=48, steps=2)
+    by_weight = feature_vis.compare_filters(
+        model, changed, ["conv_pw_4"], count=1, size=48, steps=2
+    )
     assert by_weight.channels["channel"].to_list() == [7]
-    table = filters.change_by_channel(model, changed, ["conv_pw_4"], photos=photos)
+    table = feature_vis.change_by_channel(model, changed, ["conv_pw_4"], photos=photos)
     assert table["correlation"].idxmin() == 7
     assert (table["weight_change"] > 0).to_list() == [number == 7 for number in range(len(table))]
-    depth = filters.change_by_layer(model, changed, photos).set_index("layer")
+    depth = feature_vis.change_by_layer(model, changed, photos).set_index("layer")
     assert depth["cka"]["conv_pw_3"] == pytest.approx(1, abs=1e-6)
     assert depth["cka"]["conv_pw_4"] < 1 - 1e-4
 
@@ -177,7 +193,7 @@ def test_folded_batch_normalisation_is_no_change(photos):
     tensor = layers.Conv2D(6, 3, use_bias=False, name="conv")(inputs)
     tensor = layers.BatchNormalization(name="norm")(tensor)
     outputs = layers.Dense(2, "softmax")(layers.GlobalAveragePooling2D()(tensor))
-    plain = adopt(
+    plain = wrap_model(
         keras.Model(inputs, outputs), task="tagger", classes=["a", "b"],
         preprocessing=Preprocessing(64, 64),
     )  # fmt: skip
@@ -194,8 +210,10 @@ def test_folded_batch_normalisation_is_no_change(photos):
     folded.get_layer("norm").set_weights(
         [one, beta - mean * scale, 0 * one, one - np.float32(norm.epsilon)]
     )
-    folded = adopt(folded, task="tagger", classes=["a", "b"], preprocessing=Preprocessing(64, 64))
-    table = filters.change_by_channel(plain, folded, ["conv"], photos=photos)
+    folded = wrap_model(
+        folded, task="tagger", classes=["a", "b"], preprocessing=Preprocessing(64, 64)
+    )
+    table = feature_vis.change_by_channel(plain, folded, ["conv"], photos=photos)
     np.testing.assert_allclose(table["weight_change"], 0, atol=1e-6)
     np.testing.assert_allclose(table["correlation"], 1, atol=1e-5)
 
@@ -230,22 +248,22 @@ def test_silent_channel_has_no_correlation():
 
 def test_models_of_different_width_are_not_compared(model):
     wide = build_tagger(["a", "b"], input_size=64, weights=None)
-    with pytest.raises(FilterError, match=r"conv_pw_3 has 32 channels in the one and 128"):
-        filters.compare_filters(model, wide, ["conv_pw_3"], size=48, steps=2)
+    with pytest.raises(FeatureVisError, match=r"conv_pw_3 has 32 channels in the one and 128"):
+        feature_vis.compare_filters(model, wide, ["conv_pw_3"], size=48, steps=2)
 
 
 def test_chosen_channels_are_drawn_in_their_order(model):
-    shown = filters.compare_filters(
+    shown = feature_vis.compare_filters(
         model, model, ["conv_pw_1"], channels=[3, 1], size=48, steps=2
     ).channels
     assert shown["channel"].to_list() == [3, 1]
-    with pytest.raises(FilterError, match="there is no 99"):
-        filters.compare_filters(model, model, ["conv_pw_1"], channels=[99], size=48, steps=2)
+    with pytest.raises(FeatureVisError, match="there is no 99"):
+        feature_vis.compare_filters(model, model, ["conv_pw_1"], channels=[99], size=48, steps=2)
 
 
 def test_photos_that_cannot_be_read_leave_nothing_to_compare(model):
-    with pytest.raises(FilterError, match="none of the photos can be read"):
-        filters.change_by_layer(model, model, ["lost.jpg"])
+    with pytest.raises(FeatureVisError, match="none of the photos can be read"):
+        feature_vis.change_by_layer(model, model, ["lost.jpg"])
 
 
 def test_photo_and_place_that_excite_a_channel_are_found(tmp_path):
@@ -257,20 +275,20 @@ def test_photo_and_place_that_excite_a_channel_are_found(tmp_path):
         Image.fromarray(photo).save(file)
         rows.append({"image_id": str(number), "path": str(file)})
     rows.append({"image_id": "lost", "path": str(tmp_path / "lost.png")})
-    found = filters.top_photos(red_finder(), "conv", [0, 1], pd.DataFrame(rows), count=2)
+    found = feature_vis.top_photos(red_finder(), "conv", [0, 1], pd.DataFrame(rows), count=2)
     assert found["image_id"].to_list()[:2] == ["0", "2"]
     assert found["image_id"].to_list()[2] == "1"
     assert found.loc[0, ["x", "y"]].to_list() == pytest.approx([24 / 128, 88 / 128], abs=0.05)
-    patch = filters.patch_pixels(found.head(1), size=32)
+    patch = feature_vis.patch_pixels(found.head(1), size=32)
     assert patch.shape == (1, 32, 32, 3)
     assert patch[0, 16, 16, 0] > 200
 
 
 def test_channel_past_the_end_has_no_photos(tmp_path):
     photos = pd.DataFrame({"image_id": ["a"], "path": [str(tmp_path / "a.png")]})
-    with pytest.raises(FilterError, match="channels 0 to 1; there is no 2"):
-        filters.top_photos(red_finder(), "conv", 2, photos)
-    assert len(filters.top_photos(red_finder(), "conv", 1, photos)) == 0
+    with pytest.raises(FeatureVisError, match="channels 0 to 1; there is no 2"):
+        feature_vis.top_photos(red_finder(), "conv", 2, photos)
+    assert len(feature_vis.top_photos(red_finder(), "conv", 1, photos)) == 0
 
 
 @pytest.mark.parametrize(
@@ -279,22 +297,22 @@ def test_channel_past_the_end_has_no_photos(tmp_path):
 )
 def test_channels_are_whole_numbers(channels, message):
     for call in (
-        lambda: filters.visualize_channels(red_finder(), "conv", channels, size=48, steps=1),
-        lambda: filters.top_photos(
+        lambda: feature_vis.visualize_channels(red_finder(), "conv", channels, size=48, steps=1),
+        lambda: feature_vis.top_photos(
             red_finder(), "conv", channels, pd.DataFrame({"image_id": ["a"], "path": ["a.png"]})
         ),
     ):
-        with pytest.raises(FilterError, match=message):
+        with pytest.raises(FeatureVisError, match=message):
             call()
 
 
 def test_tables_made_by_hand_are_checked_before_photos_are_read():
     with pytest.raises(CatalogError, match="top_photos: the table has no column 'path'"):
-        filters.top_photos(red_finder(), "conv", 0, pd.DataFrame({"image_id": ["a"]}))
-    with pytest.raises(FilterError, match="patch_pixels: the table has no column 'side'"):
-        filters.patch_pixels(pd.DataFrame({"path": ["a.png"], "x": [0.5], "y": [0.5]}))
-    with pytest.raises(FilterError, match="'x' is a share of the photo, 0 to 1"):
-        filters.patch_pixels(
+        feature_vis.top_photos(red_finder(), "conv", 0, pd.DataFrame({"image_id": ["a"]}))
+    with pytest.raises(FeatureVisError, match="patch_pixels: the table has no column 'side'"):
+        feature_vis.patch_pixels(pd.DataFrame({"path": ["a.png"], "x": [0.5], "y": [0.5]}))
+    with pytest.raises(FeatureVisError, match="'x' is a share of the photo, 0 to 1"):
+        feature_vis.patch_pixels(
             pd.DataFrame({"path": ["a.png"], "x": [50.0], "y": [0.5], "side": [0.2]})
         )
 
@@ -303,24 +321,26 @@ def test_layer_that_is_called_outputs_keeps_pictures_of_its_own(tmp_path):
     inputs = keras.Input((64, 64, 3))
     tensor = layers.Conv2D(2, 4, strides=4, name="outputs")(inputs)
     dense = layers.Dense(2, "softmax")(layers.GlobalAveragePooling2D()(tensor))
-    model = adopt(keras.Model(inputs, dense), task="tagger", classes=["a", "b"],
+    model = wrap_model(keras.Model(inputs, dense), task="tagger", classes=["a", "b"],
                   preprocessing=Preprocessing(64, 64))  # fmt: skip
     kw: dict = {"size": 48, "steps": 2, "cache": tmp_path}
-    first = filters.visualize_channels(model, "outputs", [0], **kw)
-    filters.visualize_outputs(model, ["a"], **kw)
+    first = feature_vis.visualize_channels(model, "outputs", [0], **kw)
+    feature_vis.visualize_outputs(model, ["a"], **kw)
     assert len(list(tmp_path.rglob("*.png"))) == 2
-    np.testing.assert_array_equal(filters.visualize_channels(model, "outputs", [0], **kw), first)
+    np.testing.assert_array_equal(
+        feature_vis.visualize_channels(model, "outputs", [0], **kw), first
+    )
 
 
 def test_network_of_one_size_says_that_it_cannot_be_drawn_at_another():
     inputs = keras.Input((64, 64, 3))
     tensor = layers.Flatten()(layers.Conv2D(2, 4, strides=4)(inputs))
-    model = adopt(keras.Model(inputs, layers.Dense(2, "softmax")(tensor)), task="tagger",
+    model = wrap_model(keras.Model(inputs, layers.Dense(2, "softmax")(tensor)), task="tagger",
                   classes=["a", "b"], preprocessing=Preprocessing(64, 64))  # fmt: skip
-    with pytest.raises(FilterError, match="takes no pictures of 48 x 48 pixels"):
-        filters.visualize_outputs(model, ["a"], size=48, steps=1)
+    with pytest.raises(FeatureVisError, match="takes no pictures of 48 x 48 pixels"):
+        feature_vis.visualize_outputs(model, ["a"], size=48, steps=1)
 
 
 def test_patch_of_a_lost_photo_is_grey(tmp_path: Path):
     rows = pd.DataFrame({"path": [str(tmp_path / "x.png")], "x": [0.5], "y": [0.5], "side": [0.2]})
-    assert (filters.patch_pixels(rows, size=8) == 128).all()
+    assert (feature_vis.patch_pixels(rows, size=8) == 128).all()

@@ -17,19 +17,18 @@ import pytest
 from PIL import Image
 
 from hotelviz.attribution import overlay
-from hotelviz.audit import read_decisions
-from hotelviz.errors import OutputError
+from hotelviz.decisions import read_decisions
+from hotelviz.errors import GalleryError, OutputError
 from hotelviz.gallery import (
     Gallery,
-    GalleryError,
     before_after,
     issue_caption,
-    mistakes,
+    misclassified,
     rank_caption,
     score_caption,
     tag_caption,
 )
-from hotelviz.gallery.live import GalleryWidget
+from hotelviz.gallery.widget import GalleryWidget
 from hotelviz.ranking import rank_hotel_photos
 
 
@@ -85,7 +84,7 @@ def test_caption_of_a_class_that_the_model_does_not_know_has_no_probability(phot
 
 
 def test_mistakes_come_by_frequency_then_confidence(photos):
-    wrong = mistakes(photos)
+    wrong = misclassified(photos)
     assert wrong["image_id"].to_list() == ["b", "a", "d"]
     assert wrong["pair"].to_list() == ["Pool read as Bathroom"] * 2 + ["Bathroom read as Reception"]
     assert wrong["confidence"].to_list() == [0.9, 0.6, 0.94]
@@ -126,7 +125,7 @@ def test_what_can_be_filtered_by_is_coded_and_the_confusion_named(photos, tmp_pa
 
 
 def test_groups_come_in_the_order_in_which_they_occur(photos, tmp_path):
-    gallery = Gallery(mistakes(photos), caption=tag_caption, group="pair", open_groups=1)
+    gallery = Gallery(misclassified(photos), caption=tag_caption, group="pair", open_groups=1)
     content = content_of(gallery, tmp_path)
     column = next(one for one in content["columns"] if one["name"] == "pair")
     assert column["values"] == ["Pool read as Bathroom", "Bathroom read as Reception"]
@@ -333,7 +332,7 @@ def test_live_decisions_that_cannot_be_written_are_told(photos, tmp_path):
 def test_live_gallery_holds_no_more_thumbnails_than_it_may(photos, monkeypatch):
     widget, said = live(Gallery(photos))
     widget.answer({"type": "photos", "rows": [0]})
-    monkeypatch.setattr("hotelviz.gallery.live._KEPT", len(said.pop()[1][0]) + 10)
+    monkeypatch.setattr("hotelviz.gallery.widget._KEPT", len(said.pop()[1][0]) + 10)
     widget.answer({"type": "photos", "rows": [1, 2, 3]})
     assert list(widget._kept) == [3]
 

@@ -9,14 +9,10 @@ import numpy as np
 import pytest
 from keras import layers as L
 
-from hotelviz.attribution import (
-    AttributionError,
-    explain,
-    feature_grid,
-    receptive_field,
-)
-from hotelviz.filters import top_photos
-from hotelviz.models import Preprocessing, adopt, build_tagger
+from hotelviz.attribution import explain, feature_grid, receptive_field
+from hotelviz.errors import AttributionError
+from hotelviz.feature_vis import top_photos
+from hotelviz.models import Preprocessing, build_tagger, wrap_model
 
 HEIGHT, WIDTH = 40, 36
 
@@ -38,7 +34,7 @@ def adopted(inside: Callable, size: tuple[int, int] = (HEIGHT, WIDTH)) -> keras.
     inputs = keras.Input((*size, 3))
     tensor = L.Activation("linear", name="end")(inside(inputs))
     outputs = L.Dense(2, "softmax")(L.GlobalAveragePooling2D()(tensor))
-    return adopt(
+    return wrap_model(
         keras.Model(inputs, outputs), task="tagger", classes=["a", "b"],
         preprocessing=Preprocessing(*size, value_range="0..255"),
     )  # fmt: skip
@@ -316,7 +312,7 @@ def test_map_peaks_on_a_bright_spot_whatever_is_inside(inside, method):
     dense = L.Dense(2, activation="softmax")
     model = keras.Model(inputs, dense(L.GlobalAveragePooling2D()(tensor)))
     dense.set_weights([np.array([[0.01, -0.01]], "float32"), np.zeros(2)])
-    model = adopt(model, task="tagger", classes=["bright", "dark"],
+    model = wrap_model(model, task="tagger", classes=["bright", "dark"],
                   preprocessing=Preprocessing(128, 128, value_range="0..1"))  # fmt: skip
     photo = np.zeros((1, 128, 128, 3), "uint8")
     photo[0, 90:102, 26:38] = 255

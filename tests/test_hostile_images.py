@@ -18,8 +18,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hotelviz.images import ImageError, Status, decode_bytes, iterate_images, worker
+from hotelviz.errors import ImageError
+from hotelviz.images import decode_bytes, iterate_images, worker
 from hotelviz.images.bounds import Budget
+from hotelviz.schema import Status
 
 
 def encoded(image: Image.Image, kind: str, **kw: object) -> bytes:
@@ -189,8 +191,8 @@ def test_device_pipe_and_impossible_name_are_no_photos_and_hold_nobody_up(tmp_pa
     os.mkfifo(tmp_path / "pipe.jpg")
     places = [tmp_path / "pipe.jpg", "/dev/zero", "a\0b.jpg", tmp_path / ("x" * 300)]
     (batch,) = iterate_images(places, size=(8, 8))
-    assert {p.status for p in batch.problems.values()} == {Status.UNAVAILABLE}
-    assert [batch.problems[row].reason for row in range(3)] == [
+    assert {p.status for p in batch.errors.values()} == {Status.UNAVAILABLE}
+    assert [batch.errors[row].reason for row in range(3)] == [
         "a device or a pipe, not a file", "a device or a pipe, not a file",
         "no file can have this name",
     ]  # fmt: skip

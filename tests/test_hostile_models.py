@@ -21,15 +21,8 @@ import numpy as np
 import pytest
 from keras import layers as L
 
-from hotelviz.models import (
-    ModelError,
-    ModelWarning,
-    Preprocessing,
-    adopt,
-    load_model,
-    read_info,
-    save_model,
-)
+from hotelviz.errors import ModelError, ModelWarning
+from hotelviz.models import Preprocessing, load_model, read_info, save_model, wrap_model
 
 DESCRIPTION, CONFIG, WEIGHTS = "hotelviz.json", "config.json", "model.weights.h5"
 
@@ -45,7 +38,7 @@ def network() -> keras.Model:
 @pytest.fixture(scope="module")
 def members(tmp_path_factory) -> dict[str, bytes]:
     file = tmp_path_factory.mktemp("model") / "good.keras"
-    model = adopt(network(), task="tagger", classes=["Bed", "Pool"],
+    model = wrap_model(network(), task="tagger", classes=["Bed", "Pool"],
                   preprocessing=Preprocessing(32, 32))  # fmt: skip
     save_model(model, file)
     with zipfile.ZipFile(file) as archive:
@@ -421,7 +414,7 @@ def shouted(values):
 )
 def test_layers_that_could_not_be_loaded_again_are_said_at_once_and_not_saved(tmp_path, make, name):
     with pytest.warns(ModelWarning, match=f"{name} is not one of Keras' own layers"):
-        model = adopt(own(make()), task="tagger", classes=["a", "b"],
+        model = wrap_model(own(make()), task="tagger", classes=["a", "b"],
                       preprocessing=Preprocessing(32, 32))  # fmt: skip
     (tmp_path / "old.keras").write_text("what was there")
     with pytest.raises(ModelError, match=f"{name} .* could not be loaded again"):

@@ -14,19 +14,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hotelviz.errors import HotelvizError
+from hotelviz.errors import HotelvizError, ImageError
 from hotelviz.images import (
     FORMATS,
     SUFFIXES,
     SUFFIXES_BY_FORMAT,
-    ImageError,
-    Status,
     decode_bytes,
     decode_image,
     encode_jpeg,
     iterate_images,
     read_image,
 )
+from hotelviz.schema import Status
 
 
 def gradient(width: int = 96, height: int = 64) -> np.ndarray:
@@ -217,7 +216,7 @@ def test_batches_keep_order_and_list_what_was_skipped(tmp_path):
     assert rows.tolist() == [0, 1, 2, 4, 5, 6, 8, 9]
     assert pixels.shape == (8, 16, 8, 3)
     assert pixels[:, 0, 0, 0].tolist() == [20 * row for row in rows]
-    problems = {row: p.reason for batch in batches for row, p in batch.problems.items()}
+    problems = {row: p.reason for batch in batches for row, p in batch.errors.items()}
     assert problems == {3: "not a JPEG, PNG, WEBP, GIF, BMP, TIFF, AVIF, HEIF image", 7: "missing"}
 
 
@@ -228,7 +227,7 @@ def test_truncated_photo_in_a_batch_is_there_and_listed(tmp_path):
     (tmp_path / "b.jpg").write_bytes(data[: len(data) // 2])
     (batch,) = iterate_images([tmp_path / "a.jpg", tmp_path / "b.jpg"] * 20, size=(32, 32))
     assert batch.rows.tolist() == list(range(40))
-    assert set(batch.problems) == set(range(1, 40, 2))
+    assert set(batch.errors) == set(range(1, 40, 2))
 
 
 def test_sequence_is_read_only_as_far_ahead_as_asked(tmp_path):

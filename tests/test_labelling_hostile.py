@@ -9,17 +9,17 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from hotelviz.catalog import CatalogError
-from hotelviz.labelling import LabelError, LabelWidget, open_store
-from hotelviz.labelling.desk import Desk
-from hotelviz.labelling.quality import (
-    agreement,
+from hotelviz.errors import CatalogError, LabelError
+from hotelviz.labelling import LabelWidget, open_store
+from hotelviz.labelling.inter_rater import (
     disagreements,
-    gold_pairs,
+    krippendorff_alpha,
     progress_text,
-    rater_habits,
+    rater_statistics,
+    repeat_pairs,
     self_agreement,
 )
+from hotelviz.labelling.protocol import LabelProtocol
 
 KEY = uuid.UUID(int=1).hex
 SQL = "0'; DROP TABLE label_ratings; --"
@@ -41,7 +41,7 @@ def labels(tmp_path_factory):
 
 @pytest.fixture
 def desk(labels):
-    desk = Desk(labels)
+    desk = LabelProtocol(labels)
     desk.handle({"type": "enter", "name": "Ada"})
     return desk
 
@@ -92,7 +92,7 @@ def test_message_that_no_page_sends_is_refused_in_a_few_words(labels, desk, mess
 
 
 def test_what_one_rater_said_is_neither_undone_nor_changed_by_another(labels):
-    ada, bob = Desk(labels), Desk(labels)
+    ada, bob = LabelProtocol(labels), LabelProtocol(labels)
     ada.handle({"type": "enter", "name": "Ada"})
     bob.handle({"type": "enter", "name": "Bob"})
     said = {"type": "rate", "key": uuid.uuid4().hex, "place": 0, "score": 7}
@@ -108,7 +108,7 @@ def test_what_one_rater_said_is_neither_undone_nor_changed_by_another(labels):
 
 @pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf"), 1e300, "1", True, [1]])
 def test_time_that_is_none_is_not_kept(labels, seconds):
-    desk = Desk(labels)
+    desk = LabelProtocol(labels)
     desk.handle({"type": "enter", "name": "Bob"})
     key = uuid.uuid4().hex
     desk.handle({"type": "rate", "key": key, "place": 1, "score": 3, "seconds": seconds})
@@ -129,10 +129,10 @@ def test_pages_that_name_themselves_without_end_take_no_memory_without_end(label
 def test_ratings_made_by_hand_need_no_more_than_what_was_said():
     table = pd.DataFrame({"image_id": [1, 1, 2, 2], "rater": ["Ada", "Bob"] * 2,
                           "score": [3, 5, 8, 8]})  # fmt: skip
-    assert agreement(table, draws=5).value == pytest.approx(1 - 2 / 12)
+    assert krippendorff_alpha(table, draws=5).value == pytest.approx(1 - 2 / 12)
     assert disagreements(table)["image_id"].iloc[0] == "1"
-    assert len(rater_habits(table, draws=5)) == 2
-    for ask in (agreement, gold_pairs, self_agreement, rater_habits, disagreements):
+    assert len(rater_statistics(table, draws=5)) == 2
+    for ask in (krippendorff_alpha, repeat_pairs, self_agreement, rater_statistics, disagreements):
         with pytest.raises(CatalogError, match=rf"{ask.__name__}: .*no column 'rater'"):
             ask(table.drop(columns="rater"))
         with pytest.raises(LabelError, match="neither the column 'score'"):

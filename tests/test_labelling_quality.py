@@ -11,20 +11,22 @@ import pytest
 from typer.testing import CliRunner
 
 from hotelviz import plots
-from hotelviz.alt import figure_alt
-from hotelviz.catalog import RATINGS, CatalogError, read_catalog, write_catalog
+from hotelviz.catalog import read_catalog, write_catalog
 from hotelviz.cli import app
-from hotelviz.labelling import LabelError, open_store
-from hotelviz.labelling.choose import choose_photos, uncertainty
+from hotelviz.errors import CatalogError, LabelError
+from hotelviz.labelling import open_store
+from hotelviz.labelling.active_learning import choose_photos, uncertainty
 from hotelviz.labelling.export import labelled_catalog, split_rated, tag_votes
-from hotelviz.labelling.quality import (
-    agreement,
+from hotelviz.labelling.inter_rater import (
     disagreements,
-    gold_pairs,
+    krippendorff_alpha,
     progress_text,
-    rater_habits,
+    rater_statistics,
+    repeat_pairs,
     self_agreement,
 )
+from hotelviz.plots.alt_text import figure_alt
+from hotelviz.schema import RATINGS
 
 BIAS = [1.0, 0.6, 0.3, 0.0, -0.3, -0.6, -1.0, 0.0]
 
@@ -60,7 +62,7 @@ def test_agreement_is_krippendorffs_alpha_of_first_answers_with_an_interval(simu
     first = simulated[simulated["repeat"] == 0]
     matrix = first.pivot(index="rater", columns="image_id", values="score").astype(float)
     expected = krippendorff.alpha(matrix.to_numpy(), level_of_measurement="interval")
-    found = agreement(simulated, draws=200)
+    found = krippendorff_alpha(simulated, draws=200)
     assert found.value == pytest.approx(expected)
     assert found.low < found.value < found.high
     assert found.high - found.low < 0.2
@@ -71,16 +73,18 @@ def test_agreement_of_tags_is_nominal():
                 tag=["Pool", "Pool", "Foyer", "Foyer", "Pool", "Foyer"])  # fmt: skip
     matrix = [["Pool", "Foyer", "Pool"], ["Pool", "Foyer", "Foyer"]]
     expected = krippendorff.alpha(np.array(matrix), level_of_measurement="nominal")
-    assert agreement(tags).value == pytest.approx(expected)
+    assert krippendorff_alpha(tags).value == pytest.approx(expected)
 
 
 def test_agreement_is_missing_where_nothing_can_be_compared():
-    assert np.isnan(agreement(rows(image_id=["a", "b"], rater="x", score=[3, 4])).value)
-    assert np.isnan(agreement(rows(image_id=["a", "a"], rater=["x", "y"], score=[3, 3])).value)
+    assert np.isnan(krippendorff_alpha(rows(image_id=["a", "b"], rater="x", score=[3, 4])).value)
+    assert np.isnan(
+        krippendorff_alpha(rows(image_id=["a", "a"], rater=["x", "y"], score=[3, 3])).value
+    )
 
 
 def test_habits_find_who_is_mild_strict_and_unsteady(simulated):
-    habits = rater_habits(simulated).set_index("rater")
+    habits = rater_statistics(simulated).set_index("rater")
     # A rater's bias is told from the others', whose mean is not quite 0.
     truth = np.array(BIAS) - (sum(BIAS) - np.array(BIAS)) / 7
     assert np.abs(habits["bias"] - truth).max() < 0.3
@@ -97,7 +101,7 @@ def test_habits_find_who_is_mild_strict_and_unsteady(simulated):
 def test_habits_of_tags_count_the_votes_of_the_others():
     tags = rows(image_id=["a"] * 3 + ["b"] * 3, rater=["x", "y", "$z$"] * 2,
                 tag=["Pool", "Pool", "Foyer", "Pool", "Pool", "Pool"])  # fmt: skip
-    habits = rater_habits(tags).set_index("rater")
+    habits = rater_statistics(tags).set_index("rater")
     assert habits["agrees"].to_dict() == {"x": 0.75, "y": 0.75, "$z$": 0.5}
     plots.rater_bias(habits.reset_index()).figure.canvas.draw()
 
@@ -105,7 +109,7 @@ def test_habits_of_tags_count_the_votes_of_the_others():
 def test_raters_agree_with_themselves_as_far_as_gold_photos_say():
     table = rows(image_id=["a", "b", "c", "a", "b", "c"], rater="x", repeat=[0, 0, 0, 1, 1, 1],
                  score=[5, 6, 7, 5, 7, 10])  # fmt: skip
-    assert gold_pairs(table)["difference"].tolist() == [0, 1, 3]
+    assert repeat_pairs(table)["difference"].tolist() == [0, 1, 3]
     own = self_agreement(table)
     assert own["same"].value == pytest.approx(1 / 3)
     assert own["within_one"].value == pytest.approx(2 / 3)

@@ -14,8 +14,9 @@ import pytest
 from PIL import Image
 from sqlalchemy import event
 
-from hotelviz.labelling import LabelError, LabelWidget, StoreError, deal, open_store
-from hotelviz.labelling.desk import Desk, shown_photo
+from hotelviz.errors import LabelError, StoreError
+from hotelviz.labelling import LabelWidget, assign_photos, open_store
+from hotelviz.labelling.protocol import LabelProtocol, shown_photo
 
 
 def table(count: int) -> pd.DataFrame:
@@ -41,7 +42,7 @@ def store(tmp_path):
 def test_deal_is_even_to_within_one_and_each_photo_goes_to_different_raters(
     photos, raters, overlap
 ):
-    dealt = deal(photos, raters=raters, overlap=overlap, seed=3)
+    dealt = assign_photos(photos, raters=raters, overlap=overlap, seed=3)
     sizes = dealt.groupby("seat").size().reindex(range(raters), fill_value=0)
     assert sizes.max() - sizes.min() <= 1
     assert (dealt.groupby("photo")["seat"].nunique() == overlap).all()
@@ -52,7 +53,7 @@ def test_deal_is_even_to_within_one_and_each_photo_goes_to_different_raters(
 
 
 def test_each_pair_of_raters_shares_about_equally_many_photos():
-    dealt = deal(400, raters=8, overlap=2, seed=0)
+    dealt = assign_photos(400, raters=8, overlap=2, seed=0)
     pairs = dealt.groupby("photo")["seat"].apply(lambda seats: tuple(sorted(seats)))
     counts = pairs.value_counts()
     assert len(counts) == 28
@@ -60,7 +61,7 @@ def test_each_pair_of_raters_shares_about_equally_many_photos():
 
 
 def test_orders_differ_and_gold_photos_come_again_much_later():
-    dealt = deal(120, raters=4, overlap=4, gold=10, seed=1)
+    dealt = assign_photos(120, raters=4, overlap=4, gold=10, seed=1)
     orders = [tuple(rows["photo"]) for _, rows in dealt.groupby("seat")]
     assert len(set(orders)) == 4
     for _, rows in dealt.groupby("seat"):
@@ -68,7 +69,7 @@ def test_orders_differ_and_gold_photos_come_again_much_later():
         again = rows[rows["repeat"] == 1].set_index("photo")["place"]
         assert len(again) == 10
         assert ((again - first.reindex(again.index)) >= 30).all()
-    assert dealt.equals(deal(120, raters=4, overlap=4, gold=10, seed=1))
+    assert dealt.equals(assign_photos(120, raters=4, overlap=4, gold=10, seed=1))
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,7 @@ def test_orders_differ_and_gold_photos_come_again_much_later():
 )
 def test_deal_that_cannot_be_is_refused(arguments, said):
     with pytest.raises(LabelError, match=said):
-        deal(**arguments)
+        assign_photos(**arguments)
 
 
 def test_rating_that_is_sent_again_lands_once_and_another_tab_cannot_rate_the_place(store):
@@ -212,7 +213,7 @@ def test_store_that_is_none_is_refused_with_what_to_do(tmp_path):
 
 def test_full_disk_fails_the_rating_and_takes_it_later(store):
     labels = store.begin_round(table(300), raters=1, overlap=1, gold=0)
-    desk = Desk(labels)
+    desk = LabelProtocol(labels)
     desk.handle({"type": "enter", "name": "Ada"})
     limit = ["PRAGMA max_page_count=1"]
 
@@ -238,7 +239,7 @@ def test_full_disk_fails_the_rating_and_takes_it_later(store):
 
 def test_read_only_store_says_so_and_can_still_be_read(store, tmp_path):
     labels = store.begin_round(table(2), raters=1, overlap=1, gold=0)
-    desk = Desk(labels)
+    desk = LabelProtocol(labels)
     desk.handle({"type": "enter", "name": "Ada"})
 
     @event.listens_for(store._engine, "checkout")
@@ -282,7 +283,7 @@ def photos(tmp_path) -> pd.DataFrame:
 
 def test_photos_are_shown_large_and_one_that_is_gone_is_said_without_its_name(store, photos):
     labels = store.begin_round(photos, raters=1, overlap=1, gold=0)
-    desk = Desk(labels)
+    desk = LabelProtocol(labels)
     assert desk.handle({"type": "photos", "places": [0]})[0].content["type"] == "who"
     desk.handle({"type": "enter", "name": "Ada"})
     shown = {}
@@ -312,7 +313,7 @@ def test_desk_tells_nothing_of_other_raters_or_models(store):
     other = labels.take_seat("Other")
     for item in labels.items(other):
         labels.rate(other, item.place, key(), score=9)
-    desk = Desk(labels)
+    desk = LabelProtocol(labels)
     messages = [{"type": "hello"}, {"type": "enter", "name": "Ada"},
                 {"type": "photos", "places": [0, 1]},
                 {"type": "rate", "place": 0, "key": key(), "score": 4}, {"type": "state"},
@@ -326,7 +327,7 @@ def test_desk_tells_nothing_of_other_raters_or_models(store):
 
 
 def test_desk_refuses_what_it_does_not_understand(store):
-    desk = Desk(store.begin_round(table(2), raters=1, overlap=1))
+    desk = LabelProtocol(store.begin_round(table(2), raters=1, overlap=1))
     assert desk.handle({"type": "explode"})[0].content["type"] == "refused"
     assert desk.handle({"type": "enter"})[0].content["type"] == "refused"
     desk.handle({"type": "enter", "name": "Ada"})
@@ -353,5 +354,5 @@ def test_template_asks_nothing_of_the_outside():
 
 
 def test_dealing_many_photos_stays_fast_and_even():
-    sizes = deal(20_000, raters=12, overlap=3, gold=10).groupby("seat").size()
+    sizes = assign_photos(20_000, raters=12, overlap=3, gold=10).groupby("seat").size()
     assert np.ptp(sizes.to_numpy()) <= 1

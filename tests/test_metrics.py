@@ -8,7 +8,7 @@ import pytest
 
 from hotelviz import metrics
 from hotelviz.errors import HotelvizError
-from hotelviz.predictions import class_columns
+from hotelviz.scores.predictions import class_columns
 
 TRUE = ["Pool"] * 4 + ["Bedroom"] * 3 + ["Foyer"] * 3
 PREDICTED = ["Pool"] * 3 + ["Bedroom"] + ["Bedroom"] * 3 + ["Reception", "Reception", "Foyer"]
@@ -53,12 +53,12 @@ def test_classes_that_are_numbers_are_the_same_beside_a_missing_one():
     })  # fmt: skip
     read = tags.assign(label=[1, 0, 1], predicted=[1.0, 1.0, np.nan])
     for table in (tags, read):
-        costs = metrics.confusion_costs(table)
+        costs = metrics.confusion_gaps(table)
         assert costs[["true", "predicted"]].values.tolist() == [["0", "1"]]
         assert costs["cost"].tolist() == pytest.approx([0.6])
         figures = metrics.summary(table.dropna()).set_index("metric")["value"]
         assert figures["top-1 accuracy"] == 0.5
-    assert metrics.confusion_costs(tags[:0].astype({"label": object})).empty
+    assert metrics.confusion_gaps(tags[:0].astype({"label": object})).empty
 
 
 def test_most_confused_lists_pairs_by_frequency():
@@ -155,7 +155,7 @@ TAGS = pd.DataFrame(
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("function", [metrics.summary, metrics.confusion_costs])
+@pytest.mark.parametrize("function", [metrics.summary, metrics.confusion_gaps])
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -10,22 +10,21 @@ import numpy as np
 import pytest
 from keras import applications, layers
 
-from hotelviz.errors import OutputError
+from hotelviz.errors import ModelError, OutputError
+from hotelviz.inference import forward
 from hotelviz.models import (
-    ModelError,
     Preprocessing,
-    adopt,
     backbone_range,
     build_tagger,
-    describe,
+    gap_node,
     load_model,
     logits,
-    pooled_step,
-    redescribe,
+    model_info,
     save_model,
-    weights_fingerprint,
+    update_info,
+    weights_hash,
+    wrap_model,
 )
-from hotelviz.scoring import forward
 
 CLASSES = ["Bedroom", "Foyer", "Pool"]
 
@@ -113,8 +112,8 @@ def test_model_file_gives_back_outputs_and_description(tmp_path):
     np.testing.assert_allclose(
         model(pixels, training=False), again(pixels, training=False), atol=1e-6
     )
-    assert describe(again) == describe(model)
-    assert describe(again).classes == tuple(CLASSES)
+    assert model_info(again) == model_info(model)
+    assert model_info(again).classes == tuple(CLASSES)
 
 
 def test_model_file_has_no_optimizer_state(tmp_path):
@@ -176,14 +175,14 @@ def plain(outputs: int = 10, size: int | None = 32) -> keras.Model:
 
 
 def scorer() -> keras.Model:
-    return adopt(plain(), task="aesthetic", preprocessing=Preprocessing(32, 32, "nearest"))
+    return wrap_model(plain(), task="aesthetic", preprocessing=Preprocessing(32, 32, "nearest"))
 
 
 def test_sequence_of_layers_is_adopted_as_a_graph(tmp_path):
     layers = [keras.Input((32, 32, 3)), keras.layers.Conv2D(4, 3)]
     layers += [keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(10, "softmax")]
     sequence = keras.Sequential(layers)
-    model = adopt(sequence, task="aesthetic", preprocessing=Preprocessing(32, 32))
+    model = wrap_model(sequence, task="aesthetic", preprocessing=Preprocessing(32, 32))
     pixels = np.random.default_rng(0).uniform(-1, 1, (2, 32, 32, 3)).astype("float32")
     np.testing.assert_allclose(model(pixels), sequence(pixels))
     save_model(model, tmp_path / "graph.keras")
@@ -191,8 +190,8 @@ def test_sequence_of_layers_is_adopted_as_a_graph(tmp_path):
 
 
 def test_adopted_scorer_knows_the_scores():
-    assert describe(scorer()).classes == tuple(map(str, range(1, 11)))
-    assert describe(scorer()).preprocessing.resample == "nearest"
+    assert model_info(scorer()).classes == tuple(map(str, range(1, 11)))
+    assert model_info(scorer()).preprocessing.resample == "nearest"
 
 
 @pytest.mark.parametrize(
@@ -206,14 +205,14 @@ def test_adopted_scorer_knows_the_scores():
 )
 def test_models_that_do_not_fit_are_not_adopted(model, changes, message):
     with pytest.raises(ModelError, match=message):
-        adopt(model, **{"preprocessing": Preprocessing(32, 32), **changes})
+        wrap_model(model, **{"preprocessing": Preprocessing(32, 32), **changes})
 
 
 def test_nested_model_is_taken_apart_with_the_same_weights_and_predictions(tmp_path):
     inputs = keras.Input((32, 32, 3))
     inner = plain()
     nested = keras.Model(inputs, inner(keras.Sequential([layers.Rescaling(0.5)])(inputs)))
-    flat = adopt(nested, task="aesthetic", preprocessing=Preprocessing(32, 32))
+    flat = wrap_model(nested, task="aesthetic", preprocessing=Preprocessing(32, 32))
     assert not any(isinstance(layer, keras.Model) for layer in flat.layers)
     assert flat.weights[0] is inner.weights[0]
     pixels = np.random.default_rng(0).uniform(-1, 1, (2, 32, 32, 3)).astype("float32")
@@ -229,7 +228,7 @@ class _OfItsOwn(keras.Model):
 
 def test_model_that_is_no_graph_is_refused_with_the_reason():
     with pytest.raises(ModelError, match="no graph of layers"):
-        adopt(_OfItsOwn(), task="aesthetic", preprocessing=Preprocessing(32, 32))
+        wrap_model(_OfItsOwn(), task="aesthetic", preprocessing=Preprocessing(32, 32))
 
 
 def test_nested_models_with_layers_of_one_name_are_refused_with_the_reason():
@@ -242,12 +241,14 @@ def test_nested_models_with_layers_of_one_name_are_refused_with_the_reason():
     joined = layers.Add()([branch("left")(inputs), branch("right")(inputs)])
     outputs = layers.Dense(10, "softmax")(layers.GlobalAveragePooling2D()(joined))
     with pytest.raises(ModelError, match="left, right is a model inside it"):
-        adopt(keras.Model(inputs, outputs), task="aesthetic", preprocessing=Preprocessing(32, 32))
+        wrap_model(
+            keras.Model(inputs, outputs), task="aesthetic", preprocessing=Preprocessing(32, 32)
+        )
 
 
 def test_model_without_description_says_what_to_do():
     with pytest.raises(ModelError, match=r"hotelviz\.models\.adopt"):
-        describe(plain())
+        model_info(plain())
 
 
 def ending(units: int, activation: str | None, *after: layers.Layer, scale: float = 5, **kw):
@@ -265,7 +266,7 @@ def ending(units: int, activation: str | None, *after: layers.Layer, scale: floa
 
 
 def taken(model: keras.Model, classes: str = "ABC", **kw) -> keras.Model:
-    return adopt(
+    return wrap_model(
         model, task="tagger", classes=list(classes), preprocessing=Preprocessing(32, 32), **kw
     )
 
@@ -295,15 +296,15 @@ def test_logits_get_a_softmax_when_told(pixels, after, tmp_path):
     save_model(ours, tmp_path / "ours.keras")
     again = load_model(tmp_path / "ours.keras", task="tagger")
     np.testing.assert_allclose(forward(again)(pixels), expected, atol=1e-6)
-    assert (pooled_step(ours) is None) == bool(after)
+    assert (gap_node(ours) is None) == bool(after)
 
 
 def test_scores_from_logits_lie_between_1_and_10(pixels):
     theirs = ending(10, None)
     kw: dict = {"task": "aesthetic", "preprocessing": Preprocessing(32, 32)}
     with pytest.raises(ModelError, match="no probabilities"):
-        adopt(theirs, **kw)
-    scores = forward(adopt(theirs, **kw, outputs="logits"))(pixels) @ np.arange(1, 11)
+        wrap_model(theirs, **kw)
+    scores = forward(wrap_model(theirs, **kw, outputs="logits"))(pixels) @ np.arange(1, 11)
     assert ((scores >= 1) & (scores <= 10)).all()
 
 
@@ -419,7 +420,7 @@ def test_scores_that_are_certain_are_explained_by_the_next_most_probable(pixels,
     """Its probability is too small for a number to hold; what speaks for it moves the score."""
     from hotelviz.attribution import explain
 
-    ours = adopt(ending(10, "softmax", scale=30000), task="aesthetic",
+    ours = wrap_model(ending(10, "softmax", scale=30000), task="aesthetic",
                  preprocessing=Preprocessing(32, 32))  # fmt: skip
     found = shown(keras.Model(ours.input, logits(ours)), pixels)
     assert (forward(ours)(pixels).max(axis=1) == 1).all()
@@ -442,7 +443,7 @@ def test_input_of_any_size_is_fixed_to_that_of_the_photos(pixels, tmp_path):
     assert ours.get_layer("conv") is theirs.get_layer("conv")
     np.testing.assert_allclose(forward(ours)(pixels), shown(theirs, pixels), atol=1e-6)
     from hotelviz.attribution import explain, feature_grid
-    from hotelviz.filters import visualize_channels
+    from hotelviz.feature_vis import visualize_channels
 
     assert explain(ours, pixels, "A").shape == (6, 32, 32)
     assert feature_grid(ours, "conv").rows.last[-1] == 31
@@ -564,8 +565,8 @@ def test_file_of_logits_is_refused_and_can_be_adopted(tmp_path, pixels):
 def test_classes_that_do_not_fit_cannot_be_written_on_a_model():
     model = taken(ending(3, "softmax"))
     with pytest.raises(ModelError, match="3 outputs, but the description 2 classes"):
-        redescribe(model, classes=("A", "B"))
-    assert describe(model).classes == ("A", "B", "C")
+        update_info(model, classes=("A", "B"))
+    assert model_info(model).classes == ("A", "B", "C")
 
 
 def test_fingerprint_is_of_what_a_network_computes_not_of_its_names(pixels):
@@ -576,25 +577,25 @@ def test_fingerprint_is_of_what_a_network_computes_not_of_its_names(pixels):
         outputs = layers.Dense(3, "softmax")(layers.GlobalAveragePooling2D()(tensor))
         return taken(keras.Model(inputs, outputs), **kw)
 
-    plain = weights_fingerprint(made())
-    assert weights_fingerprint(made()) == plain  # its layers are called otherwise
+    plain = weights_hash(made())
+    assert weights_hash(made()) == plain  # its layers are called otherwise
     others = [
         made(act="elu"), made(padding="same"), made(classes="CAB"),
-        redescribe(made(), preprocessing=Preprocessing(32, 32, value_range="0..1")),
-        redescribe(made(), task="tagger", classes=("A", "B", "D")),
+        update_info(made(), preprocessing=Preprocessing(32, 32, value_range="0..1")),
+        update_info(made(), task="tagger", classes=("A", "B", "D")),
     ]  # fmt: skip
-    found = [weights_fingerprint(model) for model in others]
+    found = [weights_hash(model) for model in others]
     assert len({plain, *found}) == 6
     swapped = made()
     kernel, dense, bias = swapped.get_weights()
     swapped.set_weights([kernel[..., ::-1], dense, bias])
-    assert weights_fingerprint(swapped) != plain
+    assert weights_hash(swapped) != plain
 
 
 def test_fingerprint_survives_saving(tmp_path):
     model = small(backbone_kw={"alpha": 0.25})
     save_model(model, tmp_path / "tagger.keras")
-    assert weights_fingerprint(load_model(tmp_path / "tagger.keras")) == weights_fingerprint(model)
+    assert weights_hash(load_model(tmp_path / "tagger.keras")) == weights_hash(model)
 
 
 @pytest.mark.parametrize(

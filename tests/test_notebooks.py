@@ -13,15 +13,15 @@ import papermill
 import pytest
 from typer.testing import CliRunner
 
-from hotelviz import metrics, showcase
-from hotelviz.audit import read_decisions
-from hotelviz.catalog import fingerprint, read_catalog
+from hotelviz import metrics, pipeline
+from hotelviz.catalog import catalog_hash, read_catalog
 from hotelviz.cli import app
-from hotelviz.demo import found_against_planted
+from hotelviz.decisions import read_decisions
+from hotelviz.demo import compare_with_planted
 from hotelviz.labelling import open_store
-from hotelviz.labelling.desk import Desk
-from hotelviz.models import describe, learned_photos, load_model
-from hotelviz.reports import notebook_directory, run_report
+from hotelviz.labelling.protocol import LabelProtocol
+from hotelviz.models import learned_photos, load_model, model_info
+from hotelviz.reports.run import notebook_directory, run_report
 
 
 def galleries(text: str) -> list[dict]:
@@ -36,10 +36,10 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("reports")
     arguments = ["demo", "--out", str(out), "--hotels", "7", "--epochs", "1"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(showcase._AESTHETIC, "head_epochs", 2)
+        patch.setitem(pipeline._AESTHETIC, "head_epochs", 2)
         for name, value in (("channels", 2), ("steps", 4), ("searched", 40), ("photos", 16)):
-            patch.setitem(showcase._FILTERS, name, value)
-        patch.setitem(showcase._EXPLAINED, "check_photos", 8)
+            patch.setitem(pipeline._FILTERS, name, value)
+        patch.setitem(pipeline._EXPLAINED, "check_photos", 8)
         result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     return out
@@ -93,7 +93,7 @@ def test_ranking_report_says_why_each_photo_stands_where_it_stands(pages):
 def test_audit_report_shows_what_was_found_against_what_was_planted(pages):
     text = (pages / "cleaning_audit.html").read_text()
     assert "Found against planted" in text
-    planted = found_against_planted(
+    planted = compare_with_planted(
         pd.read_parquet(pages / "demo" / "audit" / "issues.parquet"), pages / "demo"
     )
     assert planted.loc["exact_duplicate", ["recall", "precision"]].tolist() == [1, 1]
@@ -251,7 +251,7 @@ def labels(pages: Path) -> Path:
     scores = truth.set_index(["rater", "image_id"])["score"]
     names = labels.photos()["image_id"]
     for rater in truth["rater"].unique():
-        desk = Desk(labels)
+        desk = LabelProtocol(labels)
         desk.handle({"type": "enter", "name": rater})
         for item in labels.items(labels.take_seat(rater)):
             said = scores.get((rater, names[item.photo]))
@@ -280,9 +280,9 @@ def test_labels_made_in_the_app_train_a_second_iteration(pages, labels, tmp_path
         progress=False,
     ).read_text()  # fmt: skip
     assert "Ancestors: aesthetic model MobileNet" in page
-    info = describe(load_model(tmp_path / "second.keras", task="aesthetic"))
+    info = model_info(load_model(tmp_path / "second.keras", task="aesthetic"))
     assert info.training["photos"]["train"] == 40
-    assert info.training["catalog"] == fingerprint(read_catalog(rated, classes=None))
+    assert info.training["catalog"] == catalog_hash(read_catalog(rated, classes=None))
 
 
 @pytest.mark.slow

@@ -13,8 +13,9 @@ import pytest
 from click.testing import CliRunner
 from papermill.__main__ import papermill as command
 
-from hotelviz.parameters import ReportError, convert_parameter, read_parameters
-from hotelviz.reports import list_reports, notebook_directory
+from hotelviz.errors import ReportError
+from hotelviz.reports.parameters import convert_parameter, read_parameters
+from hotelviz.reports.run import list_reports, notebook_directory
 
 
 @pytest.mark.parametrize(
@@ -117,7 +118,7 @@ def test_a_notebook_run_by_the_command_papermill_finds_the_declared_types(tmp_pa
     book.cells = [
         nbformat.v4.new_code_cell(NOTEBOOK, metadata={"tags": ["parameters"]}),
         nbformat.v4.new_code_cell(
-            "from hotelviz.parameters import read_parameters\nread_parameters(globals())\n"
+            "from hotelviz.reports.parameters import read_parameters\nread_parameters(globals())\n"
             "[classes, hotels, thresholds, seed, share, loud, name, more, empty]"
         ),
     ]

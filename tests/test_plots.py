@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from hotelviz import metrics, plots
-from hotelviz.alt import figure_alt
-from hotelviz.catalog import AREAS
 from hotelviz.errors import HotelvizError
+from hotelviz.plots.alt_text import figure_alt
+from hotelviz.schema import AREAS
 
 
 def labels(classes: int, photos: int = 600) -> tuple[np.ndarray, np.ndarray, list[str]]:

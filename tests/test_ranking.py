@@ -11,19 +11,19 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from sklearn.metrics import ndcg_score
 
+from hotelviz.errors import RankingError
 from hotelviz.ranking import (
     AREA_ORDER,
-    RankingError,
+    compare_with_current,
     completeness,
-    gains,
-    over_parts,
+    map_parts,
     rank_dataset,
     rank_hotel_photos,
     ranking_figures,
     ranking_summary,
     read_ranking,
 )
-from hotelviz.ranking.order import near_pairs
+from hotelviz.ranking.algorithm import near_pairs
 
 
 def make(count=60, hotels=3, seed=0):
@@ -133,7 +133,7 @@ def test_hotels_are_ranked_alike_whichever_others_are_beside(monkeypatch):
     scores, tags, catalog = make(count=300, hotels=11)
     scores.loc[::4, "hash"] = 17
     whole = rank_hotel_photos(scores, tags, catalog=catalog)
-    monkeypatch.setattr("hotelviz.ranking.order.SLICE", 40)
+    monkeypatch.setattr("hotelviz.ranking.algorithm.SLICE", 40)
     sliced = rank_hotel_photos(scores, tags, catalog=catalog)
     columns = whole.columns.drop("duplicate_group")
     pd.testing.assert_frame_equal(whole[columns], sliced[columns])
@@ -167,13 +167,13 @@ def test_coverage_shows_all_areas_that_can_be_shown():
     assert summary.index.to_list() == ["today", "by score", "with coverage"]
     assert summary.loc["with coverage", "all_areas_in_8"] == 1.0
     assert summary.loc["today", "areas_in_8"] < summary.loc["with coverage", "areas_in_8"]
-    assert gains(figures)["areas_gained"].is_monotonic_decreasing
+    assert compare_with_current(figures)["areas_gained"].is_monotonic_decreasing
 
 
 def test_without_todays_order_gains_are_those_over_the_order_by_score():
     scores, tags, _ = make(count=300, hotels=5)
     figures = ranking_figures(rank_hotel_photos(scores, tags)).set_index(["order", "hotel_id"])
-    gained = gains(figures.reset_index()).set_index("hotel_id")["areas_gained"]
+    gained = compare_with_current(figures.reset_index()).set_index("hotel_id")["areas_gained"]
     shown = figures["areas_in_8"]
     for hotel in gained.index:
         assert gained[hotel] == shown["with coverage", hotel] - shown["by score", hotel]
@@ -255,7 +255,7 @@ def test_settings_that_would_be_read_letter_by_letter_are_refused(settings, mess
         )
 
 
-@pytest.mark.parametrize("summed_up", [ranking_summary, gains])
+@pytest.mark.parametrize("summed_up", [ranking_summary, compare_with_current])
 def test_figures_made_by_hand_name_the_column_that_is_missing(summed_up):
     with pytest.raises(RankingError, match="no column 'hotel_id'"):
         summed_up(pd.DataFrame({"order": ["by score"], "photos": [3]}))
@@ -304,7 +304,7 @@ def test_dataset_is_ranked_in_parts_as_in_memory(tmp_path, by_hotel, apart):
     for table in (found, expected):
         table["group"] = table.groupby(groups, dropna=True)["rank"].transform("min")
     assert found["group"].equals(expected["group"])
-    hotels = over_parts(out, ranking_figures).sort_values(["hotel_id", "order"], ignore_index=True)
+    hotels = map_parts(out, ranking_figures).sort_values(["hotel_id", "order"], ignore_index=True)
     whole = ranking_figures(expected).sort_values(["hotel_id", "order"], ignore_index=True)
     pd.testing.assert_frame_equal(hotels, whole, check_dtype=False)
     some = read_ranking(out, ["h3", "h7"])

@@ -12,8 +12,6 @@ from scipy.stats import entropy, wasserstein_distance
 
 from hotelviz import metrics
 from hotelviz.catalog import (
-    RATINGS,
-    CatalogError,
     as_shares,
     count_ratings,
     maximum_entropy_ratings,
@@ -21,7 +19,9 @@ from hotelviz.catalog import (
     read_catalog,
     write_catalog,
 )
+from hotelviz.errors import CatalogError
 from hotelviz.models import earth_movers_distance
+from hotelviz.schema import RATINGS
 
 SHARES = np.random.default_rng(0).dirichlet(np.ones(10), size=50)
 

@@ -15,12 +15,14 @@ import pandas as pd
 import pytest
 
 from hotelviz.catalog import read_catalog
-from hotelviz.images import ImageError, Status, read_image
+from hotelviz.errors import ImageError, InferenceError, RemoteError
+from hotelviz.images import read_image
+from hotelviz.inference import score_photos
 from hotelviz.io import remote
-from hotelviz.io.remote import RemoteError, photo_name, read_bytes, redact
+from hotelviz.io.remote import photo_name, read_bytes, redact
 from hotelviz.models import build_aesthetic
+from hotelviz.schema import Status
 from hotelviz.scores import open_scores
-from hotelviz.scoring import ScoringError, score_photos
 
 s3fs = pytest.importorskip("s3fs", reason="the extra 's3' is not installed")
 pytest.importorskip("moto", reason="the extra 'dev' is not installed")
@@ -153,7 +155,7 @@ def test_scores_from_s3_are_those_from_disk(
     pd.testing.assert_frame_equal(
         near.loc[~changed, same], found.loc[~changed, same], check_dtype=False
     )
-    problems = found.loc[changed].set_index("image_id")["problem"].to_dict()
+    problems = found.loc[changed].set_index("image_id")["error"].to_dict()
     assert problems == {
         few["image_id"].iloc[3]: "missing",
         few["image_id"].iloc[4]: "the file is empty",
@@ -167,7 +169,7 @@ def test_bucket_without_permission_stops_before_the_work(
     monkeypatch.setenv("AWS_ENDPOINT_URL", troubled[0])
     photos = pd.DataFrame({"image_id": list("abcd"), "hotel_id": "h"})
     photos["path"] = "s3://closed/" + photos["image_id"]
-    with pytest.raises(ScoringError, match=r"s3://closed: no permission .*AWS_PROFILE") as raised:
+    with pytest.raises(InferenceError, match=r"s3://closed: no permission .*AWS_PROFILE") as raised:
         score_photos(photos, [model], tmp_path / "scores", progress=False)
     assert SECRET not in str(raised.value)
     assert KEY not in str(raised.value)
@@ -179,7 +181,7 @@ def test_single_photo_that_is_not_given_is_listed_as_unavailable(model, troubled
     photos["path"] = [f"{troubled[0]}/{name}.jpg" for name in ("gone", "closed", "login")]
     score_photos(photos, [model], tmp_path / "scores", progress=False)
     scores = open_scores(tmp_path / "scores")
-    assert scores.problems()["problem"].to_list() == [
+    assert scores.errors()["error"].to_list() == [
         "missing", "no permission (status 403)",
         "the server answers with text/html, not with a photo",
     ]  # fmt: skip
@@ -193,8 +195,8 @@ def test_url_that_hangs_is_given_up_and_listed(model, troubled, monkeypatch, tmp
     started = time.perf_counter()
     score_photos(photos, [model], tmp_path / "scores", progress=False)
     assert time.perf_counter() - started < 15
-    row = open_scores(tmp_path / "scores").problems().iloc[0]
-    assert row["problem"] == "failed 3 times: no answer within 0.2 s"
+    row = open_scores(tmp_path / "scores").errors().iloc[0]
+    assert row["error"] == "failed 3 times: no answer within 0.2 s"
 
 
 def test_failing_three_times_is_a_failure_and_twice_is_not(troubled):

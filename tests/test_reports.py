@@ -10,10 +10,11 @@ import nbformat
 import pytest
 
 from hotelviz import reports
-from hotelviz.errors import OutputError
-from hotelviz.gallery import page as pages
+from hotelviz.errors import OutputError, ReportError
+from hotelviz.gallery import html as pages
 from hotelviz.io.claims import claim
-from hotelviz.reports import ReportError, run_report, write_index
+from hotelviz.reports import run
+from hotelviz.reports.run import run_report, write_index
 
 EVIL = "<script>alert('x')</script>"
 
@@ -29,7 +30,8 @@ CELLS = [
     ("markdown", "# A *test* report"),
     ("parameters", PARAMETERS.strip()),
     ("code", "import pandas as pd\nimport matplotlib.pyplot as plt\n"
-             "from hotelviz.reports import Headline\nfrom hotelviz.alt import set_alt"),
+             "from hotelviz.reports import Headline\n"
+              "from hotelviz.plots.alt_text import set_alt"),
     ("markdown", "## First figure"),
     ("code", "figure, ax = plt.subplots()\nax.plot([1, 2])\nset_alt(figure, 'A line that rises');"),
     ("markdown", "## Second figure"),
@@ -183,7 +185,7 @@ def test_full_disk_is_said_and_the_last_good_page_stays(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "write_text", full)
     with pytest.raises(ReportError, match=r"report\.html: cannot be written: No space left"):
-        reports._write(out, "new")
+        run._write(out, "new")
     monkeypatch.undo()
     assert out.read_text() == "the last good one"
     assert list(tmp_path.iterdir()) == [out]
@@ -209,5 +211,5 @@ def test_index_links_reports_with_their_headlines_and_passes_others_over(page):
 def test_notebooks_of_an_installed_package_come_first(tmp_path, monkeypatch):
     package = tmp_path / "site" / "hotelviz"
     (package / "notebooks").mkdir(parents=True)
-    monkeypatch.setattr(reports, "__file__", str(package / "reports.py"))
+    monkeypatch.setattr(run, "__file__", str(package / "reports" / "run.py"))
     assert reports.notebook_directory() == package / "notebooks"

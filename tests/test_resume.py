@@ -17,13 +17,12 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from hotelviz.catalog import CatalogError, MissingPhotosError
 from hotelviz.cli import app
-from hotelviz.errors import OutputError
+from hotelviz.errors import CatalogError, InferenceError, MissingPhotosError, OutputError
+from hotelviz.inference import Scorer, predict_scores, score_photos
 from hotelviz.io.claims import claim
-from hotelviz.models import build_aesthetic, build_tagger, redescribe, save_model
+from hotelviz.models import build_aesthetic, build_tagger, save_model, update_info
 from hotelviz.scores import open_scores
-from hotelviz.scoring import Scorer, ScoringError, predict_scores, score_photos
 
 SMALL = {"input_size": 32, "weights": None, "backbone_kw": {"alpha": 0.25}}
 
@@ -138,7 +137,7 @@ def test_photos_that_were_unavailable_are_tried_again_by_the_next_run(photos, mo
     (note,) = run(photos, model, out, part_size=4).notes
     assert note.startswith(f"1 photos are unavailable here, such as {lost} (missing)")
     row = rows(out).set_index("image_id").loc["photo 6"]
-    assert (row["status"], row["problem"]) == ("unavailable", "missing")
+    assert (row["status"], row["error"]) == ("unavailable", "missing")
     assert pd.isna(row["score"])
     assert run(photos, model, out).photos == 1
     (tmp_path / "away.png").rename(lost)
@@ -283,7 +282,7 @@ def test_photo_that_stands_there_twice_is_named(photos, model, tmp_path):
     run(photos, model, out, part_size=8)
     shutil.copy(out / "part-00001.parquet", out / "part-77777.parquet")
     with pytest.raises(
-        ScoringError, match=r"'photo 10' .* part-00001\.parquet and part-77777\.parquet\. Remove"
+        InferenceError, match=r"'photo 10' .* part-00001\.parquet and part-77777\.parquet\. Remove"
     ):
         run(photos, model, out)
     (out / "part-00001.parquet").unlink()
@@ -298,17 +297,17 @@ def test_folder_belongs_to_one_run_and_to_its_models(photos, model, tmp_path):
         pytest.raises(OutputError, match="is being written by another run"),
     ):
         run(photos, model, out)
-    with pytest.raises(ScoringError, match="made with another models"):
+    with pytest.raises(InferenceError, match="made with another models"):
         run(photos, build_aesthetic(**SMALL, seed=5), out)
     tagger = build_tagger(["Bedroom", "Pool"], **SMALL)
     run(photos[:2], tagger, tmp_path / "tags")
-    with pytest.raises(ScoringError, match="made with another models"):
-        run(photos[:2], redescribe(tagger, classes=("Pool", "Bedroom")), tmp_path / "tags")
+    with pytest.raises(InferenceError, match="made with another models"):
+        run(photos[:2], update_info(tagger, classes=("Pool", "Bedroom")), tmp_path / "tags")
     thesis = tmp_path / "theirs" / "thesis.tex"
     thesis.parent.mkdir()
     thesis.write_text("")
     for place, message in ((thesis, "is a file"), (thesis.parent, r"such as thesis\.tex")):
-        with pytest.raises(ScoringError, match=message):
+        with pytest.raises(InferenceError, match=message):
             run(photos, model, place)
     assert list(thesis.parent.iterdir()) == [thesis]
 
@@ -325,7 +324,7 @@ def test_tables_made_by_hand_and_models_in_any_form(photos, model, tmp_path):
     np.testing.assert_array_equal(scored["score"], table["score"])
     with pytest.raises(CatalogError, match=r"score_photos.*no column 'path'"):
         run(photos[["image_id"]], model, tmp_path / "none")
-    with pytest.raises(ScoringError, match="not none"):
+    with pytest.raises(InferenceError, match="not none"):
         run(photos, [], tmp_path / "none")
     assert not (tmp_path / "none").exists()
 

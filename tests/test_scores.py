@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hotelviz.catalog import RATINGS
+from hotelviz.errors import InferenceError, ScoresError
+from hotelviz.inference import dataset as parts
+from hotelviz.inference import predict_scores, predict_tags, score_photos
 from hotelviz.models import build_aesthetic, build_tagger
-from hotelviz.scores import ScoresError, bin_scores, open_scores
-from hotelviz.scoring import ScoringError, predict_scores, predict_tags, score_photos
-from hotelviz.scoring import dataset as parts
+from hotelviz.schema import RATINGS
+from hotelviz.scores import bin_scores, open_scores
 
 SMALL = {"input_size": 32, "weights": None, "backbone_kw": {"alpha": 0.25}}
 
@@ -62,11 +63,11 @@ def test_unreadable_photos_are_rows_with_a_reason(demo_catalog, scored):
     table = rows(scored)
     broken = table[table["score"].isna()]
     assert len(broken) == 1
-    assert broken["problem"].iloc[0] != ""
+    assert broken["error"].iloc[0] != ""
     assert broken["hash"].isna().all()
-    listed = open_scores(scored).problems()
+    listed = open_scores(scored).errors()
     assert set(broken["image_id"]) <= set(listed["image_id"])
-    assert listed["problem"].str.startswith("truncated").sum() == 1
+    assert listed["error"].str.startswith("truncated").sum() == 1
 
 
 class StoppedError(Exception):
@@ -137,7 +138,7 @@ def test_foreign_file_among_the_scores_is_named(demo_catalog, models, tmp_path):
 
 
 def test_two_models_of_one_task_are_refused(demo_catalog, models, tmp_path):
-    with pytest.raises(ScoringError, match="one model of each task"):
+    with pytest.raises(InferenceError, match="one model of each task"):
         score_photos(demo_catalog, [models[0], models[0]], tmp_path / "scores", progress=False)
 
 

@@ -10,17 +10,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from hotelviz.catalog import CatalogError
+from hotelviz.errors import CatalogError, ModelError
 from hotelviz.images import read_image
-from hotelviz.models import (
-    ModelError,
-    Preprocessing,
-    adopt,
-    build_tagger,
-    describe,
-    save_model,
-)
-from hotelviz.scoring import forward, predict_tags, score_photos
+from hotelviz.inference import forward, predict_tags, score_photos
+from hotelviz.models import Preprocessing, build_tagger, model_info, save_model, wrap_model
 
 CLASSES = ("Bedroom", "Foyer", "Pool")
 
@@ -34,7 +27,7 @@ def test_predictions_equal_those_of_keras(demo_catalog, tagger):
     photos = demo_catalog[demo_catalog["split"] == "test"].reset_index(drop=True)
     tags = predict_tags(photos, tagger, progress=False)
     pixels = np.stack([read_image(path, size=(32, 32)) for path in photos["path"]])
-    scale = describe(tagger).preprocessing.scale
+    scale = model_info(tagger).preprocessing.scale
     expected = tagger.predict(scale(pixels.astype("float32")), verbose=0)
     np.testing.assert_allclose(tags[[f"p_{name}" for name in CLASSES]], expected, atol=1e-5)
     assert tags["predicted"].to_list() == [CLASSES[i] for i in expected.argmax(axis=1)]
@@ -46,10 +39,10 @@ def test_every_photo_is_a_row_and_says_what_was_wrong(demo_catalog, tagger, tmp_
     photos.loc[photos.index[0], "path"] = str(tmp_path / "lost.jpg")
     tags = predict_tags(photos, tagger, progress=False)
     assert len(tags) == len(photos)
-    assert (tags["status"][0], tags["problem"][0]) == ("unavailable", "missing")
+    assert (tags["status"][0], tags["error"][0]) == ("unavailable", "missing")
     assert tags["status"].value_counts()[["truncated", "unreadable"]].to_list() == [1, 1]
     assert pd.isna(tags["predicted"][0])
-    wrong = tags[tags["problem"] != ""].iloc[1:].set_index("problem")
+    wrong = tags[tags["error"] != ""].iloc[1:].set_index("error")
     truncated = wrong[wrong.index.str.startswith("truncated")]
     assert len(wrong) == 2
     assert truncated["predicted"].notna().all()
@@ -87,7 +80,7 @@ def test_only_a_tagger_tags(demo_catalog):
     pooled = keras.layers.GlobalAveragePooling2D()(inputs)
     output = keras.layers.Dense(10, activation="softmax")(pooled)
     scorer = keras.Model(inputs, output)
-    adopt(scorer, task="aesthetic", preprocessing=Preprocessing(32, 32))
+    wrap_model(scorer, task="aesthetic", preprocessing=Preprocessing(32, 32))
     with pytest.raises(ModelError, match="for the task 'aesthetic'"):
         predict_tags(demo_catalog, scorer)
 
@@ -145,7 +138,7 @@ def test_unreadable_photos_at_the_borders_of_batches_and_parts_keep_their_places
         parts = [pd.read_parquet(part) for part in sorted(out.glob("*.parquet"))]
         assert [len(part) for part in parts[:-1]] == [part_size] * (len(parts) - 1)
         table = pd.concat(parts, ignore_index=True)
-        same = ["image_id", "predicted", "p_Bedroom", "p_Foyer", "p_Pool", "status", "problem"]
+        same = ["image_id", "predicted", "p_Bedroom", "p_Foyer", "p_Pool", "status", "error"]
         pd.testing.assert_frame_equal(table[same], expected[same], check_exact=True)
 
 
@@ -159,7 +152,7 @@ def test_photo_of_which_a_network_gives_no_numbers_is_told_and_has_no_prediction
     mean = keras.layers.GlobalAveragePooling2D()(inputs)
     outputs = keras.layers.Dense(2, "softmax")(mean * keras.ops.log(mean))
     wanted = Preprocessing(32, 32, value_range="0..1")
-    model = adopt(keras.Model(inputs, outputs, name="log"), task="tagger", classes=["a", "b"],
+    model = wrap_model(keras.Model(inputs, outputs, name="log"), task="tagger", classes=["a", "b"],
                   preprocessing=wanted)  # fmt: skip
     tags = predict_tags(photos, model, engine=engine, progress=False)
     save_model(model, tmp_path / "log.keras")
@@ -168,5 +161,5 @@ def test_photo_of_which_a_network_gives_no_numbers_is_told_and_has_no_prediction
     for found in (tags, stored.sort_values("image_id")):
         assert found["predicted"].isna().tolist() == [True, False]
         assert found[["p_a", "p_b"]].isna().all(axis=1).tolist() == [True, False]
-        assert found["problem"].tolist() == ["log gives no numbers (NaN or infinite)", ""]
+        assert found["error"].tolist() == ["log gives no numbers (NaN or infinite)", ""]
         assert found["status"].tolist() == ["ok", "ok"]

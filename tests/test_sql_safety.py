@@ -15,20 +15,19 @@ import pytest
 from typer.testing import CliRunner
 
 import hotelviz
-from hotelviz.catalog import CatalogError
 from hotelviz.cli import app
+from hotelviz.errors import CatalogError, RankingError, ScoresError
+from hotelviz.inference.resume import remaining_photos
 from hotelviz.ranking import (
-    RankingError,
     completeness,
-    over_parts,
+    map_parts,
     rank_dataset,
     rank_hotel_photos,
     ranking_figures,
     read_ranking,
 )
-from hotelviz.scores import Scores, ScoresError, dataset, open_scores
+from hotelviz.scores import Scores, dataset, open_scores
 from hotelviz.scores.connection import connect, parquet_files
-from hotelviz.scoring.remaining import remaining_photos
 
 HOSTILE = [
     "x\" FROM scores s LEFT JOIN tags t USING (image_id); COPY (SELECT 42) TO '{out}'; --",
@@ -83,7 +82,7 @@ def test_every_question_takes_columns_and_classes_by_name(hostile, tmp_path):
     assert list(scores.sample(4).columns) == list(scores.of_hotels(["h"]).columns) == list(frame)
     assert len(scores.of_hotels([hostile, "') OR 1=1 --"])) == 0
     assert scores.count() == 4
-    assert len(scores.problems()) == 0
+    assert len(scores.errors()) == 0
 
 
 @pytest.mark.parametrize("as_file", ["parquet", "csv", ""])
@@ -106,9 +105,9 @@ def test_tags_with_such_names_are_joined_by_name(hostile, tmp_path, as_file):
                           progress=False)  # fmt: skip
     written = read_ranking(folder).set_index("image_id")
     assert written["area"].to_dict() == ranked["area"].to_dict()
-    lacks = over_parts(folder, lambda part: completeness(part, areas=[hostile]))
+    lacks = map_parts(folder, lambda part: completeness(part, areas=[hostile]))
     assert lacks.set_index("hotel_id")["missing"].to_dict() == {"h": 0, "i": 0}
-    assert len(over_parts(folder, ranking_figures)) == 4
+    assert len(map_parts(folder, ranking_figures)) == 4
 
 
 def test_hotels_and_photos_with_such_names_stay_apart(hostile, tmp_path):

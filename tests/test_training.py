@@ -15,15 +15,16 @@ import pytest
 from keras import layers
 from PIL import Image
 
-from hotelviz import pixel_cache, regime, training
-from hotelviz.catalog import RATINGS, CatalogError, MissingPhotosError
-from hotelviz.checkpoints import Course
-from hotelviz.errors import OutputError
+from hotelviz.catalog import catalog_hash
+from hotelviz.errors import CatalogError, MissingPhotosError, OutputError, TrainingError
 from hotelviz.images import iterate_images
 from hotelviz.io.claims import claim
-from hotelviz.models import describe, learned_photos, load_model, save_model
-from hotelviz.regime import Augmentation
-from hotelviz.training import TrainingError, history, train_aesthetic, train_tagger
+from hotelviz.models import learned_photos, load_model, model_info, save_model
+from hotelviz.schema import RATINGS
+from hotelviz.training import fine_tuning, pixel_cache, train
+from hotelviz.training.checkpoints import Course
+from hotelviz.training.fine_tuning import Augmentation
+from hotelviz.training.train import history, train_aesthetic, train_tagger
 
 QUICK = {
     "input_size": 32,
@@ -78,9 +79,9 @@ def test_pretrained_networks_learn_in_two_phases(demo_catalog):
     assert table["epoch"].to_list() == [1, 2, 3, 4]
     assert table["learning_rate"].to_list() == pytest.approx([1e-3, 1e-3, 3e-5, 3e-5])
     assert {"loss", "accuracy", "val_loss", "val_accuracy"} <= set(table)
-    settings = describe(model).training["settings"]
+    settings = model_info(model).training["settings"]
     assert settings["fine_tune_learning_rate"] == 3e-5
-    assert describe(model).training["photos"]["train"] > 0
+    assert model_info(model).training["photos"]["train"] > 0
 
 
 def test_first_phase_leaves_the_backbone_alone(demo_catalog):
@@ -278,7 +279,7 @@ def test_training_stops_when_more_than_a_tenth_is_missing(coloured, tmp_path):
     with pytest.raises(MissingPhotosError, match="10 of 96 photos are not available"):
         train_tagger(coloured, **SHORT)
     model = train_tagger(coloured, allow_missing=True, **{**SHORT, "fine_tune_epochs": 1})
-    assert describe(model).training["problem_counts"] == {"unavailable": 10}
+    assert model_info(model).training["problem_counts"] == {"unavailable": 10}
     assert len(learned_photos(model).photos) == 86
 
 
@@ -286,7 +287,7 @@ def test_checkpoints_stay_until_the_model_is_on_the_disk(coloured, tmp_path, mon
     out = tmp_path / "tagger.keras"
     settings = {**SHORT, "fine_tune_epochs": 1}
     with monkeypatch.context() as patch:
-        patch.setattr(training, "save_model", no_space)
+        patch.setattr(train, "save_model", no_space)
         with pytest.raises(OSError, match="No space left"):
             train_tagger(coloured, out=out, **settings)
     assert not out.exists()
@@ -363,10 +364,10 @@ def test_unreadable_photos_are_left_out_and_listed(demo_catalog, tmp_path):
     row = lost.index[lost["split"] == "train"][3]
     lost.loc[row, "path"] = str(tmp_path / "lost.jpg")
     model = train_tagger(lost, weights=None, fine_tune_epochs=1, **QUICK)
-    problems = {entry["path"]: entry["problem"] for entry in describe(model).training["problems"]}
+    problems = {entry["path"]: entry["error"] for entry in model_info(model).training["errors"]}
     assert problems[str(tmp_path / "lost.jpg")] == "missing"
     assert any(text.startswith("truncated") for text in problems.values())
-    assert describe(model).training["photos"]["train"] == (lost["split"] == "train").sum() - 2
+    assert model_info(model).training["photos"]["train"] == (lost["split"] == "train").sum() - 2
 
 
 def test_model_file_keeps_the_history(demo_catalog, tmp_path):
@@ -374,11 +375,11 @@ def test_model_file_keeps_the_history(demo_catalog, tmp_path):
     save_model(model, tmp_path / "tagger.keras")
     again = load_model(tmp_path / "tagger.keras", task="tagger")
     assert history(again).equals(history(model))
-    assert describe(again).training["catalog"] == training.fingerprint(demo_catalog)
+    assert model_info(again).training["catalog"] == catalog_hash(demo_catalog)
 
 
 def test_vgg16_trains_and_predicts_through_the_same_call(demo_catalog):
-    from hotelviz.scoring import predict_tags
+    from hotelviz.inference import predict_tags
 
     few = demo_catalog[demo_catalog["split"] == "train"].groupby("label").head(2)
     settings = {**QUICK, "backbone_kw": None}
@@ -450,26 +451,26 @@ def test_rotation_stays_within_its_bounds():
 
 def test_rare_classes_weigh_more():
     rows = pd.DataFrame({"label": ["a"] * 16 + ["b"] * 4})
-    weights = training.balanced_weights(rows, 0.5)
+    weights = train.balanced_weights(rows, 0.5)
     assert weights[-1] / weights[0] == pytest.approx(2.0)
 
 
 def test_weights_of_the_catalogue_count():
     rows = pd.DataFrame({"label": ["a", "a", "b"], "weight": [0.5, 1.5, 2.0]})
-    weights = training.balanced_weights(rows, 1.0)
+    weights = train.balanced_weights(rows, 1.0)
     assert (weights / weights[0]).tolist() == pytest.approx([1, 3, 4])
 
 
 def test_training_on_a_gpu_computes_in_float16_and_saves_float32(demo_catalog, monkeypatch):
-    monkeypatch.setattr(regime, "has_gpu", lambda: True)
+    monkeypatch.setattr(fine_tuning, "has_gpu", lambda: True)
     networks = []
-    original = regime._in_mixed_precision
+    original = fine_tuning._in_mixed_precision
 
     def keep(model):
         networks.append(original(model))
         return networks[-1]
 
-    monkeypatch.setattr(regime, "_in_mixed_precision", keep)
+    monkeypatch.setattr(fine_tuning, "_in_mixed_precision", keep)
     start = train_tagger(demo_catalog, head_epochs=0, fine_tune_epochs=0, **QUICK)
     model = train_tagger(
         demo_catalog, head_epochs=0, fine_tune_epochs=1, fine_tune_learning_rate=1e-3, **QUICK
@@ -508,9 +509,9 @@ def test_second_iteration_starts_from_the_first_and_names_its_lineage(rated_cata
         rated_catalog, task="technical", parent=second, head_epochs=1, fine_tune_epochs=1, **QUICK
     )
     save_model(third, tmp_path / "third.keras")
-    info = describe(load_model(tmp_path / "third.keras", task="technical"))
+    info = model_info(load_model(tmp_path / "third.keras", task="technical"))
     assert info.parent["task"] == "aesthetic"
-    assert info.parent["parent"]["training"]["catalog"] == describe(first).training["catalog"]
+    assert info.parent["parent"]["training"]["catalog"] == model_info(first).training["catalog"]
     assert history(third)["phase"].to_list() == ["head", "fine_tune"]
     assert "val_mean_score_error" in history(third)
 
@@ -530,9 +531,9 @@ def test_photos_without_ratings_are_left_out_and_counted(rated_catalog):
     rated = rated_catalog.copy()
     rated.loc[rated.index[:5], [f"rating_{score}" for score in range(1, 11)]] = np.nan
     model = train_aesthetic(rated, weights=None, fine_tune_epochs=1, **QUICK)
-    training_record = describe(model).training
+    training_record = model_info(model).training
     assert training_record["left_out"] == {"without ratings": 5, "without split": 0}
-    used = sum(training_record["photos"].values()) + len(training_record["problems"])
+    used = sum(training_record["photos"].values()) + len(training_record["errors"])
     assert used <= (rated["split"] != "test").sum()
 
 
@@ -544,5 +545,5 @@ def test_aesthetic_training_without_ratings_is_refused(demo_catalog):
 
 def test_photos_are_neither_turned_nor_recoloured_for_aesthetics(rated_catalog):
     model = train_aesthetic(rated_catalog, weights=None, fine_tune_epochs=1, **QUICK)
-    settings = describe(model).training["settings"]
+    settings = model_info(model).training["settings"]
     assert settings["augmentation"] == {"scale": (7 / 8, 7 / 8), "rotation": 0.0, "flip": True}

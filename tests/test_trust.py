@@ -13,10 +13,9 @@ from keras import layers
 from PIL import Image
 
 from hotelviz import attribution, plots
-from hotelviz.alt import figure_alt
-from hotelviz.attribution import AttributionError
-from hotelviz.catalog import CatalogError
-from hotelviz.models import Preprocessing, adopt
+from hotelviz.errors import AttributionError, CatalogError
+from hotelviz.models import Preprocessing, wrap_model
+from hotelviz.plots.alt_text import figure_alt
 
 RED, BLUE, GREY = (230, 20, 20), (20, 20, 230), (110, 110, 110)
 
@@ -34,7 +33,7 @@ def colours() -> keras.Model:
     kernel[..., :, 2] = 0.01
     conv.set_weights([kernel / 16, np.zeros(3, "float32")])
     dense.set_weights([np.array([[60, 0], [0, 60], [0, 0]], "float32"), np.zeros(2, "float32")])
-    return adopt(
+    return wrap_model(
         keras.Model(inputs, outputs), task="tagger", classes=["Bathroom", "Pool"],
         preprocessing=Preprocessing(96, 96, value_range="0..1"),
     )  # fmt: skip
@@ -83,9 +82,9 @@ def test_empty_map_is_checked_without_a_warning(colours, bathrooms):
         warnings.simplefilter("error")
         empty = np.zeros(bathrooms.shape[:3], "float32")
         curves = attribution.deletion_insertion(colours, bathrooms, empty, "Bathroom", steps=2)
-        inside = attribution.localisation(empty, np.ones_like(empty, bool))
-        alike = attribution.agreement({"empty": empty, "other": np.random.default_rng(0).random(
-            empty.shape)})  # fmt: skip
+        inside = attribution.pointing_game(empty, np.ones_like(empty, bool))
+        other = np.random.default_rng(0).random(empty.shape)
+        alike = attribution.method_agreement({"empty": empty, "other": other})
     assert np.isfinite(curves["value"]).all()
     assert not inside["hit"].any()
     assert (inside["energy"] == 0).all()
@@ -98,17 +97,17 @@ def test_localisation_counts_peaks_and_energy_inside():
     maps[1, 3, 3] = 1.0
     masks = np.zeros((2, 4, 4), bool)
     masks[:, :2, :2] = True
-    found = attribution.localisation(maps, masks)
+    found = attribution.pointing_game(maps, masks)
     assert found["hit"].to_list() == [True, False]
     assert found["energy"].to_list() == pytest.approx([0.75, 0])
     assert found["area"].to_list() == [0.25, 0.25]
     with pytest.raises(AttributionError, match="but masks of"):
-        attribution.localisation(maps, masks[:, :2])
+        attribution.pointing_game(maps, masks[:, :2])
 
 
 def test_random_weights_change_the_maps_and_leave_the_model_alone(colours, bathrooms):
     weights = [np.array(tensor) for tensor in colours.get_weights()]
-    course = attribution.randomisation(colours, bathrooms, "Bathroom", stages=2)
+    course = attribution.parameter_randomization(colours, bathrooms, "Bathroom", stages=2)
     assert course["layer"].to_list() == ["", "head", "conv"]
     assert course["correlation"].iloc[0] == pytest.approx(1)
     assert course["correlation"].iloc[-1] < 0.9
@@ -119,7 +118,7 @@ def test_random_weights_change_the_maps_and_leave_the_model_alone(colours, bathr
 def test_agreement_is_the_mean_rank_correlation():
     random = np.random.default_rng(0)
     one = random.random((3, 12, 12))
-    table = attribution.agreement({"one": one, "square": one**2, "against": -one})
+    table = attribution.method_agreement({"one": one, "square": one**2, "against": -one})
     assert table.loc["one", "square"] == pytest.approx(1)
     assert table.loc["one", "against"] == pytest.approx(-1)
 
@@ -150,8 +149,8 @@ def test_values_that_are_no_numbers_are_refused(colours, bathrooms):
     maps = np.full(bathrooms.shape[:3], np.nan)
     for call in (
         lambda: attribution.deletion_insertion(colours, bathrooms, maps, "Bathroom"),
-        lambda: attribution.localisation(maps, np.zeros(maps.shape, bool)),
-        lambda: attribution.agreement({"a": maps, "b": maps}),
+        lambda: attribution.pointing_game(maps, np.zeros(maps.shape, bool)),
+        lambda: attribution.method_agreement({"a": maps, "b": maps}),
     ):
         with pytest.raises(AttributionError, match="maps have values that are no numbers"):
             call()
@@ -178,7 +177,7 @@ def tags(tmp_path_factory, colours) -> pd.DataFrame:
             file = folder / f"{label}{kind}{number}.png"
             Image.fromarray(photo(*squares)).save(file)
             rows.append({"image_id": file.name, "path": str(file), "label": label, "kind": kind})
-    from hotelviz.scoring import predict_tags
+    from hotelviz.inference import predict_tags
 
     table = pd.DataFrame(rows)
     return table.merge(predict_tags(table, colours, progress=False), on="image_id")
@@ -205,7 +204,7 @@ def test_maps_of_a_confusion_speak_for_both_classes(colours, tags):
     pixels, _ = attribution.read_pixels(colours, found.photos["path"])
     for name, colour in (("predicted", RED), ("true", BLUE), ("difference", RED)):
         on = (pixels == colour).all(axis=-1)
-        assert attribution.localisation(found.maps[name], on)["hit"].all()
+        assert attribution.pointing_game(found.maps[name], on)["hit"].all()
 
 
 def test_pair_without_errors_is_empty_and_says_so(colours, tags):

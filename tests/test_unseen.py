@@ -11,22 +11,22 @@ import keras
 import pandas as pd
 import pytest
 
-from hotelviz.catalog import RATINGS
+from hotelviz.errors import ModelError
 from hotelviz.io.content import content_name
 from hotelviz.models import (
-    ModelError,
     Preprocessing,
-    adopt,
-    continue_from,
+    clone_for_task,
     learned_photos,
     load_model,
     photos_to_judge,
     remember,
     save_model,
     seen_photos,
+    wrap_model,
 )
-from hotelviz.models.description import attach, describe
+from hotelviz.models.info import attach, model_info
 from hotelviz.models.learned import nothing
+from hotelviz.schema import RATINGS
 
 MEMBER = "hotelviz-learned.json"
 
@@ -35,7 +35,7 @@ def small_network() -> keras.Model:
     inputs = keras.Input((32, 32, 3))
     pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3)(inputs))
     outputs = keras.layers.Dense(2, activation="softmax")(pooled)
-    return adopt(
+    return wrap_model(
         keras.Model(inputs, outputs), task="tagger", classes=["Bed", "Pool"],
         preprocessing=Preprocessing(32, 32), name="theirs",
     )  # fmt: skip
@@ -60,7 +60,7 @@ def photos(tmp_path: Path) -> pd.DataFrame:
 
 def trained(photos: pd.DataFrame) -> keras.Model:
     """A model that says it learned from hotels h0 to h2 and was chosen by h3."""
-    model = attach(small_network(), describe(small_network()), nothing())
+    model = attach(small_network(), model_info(small_network()), nothing())
     used = photos[photos["hotel_id"] < "h4"].assign(content=photos["path"].map(content_name))
     split = used["hotel_id"].eq("h3").map({True: "val", False: "train"})
     return remember(model, used.assign(split=split))
@@ -113,7 +113,7 @@ def test_photos_with_numbers_for_names_are_known_again(photos, number):
         image_id=range(12), hotel_id=[row // 2 for row in range(12)]
     )
     used = numbered.head(8).assign(content="", split=SEEN[:8])
-    model = remember(attach(small_network(), describe(small_network()), nothing()), used)
+    model = remember(attach(small_network(), model_info(small_network()), nothing()), used)
     again = numbered.astype({"image_id": number, "hotel_id": number})
     assert seen_photos(model, again).tolist() == SEEN
 
@@ -129,7 +129,9 @@ def test_photos_at_addresses_are_known_again_without_their_signatures(photos):
 
 
 def test_second_iteration_knows_what_its_parents_learned_from(photos, tmp_path):
-    child = continue_from(trained(photos), task="aesthetic", classes=[str(n) for n in range(1, 11)])
+    child = clone_for_task(
+        trained(photos), task="aesthetic", classes=[str(n) for n in range(1, 11)]
+    )
     more = photos[photos["hotel_id"].isin(["h3", "h4"])].assign(content="", split="train")
     save_model(remember(child, more), tmp_path / "second.keras")
     found = learned_photos(tmp_path / "second.keras")
@@ -195,7 +197,7 @@ def test_seen_photos_can_be_asked_for(photos, split, expected):
 
 
 def test_several_models_are_judged_on_what_none_has_seen(photos):
-    other = attach(small_network(), describe(small_network()), nothing())
+    other = attach(small_network(), model_info(small_network()), nothing())
     other = remember(other, photos.iloc[8:10].assign(content="", split="train"))
     rated = photos.assign(rating_1=1.0)
     judged = photos_to_judge(rated, [trained(photos), other], truth=RATINGS[0])

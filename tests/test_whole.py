@@ -21,12 +21,13 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from PIL import Image
 
-from hotelviz.audit import find_issues, suggest_decisions
+from hotelviz.audit import find_issues
 from hotelviz.catalog import catalog_hash, read_catalog, write_catalog
+from hotelviz.decisions import suggest_decisions
+from hotelviz.inference import score_photos
 from hotelviz.models import build_aesthetic, build_tagger
 from hotelviz.ranking import rank_hotel_photos
 from hotelviz.scores import open_scores
-from hotelviz.scoring import score_photos
 
 #: What names of photos, hotels and files are made of by people, other programs, and attackers.
 NAMES = st.sampled_from(

@@ -3,20 +3,26 @@
 `explain` computes maps by any of seven methods, for taggers and aesthetic models alike.
 """
 
-from hotelviz.attribution.detective import Confusion, explain_confusion
+from hotelviz.attribution.confusions import Confusion, explain_confusion
 from hotelviz.attribution.geometry import Axis
-from hotelviz.attribution.grid import Grid, feature_grid, place, receptive_field
 from hotelviz.attribution.maps import METHODS, QUICK_METHODS, contributions, explain, read_pixels
 from hotelviz.attribution.overlay import COLORMAP, colour_bar, overlay
-from hotelviz.attribution.target import MEAN_SCORE, AttributionError, Target, target_name
-from hotelviz.attribution.trust import (
-    agreement,
+from hotelviz.attribution.receptive_field import (
+    Grid,
+    feature_grid,
+    receptive_field,
+    upsample_to_input,
+)
+from hotelviz.attribution.sanity_checks import (
     curve_areas,
     deletion_insertion,
-    localisation,
-    randomisation,
+    method_agreement,
+    parameter_randomization,
+    pointing_game,
     trust_table,
 )
+from hotelviz.attribution.targets import MEAN_SCORE, Target, target_name
+from hotelviz.errors import AttributionError
 
 __all__ = [
     "COLORMAP",
@@ -28,7 +34,6 @@ __all__ = [
     "Confusion",
     "Grid",
     "Target",
-    "agreement",
     "colour_bar",
     "contributions",
     "curve_areas",
@@ -36,12 +41,13 @@ __all__ = [
     "explain",
     "explain_confusion",
     "feature_grid",
-    "localisation",
+    "method_agreement",
     "overlay",
-    "place",
-    "randomisation",
+    "parameter_randomization",
+    "pointing_game",
     "read_pixels",
     "receptive_field",
     "target_name",
     "trust_table",
+    "upsample_to_input",
 ]

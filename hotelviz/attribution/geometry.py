@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from hotelviz.attribution.target import AttributionError
+from hotelviz.errors import AttributionError
 
 if TYPE_CHECKING:
     import keras
 
-    from hotelviz.models import Step
+    from hotelviz.models import Node
 
 #: Where nothing is seen: padding, which has no pixel.
 _NONE = -1
@@ -126,7 +126,7 @@ class Places(NamedTuple):
         }[self.kind]
 
 
-def places_behind(step: Step, inputs: Sequence[Places]) -> Places:
+def places_behind(step: Node, inputs: Sequence[Places]) -> Places:
     """Return where the output of a layer lies.
 
     Raises

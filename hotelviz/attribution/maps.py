@@ -20,17 +20,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hotelviz.attribution.grid import Grid, feature_grid, place
-from hotelviz.attribution.target import (
-    AttributionError,
+from hotelviz.attribution.receptive_field import Grid, feature_grid, upsample_to_input
+from hotelviz.attribution.targets import (
     Target,
-    resolve,
-    slope,
+    fill_predicted,
     tangent,
+    target_gradient,
+    target_value,
     target_weights,
-    value,
 )
-from hotelviz.catalog import nearest
+from hotelviz.errors import AttributionError, did_you_mean
 
 if TYPE_CHECKING:
     import keras
@@ -122,9 +121,9 @@ def explain(
     >>> explain(tagger, np.zeros((3, 64, 64, 3), "uint8"), ("Pool", "Bedroom")).shape
     (3, 64, 64)
     """
-    from hotelviz.models import describe
+    from hotelviz.models import model_info
 
-    info = describe(model)
+    info = model_info(model)
     images = _images(images, info)
     method = _method(model, method, layer)
     weights = target_weights(target, info, len(images))
@@ -133,7 +132,9 @@ def explain(
     grid = _grid(model, method, layer)
     for rows, pixels in _batches(images, model, batch_size):
         drawn = _draw(model, method, layer, pixels, weights[rows], seed)
-        maps[rows] = _to_one(drawn if grid is None else place(np.maximum(drawn, 0), grid, size))
+        maps[rows] = _to_one(
+            drawn if grid is None else upsample_to_input(np.maximum(drawn, 0), grid, size)
+        )
     return maps
 
 
@@ -164,10 +165,10 @@ def contributions(
     AttributionError
         When the head is another one, or a class is not the model's.
     """
-    from hotelviz.models import describe
+    from hotelviz.models import model_info
 
     _method(model, "cam", None)
-    weights = target_weights(target, describe(model), len(pixels))
+    weights = target_weights(target, model_info(model), len(pixels))
     parts = [
         _draw(model, "cam", None, part, weights[rows], 0)
         for rows, part in _batches(pixels, model, batch_size)
@@ -175,7 +176,7 @@ def contributions(
     return np.concatenate(parts) if parts else np.zeros((0, 1, 1), "float32")
 
 
-def cut_features(
+def layer_activations(
     model: keras.Model, pixels: np.ndarray, layer: str, *, batch_size: int = 32
 ) -> np.ndarray:
     """Compute the output of a layer.
@@ -226,15 +227,15 @@ def read_pixels(
     >>> pixels.shape, rows
     ((0, 64, 64, 3), [])
     """
-    from hotelviz.models import describe
+    from hotelviz.models import model_info
 
-    empty = np.zeros((0, *describe(model).preprocessing.size, 3), "uint8")
+    empty = np.zeros((0, *model_info(model).preprocessing.size, 3), "uint8")
     batches = list(_batches(paths, model, 64))
     rows = [int(row) for part, _ in batches for row in part]
     return np.concatenate([empty, *(pixels for _, pixels in batches)]), rows
 
 
-def blurred(photo: np.ndarray) -> np.ndarray:
+def blur_baseline(photo: np.ndarray) -> np.ndarray:
     """Blur a photo until nothing in it can be recognised; what hides its parts in all checks."""
     from PIL import Image, ImageFilter
 
@@ -244,21 +245,22 @@ def blurred(photo: np.ndarray) -> np.ndarray:
 
 
 def _method(model: keras.Model, method: str | None, layer: str | None) -> str:
-    from hotelviz.models import pooled_step, steps
+    from hotelviz.models import gap_node, iter_nodes
 
-    pooled = pooled_step(model)
+    pooled = gap_node(model)
     if method is None:
         return "cam" if pooled and layer is None else "gradcam"
     if method not in METHODS:
         raise AttributionError(
-            f"method must be one of {', '.join(METHODS)}; not {method!r}{nearest(method, METHODS)}"
+            f"method must be one of {', '.join(METHODS)}; not {method!r}"
+            f"{did_you_mean(method, METHODS)}"
         )
     if layer is not None and method not in _OF_CELLS[1:]:
         raise AttributionError(f"{method} has no choice of layer; leave layer={layer!r} out")
     if method == "cam" and not pooled:
         raise AttributionError(
             "class activation maps need a head of global average pooling and one dense layer; "
-            f"this model ends in {', '.join(list(steps(model))[-4:])}: use method='gradcam'"
+            f"this model ends in {', '.join(list(iter_nodes(model))[-4:])}: use method='gradcam'"
         )
     return method
 
@@ -302,12 +304,12 @@ def _batches(
 ) -> Iterator[tuple[Any, np.ndarray]]:
     """Give rows and pixels, a batch at a time; photos that cannot be read are passed over."""
     from hotelviz.images import iterate_images
-    from hotelviz.models import describe
+    from hotelviz.models import model_info
 
     if batch_size < 1:
         raise AttributionError(f"a batch has at least one photo, not {batch_size}")
-    images = _images(images, describe(model))
-    wanted = describe(model).preprocessing
+    images = _images(images, model_info(model))
+    wanted = model_info(model).preprocessing
     if isinstance(images, np.ndarray) and images.dtype == np.uint8:
         for start in range(0, len(images), batch_size):
             yield slice(start, start + batch_size), images[start : start + batch_size]
@@ -337,9 +339,9 @@ def _draw(
         return _of_pixels(model, pixels, weights, _COPIES * (method == "smoothgrad"), seed)
     cut = _cut(model, method, layer)
     features, logits = cut.run(pixels)
-    weights = resolve(weights, logits)
+    weights = fill_predicted(weights, logits)
     if method == "cam":
-        return _cam(model, features, slope(weights, logits))
+        return _cam(model, features, target_gradient(weights, logits))
     if method == "scorecam":
         return _scorecam(cut, _grid(model, method, layer), pixels, features, weights)
     return _through_the_head(cut, method, features, weights)
@@ -352,9 +354,9 @@ class _Cut:
         import keras
         import tensorflow as tf
 
-        from hotelviz.models import describe, frozen, logits
+        from hotelviz.models import freeze, logits, model_info
 
-        preprocessing = describe(model).preprocessing
+        preprocessing = model_info(model).preprocessing
         below = keras.Model(model.input, [features, logits(model)])
         shape = (None, *preprocessing.size, 3)
 
@@ -362,7 +364,7 @@ class _Cut:
             found = below(preprocessing.scale(tf.cast(pixels, tf.float32)), training=False)
             return [tf.cast(each, tf.float32) for each in found]
 
-        self.run = frozen(run, tf.TensorSpec(shape, tf.uint8))
+        self.run = freeze(run, tf.TensorSpec(shape, tf.uint8))
         try:
             self.above = keras.Model(features, logits(model))
             if features.dtype != "float32":
@@ -381,15 +383,15 @@ class _Cut:
 
 
 def _cut(model: keras.Model, method: str, layer: str | None) -> _Cut:
-    from hotelviz.models import compiled, last_convolution, pooled_step, spatial_step
+    from hotelviz.models import cached_function, gap_node, last_convolution, spatial_node
 
-    pooled = pooled_step(model)
+    pooled = gap_node(model)
     if method == "cam" and pooled:
         features = pooled.inputs[0]
     else:
-        step = last_convolution(model) if layer is None else spatial_step(model, layer)
+        step = last_convolution(model) if layer is None else spatial_node(model, layer)
         features = step.output
-    return compiled(model, f"cut at {features.name}", lambda: _Cut(model, features))
+    return cached_function(model, f"cut at {features.name}", lambda: _Cut(model, features))
 
 
 def _cam(model: keras.Model, features: np.ndarray, slopes: np.ndarray) -> np.ndarray:
@@ -445,14 +447,18 @@ def _scorecam(
     for number, (photo, cells) in enumerate(zip(pixels, features, strict=True)):
         varied = np.argsort(-cells.std(axis=(0, 1)), kind="stable")[:_CHANNELS]
         chosen = np.moveaxis(cells[..., varied], -1, 0)
-        masks = place(_to_one(chosen - chosen.min(axis=(1, 2), keepdims=True)), grid, cut.size)
+        masks = upsample_to_input(
+            _to_one(chosen - chosen.min(axis=(1, 2), keepdims=True)), grid, cut.size
+        )
         # The last one hides everything; what is hidden has the photo's mean colour.
         masks = np.concatenate([masks, np.zeros_like(masks[:1])])[..., None]
         mean = photo.mean(axis=(0, 1), dtype="float32")
         logits = cut.run((mean + (photo - mean) * masks).round().astype("uint8"))[1]
-        left = value(weights[number : number + 1], logits)
+        left = target_value(weights[number : number + 1], logits)
         if not np.ptp(left):  # certain of every one of them
-            left = logits @ slope(weights[number : number + 1], cut.run(photo[None])[1])[0]
+            left = (
+                logits @ target_gradient(weights[number : number + 1], cut.run(photo[None])[1])[0]
+            )
         gains = left[:-1] - left[-1]
         maps[number] = np.tensordot(gains, chosen, axes=1)
     return maps
@@ -465,11 +471,11 @@ class _Compiled:
         import keras
         import tensorflow as tf
 
-        from hotelviz.models import describe, logits
+        from hotelviz.models import logits, model_info
 
         whole = keras.Model(model.input, logits(model))
         self.inputs, self.outputs = whole.inputs, whole.outputs
-        shape = (None, *describe(model).preprocessing.size, 3)
+        shape = (None, *model_info(model).preprocessing.size, 3)
         self._run = tf.function(
             lambda batch: whole(batch, training=False),
             input_signature=[tf.TensorSpec(shape, tf.float32)],
@@ -488,12 +494,12 @@ def _of_pixels(
     """
     from tf_keras_vis.saliency import Saliency
 
-    from hotelviz.models import compiled, describe
+    from hotelviz.models import cached_function, model_info
 
-    network = compiled(model, "saliency", lambda: _Compiled(model))
-    clear = describe(model).preprocessing.scale(pixels.astype("float32"))
+    network = cached_function(model, "saliency", lambda: _Compiled(model))
+    clear = model_info(model).preprocessing.scale(pixels.astype("float32"))
     logits = np.asarray(network([clear]))
-    weights = resolve(weights, logits)
+    weights = fill_predicted(weights, logits)
     random = np.random.default_rng(seed)
     spread = np.ptp(clear, axis=(1, 2, 3), keepdims=True) * _NOISE
     shape = (max(1, copies), *clear.shape[1:])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hotelviz.attribution.target import AttributionError
+from hotelviz.errors import AttributionError
 
 #: Perceptually uniform, and safe for colour-blind eyes.
 COLORMAP = "inferno"

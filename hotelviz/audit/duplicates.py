@@ -8,11 +8,12 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from hotelviz.audit.alignment import aligned_similarity
-from hotelviz.audit.measures import AuditError, Measured
+from hotelviz.audit.image_properties import Measured
 from hotelviz.audit.neighbours import Neighbours
+from hotelviz.audit.registration import aligned_similarity
 from hotelviz.catalog import check_table
-from hotelviz.images import ImageError, read_image
+from hotelviz.errors import AuditError, ImageError
+from hotelviz.images import read_image
 
 #: Photos are compared whose hashes differ in at most so many of 64 bits and that are at least so
 #: similar to the network; and those whose hashes alone differ hardly at all.
@@ -45,7 +46,7 @@ def find_duplicates(
         Photos are compared whose hashes differ in at most so many of 64 bits and whose features'
         cosine is at least this; and all whose hashes differ in at most 10 bits.
     min_alignment
-        Near-duplicates are those whose `hotelviz.audit.alignment.aligned_similarity` is at least
+        Near-duplicates are those whose `hotelviz.audit.registration.aligned_similarity` is at least
         this.
 
     Returns
@@ -158,7 +159,7 @@ def _groups(count: int, pairs: np.ndarray) -> np.ndarray:
 def _with_keepers(table: pd.DataFrame, photos: pd.DataFrame, catalog: pd.DataFrame) -> pd.DataFrame:
     table = table.copy()
     rows = table["row"].to_numpy()
-    table["whole"] = photos["problem"].to_numpy()[rows] == ""
+    table["whole"] = photos["error"].to_numpy()[rows] == ""
     label = catalog["label"] if "label" in catalog else pd.Series(None, index=catalog.index)
     label = label.reset_index(drop=True).iloc[rows].astype("str").fillna("").to_numpy()
     table["frequency"] = table.groupby([table["number"], label])["row"].transform("size")

@@ -10,31 +10,26 @@ import numpy as np
 import pandas as pd
 
 from hotelviz.audit import duplicates as dup
-from hotelviz.audit.faults import check_thresholds, score_faults
-from hotelviz.audit.labels import (
+from hotelviz.audit.image_issues import check_thresholds, score_faults
+from hotelviz.audit.image_properties import Measured, measure_photos
+from hotelviz.audit.label_issues import (
     MARGIN,
-    Suspects,
+    LabelIssues,
     balance,
-    confused_labels,
-    judge_labels,
+    find_label_issues,
+    label_noise_matrix,
     outlyingness,
     seen_notes,
     suggestions,
 )
-from hotelviz.audit.measures import Measured, measure_photos
 from hotelviz.audit.neighbours import Neighbours, nearest_neighbours, reduce_features
 from hotelviz.catalog import check_table
-from hotelviz.images import Status
+from hotelviz.schema import ISSUES, Status
 
 if TYPE_CHECKING:
     import keras
 
-ISSUES = (
-    "unavailable", "unreadable", "truncated", "wrong_extension", "tiny", "odd_aspect_ratio",
-    "odd_size", "dark", "bright", "blurry", "low_information", "grayscale", "exact_duplicate",
-    "near_duplicate", "label_error", "outlier",
-)  # fmt: skip
-COLUMNS = ["image_id", "issue", "score", "group", "suggestion", "detail"]
+ISSUE_COLUMNS = ["image_id", "issue", "score", "group", "suggestion", "detail"]
 
 #: Nearest photos that are searched for each: duplicates and outliers are judged by them.
 _NEIGHBOURS = 10
@@ -56,7 +51,7 @@ class Audit(NamedTuple):
     balance
         See `hotelviz.audit.balance`; None without labels.
     confused
-        See `hotelviz.audit.labels.confused_labels`.
+        See `hotelviz.audit.label_issues.label_noise_matrix`.
     measured
         What one decode of each photo gave.
     suspects
@@ -70,7 +65,7 @@ class Audit(NamedTuple):
     balance: pd.DataFrame | None
     confused: pd.DataFrame
     measured: Measured
-    suspects: Suspects | None
+    suspects: LabelIssues | None
     notes: list[str]
 
 
@@ -105,11 +100,11 @@ def find_issues(
     cache
         A folder for what is measured; see `measure_photos`.
     thresholds
-        Of files and looks; see `hotelviz.audit.faults.THRESHOLDS`.
+        Of files and looks; see `hotelviz.audit.image_issues.THRESHOLDS`.
     max_distance, min_similarity, min_alignment
         Of near-duplicates; see `find_duplicates`.
     folds, margin, seed
-        Of the label check; see `judge_labels`.
+        Of the label check; see `find_label_issues`.
     batch_size, allow_missing, progress
         As in `measure_photos`.
 
@@ -172,13 +167,13 @@ def find_issues(
             assert model is not None
             notes += seen_notes(model, catalog)
             groups = _fold_groups(catalog, copies)
-            suspects = judge_labels(
+            suspects = find_label_issues(
                 vectors, catalog["label"], groups, folds=folds, margin=margin, seed=seed
             )
             notes += suspects.notes
             copies = _right_keepers(copies, suspects, catalog["label"])
             parts.append(_label_rows(suspects, catalog["label"], copies, margin))
-            confused = confused_labels(suspects, catalog["label"])
+            confused = label_noise_matrix(suspects, catalog["label"])
     parts.append(_duplicate_rows(copies, catalog))
     issues = _sorted(pd.concat(parts, ignore_index=True), catalog)
     return Audit(
@@ -235,7 +230,7 @@ def _fold_groups(catalog: pd.DataFrame, copies: pd.DataFrame) -> np.ndarray:
     return connected_components(graph, directed=False)[1][hotels]
 
 
-def _right_keepers(copies: pd.DataFrame, suspects: Suspects, labels: pd.Series) -> pd.DataFrame:
+def _right_keepers(copies: pd.DataFrame, suspects: LabelIssues, labels: pd.Series) -> pd.DataFrame:
     """Of copies with different labels, keep the one whose label is the most probable."""
     given = suggestions(suspects, labels).set_index("row")["p_given"]
     probable = copies["row"].map(given)
@@ -265,7 +260,7 @@ def _duplicate_rows(copies: pd.DataFrame, catalog: pd.DataFrame) -> pd.DataFrame
                 "detail": what + spans,
             }
         )
-    return pd.DataFrame(rows, columns=["row", *COLUMNS[1:]])
+    return pd.DataFrame(rows, columns=["row", *ISSUE_COLUMNS[1:]])
 
 
 def _outlier_rows(photos: pd.DataFrame, near: Neighbours, copies: pd.DataFrame) -> pd.DataFrame:
@@ -291,7 +286,7 @@ def _outlier_rows(photos: pd.DataFrame, near: Neighbours, copies: pd.DataFrame) 
 
 
 def _label_rows(
-    suspects: Suspects, labels: pd.Series, copies: pd.DataFrame, margin: float
+    suspects: LabelIssues, labels: pd.Series, copies: pd.DataFrame, margin: float
 ) -> pd.DataFrame:
     """List the suspects; of copies with different labels one label must be wrong.
 
@@ -335,7 +330,7 @@ def _sorted(rows: pd.DataFrame, catalog: pd.DataFrame) -> pd.DataFrame:
     rows["score"] = rows["score"].astype(float)
     rows = rows.sort_values(["issue", "score", "group", "row"], ignore_index=True)
     rows["issue"] = rows["issue"].astype("str")
-    return rows[COLUMNS].astype({name: "str" for name in COLUMNS if name != "score"})
+    return rows[ISSUE_COLUMNS].astype({name: "str" for name in ISSUE_COLUMNS if name != "score"})
 
 
 def _summary(issues: pd.DataFrame, count: int) -> pd.DataFrame:

@@ -21,16 +21,7 @@ Other columns are kept as they are. What is wrong is found here, once, on readin
 after this module may rely on the table.
 """
 
-from hotelviz.catalog.columns import (
-    AREAS,
-    MORE_AREAS,
-    RATINGS,
-    SPLITS,
-    CatalogError,
-    CatalogWarning,
-    nearest,
-)
-from hotelviz.catalog.identity import as_ids, catalog_hash, fingerprint, row_hashes
+from hotelviz.catalog.identity import as_ids, catalog_hash, row_hashes
 from hotelviz.catalog.ratings import (
     as_shares,
     count_ratings,
@@ -40,8 +31,10 @@ from hotelviz.catalog.ratings import (
 )
 from hotelviz.catalog.reading import iterate_catalog, read_catalog
 from hotelviz.catalog.splits import check_splits, split_catalog
-from hotelviz.catalog.tables import MissingPhotosError, check_missing, check_table
+from hotelviz.catalog.tables import check_missing, check_table
 from hotelviz.catalog.writing import write_catalog
+from hotelviz.errors import CatalogError, CatalogWarning, MissingPhotosError, did_you_mean
+from hotelviz.schema import AREAS, MORE_AREAS, RATINGS, SPLITS
 
 __all__ = [
     "AREAS",
@@ -58,11 +51,10 @@ __all__ = [
     "check_splits",
     "check_table",
     "count_ratings",
-    "fingerprint",
+    "did_you_mean",
     "iterate_catalog",
     "maximum_entropy_ratings",
     "mean_and_std",
-    "nearest",
     "rating_summary",
     "read_catalog",
     "row_hashes",

@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
-from hotelviz.catalog.columns import CatalogError, column_of
+from hotelviz.catalog.headers import column_of
+from hotelviz.errors import CatalogError
 
 #: A byte order mark says what a file is in; the longer ones first.
 _MARKS = {

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from hotelviz.catalog.columns import SPLITS, CatalogError, CatalogWarning, nearest
+from hotelviz.errors import CatalogError, CatalogWarning, did_you_mean
 from hotelviz.images import SUFFIXES, format_of
+from hotelviz.schema import SPLITS
 
 #: What systems and network disks leave among photos: thumbnails, the rubbish, copies.
 _OF_SYSTEMS = frozenset({
@@ -67,7 +68,7 @@ def read_class_folders(path: Path, classes: Sequence[str] | None) -> pd.DataFram
         if classes is not None and folder.name not in classes:
             raise CatalogError(
                 f"{path}, folder {folder.name!r}: not one of the {len(classes)} classes "
-                f"({', '.join(classes)}){nearest(folder.name, classes)}"
+                f"({', '.join(classes)}){did_you_mean(folder.name, classes)}"
             )
     photos: list[tuple[Path, str]] = []
     left_out: list[tuple[str, Path]] = []

@@ -16,11 +16,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hotelviz.catalog.columns import COLUMNS, TEXTS, CatalogError, first_bad
+from hotelviz.catalog.headers import first_bad
+from hotelviz.errors import CatalogError
 from hotelviz.io.content import file_versions
 from hotelviz.io.remote import is_url, photo_name, redact
+from hotelviz.schema import COLUMNS, TEXTS
 
-__all__ = ["as_ids", "catalog_hash", "fingerprint", "row_hashes"]
+__all__ = ["as_ids", "catalog_hash", "row_hashes"]
 
 #: The largest whole number up to which each kind of float holds all of them.
 _EXACT = {"float": 2**24, "double": 2**53, "halffloat": 2**11}
@@ -64,7 +66,7 @@ def as_ids(
     ['a.jpg', '7', '123']
     >>> as_ids([0.5], "hotel_id", "photos")
     Traceback (most recent call last):
-    hotelviz.catalog.columns.CatalogError: photos, row 0, column 'hotel_id': 0.5 is no name...
+    hotelviz.errors.CatalogError: photos, row 0, column 'hotel_id': 0.5 is no name...
     """
     series = values if isinstance(values, pd.Series) else None
     texts, bad = _texts(_arrow(values))
@@ -249,7 +251,7 @@ def catalog_hash(catalog: pd.DataFrame) -> str:
 
 
 #: The shorter name; models and scores call it so.
-fingerprint = catalog_hash
+catalog_hash = catalog_hash
 
 
 def row_hashes(catalog: pd.DataFrame) -> pd.Series:

@@ -13,8 +13,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hotelviz.catalog.columns import COLUMNS, TEXTS, CatalogError, canonical_names
+from hotelviz.catalog.headers import canonical_names
 from hotelviz.catalog.identity import as_ids
+from hotelviz.errors import CatalogError
+from hotelviz.schema import COLUMNS, TEXTS
 
 _SUFFIXES = (".parquet", ".pq")
 #: What Hive calls the folder of rows without a value.

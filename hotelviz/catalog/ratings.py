@@ -10,10 +10,11 @@ import pandas as pd
 from scipy.optimize import brentq
 from scipy.special import softmax
 
-from hotelviz.catalog.columns import RATINGS, CatalogError
 from hotelviz.catalog.identity import as_ids
 from hotelviz.catalog.tables import check_table
+from hotelviz.errors import CatalogError
 from hotelviz.images import SUFFIXES
+from hotelviz.schema import RATINGS
 
 _SCORES = np.arange(1.0, 11.0)
 

@@ -11,21 +11,15 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from hotelviz.catalog.checks import Checked, Rows
-from hotelviz.catalog.checks import check_files as find_missing
-from hotelviz.catalog.columns import (
-    AREAS,
-    COLUMNS,
-    CatalogError,
-    CatalogWarning,
-    canonical_names,
-    near_misses,
-    nearest,
-)
 from hotelviz.catalog.delimited import read_delimited
 from hotelviz.catalog.folders import read_class_folders
+from hotelviz.catalog.headers import canonical_names, near_misses
 from hotelviz.catalog.parquet import Dataset, parquet_files, to_frame
 from hotelviz.catalog.ratings import read_ava, read_label_json
+from hotelviz.catalog.validation import Checked, Rows
+from hotelviz.catalog.validation import check_files as find_missing
+from hotelviz.errors import CatalogError, CatalogWarning, did_you_mean
+from hotelviz.schema import AREAS, COLUMNS
 
 #: Rows of Parquet that `iterate_catalog` holds at a time.
 CHUNK_ROWS = 1_000_000
@@ -242,5 +236,5 @@ def _check_wanted(path: Path, columns: Collection[str] | None, given: list[str])
             meaning = f" ({COLUMNS[column]})" if column in COLUMNS else ""
             raise CatalogError(
                 f"{path}: no column {column!r}{meaning}; its columns are {', '.join(given)}"
-                f"{nearest(column, given)}"
+                f"{did_you_mean(column, given)}"
             )

@@ -8,9 +8,10 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from hotelviz.catalog.columns import RATINGS, SPLITS, CatalogError, nearest
 from hotelviz.catalog.ratings import rating_summary
 from hotelviz.catalog.tables import check_table
+from hotelviz.errors import CatalogError, did_you_mean
+from hotelviz.schema import RATINGS, SPLITS
 
 #: Folds among which hotels are dealt; a split is a number of whole folds, so 0.05 is its grain.
 _FOLDS = 20
@@ -128,7 +129,7 @@ def check_splits(catalog: pd.DataFrame, *, where: str) -> pd.DataFrame:
     --------
     >>> check_splits(pd.DataFrame({"split": ["Test", ""]}), where="split_catalog")
     Traceback (most recent call last):
-    hotelviz.catalog.columns.CatalogError: split_catalog, column 'split': 'Test' is not one of ...
+    hotelviz.errors.CatalogError: split_catalog, column 'split': 'Test' is not one of ...
     """
     given = [column for column in ("label", "split") if column in catalog]
     catalog = check_table(catalog, needs=given, where=where)
@@ -138,7 +139,7 @@ def check_splits(catalog: pd.DataFrame, *, where: str) -> pd.DataFrame:
         if len(others):
             raise CatalogError(
                 f"{where}, column 'split': {others.iloc[0]!r} is not one of {', '.join(SPLITS)}"
-                f"{nearest(others.iloc[0], SPLITS)} ({len(others):,} rows)"
+                f"{did_you_mean(others.iloc[0], SPLITS)} ({len(others):,} rows)"
             )
     return catalog
 

@@ -9,18 +9,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hotelviz.catalog.columns import MEANINGS, RATINGS, TEXTS, CatalogError, nearest
 from hotelviz.catalog.identity import as_ids, names_of
-from hotelviz.errors import HotelvizError
+from hotelviz.errors import CatalogError, MissingPhotosError, did_you_mean
 from hotelviz.io.remote import is_url, redact
+from hotelviz.schema import MEANINGS, RATINGS, TEXTS
 
 #: A run that misses more of a catalogue than this stops: a disk is probably not mounted.
 MAX_MISSING = 0.1
 _SHOWN = 5
-
-
-class MissingPhotosError(HotelvizError):
-    """So many photos are not available that something is wrong with their place."""
 
 
 def check_table(
@@ -60,7 +56,7 @@ def check_table(
     [['7', '7'], ['8', '8']]
     >>> check_table(pd.DataFrame({"image_id": ["a"]}), needs=["path"], where="score_photos")
     Traceback (most recent call last):
-    hotelviz.catalog.columns.CatalogError: score_photos: the table has no column 'path' (where ...
+    hotelviz.errors.CatalogError: score_photos: the table has no column 'path' (where ...
     """
     if not isinstance(table, pd.DataFrame):
         raise CatalogError(
@@ -103,7 +99,7 @@ def _check_columns(table: pd.DataFrame, needs: Sequence[str], where: str) -> Non
     for column in needs:
         if column not in table and not defaults.get(column, set()) & set(given):
             meaning = f" ({MEANINGS[column]})" if column in MEANINGS else ""
-            hint = "" if column in RATINGS else nearest(column, given)
+            hint = "" if column in RATINGS else did_you_mean(column, given)
             raise CatalogError(
                 f"{where}: the table has no column {column!r}{meaning}; its columns are "
                 f"{', '.join(given) or 'none'}{hint}"
@@ -167,7 +163,7 @@ def check_missing(
     >>> check_missing(1, 100)
     >>> check_missing(20, 100, [("s3://photos/1.jpg", "no permission")])
     Traceback (most recent call last):
-    hotelviz.catalog.tables.MissingPhotosError: 20 of 100 photos are not available, such as s3:...
+    hotelviz.errors.MissingPhotosError: 20 of 100 photos are not available, such as s3:...
     """
     if allow or not total or missing <= MAX_MISSING * total:
         return

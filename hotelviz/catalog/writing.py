@@ -10,11 +10,13 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from hotelviz.catalog.columns import TEXTS, CatalogError, canonical_names
+from hotelviz.catalog.headers import canonical_names
 from hotelviz.catalog.identity import absolute_paths
 from hotelviz.catalog.tables import check_table
+from hotelviz.errors import CatalogError
 from hotelviz.io.atomic import atomic_path
 from hotelviz.io.claims import check_output
+from hotelviz.schema import TEXTS
 
 
 def write_catalog(catalog: pd.DataFrame, path: str | os.PathLike[str]) -> None:

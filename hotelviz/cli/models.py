@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hotelviz.cli.shared import (
+from hotelviz.cli.options import (
     AllowMissing,
     Catalog,
     Classes,
@@ -73,10 +73,10 @@ def tag(
     """Predict the area that each photo shows."""
     with plain_errors():
         from hotelviz.catalog import read_catalog
+        from hotelviz.inference import predict_tags
+        from hotelviz.inference.preflight import SAMPLE, Watch, check_access
         from hotelviz.io.claims import check_apart, claim
         from hotelviz.models import load_model
-        from hotelviz.scoring import predict_tags
-        from hotelviz.scoring.access import SAMPLE, Watch, check_access
 
         check_table(out)
         check_apart(out, catalog)
@@ -89,13 +89,13 @@ def tag(
         with claim(out):
             tags = predict_tags(photos, tagger)
             lost = (tags["status"] == "unavailable").to_numpy()
-            watch.add(len(tags), zip(photos["path"][lost], tags["problem"][lost], strict=True))
+            watch.add(len(tags), zip(photos["path"][lost], tags["error"][lost], strict=True))
             watch.check()
             write_table(tags, out)
-        problems = tags[tags["problem"] != ""]
+        problems = tags[tags["error"] != ""]
         say(f"{out}: {len(tags):,} photos, {len(problems):,} with problems")
         list_notes(watch.notes())
-        list_problems(problems, len(problems), "in the column 'problem'")
+        list_problems(problems, len(problems), "in the column 'error'")
 
 
 @app.command("train-aesthetic")
@@ -189,8 +189,8 @@ def score(
 ) -> None:
     """Score photos with one or more models, decoding each once. A stopped run goes on."""
     with plain_errors():
+        from hotelviz.inference import score_photos
         from hotelviz.scores import open_scores
-        from hotelviz.scoring import score_photos
 
         if engine_cluster not in {None, "ray"}:
             raise typer.BadParameter(
@@ -203,14 +203,14 @@ def score(
             "check_files": check_files, "prune": prune, "allow_missing": allow_missing,
         }  # fmt: skip
         if engine_cluster:
-            from hotelviz.scoring.cluster import score_on_cluster
+            from hotelviz.inference.ray import score_on_cluster
 
             speed = score_on_cluster(catalog, model, out, address=address, **settings)
         else:
             speed = score_photos(catalog, model, out, **settings)
         dataset = open_scores(out)
-        problems = dataset.problems(limit=21)
-        wrong = dataset.count("problem <> ''")
+        problems = dataset.errors(limit=21)
+        wrong = dataset.count("error <> ''")
         say(
             f"{out}: {len(dataset):,} photos, {speed.photos:,} computed now, "
             f"{wrong:,} with problems"
@@ -218,7 +218,7 @@ def score(
         if speed.photos:
             say(str(speed))
         list_notes(speed.notes)
-        list_problems(problems, wrong, "in the column 'problem'")
+        list_problems(problems, wrong, "in the column 'error'")
 
 
 @app.command()
@@ -241,7 +241,7 @@ def rank(
     with plain_errors():
         from hotelviz import ranking
         from hotelviz.io.claims import claim
-        from hotelviz.ranking.dataset import refuse_inputs
+        from hotelviz.ranking.partitioned import refuse_inputs
         from hotelviz.scores import open_scores
 
         if out.suffix:
@@ -256,7 +256,7 @@ def rank(
             figures = ranking.ranking_figures(ranked)
         else:
             ranking.rank_dataset(dataset, out, tags, **options)
-            figures = ranking.over_parts(out, ranking.ranking_figures)
+            figures = ranking.map_parts(out, ranking.ranking_figures)
         hotels = figures[figures["order"] == "with coverage"]
         say(f"{out}: {hotels['photos'].sum():,} photos of {len(hotels):,} hotels")
         say(ranking.ranking_summary(figures).T.round(3).to_string())

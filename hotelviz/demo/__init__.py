@@ -19,18 +19,18 @@ import pandas as pd
 from joblib import Parallel, delayed
 from PIL import Image, ImageFilter
 
-from hotelviz.catalog import AREAS, CatalogError, count_ratings, read_catalog, write_catalog
+from hotelviz.catalog import count_ratings, read_catalog, write_catalog
 from hotelviz.demo.areas import paint
-from hotelviz.demo.scene import Style
-from hotelviz.demo.taste import QUALITIES, draw_qualities, expected_score, rate
-from hotelviz.errors import HotelvizError, OutputError
+from hotelviz.demo.renderer import Style
+from hotelviz.demo.simulated_raters import QUALITIES, draw_qualities, expected_score, rate
+from hotelviz.errors import CatalogError, DemoError, OutputError
 from hotelviz.io.atomic import atomic_path
 from hotelviz.io.claims import MARKER, own_folder, remove_own_folder
+from hotelviz.schema import AREAS
 
 __all__ = [
-    "DemoError",
+    "compare_with_planted",
     "decide_by_truth",
-    "found_against_planted",
     "make_demo_catalog",
     "read_masks",
     "read_truth",
@@ -65,10 +65,6 @@ _DUPLICATES = 0.04
 _WORTH_PROCESSES = 200
 #: Share of the photos that nobody has rated.
 _UNRATED = 0.1
-
-
-class DemoError(HotelvizError):
-    """A demo catalogue cannot be made as asked."""
 
 
 def make_demo_catalog(
@@ -115,7 +111,7 @@ def make_demo_catalog(
     -----
     ``truth/truth.csv`` has a row per photo: ``image_id``, ``true_label``, ``fault`` (``none``,
     ``wrong_label``, ``exact_duplicate``, ``near_duplicate``, ``truncated`` or ``unreadable``),
-    ``rails``, how well it is taken (`hotelviz.demo.taste.QUALITIES`, 0 to 1), ``true_score`` (what
+    ``rails``, how well it is taken (`QUALITIES`, 0 to 1), ``true_score`` (what
     the colleagues would give it without their noise), and the masks' paths ``object_mask`` and
     ``rails_mask`` (PNG, 255 = object, grown by 4 % of the photo's height).
     ``truth/duplicates.csv`` lists the pairs in the columns ``a``, ``b``, ``kind`` and
@@ -265,7 +261,7 @@ def read_masks(
     return np.array(masks, bool).reshape(-1, *size)
 
 
-def found_against_planted(issues: pd.DataFrame, directory: str | os.PathLike[str]) -> pd.DataFrame:
+def compare_with_planted(issues: pd.DataFrame, directory: str | os.PathLike[str]) -> pd.DataFrame:
     """Compare what an audit found with the faults that were planted.
 
     Parameters

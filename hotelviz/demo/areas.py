@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from PIL import Image
 
-from hotelviz.demo.scene import Colour, Point, Scene, Style, shade
-from hotelviz.demo.taste import QUALITIES
+from hotelviz.demo.renderer import Colour, Point, Scene, Style, shade
+from hotelviz.demo.simulated_raters import QUALITIES
 
 __all__ = ["PAINTERS", "paint"]
 
@@ -532,7 +532,7 @@ def paint(
     rails
         With the handrails.
     quality
-        How well it is taken, `hotelviz.demo.taste.QUALITIES` -> 0 to 1; by default as well as can
+        How well it is taken, `QUALITIES` -> 0 to 1; by default as well as can
         be.
 
     Returns

@@ -5,22 +5,22 @@
 answers the browser from the kernel, and `captions` says what stands under a photo.
 """
 
+from hotelviz.errors import GalleryError
 from hotelviz.gallery.captions import (
     issue_caption,
-    mistakes,
+    misclassified,
     rank_caption,
     score_caption,
     tag_caption,
 )
-from hotelviz.gallery.component import Gallery, before_after
-from hotelviz.gallery.content import GalleryError
+from hotelviz.gallery.gallery import Gallery, before_after
 
 __all__ = [
     "Gallery",
     "GalleryError",
     "before_after",
     "issue_caption",
-    "mistakes",
+    "misclassified",
     "rank_caption",
     "score_caption",
     "tag_caption",

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pandas as pd
 
 from hotelviz.catalog import check_table
-from hotelviz.gallery.content import GalleryError, words
-from hotelviz.predictions import class_probabilities
+from hotelviz.errors import GalleryError
+from hotelviz.gallery.payload import words
+from hotelviz.scores.predictions import class_probabilities
 
-__all__ = ["issue_caption", "mistakes", "rank_caption", "score_caption", "tag_caption"]
+__all__ = ["issue_caption", "misclassified", "rank_caption", "score_caption", "tag_caption"]
 
 
 def tag_caption(row: pd.Series) -> str:
@@ -34,7 +35,7 @@ def tag_caption(row: pd.Series) -> str:
     _check(row, ["predicted"], "tag_caption")
     predicted, label = row["predicted"], row.get("label")
     if pd.isna(predicted):
-        return f"not predicted: {row.get('problem') or 'unreadable'}"
+        return f"not predicted: {row.get('error') or 'unreadable'}"
     text = f"predicted {words(predicted)}{_share(row, predicted)}"
     if label is None or pd.isna(label) or label == predicted:
         return text
@@ -67,7 +68,7 @@ def score_caption(row: pd.Series) -> str:
     """
     _check(row, ["score"], "score_caption")
     if pd.isna(row["score"]):
-        return f"not scored: {row.get('problem') or 'unreadable'}"
+        return f"not scored: {row.get('error') or 'unreadable'}"
     std = row.get("score_std")
     text = (
         f"predicted {row['score']:.3f}"
@@ -151,7 +152,7 @@ def _check(row: pd.Series, needs: list[str], where: str) -> None:
         )
 
 
-def mistakes(tags: pd.DataFrame) -> pd.DataFrame:
+def misclassified(tags: pd.DataFrame) -> pd.DataFrame:
     """Select the wrong predictions, the most frequent confusion and the surest error first.
 
     Parameters
@@ -170,7 +171,7 @@ def mistakes(tags: pd.DataFrame) -> pd.DataFrame:
     --------
     >>> tags = pd.DataFrame({"label": ["a", "a", "b"], "predicted": ["b", "a", "b"],
     ...                      "p_a": [0.2, 0.9, 0.1], "p_b": [0.8, 0.1, 0.9]})
-    >>> mistakes(tags)["pair"].to_list()
+    >>> misclassified(tags)["pair"].to_list()
     ['a read as b']
     """
     tags = check_table(tags, needs=["label", "predicted"], where="mistakes", unique=False)

@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from hotelviz.images import ImageError, decode_bytes, encode_jpeg, reading
+from hotelviz.errors import ImageError
+from hotelviz.images import decode_bytes, encode_jpeg, reading
 
 #: Bytes of photos that a page carries inside; what is beyond goes to a folder beside it.
 BUDGET = 12_000_000
@@ -19,7 +20,7 @@ class Thumbnail(NamedTuple):
     """A photo as JPEG, or the reason why there is none."""
 
     jpeg: bytes
-    problem: str
+    error: str
 
 
 class Photos(NamedTuple):
@@ -31,13 +32,13 @@ class Photos(NamedTuple):
         Base64 JPEGs by row, or None where they lie in a folder.
     folder
         The name of that folder's sub-folder, or an empty string.
-    problems
+    errors
         Row -> why the photo cannot be shown.
     """
 
     embedded: list[str] | None
     folder: str
-    problems: dict[int, str]
+    errors: dict[int, str]
 
 
 def thumbnail(path: str | os.PathLike[str], side: int) -> Thumbnail:
@@ -97,12 +98,12 @@ def page_photos(
     Photos
     """
     inside: list[bytes] = []
-    problems: dict[int, str] = {}
+    errors: dict[int, str] = {}
     total = 0
     target: Path | None = None
     for row, made in enumerate(thumbnails(paths, side)):
-        if made.problem:
-            problems[row] = made.problem
+        if made.error:
+            errors[row] = made.error
         total += len(made.jpeg)
         if target is None and total > budget:
             target = folder / name
@@ -116,5 +117,5 @@ def page_photos(
         elif made.jpeg:
             (target / f"{row}.jpg").write_bytes(made.jpeg)
     if target is not None:
-        return Photos(None, name, problems)
-    return Photos([base64.b64encode(jpeg).decode() for jpeg in inside], "", problems)
+        return Photos(None, name, errors)
+    return Photos([base64.b64encode(jpeg).decode() for jpeg in inside], "", errors)

@@ -1,5 +1,6 @@
 """Photos: from files to pixels, in batches, within bounds."""
 
+from hotelviz.errors import ImageError
 from hotelviz.images.batches import (
     ImageBatch,
     Seconds,
@@ -18,7 +19,7 @@ from hotelviz.images.decoding import (
     reading,
 )
 from hotelviz.images.hashing import perceptual_hash
-from hotelviz.images.status import ImageError, Problem, Status
+from hotelviz.schema import PhotoError, Status
 
 __all__ = [
     "FORMATS",
@@ -31,7 +32,7 @@ __all__ = [
     "Decoded",
     "ImageBatch",
     "ImageError",
-    "Problem",
+    "PhotoError",
     "Seconds",
     "Status",
     "View",

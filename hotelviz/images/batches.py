@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hotelviz.errors import ImageError
 from hotelviz.images.bounds import View, usable_cores
 from hotelviz.images.decoding import Decoded, check_views, decode_views, reading
-from hotelviz.images.status import ImageError, Problem, Status
+from hotelviz.schema import PhotoError, Status
 
 
 class ImageBatch(NamedTuple):
@@ -26,14 +27,14 @@ class ImageBatch(NamedTuple):
         int64 (n,), their places in the sequence.
     pixels
         uint8 (n, height, width, 3).
-    problems
+    errors
         Place in the sequence -> problem, for photos that are truncated (loaded all the same) and
         for those that could not be read (not in `rows`).
     """
 
     rows: np.ndarray
     pixels: np.ndarray
-    problems: dict[int, Problem]
+    errors: dict[int, PhotoError]
 
 
 def iterate_images(
@@ -75,13 +76,13 @@ def iterate_images(
     >>> file = Path(tempfile.mkdtemp()) / "red.png"
     >>> Image.new("RGB", (40, 20), "red").save(file)
     >>> batch, = iterate_images([file, file.with_name("lost.jpg")], size=(8, 8))
-    >>> batch.pixels.shape, batch.problems[1].status, batch.problems[1].reason
+    >>> batch.pixels.shape, batch.errors[1].status, batch.errors[1].reason
     ((1, 8, 8, 3), <Status.UNAVAILABLE: 'unavailable'>, 'missing')
     """
     for batch in iterate_views(
         paths, [View(size, resample)], batch_size=batch_size, workers=workers, prefetch=prefetch
     ):
-        yield ImageBatch(batch.rows, batch.views[0], batch.problems)
+        yield ImageBatch(batch.rows, batch.views[0], batch.errors)
 
 
 class ViewBatch(NamedTuple):
@@ -102,7 +103,7 @@ class ViewBatch(NamedTuple):
     rows: np.ndarray
     views: list[np.ndarray]
     measures: list[Any]
-    problems: dict[int, Problem]
+    errors: dict[int, PhotoError]
     seconds: Seconds
 
 
@@ -170,7 +171,7 @@ def iterate_views(
                     return
                 first, pixels, jobs = waiting.popleft()
                 results = [job.result() for job in jobs]
-                problems = [result.problem for result in results]
+                problems = [result.error for result in results]
                 read = np.array([p is None or p.status is Status.TRUNCATED for p in problems])
                 yield ViewBatch(
                     np.flatnonzero(read) + first,
@@ -187,7 +188,7 @@ def iterate_views(
 
 
 class _Result(NamedTuple):
-    problem: Problem | None
+    error: PhotoError | None
     measured: Any
     seconds: Seconds
 
@@ -210,9 +211,9 @@ def _decode_into(
         if measure:
             measured = measure(Decoded(photo.views[0], *photo[1:]))
         if photo.truncated:
-            problem = Problem(Status.TRUNCATED, "truncated: the file ends too early")
+            problem = PhotoError(Status.TRUNCATED, "truncated: the file ends too early")
         decoding = time.thread_time() - begun
     except ImageError as error:
-        problem = Problem(error.status, str(error))
+        problem = PhotoError(error.status, str(error))
         waited = waited or time.perf_counter() - started
     return _Result(problem, measured, Seconds(waited, decoding))

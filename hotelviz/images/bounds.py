@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from hotelviz.errors import ImageError
 from hotelviz.images.containers import Container
-from hotelviz.images.status import ImageError
 
 #: Pillow's own bound: a quarter of a gigabyte of RGB.
 MAX_PIXELS = 89_478_485

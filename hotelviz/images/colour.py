@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageCms
 
+from hotelviz.errors import ImageError
 from hotelviz.images.containers import Container
-from hotelviz.images.status import ImageError
 
 #: Pixels that are converted at once.
 BAND = 1 << 20

@@ -7,7 +7,7 @@ import struct
 import zlib
 from typing import NamedTuple
 
-from hotelviz.images.status import ImageError
+from hotelviz.errors import ImageError
 
 #: Format -> what its files are called.
 SUFFIXES_BY_FORMAT = {

@@ -19,14 +19,14 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, features
 
-from hotelviz.errors import HotelvizError
+from hotelviz.errors import HotelvizError, ImageError, TooLargeError
 from hotelviz.images.bounds import MEMORY, ORDINARY_FILE, View, cost_of
 from hotelviz.images.colour import needs_trial, tried
 from hotelviz.images.pixels import RESAMPLING, Photo, decode
-from hotelviz.images.status import ImageError, Status
 from hotelviz.images.walking import read_container
 from hotelviz.images.worker import decode_apart
-from hotelviz.io.remote import MAX_BYTES, TooLargeError, is_url, read_bytes, redact
+from hotelviz.io.remote import MAX_BYTES, is_url, read_bytes, redact
+from hotelviz.schema import Status
 
 
 class Decoded(NamedTuple):

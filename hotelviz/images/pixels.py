@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 from PIL import AvifImagePlugin, Image, ImageFile, UnidentifiedImageError
 
+from hotelviz.errors import ImageError
 from hotelviz.images.bounds import View, draft_scale, targets
 from hotelviz.images.colour import BAND, bands, eight_bits, to_srgb
 from hotelviz.images.containers import Container
-from hotelviz.images.status import ImageError
 
 RESAMPLING = {
     "nearest": Image.Resampling.NEAREST,

@@ -12,6 +12,7 @@ import re
 import struct
 from collections.abc import Callable
 
+from hotelviz.errors import ImageError
 from hotelviz.images.boxes import iso, tiff, webp
 from hotelviz.images.containers import (
     FORMATS,
@@ -25,7 +26,6 @@ from hotelviz.images.containers import (
     orientation_of,
     too_many,
 )
-from hotelviz.images.status import ImageError
 
 #: Scans of a JPEG; progressive ones have about ten, and each goes over all pixels again.
 MAX_SCANS = 200

@@ -24,10 +24,11 @@ from typing import Any
 
 import numpy as np
 
+from hotelviz.errors import ImageError
 from hotelviz.images.bounds import MAX_CPU_SECONDS, MAX_MEMORY, MAX_SECONDS, View, usable_cores
 from hotelviz.images.containers import Container
 from hotelviz.images.pixels import Photo, decode
-from hotelviz.images.status import ImageError, Status
+from hotelviz.schema import Status
 
 #: Pixels of photos after which a worker makes room.
 _LARGE = 8_000_000

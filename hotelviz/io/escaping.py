@@ -10,8 +10,14 @@ import re
 
 import pandas as pd
 
-__all__ = ["csv_safe", "escape_markdown", "escape_mathtext", "escape_terminal", "sql_literal",
-           "sql_name"]  # fmt: skip
+__all__ = [
+    "csv_safe",
+    "escape_markdown",
+    "escape_mathtext",
+    "escape_terminal",
+    "sql_literal",
+    "sql_name",
+]
 
 _MARKDOWN = re.compile(r"([$\\]+)|(_|[^\w\s$\\])", re.ASCII)
 #: All control characters but tab and line feed, and those that turn the direction of text.

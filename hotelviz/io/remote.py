@@ -15,13 +15,13 @@ import time
 from typing import Any
 from urllib.parse import unquote_plus
 
+from hotelviz.errors import RemoteError, TooLargeError
+
 __all__ = [
     "MAX_BYTES",
     "SCHEMES",
     "TIMEOUT",
     "TRIES",
-    "RemoteError",
-    "TooLargeError",
     "is_url",
     "photo_name",
     "read_bytes",
@@ -62,14 +62,6 @@ _SECRET_VARIABLE = re.compile(r"(?i)(secret|token|password|access_key|account_ke
 
 #: May say that servers may send on to this machine and its network.
 ALLOW_VARIABLE = "HOTELVIZ_ALLOW_PRIVATE_REDIRECTS"
-
-
-class RemoteError(OSError):
-    """A photo's URL gives no photo; the message says why, without secrets."""
-
-
-class TooLargeError(RemoteError):
-    """A file is longer than it may be."""
 
 
 def is_url(path: str | os.PathLike[str]) -> bool:

@@ -13,7 +13,8 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
-from hotelviz.io.remote import ALLOW_VARIABLE, RemoteError
+from hotelviz.errors import RemoteError
+from hotelviz.io.remote import ALLOW_VARIABLE
 
 #: Redirects that are followed.
 _HOPS = 5

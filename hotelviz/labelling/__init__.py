@@ -6,11 +6,11 @@ the app. What comes after has modules of its own, so that a rater's page starts 
 round).
 """
 
-from hotelviz.labelling.app import LabelWidget, label_photos
-from hotelviz.labelling.assignment import deal
-from hotelviz.labelling.errors import LabelError, StoreError
-from hotelviz.labelling.rounds import LabelRound
+from hotelviz.errors import LabelError, StoreError
+from hotelviz.labelling.assignment import assign_photos
+from hotelviz.labelling.session import LabelRound
 from hotelviz.labelling.store import TASKS, LabelStore, open_store
+from hotelviz.labelling.widget import LabelWidget, label_photos
 
 __all__ = [
     "TASKS",
@@ -19,7 +19,7 @@ __all__ = [
     "LabelStore",
     "LabelWidget",
     "StoreError",
-    "deal",
+    "assign_photos",
     "label_photos",
     "open_store",
 ]

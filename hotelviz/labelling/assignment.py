@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from hotelviz.labelling.errors import LabelError
+from hotelviz.errors import LabelError
 
-__all__ = ["deal"]
+__all__ = ["assign_photos"]
 
 
-def deal(photos: int, *, raters: int, overlap: int, gold: int = 0, seed: int = 0) -> pd.DataFrame:
+def assign_photos(
+    photos: int, *, raters: int, overlap: int, gold: int = 0, seed: int = 0
+) -> pd.DataFrame:
     """Deal photos to the seats of raters.
 
     Each photo goes to `overlap` different seats. The seats get equally many, to within one, and
@@ -44,7 +46,7 @@ def deal(photos: int, *, raters: int, overlap: int, gold: int = 0, seed: int = 0
 
     Examples
     --------
-    >>> dealt = deal(8, raters=4, overlap=2, gold=1)
+    >>> dealt = assign_photos(8, raters=4, overlap=2, gold=1)
     >>> dealt.groupby("seat")["photo"].count().tolist()
     [5, 5, 5, 5]
     >>> dealt[dealt["repeat"] == 0].groupby("photo")["seat"].nunique().tolist()

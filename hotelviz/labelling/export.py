@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from hotelviz.catalog import RATINGS, check_table, count_ratings, rating_summary
-from hotelviz.labelling.errors import LabelError
-from hotelviz.labelling.rounds import LabelRound
+from hotelviz.catalog import check_table, count_ratings, rating_summary
+from hotelviz.errors import LabelError
+from hotelviz.labelling.session import LabelRound
+from hotelviz.schema import RATINGS
 
 __all__ = ["first_answers", "labelled_catalog", "split_rated", "tag_votes"]
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from hotelviz.labelling.errors import LabelError
+from hotelviz.errors import LabelError
 
 __all__ = ["serve_labelling"]
 
@@ -66,7 +66,7 @@ def serve_labelling(
     import papermill
     from traitlets.config import Config
 
-    from hotelviz.reports import find_notebook
+    from hotelviz.reports.run import find_notebook
 
     port = _free_port(ip, port)
     token = token or secrets.token_urlsafe(24)

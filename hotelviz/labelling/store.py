@@ -15,11 +15,12 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
 
-from hotelviz.catalog import AREAS, check_table, nearest
-from hotelviz.labelling import tables
-from hotelviz.labelling.assignment import deal
-from hotelviz.labelling.errors import LabelError, StoreError
-from hotelviz.labelling.rounds import LabelRound
+from hotelviz.catalog import check_table
+from hotelviz.errors import LabelError, StoreError, did_you_mean
+from hotelviz.labelling import schema
+from hotelviz.labelling.assignment import assign_photos
+from hotelviz.labelling.session import LabelRound
+from hotelviz.schema import AREAS
 
 __all__ = ["TASKS", "LabelStore", "open_store"]
 
@@ -78,11 +79,11 @@ class LabelStore:
         """List the rounds: ``name``, ``task``, ``photos``, ``raters``, ``overlap``, ``gold``."""
         count = (
             sa.select(sa.func.count())
-            .where(tables.photos.c["round"] == tables.rounds.c.id)
+            .where(schema.photos.c["round"] == schema.rounds.c.id)
             .scalar_subquery()
         )
-        columns = [tables.rounds.c[name] for name in ("name", "task", "raters", "overlap", "gold")]
-        query = sa.select(*columns, count.label("photos")).order_by(tables.rounds.c.id)
+        columns = [schema.rounds.c[name] for name in ("name", "task", "raters", "overlap", "gold")]
+        query = sa.select(*columns, count.label("photos")).order_by(schema.rounds.c.id)
         with self.reading() as connection:
             return pd.DataFrame(connection.execute(query).mappings().all(), columns=[
                 "name", "task", "photos", "raters", "overlap", "gold"])  # fmt: skip
@@ -95,7 +96,7 @@ class LabelStore:
         LabelError
             When there is none.
         """
-        query = sa.select(tables.rounds).order_by(tables.rounds.c.id.desc())
+        query = sa.select(schema.rounds).order_by(schema.rounds.c.id.desc())
         with self.reading() as connection:
             rows = connection.execute(query).mappings().all()
         for row in rows:
@@ -106,7 +107,7 @@ class LabelStore:
             raise LabelError(f"{self.name}: no round of labelling was begun; `hotelviz label` does")
         raise LabelError(
             f"{self.name}: no round {name!r}; there are {', '.join(names)}"
-            f"{nearest(str(name), names)}"
+            f"{did_you_mean(str(name), names)}"
         )
 
     def begin_round(
@@ -132,7 +133,7 @@ class LabelStore:
         task
             ``aesthetic`` or ``technical`` (scores from 1 to 10) or ``tags``.
         raters, overlap, gold, seed
-            As in `deal`.
+            As in `assign_photos`.
         classes
             The tags that may be given.
 
@@ -152,7 +153,7 @@ class LabelStore:
         photos = check_table(photos, needs=needs, where="begin_round")
         if task not in TASKS:
             raise LabelError(
-                f"task {task!r} is not one of {', '.join(TASKS)}{nearest(task, TASKS)}"
+                f"task {task!r} is not one of {', '.join(TASKS)}{did_you_mean(task, TASKS)}"
             )
         if task == "tags" and not classes:
             raise LabelError("tags need classes to choose from")
@@ -163,7 +164,7 @@ class LabelStore:
             "name": name, "task": task, "raters": raters, "overlap": overlap, "gold": gold,
             "seed": seed, "classes": json.dumps(list(classes) if task == "tags" else []),
         }  # fmt: skip
-        dealt = deal(len(photos), raters=raters, overlap=overlap, gold=gold, seed=seed)
+        dealt = assign_photos(len(photos), raters=raters, overlap=overlap, gold=gold, seed=seed)
         try:
             with self.writing() as connection:
                 self._insert(connection, photos, settings, dealt)
@@ -182,9 +183,9 @@ class LabelStore:
     ) -> None:
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
         number = connection.scalar(
-            sa.insert(tables.rounds)
+            sa.insert(schema.rounds)
             .values(**settings, uid=uuid.uuid4().hex, created=now)
-            .returning(tables.rounds.c.id)
+            .returning(schema.rounds.c.id)
         )
         # A photo is found wherever the app is started from.
         rows = photos[["image_id", "path", "hotel_id"]]
@@ -193,12 +194,12 @@ class LabelStore:
             path if "://" in path else str(Path(path).absolute()) for path in rows["path"]
         ]
         for table, frame in (
-            (tables.photos, rows),
+            (schema.photos, rows),
             (
-                tables.seats,
+                schema.seats,
                 pd.DataFrame({"round": number, "seat": range(int(str(settings["raters"])))}),
             ),
-            (tables.assignments, dealt.assign(round=number)),
+            (schema.assignments, dealt.assign(round=number)),
         ):
             connection.execute(sa.insert(table), frame.to_dict("records"))
 
@@ -280,10 +281,10 @@ def open_store(store: str | os.PathLike[str], *, create: bool = True) -> LabelSt
     result = LabelStore(engine, name)
     if create:
         with result.writing() as connection:
-            tables.metadata.create_all(connection)
+            schema.metadata.create_all(connection)
     else:
         with result.reading() as connection:
-            if not sa.inspect(connection).has_table(tables.ratings.name):
+            if not sa.inspect(connection).has_table(schema.ratings.name):
                 raise LabelError(f"{name}: this is no store of labels")
     return result
 

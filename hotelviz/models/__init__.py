@@ -12,29 +12,33 @@ from hotelviz.models.backend import require_tensorflow
 # Before the modules below import Keras, which would fail for the want of the other backend.
 require_tensorflow()
 
+from hotelviz.errors import ModelError, ModelWarning
 from hotelviz.models.activations import logits
-from hotelviz.models.description import (
+from hotelviz.models.build import (
+    backbone_range,
+    build_aesthetic,
+    build_tagger,
+    clone_for_task,
+)
+from hotelviz.models.graph import (
+    Node,
+    gap_node,
+    iter_nodes,
+    last_convolution,
+    spatial_node,
+    split_head,
+)
+from hotelviz.models.info import (
     TASKS,
-    ModelError,
     ModelInfo,
-    ModelWarning,
     Preprocessing,
     Task,
-    compiled,
+    cached_function,
     constant_graph,
-    describe,
-    frozen,
-    redescribe,
-    weights_fingerprint,
-)
-from hotelviz.models.files import adopt, load_model, read_info, save_model
-from hotelviz.models.graph import (
-    Step,
-    last_convolution,
-    pooled_step,
-    spatial_step,
-    split_head,
-    steps,
+    freeze,
+    model_info,
+    update_info,
+    weights_hash,
 )
 from hotelviz.models.learned import (
     Judged,
@@ -45,12 +49,7 @@ from hotelviz.models.learned import (
     seen_photos,
 )
 from hotelviz.models.losses import earth_movers_distance, mean_score_error
-from hotelviz.models.networks import (
-    backbone_range,
-    build_aesthetic,
-    build_tagger,
-    continue_from,
-)
+from hotelviz.models.storage import load_model, read_info, save_model, wrap_model
 
 __all__ = [
     "TASKS",
@@ -59,33 +58,33 @@ __all__ = [
     "ModelError",
     "ModelInfo",
     "ModelWarning",
+    "Node",
     "Preprocessing",
-    "Step",
     "Task",
-    "adopt",
     "backbone_range",
     "build_aesthetic",
     "build_tagger",
-    "compiled",
+    "cached_function",
+    "clone_for_task",
     "constant_graph",
-    "continue_from",
-    "describe",
     "earth_movers_distance",
-    "frozen",
+    "freeze",
+    "gap_node",
+    "iter_nodes",
     "last_convolution",
     "learned_photos",
     "load_model",
     "logits",
     "mean_score_error",
+    "model_info",
     "photos_to_judge",
-    "pooled_step",
     "read_info",
-    "redescribe",
     "remember",
     "save_model",
     "seen_photos",
-    "spatial_step",
+    "spatial_node",
     "split_head",
-    "steps",
-    "weights_fingerprint",
+    "update_info",
+    "weights_hash",
+    "wrap_model",
 ]

@@ -13,9 +13,9 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from hotelviz.catalog import nearest
-from hotelviz.models.description import ModelError, Preprocessing, compiled
-from hotelviz.models.graph import Step, steps
+from hotelviz.errors import ModelError, did_you_mean
+from hotelviz.models.graph import Node, iter_nodes
+from hotelviz.models.info import Preprocessing, cached_function
 
 Outputs: TypeAlias = Literal["logits", "probabilities", "sigmoid"]
 OUTPUTS: tuple[Outputs, ...] = ("logits", "probabilities", "sigmoid")
@@ -44,9 +44,9 @@ class Ending(NamedTuple):
     """
 
     kind: str
-    step: Step
+    step: Node
     fused: bool
-    tail: tuple[Step, ...]
+    tail: tuple[Node, ...]
 
 
 def ending(model: keras.Model) -> Ending:
@@ -58,10 +58,10 @@ def ending(model: keras.Model) -> Ending:
     >>> ending(build_tagger(["Bed", "Pool"], input_size=32, weights=None)).kind
     'softmax'
     """
-    order = steps(model)
+    order = iter_nodes(model)
     made_by = {id(step.output): step for step in order.values()}
     step = list(order.values())[-1]
-    tail: list[Step] = []
+    tail: list[Node] = []
     while _passes(step) and id(step.inputs[0]) in made_by:
         tail.insert(0, step)
         step = made_by[id(step.inputs[0])]
@@ -82,7 +82,7 @@ def ending(model: keras.Model) -> Ending:
     return Ending(kind, step, fused, tuple(tail))
 
 
-def _passes(step: Step) -> bool:
+def _passes(step: Node) -> bool:
     layer = step.layer
     if isinstance(layer, layers.Activation):
         return layer.activation is keras.activations.linear
@@ -97,7 +97,7 @@ def logits(model: keras.Model) -> Any:
     probabilities that no softmax gives, an average of two networks for example, they are the
     logarithms: their softmax is the same probabilities.
     """
-    return compiled(model, "logits", lambda: _logits(model))
+    return cached_function(model, "logits", lambda: _logits(model))
 
 
 def _logits(model: keras.Model) -> Any:
@@ -114,7 +114,7 @@ def _before(end: Ending) -> Any:
     return _after(end.tail, _again(end.step, activation=None, name=f"{end.step.layer.name}_logits"))
 
 
-def _again(step: Step, **changes: Any) -> Any:
+def _again(step: Node, **changes: Any) -> Any:
     """Apply a copy of a layer that differs in `changes`, with the same weights."""
     copy = type(step.layer).from_config({**step.layer.get_config(), **changes})
     output = copy(step.inputs[0])
@@ -122,7 +122,7 @@ def _again(step: Step, **changes: Any) -> Any:
     return output
 
 
-def _after(tail: tuple[Step, ...], tensor: Any) -> Any:
+def _after(tail: tuple[Node, ...], tensor: Any) -> Any:
     for step in tail:
         tensor = step.layer(tensor)
     return tensor
@@ -157,7 +157,7 @@ def as_probabilities(
     if outputs is not None and outputs not in OUTPUTS:
         raise ModelError(
             f"outputs must be one of {', '.join(OUTPUTS)}; not {outputs!r}"
-            f"{nearest(outputs, OUTPUTS)}"
+            f"{did_you_mean(outputs, OUTPUTS)}"
         )
     end = ending(model)
     units = int(model.output_shape[-1])
@@ -261,7 +261,7 @@ def _with_softmax(model: keras.Model, end: Ending, two: bool) -> keras.Model:
     """Let a network end in a softmax in float32, in place of the activation that it ends in."""
     dense = end.step
     if two and not end.fused:
-        made_by = {id(step.output): step for step in steps(model).values()}
+        made_by = {id(step.output): step for step in iter_nodes(model).values()}
         dense = made_by.get(id(end.step.inputs[0]), end.step)
     if type(dense.layer) is layers.Dense and (end.fused or two) and not end.tail:
         output = _dense(dense, two)
@@ -271,14 +271,14 @@ def _with_softmax(model: keras.Model, end: Ending, two: bool) -> keras.Model:
             "in a dense layer of two units with softmax"
         )
     else:
-        taken = {step.layer.name for step in steps(model).values()}
+        taken = {step.layer.name for step in iter_nodes(model).values()}
         name = next(n for n in ("probabilities", "softmax", None) if n not in taken)
         before = _before(end) if end.kind in ("softmax", "sigmoid") else model.outputs[0]
         output = layers.Softmax(dtype="float32", name=name)(before)
     return keras.Model(model.inputs[0], output, name=model.name)
 
 
-def _dense(step: Step, two: bool) -> Any:
+def _dense(step: Node, two: bool) -> Any:
     """Apply a copy of a dense layer with softmax; of one sigmoid, with a second unit that is 0."""
     layer = step.layer
     weights = [np.asarray(each, "float32") for each in layer.get_weights()]

@@ -24,7 +24,7 @@ import keras
 import tensorflow as tf
 from keras.src.backend.common import global_state
 
-from hotelviz.models.description import ModelError
+from hotelviz.errors import ModelError
 
 __all__ = ["CONFIG", "check_archive", "foreign_objects", "opened", "read_member"]
 

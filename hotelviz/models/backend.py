@@ -6,13 +6,9 @@ import json
 import os
 from pathlib import Path
 
-from hotelviz.errors import HotelvizError
+from hotelviz.errors import KerasBackendError
 
-__all__ = ["BackendError", "require_tensorflow"]
-
-
-class BackendError(HotelvizError):
-    """Keras is set to compute with something else than TensorFlow."""
+__all__ = ["require_tensorflow"]
 
 
 def require_tensorflow() -> None:
@@ -20,7 +16,7 @@ def require_tensorflow() -> None:
 
     Raises
     ------
-    BackendError
+    KerasBackendError
         When ``KERAS_BACKEND``, or else Keras' own settings file, names another backend.
     """
     home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
@@ -32,7 +28,7 @@ def require_tensorflow() -> None:
         except (OSError, ValueError, AttributeError):  # Keras takes its defaults then, too
             backend = "tensorflow"
     if backend != "tensorflow":
-        raise BackendError(
+        raise KerasBackendError(
             f"{where} says that Keras computes with {backend!r}, but hotelviz computes with "
             "TensorFlow: set KERAS_BACKEND=tensorflow before Python starts"
         )

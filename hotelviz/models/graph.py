@@ -12,15 +12,15 @@ from typing import Any, NamedTuple
 import keras
 from keras import layers
 
-from hotelviz.catalog import nearest
-from hotelviz.models.description import ModelError, describe
+from hotelviz.errors import ModelError, did_you_mean
+from hotelviz.models.info import model_info
 
-__all__ = ["Step", "last_convolution", "pooled_step", "spatial_step", "split_head", "steps"]
+__all__ = ["Node", "gap_node", "iter_nodes", "last_convolution", "spatial_node", "split_head"]
 
 _POOLING = (layers.MaxPooling2D, layers.AveragePooling2D)
 
 
-class Step(NamedTuple):
+class Node(NamedTuple):
     """A layer where a model uses it.
 
     Attributes
@@ -39,16 +39,16 @@ class Step(NamedTuple):
     name: str
 
 
-def steps(model: keras.Model) -> dict[str, Step]:
+def iter_nodes(model: keras.Model) -> dict[str, Node]:
     """List a model's layers with what goes in and comes out, by name, in order of computation.
 
     Examples
     --------
     >>> from hotelviz.models import build_tagger
-    >>> list(steps(build_tagger(["Bed", "Pool"], input_size=32, weights=None)))[:2]
+    >>> list(iter_nodes(build_tagger(["Bed", "Pool"], input_size=32, weights=None)))[:2]
     ['conv1', 'conv1_bn']
     """
-    found: dict[int, Step] = {}
+    found: dict[int, Node] = {}
     waiting = [(model.outputs[0], False)]
     while waiting:
         tensor, ready = waiting.pop()
@@ -57,12 +57,12 @@ def steps(model: keras.Model) -> dict[str, Step]:
             continue
         inputs = tuple(layer._inbound_nodes[node_index].input_tensors)
         if ready:
-            found[id(tensor)] = Step(layer, inputs, tensor, layer.name)
+            found[id(tensor)] = Node(layer, inputs, tensor, layer.name)
         else:
             waiting += [(tensor, True), *((each, False) for each in reversed(inputs))]
     uses = Counter(step.name for step in found.values())
     numbers: Counter[str] = Counter()
-    named: dict[str, Step] = {}
+    named: dict[str, Node] = {}
     for step in found.values():
         name = step.name
         if uses[name] > 1:
@@ -187,7 +187,7 @@ def _inline(layer: keras.layers.Layer, *args: Any, **keywords: Any) -> Any:
     return (layer.call if isinstance(layer, keras.Model) else layer)(*args, **keywords)
 
 
-def pooled_step(model: keras.Model) -> Step | None:
+def gap_node(model: keras.Model) -> Node | None:
     """Give the global average pooling under the head, where class activation maps are read.
 
     Parameters
@@ -204,11 +204,11 @@ def pooled_step(model: keras.Model) -> Step | None:
     Examples
     --------
     >>> from hotelviz.models import build_tagger
-    >>> pooled_step(build_tagger(["Bed", "Pool"], input_size=32, weights=None)).layer.name
+    >>> gap_node(build_tagger(["Bed", "Pool"], input_size=32, weights=None)).layer.name
     'pooled'
     """
     dense_layers = 0
-    for step in reversed(steps(model).values()):
+    for step in reversed(iter_nodes(model).values()):
         if isinstance(step.layer, layers.GlobalAveragePooling2D):
             return step if dense_layers == 1 else None
         if isinstance(step.layer, layers.Dense):
@@ -218,7 +218,7 @@ def pooled_step(model: keras.Model) -> Step | None:
     return None
 
 
-def split_head(model: keras.Model) -> tuple[Step, list[keras.layers.Layer]]:
+def split_head(model: keras.Model) -> tuple[Node, list[keras.layers.Layer]]:
     """Give the pooling that the backbone ends with, and the layers of the head after it.
 
     Raises
@@ -226,17 +226,17 @@ def split_head(model: keras.Model) -> tuple[Step, list[keras.layers.Layer]]:
     ModelError
         When the head is not global average pooling and one dense layer.
     """
-    pooled = pooled_step(model)
+    pooled = gap_node(model)
     if pooled is None:
         raise ModelError(
-            f"{describe(model).backbone}: the head is not global average pooling and one dense "
-            f"layer; it ends in {', '.join(list(steps(model))[-4:])}"
+            f"{model_info(model).backbone}: the head is not global average pooling and one dense "
+            f"layer; it ends in {', '.join(list(iter_nodes(model))[-4:])}"
         )
-    order = [step.layer for step in steps(model).values()]
+    order = [step.layer for step in iter_nodes(model).values()]
     return pooled, order[order.index(pooled.layer) + 1 :]
 
 
-def spatial_step(model: keras.Model, name: str | int) -> Step:
+def spatial_node(model: keras.Model, name: str | int) -> Node:
     """Give a layer by name, one whose output has height and width.
 
     Parameters
@@ -256,7 +256,7 @@ def spatial_step(model: keras.Model, name: str | int) -> Step:
     ModelError
         A number, an unknown name (with the nearest), or a layer without height and width.
     """
-    places = steps(model)
+    places = iter_nodes(model)
     spatial = [other for other, step in places.items() if _is_spatial(step.output)]
     if not isinstance(name, str):
         order = [layer.name for layer in model.layers]
@@ -271,7 +271,8 @@ def spatial_step(model: keras.Model, name: str | int) -> Step:
         raise ModelError(f"layer {name!r} is used {len(uses)} times; take one: {', '.join(uses)}")
     if name not in places:
         raise ModelError(
-            f"the model has no layer {name!r}{nearest(name, list(places))}. {_convolutions(places)}"
+            f"the model has no layer {name!r}"
+            f"{did_you_mean(name, list(places))}. {_convolutions(places)}"
         )
     if name not in spatial:
         raise ModelError(
@@ -281,7 +282,7 @@ def spatial_step(model: keras.Model, name: str | int) -> Step:
     return places[name]
 
 
-def _convolutions(places: dict[str, Step]) -> str:
+def _convolutions(places: dict[str, Node]) -> str:
     names = [name for name, step in places.items() if isinstance(step.layer, layers.Conv2D)]
     shown = names if len(names) <= 6 else [*names[:3], "...", *names[-3:]]
     return f"Convolutions: {', '.join(shown)}" if names else "It has no convolution"
@@ -291,7 +292,7 @@ def _is_spatial(tensor: Any) -> bool:
     return len(tensor.shape) == 4 and tuple(tensor.shape[1:3]) != (1, 1)
 
 
-def last_convolution(model: keras.Model) -> Step:
+def last_convolution(model: keras.Model) -> Node:
     """Give what the last convolution says, normalised and activated, before any pooling.
 
     ``conv_pw_13_relu`` for MobileNet, ``block5_conv3`` for VGG16, ``top_activation`` for
@@ -308,10 +309,10 @@ def last_convolution(model: keras.Model) -> Step:
     >>> last_convolution(build_tagger(["Bed", "Pool"], input_size=64, weights=None)).layer.name
     'conv_pw_13_relu'
     """
-    for step in reversed(steps(model).values()):
+    for step in reversed(iter_nodes(model).values()):
         if _is_spatial(step.output) and not isinstance(step.layer, _POOLING):
             return step
     raise ModelError(
-        f"{describe(model).backbone}: no layer's output has height and width, so there is nothing "
-        "to lay over a photo"
+        f"{model_info(model).backbone}: no layer's output has height and width, so there is "
+        "nothing to lay over a photo"
     )

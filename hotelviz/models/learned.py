@@ -20,10 +20,11 @@ import numpy as np
 import pandas as pd
 
 from hotelviz.catalog import as_ids, check_splits, split_catalog
+from hotelviz.errors import ModelError
 from hotelviz.io.content import content_name
 from hotelviz.io.remote import is_url, redact
 from hotelviz.models.archive import opened, read_member
-from hotelviz.models.description import ModelError, ModelInfo, attach, attached, describe
+from hotelviz.models.info import ModelInfo, attach, attached, model_info
 
 __all__ = [
     "Judged",
@@ -102,10 +103,10 @@ def learned_photos(model: keras.Model | str | os.PathLike[str]) -> Learned:
     (0, ())
     """
     if not isinstance(model, keras.Model):
-        from hotelviz.models.files import read_info
+        from hotelviz.models.storage import read_info
 
         return read_learned(model) or _silent(read_info(model))
-    return attached(model).learned or _silent(describe(model))
+    return attached(model).learned or _silent(model_info(model))
 
 
 def _silent(info: ModelInfo) -> Learned:
@@ -127,7 +128,7 @@ def remember(model: keras.Model, photos: pd.DataFrame) -> keras.Model:
     # Names of photos at URLs are shown, and travel further than the catalogue.
     own[["image_id", "hotel_id"]] = own[["image_id", "hotel_id"]].map(_shown)
     every = pd.concat([own, before.photos[before.photos["generation"] > 0]], ignore_index=True)
-    return attach(model, describe(model), Learned(every, before.silent))
+    return attach(model, model_info(model), Learned(every, before.silent))
 
 
 def write_learned(archive: zipfile.ZipFile, model: keras.Model) -> None:

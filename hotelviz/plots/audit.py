@@ -21,7 +21,7 @@ from hotelviz.plots.style import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from hotelviz.audit import Stages
+    from hotelviz.audit import Ablation
 
 
 def issue_counts(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
@@ -63,13 +63,13 @@ def issue_counts(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def stage_comparison(stages: Stages, *, metric: str = "top-1 accuracy") -> list[Axes]:
+def stage_comparison(stages: Ablation, *, metric: str = "top-1 accuracy") -> list[Axes]:
     """Draw what each stage of a catalogue is worth: overall, and class by class.
 
     Parameters
     ----------
     stages
-        Of `hotelviz.audit.compare_stages`.
+        Of `hotelviz.audit.compare_datasets`.
     metric
         Of the left panel.
 

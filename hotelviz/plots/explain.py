@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hotelviz.attribution import overlay, read_pixels
-from hotelviz.filters import patch_pixels
+from hotelviz.feature_vis import patch_pixels
 from hotelviz.plots.style import (
     BLUE,
     GREY,

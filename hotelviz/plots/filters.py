@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from hotelviz.filters import patch_pixels
+from hotelviz.feature_vis import patch_pixels
 from hotelviz.plots.style import (
     BLUE,
     GREEN,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from hotelviz.filters import FilterComparison
+    from hotelviz.feature_vis import FilterComparison
 
 
 def filter_comparison(
@@ -39,7 +39,7 @@ def filter_comparison(
     Parameters
     ----------
     comparison
-        Of `hotelviz.filters.compare_filters`.
+        Of `hotelviz.feature_vis.compare_filters`.
     names
         Of the two models.
     title
@@ -101,7 +101,7 @@ def depth_profile(profile: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     profile
-        Of `hotelviz.filters.change_by_layer`.
+        Of `hotelviz.feature_vis.change_by_layer`.
     ax
         Where to draw; None makes a figure.
 
@@ -146,9 +146,9 @@ def channel_card(
     Parameters
     ----------
     pictures
-        One a model: uint8 (size, size, 3), of `hotelviz.filters.visualize_channels`.
+        One a model: uint8 (size, size, 3), of `hotelviz.feature_vis.visualize_channels`.
     photos
-        One a model: the channel's rows of `hotelviz.filters.top_photos`.
+        One a model: the channel's rows of `hotelviz.feature_vis.top_photos`.
     names
         Of the models.
     title

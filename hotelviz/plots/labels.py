@@ -17,7 +17,7 @@ def rater_bias(habits: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     habits
-        From `hotelviz.labelling.quality.rater_habits`. Of scores the bias is drawn, with its
+        From `rater_statistics`. Of scores the bias is drawn, with its
         interval as a thick and its noise as a thin line; of tags the share of the others' votes
         that were the same.
     ax

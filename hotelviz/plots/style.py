@@ -17,11 +17,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from hotelviz.alt import set_alt
-from hotelviz.catalog import nearest
-from hotelviz.errors import HotelvizError
+from hotelviz.errors import HotelvizError, did_you_mean
 from hotelviz.io.atomic import atomic_path
 from hotelviz.io.escaping import escape_mathtext, escape_terminal
+from hotelviz.plots.alt_text import set_alt
 
 #: Characters of a name that are drawn; the alternative text has all of it.
 LONGEST = 40
@@ -68,7 +67,8 @@ def check_columns(
     if missing:
         raise HotelvizError(
             f"{where}: the table has no column {missing[0]!r}; it has "
-            f"{', '.join(map(str, table)) or 'none'}{nearest(missing[0], list(map(str, table)))}"
+            f"{', '.join(map(str, table)) or 'none'}"
+            f"{did_you_mean(missing[0], list(map(str, table)))}"
         )
     if table.empty and not empty:
         raise HotelvizError(f"{where}: the table has no rows, so that there is nothing to draw")
@@ -134,7 +134,7 @@ def finish(figure: Figure, text: str, *, photographic: bool = False) -> None:
     figure
         With everything drawn.
     text, photographic
-        See `hotelviz.alt.set_alt`.
+        See `hotelviz.plots.alt_text.set_alt`.
     """
     for label in figure.findobj(Text):
         found = {_family_with(sign) for sign in label.get_text()} - {None, ""}

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from hotelviz import metrics
-from hotelviz.metrics.interval import Labels
+from hotelviz.metrics.bootstrap import Labels
 from hotelviz.plots.style import (
     BLUE,
     GREEN,
@@ -232,7 +232,7 @@ def training_history(history: pd.DataFrame, *, axes: Sequence[Axes] | None = Non
     Parameters
     ----------
     history
-        From `hotelviz.training.history`.
+        From `hotelviz.training.train.history`.
     axes
         Two axes, for the loss and the metric (a tagger's accuracy, an aesthetic model's error of
         the mean score).

@@ -4,24 +4,25 @@ Two orders are made: by score alone, and with coverage: first the best photo of 
 rest by score, near-duplicates never beside each other.
 """
 
-from hotelviz.ranking.dataset import over_parts, rank_dataset, read_ranking
-from hotelviz.ranking.figures import (
+from hotelviz.errors import RankingError
+from hotelviz.ranking.algorithm import AREA_ORDER
+from hotelviz.ranking.evaluation import (
     ORDERS,
+    compare_with_current,
     completeness,
-    gains,
     ranking_figures,
     ranking_summary,
 )
-from hotelviz.ranking.order import AREA_ORDER
-from hotelviz.ranking.photos import RankingError, rank_hotel_photos
+from hotelviz.ranking.inputs import rank_hotel_photos
+from hotelviz.ranking.partitioned import map_parts, rank_dataset, read_ranking
 
 __all__ = [
     "AREA_ORDER",
     "ORDERS",
     "RankingError",
+    "compare_with_current",
     "completeness",
-    "gains",
-    "over_parts",
+    "map_parts",
     "rank_dataset",
     "rank_hotel_photos",
     "ranking_figures",

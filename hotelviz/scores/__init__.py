@@ -4,7 +4,8 @@ Scores are a folder of Parquet parts. Each question is one DuckDB query that str
 nothing loads the dataset whole, so that 280 million photos can be asked like 280.
 """
 
+from hotelviz.errors import ScoresError
 from hotelviz.scores.dataset import open_scores
-from hotelviz.scores.queries import Scores, ScoresError, bin_scores
+from hotelviz.scores.queries import Scores, bin_scores
 
 __all__ = ["Scores", "ScoresError", "bin_scores", "open_scores"]

@@ -16,8 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hotelviz.catalog.delimited import read_delimited
+from hotelviz.errors import ScoresError
 from hotelviz.io.atomic import atomic_path, written_files
-from hotelviz.scores.queries import Scores, ScoresError
+from hotelviz.scores.queries import Scores
 
 __all__ = ["open_scores"]
 
@@ -39,7 +40,7 @@ def open_scores(path: str | os.PathLike[str]) -> Scores:
     Parameters
     ----------
     path
-        The folder that `hotelviz.scoring.score_photos` wrote, or a Parquet file with ``image_id``
+        The folder that `hotelviz.inference.score_photos` wrote, or a Parquet file with ``image_id``
         and a score. Identifiers may be text or whole numbers; they are text from here on.
 
     Returns

@@ -12,22 +12,18 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from hotelviz.catalog import as_ids, nearest
-from hotelviz.errors import HotelvizError
+from hotelviz.catalog import as_ids
+from hotelviz.errors import ScoresError, did_you_mean
 from hotelviz.io.escaping import sql_name
 from hotelviz.scores.connection import connect, parquet_files, select_list, sql_names
 
-__all__ = ["Scores", "ScoresError", "bin_scores"]
+__all__ = ["Scores", "bin_scores"]
 
 #: Bins of the first pass for quantiles.
 _FINE = 65_536
 
 #: Columns that are text whatever they are stored as: numbers are names here, not amounts.
-_TEXTS = ("image_id", "hotel_id", "path", "predicted", "label", "source", "split", "problem")
-
-
-class ScoresError(HotelvizError):
-    """A scores dataset cannot be read, or does not have what was asked for."""
+_TEXTS = ("image_id", "hotel_id", "path", "predicted", "label", "source", "split", "error")
 
 
 def bin_scores(
@@ -137,7 +133,7 @@ class Scores:
         parameters
             What its question marks stand for.
         tags
-            A second table, called ``tags``: from `hotelviz.scoring.predict_tags`, or its Parquet
+            A second table, called ``tags``: from `hotelviz.inference.predict_tags`, or its Parquet
             file or folder.
 
         Returns
@@ -180,7 +176,7 @@ class Scores:
         if column not in self.names:
             raise ScoresError(
                 f"there is no column {column!r}; there are {', '.join(self.columns)}"
-                f"{nearest(column, list(self.columns))}"
+                f"{did_you_mean(column, list(self.columns))}"
             )
         return sql_name(self.names[column])
 
@@ -416,7 +412,7 @@ class Scores:
             names.to_list(),
         )
 
-    def problems(self, *, limit: int | None = None) -> pd.DataFrame:
+    def errors(self, *, limit: int | None = None) -> pd.DataFrame:
         """List the files that something was wrong with.
 
         Parameters
@@ -427,13 +423,13 @@ class Scores:
         Returns
         -------
         pandas.DataFrame
-            ``image_id``, ``path`` (where the dataset has it), ``problem``.
+            ``image_id``, ``path`` (where the dataset has it), ``error``.
         """
-        if "problem" not in self.columns:
-            return pd.DataFrame(columns=["image_id", "path", "problem"])
+        if "error" not in self.columns:
+            return pd.DataFrame(columns=["image_id", "path", "error"])
         path = "path, " if "path" in self.columns else ""
         return self.query(
-            f"SELECT image_id, {path}problem FROM scores WHERE problem <> '' ORDER BY image_id"
+            f"SELECT image_id, {path}error FROM scores WHERE error <> '' ORDER BY image_id"
             + ("" if limit is None else f" LIMIT {int(limit)}")
         )
 
@@ -450,7 +446,7 @@ class Scores:
         Parameters
         ----------
         tags
-            From `hotelviz.scoring.predict_tags`, or its Parquet file; for large ones ask with
+            From `hotelviz.inference.predict_tags`, or its Parquet file; for large ones ask with
             `query` instead, which does not hold the result.
 
         Returns
@@ -634,7 +630,8 @@ def _columns(files: Sequence[Path], schemas: Sequence[pa.Schema]) -> dict[str, s
     if "image_id" not in schemas[0].names:
         names = schemas[0].names
         raise ScoresError(
-            f"{first}: no column 'image_id'; it has {', '.join(names)}{nearest('image_id', names)}"
+            f"{first}: no column 'image_id'; it has {', '.join(names)}"
+            f"{did_you_mean('image_id', names)}"
         )
     kinds = {
         field.name: pa.string() if field.name in _TEXTS else _plain(field.type)

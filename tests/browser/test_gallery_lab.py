@@ -12,7 +12,7 @@ import pytest
 from lab import Lab, run_all, running_lab, write_notebook
 from PIL import Image
 
-from hotelviz.audit import read_decisions
+from hotelviz.decisions import read_decisions
 
 expect = pytest.importorskip("playwright.sync_api").expect
 

@@ -28,7 +28,7 @@ from PIL import Image
 
 from hotelviz.catalog import write_catalog
 from hotelviz.labelling import LabelRound, open_store
-from hotelviz.reports import find_notebook
+from hotelviz.reports.run import find_notebook
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -1,0 +1,362 @@
+"""Find out what the photos of one confusion have in common.
+
+Rails made pools look like bathrooms; hundreds of overlays had to be looked at to see it. Here the
+patches under the hottest parts of all these maps are compared with one another: those that look
+alike to the network form a pattern, and a pattern that is in most of the wrong photos, but in few
+of the right ones, is a suspected shortcut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from hotelviz.attribution.geometry import Axis
+from hotelviz.attribution.maps import blur_baseline, explain, layer_activations, read_pixels
+from hotelviz.attribution.receptive_field import Grid, feature_grid
+from hotelviz.attribution.targets import Target
+from hotelviz.catalog import check_table
+from hotelviz.errors import AttributionError
+
+if TYPE_CHECKING:
+    import keras
+
+#: A patch's side as a share of the photo's, and how many patches a photo gives at most.
+_WINDOW, _PATCHES = 0.25, 3
+#: A patch has at least this share of the photo's hottest patch.
+_LEAST = 0.3
+#: Patches farther apart than this (cosine distance of standardised features) are different things.
+_APART = 0.5
+#: Cells of the layer that patterns are compared in, along a photo's side, at least.
+_CELLS = 24
+#: A suspected shortcut carries at least this share of the evidence, occurs in this many errors, so
+#: much more often than in rightly recognised photos that chance would rarely do it, and blurring it
+#: sets this share of its errors right.
+_SHARE, _ERRORS, _CHANCE, _REPAIRED = 0.4, 4, 0.05, 0.5
+
+
+class Confusion(NamedTuple):
+    """What `explain_confusion` found.
+
+    Attributes
+    ----------
+    true, predicted
+        The pair of classes.
+    photos
+        The wrongly predicted photos: the rows of the predictions, the surest error first.
+    maps
+        ``predicted``, ``true`` and ``difference`` -> float32 (photos, height, width): what speaks
+        for the one class, for the other, and for the first rather than the second.
+    patches
+        A row per patch: ``photo`` (a row of `photos`), ``path``, ``x`` and ``y`` (its centre, 0 to
+        1 of the photo's width and height), ``side`` (its share of the photo's sides), ``weight``
+        (its evidence) and ``pattern``.
+    patterns
+        A row per pattern, the weightiest first: ``weight``, its share of the evidence of all
+        patches; ``patches``, how many there are; ``errors``, the share of wrong photos it occurs
+        in, and ``right_true`` and ``right_predicted``, the shares of rightly predicted photos of
+        either class; ``chance``, the probability that it is as much more frequent among the errors
+        than among the right photos of the true class by chance (Fisher's exact test);
+        ``repaired``, the share of the errors with the pattern that are predicted right once it is
+        blurred; and ``suspect``, whether it is a suspected shortcut: one pattern that carries two
+        fifths of the evidence, is in at least four errors, more often than chance would have it
+        (5 %), and whose blurring sets half of them right.
+    """
+
+    true: str
+    predicted: str
+    photos: pd.DataFrame
+    maps: dict[str, np.ndarray]
+    patches: pd.DataFrame
+    patterns: pd.DataFrame
+
+
+def explain_confusion(
+    model: keras.Model,
+    predictions: pd.DataFrame,
+    *,
+    true: str,
+    predicted: str,
+    limit: int = 100,
+) -> Confusion:
+    """Find out why photos of one class are taken for another.
+
+    Parameters
+    ----------
+    model
+        A tagger.
+    predictions
+        ``path``, ``label`` and ``predicted``; with ``p_<class>`` the surest errors come first.
+    true, predicted
+        The pair: what the photos show, and what the model says.
+    limit
+        Most errors, and most right photos of each class, that are looked at.
+
+    Returns
+    -------
+    Confusion
+        Without photos and patterns when there is no such error.
+
+    Raises
+    ------
+    AttributionError
+        A class that the model does not know.
+    CatalogError
+        A column that is missing.
+
+    Notes
+    -----
+    A photo's patches are the peaks of its layer-wise map (Layer-CAM) of *predicted rather than
+    true* in a layer that still resolves a twenty-fourth of the photo, weighed with the map of the
+    last layer. They are embedded as that layer's mean features within the patch, standardised over
+    all photos, and joined by average linkage of the cosine distance. A pattern occurs in a photo
+    when some place of it is as close to the pattern's centre as nine tenths of its own patches.
+
+    Examples
+    --------
+    >>> from hotelviz.models import build_tagger
+    >>> tagger = build_tagger(["Bathroom", "Pool"], input_size=64, weights=None)
+    >>> right = pd.DataFrame({"path": ["a.jpg"], "label": ["Pool"], "predicted": ["Pool"]})
+    >>> len(explain_confusion(tagger, right, true="Pool", predicted="Bathroom").photos)
+    0
+    """
+    from hotelviz.models import model_info
+
+    needs = ["path", "label", "predicted"]
+    predictions = check_table(predictions, needs=needs, where="explain_confusion")
+    if limit < 1:
+        raise AttributionError(f"at least one photo is needed, not limit={limit}")
+    pair: Target = (predicted, true)
+    size = model_info(model).preprocessing.size
+    # Refuses classes that the model does not know, even when there is no such error.
+    explain(model, np.zeros((0, *size, 3), "uint8"), pair)
+    wrong, right_true, right_predicted = (
+        _chosen(predictions, label, said, limit)
+        for label, said in ((true, predicted), (true, true), (predicted, predicted))
+    )
+    pixels, rows = read_pixels(model, wrong["path"])
+    wrong = wrong.iloc[rows].reset_index(drop=True)
+    maps = {
+        name: explain(model, pixels, target)
+        for name, target in (("predicted", predicted), ("true", true), ("difference", pair))
+    }
+    if not len(pixels):
+        return Confusion(true, predicted, wrong, maps, pd.DataFrame(), pd.DataFrame())
+    layer = _fine_layer(model)
+    grid = feature_grid(model, layer)
+    patches = _patches(model, pixels, pair, maps["difference"], layer)
+    window = _cells_within(grid, size)
+    sides = [_embedded(model, pixels, layer, window)]
+    sides += [
+        _embedded(model, read_pixels(model, right["path"])[0], layer, window)
+        for right in (right_true, right_predicted)
+    ]
+    sides = _standardised(sides)
+    vectors = sides[0][
+        patches["photo"], _cell(patches["y"] * size[0], grid.rows),
+        _cell(patches["x"] * size[1], grid.columns),
+    ]  # fmt: skip
+    patches["pattern"] = _grouped(vectors)
+    patterns = _judged(model, pixels, pair, patches, vectors, sides, grid)
+    patches["pattern"] = patches["pattern"].map(dict(zip(patterns.index, range(len(patterns)),
+                                                         strict=True)))  # fmt: skip
+    patches.insert(1, "path", wrong["path"].to_numpy()[patches["photo"]])
+    patches["side"] = _WINDOW
+    patterns = patterns.reset_index(drop=True).rename_axis("pattern")
+    return Confusion(true, predicted, wrong, maps, patches, patterns)
+
+
+def _chosen(predictions: pd.DataFrame, label: str, said: str, limit: int) -> pd.DataFrame:
+    rows = predictions[(predictions["label"] == label) & (predictions["predicted"] == said)]
+    column = f"p_{said}"
+    if label != said and column in rows:
+        rows = rows.sort_values(column, ascending=False, kind="stable")
+    elif len(rows) > limit:
+        rows = rows.sample(limit, random_state=0)
+    return rows.head(limit).reset_index(drop=True)
+
+
+def _fine_layer(model: keras.Model) -> str:
+    """Give the deepest layer that still resolves a twenty-fourth of the photo."""
+    from hotelviz.models import iter_nodes, last_convolution, model_info
+
+    size = model_info(model).preprocessing.size
+    last = last_convolution(model).name
+    fine = last
+    for name, step in iter_nodes(model).items():
+        shape = step.output.shape
+        fits = len(shape) == 4 and all(
+            cells > 1 and cells >= min(_CELLS, side // 8)
+            for cells, side in zip(shape[1:3], size, strict=True)
+        )
+        if fits and _is_placed(model, name):
+            fine = name
+        if name == last:
+            break
+    return fine
+
+
+def _is_placed(model: keras.Model, layer: str) -> bool:
+    try:
+        feature_grid(model, layer)
+    except AttributionError:
+        return False
+    return True
+
+
+def _patches(
+    model: keras.Model, pixels: np.ndarray, pair: Target, coarse: np.ndarray, layer: str
+) -> pd.DataFrame:
+    """Find the hottest places of each photo, no two of them within one patch."""
+    from scipy.ndimage import gaussian_filter, maximum_filter
+
+    height, width = pixels.shape[1:3]
+    apart = (round(_WINDOW * height), round(_WINDOW * width))
+    fine = explain(model, pixels, pair, method="layercam", layer=layer)
+    rows: list[tuple[float, ...]] = []
+    for photo, (sharp, broad) in enumerate(zip(fine, coarse, strict=True)):
+        # What only the fine layer marks may be outvoted above it: it counts for a fifth.
+        heat = gaussian_filter(sharp, [side / 6 for side in apart]) * (0.25 + broad)
+        top = heat.max()
+        y, x = np.nonzero(
+            (maximum_filter(heat, apart) == heat) & (heat >= _LEAST * top) & (top > 0)
+        )
+        for place in np.argsort(-heat[y, x], kind="stable")[:_PATCHES]:
+            rows.append((photo, x[place] / width, y[place] / height, heat[y[place], x[place]]))
+    table = pd.DataFrame(rows, columns=["photo", "x", "y", "weight"])
+    return table.astype({"photo": int, "x": float, "y": float, "weight": float})
+
+
+def _embedded(
+    model: keras.Model, pixels: np.ndarray, layer: str, window: tuple[int, int]
+) -> np.ndarray:
+    """Give each cell the mean features of the patch around it."""
+    from scipy.ndimage import uniform_filter
+
+    features = layer_activations(model, pixels, layer)
+    return np.asarray(uniform_filter(features, size=(1, *window, 1), mode="nearest"))
+
+
+def _standardised(sides: list[np.ndarray]) -> list[np.ndarray]:
+    cells = np.concatenate([side.reshape(-1, side.shape[-1]) for side in sides])
+    mean, spread = cells.mean(axis=0), cells.std(axis=0) + 1e-6
+    scaled = [(side - mean) / spread for side in sides]
+    return [side / np.maximum(_norm(side), 1e-9) for side in scaled]
+
+
+def _norm(vectors: np.ndarray) -> np.ndarray:
+    return np.linalg.norm(vectors, axis=-1, keepdims=True)
+
+
+def _cell(places: pd.Series, axis: Axis) -> np.ndarray:
+    numbers = np.rint((places.to_numpy() - axis.start) / axis.step)
+    return numbers.clip(0, len(axis.first) - 1).astype(int)
+
+
+def _cells_within(grid: Grid, size: tuple[int, ...]) -> tuple[int, int]:
+    """Say how many cells a patch is high and wide, at least one."""
+    high, wide = (
+        max(1, round(_WINDOW * pixels / axis.step)) for pixels, axis in zip(size, grid, strict=True)
+    )
+    return high, wide
+
+
+def _grouped(vectors: np.ndarray) -> np.ndarray:
+    from sklearn.cluster import AgglomerativeClustering
+
+    if len(vectors) < 2:
+        return np.zeros(len(vectors), int)
+    groups = AgglomerativeClustering(
+        n_clusters=None, distance_threshold=_APART, metric="cosine", linkage="average"
+    )
+    return np.asarray(groups.fit_predict(vectors))
+
+
+def _judged(
+    model: keras.Model,
+    pixels: np.ndarray,
+    pair: Target,
+    patches: pd.DataFrame,
+    vectors: np.ndarray,
+    sides: list[np.ndarray],
+    grid: Grid,
+) -> pd.DataFrame:
+    """Weigh each pattern, and count the photos that it occurs in."""
+    from scipy.stats import fisher_exact
+
+    assert isinstance(pair, tuple)
+    rows = {}
+    for pattern, own in patches.groupby("pattern"):
+        members = vectors[own.index]
+        centre = members.mean(axis=0)
+        centre = centre / max(float(np.linalg.norm(centre)), 1e-9)
+        # Of a pattern with few patches the centre is closer to each than to others of its kind.
+        least = min(float(np.quantile(members @ centre, 0.1)), 1 - _APART / 2)
+        has = [(side @ centre).max(axis=(1, 2), initial=-1) >= least for side in sides]
+        has[0][own["photo"].unique()] = True
+        counts = [[int(occurs.sum()), int((~occurs).sum())] for occurs in has]
+        shares = [float(occurs.mean()) if len(occurs) else np.nan for occurs in has]
+        weight = float(own["weight"].sum() / patches["weight"].sum())
+        chance = float(fisher_exact(counts[:2], alternative="greater").pvalue)
+        repaired = _repaired(model, pixels, own, sides[0] @ centre, least, str(pair[1]), grid)
+        rows[pattern] = {
+            "weight": weight,
+            "patches": len(own),
+            "errors": shares[0],
+            "right_true": shares[1],
+            "right_predicted": shares[2],
+            "chance": chance,
+            "repaired": repaired,
+            "suspect": weight >= _SHARE
+            and counts[0][0] >= _ERRORS
+            and chance < _CHANCE
+            and repaired >= _REPAIRED,
+        }
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    return table.sort_values("weight", ascending=False, kind="stable")
+
+
+def _repaired(
+    model: keras.Model,
+    pixels: np.ndarray,
+    own: pd.DataFrame,
+    likeness: np.ndarray,
+    least: float,
+    true: str,
+    grid: Grid,
+) -> float:
+    """Blur a pattern wherever it occurs; the share of its photos that are then predicted right."""
+    from scipy.ndimage import maximum_filter
+
+    from hotelviz.inference import forward
+    from hotelviz.models import model_info
+
+    height, width = pixels.shape[1:3]
+    apart = _cells_within(grid, (height, width))
+    hidden = []
+    for photo, found in own.groupby("photo"):
+        alike = likeness[int(photo)]  # type: ignore[call-overload]
+        y, x = np.nonzero((alike >= least) & (maximum_filter(alike, apart) == alike))
+        elsewhere = pd.DataFrame(
+            {
+                "x": (grid.columns.start + grid.columns.step * x) / width,
+                "y": (grid.rows.start + grid.rows.step * y) / height,
+            }
+        )
+        changed = pixels[int(photo)].copy()  # type: ignore[call-overload]
+        hidden_photo = blur_baseline(changed)
+        for rows, columns in _windows(pd.concat([found[["x", "y"]], elsewhere]), (height, width)):
+            changed[rows, columns] = hidden_photo[rows, columns]
+        hidden.append(changed)
+    outputs = forward(model)(np.stack(hidden)).argmax(axis=1)
+    return float((outputs == model_info(model).classes.index(true)).mean())
+
+
+def _windows(places: pd.DataFrame, size: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
+    high, wide = (round(_WINDOW * pixels / 2) for pixels in size)
+    for place in places.itertuples():
+        y, x = round(float(place.y) * size[0]), round(float(place.x) * size[1])  # type: ignore[arg-type]
+        yield (slice(max(0, y - high), y + high + 1), slice(max(0, x - wide), x + wide + 1))

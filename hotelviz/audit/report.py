@@ -1,0 +1,149 @@
+"""Where an audit's model comes from, and where its results go."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hotelviz.audit.issues import ISSUE_COLUMNS, Audit
+from hotelviz.decisions import append_decisions, read_decisions, suggest_decisions
+from hotelviz.errors import OutputError
+from hotelviz.io.atomic import atomic_path
+
+if TYPE_CHECKING:
+    import keras
+
+
+def feature_model(file: str | os.PathLike[str] | None = None) -> tuple[keras.Model | None, str]:
+    """Give the model whose features judge labels, and say which it is.
+
+    Parameters
+    ----------
+    file
+        A model file; None or empty takes MobileNet with ImageNet's weights.
+
+    Returns
+    -------
+    model
+        None where ImageNet's weights cannot be had.
+    note
+        Which model it is, or why there is none.
+
+    Raises
+    ------
+    ModelError
+        When the file cannot be loaded.
+    """
+    from hotelviz.models import ModelError, build_tagger, load_model, model_info
+
+    if file:
+        model = load_model(file)
+        info = model_info(model)
+        return model, f"features of {Path(file).name}, a {info.backbone} trained as {info.task}"
+    try:
+        return build_tagger(), "features of MobileNet with ImageNet's weights"
+    except ModelError as error:
+        return None, f"no features: {error}"
+
+
+def cache_folder(catalog: str | os.PathLike[str]) -> Path:
+    """Give the folder beside a catalogue in which its photos' measures are cached."""
+    path = Path(catalog)
+    return path.parent / f"{path.stem}.measures"
+
+
+def write_audit(found: Audit, out: str | os.PathLike[str]) -> int:
+    """Write an audit to a folder.
+
+    Parameters
+    ----------
+    found
+        From `find_issues`.
+    out
+        Gets ``issues.parquet``, ``summary.json`` and ``decisions.csv``. To an existing
+        ``decisions.csv`` only decisions on photos that it does not name are appended: what people
+        decided counts.
+
+    Returns
+    -------
+    int
+        How many decisions were suggested and written.
+
+    Raises
+    ------
+    OutputError, DecisionError
+        As `check_audit_folder` raises them.
+    """
+    out = Path(out)
+    decided = check_audit_folder(out)
+    with atomic_path(out / "issues.parquet") as temporary:
+        found.issues.to_parquet(temporary, index=False)
+    summary: dict[str, Any] = {
+        "photos": len(found.measured.photos),
+        "computed": found.measured.computed,
+        "issues": found.summary.reset_index().to_dict("records"),
+        "balance": [] if found.balance is None else found.balance.reset_index().to_dict("records"),
+        "confused_labels": found.confused.to_dict("records"),
+        "notes": found.notes,
+    }
+    with atomic_path(out / "summary.json") as temporary:
+        temporary.write_text(json.dumps(summary, indent=1, default=_plain), encoding="utf-8")
+    decisions = suggest_decisions(found.issues)
+    decisions = decisions[~decisions["image_id"].isin(decided)]
+    append_decisions(out / "decisions.csv", decisions)
+    return len(decisions)
+
+
+def check_audit_folder(out: str | os.PathLike[str]) -> set[str]:
+    """Refuse a folder whose files an audit would replace although no audit wrote them.
+
+    Parameters
+    ----------
+    out
+        A folder, which need not be there yet.
+
+    Returns
+    -------
+    set of str
+        The photos that were decided on in its ``decisions.csv``.
+
+    Raises
+    ------
+    OutputError
+        A file in the place of the folder, or others' ``issues.parquet`` or ``summary.json``.
+    DecisionError
+        Others' ``decisions.csv``.
+    """
+    out = Path(out)
+    if out.is_file():
+        raise OutputError(f"{out}: is a file; give the name of a folder")
+    for name, is_ours in (("issues.parquet", _has_issues), ("summary.json", _has_summary)):
+        if (out / name).exists() and not is_ours(out / name):
+            raise OutputError(f"{out / name}: was not written by an audit; choose another folder")
+    file = out / "decisions.csv"
+    return set(read_decisions(file)["image_id"]) if file.exists() else set()
+
+
+def _has_issues(file: Path) -> bool:
+    try:
+        return set(ISSUE_COLUMNS) <= set(pq.read_schema(file).names)
+    except (OSError, pa.ArrowException):
+        return False
+
+
+def _has_summary(file: Path) -> bool:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and {"photos", "issues", "notes"} <= set(found)
+
+
+def _plain(value: Any) -> Any:
+    """Make NumPy's numbers ordinary ones."""
+    return value.item() if hasattr(value, "item") else str(value)

@@ -1,0 +1,130 @@
+"""The headers of a file: which columns they mean."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from hotelviz.errors import CatalogError
+from hotelviz.schema import COLUMNS
+
+
+def canonical_names(names: Iterable[str], where: object) -> dict[str, str]:
+    """Map the headers of a file to the columns that they mean.
+
+    A header that differs from a column of `COLUMNS` only in case, spaces, hyphens and underscores
+    is that column; any other is the user's own, without the spaces around it.
+
+    Parameters
+    ----------
+    names
+        The headers as they stand in the file.
+    where
+        The file, for errors.
+
+    Returns
+    -------
+    dict
+        Header -> column, in the order of the file.
+
+    Raises
+    ------
+    CatalogError
+        Two headers that mean the same column.
+
+    Examples
+    --------
+    >>> canonical_names(["path", " Hotel ID", "my notes"], "photos.csv")
+    {'path': 'path', ' Hotel ID': 'hotel_id', 'my notes': 'my notes'}
+    """
+    result: dict[str, str] = {}
+    given: dict[str, str] = {}
+    for name in names:
+        column = column_of(name)
+        if column in given:
+            raise CatalogError(
+                f"{where}: the columns {given[column]!r} and {name!r} are both {column!r}; "
+                "rename or remove one of them"
+            )
+        given[column] = name
+        result[name] = column
+    return result
+
+
+def column_of(header: str) -> str:
+    """Find the column that a header means; the user's own are called as they are.
+
+    Examples
+    --------
+    >>> column_of(" Hotel-ID"), column_of("Stars ")
+    ('hotel_id', 'Stars')
+    """
+    return _BY_KEY.get(_key(header), header.strip())
+
+
+def near_misses(columns: Iterable[str]) -> dict[str, str]:
+    """Find columns that are named much like one of `COLUMNS` that is not there.
+
+    Parameters
+    ----------
+    columns
+        The columns of a table.
+
+    Returns
+    -------
+    dict
+        Column -> what was probably meant.
+
+    Examples
+    --------
+    >>> near_misses(["path", "hotel", "lable", "height"])
+    {'hotel': 'hotel_id', 'lable': 'label'}
+    """
+    names = list(columns)
+    missing = {_key(name): name for name in COLUMNS if name not in names}
+    found = {}
+    for name in names:
+        if name in COLUMNS or _key(name) in _THEIRS:
+            continue
+        rating = re.fullmatch(r"ratings?0*(10|[1-9])", _key(name))
+        if rating:
+            close = [key for key in missing if key == f"rating{rating[1]}"]
+        else:
+            words = [key for key in missing if not key.startswith("rating")]
+            close = [key for key in words if _slipped(_key(name), key)]
+        if close:
+            found[name] = missing.pop(close[0])
+    return found
+
+
+#: Words of their own that are a letter away from one of ours.
+_THEIRS = frozenset({"height"})
+
+
+def _slipped(word: str, meant: str) -> bool:
+    """Whether a word is one slip of the fingers away from another, or lacks an ending."""
+    if f"{word}id" == meant or f"{word.removesuffix('s')}id" == meant:
+        return True
+    short, long = sorted((word, meant), key=len)
+    if len(long) - len(short) == 1:
+        return any(long[:at] + long[at + 1 :] == short for at in range(len(long)))
+    if len(long) != len(short):
+        return False
+    at = [place for place in range(len(long)) if long[place] != short[place]]
+    swapped = len(at) == 2 and at[1] == at[0] + 1 and long[at[0]] == short[at[1]]
+    return len(at) == 1 or (swapped and long[at[1]] == short[at[0]])
+
+
+def _key(name: str) -> str:
+    return re.sub(r"[\s_-]+", "", name).casefold()
+
+
+def first_bad(bad: np.ndarray, say: Callable[[int], str]) -> str:
+    """Say what is wrong with the first of some rows, and how many more there are."""
+    more = f" ({len(bad) - 1:,} more rows likewise)" if len(bad) > 1 else ""
+    return f"{say(int(bad[0]))}{more}"
+
+
+_BY_KEY = {_key(name): name for name in COLUMNS}

@@ -1,0 +1,64 @@
+"""Verbs that end in pages: report, demo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hotelviz.cli.options import (
+    app,
+    plain_errors,
+    say,
+)
+
+if TYPE_CHECKING:
+    pass
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="The folder that gets the reports.")] = Path("reports"),
+    seed: Annotated[int, typer.Option(help="Of the drawings and the training.")] = 0,
+    hotels: Annotated[int, typer.Option(help="How many hotels are drawn.")] = 60,
+    epochs: Annotated[int, typer.Option(help="Most epochs of the tagger's training.")] = 18,
+) -> None:
+    """Draw a catalogue, train small models on it from scratch, and write all reports."""
+    from hotelviz.pipeline import run_demo
+
+    with plain_errors():
+        index = run_demo(out, hotels=hotels, seed=seed, epochs=epochs, say=say)
+        say(f"open {index}")
+
+
+@app.command()
+def report(
+    name: Annotated[str | None, typer.Argument(help="A report, or the path of a notebook.")] = None,
+    parameter: Annotated[
+        list[str] | None, typer.Option("-p", help="A parameter: name=value; may be repeated.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The page (.html).")] = None,
+    show_list: Annotated[bool, typer.Option("--list", help="List reports and parameters.")] = False,
+) -> None:
+    """Run a notebook and write what it shows as one self-contained HTML page."""
+    from hotelviz.reports.run import list_reports, run_report
+
+    with plain_errors():
+        if show_list:
+            for row in list_reports().itertuples():
+                say(f"{row.name}: {row.title}")
+                for line in row.parameters:
+                    say(f"    {line}")
+            return
+        if name is None or out is None:
+            raise typer.BadParameter("a report needs its name and --out; see --list")
+        parameters = dict(_assignment(text) for text in parameter or [])
+        say(run_report(name, parameters, out))
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    name, found, value = text.partition("=")
+    if not found:
+        raise typer.BadParameter(f"{text!r} is not name=value", param_hint="-p")
+    return name.strip(), value

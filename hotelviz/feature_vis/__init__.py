@@ -1,0 +1,25 @@
+"""See what the channels of a network look for, before and after fine-tuning."""
+
+from hotelviz.errors import FeatureVisError
+from hotelviz.feature_vis.activation_maximization import visualize_channels, visualize_outputs
+from hotelviz.feature_vis.compare import (
+    PUBLISHED_LAYERS,
+    FilterComparison,
+    change_by_channel,
+    change_by_layer,
+    compare_filters,
+)
+from hotelviz.feature_vis.top_activations import patch_pixels, top_photos
+
+__all__ = [
+    "PUBLISHED_LAYERS",
+    "FeatureVisError",
+    "FilterComparison",
+    "change_by_channel",
+    "change_by_layer",
+    "compare_filters",
+    "patch_pixels",
+    "top_photos",
+    "visualize_channels",
+    "visualize_outputs",
+]

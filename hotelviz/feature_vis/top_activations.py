@@ -1,0 +1,205 @@
+"""Find the photos that excite a channel most: what it looks for in the real world."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from hotelviz.catalog import check_table
+from hotelviz.errors import FeatureVisError
+from hotelviz.feature_vis.activation_maximization import channel_step, check_channels
+
+if TYPE_CHECKING:
+    import keras
+
+    from hotelviz.attribution.geometry import Axis
+
+#: A patch's side as a share of the photo's, at least and at most.
+_SMALLEST, _LARGEST = 0.15, 0.5
+
+
+def top_photos(
+    model: keras.Model,
+    layer: str,
+    channels: int | Sequence[int],
+    catalog: pd.DataFrame,
+    *,
+    count: int = 9,
+    batch_size: int = 32,
+) -> pd.DataFrame:
+    """Find the photos, and the patches of them, that excite channels most.
+
+    Parameters
+    ----------
+    model
+        Any flat model.
+    layer
+        By name; see `hotelviz.feature_vis.visualize_channels`.
+    channels
+        One number or several, from 0; all are answered in one pass over the photos.
+    catalog
+        With ``image_id`` and ``path``.
+    count
+        How many photos a channel, from different photos.
+    batch_size
+        Photos per pass; it bounds the memory.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per channel and photo, the strongest first: ``layer``, ``channel``, ``rank`` (from
+        1), ``image_id``, ``path``, ``activation`` at the strongest place, its ``x`` and ``y`` (0
+        to 1 of the photo's width and height), and ``side``, the part of the photo to show around
+        it: the layer's receptive field, between 0.15 and 0.5.
+
+    Raises
+    ------
+    ModelError
+        A layer that is not there or has no height and width.
+    FeatureVisError
+        A channel past the end.
+    AttributionError
+        When it is not known where the layer's cells lie, see `hotelviz.attribution.feature_grid`.
+    CatalogError
+        A column that is missing.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from hotelviz.demo import make_demo_catalog
+    >>> from hotelviz.models import build_tagger
+    >>> photos = make_demo_catalog(tempfile.mkdtemp(), hotels=3, size=(96, 128)).head(5)
+    >>> tagger = build_tagger(["Bedroom", "Pool"], input_size=64, weights=None)
+    >>> top_photos(tagger, "conv_pw_2", [0, 1], photos, count=3)["rank"].to_list()
+    [1, 2, 3, 1, 2, 3]
+    """
+    from hotelviz.attribution import feature_grid
+    from hotelviz.images import iterate_images
+    from hotelviz.models import model_info
+
+    catalog = check_table(catalog, needs=["image_id", "path"], where="top_photos", unique=False)
+    if count < 1 or batch_size < 1:
+        raise FeatureVisError(f"count={count} and batch_size={batch_size} must be at least 1")
+    given = [channels] if isinstance(channels, int | np.integer) else list(channels)
+    numbers = check_channels(channel_step(model, layer), layer, given)
+    wanted, grid = model_info(model).preprocessing, feature_grid(model, layer)
+    run = _strongest(model, layer, numbers)
+    best: list[np.ndarray] = []
+    rows: list[np.ndarray] = []
+    for batch in iterate_images(
+        catalog["path"], size=wanted.size, batch_size=batch_size, resample=wanted.resample
+    ):
+        if len(batch.rows):
+            values, places = run(batch.pixels)
+            best.append(np.stack([values, places.astype("float32")], axis=-1))
+            rows.append(batch.rows)
+    if not best:
+        return pd.DataFrame(
+            columns=["layer", "channel", "rank", "image_id", "path", "activation", "x", "y", "side"]
+        )
+    cells = int(channel_step(model, layer).output.shape[2])
+    seen = max(axis.reach / pixels for axis, pixels in zip(grid, wanted.size, strict=True))
+    side = float(np.clip(seen, _SMALLEST, _LARGEST))
+    strongest, order = np.concatenate(best), np.concatenate(rows)
+    parts = []
+    for number, channel in enumerate(numbers):
+        chosen = np.argsort(-strongest[:, number, 0], kind="stable")[:count]
+        y, x = np.divmod(strongest[chosen, number, 1].astype(int), cells)
+        own = catalog.iloc[order[chosen]]
+        parts.append(
+            pd.DataFrame(
+                {
+                    "layer": layer, "channel": channel, "rank": np.arange(1, len(chosen) + 1),
+                    "image_id": own["image_id"].to_numpy(), "path": own["path"].to_numpy(),
+                    "activation": strongest[chosen, number, 0],
+                    "x": _share(grid.columns, x, wanted.width),
+                    "y": _share(grid.rows, y, wanted.height),
+                    "side": side,
+                }
+            )
+        )  # fmt: skip
+    return pd.concat(parts, ignore_index=True)
+
+
+def _share(axis: Axis, cells: np.ndarray, pixels: int) -> np.ndarray:
+    """Say where cells lie, 0 to 1 of the photo's side."""
+    return np.asarray(((axis.start + axis.step * cells + 0.5) / pixels).clip(0, 1))
+
+
+def _strongest(
+    model: keras.Model, layer: str, channels: Sequence[int]
+) -> Callable[[np.ndarray], list[np.ndarray]]:
+    """Compile the pass to each channel's largest value and its place: little leaves the network."""
+    import keras
+    import tensorflow as tf
+
+    from hotelviz.models import cached_function, freeze, model_info
+
+    preprocessing = model_info(model).preprocessing
+
+    def make() -> Any:
+        part = keras.Model(model.input, channel_step(model, layer).output)
+
+        def run(pixels: tf.Tensor) -> list[tf.Tensor]:
+            outputs = part(preprocessing.scale(tf.cast(pixels, tf.float32)), training=False)
+            own = tf.gather(outputs, list(channels), axis=-1)
+            flat = tf.reshape(own, (tf.shape(own)[0], -1, len(channels)))
+            return [tf.reduce_max(flat, axis=1), tf.argmax(flat, axis=1)]
+
+        return freeze(run, tf.TensorSpec((None, *preprocessing.size, 3), tf.uint8))
+
+    run: Callable[[np.ndarray], list[np.ndarray]] = cached_function(
+        model, f"strongest of {layer!r} {channels}", make
+    )
+    return run
+
+
+def patch_pixels(photos: pd.DataFrame, *, size: int = 96) -> np.ndarray:
+    """Cut patches out of their photos.
+
+    Parameters
+    ----------
+    photos
+        With ``path``, ``x``, ``y`` (the patch's centre, 0 to 1) and ``side`` (its share of the
+        photo's sides), as `top_photos` gives them.
+    size
+        Height and width of the result in pixels.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8 (len(photos), size, size, 3); a patch at the edge is moved inside. Grey for a photo
+        that cannot be read.
+    """
+    from PIL import Image
+
+    from hotelviz.images import ImageError, decode_image
+
+    check_table(photos, needs=["path"], where="patch_pixels", unique=False)
+    for column in ("x", "y", "side"):
+        if column not in photos:
+            raise FeatureVisError(
+                f"patch_pixels: the table has no column {column!r}; see top_photos"
+            )
+        values = photos[column].to_numpy("float64")
+        if not ((values >= 0) & (values <= 1)).all():
+            raise FeatureVisError(f"patch_pixels: {column!r} is a share of the photo, 0 to 1")
+    if size < 1:
+        raise FeatureVisError(f"a patch has at least one pixel a side, not {size}")
+
+    patches = np.full((len(photos), size, size, 3), 128, "uint8")
+    columns = photos[["path", "x", "y", "side"]].itertuples(index=False)
+    for number, (path, x, y, side) in enumerate(columns):
+        try:
+            image = Image.fromarray(decode_image(path).pixels)
+        except ImageError:
+            continue
+        wide, high = image.width * side, image.height * side
+        left = min(max(x * image.width - wide / 2, 0), image.width - wide)
+        top = min(max(y * image.height - high / 2, 0), image.height - high)
+        box = (left, top, left + wide, top + high)
+        patches[number] = np.asarray(image.resize((size, size), Image.Resampling.LANCZOS, box=box))
+    return patches

@@ -1,0 +1,295 @@
+"""The `Gallery`: a table of photos that shows itself, live or as a page."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import tempfile
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from hotelviz.errors import GalleryError
+from hotelviz.gallery.captions import rank_caption
+from hotelviz.gallery.html import head, script, write_page
+from hotelviz.gallery.payload import (
+    as_text,
+    caption_of,
+    check_frame,
+    make_content,
+    packed,
+    small_map,
+)
+from hotelviz.gallery.thumbnails import BUDGET, page_photos
+from hotelviz.io.claims import check_output
+from hotelviz.scores.predictions import join_photos
+
+if TYPE_CHECKING:
+    from hotelviz.gallery.widget import GalleryWidget
+
+#: Set in the kernels of reports: a gallery gives the markup of a page there.
+REPORT = "HOTELVIZ_REPORT"
+#: Says, beside the markup, in which folder a page's photos lie until the page is written.
+FILES_MIME = "application/vnd.hotelviz.files+json"
+
+
+def before_after(
+    ranking: pd.DataFrame, paths: pd.DataFrame, *, limit: int = 16, title: str = ""
+) -> Gallery:
+    """Show a hotel's photos in today's order and, below, in the new one.
+
+    Parameters
+    ----------
+    ranking
+        The rows of one hotel, of `hotelviz.ranking.rank_hotel_photos`.
+    paths
+        ``image_id`` and ``path``, as in the catalogue or the scores.
+    limit
+        How many photos of each order are shown.
+    title
+        A heading.
+
+    Returns
+    -------
+    Gallery
+        Each photo's caption says where it stands and why.
+
+    Raises
+    ------
+    GalleryError
+        When the rows are of several hotels.
+    """
+    for name in ("image_id", "hotel_id", "position", "rank", "score", "photos", "reason"):
+        if name not in ranking:
+            raise GalleryError(f"this is no ranking of rank_hotel_photos: no column {name!r}")
+    if "path" not in paths:
+        raise GalleryError(
+            "the photos have no column 'path', where their files are; give the catalogue or scores"
+        )
+    if ranking["hotel_id"].nunique() != 1:
+        raise GalleryError("a gallery of before and after is for the photos of one hotel")
+    photos = join_photos(paths[["image_id", "path"]], ranking, how="right")
+    lost = photos.loc[photos["path"].isna(), "image_id"]
+    if len(lost):
+        raise GalleryError(
+            f"of {len(lost):,} photos of the ranking it is not known where they are, such as "
+            f"{lost.iloc[0]!r}: they are not among those given"
+        )
+    parts = [
+        photos.sort_values(column).head(limit).assign(order=name)
+        for name, column in (("today", "position"), ("new order", "rank"))
+        if photos[column].notna().any()
+    ]
+    return Gallery(
+        pd.concat(parts, ignore_index=True),
+        caption=rank_caption,
+        group="order",
+        open_groups=2,
+        limit=2 * limit,
+        title=title,
+    )
+
+
+class Gallery:
+    """A gallery of photos; as the last line of a notebook cell it shows itself.
+
+    Filters, sorting, search, keys, a large view: see the gallery's help, ``?``. Live in JupyterLab
+    photos come from the kernel as they come into view; in a report and in a saved page everything
+    is in the page, or in a folder beside it.
+
+    Parameters
+    ----------
+    frame
+        A row per photo, with ``path``. ``label``, ``predicted``, ``p_<class>``, ``hotel_id``,
+        ``source``, ``score`` and the like become filters.
+    caption
+        A column, or a function from a row to text; None shows ``image_id`` or the path.
+    group
+        A column to group by, in the order in which its values first occur; None for no groups.
+    overlays
+        Maps from `hotelviz.attribution`, float (len(frame), h, w) in 0 to 1, aligned with the
+        rows; laid over their photos, and taken off by the key ``o``.
+    distributions
+        One or two: name, such as ``rated`` -> distributions over the scores 1 to 10, float
+        (len(frame), 10); drawn as small bars under the caption. Rows of NaN have none.
+    decisions
+        The decisions file (see `hotelviz.audit`) to which a live gallery appends what is kept,
+        dropped and relabelled; None: nothing can be decided live. A page on disk keeps decisions
+        in the browser and exports them as such a file.
+    reviewer
+        Who decides; can be changed in the gallery.
+    labels
+        The classes of the keys 1 to 9; by default those of the probabilities,
+        else those that occur.
+    open_groups
+        How many groups are unfolded at first.
+    limit
+        Show this many photos at most, and say how many there are; None shows all.
+    thumbnail
+        The longer side of a photo, in pixels; about 10 kB each at 224, 30 kB at 448. In a page the
+        large view shows no more than that.
+    budget
+        Bytes of photos that a page carries inside; with more they go to a folder beside it.
+    title
+        A heading.
+
+    Raises
+    ------
+    GalleryError
+        A column that is not there, or overlays that do not fit.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> file = Path(tempfile.mkdtemp()) / "red.png"
+    >>> Image.new("RGB", (40, 20), "red").save(file)
+    >>> gallery = Gallery(pd.DataFrame({"path": [str(file)], "note": ["a room"]}), caption="note")
+    >>> gallery.captions(), gallery.content()["size"]
+    (['a room'], 1)
+    """
+
+    def __init__(
+        self,
+        frame: pd.DataFrame,
+        *,
+        caption: str | Callable[[pd.Series], str] | None = None,
+        group: str | None = None,
+        overlays: np.ndarray | None = None,
+        distributions: Mapping[str, np.ndarray] | None = None,
+        decisions: str | os.PathLike[str] | None = None,
+        reviewer: str = "",
+        labels: Sequence[str] | None = None,
+        open_groups: int = 1,
+        limit: int | None = None,
+        thumbnail: int = 320,
+        budget: int = BUDGET,
+        title: str = "",
+    ) -> None:
+        named = ["path", group, caption if isinstance(caption, str) else None]
+        check_frame(frame, named, overlays, distributions or {})
+        shown = len(frame) if limit is None else min(limit, len(frame))
+        self.total = len(frame)
+        self.frame = frame.head(shown).reset_index(drop=True)
+        self.overlays = None if overlays is None else overlays[:shown]
+        self.distributions = {
+            name: shares[:shown] for name, shares in (distributions or {}).items()
+        }
+        self.caption, self.group, self.open_groups = caption, group, open_groups
+        self.decisions, self.reviewer, self.labels = decisions, reviewer, labels
+        self.thumbnail, self.budget, self.title = thumbnail, budget, title
+
+    def __len__(self) -> int:
+        return self.total
+
+    def captions(self) -> list[str]:
+        """Give the captions, by row."""
+        return [caption_of(row, self.caption) for _, row in self.frame.iterrows()]
+
+    def content(self, *, where: str = "") -> dict[str, Any]:
+        """Give what the script shows, without photos; see `hotelviz.gallery.payload`."""
+        cut = len(self.frame) < self.total
+        note = f"showing the first {len(self.frame):,} of {self.total:,} photos" if cut else ""
+        return make_content(
+            self.frame,
+            title=self.title,
+            note=note,
+            group=self.group,
+            open_groups=self.open_groups,
+            overlays=self.overlays,
+            distributions=self.distributions,
+            labels=self.labels,
+            where=where,
+            reviewer=self.reviewer,
+        )
+
+    def widget(self) -> GalleryWidget:
+        """Give the live gallery, as it shows itself in JupyterLab."""
+        from hotelviz.gallery.widget import GalleryWidget
+
+        return GalleryWidget(self, self.decisions)
+
+    def to_html(self, *, files: Path, heading: bool = True) -> str:
+        """Give the gallery as markup for a page that has the head and the script of `page`.
+
+        Parameters
+        ----------
+        files
+            Gets the photos that are beyond the budget. The page's head says where they
+            lie in the end.
+        heading
+            Show the title in the gallery; a page of its own has it already.
+        """
+        photos = page_photos(
+            self.frame["path"].astype(str).tolist(),
+            self.thumbnail,
+            folder=files,
+            name=uuid.uuid4().hex[:12],
+            budget=self.budget,
+        )
+        content = self.content()
+        rows = range(len(self.frame))
+        if self.overlays is not None and len(self.frame):
+            maps = np.stack([small_map(self.overlays, row) for row in rows])
+            content["maps"] = {"data": maps}
+        if not heading:
+            content["title"] = ""
+        problems = len(photos.errors)
+        content["note"] = "; ".join(
+            filter(None, [content["note"], f"{problems:,} cannot be read" if problems else ""])
+        )
+        content |= {
+            "captions": self.captions(),
+            "photos": photos.embedded,
+            "folder": photos.folder,
+            "problems": photos.errors,
+        }
+        # Nothing in the text can end the element or begin another.
+        text = json.dumps(packed(content, as_text), allow_nan=False).replace("<", "\\u003c")
+        return (
+            '<section data-hotelviz-gallery><script type="application/json">'
+            f"{text}</script><noscript>{len(self.frame):,} photos: a gallery needs JavaScript."
+            "</noscript></section>"
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the gallery as a page of its own, whole or not at all.
+
+        Parameters
+        ----------
+        path
+            The page; photos beyond the budget go to ``<name>_photos`` beside it.
+
+        Raises
+        ------
+        OutputError
+            A folder of this name, or one that cannot be written to.
+        """
+        path, title = check_output(path), html.escape(self.title or "Gallery")
+        with tempfile.TemporaryDirectory(prefix="hotelviz-") as folder:
+            files = Path(folder) / "files"
+            page = (
+                '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+                f"{head(path)}<title>{title}</title></head><body><main><h1>{title}</h1>"
+                f"{self.to_html(files=files, heading=False)}</main>{script()}</body></html>"
+            )
+            write_page(path, page, files)
+
+    def _repr_mimebundle_(
+        self,
+        include: Sequence[str] | None = None,  # noqa: ARG002
+        exclude: Sequence[str] | None = None,  # noqa: ARG002
+    ) -> Any:
+        text = f"Gallery of {len(self):,} photos"
+        if os.environ.get(REPORT):
+            files = Path(tempfile.mkdtemp(prefix="hotelviz-photos-"))
+            markup = self.to_html(files=files)
+            return {"text/html": markup, "text/plain": text, FILES_MIME: {"folder": str(files)}}
+        live: Any = self.widget()._repr_mimebundle_()
+        data, metadata = live if isinstance(live, tuple) else (live, {})
+        return {**data, "text/plain": text}, metadata

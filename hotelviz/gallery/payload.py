@@ -1,0 +1,249 @@
+"""Make of a table what the gallery's script shows: columns as codes and numbers, all by row."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hotelviz.errors import GalleryError
+from hotelviz.scores.predictions import class_probabilities
+
+#: The columns that can be filtered by, with the names that people read.
+CATEGORIES = {
+    "label": "true label",
+    "predicted": "predicted label",
+    "pair": "confusion",
+    "hotel_id": "hotel",
+    "source": "source",
+    "split": "split",
+    "issue": "issue",
+    "area": "area",
+}
+NUMBERS = {
+    "score": "score",
+    "confidence": "confidence",
+    "technical": "technical score",
+    "score_std": "spread of the score",
+    "rated_mean": "rated",
+    "position": "position today",
+    "rank": "rank",
+}
+#: What is worth a pair of fields among the filters; the others can be sorted by.
+_RANGES = ("score", "confidence", "technical")
+#: Letters of Hebrew, Arabic and the like.
+_FROM_THE_RIGHT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
+#: Maps are shown this large at most; the browser stretches them smoothly.
+MAP_SIDE = 56
+
+
+def check_frame(
+    frame: pd.DataFrame,
+    columns: Sequence[str | None],
+    overlays: np.ndarray | None,
+    distributions: Mapping[str, np.ndarray],
+) -> None:
+    """Refuse columns that are not there, and maps or distributions that do not fit the rows.
+
+    Raises
+    ------
+    GalleryError
+        With what was expected and what was found.
+    """
+    for column in columns:
+        if column is not None and column not in frame:
+            raise GalleryError(
+                f"the table has no column {column!r}; it has {', '.join(map(str, frame))}"
+            )
+    if "path" in columns and frame["path"].isna().any():
+        row = int(np.flatnonzero(frame["path"].isna())[0])
+        raise GalleryError(f"row {row}, column 'path': is empty; every photo needs one")
+    if overlays is not None and (np.ndim(overlays) != 3 or len(overlays) != len(frame)):
+        raise GalleryError(
+            f"overlays have the shape {np.shape(overlays)}; expected ({len(frame)}, h, w)"
+        )
+    if len(distributions) > 2:
+        raise GalleryError(f"one or two distributions can be drawn, not {len(distributions)}")
+    for name, shares in distributions.items():
+        if np.shape(shares) != (len(frame), 10):
+            raise GalleryError(
+                f"the distributions {name!r} have the shape {np.shape(shares)}; expected "
+                f"({len(frame)}, 10)"
+            )
+
+
+def image_ids(frame: pd.DataFrame) -> list[str]:
+    """Give the names by which decisions know the photos: ``image_id``, else the path."""
+    return frame["image_id" if "image_id" in frame else "path"].astype(str).tolist()
+
+
+def caption_of(row: pd.Series, caption: str | Callable[[pd.Series], str] | None) -> str:
+    """Give the caption of a photo."""
+    if callable(caption):
+        return caption(row)
+    return str(row[caption or ("image_id" if "image_id" in row else "path")])
+
+
+def make_content(
+    frame: pd.DataFrame,
+    *,
+    title: str = "",
+    note: str = "",
+    group: str | None = None,
+    open_groups: int = 1,
+    overlays: np.ndarray | None = None,
+    distributions: Mapping[str, np.ndarray] | None = None,
+    labels: Sequence[str] | None = None,
+    where: str = "",
+    reviewer: str = "",
+) -> dict[str, Any]:
+    """Describe a gallery for its script.
+
+    Parameters
+    ----------
+    frame
+        A row per photo.
+    title, note
+        A heading, and a line under it.
+    group, open_groups
+        A column whose values become sections, and how many of these are unfolded at first.
+    overlays
+        Maps, float (n, h, w) in 0 to 1, or None.
+    distributions
+        Name -> float (n, 10).
+    labels
+        What the keys 1 to 9 relabel to; by default the labels and predictions that occur.
+    where
+        The decisions file, for a live gallery.
+    reviewer
+        Who decides.
+
+    Returns
+    -------
+    dict
+        Of text, lists, and numpy arrays for what is large: int32 codes, float32 numbers. Photos,
+        captions and maps are not in it. `packed` makes them text or bytes.
+    """
+    columns: list[dict[str, Any]] = []
+    numbers = {name: frame[name] for name in NUMBERS if name in frame}
+    names = dict(CATEGORIES)
+    if "pair" not in frame and {"label", "predicted"} <= set(frame):
+        wrong = frame["label"].notna() & frame["predicted"].notna()
+        wrong &= frame["label"].astype(str) != frame["predicted"].astype(str)
+        pairs = frame["label"].astype(str) + " read as " + frame["predicted"].astype(str)
+        frame = frame.assign(pair=pairs.where(wrong))
+    if group is not None:
+        names.setdefault(group, words(group))
+    for name, shown in names.items():
+        if name in frame and frame[name].notna().any():
+            columns.append(_category(name, shown, frame[name], ordered=name == group))
+    shares = class_probabilities(frame)
+    classes, probabilities = list(shares), None
+    if classes:
+        probabilities = shares.to_numpy("float32", na_value=np.nan)
+        if "confidence" not in numbers:
+            numbers["confidence"] = pd.Series(probabilities.max(axis=1))
+    # What photos are grouped by is a category, whatever it is called.
+    numbers.pop(str(group), None)
+    for name, values in numbers.items():
+        data = pd.to_numeric(values, errors="coerce").to_numpy("float32", na_value=np.nan)
+        if np.isfinite(data).any():
+            columns.append(
+                {"name": name, "title": NUMBERS[name], "kind": "number", "data": data,
+                 "filter": name in _RANGES}
+            )  # fmt: skip
+    tones = ["b0", "b1"][-max(1, len(distributions or {})) :]
+    return {
+        "title": title,
+        "note": note,
+        "size": len(frame),
+        "ids": image_ids(frame),
+        "columns": columns,
+        "group": group,
+        "open_groups": open_groups,
+        "classes": classes,
+        "probabilities": probabilities,
+        "distributions": [
+            {"name": name, "tone": tone, "shares": np.ascontiguousarray(shares, "float32")}
+            for tone, (name, shares) in zip(tones, (distributions or {}).items(), strict=False)
+        ],
+        "maps_size": None if overlays is None else list(_map_size(overlays)),
+        "ramp": None if overlays is None else _ramp(),
+        "labels": list(labels) if labels is not None else _labels(frame, classes),
+        "decisions": {"where": where, "reviewer": reviewer},
+    }
+
+
+def words(name: object) -> str:
+    """Write a column's or a class's name as people read it."""
+    text = str(name).replace("_", " ")
+    # What is written from the right would turn the figures around it.
+    return f"\u2068{text}\u2069" if _FROM_THE_RIGHT.search(text) else text
+
+
+def _category(name: str, title: str, values: pd.Series, *, ordered: bool) -> dict[str, Any]:
+    """Code a column: by first occurrence where it groups, else by name."""
+    text = values.astype("str").where(values.notna())
+    codes, found = pd.factorize(text, sort=not ordered)
+    return {
+        "name": name, "title": title, "kind": "category", "filter": True,
+        "values": [str(value) for value in found], "codes": codes.astype("int32"),
+    }  # fmt: skip
+
+
+def _labels(frame: pd.DataFrame, classes: list[str]) -> list[str]:
+    if classes:
+        return classes
+    known = [frame[name].dropna().astype(str) for name in ("label", "predicted") if name in frame]
+    return sorted(set().union(*known)) if known else []
+
+
+def _map_size(overlays: np.ndarray) -> tuple[int, int]:
+    height, width = overlays.shape[1:]
+    scale = min(1.0, MAP_SIDE / max(height, width, 1))
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def small_map(overlays: np.ndarray, row: int) -> np.ndarray:
+    """Give a map as the script takes it: uint8 (h, w), at most `MAP_SIDE` large."""
+    from PIL import Image
+
+    height, width = _map_size(overlays)
+    whole = Image.fromarray(np.asarray(overlays[row], "float32"))
+    values = np.asarray(whole.resize((width, height), Image.Resampling.BOX)).clip(0, 1)
+    return (np.nan_to_num(values) * 255).round().astype("uint8")
+
+
+def _ramp() -> np.ndarray:
+    """Give the colours of `hotelviz.attribution.overlay`, uint8 (256, 3)."""
+    import matplotlib
+
+    from hotelviz.attribution.overlay import COLORMAP
+
+    colours = matplotlib.colormaps[COLORMAP](np.arange(256))[:, :3]
+    return (colours * 255).round().astype("uint8")
+
+
+def as_text(array: np.ndarray) -> str:
+    """Pack an array for JSON, as base64."""
+    return base64.b64encode(as_bytes(array)).decode()
+
+
+def as_bytes(array: np.ndarray) -> bytes:
+    """Pack an array for a message's buffers."""
+    return np.ascontiguousarray(array).tobytes()
+
+
+def packed(value: Any, pack: Callable[[np.ndarray], str | bytes]) -> Any:
+    """Pack the arrays in content, by `as_text` for a page or `as_bytes` for a message."""
+    if isinstance(value, np.ndarray):
+        return pack(value)
+    if isinstance(value, dict):
+        return {name: packed(part, pack) for name, part in value.items()}
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return [packed(part, pack) for part in value]
+    return value

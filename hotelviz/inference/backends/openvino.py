@@ -1,0 +1,212 @@
+"""OpenVINO as the engine: exported from the model, cached, and split where bfloat16 costs too much.
+
+In bfloat16 nearly all of MobileNet's error comes from its first layers, where pixels differ by
+little. These are computed in float32 therefore, as few of them as do: the network is cut in two at
+a tensor that everything passes through.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import openvino
+from openvino import opset13
+
+from hotelviz.errors import BackendError
+from hotelviz.images import usable_cores
+from hotelviz.inference.backends.base import Engine, cache_folder, check_pixels, from_pixels
+from hotelviz.io.atomic import remove_leftovers
+from hotelviz.models import constant_graph, model_info, weights_hash
+
+_CONVOLUTIONS = ("Convolution", "GroupConvolution")
+#: How many of a network's first convolutions are computed in float32, tried in this order.
+EXACT_LAYERS = (0, 3, 7, 13)
+
+
+class OpenVino(Engine):
+    """One stream a core, each with small batches: streams need not wait for one another.
+
+    Batches are filled up to one size. The compiled network then never changes its shape, and a
+    photo's outputs do not depend on which photos it is computed with.
+
+    Parameters
+    ----------
+    model
+        The Keras model.
+    precision
+        ``float32`` or ``bfloat16``.
+    exact_layers
+        In bfloat16 the convolutions that are computed in float32, at least.
+
+    Raises
+    ------
+    BackendError
+        OpenVINO cannot convert the model.
+    """
+
+    name, batch_size = "openvino", 8
+
+    def __init__(self, model: keras.Model, precision: str, exact_layers: int = 0) -> None:
+        self.model, self.precision = model, precision
+        core, exported = openvino.Core(), _exported(model)
+        pieces = _cut(core, exported, exact_layers if precision == "bfloat16" else 0)
+        kinds = ["f32"] * (len(pieces) - 1) + ["f32" if precision == "float32" else "bf16"]
+        shape = [self.batch_size, *model_info(model).preprocessing.size, 3]
+        self._stages = []
+        for piece, kind in zip(pieces, kinds, strict=True):
+            piece.reshape(shape)
+            shape = list(piece.outputs[0].shape)
+            self._stages.append(core.compile_model(piece, "CPU", _settings(kind)))
+        wanted = "OPTIMAL_NUMBER_OF_INFER_REQUESTS"
+        self.parallel = max(int(stage.get_property(wanted)) for stage in self._stages)
+        self._requests = threading.local()
+
+    def predict(self, pixels: np.ndarray) -> np.ndarray:
+        """Give the network's outputs; each thread has requests of its own."""
+        check_pixels(pixels, self.model)
+        if not hasattr(self._requests, "mine"):
+            self._requests.mine = [stage.create_infer_request() for stage in self._stages]
+        outputs = np.empty((len(pixels), self.model.output_shape[-1]), "float32")
+        for start in range(0, len(pixels), self.batch_size):
+            some = np.ascontiguousarray(pixels[start : start + self.batch_size])
+            if len(some) < self.batch_size:
+                filled = np.zeros((self.batch_size, *some.shape[1:]), "uint8")
+                filled[: len(some)] = some
+                some = filled
+            for request in self._requests.mine:
+                # Views of the request's own memory: valid until this thread asks it again.
+                some = request.infer({0: some}, share_inputs=True, share_outputs=True)[0]
+            place = outputs[start : start + self.batch_size]
+            place[...] = some[: len(place)]
+        return outputs
+
+
+def _settings(precision: str) -> dict[str, Any]:
+    return {
+        "PERFORMANCE_HINT": "THROUGHPUT",
+        "INFERENCE_PRECISION_HINT": precision,
+        "INFERENCE_NUM_THREADS": usable_cores(),
+    }
+
+
+def computes_bfloat16() -> bool:
+    """Whether the processor has instructions for bfloat16."""
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def _cut(core: openvino.Core, file: Path, exact_layers: int) -> list[openvino.Model]:
+    """Give a network in two pieces, the first with so many convolutions or a few more.
+
+    Where it cannot be cut, or is not to be, it is one piece.
+    """
+    network = core.read_model(file)
+    name = _place_to_cut(network, exact_layers) if exact_layers else None
+    if name is None:
+        return [network]
+    first, second = network, core.read_model(file)
+    end = next(op for op in first.get_ops() if op.get_friendly_name() == name)
+    begin = next(op for op in second.get_ops() if op.get_friendly_name() == name)
+    taken = opset13.parameter(begin.output(0).get_partial_shape(), begin.output(0).element_type)
+    for consumer in list(begin.output(0).get_target_inputs()):
+        consumer.replace_source_output(taken.output(0))
+    return [
+        openvino.Model([opset13.result(end.output(0))], first.get_parameters(), "first"),
+        openvino.Model(second.get_results(), [taken], "second"),
+    ]
+
+
+def _place_to_cut(network: openvino.Model, exact_layers: int) -> str | None:
+    """Name the operation after which nothing else is still needed, past so many convolutions."""
+    order = network.get_ordered_ops()
+    waiting: dict[str, int] = {}
+    convolutions = 0
+    for number, op in enumerate(order):
+        sources = [value.get_source_output().get_node() for value in op.inputs()]
+        depends = [node.get_friendly_name() for node in sources]
+        taken = [name for name in depends if name in waiting]
+        if not taken and op.get_type_name() != "Parameter":
+            continue  # A constant, or computed from constants alone.
+        for name in taken:
+            waiting[name] -= 1
+            if not waiting[name]:
+                del waiting[name]
+        convolutions += op.get_type_name() in _CONVOLUTIONS
+        consumers = op.output(0).get_target_inputs() if op.outputs() else ()
+        waiting[op.get_friendly_name()] = len(consumers)
+        followers = {later.get_type_name() for later in order[number + 1 :]}
+        if (
+            convolutions >= exact_layers
+            and len(waiting) == 1
+            and followers & set(_CONVOLUTIONS)
+            and any(value.get_node().get_type_name() in _CONVOLUTIONS for value in consumers)
+        ):
+            return str(op.get_friendly_name())
+    return None
+
+
+def _exported(model: keras.Model) -> Path:
+    """Give the model in OpenVINO's format, exported now or found in the cache."""
+    key = hashlib.sha256(
+        "\n".join([weights_hash(model), model.to_json(), openvino.__version__]).encode()
+    ).hexdigest()[:24]
+    folder = cache_folder() / "openvino" / key
+    network = folder / "network.xml"
+    if _is_whole(network):
+        return network
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(folder.parent, f"{key}-*")
+    work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{key}-"))
+    try:
+        _export(model, work)
+        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            work.rename(folder)
+        except OSError:
+            # Another process was faster; what it wrote is the same.
+            if not _is_whole(network):
+                raise
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return network
+
+
+def _is_whole(network: Path) -> bool:
+    """Whether a network is in the cache and can be read."""
+    if not network.is_file():
+        return False
+    try:
+        openvino.Core().read_model(network)
+    except RuntimeError:
+        return False
+    return True
+
+
+def _export(model: keras.Model, folder: Path) -> None:
+    graph = folder / "graph.pb"
+    constant = constant_graph(*from_pixels(model))
+    # Read by OpenVINO itself: its converter for Python reports each use to its makers.
+    graph.write_bytes(constant.graph.as_graph_def().SerializeToString())
+    try:
+        network = openvino.Core().read_model(graph)
+        openvino.save_model(network, folder / "network.xml", compress_to_fp16=False)
+    except RuntimeError as error:
+        raise BackendError(
+            f"{model_info(model).backbone}: OpenVINO cannot convert this model "
+            f"({_first_reason(error)}); take engine='keras'"
+        ) from error
+    finally:
+        graph.unlink()
+
+
+def _first_reason(error: BaseException) -> str:
+    """Give the line of OpenVINO's message that says what is wrong; places in its source do not."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if "conver" in line.lower() or "not supported" in line]
+    return (telling or lines or [type(error).__name__])[0][:300]

@@ -1,0 +1,330 @@
+"""How far ratings can be trusted: agreement, each rater's habits, photos people disagree on."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hotelviz.catalog import check_table
+from hotelviz.errors import LabelError
+from hotelviz.labelling.export import first_answers, tag_votes
+from hotelviz.metrics import Interval, bootstrap_interval
+
+__all__ = [
+    "disagreements",
+    "krippendorff_alpha",
+    "progress_text",
+    "rater_statistics",
+    "repeat_pairs",
+    "self_agreement",
+]
+
+
+def krippendorff_alpha(ratings: pd.DataFrame, *, draws: int = 500, seed: int = 0) -> Interval:
+    """Measure how far raters agree: Krippendorff's alpha, with the interval of other photos.
+
+    1 is perfect agreement, 0 what chance would give, below 0 less than that. Scores are compared
+    on an interval scale, where a difference of 4 weighs four times as much as one of 2; tags by
+    whether they are the same.
+
+    Parameters
+    ----------
+    ratings
+        From `LabelRound.ratings`. Photos with fewer than two answers say nothing.
+    draws, seed
+        Of the bootstrap over hotels, since photos of one hotel resemble one another.
+
+    Returns
+    -------
+    Interval
+        Missing (NaN) where nobody rated the same photo, or everybody said the same of all.
+
+    References
+    ----------
+    Krippendorff: Computing Krippendorff's alpha-reliability, 2011; computed by the package
+    krippendorff.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"image_id": ["a", "a", "b", "b"], "hotel_id": ["h", "h", "i", "i"],
+    ...                       "rater": ["Ada", "Bo"] * 2, "score": [3, 3, 8, 8], "tag": None,
+    ...                       "repeat": 0})
+    >>> krippendorff_alpha(table).value
+    1.0
+    """
+    ratings = _checked(ratings, "agreement")
+    counts, hotels, scores = _value_counts(first_answers(ratings))
+    if not len(counts):
+        return Interval(np.nan, np.nan, np.nan)
+
+    def statistic(rows: np.ndarray) -> float:
+        return _alpha(counts[rows], scores)
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="All-NaN slice")
+        return bootstrap_interval(statistic, len(counts), groups=hotels, draws=draws, seed=seed)
+
+
+def _checked(ratings: pd.DataFrame, where: str) -> pd.DataFrame:
+    """Check a table of ratings that may be made by hand, and fill in what has a default.
+
+    Raises
+    ------
+    CatalogError
+        A column that is missing.
+    LabelError
+        Neither scores nor tags.
+    """
+    needs = ["image_id", "hotel_id", "rater"]
+    ratings = check_table(ratings, needs=needs, where=where, unique=False)
+    if not {"score", "tag"} & set(ratings):
+        raise LabelError(
+            f"{where}: the table has neither the column 'score' (1 to 10) nor 'tag' (what was said)"
+        )
+    defaults = {"score": np.nan, "tag": None, "repeat": 0, "reason": None, "seconds": np.nan,
+                "path": None}  # fmt: skip
+    return ratings.assign(**{name: default for name, default in defaults.items()
+                             if name not in ratings})  # fmt: skip
+
+
+def _value_counts(said: pd.DataFrame) -> tuple[np.ndarray, pd.Series, bool]:
+    """Count the answers of each photo with two or more; by photo and answer."""
+    scores = bool(said["score"].notna().any())
+    answer = said["score" if scores else "tag"]
+    table = pd.crosstab(said["image_id"], answer.astype(int) if scores else answer)
+    if scores:
+        table = table.reindex(columns=range(1, 11), fill_value=0)
+    table = table[table.sum(axis=1) > 1]
+    hotels = said.drop_duplicates("image_id").set_index("image_id")["hotel_id"]
+    return table.to_numpy(), hotels.reindex(table.index), scores
+
+
+def _alpha(counts: np.ndarray, scores: bool) -> float:
+    import krippendorff
+
+    if (counts.sum(axis=0) > 0).sum() < 2:
+        return np.nan  # all the same: there is no disagreement that chance could have made
+    domain = list(range(1, counts.shape[1] + 1)) if scores else list(range(counts.shape[1]))
+    return float(
+        krippendorff.alpha(
+            value_counts=counts,
+            value_domain=domain,
+            level_of_measurement="interval" if scores else "nominal",
+        )
+    )
+
+
+def repeat_pairs(ratings: pd.DataFrame) -> pd.DataFrame:
+    """List the photos that a rater answered twice.
+
+    Parameters
+    ----------
+    ratings
+        From `LabelRound.ratings`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``rater``, ``image_id``, ``hotel_id``, ``first``, ``second``, and ``difference``: points
+        between the scores, or for tags 0 where they are the same and 1 where not.
+    """
+    ratings = _checked(ratings, "gold_pairs")
+    said = ratings[ratings["score"].notna() | ratings["tag"].notna()]
+    answer = said["score"].astype(object).where(said["score"].notna(), said["tag"])
+    said = said.assign(answer=answer)
+    columns = ["rater", "image_id", "hotel_id", "answer"]
+    first = said.loc[said["repeat"] == 0, columns].rename(columns={"answer": "first"})
+    second = said.loc[said["repeat"] == 1, ["rater", "image_id", "answer"]]
+    pairs = first.merge(second.rename(columns={"answer": "second"}), on=["rater", "image_id"])
+    if said["score"].notna().any():
+        difference = (pairs["first"].astype(float) - pairs["second"].astype(float)).abs()
+    else:
+        difference = (pairs["first"] != pairs["second"]).astype(float)
+    return pairs.assign(difference=difference)
+
+
+def self_agreement(
+    ratings: pd.DataFrame, *, draws: int = 500, seed: int = 0
+) -> dict[str, Interval]:
+    """Measure how far raters agree with themselves, on the gold photos.
+
+    Parameters
+    ----------
+    ratings
+        From `LabelRound.ratings`.
+    draws, seed
+        Of the bootstrap over hotels.
+
+    Returns
+    -------
+    dict
+        ``same``: share of gold photos with the same answer twice; of scores also ``within_one``
+        and ``difference``, the mean distance in points. Empty without gold photos.
+    """
+    ratings = _checked(ratings, "self_agreement")
+    pairs = repeat_pairs(ratings)
+    if pairs.empty:
+        return {}
+    away = pairs["difference"].to_numpy()
+    figures = {"same": away == 0}
+    if ratings["score"].notna().any():
+        figures |= {"within_one": away <= 1, "difference": away}
+    return {
+        name: _mean_interval(values, pairs["hotel_id"], draws, seed)
+        for name, values in figures.items()
+    }
+
+
+def _mean_interval(values: np.ndarray, hotels: pd.Series, draws: int, seed: int) -> Interval:
+    return bootstrap_interval(
+        lambda rows: float(values[rows].mean()), len(values), groups=hotels, draws=draws, seed=seed
+    )
+
+
+def rater_statistics(ratings: pd.DataFrame, *, draws: int = 300, seed: int = 0) -> pd.DataFrame:
+    """Describe each rater: how strict, how spread, how unlike the others, how steady.
+
+    Parameters
+    ----------
+    ratings
+        From `LabelRound.ratings`.
+    draws, seed
+        Of the bootstrap over hotels that gives the intervals.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per rater: ``rater``, ``photos``, ``skipped``, ``seconds`` (median per photo),
+        ``gold`` (photos seen twice) and ``self_difference`` (mean difference on those, see
+        `repeat_pairs`); compared with the others on the same photos, ``compared`` photos of them.
+        Of scores: ``mean``, ``spread`` (standard deviation of what the rater gave), ``lowest``,
+        ``highest``, ``bias`` (mean of the rater's score minus that of the others), ``bias_low``,
+        ``bias_high``, ``noise`` (standard deviation of that difference) and ``correlation`` with
+        the others' mean. Of tags: ``agrees``, the share of the others' votes that were the same,
+        ``agrees_low`` and ``agrees_high``.
+    """
+    ratings = _checked(ratings, "rater_habits")
+    said = first_answers(ratings)
+    scores = bool(said["score"].notna().any())
+    pairs = repeat_pairs(ratings).groupby("rater")["difference"]
+    against = _against_others(said, scores)
+    rows = []
+    for rater, mine in ratings.groupby("rater", sort=True):
+        own = said[said["rater"] == rater]
+        row: dict[str, Any] = {
+            "rater": rater,
+            "photos": len(own),
+            "skipped": int(mine["reason"].notna().sum()),
+            "seconds": float(own["seconds"].median()),
+        }
+        if scores:
+            values = own["score"].astype(float)
+            row |= {"mean": values.mean(), "spread": values.std(ddof=0),
+                    "lowest": values.min(), "highest": values.max()}  # fmt: skip
+        row |= _compared(against[against["rater"] == rater], scores, draws, seed)
+        gold = pairs.get_group(rater) if rater in pairs.groups else pd.Series(dtype=float)
+        rows.append({**row, "gold": len(gold), "self_difference": gold.mean()})
+    return pd.DataFrame(rows)
+
+
+def _against_others(said: pd.DataFrame, scores: bool) -> pd.DataFrame:
+    """Give each answer beside what the others said: mean score, or share of the same tag."""
+    by = said.groupby("image_id")
+    others = by["rater"].transform("size") - 1
+    if scores:
+        mine = said["score"].astype(float)
+        total = mine.groupby(said["image_id"]).transform("sum")
+        theirs = (total - mine) / others.where(others > 0)
+    else:
+        same = said.groupby(["image_id", "tag"])["rater"].transform("size") - 1
+        mine, theirs = pd.Series(1.0, said.index), same / others.where(others > 0)
+    return said.assign(mine=mine, theirs=theirs)[others > 0]
+
+
+def _compared(rows: pd.DataFrame, scores: bool, draws: int, seed: int) -> dict[str, float]:
+    name = "bias" if scores else "agrees"
+    if rows.empty:
+        return {"compared": 0}
+    values = (rows["mine"] - rows["theirs"] if scores else rows["theirs"]).to_numpy()
+    found = _mean_interval(values, rows["hotel_id"], draws, seed)
+    result = {"compared": len(rows), name: found.value, f"{name}_low": found.low,
+              f"{name}_high": found.high}  # fmt: skip
+    if scores:
+        steady = rows["mine"].nunique() < 2 or rows["theirs"].nunique() < 2
+        result["noise"] = float(values.std())
+        result["correlation"] = np.nan if steady else float(rows["mine"].corr(rows["theirs"]))
+    return result
+
+
+def disagreements(ratings: pd.DataFrame) -> pd.DataFrame:
+    """List photos by how far people disagree on them, the most first.
+
+    Parameters
+    ----------
+    ratings
+        From `LabelRound.ratings`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Of photos with two or more answers: ``image_id``, ``path``, ``hotel_id``, ``answers`` (how
+        many), ``disagreement`` and ``said`` (by answer, how many said so). Disagreement is the
+        standard deviation of scores, and of tags the share of votes that did not go to the
+        leading one.
+    """
+    ratings = _checked(ratings, "disagreements")
+    said = first_answers(ratings)
+    scores = bool(said["score"].notna().any())
+    answer = said["score"].astype(float) if scores else said["tag"]
+    by = answer.groupby(said["image_id"])
+    votes = None if scores else tag_votes(said).set_index("image_id")["vote_share"]
+    spread = by.std(ddof=0) if votes is None else 1 - votes
+    table = said.drop_duplicates("image_id")[["image_id", "path", "hotel_id"]]
+    table = table.assign(
+        answers=table["image_id"].map(by.size()),
+        disagreement=table["image_id"].map(spread),
+        said=table["image_id"].map(by.agg(_tally)),
+    )
+    table = table[table["answers"] > 1]
+    return table.sort_values("disagreement", ascending=False, kind="stable").reset_index(drop=True)
+
+
+def _tally(answers: pd.Series) -> str:
+    counts = answers.value_counts().sort_index()
+    names = [f"{value:g}" if isinstance(value, float) else str(value) for value in counts.index]
+    return ", ".join(f"{name} ({count})" for name, count in zip(names, counts, strict=True))
+
+
+def progress_text(ratings: pd.DataFrame, settings: Mapping[str, Any]) -> str:
+    """Say in a sentence how far a round has come.
+
+    Parameters
+    ----------
+    ratings
+        From `LabelRound.ratings`.
+    settings
+        From `LabelRound.settings`.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    LabelError
+        When nothing was rated yet.
+    """
+    ratings = _checked(ratings, "progress_text")
+    said = first_answers(ratings)
+    per_photo: Sequence[int] = said.groupby("image_id").size().to_list()
+    if not per_photo:
+        raise LabelError(f"nothing was rated in the round {settings['name']!r} yet")
+    return (
+        f"{said['rater'].nunique():,} raters gave {len(said):,} answers on {len(per_photo):,} "
+        f"photos ({min(per_photo)} to {max(per_photo)} a photo, {settings['overlap']} planned); "
+        f"{int(ratings['reason'].notna().sum()):,} were skipped"
+    )

@@ -1,0 +1,181 @@
+"""How good an aesthetic model's predictions are, against people's ratings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+
+from hotelviz.catalog import as_shares, check_table, mean_and_std
+from hotelviz.errors import MetricsError
+from hotelviz.metrics.bootstrap import Labels, resamples
+from hotelviz.schema import RATINGS
+
+#: What the talk reports for its aesthetic model; which exponent its EMD has is not said.
+PUBLISHED_RESULTS = pd.DataFrame(
+    {
+        "talk, first iteration": [0.5987, 0.6072, 0.2018, 0.74],
+        "talk, second iteration": [0.7986, 0.7743, 0.1236, 0.85],
+    },
+    index=pd.Index(["LCC", "SRCC", "EMD", "accuracy at 5"], name="metric"),
+)
+
+
+def score_metrics(
+    rated: np.ndarray | pd.DataFrame,
+    predicted: np.ndarray,
+    *,
+    threshold: float = 5.0,
+    groups: Labels | None = None,
+    draws: int | None = None,
+    seed: int = 0,
+) -> pd.DataFrame:
+    r"""Compare predicted distributions of scores with rated ones.
+
+    Parameters
+    ----------
+    rated
+        Ratings of the photos, counts or shares: (N, 10), or a table with ``rating_1`` to
+        ``rating_10``.
+    predicted
+        Probabilities of the scores 1 to 10, (N, 10), of the same photos.
+    threshold
+        A mean score above it is good, one up to it is not.
+    groups
+        The hotel of each photo, for intervals over hotels.
+    draws
+        Resamples; by default 1,000, and 200 for more than 10,000 photos.
+    seed
+        For the bootstrap.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``metric``, ``value``, ``low`` and ``high`` (95 % bootstrap interval):
+
+        - ``LCC``, ``SRCC``: linear and rank correlation of the mean scores;
+        - ``EMD``: mean of :math:`\sqrt{\frac{1}{10}\sum_k |\Delta CDF(k)|^2}`, the loss;
+        - ``mean |CDF difference|``: the same with exponent 1;
+        - ``accuracy at 5``: share of photos that both means put on the same side of `threshold`;
+        - ``RMSE of the mean``: on the scale of the scores;
+        - ``range use``: width between the 1st and the 99th percentile of the predicted means,
+          divided by that of the rated means.
+
+    Raises
+    ------
+    MetricsError
+        Photos without ratings or predictions, different numbers of them, fewer than two.
+
+    References
+    ----------
+    Talebi and Milanfar: NIMA: Neural Image Assessment, IEEE TIP 2018, arXiv 1709.05424.
+
+    Examples
+    --------
+    >>> shares = np.eye(10)[[2, 4, 7]]
+    >>> score_metrics(shares, shares, draws=10).set_index("metric")["value"].round(2)["SRCC"].item()
+    1.0
+    """
+    if isinstance(rated, pd.DataFrame):
+        names = ["image_id"] if "image_id" in rated else []
+        rated = check_table(rated, needs=[*names, *RATINGS], where="score_metrics")
+    shares, guesses = as_shares(rated), as_shares(predicted)
+    if shares.shape != guesses.shape or len(shares) < 2:
+        raise MetricsError(
+            f"{len(shares)} rated and {len(guesses)} predicted photos; expected equally many, at "
+            "least two"
+        )
+    for side, name in ((shares, "ratings"), (guesses, "predictions")):
+        missing = int(np.isnan(side).any(axis=1).sum())
+        if missing:
+            raise MetricsError(
+                f"{missing} of {len(side)} photos have no {name}; leave them out, and say so"
+            )
+    counts = rated[list(RATINGS)].to_numpy() if isinstance(rated, pd.DataFrame) else rated
+    truth, guess = (mean_and_std(np.asarray(side, dtype=float))[0] for side in (counts, predicted))
+    difference = np.abs(np.cumsum(shares - guesses, axis=1))
+    root, flat = np.sqrt((difference**2).mean(axis=1)), difference.mean(axis=1)
+    same_side, error = (truth > threshold) == (guess > threshold), (truth - guess) ** 2
+
+    def figures(rows: np.ndarray) -> list[float]:
+        ours, theirs = guess[rows], truth[rows]
+        return [
+            _correlation(ours, theirs),
+            _correlation(rankdata(ours), rankdata(theirs)),
+            float(root[rows].mean()),
+            float(flat[rows].mean()),
+            float(same_side[rows].mean()),
+            float(np.sqrt(error[rows].mean())),
+            _width(ours) / _width(theirs) if _width(theirs) else np.nan,
+        ]
+
+    names = [
+        "LCC",
+        "SRCC",
+        "EMD",
+        "mean |CDF difference|",
+        f"accuracy at {threshold:g}",
+        "RMSE of the mean",
+        "range use",
+    ]
+    if draws is None:
+        draws = 1000 if len(truth) <= 10_000 else 200
+    values = np.array([figures(rows) for rows in resamples(len(truth), groups, draws, seed)])
+    low, high = np.nanquantile(values, [0.025, 0.975], axis=0)
+    return pd.DataFrame(
+        {"metric": names, "value": figures(np.arange(len(truth))), "low": low, "high": high}
+    )
+
+
+def compare_scores(
+    rated: np.ndarray | pd.DataFrame,
+    predictions: Mapping[str, np.ndarray],
+    *,
+    threshold: float = 5.0,
+    groups: Labels | None = None,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Put the figures of several models on the same photos side by side.
+
+    Parameters
+    ----------
+    rated, threshold, groups, seed
+        As in `score_metrics`.
+    predictions
+        Name of the model, such as ``first iteration`` -> its predictions (N, 10).
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per metric; for each model a column of its name with the value, and one named
+        ``<name> interval`` with the bounds as text.
+
+    Examples
+    --------
+    >>> shares = np.eye(10)[[2, 4, 7]]
+    >>> compare_scores(shares, {"first": shares, "second": shares}).columns.to_list()
+    ['first', 'first interval', 'second', 'second interval']
+    """
+    columns: dict[str, pd.Series] = {}
+    for name, predicted in predictions.items():
+        table = score_metrics(
+            rated, predicted, threshold=threshold, groups=groups, seed=seed
+        ).set_index("metric")
+        columns[name] = table["value"]
+        columns[f"{name} interval"] = table.apply(
+            lambda row: f"{row['low']:.3f} to {row['high']:.3f}", axis=1
+        )
+    return pd.DataFrame(columns)
+
+
+def _correlation(first: np.ndarray, second: np.ndarray) -> float:
+    a, b = first - first.mean(), second - second.mean()
+    scale = np.sqrt((a @ a) * (b @ b))
+    return float(a @ b / scale) if scale > 0 else float("nan")
+
+
+def _width(values: np.ndarray) -> float:
+    low, high = np.quantile(values, [0.01, 0.99])
+    return float(high - low)

@@ -1,0 +1,240 @@
+"""Save and load models; take in those of other people."""
+
+from __future__ import annotations
+
+import os
+import warnings
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from hotelviz.errors import ModelError, ModelWarning
+from hotelviz.io.atomic import atomic_path
+from hotelviz.io.claims import check_output
+from hotelviz.models.activations import Outputs, as_probabilities
+from hotelviz.models.archive import check_archive, foreign_objects, opened, read_member
+from hotelviz.models.graph import fitted, flattened
+from hotelviz.models.info import (
+    MEMBER,
+    SCORES,
+    ModelInfo,
+    Preprocessing,
+    Task,
+    attach,
+    class_names,
+    model_info,
+)
+from hotelviz.models.learned import read_learned, write_learned
+
+
+def wrap_model(
+    model: keras.Model | str | os.PathLike[str],
+    *,
+    task: Task,
+    classes: Sequence[str] | None = None,
+    preprocessing: Preprocessing,
+    outputs: Outputs | None = None,
+    name: str | None = None,
+) -> keras.Model:
+    """Give someone else's Keras model the description that hotelviz needs.
+
+    Parameters
+    ----------
+    model
+        A model built of layers, or a ``.keras`` file (loaded in safe mode).
+    task
+        ``tagger``, ``aesthetic`` or ``technical``.
+    classes
+        What its outputs stand for; by default the scores 1 to 10 for the last two tasks.
+    preprocessing
+        How its photos are prepared: size, resize filter, value range.
+    outputs
+        What its outputs are, where they are not the probabilities of a softmax. ``logits`` get the
+        softmax. ``sigmoid``: a single unit tells two classes apart, and becomes two outputs, the
+        class that 0 stands for first; several units, each the probability of its class on its own,
+        become the probabilities of the classes given that exactly one is true, which is the softmax
+        of their logits. ``probabilities`` are what sums to 1 by other means, such as the average of
+        two networks; their maps can vanish where a prediction is certain. None goes by the network,
+        and refuses what is not certain.
+    name
+        What to call it; by default the name of the file or of the model.
+
+    Returns
+    -------
+    keras.Model
+        The model itself, now described; `save_model` writes it as a hotelviz model. One with
+        models inside it, such as a backbone that was called as a layer, is taken apart first: a
+        flat model of the same layers, with the same weights and predictions.
+
+    Raises
+    ------
+    ModelError
+        When a model inside it cannot be taken apart, its input or output do not fit, its outputs
+        are no probabilities and `outputs` does not say how they become some, or it computes in a
+        way that nothing else here can follow (channels first, integers).
+
+    Warns
+    -----
+    ModelWarning
+        When the model has layers that are not Keras' own, or hold code: it can be used, but
+        `save_model` refuses it, since its file could not be loaded again.
+
+    Examples
+    --------
+    >>> from keras import layers
+    >>> inputs = keras.Input((64, 64, 3))
+    >>> pooled = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(inputs))
+    >>> theirs = keras.Model(inputs, layers.Dense(10)(pooled))
+    >>> ours = wrap_model(theirs, task="aesthetic", outputs="logits",
+    ...              preprocessing=Preprocessing(64, 64, "nearest"))
+    >>> model_info(ours).classes[-1], ours.layers[-1].activation.__name__
+    ('10', 'softmax')
+    """
+    if not isinstance(model, keras.Model):
+        if not isinstance(model, str | os.PathLike):
+            raise ModelError(
+                f"a model is one of Keras (keras.Model) or the path of a .keras file, not "
+                f"{type(model).__name__}"
+            )
+        name = name or Path(model).name
+        model = _load_keras(Path(model))
+    if classes is None:
+        if task == "tagger":
+            raise ModelError("a tagger needs classes=[...], in the order of its outputs")
+        classes = SCORES
+    info = ModelInfo(task, class_names(classes), name or model.name, preprocessing)
+    model = _checked(model, info, outputs)
+    foreign = _not_of_keras(model)
+    if foreign:
+        warnings.warn(
+            f"{info.backbone}: {', '.join(foreign)} is not one of Keras' own layers, or holds "
+            "code: the model can be used in this session, but not be saved, since its file could "
+            "not be loaded again",
+            ModelWarning,
+            stacklevel=2,
+        )
+    return attach(model, info)
+
+
+def _checked(model: keras.Model, info: ModelInfo, outputs: Outputs | None = None) -> keras.Model:
+    """Make a model one that everything here can work with, or refuse it."""
+    model = fitted(flattened(model), info.preprocessing.size)
+    for variable in model.weights:
+        if not np.isfinite(np.asarray(variable, "float32")).all():
+            raise ModelError(f"the weights {variable.path!r} have values that are no numbers (NaN)")
+    return as_probabilities(model, len(info.classes), info.preprocessing, outputs)
+
+
+def _not_of_keras(model: keras.Model) -> list[str]:
+    """List what a model is made of that Keras could not load again."""
+    try:
+        config: Any = keras.saving.serialize_keras_object(model)
+    except (NotImplementedError, TypeError, ValueError) as error:
+        return [str(error).splitlines()[0]]
+    return foreign_objects({**config, "compile_config": None})
+
+
+def save_model(model: keras.Model, path: str | os.PathLike[str]) -> None:
+    """Write a model with its description as one ``.keras`` file, whole or not at all.
+
+    Parameters
+    ----------
+    model
+        From `build_tagger`, `wrap_model` or `hotelviz.training.train`.
+    path
+        Ends in ``.keras``.
+
+    Raises
+    ------
+    ModelError
+        When the model has no description, the name another ending, or the file could not be loaded
+        again, since the model has layers that are not Keras' own or hold code.
+    OutputError
+        A folder of this name, or one that cannot be written to.
+    """
+    info = model_info(model)
+    path = Path(path)
+    if path.suffix != ".keras":
+        raise ModelError(f"{path}: a model file ends in .keras")
+    check_output(path)
+    foreign = _not_of_keras(model)
+    if foreign:
+        raise ModelError(
+            f"{path}: {', '.join(foreign)} is not one of Keras' own layers, or holds code; the "
+            "file could not be loaded again. Build the model of Keras' layers to save it"
+        )
+    with atomic_path(path) as temporary:
+        model.save(temporary)
+        with zipfile.ZipFile(temporary, "a") as archive:
+            archive.writestr(MEMBER, info.to_json())
+            write_learned(archive, model)
+        try:
+            with opened(temporary) as archive:
+                check_archive(archive)
+        except ModelError as error:
+            told = str(error).removeprefix(f"{temporary}: ")
+            raise ModelError(f"{path}: it could not be loaded again: {told}") from error
+
+
+def load_model(path: str | os.PathLike[str], *, task: Task | None = None) -> keras.Model:
+    """Load a model that hotelviz wrote, in Keras' safe mode.
+
+    Parameters
+    ----------
+    path
+        The ``.keras`` file.
+    task
+        What it must be for; None takes any.
+
+    Returns
+    -------
+    keras.Model
+        With its description, see `model_info`.
+
+    Raises
+    ------
+    ModelError
+        When the file is missing, not a model, without hotelviz' description, or for another task.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from hotelviz.models import build_tagger
+    >>> file = Path(tempfile.mkdtemp()) / "tagger.keras"
+    >>> save_model(build_tagger(["Bed", "Pool"], input_size=32, weights=None), file)
+    >>> model_info(load_model(file, task="tagger")).backbone
+    'MobileNet'
+    """
+    info = read_info(path)
+    if task is not None and info.task != task:
+        raise ModelError(f"{path}: the model is for the task {info.task!r}, not {task!r}")
+    model = _load_keras(Path(path))
+    try:
+        return attach(_checked(model, info), info, read_learned(path))
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
+
+
+def read_info(path: str | os.PathLike[str]) -> ModelInfo:
+    """Read the description in a model file without loading the network.
+
+    Raises
+    ------
+    ModelError
+        As `load_model`.
+    """
+    with opened(Path(path)) as archive:
+        if MEMBER not in archive.namelist():
+            raise ModelError("a Keras model, but without hotelviz' description; see "
+                             "hotelviz.models.adopt")  # fmt: skip
+        return ModelInfo.from_json(read_member(archive, MEMBER).decode())
+
+
+def _load_keras(path: Path) -> keras.Model:
+    with opened(path) as archive:
+        check_archive(archive)
+        return keras.saving.load_model(path, compile=False, safe_mode=True)

@@ -1,0 +1,394 @@
+"""The order of hotels' photos, computed for many hotels at once.
+
+Everything here works on whole columns: a million photos of thousands of hotels take less than a
+second. Only hotels in which near-duplicates would meet are looked at one by one.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+#: Which areas a traveller should see first.
+AREA_ORDER = (
+    "Bedroom",
+    "Bathroom",
+    "Restaurant",
+    "Pool",
+    "View_of_Exterior",
+    "Foyer",
+    "Reception",
+    "Kitchen",
+)
+
+
+#: Photos that are ranked at once.
+SLICE = 200_000
+
+
+class RankingConfig(NamedTuple):
+    """What an order goes by; see `hotelviz.ranking.rank_hotel_photos`."""
+
+    areas: Sequence[str] = AREA_ORDER
+    min_confidence: float = 0.6
+    max_hash_distance: int = 5
+
+
+def ranked(photos: pa.Table, rules: RankingConfig) -> pa.Table:
+    """Rank photos that are in memory.
+
+    Parameters
+    ----------
+    photos
+        ``image_id``, ``hotel_id``, ``score`` (none missing), ``area``, ``confidence``,
+        ``position``, ``hash`` and ``duplicate_group`` (all but the first three may be missing).
+        All photos of a hotel.
+    rules
+        What to go by.
+
+    Returns
+    -------
+    pyarrow.Table
+        As `hotelviz.ranking.rank_hotel_photos` describes it; ``hotel_id``, ``area`` and ``reason``
+        as dictionaries.
+    """
+    photos = photos.combine_chunks()
+    hotels, names = codes_of(photos["hotel_id"])
+    if (hotels[1:] < hotels[:-1]).any():
+        rows = _sorted_rows(hotels + 1)
+        photos, hotels = photos.take(pa.array(rows)), hotels[rows]
+    starts = np.flatnonzero(np.r_[True, hotels[1:] != hotels[:-1]])
+    # Some hotels at a time: what is worked on stays near the processor.
+    cuts = [0]
+    for start in starts.tolist():
+        if start - cuts[-1] >= SLICE:
+            cuts.append(start)
+    parts = [
+        _ranked(photos.slice(low, high - low), hotels[low:high], rules)
+        for low, high in pairwise([*cuts, len(photos)])
+    ]
+    table = pa.concat_tables(parts).unify_dictionaries()
+    hotel_ids = pa.DictionaryArray.from_arrays(
+        pa.array(hotels, pa.int32(), mask=hotels < 0), pa.array(names, pa.string())
+    )
+    return table.add_column(1, "hotel_id", hotel_ids)
+
+
+def _ranked(photos: pa.Table, hotels: np.ndarray, rules: RankingConfig) -> pa.Table:
+    """Rank photos that are sorted by hotel, given by their numbers; all but ``hotel_id``."""
+    scores = photos["score"].to_numpy().astype("float64")
+    hotels = hotels - hotels[:1]
+    order = _by_score(photos, hotels, scores)
+    count = len(order)
+    starts = np.flatnonzero(np.r_[True, hotels[1:] != hotels[:-1]])
+    sizes = np.diff(np.r_[starts, count])
+    hotel = np.repeat(np.arange(len(starts)), sizes)
+    by_score = np.arange(count) - starts[hotel] + 1
+
+    area_codes, area_names = codes_of(photos["area"])
+    area_codes = area_codes[order]
+    slot_of_area = np.array(
+        [rules.areas.index(name) if name in rules.areas else -1 for name in area_names], "int64"
+    )
+    slots = np.where(area_codes >= 0, np.r_[slot_of_area, -1][area_codes], -1)
+    confidence = photos["confidence"].to_numpy().astype("float64")[order]
+    trusted = (slots >= 0) & (confidence >= rules.min_confidence)
+    rank, is_slot = _with_coverage(hotel, starts, by_score, np.where(trusted, slots, -1))
+
+    places = starts[hotel] + rank - 1
+    final = np.empty(count, "int64")
+    final[places] = np.arange(count)
+    groups = _duplicate_groups(photos, order, hotel, rules.max_hash_distance)[final]
+    reasons = [f"best {name}".replace("_", " ") for name in rules.areas] + ["by score"]
+    codes = np.where(is_slot, slots, len(rules.areas))[final]
+    moved = _spread(groups, starts, sizes, hotel)
+    if moved is not None:
+        names = photos["image_id"].take(pa.array(order[final][moved.twins]))
+        reasons, codes = _say_moved(reasons, codes, moved, names)
+        final, groups = final[moved.order], groups[moved.order]
+    rows = order[final]
+    taken = photos.select(["image_id", "position"]).take(pa.array(rows))
+    return pa.table(
+        {
+            "image_id": taken["image_id"],
+            "score": scores[rows],
+            "area": pa.DictionaryArray.from_arrays(
+                pa.array(area_codes[final], pa.int32(), mask=area_codes[final] < 0),
+                pa.array(area_names, pa.string()),
+            ),
+            "confidence": pa.array(confidence[final], from_pandas=True),
+            "trusted": trusted[final],
+            "position": taken["position"].cast(pa.int64()),
+            "duplicate_group": pa.array(groups, mask=groups < 0),
+            "rank_by_score": by_score[final],
+            "rank": np.arange(count) - starts[hotel] + 1,
+            "photos": sizes[hotel],
+            "reason": pa.DictionaryArray.from_arrays(
+                pa.array(codes, pa.int32()), pa.array(reasons, pa.string())
+            ),
+        }
+    )
+
+
+def codes_of(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
+    """Give texts numbers in their order; -1 for missing ones."""
+    if not pa.types.is_dictionary(column.type):
+        column = column.cast(pa.string()).dictionary_encode()
+    encoded = column.unify_dictionaries().combine_chunks()
+    names = encoded.dictionary
+    order = pc.sort_indices(names).to_numpy()
+    place = np.empty(len(names) + 1, "int64")
+    place[order], place[-1] = np.arange(len(names)), -1
+    indices = encoded.indices.fill_null(len(names)).to_numpy(zero_copy_only=False)
+    return place[indices], names.take(pa.array(order)).to_pylist()
+
+
+def _sorted_rows(*keys: np.ndarray) -> np.ndarray:
+    """Give the stable order of rows by whole numbers from 0 on, the first ones before the others.
+
+    NumPy sorts 16 bits by their digits, many times as fast as it compares: wider numbers are sorted
+    by their last 16 bits, then by those before them.
+    """
+    order = np.arange(len(keys[0]))
+    for key in reversed(keys):
+        for low in range(0, int(key.max(initial=0)).bit_length(), 16):
+            digits = (key >> key.dtype.type(low)).astype("uint16")
+            order = order[np.argsort(digits[order], kind="stable")]
+    return order
+
+
+def _descending(scores: np.ndarray) -> np.ndarray:
+    """Give 32 bits that are the smaller the higher a score, to the precision of a float32."""
+    known = np.where(np.isnan(scores), -np.inf, scores) + 0.0  # Minus zero becomes zero.
+    bits = known.astype("float32").view("uint32")
+    # As floats are stored, those below zero are in reverse.
+    negative = bits >> 31 == 1
+    return np.where(negative, bits, ~bits & np.uint32(0x7FFFFFFF))
+
+
+def _by_score(photos: pa.Table, hotels: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Order rows that are sorted by hotel by score; equal ones by today's position, then name."""
+    keys = _descending(scores)
+    order = _sorted_rows(hotels, keys)
+    keys = keys[order]
+    same = (hotels[1:] == hotels[:-1]) & (keys[1:] == keys[:-1])
+    if same.any():
+        tied = np.flatnonzero(np.r_[False, same] | np.r_[same, False])
+        rows = order[tied]
+        some = photos.select(["image_id", "position"]).take(pa.array(rows))
+        names = pc.rank(some["image_id"].combine_chunks(), tiebreaker="dense").to_numpy()
+        position = some["position"].to_numpy().astype("float64")
+        order[tied] = rows[np.lexsort((names, position, -scores[rows], hotels[rows]))]
+    return order
+
+
+def _with_coverage(
+    hotel: np.ndarray, starts: np.ndarray, by_score: np.ndarray, slots: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rank with the best photo of each slot first; which photos those are."""
+    width, count = int(slots.max(initial=-1)) + 1, len(slots)
+    if not width:
+        return by_score, np.zeros(count, bool)
+    may = np.flatnonzero(slots >= 0)
+    best = np.full(len(starts) * width, -1, "int64")
+    # Written from the worst to the best: what stays is the best.
+    best[(hotel[may] * width + slots[may])[::-1]] = may[::-1]
+    is_slot = np.zeros(count, bool)
+    is_slot[best[best >= 0]] = True
+    filled = (best >= 0).reshape(-1, width)
+    place = np.cumsum(filled, axis=1)
+    before = np.cumsum(is_slot)
+    before = before - (before[starts] - is_slot[starts])[hotel]
+    rest = by_score + place[hotel, -1] - before
+    return np.where(is_slot, place[hotel, np.maximum(slots, 0)], rest), is_slot
+
+
+def _duplicate_groups(
+    photos: pa.Table, order: np.ndarray, hotel: np.ndarray, distance: int
+) -> np.ndarray:
+    """Give each photo, in `order`, the number of its group of near-duplicates; -1 for none."""
+    known = photos["duplicate_group"]
+    if known.null_count < len(known):
+        return known.fill_null(-1).to_numpy().astype("int64")[order]
+    groups = np.full(len(order), -1, "int64")
+    column = photos["hash"]
+    if column.null_count == len(column):
+        return groups
+    hashed = np.flatnonzero(column.is_valid().to_numpy()[order])
+    hashes = column.fill_null(0).to_numpy().astype("uint64")[order][hashed]
+    pairs = near_pairs(hotel[hashed], hashes, distance)
+    if not len(pairs):
+        return groups
+    members, places = np.unique(hashed[pairs], return_inverse=True)
+    places = places.reshape(pairs.shape)
+    links = coo_matrix(
+        (np.ones(len(pairs), bool), (places[:, 0], places[:, 1])), shape=(len(members),) * 2
+    )
+    groups[members] = connected_components(links, directed=False)[1]
+    return groups
+
+
+def near_pairs(hotel: np.ndarray, hashes: np.ndarray, distance: int) -> np.ndarray:
+    """Find pairs of photos of a hotel whose hashes differ in few bits.
+
+    Of photos with equal hashes only neighbours are paired, which connects them all the same: a
+    thousand copies of a placeholder are a thousand pairs, not a million.
+
+    Two hashes that differ in d bits agree in at least one of d + 1 bands of bits: only photos that
+    agree in a band are compared.
+
+    Parameters
+    ----------
+    hotel
+        int (n,), ascending.
+    hashes
+        uint64 (n,).
+    distance
+        Bits in which near-duplicates may differ.
+
+    Returns
+    -------
+    numpy.ndarray
+        int64 (pairs, 2), places in the arrays; a pair may occur more than once.
+
+    Examples
+    --------
+    >>> near_pairs(np.array([0, 0, 1]), np.array([7, 5, 5], "uint64"), 1).tolist()
+    [[0, 1]]
+    """
+    bands = min(distance + 1, 64)
+    edges = np.linspace(0, 64, bands + 1).astype(int)
+    found = []
+    for low, high in pairwise(edges.tolist()):
+        band = (hashes >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1)
+        rows = _sorted_rows(hotel, band)
+        same = (hotel[1:] == hotel[:-1]) & (np.diff(band[rows]) == 0)
+        first, step = np.flatnonzero(same), 1
+        while len(first):
+            a, b = rows[first], rows[first + step]
+            differing = np.bitwise_count(hashes[a] ^ hashes[b])
+            near = differing <= distance
+            found.append(np.stack([a[near], b[near]], axis=1))
+            # What comes later is compared with the last of equal ones.
+            first = first[differing > 0]
+            # Those that also have the keys of the one after that.
+            first = first[first + step < len(same)]
+            first = first[same[first + step]]
+            step += 1
+    return np.sort(np.concatenate(found), axis=1) if found else np.empty((0, 2), "int64")
+
+
+class _Moved(NamedTuple):
+    """The order in which near-duplicates are apart, and who moved down because of whom."""
+
+    order: np.ndarray
+    rows: np.ndarray
+    twins: np.ndarray
+
+
+def _spread(
+    groups: np.ndarray, starts: np.ndarray, sizes: np.ndarray, hotel: np.ndarray
+) -> _Moved | None:
+    """Move photos so that near-duplicates are not beside each other, as little as possible."""
+    meets = (groups[1:] == groups[:-1]) & (groups[1:] >= 0) & (hotel[1:] == hotel[:-1])
+    touched = np.unique(hotel[1:][meets])
+    if not len(touched):
+        return None
+    order = np.arange(len(groups))
+    for start, size in zip(starts[touched].tolist(), sizes[touched].tolist(), strict=True):
+        order[start : start + size] = start + np.array(_apart(groups[start : start + size]))
+    # Who moved down: photos that come later than they would, and are not the first of their group.
+    members = np.flatnonzero(groups >= 0)
+    keys = np.stack([hotel[members], groups[members]])
+    _, first, group = np.unique(keys, axis=1, return_index=True, return_inverse=True)
+    leader = np.full(len(groups), -1)
+    leader[members] = members[first[group.ravel()]]
+    late = (np.arange(len(groups)) > order) & (leader[order] >= 0) & (leader[order] != order)
+    return _Moved(order, np.flatnonzero(late), leader[order[late]])
+
+
+def _say_moved(
+    reasons: list[str], codes: np.ndarray, moved: _Moved, names: pa.ChunkedArray
+) -> tuple[list[str], np.ndarray]:
+    """Add to the reasons of photos that moved down."""
+    codes = codes[moved.order].copy()
+    texts = [
+        f"{reasons[code]}; moved down: near-duplicate of {name}"
+        for code, name in zip(codes[moved.rows].tolist(), names.to_pylist(), strict=True)
+    ]
+    codes[moved.rows] = len(reasons) + np.arange(len(texts))
+    return reasons + texts, codes
+
+
+def _apart(groups: np.ndarray) -> list[int]:
+    """Order places such that equal groups (-1: none) are not neighbours, early places first.
+
+    Where a group has more than half of what is left, one of its members has to come at every
+    other place from now on; otherwise the first photo that may follow is taken. What cannot be
+    kept apart, because there are no other photos left, stands at the end.
+    """
+    count, names = len(groups), groups.tolist()
+    most = int(np.unique(groups[groups >= 0], return_counts=True)[1].max(initial=0))
+    meets = np.flatnonzero((groups[1:] == groups[:-1]) & (groups[1:] >= 0)).tolist()
+    order: list[int] = []
+    passed: deque[int] = deque()
+    place, last = 0, -1
+    # No group can have more than half of so many. Those passed over are all of one group.
+    while count - len(order) >= 2 * most and (passed or place < count):
+        if passed and names[passed[0]] != last:
+            order.append(passed.popleft())
+        elif not passed and (last < 0 or names[place] != last):
+            # Up to where two of a group meet, everything stays.
+            meet = bisect_left(meets, place)
+            end = min(meets[meet] if meet < len(meets) else count - 1, count - 2 * most)
+            order += range(place, end + 1)
+            place = end + 1
+        else:
+            while place < count and names[place] == last:
+                passed.append(place)
+                place += 1
+            if place == count:
+                break
+            order.append(place)
+            place += 1
+        last = names[order[-1]]
+    return order + _urgent([*passed, *range(place, count)], names, last)
+
+
+def _urgent(waiting: list[int], groups: Sequence[int], last: int) -> list[int]:
+    """Order the last places, where a group may need every other one."""
+    left: dict[int, int] = {}
+    for row in waiting:
+        if groups[row] >= 0:
+            left[groups[row]] = left.get(groups[row], 0) + 1
+    # Counts only fall, so that the greatest is looked for again only where it could matter.
+    most = max(left.values(), default=0)
+    order: list[int] = []
+    while waiting:
+        urgent = -1
+        if 2 * most > len(waiting):
+            largest = max(left, key=left.__getitem__)
+            most = left[largest]
+            if 2 * most > len(waiting) and largest != last:
+                urgent = largest
+        chosen = 0
+        for place, row in enumerate(waiting):
+            group = groups[row]
+            if group == urgent if urgent >= 0 else (group < 0 or group != last):
+                chosen = place
+                break
+        row = waiting.pop(chosen)
+        order.append(row)
+        last = groups[row]
+        if last >= 0:
+            left[last] -= 1
+    return order

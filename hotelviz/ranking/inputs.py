@@ -1,0 +1,354 @@
+"""What is to be ranked, gathered from scores, tags and catalogue; all photos in memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hotelviz.catalog import read_catalog
+from hotelviz.errors import RankingError, ScoresError, did_you_mean
+from hotelviz.io.escaping import sql_literal, sql_name
+from hotelviz.ranking.algorithm import AREA_ORDER, RankingConfig, codes_of, ranked
+from hotelviz.scores import Scores, open_scores
+from hotelviz.scores.connection import connect, select_list
+from hotelviz.scores.dataset import open_table
+from hotelviz.scores.queries import register
+
+Table: TypeAlias = pd.DataFrame | Scores | str | os.PathLike[str]
+
+
+def rank_hotel_photos(
+    scores: pd.DataFrame | Scores | str | os.PathLike[str],
+    tags: pd.DataFrame | str | os.PathLike[str] | None = None,
+    *,
+    catalog: pd.DataFrame | str | os.PathLike[str] | None = None,
+    areas: Sequence[str] = AREA_ORDER,
+    min_confidence: float = 0.6,
+    max_hash_distance: int = 5,
+    hotels: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """Rank the photos of each hotel, by score alone and with coverage of its areas.
+
+    Parameters
+    ----------
+    scores
+        ``image_id``, ``hotel_id`` and ``score``; ``hash`` to know near-duplicates by (or
+        ``duplicate_group``, where they are known already). Photos without a score are left out.
+    tags
+        ``image_id``, ``predicted`` and ``p_<class>`` of each class that is predicted, or their
+        Parquet file; other columns are not looked at. Photos without a tag are ranked by their
+        score. Tags without any probability are trusted.
+    catalog
+        With ``image_id`` and ``position``, the order of today, or its file, of which
+        Parquet is not loaded whole. Its other columns are not looked at.
+    areas
+        The order in which areas are shown first; a hotel's missing areas are passed over.
+    min_confidence
+        A tag less probable than this does not give a photo the slot of its area.
+    hotels
+        Only these; None for all. In scores that are sorted by hotel only these are read.
+    max_hash_distance
+        Photos of a hotel whose hashes differ in at most this many of 64 bits are near-duplicates,
+        and so is everything that they are near to.
+
+    Returns
+    -------
+    pandas.DataFrame
+        By ``hotel_id`` and ``rank``: ``image_id``, ``hotel_id``, ``score``, ``area``,
+        ``confidence`` (0 to 1), ``trusted`` (whether the tag may give a slot), ``position``
+        (today's), ``duplicate_group`` (missing for a photo that is alone), ``rank_by_score``,
+        ``rank`` (with coverage), ``photos`` (of the hotel), and ``reason``, why the photo has its
+        rank. Equal scores keep today's order, then that of ``image_id``.
+
+    Raises
+    ------
+    RankingError
+        Missing columns, tags of which only some have a probability, or nothing to rank.
+    ScoresError
+        A photo that stands in a table more than once, or without ``image_id``.
+
+    Examples
+    --------
+    >>> scores = pd.DataFrame({"image_id": ["a", "b", "c"], "hotel_id": "h",
+    ...                        "score": [6.0, 5.5, 5.0]})
+    >>> tags = pd.DataFrame({"image_id": ["a", "b", "c"], "predicted": ["Pool", "Pool", "Bedroom"],
+    ...                      "p_Pool": [0.9, 0.9, 0.1], "p_Bedroom": [0.1, 0.1, 0.9]})
+    >>> rank_hotel_photos(scores, tags)[["image_id", "rank_by_score", "rank", "reason"]]
+      image_id  rank_by_score  rank        reason
+    0        c              3     1  best Bedroom
+    1        a              1     2     best Pool
+    2        b              2     3      by score
+    """
+    rules = checked_rules(areas, min_confidence, max_hash_distance)
+    if hotels is not None and (isinstance(hotels, str) or not len(hotels)):
+        raise RankingError(
+            f"hotels={hotels!r}: expected a list of hotels, such as ['h1']; None for all"
+        )
+    with Sources(scores, tags, catalog) as sources:
+        photos = sources.photos(hotels)
+    if not len(photos):
+        raise RankingError("there are no photos with a score to rank")
+    return as_frame(ranked(photos, rules))
+
+
+def checked_rules(
+    areas: Sequence[str], min_confidence: float, max_hash_distance: int
+) -> RankingConfig:
+    """Give what an order goes by; refuse what would let no tag count."""
+    if isinstance(areas, str):
+        raise RankingError(f"areas={areas!r}: expected a list of areas, such as [{areas!r}]")
+    if not 0 <= min_confidence <= 1:
+        raise RankingError(f"min_confidence={min_confidence}: expected a probability, 0 to 1")
+    return RankingConfig(tuple(areas), min_confidence, max_hash_distance)
+
+
+def as_frame(ranking: pa.Table) -> pd.DataFrame:
+    """Give a ranking as pandas has it."""
+    texts = ("image_id", "hotel_id", "area", "reason")
+    for name in texts:
+        place = ranking.schema.get_field_index(name)
+        ranking = ranking.set_column(place, name, ranking[name].cast(pa.string()))
+    frame = ranking.to_pandas()
+    for column in ("position", "duplicate_group"):
+        frame[column] = ranking[column].to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+    return frame
+
+
+class Sources:
+    """Scores, tags and catalogue as one query; checks that they have what ranking needs.
+
+    Attributes
+    ----------
+    stored
+        Where the scores' files hold all that ranking looks at: the columns to read. Otherwise
+        None.
+    given
+        The columns that the query gives.
+    shares
+        Those of them that may hold a class's probability, and that class.
+    """
+
+    def __init__(
+        self,
+        scores: Table,
+        tags: pd.DataFrame | str | os.PathLike[str] | None,
+        catalog: pd.DataFrame | str | os.PathLike[str] | None,
+        *,
+        folders: Sequence[Path] = (),
+    ) -> None:
+        scores, places = _opened(scores), None if catalog is None else _places(catalog)
+        tagged = scores if tags is None else _opened(tags)
+        opened = [table for table in (scores, tagged, places) if isinstance(table, Scores)]
+        files = [file for table in opened for file in table.files]
+        self._connection = connect(files, folders=folders)
+        try:
+            self._gather(scores, tagged, places)
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _gather(
+        self, scores: pd.DataFrame | Scores, tagged: pd.DataFrame | Scores, places: Any
+    ) -> None:
+        known = ["image_id", "hotel_id", "score", "hash", "duplicate_group"]
+        columns = _column_names(scores)
+        for column in known[:3]:
+            if column not in columns:
+                raise RankingError(
+                    f"ranking needs the scores' column {column!r}; see score_photos"
+                    f"{did_you_mean(column, columns)}"
+                )
+        self._joins = ""
+        own = self._known_as("given_scores", scores, [*known, *_tag_columns(scores)])
+        wanted = [(f"s.{sql_name(own[name])}", name) for name in known if name in own]
+        source, named, given = "s", own, tagged
+        if tagged is not scores:
+            if not {"image_id", "predicted"} <= set(_column_names(tagged)):
+                raise RankingError(
+                    "tags need the columns 'image_id' and 'predicted'; see predict_tags"
+                )
+            source = "g"
+            named = self._known_as("given_tags", tagged, ["image_id", *_tag_columns(tagged)])
+            self._joins += " LEFT JOIN given_tags g ON s.image_id = g.image_id"
+        shares = _tag_columns(given)
+        if shares:
+            wanted.append((f"{source}.{sql_name(named['predicted'])}", "predicted"))
+        self.shares: dict[str, str] = {}
+        for place, name in enumerate(shares[1:]):
+            # Under numbers: names that differ in case only would become one.
+            wanted.append((f"{source}.{sql_name(named[name])}", f"share_{place}"))
+            self.shares[f"share_{place}"] = name.removeprefix("p_")
+        if places is not None:
+            names = self._known_as("places", places, ["image_id", "position"])
+            wanted.append((f"c.{sql_name(names['position'])}::BIGINT", "position"))
+            self._joins += " LEFT JOIN places c ON s.image_id = c.image_id"
+        self._select, self.given = select_list(wanted), [name for _, name in wanted]
+        self.stored: list[str] | None = None
+        if isinstance(scores, Scores) and not self._joins:
+            held = [name for name in known if name in own] + shares
+            if not set(held) & set(scores.derived):
+                self.stored = held
+
+    def __enter__(self) -> Sources:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def _known_as(
+        self, name: str, table: pd.DataFrame | Scores, columns: Sequence[str]
+    ) -> dict[str, str]:
+        """Make a table or dataset known to DuckDB; its columns and what they are called there."""
+        if isinstance(table, pd.DataFrame):
+            return register(self._connection, name, table, columns)
+        self._connection.execute(f"CREATE VIEW {name} AS {table.sql}")
+        return table.names
+
+    def query(self) -> str:
+        """Give the SQL of what is to be ranked; `prepared` makes of it what ranking takes."""
+        return f"SELECT {self._select} FROM given_scores s{self._joins} WHERE s.score IS NOT NULL"
+
+    def photos(self, hotels: Sequence[str] | None) -> pa.Table:
+        """Give what is to be ranked, of some hotels or of all."""
+        where = "" if hotels is None else f" AND s.hotel_id IN ({', '.join('?' * len(hotels))})"
+        found = self._connection.sql(
+            self.query() + where, params=[] if hotels is None else list(map(str, hotels))
+        )
+        return prepared(scored(found.to_arrow_table()), self.shares)
+
+    def deal(self, folder: Path, buckets: int) -> list[Path]:
+        """Write what is to be ranked to files such that each has all photos of its hotels."""
+        self._connection.execute(
+            f"COPY (SELECT *, hash(hotel_id) % {int(buckets)} AS bucket FROM ({self.query()})) TO "
+            f"{sql_literal(folder)} (FORMAT parquet, PARTITION_BY (bucket))"
+        )
+        return sorted(folder.glob("bucket=*"))
+
+
+def scored(photos: pa.Table) -> pa.Table:
+    """Leave out photos without a score."""
+    keep = ~np.isnan(photos["score"].to_numpy().astype("float64"))
+    return photos if keep.all() else photos.filter(pa.array(keep))
+
+
+def prepared(stored: pa.Table, shares: Mapping[str, str]) -> pa.Table:
+    """Make what `hotelviz.ranking.algorithm.ranked` takes of columns as they are stored.
+
+    Parameters
+    ----------
+    stored
+        Photos with a score.
+    shares
+        Columns that may hold a class's probability -> the class. Only those of classes that were
+        predicted are looked at: other columns may be the user's own.
+
+    Returns
+    -------
+    pyarrow.Table
+        The confidence of a tag is the probability of its class; where the table has none of any
+        class that was predicted, it is 1.
+
+    Raises
+    ------
+    RankingError
+        Probabilities of some of the predicted classes, but not of all, or ones outside 0 to 1.
+    """
+    count, names = len(stored), set(stored.column_names)
+    columns: dict[str, pa.ChunkedArray | pa.Array] = {
+        name: stored[name] if _is_name(stored[name].type) else stored[name].cast(pa.string())
+        for name in ("image_id", "hotel_id")
+    }
+    if columns["hotel_id"].null_count:
+        # As in catalogues: what is of no hotel is by itself.
+        columns["hotel_id"] = pc.coalesce(
+            columns["hotel_id"].cast(pa.string()), columns["image_id"].cast(pa.string())
+        )
+    columns["score"] = stored["score"]
+    confidence = np.full(count, np.nan)
+    if "predicted" in names:
+        columns["area"] = stored["predicted"]
+        codes, classes = codes_of(stored["predicted"])
+        narrow = codes.astype("int8" if len(classes) < 128 else "int64")
+        held = {name: column for column, name in shares.items() if column in names}
+        missing = [name for name in classes if name not in held]
+        if missing and len(missing) < len(classes):
+            raise RankingError(
+                f"photos are tagged {missing[0]!r}, but there is no column 'p_{missing[0]}' with "
+                "its probability, as there is for other tags"
+            )
+        if missing:
+            confidence[codes >= 0] = 1
+        for code, name in enumerate(() if missing else classes):
+            values, rows = stored[held[name]].to_numpy(), np.flatnonzero(narrow == code)
+            confidence[rows] = values[rows]
+            if values.min() < 0 or values.max() > 1.001:
+                raise RankingError(
+                    f"the column 'p_{name}' holds numbers that are no probabilities (0 to 1) of "
+                    f"the class {name!r}, which photos are tagged with"
+                )
+    else:
+        columns["area"] = pa.nulls(count, pa.string())
+    columns["confidence"] = pa.array(confidence)
+    for name, kind in (
+        ("position", pa.int64()), ("hash", pa.uint64()), ("duplicate_group", pa.int64()),
+    ):  # fmt: skip
+        columns[name] = stored[name] if name in names else pa.nulls(count, kind)
+    return pa.table(columns)
+
+
+def _is_name(kind: pa.DataType) -> bool:
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return pa.types.is_string(kind)
+
+
+def _opened(table: Table) -> pd.DataFrame | Scores:
+    return table if isinstance(table, pd.DataFrame | Scores) else open_table(table)
+
+
+def _column_names(table: pd.DataFrame | Scores) -> list[str]:
+    return list(map(str, table if isinstance(table, pd.DataFrame) else table.columns))
+
+
+def _tag_columns(table: pd.DataFrame | Scores) -> list[str]:
+    """Give ``predicted`` and what may be probabilities; nothing where nothing is predicted."""
+    if "predicted" not in _column_names(table):
+        return []
+    if isinstance(table, Scores):
+        numbers = [name for name, kind in table.columns.items() if kind in _FLOATS]
+    else:
+        numbers = [
+            str(name)
+            for place, name in enumerate(table)
+            if pd.api.types.is_float_dtype(table.dtypes.iloc[place])
+        ]
+    return ["predicted", *(name for name in sorted(numbers) if name.startswith("p_"))]
+
+
+#: Types that probabilities have in files.
+_FLOATS = ("float", "double", "halffloat")
+
+
+def _places(catalog: pd.DataFrame | str | os.PathLike[str]) -> pd.DataFrame | Scores | None:
+    """Give a catalogue's positions of today; None where it has none."""
+    if not isinstance(catalog, pd.DataFrame):
+        path = Path(catalog)
+        if path.is_dir() or path.suffix.lower() in {".parquet", ".pq"}:
+            try:
+                opened = open_scores(path)
+            except ScoresError:
+                # Photos without names of their own, other headers: reading makes up for them.
+                opened = None
+            if opened is not None and "position" in opened.columns:
+                return opened
+        catalog = read_catalog(path, classes=None)
+    if "position" not in catalog:
+        return None
+    places = catalog[["image_id", "position"]]
+    return places.assign(position=pd.to_numeric(places["position"]).astype("float64"))

@@ -1,0 +1,185 @@
+"""Parameters of notebooks: from whatever was typed on a command line to the declared type.
+
+papermill guesses types: ``-p classes Pool,Kitchen`` gives a notebook a text, ``-p round 7`` a
+number, ``-y`` whatever YAML makes of it. What a notebook declares in its parameters' cell counts.
+"""
+
+from __future__ import annotations
+
+import ast
+import csv
+import json
+import math
+import os
+from collections.abc import Callable, MutableMapping
+from inspect import formatannotation
+from typing import Any
+
+from hotelviz.errors import ReportError
+
+__all__ = ["convert_parameter", "read_parameters"]
+
+
+def read_parameters(namespace: MutableMapping[str, Any]) -> None:
+    """Convert the parameters of a notebook to the types that they are declared with.
+
+    The first line after the parameters' cell: whoever runs the notebook, `run_report`, papermill
+    or JupyterLab, the cells below find a list where a list is declared.
+
+    Parameters
+    ----------
+    namespace
+        ``globals()`` of the notebook; its declared parameters are replaced.
+
+    Raises
+    ------
+    ReportError
+        A value that is not of its parameter's type.
+
+    Examples
+    --------
+    >>> cell = {"__annotations__": {"classes": list[str], "seed": int},
+    ...     "classes": "Pool,Kitchen", "seed": "3"}
+    >>> read_parameters(cell)
+    >>> cell["classes"], cell["seed"]
+    (['Pool', 'Kitchen'], 3)
+    """
+    for name, annotation in namespace.get("__annotations__", {}).items():
+        if name in namespace:
+            kind = annotation if isinstance(annotation, str) else formatannotation(annotation)
+            namespace[name] = convert_parameter(name, namespace[name], kind)
+
+
+def convert_parameter(name: str, value: Any, kind: str) -> Any:
+    """Convert one parameter to its declared type.
+
+    Parameters
+    ----------
+    name
+        Of the parameter, for the message.
+    value
+        What was given: a value of the type, or text, a number or nothing that stands for one. A
+        list may be JSON, Python's own writing, or text separated by commas, with quotes around
+        what has a comma itself. None stands for an empty text, list or dict.
+    kind
+        ``str``, ``int``, ``float``, ``bool``, ``dict``, ``list``, ``list[str]``, ``list[int]`` or
+        ``list[float]``; values of other types stay as they are.
+
+    Raises
+    ------
+    ReportError
+        A value that is none of this type; the message names the parameter, and says what is one.
+
+    Examples
+    --------
+    >>> convert_parameter("hotels", 123, "list[str]"), convert_parameter("loud", "yes", "bool")
+    (['123'], True)
+    >>> convert_parameter("seed", "many", "int")
+    Traceback (most recent call last):
+    hotelviz.errors.ReportError: the parameter 'seed' is of type int, which 'many' is not: ...
+    """
+    if kind not in _CONVERTERS:
+        return value
+    convert, expected = _CONVERTERS[kind]
+    try:
+        return convert(value)
+    except _NOT_OF_THE_TYPE as error:
+        raise ReportError(
+            f"the parameter {name!r} is of type {kind}, which {value!r} is not: {expected}"
+        ) from error
+
+
+_NOT_OF_THE_TYPE = (
+    ValueError, TypeError, KeyError, SyntaxError, OverflowError, RecursionError, csv.Error,
+)  # fmt: skip
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    # What was typed is not known any more of a float (1.50), or of a bool (yes).
+    if isinstance(value, bool) or not isinstance(value, str | os.PathLike | int):
+        raise TypeError
+    return str(value)
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise TypeError
+    return int(value)
+
+
+def _float(value: Any) -> float:
+    if isinstance(value, bool) or not math.isfinite(number := float(value)):
+        raise ValueError
+    return number
+
+
+def _boolean(value: Any) -> bool:
+    words = {
+        **dict.fromkeys(("true", "yes", "on", "1"), True),
+        **dict.fromkeys(("false", "no", "off", "0"), False),
+    }
+    return words[str(value).strip().lower()]
+
+
+def _list_of(convert: Callable[[Any], Any]) -> Callable[[Any], list[Any]]:
+    def read(value: Any) -> list[Any]:
+        if value is None:
+            return []
+        if isinstance(value, str):
+            text = value.strip()
+            if text.startswith("["):
+                value = _literal(text)
+            else:
+                value = next(csv.reader([text], skipinitialspace=True, strict=True), [])
+                value = [part.strip() for part in value]
+        elif isinstance(value, os.PathLike | int | float):
+            value = [value]
+        if not isinstance(value, list | tuple):
+            raise TypeError
+        if None in value:
+            raise TypeError
+        return [convert(part) for part in value]
+
+    return read
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    if value is None or value == "":
+        return {}
+    result = _literal(value) if isinstance(value, str) else value
+    if not isinstance(result, dict):
+        raise TypeError
+    return result
+
+
+def _literal(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return ast.literal_eval(text)
+
+
+def _anything(value: Any) -> Any:
+    return value
+
+
+#: Type -> how a value becomes one, and what is one, in words.
+_CONVERTERS: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "str": (_text, "expected a text (papermill's -r keeps one that looks like a number as it is)"),
+    "int": (_whole, "expected a whole number"),
+    "float": (_float, "expected a number"),
+    "bool": (_boolean, "expected true or false"),
+    "dict": (_dict, 'expected JSON such as {"alpha": 0.25}'),
+    "list": (_list_of(_anything), "expected values separated by commas, or a list in JSON"),
+    "list[str]": (
+        _list_of(_text),
+        "expected texts separated by commas, or a list of texts in JSON (papermill's -r keeps "
+        "what looks like a number as it is)",
+    ),
+    "list[int]": (_list_of(_whole), "expected whole numbers separated by commas"),
+    "list[float]": (_list_of(_float), "expected numbers separated by commas"),
+}

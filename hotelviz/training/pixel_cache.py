@@ -1,0 +1,160 @@
+"""Photos decoded once, kept in a file from which any of them is read at once.
+
+Beside the file of pixels stands one that says which photo each place holds, a line a photo. Both
+only grow: a run that was killed leaves what it had decoded, a photo that was added, or replaced on
+disk, gets a new place, and the order of the catalogue does not matter.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+import hotelviz
+from hotelviz.catalog import row_hashes
+from hotelviz.images import iterate_images
+from hotelviz.io.atomic import atomic_path
+from hotelviz.io.content import content_name
+from hotelviz.schema import Status
+
+__all__ = ["Decoded", "Pixels", "decode_once"]
+
+
+class Pixels:
+    """Decoded photos in an order of their own, read where they are looked at.
+
+    Parameters
+    ----------
+    file
+        Of `decode_once`.
+    places
+        Of each photo in it.
+    size
+        Height and width.
+    """
+
+    def __init__(self, file: Path, places: np.ndarray, size: int) -> None:
+        self.places, self.size = places, size
+        shape = (int(places.max(initial=-1)) + 1, size, size, 3)
+        # An empty file cannot be mapped.
+        self._all = np.memmap(file, "uint8", "r", shape=shape) if shape[0] else np.zeros(shape)
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        return self._all[self.places[rows]]
+
+
+class Decoded(NamedTuple):
+    """What became of the photos of a table.
+
+    Attributes
+    ----------
+    pixels
+        Of the photos that were read.
+    photos
+        A row per row of the table: ``hash`` (see `hotelviz.catalog.row_hashes`), ``content`` (see
+        `hotelviz.io.content`), ``status`` and ``error`` (empty where there is none).
+    """
+
+    pixels: Pixels
+    photos: pd.DataFrame
+
+    @property
+    def read(self) -> np.ndarray:
+        """Which photos were read, bool."""
+        return self.photos["status"].isin([Status.OK, Status.TRUNCATED]).to_numpy()
+
+
+def decode_once(
+    rows: pd.DataFrame, size: int, file: Path, *, resample: str, progress: bool
+) -> Decoded:
+    """Decode the photos that are not in a file yet, or that changed since they were.
+
+    Parameters
+    ----------
+    rows
+        With ``image_id`` and ``path``.
+    size
+        Height and width of the pixels.
+    file
+        Holds the pixels; the file that says whose they are has the ending ``.jsonl``.
+    resample
+        As in `hotelviz.images.decode_image`.
+    progress
+        Show a bar.
+
+    Returns
+    -------
+    Decoded
+        Photos that are unavailable are tried again by the next call; what else was wrong stays.
+    """
+    head = {"version": hotelviz.__version__, "size": size, "resample": resample}
+    index, bytes_each = file.with_suffix(".jsonl"), size * size * 3
+    known = _read_index(index, head)
+    count = 1 + max((entry["place"] for entry in known.values()), default=-1)
+    if not (index.is_file() and file.is_file()) or file.stat().st_size < count * bytes_each:
+        known, count = {}, 0
+        file.write_bytes(b"")
+        index.write_text(json.dumps(head) + "\n", encoding="utf-8")
+    hashes = [str(value) for value in row_hashes(rows)]
+    keys = list(zip(rows["image_id"], hashes, strict=True))
+    new = [row for row, key in enumerate(keys) if key not in known]
+    found: dict[int, dict[str, Any]] = {}
+    with (
+        file.open("r+b") as pixels,
+        index.open("a", encoding="utf-8") as lines,
+        tqdm(total=len(rows), initial=len(rows) - len(new), unit="photo", desc="decoding",
+             disable=not progress) as bar,
+    ):  # fmt: skip
+        # What a killed run wrote and did not come to list is written over.
+        pixels.seek(count * bytes_each)
+        paths = rows["path"].iloc[new]
+        for batch in iterate_images(paths, size=(size, size), resample=resample):
+            pixels.write(np.ascontiguousarray(batch.pixels).tobytes())
+            pixels.flush()
+            entries = {
+                row: {"place": count + place, "status": Status.OK, "error": ""}
+                for place, row in enumerate(batch.rows.tolist())
+            }
+            count += len(batch.rows)
+            for row, problem in batch.errors.items():
+                about = {"status": problem.status, "error": problem.reason}
+                entries[row] = {"place": -1, **entries.get(row, {}), **about}
+            for row, entry in sorted(entries.items()):
+                entry["content"] = content_name(paths.iloc[row])
+                found[new[row]] = entry
+                if entry["status"] != Status.UNAVAILABLE:
+                    name, value = keys[new[row]]
+                    lines.write(json.dumps({"image_id": name, "hash": value, **entry}) + "\n")
+            lines.flush()
+            bar.update(len(entries))
+    photos = pd.DataFrame(
+        [found[row] if row in found else known[key] for row, key in enumerate(keys)],
+        columns=["place", "content", "status", "error"],
+    )
+    photos.insert(0, "hash", hashes)
+    places = photos.pop("place").to_numpy(dtype=int)
+    return Decoded(Pixels(file, places[places >= 0], size), photos.set_index(rows.index))
+
+
+def _read_index(index: Path, head: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+    """Read whose pixels there are; a file of another kind is removed."""
+    if not index.is_file():
+        return {}
+    first, *lines = index.read_text(encoding="utf-8", errors="replace").split("\n")
+    if first != json.dumps(head):
+        index.unlink()
+        return {}
+    if lines[-1:] != [""]:
+        # A run was killed within this line: its photo is decoded again.
+        with atomic_path(index) as temporary:
+            temporary.write_text("\n".join([first, *lines[:-1], ""]), encoding="utf-8")
+    entries = map(json.loads, lines[:-1])
+    return {(entry.pop("image_id"), entry.pop("hash")): entry for entry in entries}
