@@ -58,10 +58,9 @@ numpydoc_class_members_toctree = False
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
-nb_execution_mode = "cache"
+nb_execution_mode = "force"
 nb_execution_timeout = 240
 nb_execution_raise_on_error = True
-nb_execution_cache_path = str(HERE / "_build" / "jupyter_cache")
 nb_merge_streams = True
 # Widgets would load scripts from other hosts: the pages show tables and pictures only.
 nb_ipywidgets_js = {}

@@ -6,6 +6,7 @@ import ast
 import importlib
 import inspect
 import pkgutil
+import shutil
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -66,17 +67,14 @@ def _assigned_in(module: ModuleType, name: str) -> str:
 
 
 def write_pages(app: Any, _config: Any) -> None:
-    """Write the pages that differ from those on disk, and remove others."""
+    """Write the pages; what an earlier build made of names that have gone is removed."""
     folder = Path(app.srcdir) / "api" / "generated"
-    folder.mkdir(parents=True, exist_ok=True)
-    pages = {f"{name}.rst": page(importlib.import_module(name)) for name in public_modules()}
+    shutil.rmtree(folder / "items", ignore_errors=True)
     for path in folder.glob("*.rst"):
-        if path.name not in pages:
-            path.unlink()
-    for name, text in pages.items():
-        path = folder / name
-        if not path.is_file() or path.read_text(encoding="utf-8") != text:
-            path.write_text(text, encoding="utf-8")
+        path.unlink()
+    for name in public_modules():
+        text = page(importlib.import_module(name))
+        (folder / f"{name}.rst").write_text(text, encoding="utf-8")
 
 
 def setup(app: Any) -> dict[str, Any]:
