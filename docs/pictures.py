@@ -199,9 +199,7 @@ def stage_comparison(demo: Demo) -> Any:
     truth = demo.photos["image_id"].map(read_truth(demo.folder).set_index("image_id")["true_label"])
     test = demo.photos[demo.photos["split"] == "test"]
     stages = {"as labelled": demo.photos, "corrected": demo.photos.assign(label=truth)}
-    return plots.stage_comparison(
-        compare_datasets(stages, test, model=demo.tagger, progress=False)
-    )
+    return plots.stage_comparison(compare_datasets(stages, test, model=demo.tagger, progress=False))
 
 
 def rater_bias(demo: Demo) -> Any:

@@ -21,8 +21,12 @@ MORE_AREAS = (*AREAS, "Conference_Room", "Fitness_Studio", "Other")
 
 SPLITS = ("train", "val", "test")
 
-#: How many raters gave each score from 1 to 10, or the share of them.
-RATINGS = tuple(f"rating_{score}" for score in range(1, 11))
+#: What raters give and aesthetic models predict.
+SCORES = tuple(range(1, 11))
+#: How many raters gave each score, or the share of them.
+RATINGS = tuple(f"rating_{score}" for score in SCORES)
+#: The probability that an aesthetic model gives each score.
+SCORE_SHARES = tuple(f"q_{score}" for score in SCORES)
 
 #: column -> what it holds, for those that a catalogue has
 COLUMNS = {

@@ -28,9 +28,9 @@ def name_of(path: Path) -> str:
 
 def blocks(path: Path, *languages: str) -> list[str]:
     text = path.read_text(encoding="utf-8")
-    fenced = re.findall(r"^( *)```(.*?)\n(.*?)^ *```", text, re.M | re.S)
+    fenced = re.findall(r"^( *)```(.*?)\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
     return [
-        re.sub(rf"^{indent}", "", body, flags=re.M)
+        re.sub(rf"^{indent}", "", body, flags=re.MULTILINE)
         for indent, kind, body in fenced
         if kind.split() and kind.split()[-1] in languages
     ]
@@ -52,21 +52,30 @@ def exists(dotted: str) -> bool:
     return False
 
 
+def names_used(source: str) -> set[str]:
+    """The dotted names of hotelviz that a piece of Python imports, and what it takes of them."""
+    code = re.sub(r"\A---\n.*?^---\n|^:\w+:.*$", "", source, flags=re.MULTILINE | re.DOTALL)
+    nodes = list(ast.walk(ast.parse(code)))
+    imported = {
+        alias.asname or alias.name: f"{node.module}.{alias.name}"
+        for node in nodes
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("hotelviz")
+        for alias in node.names
+    }
+    taken = {
+        f"{imported[node.value.id]}.{node.attr}"
+        for node in nodes
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id in imported
+    }
+    return taken | set(imported.values())
+
+
 @pytest.mark.parametrize("path", CURRENT, ids=name_of)
 def test_pages_import_and_call_what_is_there(path):
-    for source in blocks(path, "python"):
-        code = re.sub(r"\A---\n.*?^---\n|^:\w+:.*$", "", source, flags=re.M | re.S)
-        modules = {}
-        for node in ast.walk(ast.parse(code)):
-            if isinstance(node, ast.ImportFrom) and node.module.startswith("hotelviz"):
-                for alias in node.names:
-                    dotted = f"{node.module}.{alias.name}"
-                    assert exists(dotted), dotted
-                    modules[alias.asname or alias.name] = dotted
-            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-                if node.value.id in modules:
-                    dotted = f"{modules[node.value.id]}.{node.attr}"
-                    assert exists(dotted), dotted
+    used = set().union(*map(names_used, blocks(path, "python")))
+    assert not [name for name in used if not exists(name)]
 
 
 @pytest.mark.parametrize("path", CURRENT, ids=name_of)

@@ -100,7 +100,7 @@ def test_engine_that_is_not_exact_enough_is_refused(model, monkeypatch):
 
 @needs_openvino
 def test_bfloat16_is_taken_only_where_it_is_exact_enough(monkeypatch):
-    from hotelviz.inference import openvino as fast
+    from hotelviz.inference.backends import openvino as fast
 
     monkeypatch.setattr(fast, "computes_bfloat16", lambda: True)
     tried = []
@@ -123,7 +123,7 @@ def test_bfloat16_is_taken_only_where_it_is_exact_enough(monkeypatch):
 @needs_openvino
 @pytest.mark.parametrize("layers", [1, 3, 9])
 def test_network_in_two_pieces_computes_what_the_whole_does(model, layers, monkeypatch):
-    from hotelviz.inference import openvino as fast
+    from hotelviz.inference.backends import openvino as fast
 
     settings = fast._settings
     monkeypatch.setattr(fast, "_settings", lambda _: settings("f32"))

@@ -15,7 +15,7 @@ MAX_LINES, MAX_FUNCTION = 400, 60
 def pictured() -> dict[str, str]:
     """Path -> what CONTRIBUTING.md says of it, of the tree that begins with ``hotelviz/``."""
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    tree = next(block for block in re.findall(r"```text\n(.*?)```", text, re.S)
+    tree = next(block for block in re.findall(r"```text\n(.*?)```", text, re.DOTALL)
                 if block.startswith("hotelviz/"))  # fmt: skip
     found: dict[str, str] = {}
     parents: list[str] = []
@@ -64,7 +64,9 @@ def script_functions(path: Path) -> Iterator[tuple[str, int]]:
     lines = path.read_text(encoding="utf-8").splitlines()
     for number, line in enumerate(lines):
         if (found := begins.match(line)) and found[4] not in ("if", "for", "while", "switch"):
-            ends = (n for n in range(number + 1, len(lines)) if lines[n].startswith(f"{found[1]}}}"))
+            ends = (
+                n for n in range(number + 1, len(lines)) if lines[n].startswith(f"{found[1]}}}")
+            )
             yield (found[2] or found[3] or found[4] or "?"), next(ends, len(lines)) - number + 1
 
 

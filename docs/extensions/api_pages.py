@@ -36,7 +36,7 @@ def page(module: ModuleType) -> str:
         value = getattr(module, name)
         if inspect.isclass(value):
             kinds["Exceptions" if issubclass(value, Exception) else "Classes"].append(name)
-        elif inspect.isfunction(value) or callable(value) and hasattr(value, "__wrapped__"):
+        elif inspect.isfunction(value) or (callable(value) and hasattr(value, "__wrapped__")):
             kinds["Functions"].append(name)
         elif not inspect.ismodule(value):
             data.append(name)
@@ -55,14 +55,18 @@ def page(module: ModuleType) -> str:
 
 def _assigned_in(module: ModuleType, name: str) -> str:
     """Return the module that assigns a constant: its comment there describes it."""
-    for path in sorted(Path(hotelviz.__path__[0]).rglob("*.py")):
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            targets = getattr(node, "targets", [getattr(node, "target", None)])
-            if any(isinstance(target, ast.Name) and target.id == name for target in targets):
-                found = ".".join(path.relative_to(Path(hotelviz.__path__[0]).parent).with_suffix("").parts)
-                found = found.removesuffix(".__init__")
-                if getattr(importlib.import_module(found), name) is getattr(module, name):
-                    return found
+    root = Path(hotelviz.__path__[0])
+    for path in sorted(root.rglob("*.py")):
+        targets = [
+            target
+            for node in ast.parse(path.read_text(encoding="utf-8")).body
+            for target in getattr(node, "targets", [getattr(node, "target", None)])
+        ]
+        if any(isinstance(target, ast.Name) and target.id == name for target in targets):
+            parts = path.relative_to(root.parent).with_suffix("").parts
+            found = importlib.import_module(".".join(parts).removesuffix(".__init__"))
+            if getattr(found, name) is getattr(module, name):
+                return found.__name__
     return module.__name__
 
 

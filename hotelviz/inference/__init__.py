@@ -7,7 +7,7 @@ result: a photo that could not be read says why instead of being dropped.
 
 import hotelviz.models  # noqa: F401, first: it refuses another backend before Keras is imported
 from hotelviz.errors import BackendError, InferenceError
-from hotelviz.inference.backends.base import ENGINES, Engine, cache_folder, forward, make_engine
+from hotelviz.inference.backends.base import ENGINES, Engine, forward, make_engine
 from hotelviz.inference.dataset import PART_SIZE, score_photos
 from hotelviz.inference.pipeline import Throughput
 from hotelviz.inference.predict import predict_scores, predict_tags
@@ -21,7 +21,6 @@ __all__ = [
     "InferenceError",
     "Scorer",
     "Throughput",
-    "cache_folder",
     "forward",
     "make_engine",
     "predict_scores",

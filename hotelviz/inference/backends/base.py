@@ -8,10 +8,8 @@ model's fingerprint, and compared with Keras on a built-in batch whenever it is 
 from __future__ import annotations
 
 import importlib.util
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from pathlib import Path
 from typing import Literal
 
 import keras
@@ -22,7 +20,7 @@ from PIL import Image
 from hotelviz.errors import BackendError, ModelError
 from hotelviz.models import cached_function, freeze, model_info
 
-__all__ = ["ENGINES", "Engine", "cache_folder", "forward", "make_engine"]
+__all__ = ["ENGINES", "Engine", "forward", "make_engine"]
 
 ENGINES = ("keras", "openvino")
 Precision = Literal["float32", "bfloat16"]
@@ -231,12 +229,3 @@ def built_in_batch(size: tuple[int, int], count: int = 16) -> np.ndarray:
         grain = random.normal(0, 4.0 * (number % 4), (*size, 3))
         batch.append(((smooth * (0.4 + number / count) + grain).clip(0, 255)).astype("uint8"))
     return np.stack(batch)
-
-
-def cache_folder() -> Path:
-    """Give the folder that keeps exported networks: ``$HOTELVIZ_CACHE`` or the user's cache."""
-    given = os.environ.get("HOTELVIZ_CACHE")
-    if given:
-        return Path(given)
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "hotelviz"

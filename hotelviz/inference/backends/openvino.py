@@ -21,8 +21,9 @@ from openvino import opset13
 
 from hotelviz.errors import BackendError
 from hotelviz.images import usable_cores
-from hotelviz.inference.backends.base import Engine, cache_folder, check_pixels, from_pixels
+from hotelviz.inference.backends.base import Engine, check_pixels, from_pixels
 from hotelviz.io.atomic import remove_leftovers
+from hotelviz.io.cache import cache_folder
 from hotelviz.models import constant_graph, model_info, weights_hash
 
 _CONVOLUTIONS = ("Convolution", "GroupConvolution")
@@ -156,7 +157,7 @@ def _exported(model: keras.Model) -> Path:
     key = hashlib.sha256(
         "\n".join([weights_hash(model), model.to_json(), openvino.__version__]).encode()
     ).hexdigest()[:24]
-    folder = cache_folder() / "openvino" / key
+    folder = cache_folder("openvino", key)
     network = folder / "network.xml"
     if _is_whole(network):
         return network
