@@ -302,7 +302,7 @@ def demo(*, short: bool) -> None:
     from hotelviz.metrics import confusions, top1
     from hotelviz.models import load_model
     from hotelviz.pipeline import TAGGER_SETTINGS
-    from hotelviz.reports.run import run_report
+    from hotelviz.reports import run_report
 
     with tempfile.TemporaryDirectory() as temporary:
         for shortcut in (True, False):
