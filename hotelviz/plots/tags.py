@@ -232,7 +232,7 @@ def training_history(history: pd.DataFrame, *, axes: Sequence[Axes] | None = Non
     Parameters
     ----------
     history
-        From `hotelviz.training.train.history`.
+        From `hotelviz.training.history`.
     axes
         Two axes, for the loss and the metric (a tagger's accuracy, an aesthetic model's error of
         the mean score).
