@@ -260,7 +260,7 @@ def hotels(*, short: bool) -> None:
     from hotelviz.inference import predict_tags
     from hotelviz.metrics import confusions, top1
     from hotelviz.models import load_model, save_model
-    from hotelviz.training.train import train_tagger
+    from hotelviz.training import train_tagger
 
     catalog = areas_catalog()
     real = catalog.index[catalog["source"] == "hotels"].to_numpy()

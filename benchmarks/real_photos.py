@@ -58,7 +58,7 @@ def houses(*, short: bool) -> None:
 def train(photos: pd.DataFrame, file: str, settings: dict[str, object], *, short: bool) -> None:
     """Train and save, with one epoch of fine-tuning in the short form."""
     from hotelviz.models import save_model
-    from hotelviz.training.train import train_tagger
+    from hotelviz.training import train_tagger
 
     save_model(train_tagger(photos, **{**settings, **short_form(short)}), file)
 

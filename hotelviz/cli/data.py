@@ -23,6 +23,8 @@ from hotelviz.cli.options import (
 if TYPE_CHECKING:
     import pandas as pd
 
+    from hotelviz.decisions import Cleaned
+
 
 @app.command()
 def audit(
@@ -100,9 +102,7 @@ def clean(
             "catalogue"
         )
     gone = [
-        (path, "missing")
-        for path in photos["path"]
-        if not is_url(path) and not Path(path).exists()
+        (path, "missing") for path in photos["path"] if not is_url(path) and not Path(path).exists()
     ]
     check_missing(len(gone), len(photos), gone, allow=allow_missing)
     cleaned = apply_decisions(photos, lines, classes=allowed)

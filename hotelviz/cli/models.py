@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_type_hints
 
 import typer
 
@@ -15,49 +18,121 @@ from hotelviz.cli.options import (
     allowed_classes,
     app,
     check_table,
-    list_notes,
     list_errors,
+    list_notes,
     on_one_line,
     say,
     write_table,
 )
+from hotelviz.training.settings import AESTHETIC, OFFERED, TAGGER, TrainingSettings, sentence
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_Verb = TypeVar("_Verb", bound=Callable[..., None])
+
+
+ModelFile = Annotated[Path, typer.Option(help="The model file (.keras).")]
+
+
+def _offers_settings(defaults: TrainingSettings) -> Callable[[_Verb], _Verb]:
+    """Give a verb an option for each setting that is a number or a word."""
+
+    def decorate(verb: _Verb) -> _Verb:
+        signature = inspect.signature(verb, eval_str=True)
+        own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+        hints = get_type_hints(type(defaults)) | {"weights": Literal["imagenet", "none"]}
+        options = [
+            inspect.Parameter(
+                field.name, inspect.Parameter.KEYWORD_ONLY,
+                default=getattr(defaults, field.name),
+                annotation=Annotated[
+                    hints[field.name], typer.Option(help=sentence(field.metadata["help"]))
+                ],
+            )
+            for field in dataclasses.fields(defaults)
+            if field.name in OFFERED
+        ]  # fmt: skip
+        verb.__signature__ = signature.replace(  # type: ignore[attr-defined]
+            parameters=[*own, *options]
+        )
+        verb.__annotations__ |= {option.name: option.annotation for option in options}
+        return verb
+
+    return decorate
 
 
 @app.command("train-tagger")
+@_offers_settings(TAGGER)
 def train_tagger(
     catalog: Catalog,
-    out: Annotated[Path, typer.Option(help="The model file (.keras).")],
+    out: ModelFile,
     classes: Classes = "areas",
     unsplit: Unsplit = "refuse",
-    backbone: Annotated[str, typer.Option(help="A network of keras.applications.")] = "MobileNet",
-    weights: Annotated[str, typer.Option(help="imagenet, or none: from scratch.")] = "imagenet",
-    input_size: Annotated[int, typer.Option(help="Height and width of the input.")] = 224,
-    head_epochs: Annotated[int, typer.Option(help="Most epochs of phase one.")] = 40,
-    fine_tune_epochs: Annotated[int, typer.Option(help="Most epochs of phase two.")] = 12,
-    seed: Annotated[int, typer.Option(help="Of split, weights, order and augmentation.")] = 0,
     allow_missing: AllowMissing = False,
+    **settings: Any,
 ) -> None:
     """Train a tagger in two phases. An interrupted training goes on when called again."""
     from hotelviz import training
-    from hotelviz.catalog import read_catalog, split_catalog
 
-    _check_model_options(out, weights)
-    photos = read_catalog(catalog, classes=allowed_classes(classes))
-    photos = split_catalog(photos, seed=seed, by="label", unsplit=unsplit)
-    model = training.train_tagger(
-        photos,
-        backbone=backbone,
-        weights="imagenet" if weights == "imagenet" else None,
-        input_size=input_size,
-        head_epochs=head_epochs,
-        fine_tune_epochs=fine_tune_epochs,
-        seed=seed,
-        out=out,
-        unsplit="leave" if unsplit == "leave" else "refuse",
-        allow_missing=allow_missing,
+    photos = _training_photos(
+        catalog, out, allowed_classes(classes), settings, by="label", unsplit=unsplit
     )
-    last = training.history(model).iloc[-1].to_dict()
-    say(f"{out}: " + ", ".join(f"{key} {last[key]}" for key in last if "accuracy" in str(key)))
+    model = training.train_tagger(
+        photos, out=out, unsplit="leave", allow_missing=allow_missing, **settings
+    )
+    _say_last_epoch(out, training.history(model), "accuracy")
+
+
+@app.command("train-aesthetic")
+@_offers_settings(AESTHETIC)
+def train_aesthetic(
+    catalog: Catalog,
+    out: ModelFile,
+    parent: Annotated[
+        Path | None, typer.Option(help="An earlier model (.keras) to start from.")
+    ] = None,
+    task: Annotated[
+        Literal["aesthetic", "technical"],
+        typer.Option(help="technical for the quality of the picture as such."),
+    ] = "aesthetic",
+    unsplit: Unsplit = "refuse",
+    allow_missing: AllowMissing = False,
+    **settings: Any,
+) -> None:
+    """Train a NIMA model on ratings. An interrupted training goes on when called again."""
+    from hotelviz import training
+
+    photos = _training_photos(catalog, out, None, settings, by="ratings", unsplit=unsplit)
+    model = training.train_aesthetic(
+        photos, task=task, parent=parent, out=out, unsplit="leave",
+        allow_missing=allow_missing, **settings,
+    )  # fmt: skip
+    _say_last_epoch(out, training.history(model), "loss", "error")
+
+
+def _training_photos(
+    catalog: Path,
+    out: Path,
+    classes: list[str] | None,
+    settings: dict[str, Any],
+    *,
+    by: Literal["label", "ratings"],
+    unsplit: Literal["refuse", "deal", "leave"],
+) -> pd.DataFrame:
+    """Read and split a catalogue, once it is sure that the model can be written."""
+    from hotelviz.catalog import read_catalog, split_catalog
+    from hotelviz.io.claims import check_output
+
+    check_output(out, suffixes=[".keras"])
+    photos = read_catalog(catalog, classes=classes)
+    return split_catalog(photos, seed=settings["seed"], by=by, unsplit=unsplit)
+
+
+def _say_last_epoch(out: Path, course: pd.DataFrame, *shown: str) -> None:
+    last = course.iloc[-1].to_dict()
+    figures = [f"{name} {last[name]}" for name in last if any(word in str(name) for word in shown)]
+    say(f"{out}: " + ", ".join(figures))
 
 
 @app.command()
@@ -93,61 +168,6 @@ def tag(
     say(f"{out}: {len(tags):,} photos, {len(problems):,} with problems")
     list_notes(watch.notes())
     list_errors(problems, len(problems), "in the column 'error'")
-
-
-@app.command("train-aesthetic")
-def train_aesthetic(
-    catalog: Catalog,
-    out: Annotated[Path, typer.Option(help="The model file (.keras).")],
-    parent: Annotated[
-        Path | None, typer.Option(help="An earlier model (.keras) to start from.")
-    ] = None,
-    task: Annotated[str, typer.Option(help="aesthetic or technical.")] = "aesthetic",
-    unsplit: Unsplit = "refuse",
-    backbone: Annotated[str, typer.Option(help="A network of keras.applications.")] = "MobileNet",
-    weights: Annotated[str, typer.Option(help="imagenet, or none: from scratch.")] = "imagenet",
-    input_size: Annotated[int, typer.Option(help="Height and width of the input.")] = 224,
-    head_epochs: Annotated[int, typer.Option(help="Most epochs of phase one.")] = 40,
-    fine_tune_epochs: Annotated[int, typer.Option(help="Most epochs of phase two.")] = 12,
-    seed: Annotated[int, typer.Option(help="Of split, weights, order and augmentation.")] = 0,
-    allow_missing: AllowMissing = False,
-) -> None:
-    """Train a NIMA model on ratings. An interrupted training goes on when called again."""
-    from hotelviz import training
-    from hotelviz.catalog import read_catalog, split_catalog
-
-    _check_model_options(out, weights)
-    if task not in {"aesthetic", "technical"}:
-        raise typer.BadParameter(f"{task!r} is not aesthetic or technical", param_hint="--task")
-    photos = read_catalog(catalog, classes=None)
-    photos = split_catalog(photos, seed=seed, by="ratings", unsplit=unsplit)
-    model = training.train_aesthetic(
-        photos,
-        task="aesthetic" if task == "aesthetic" else "technical",
-        parent=parent,
-        backbone=backbone,
-        weights="imagenet" if weights == "imagenet" else None,
-        input_size=input_size,
-        head_epochs=head_epochs,
-        fine_tune_epochs=fine_tune_epochs,
-        seed=seed,
-        out=out,
-        unsplit="leave" if unsplit == "leave" else "refuse",
-        allow_missing=allow_missing,
-    )
-    last = training.history(model).iloc[-1].to_dict()
-    shown = [key for key in last if "loss" in str(key) or "error" in str(key)]
-    say(f"{out}: " + ", ".join(f"{key} {last[key]}" for key in shown))
-
-
-def _check_model_options(out: Path, weights: str) -> None:
-    from hotelviz.io.claims import check_output
-
-    if out.suffix != ".keras":
-        raise typer.BadParameter(f"{out} must end in .keras", param_hint="--out")
-    if weights not in {"imagenet", "none"}:
-        raise typer.BadParameter(f"{weights!r} is not imagenet or none", param_hint="--weights")
-    check_output(out)
 
 
 @app.command()
@@ -188,9 +208,7 @@ def score(
     from hotelviz.scores import open_scores
 
     if engine_cluster not in {None, "ray"}:
-        raise typer.BadParameter(
-            f"{engine_cluster!r} is not ray", param_hint="--engine-cluster"
-        )
+        raise typer.BadParameter(f"{engine_cluster!r} is not ray", param_hint="--engine-cluster")
     if address is not None and engine_cluster is None:
         raise typer.BadParameter("needs --engine-cluster ray", param_hint="--address")
     settings: dict[str, Any] = {
@@ -206,10 +224,7 @@ def score(
     dataset = open_scores(out)
     problems = dataset.errors(max_photos=21)
     wrong = dataset.count("error <> ''")
-    say(
-        f"{out}: {len(dataset):,} photos, {speed.photos:,} computed now, "
-        f"{wrong:,} with problems"
-    )
+    say(f"{out}: {len(dataset):,} photos, {speed.photos:,} computed now, {wrong:,} with problems")
     if speed.photos:
         say(str(speed))
     list_notes(speed.notes)

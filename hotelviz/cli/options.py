@@ -61,7 +61,7 @@ AllowMissing = Annotated[
 Classes = Annotated[
     str,
     typer.Option(
-        help="The labels that are allowed: 'areas' (the eight of the published tagger), 'any', or a list "
+        help="The labels that are allowed: 'areas' (the eight of the tagger), 'any', or a list "
         "separated by commas."
     ),
 ]

@@ -9,6 +9,7 @@ import typer
 
 from hotelviz.cli.options import app, say
 
+
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="The folder that gets the reports.")] = Path("reports"),

@@ -205,7 +205,7 @@ _CONVERTERS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "float": (_float, "expected a number"),
     "bool": (_boolean, "expected true or false"),
     "dict": (_dict, 'expected JSON such as {"alpha": 0.25}'),
-    "list": (_list_of(lambda value: value), "expected values separated by commas, or a list in JSON"),
+    "list": (_list_of(lambda one: one), "expected values separated by commas, or a JSON list"),
     "list[str]": (
         _list_of(_text),
         "expected texts separated by commas, or a list of texts in JSON (papermill's -r keeps "
