@@ -15,11 +15,14 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-
-#: Pictures that were not found, or that say nothing to those who do not see them.
-_PICTURES = """() => [...document.querySelectorAll('main img')].flatMap(image => [
-    ...(image.loading === 'lazy' || image.naturalWidth ? [] : ['no picture ' + image.src]),
-    ...(image.alt ? [] : ['no alternative text of ' + image.src])])"""
+#: Pictures that were not found or have no alternative text; cells that should draw and do not.
+_PICTURES = """() => [
+    ...[...document.querySelectorAll('main img')].flatMap(image => [
+        ...(image.loading === 'lazy' || image.naturalWidth ? [] : ['no picture ' + image.src]),
+        ...(image.alt ? [] : ['no alternative text of ' + image.src])]),
+    ...[...document.querySelectorAll('.cell')].flatMap(cell =>
+        /plots\\.\\w+\\(/.test(cell.innerText) && !cell.querySelector('.cell_output img')
+            ? ['nothing drawn by ' + cell.innerText] : [])]"""
 
 
 class _Quiet(SimpleHTTPRequestHandler):
