@@ -85,11 +85,11 @@ class Demo:
     def confusion(self) -> Any:
         """The most frequent confusion, explained."""
         from hotelviz.attribution import explain_confusion
-        from hotelviz.metrics import most_confused
+        from hotelviz.metrics import confusions
 
-        pair = most_confused(self.tags["label"], self.tags["predicted"]).iloc[0]
+        pair = confusions(self.tags).iloc[0]
         return explain_confusion(
-            self.tagger, self.tags, true=pair["true"], predicted=pair["predicted"]
+            self.tagger, self.tags, true=pair["label"], predicted=pair["predicted"]
         )
 
     @cached_property
@@ -228,12 +228,13 @@ def rating_bars(demo: Demo) -> Any:
 def save_gallery(demo: Demo, path: Path) -> None:
     """Write the gallery of wrong predictions as the page to which a tutorial leads."""
     from hotelviz.attribution import explain
-    from hotelviz.gallery import Gallery, misclassified, tag_caption
+    from hotelviz.gallery import Gallery, tag_caption
+    from hotelviz.metrics import misclassified
 
     path.parent.mkdir(parents=True, exist_ok=True)
     wrong = misclassified(demo.tags)
     maps = explain(demo.tagger, wrong["path"], wrong["predicted"])
-    Gallery(wrong, caption=tag_caption, group="pair", overlays=maps).save(path)
+    Gallery(wrong, caption=tag_caption, group="confusion", overlays=maps).save(path)
 
 
 #: Name of a plot -> what draws its picture.
