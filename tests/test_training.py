@@ -19,7 +19,7 @@ from hotelviz.catalog import catalog_hash
 from hotelviz.errors import CatalogError, MissingPhotosError, OutputError, TrainingError
 from hotelviz.images import iterate_images
 from hotelviz.io.claims import claim
-from hotelviz.models import learned_photos, load_model, model_info, save_model
+from hotelviz.models import load_model, model_info, save_model, training_photos
 from hotelviz.schema import RATINGS
 from hotelviz.training import fine_tuning, pixel_cache, train
 from hotelviz.training.checkpoints import Course
@@ -118,7 +118,7 @@ def test_head_learns_to_tell_colours_apart_in_a_table_made_by_hand(coloured):
         photos, head_epochs=30, head_learning_rate=0.02, fine_tune_epochs=0, **QUICK
     )
     assert history(model)["val_accuracy"].max() == 1.0
-    assert set(learned_photos(model).photos["image_id"]) == set(photos["path"])
+    assert set(training_photos(model).photos["image_id"]) == set(photos["path"])
 
 
 class InterruptedTrainingError(Exception):
@@ -280,7 +280,7 @@ def test_training_stops_when_more_than_a_tenth_is_missing(coloured, tmp_path):
         train_tagger(coloured, **SHORT)
     model = train_tagger(coloured, allow_missing=True, **{**SHORT, "fine_tune_epochs": 1})
     assert model_info(model).training["problem_counts"] == {"unavailable": 10}
-    assert len(learned_photos(model).photos) == 86
+    assert len(training_photos(model).photos) == 86
 
 
 def test_checkpoints_stay_until_the_model_is_on_the_disk(coloured, tmp_path, monkeypatch):

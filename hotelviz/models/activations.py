@@ -10,8 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from hotelviz.errors import ModelError
+from hotelviz.models.compilation import cached_function, constant_graph
 from hotelviz.models.graph import Node, find_node
-from hotelviz.models.info import cached_function, constant_graph, model_info
+from hotelviz.models.info import model_info
 from hotelviz.models.outputs import logits
 
 #: What is computed: None for the model's output, ``"logits"``, a layer by name, a `Node`, or a

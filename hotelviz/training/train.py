@@ -34,7 +34,7 @@ from hotelviz.models import (
     load_model,
     mean_score_error,
     model_info,
-    remember,
+    record_training_photos,
     save_model,
     update_info,
     weights_hash,
@@ -139,7 +139,7 @@ def train_tagger(
     -------
     keras.Model
         With its description: ``describe(model).training`` holds phases, settings and history,
-        `hotelviz.models.learned_photos` says what it learned from.
+        `hotelviz.models.training_photos` says what it learned from.
 
     Raises
     ------
@@ -448,7 +448,7 @@ def _train(
             **record,
         }
         update_info(model, training={**model_info(model).training, **training})
-        remember(model, used)
+        record_training_photos(model, used)
         places.save(model)
     places.tidy()
     return model
