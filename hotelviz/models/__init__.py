@@ -14,7 +14,13 @@ require_tensorflow()
 
 from hotelviz.errors import ModelError, ModelWarning
 from hotelviz.models.activations import activations, check_pixels, pixel_function
-from hotelviz.models.build import backbone_range, build_aesthetic, build_tagger, clone_for_task
+from hotelviz.models.build import (
+    backbone_range,
+    build_aesthetic,
+    build_tagger,
+    clone_for_task,
+    copy_model,
+)
 from hotelviz.models.compilation import cached_function, constant_graph, freeze
 from hotelviz.models.evaluation import EvaluationPhotos, evaluation_photos
 from hotelviz.models.graph import (
@@ -57,6 +63,7 @@ __all__ = [
     "check_pixels",
     "clone_for_task",
     "constant_graph",
+    "copy_model",
     "earth_movers_distance",
     "evaluation_photos",
     "find_node",

@@ -166,6 +166,13 @@ def build_aesthetic(
     )
 
 
+def copy_model(model: keras.Model) -> keras.Model:
+    """Return a copy of a model, with weights and description of its own."""
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    return attach(copy, model_info(model), training_photos(model))
+
+
 def clone_for_task(parent: keras.Model, *, task: Task, classes: Sequence[str]) -> keras.Model:
     """Copy a model to train it further; the copy's description names its parent.
 
@@ -191,8 +198,7 @@ def clone_for_task(parent: keras.Model, *, task: Task, classes: Sequence[str]) -
     if (info.task, info.classes) == (task, tuple(classes)) or (
         {info.task, task} <= {"aesthetic", "technical"}
     ):
-        model = keras.models.clone_model(parent)
-        model.set_weights(parent.get_weights())
+        model = copy_model(parent)
     else:
         body = keras.models.clone_model(keras.Model(parent.input, pooled.output))
         body.set_weights(parent.get_weights()[: len(body.weights)])
