@@ -34,7 +34,7 @@ from hotelviz.models import (
     load_model,
     mean_score_error,
     model_info,
-    remember,
+    record_training_photos,
     save_model,
     update_info,
     weights_hash,
@@ -115,7 +115,7 @@ def train_tagger(
     -------
     keras.Model
         With its description: ``model_info(model).training`` holds phases, settings and history,
-        `hotelviz.models.learned_photos` names what it learned from. It has the weights of the
+        `hotelviz.models.training_photos` names what it learned from. It has the weights of the
         epoch with the least validation loss; without validation photos, those of the last.
 
     Raises
@@ -374,7 +374,7 @@ def _train(
             "left_out": lesson.left_out,
         }
         update_info(model, training={**model_info(model).training, **training})
-        remember(model, used)
+        record_training_photos(model, used)
         if places.out is not None:
             save_model(model, places.out)
     if places.out is not None and places.folder is not None:
