@@ -23,6 +23,7 @@ from hotelviz.errors import GalleryError, OutputError
 from hotelviz.gallery import (
     Gallery,
     before_after,
+    bundle,
     issue_caption,
     rank_caption,
     score_caption,
@@ -184,6 +185,14 @@ def test_missing_column_is_named_with_those_there_are(photos):
 def test_overlays_of_another_number_are_refused(photos):
     with pytest.raises(GalleryError, match=r"shape \(3, 7, 7\); expected \(4, h, w\)"):
         Gallery(photos, overlays=np.zeros((3, 7, 7)))
+
+
+def test_script_is_every_file_in_the_listed_order():
+    files = [*Path(bundle.__file__).parent.glob("static/*.js")]
+    places = [bundle.SCRIPT.index(file.read_text(encoding="utf-8")) for file in files]
+    assert files[int(np.argmax(places))].name == "mount.js"
+    assert bundle.SCRIPT.startswith("// Elements of pages")
+    assert bundle.SCRIPT.count("export default") == 1
 
 
 def test_saved_page_may_run_only_its_own_script_and_ask_nobody(photos, tmp_path):
