@@ -83,8 +83,9 @@ def clean(
 ) -> None:
     """Apply decisions to a catalogue. No photo is deleted on disk."""
     with plain_errors():
+        from hotelviz.audit import apply_decisions
         from hotelviz.catalog import check_missing, read_catalog, write_catalog
-        from hotelviz.decisions import apply_decisions, read_decisions
+        from hotelviz.decisions import read_decisions
         from hotelviz.errors import DecisionError, did_you_mean
         from hotelviz.io.claims import check_apart, claim
         from hotelviz.io.escaping import csv_safe
