@@ -16,7 +16,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hotelviz.catalog.headers import first_bad
 from hotelviz.errors import CatalogError
 from hotelviz.io.content import file_versions
 from hotelviz.io.remote import is_url, photo_name, redact
@@ -87,6 +86,12 @@ def as_ids(
     if isinstance(values, pd.Series):
         result.index, result.name = values.index, values.name
     return result
+
+
+def first_bad(bad: np.ndarray, say: Callable[[int], str]) -> str:
+    """Return what is wrong with the first of some rows, and how many more there are."""
+    more = f" ({len(bad) - 1:,} more rows likewise)" if len(bad) > 1 else ""
+    return f"{say(int(bad[0]))}{more}"
 
 
 def _why(value: object) -> str:
@@ -246,10 +251,6 @@ def catalog_hash(catalog: pd.DataFrame) -> str:
             columns[name] = values.fillna(ids) if name == "hotel_id" else values
     rows = np.sort(_row_hash(columns))
     return hashlib.sha256(rows.tobytes()).hexdigest()[:16]
-
-
-#: The shorter name; models and scores call it so.
-catalog_hash = catalog_hash
 
 
 def row_hashes(catalog: pd.DataFrame) -> pd.Series:

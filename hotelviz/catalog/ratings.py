@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hotelviz.catalog.identity import as_ids
-from hotelviz.catalog.tables import check_table
+from hotelviz.catalog.validation import check_table
 from hotelviz.errors import CatalogError
 from hotelviz.images import SUFFIXES
 from hotelviz.schema import RATINGS, SCORES
@@ -220,7 +220,7 @@ def maximum_entropy_ratings(
             else f"a scale goes from a lower to a higher score, not from {low} to {high}"
         )
     unique, places = np.unique(1 + 9 * (values - low) / (high - low), return_inverse=True)
-    shares: np.ndarray = np.stack([_with_mean(mean) for mean in unique])[places]
+    shares: np.ndarray = np.stack([_with_mean(mean) for mean in unique.tolist()])[places]
     return shares
 
 

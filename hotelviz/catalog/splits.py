@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hotelviz.catalog.ratings import rating_summary
-from hotelviz.catalog.tables import check_table
+from hotelviz.catalog.validation import check_table
 from hotelviz.errors import CatalogError, did_you_mean
 from hotelviz.schema import RATINGS, SPLITS
 

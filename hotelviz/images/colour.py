@@ -135,7 +135,8 @@ def _scale(image: Image.Image, photo: Container) -> float:
     if high > 65_535 or (image.mode == "F" and high < 32):
         raise ImageError(f"holds values up to {high:g}: nobody knows what is white in it")
     depths = (photo.depth,) if photo.depth in {10, 12, 14} else ()
-    return next((1 << bits) - 1 for bits in (*depths, 8, 12, 16) if high < 1 << bits) / 255
+    bits = next(bits for bits in (*depths, 8, 12, 16) if high < 1 << bits)
+    return ((1 << bits) - 1) / 255
 
 
 def _scaled(image: Image.Image, scale: float, clear: Any) -> Image.Image:
