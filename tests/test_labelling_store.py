@@ -348,8 +348,10 @@ def test_widget_answers_each_page_at_its_own_desk(store, monkeypatch):
 def test_template_asks_nothing_of_the_outside():
     import hotelviz
 
-    templates = Path(hotelviz.__file__).parent / "templates"
-    for file in [*templates.glob("labelling/*"), *templates.glob("jupyter/**/*.j2")]:
+    static = Path(hotelviz.__file__).parent / "labelling" / "static"
+    files = [*static.glob("*.*"), *static.rglob("*.j2")]
+    assert {file.suffix for file in files} == {".css", ".j2", ".js"}
+    for file in files:
         assert "://" not in file.read_text(encoding="utf-8"), file
 
 

@@ -1,6 +1,6 @@
 """The photo gallery: one component, live in JupyterLab and in pages on disk.
 
-``templates/gallery.js`` and ``gallery.css`` draw it in both. `component` holds the `Gallery`,
+The scripts of ``static/``, which `bundle` joins, draw it in both. `component` holds the `Gallery`,
 `content` makes of a table what the script shows, `thumbnails` of files what fits a page, `live`
 answers the browser from the kernel, and `captions` says what stands under a photo.
 """

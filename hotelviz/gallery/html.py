@@ -11,17 +11,11 @@ import shutil
 from pathlib import Path
 from urllib.parse import quote
 
+from hotelviz.gallery.bundle import PAGE_STYLE, SCRIPT
 from hotelviz.io.atomic import atomic_path
 
-_TEMPLATES = Path(__file__).parent.parent / "templates"
 #: The sub-folders of galleries, as `Gallery.to_html` names them.
 _OURS = re.compile(r"[0-9a-f]{12}")
-
-#: Draws the galleries of a page.
-SCRIPT = (_TEMPLATES / "gallery.js").read_text(encoding="utf-8")
-STYLE = "\n".join(
-    (_TEMPLATES / name).read_text(encoding="utf-8") for name in ("page.css", "gallery.css")
-)
 
 
 def policy() -> str:
@@ -56,7 +50,7 @@ def head(path: Path) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{html.escape(policy())}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<meta name="hotelviz:files" content="{quote(os.fsencode(files_folder(path)), safe="")}/">'
-        f"<style>{STYLE}</style>"
+        f"<style>{PAGE_STYLE}</style>"
     )
 
 

@@ -15,13 +15,13 @@ import traitlets
 
 from hotelviz.decisions import DECISION_COLUMNS, append_decisions, read_decisions
 from hotelviz.errors import DecisionError
+from hotelviz.gallery.bundle import SCRIPT, STYLE
 from hotelviz.gallery.payload import as_bytes, caption_of, image_ids, packed, small_map
 from hotelviz.gallery.thumbnails import Thumbnail, thumbnail
 
 if TYPE_CHECKING:
     from hotelviz.gallery.gallery import Gallery
 
-_TEMPLATES = Path(__file__).parent.parent / "templates"
 #: Bytes of thumbnails that the kernel keeps.
 _KEPT = 64_000_000
 #: The longer side of the large view, in pixels.
@@ -42,8 +42,8 @@ class GalleryWidget(anywidget.AnyWidget):
         The decisions file, or None: then nothing can be decided.
     """
 
-    _esm = _TEMPLATES / "gallery.js"
-    _css = _TEMPLATES / "gallery.css"
+    _esm = SCRIPT
+    _css = STYLE
     content = traitlets.Dict().tag(sync=True)
 
     def __init__(self, gallery: Gallery, decisions: str | os.PathLike[str] | None) -> None:

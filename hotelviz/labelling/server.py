@@ -21,7 +21,7 @@ from hotelviz.errors import LabelError
 
 __all__ = ["serve_labelling"]
 
-_JUPYTER = Path(__file__).parent.parent / "templates" / "jupyter"
+_JUPYTER = Path(__file__).parent / "static" / "jupyter"
 
 #: Those of Tornado, which log the addresses of what they refuse.
 _LOGGERS = ("tornado.access", "tornado.application", "tornado.general")

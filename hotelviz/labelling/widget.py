@@ -8,14 +8,14 @@ from typing import Any
 
 import anywidget
 
+from hotelviz.io.bundle import bundle_script
 from hotelviz.labelling.protocol import LabelProtocol
 from hotelviz.labelling.session import LabelRound
 from hotelviz.labelling.store import open_store
 
 __all__ = ["LabelWidget", "label_photos"]
 
-_FILES = Path(__file__).parent.parent / "templates" / "labelling"
-
+_STATIC = Path(__file__).parent / "static"
 
 #: Letters in the name of a view, and views that are remembered: pages name themselves.
 _LONGEST_VIEW, _MOST_VIEWS = 64, 100
@@ -34,10 +34,8 @@ class LabelWidget(anywidget.AnyWidget):
         The round, as `hotelviz.labelling.open_store` and `LabelStore.round` give it.
     """
 
-    _esm = "\n".join(
-        (_FILES / name).read_text(encoding="utf-8") for name in ("queue.js", "page.js")
-    )
-    _css = (_FILES / "page.css").read_text(encoding="utf-8")
+    _esm = bundle_script(_STATIC, ["queue", "photos", "layout", "dialogs", "keys", "page"])
+    _css = (_STATIC / "page.css").read_text(encoding="utf-8")
 
     def __init__(self, labels: LabelRound) -> None:
         super().__init__()

@@ -37,7 +37,7 @@ from hotelviz.reports.parameters import convert_parameter
 
 __all__ = ["Headline", "find_notebook", "list_reports", "run_report", "write_index"]
 
-_TEMPLATES = Path(__file__).parent.parent / "templates"
+_TEMPLATES = Path(__file__).parent / "templates"
 _HEADLINE = "application/vnd.hotelviz.headline+json"
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 #: What colours a traceback in a terminal.

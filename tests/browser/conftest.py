@@ -10,7 +10,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
 import pytest
+from PIL import Image
+from served import Served
+
+from hotelviz.catalog import write_catalog
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -24,6 +30,7 @@ _FLAGS = [
 ]  # fmt: skip
 _LOCAL = re.compile(r"(data|blob|file|about):|(https?|wss?)://(127\.0\.0\.1|localhost)[:/]")
 _AXE = "axe-core@4.10.3"
+_EVIL = ['<img src=x onerror="alert(1)">', "a \"quoted\" 'name'", "🏨 غرفة نوم", "a & b < c"]
 
 
 @pytest.fixture(scope="module")
@@ -124,3 +131,39 @@ def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = Path(kept) if kept else tmp_path_factory.mktemp("shots")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Photos with names that try to be markup, in two sizes, one on its side."""
+    folder = tmp_path_factory.mktemp("photos")
+    random = np.random.default_rng(0)
+    rows = []
+    for number in range(24):
+        name = f"{_EVIL[number % 4].replace('/', '')} {number}.jpg"
+        size = (2400, 1600) if number == 1 else (640, 480) if number % 2 else (300, 460)
+        top, bottom = random.integers(60, 230, (2, 3))
+        ramp = np.linspace(0, 1, size[1])[:, None, None]
+        pixels = np.broadcast_to(top * (1 - ramp) + bottom * ramp, (size[1], size[0], 3))
+        Image.fromarray(pixels.astype("uint8")).save(folder / name)
+        rows.append({"image_id": name, "path": str(folder / name), "hotel_id": f"h{number // 4}",
+                     "label": ["<b>Pool</b>", "🏊 & \"bar\"", "غرفة نوم"][number % 3]})  # fmt: skip
+    write_catalog(pd.DataFrame(rows), folder / "photos.csv")
+    return folder / "photos.csv"
+
+
+@pytest.fixture(scope="module")
+def scores(catalog: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    store = tmp_path_factory.mktemp("store") / "labels.sqlite"
+    served = Served(catalog, store, "--raters", "8", "--overlap", "8", "--gold", "2")
+    yield served
+    served.stop()
+
+
+@pytest.fixture(scope="module")
+def tags(catalog: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    store = tmp_path_factory.mktemp("store") / "tags.sqlite"
+    served = Served(catalog, store, "--raters", "2", "--overlap", "2", "--task", "tags",
+                    "--classes", "any")  # fmt: skip
+    yield served
+    served.stop()

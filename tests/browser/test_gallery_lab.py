@@ -62,7 +62,7 @@ def test_decisions_made_by_keys_are_in_the_file_and_outlive_the_kernel(lab, open
     expect(gallery.locator(".count")).to_have_text("24 photos")
 
     gallery.locator(".matrix summary").click()
-    gallery.get_by_role("button", name="Pool read as Bathroom: 6 photos").click()
+    gallery.get_by_role("button", name="Pool predicted as Bathroom: 6 photos").click()
     expect(gallery.locator("figure")).to_have_count(6)
     expect(gallery.locator("figure img")).to_have_count(6)
     for key in ("2", "ArrowRight", "3", "ArrowRight", "x", "ArrowRight", "k", "u"):

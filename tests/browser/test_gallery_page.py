@@ -26,7 +26,7 @@ EVIL = "\"><img src=x onerror=alert(1)> 🏊 </script><script>alert(2)</script> 
 
 @pytest.fixture
 def photos(tmp_path: Path) -> pd.DataFrame:
-    """Thirty photos, every third a pool that is read as a bathroom."""
+    """Thirty photos, every third a pool that is predicted as a bathroom."""
     rng = np.random.default_rng(0)
     (tmp_path / "photos").mkdir()
     paths = []
@@ -70,7 +70,7 @@ def test_confusion_walk_decide_undo_export_and_clean(open_page, page, photos, tm
     view = open_page(page.as_uri(), accept_downloads=True)
     view.locator(".reviewer").fill("Ada 🏨")
     view.locator(".matrix summary").click()
-    view.get_by_role("button", name="Pool read as Bathroom: 10 photos").click()
+    view.get_by_role("button", name="Pool predicted as Bathroom: 10 photos").click()
     assert view.locator(".count").inner_text() == "10 of 30 photos"
     assert shown(view) == list(range(0, 30, 3))
     view.keyboard.press("2")  # photo 0 is a Bedroom
@@ -188,7 +188,7 @@ def test_a_cell_of_the_matrix_unfolds_its_photos_and_keys_need_a_photo(open_page
     view.keyboard.press("x")
     assert view.locator(".badge:not(:empty)").count() == 0
     view.locator(".matrix summary").click()
-    view.get_by_role("button", name="Pool read as Bathroom: 10 photos").click()
+    view.get_by_role("button", name="Pool predicted as Bathroom: 10 photos").click()
     assert headings.first.get_attribute("aria-expanded") == "true"
     assert view.locator("figure").count() == 10
     view.keyboard.press("x")
@@ -211,6 +211,15 @@ def test_a_photo_that_cannot_be_shown_says_why(open_page, photos, tmp_path):
     view = open_page((tmp_path / "lost.html").as_uri())
     assert view.locator(".note").inner_text() == "1 cannot be read"
     assert "not a JPEG" in view.locator("figure[data-row='1']").inner_text()
+
+
+def test_the_overlay_key_does_nothing_where_there_are_no_overlays(open_page, photos, tmp_path):
+    Gallery(photos, caption=tag_caption).save(tmp_path / "plain.html")
+    view = open_page((tmp_path / "plain.html").as_uri())
+    view.locator("figure .photo").first.focus()
+    for key in "ox":
+        view.keyboard.press(key)
+    assert view.locator(".badge:not(:empty)").all_inner_texts() == ["dropped"]
 
 
 def test_photos_beyond_the_budget_lie_in_a_folder_and_are_shown(open_page, photos, tmp_path):

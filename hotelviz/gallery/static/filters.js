@@ -1,0 +1,99 @@
+// Which photos are shown, and in which order.
+
+const DECISION = Symbol("decision"); // among the names of columns: no column is called so
+
+function chooseSoon(gallery) {
+  clearTimeout(gallery.timer);
+  gallery.timer = setTimeout(() => choose(gallery), 120);
+}
+
+/** Show the photos with these values and no others. */
+function chooseOnly(gallery, values) {
+  const { selects, view } = gallery;
+  emptyFilters(gallery);
+  for (const [name, value] of Object.entries(values)) if (selects.has(name)) selects.get(name).value = value;
+  choose(gallery);
+  view.scrollTop = 0;
+  focusCard(gallery);
+}
+
+function emptyFilters(gallery) {
+  const ranges = gallery.filters.querySelectorAll(".range input");
+  for (const field of [gallery.search, ...gallery.selects.values(), ...ranges]) field.value = "";
+  gallery.ranges = {};
+}
+
+function clearFilters(gallery) {
+  emptyFilters(gallery);
+  choose(gallery);
+}
+
+/** Find the photos that pass all filters. */
+function choose(gallery) {
+  const { table } = gallery;
+  const tests = filterTests(gallery);
+  // What was asked for is not to be folded away.
+  if (tests.length) gallery.closed.clear();
+  const rows = new Int32Array(table.size);
+  let many = 0;
+  for (let row = 0; row < table.size; row += 1) {
+    if (tests.every((test) => test(row))) rows[many++] = row;
+  }
+  gallery.found = rows.subarray(0, many);
+  arrange(gallery);
+}
+
+function filterTests({ table, selects, ranges, decisions, search }) {
+  const tests = [];
+  for (const [name, { value }] of selects) {
+    if (!value) continue;
+    if (name === DECISION) {
+      tests.push((row) => (decisions.of(table.ids[row])?.action ?? "open") === value);
+    } else {
+      const { values, codes } = table.byName.get(name);
+      const code = values.indexOf(value);
+      tests.push((row) => code >= 0 && codes[row] === code);
+    }
+  }
+  for (const [name, { "at least": low, "at most": high }] of Object.entries(ranges)) {
+    const { data } = table.byName.get(name);
+    if (low != null) tests.push((row) => data[row] >= low);
+    if (high != null) tests.push((row) => data[row] <= high);
+  }
+  const text = search.value.trim();
+  if (text) tests.push(table.find(text));
+  return tests;
+}
+
+/** Sort what was found; the photo at the cursor stays at it. */
+function arrange(gallery) {
+  const { table, sort, count } = gallery;
+  const current = gallery.order[gallery.cursor];
+  gallery.order = gallery.found.slice();
+  if (sort) sortRows(gallery.order, table.byName.get(sort.slice(1)), sort[0] === "-" ? -1 : 1);
+  gallery.cursor = Math.max(0, gallery.order.indexOf(current));
+  layOut(gallery);
+  const many = gallery.order.length;
+  if (!table.size) count.textContent = "No photos here.";
+  else if (many === table.size) count.textContent = counted(many, "photo");
+  else count.textContent = `${number(many)} of ${number(table.size)} photos`;
+}
+
+function sortRows(rows, column, sign) {
+  const ranks = column.kind === "number" ? column.data : ranksOf(column);
+  // What has no value stands last, either way.
+  const value = (row) => (Number.isNaN(ranks[row]) ? Infinity : sign * ranks[row]);
+  rows.sort((a, b) => {
+    const x = value(a);
+    const y = value(b);
+    return x < y ? -1 : x > y ? 1 : a - b;
+  });
+}
+
+/** The place of each row's value among the values by name. */
+function ranksOf({ values, codes }) {
+  const byName = values.map((_, code) => code).sort((a, b) => (values[a] < values[b] ? -1 : 1));
+  const ranks = new Float32Array(values.length);
+  byName.forEach((code, rank) => (ranks[code] = rank));
+  return Float32Array.from(codes, (code) => (code < 0 ? NaN : ranks[code]));
+}

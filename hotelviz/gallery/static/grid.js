@@ -1,0 +1,191 @@
+// The photos in lines of cards, under headings of groups; only what is in view is drawn.
+
+const GAP = 12;
+const HEADING = 38;
+
+/** Lay out lines of cards and headings of groups for the width that there is. */
+function layOut(gallery) {
+  sizeCards(gallery);
+  const { columns, cardHeight, closed, order } = gallery;
+  gallery.lines = [];
+  let top = 2;
+  for (const section of sectionsOf(gallery)) {
+    if (section.name !== null) {
+      gallery.lines.push({ top, height: HEADING, heading: section });
+      top += HEADING + 6;
+      if (closed.has(section.name)) continue;
+    }
+    for (let first = section.start; first < section.end; first += columns) {
+      const end = Math.min(section.end, first + columns);
+      gallery.lines.push({ top, height: cardHeight, first, end });
+      top += cardHeight + GAP;
+    }
+  }
+  gallery.space.style.height = `${top}px`;
+  for (const node of gallery.cards.values()) node.remove();
+  gallery.cards.clear();
+  draw(gallery);
+}
+
+function sizeCards(gallery) {
+  const { root, view, table } = gallery;
+  const width = view.clientWidth || root.clientWidth || 800;
+  const least = width < 420 ? 140 : width > 1800 ? 230 : 190;
+  gallery.columns = Math.max(1, Math.floor((width - 4 + GAP) / (least + GAP)));
+  const cardWidth = Math.floor((width - 4 - GAP * (gallery.columns - 1)) / gallery.columns);
+  const photoHeight = Math.round(cardWidth * 0.75);
+  const captionLines = captionLinesOf(gallery, cardWidth);
+  const captionHeight = 12 + 18 * captionLines + (table.distributions.length ? 34 : 0);
+  gallery.cardHeight = photoHeight + captionHeight;
+  const sizes = {
+    "--caption-lines": captionLines,
+    "--card-width": `${cardWidth}px`,
+    "--photo-height": `${photoHeight}px`,
+    "--card-height": `${gallery.cardHeight}px`,
+  };
+  for (const [name, value] of Object.entries(sizes)) root.style.setProperty(name, value);
+}
+
+/** As many lines as the longest caption needs; live, captions come later. */
+function captionLinesOf(gallery, cardWidth) {
+  const { captions } = gallery.table;
+  if (!captions) return 3;
+  gallery.longest ??= captions.reduce((most, text) => Math.max(most, text.length), 0);
+  const fitting = 0.85 * ((cardWidth - 16) / 6.6);
+  return Math.max(2, Math.min(7, Math.ceil(gallery.longest / fitting)));
+}
+
+/** The column whose values are headings, unless the photos are sorted by another. */
+function groupColumn({ sort, table }) {
+  return sort ? null : table.group && table.byName.get(table.group);
+}
+
+/** Bring the photos of each group together, in the order of the groups' first photos. */
+function sectionsOf(gallery) {
+  const { order } = gallery;
+  const column = groupColumn(gallery);
+  if (!column) return [{ name: null, start: 0, end: order.length }];
+  const byGroup = new Map();
+  for (const row of order) {
+    const code = column.codes[row];
+    if (!byGroup.has(code)) byGroup.set(code, []);
+    byGroup.get(code).push(row);
+  }
+  let end = 0;
+  return Array.from(byGroup, ([code, rows]) => {
+    const start = end;
+    order.set(rows, start);
+    end += rows.length;
+    return { name: code < 0 ? "" : column.values[code], start, end };
+  });
+}
+
+/** The first line that ends below an offset. */
+function lineAt(lines, offset) {
+  let [low, high] = [0, lines.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (lines[middle].top + lines[middle].height < offset) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Draw the lines in view and a few around them; take away the others. */
+function draw(gallery) {
+  const { lines, view, cardHeight, order, cards, space, source } = gallery;
+  const bottom = view.scrollTop + view.clientHeight + cardHeight;
+  const wanted = new Map();
+  const rows = [];
+  for (let i = lineAt(lines, view.scrollTop - cardHeight); i < lines.length && lines[i].top < bottom; i += 1) {
+    const line = lines[i];
+    if (line.heading) wanted.set(`h${line.heading.name}`, () => headingOf(gallery, line));
+    for (let place = line.first; place < line.end; place += 1) {
+      rows.push(order[place]);
+      wanted.set(place, () => cardOf(gallery, place, line));
+    }
+  }
+  for (const [key, node] of cards) {
+    if (wanted.has(key) || node.contains(document.activeElement)) continue;
+    node.remove();
+    cards.delete(key);
+  }
+  for (const [key, build] of wanted) {
+    if (cards.has(key)) continue;
+    const node = build();
+    cards.set(key, node);
+    space.append(node);
+  }
+  source.want(rows);
+  refresh(gallery);
+}
+
+function headingOf(gallery, { top, heading: { name, start, end } }) {
+  const closed = gallery.closed.has(name);
+  const fold = () => {
+    if (!gallery.closed.delete(name)) gallery.closed.add(name);
+    layOut(gallery);
+    gallery.cards.get(`h${name}`)?.firstChild.focus();
+  };
+  const node = make("div", { class: "heading" }, button(
+    { "aria-expanded": String(!closed), onclick: fold },
+    make("span", { class: "arrow", "aria-hidden": "true" }, closed ? "▸" : "▾"),
+    ` ${words(name) || "without"} `,
+    make("span", { class: "number" }, number(end - start)),
+  ));
+  node.style.transform = `translateY(${top}px)`;
+  return node;
+}
+
+function cardOf(gallery, place, line) {
+  const row = gallery.order[place];
+  const photo = button({
+    class: "photo", tabindex: place === gallery.cursor ? "0" : "-1",
+    onclick: () => {
+      gallery.cursor = place;
+      enlarge(gallery);
+    },
+    onfocus: () => moveTo(gallery, place, false),
+  });
+  const caption = make("figcaption", {}, make("span", { class: "text" }), ...scoreBars(gallery.table, row));
+  const node = make("figure", { "data-row": row }, photo, make("span", { class: "badge" }), caption);
+  const left = `calc(${place - line.first} * (var(--card-width) + ${GAP}px) + 2px)`;
+  node.style.transform = `translate(${left}, ${line.top}px)`;
+  node.row = row;
+  return node;
+}
+
+/** Bring what is drawn up to date: photos, overlays, captions, decisions. */
+function refresh(gallery) {
+  const { cards, decisions, status, large } = gallery;
+  for (const [key, node] of cards) if (node.row !== undefined) refreshCard(gallery, node, key === gallery.cursor);
+  const { text, bad } = decisions.status();
+  status.textContent = text;
+  status.classList.toggle("bad", bad);
+  if (large.dialog.open) describe(gallery);
+}
+
+function refreshCard(gallery, node, current) {
+  const { row } = node;
+  const photo = gallery.source.photo(row);
+  const caption = captionOf(gallery, row);
+  const [holder, badge] = node.children;
+  const text = node.querySelector(".text");
+  if (text.textContent !== caption) text.textContent = text.title = caption;
+  const decision = gallery.decisions.of(gallery.table.ids[row]);
+  const decided = decision ? badgeOf(decision) : "";
+  holder.setAttribute("aria-label", decided ? `${caption}; ${decided}` : caption);
+  badge.textContent = decided;
+  badge.className = `badge ${decision ? decision.action : ""}`;
+  node.classList.toggle("cursor", current);
+  if (photo && !node.filled) {
+    node.filled = true;
+    if (photo.problem !== undefined) holder.append(make("span", { class: "problem" }, photo.problem));
+    else holder.append(make("img", { src: photo.url, alt: caption, decoding: "async" }));
+  }
+  showMap(gallery, holder, row, photo);
+}
+
+function badgeOf({ action, label }) {
+  return action === "relabel" ? `→ ${words(label)}` : ACTIONS[action];
+}

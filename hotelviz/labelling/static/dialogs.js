@@ -1,0 +1,43 @@
+// The page's dialog: why a photo is skipped, and the help.
+
+const HELP = [
+  ["← Backspace u", "back: takes the last one back, to do it again"],
+  ["s", "skip, with a reason"],
+  ["?", "this help"],
+  ["Esc", "close"],
+];
+
+function openDialog({ dialog }, title, ...children) {
+  const close = keyButton("Close", "", () => dialog.close());
+  dialog.replaceChildren(make("h2", {}, title), ...children, make("div", { class: "row" }, close));
+  dialog.setAttribute("aria-label", title);
+  dialog.showModal();
+}
+
+function chooseReason(page) {
+  if (page.place === null || page.dialog.open) return;
+  const pick = (reason) => {
+    page.dialog.close();
+    page.rate({ reason });
+  };
+  page.reasons = page.round.reasons.map((reason) => () => pick(reason));
+  const field = make("input", { type: "text", maxlength: 300, dir: "auto", id: `why-${page.view}` });
+  const onsubmit = (event) => {
+    event.preventDefault();
+    if (field.value.trim()) pick(field.value.trim());
+  };
+  const form = make("form", { onsubmit },
+    make("label", { for: field.id }, "Another reason"),
+    make("div", { class: "row" }, field, make("button", {}, "Skip")));
+  const buttons = page.round.reasons.map((reason, i) => keyButton(reason, String(i + 1), page.reasons[i]));
+  openDialog(page, "Skip, because…", make("div", { class: "reasons" }, ...buttons), form);
+}
+
+function showHelp(page) {
+  if (page.dialog.open) return;
+  page.reasons = [];
+  const tags = page.round && page.round.task === "tags";
+  const answers = tags ? ["1 2 3 …", "the tag beside the key"] : ["1 … 9 0", "the score; 0 is 10"];
+  const shown = (keys) => keys.split(" ").map((key) => make("kbd", {}, key));
+  openDialog(page, "Keys", definitions([answers, ...HELP].map(([keys, what]) => [shown(keys), what])));
+}

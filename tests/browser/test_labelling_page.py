@@ -1,0 +1,146 @@
+"""The labelling page: ratings by key, taken back, resumed, and never lost."""
+
+from __future__ import annotations
+
+import resource
+from pathlib import Path
+
+import psutil
+import pytest
+from served import APP, enter, press, saved, wait_until
+
+pytestmark = pytest.mark.slow
+
+
+def test_one_key_rates_back_undoes_and_a_rater_resumes_where_they_stopped(scores, open_page):
+    name = '<img src=x onerror="alert(1)"> "Ada" 🏨 عدا'
+    page = open_page(scores.link)
+    enter(page, name)
+    page.wait_for_selector(f"{APP} .stage img")
+    for key in "7530":
+        press(page, key)
+    press(page, "ArrowLeft")
+    assert "Before, you said: 10" in page.inner_text(f"{APP} .note")
+    press(page, "2")
+    page.keyboard.press("s")
+    page.keyboard.press("2")
+    saved(page)
+    page.wait_for_function(
+        "document.querySelector('.hotelviz-label').innerText.includes('5 of 26')"
+    )
+    table = scores.said(name)
+    assert table["score"].tolist()[:4] == [7, 5, 3, 2]
+    assert table["reason"].tolist()[4] == "I cannot decide"
+    assert (table["seconds"].dropna() > 0).all()
+    assert page.inner_text(f"{APP} .who") == name
+    page.goto("about:blank")
+    wait_until(lambda: not scores.kernels())  # whoever leaves takes their kernel along
+
+    again = open_page(scores.link)
+    again.get_by_role("button", name=name).click()
+    again.wait_for_selector(f"{APP} .stage img")
+    assert "5 of 26" in again.inner_text(APP)
+    assert again.get_attribute(f"{APP} .stage", "data-place") == "5"
+    for _ in range(5):  # a key that is held down rates one photo
+        again.keyboard.down("6")
+    again.keyboard.up("6")
+    saved(again)
+    assert scores.said(name)["score"].tolist()[5:] == [6]
+
+
+def test_two_tabs_of_one_rater_rate_no_photo_twice(scores, open_page):
+    first, second = open_page(scores.link), open_page(scores.link)
+    for page in (first, second):
+        enter(page, "Bo")
+        page.wait_for_selector(f"{APP} .stage img")
+    press(first, "4")
+    press(first, "5")
+    saved(first)
+    second.keyboard.press("9")
+    second.wait_for_function(
+        "document.querySelector('.hotelviz-label .note').textContent.includes('another tab')"
+    )
+    second.wait_for_function("document.querySelector('.stage').dataset.place === '2'")
+    press(second, "9")
+    assert "another tab" in second.inner_text(f"{APP} .note")  # it can still be read
+    saved(second)
+    assert scores.said("Bo")[["place", "score"]].values.tolist() == [[0, 4], [1, 5], [2, 9]]
+
+
+def test_photo_that_was_deleted_is_said_skipped_and_listed(scores, open_page):
+    gone = scores.round
+    seat = gone.take_seat("Eve")
+    photo = gone.photos().set_index("photo").loc[gone.items(seat)[0].photo]
+    kept = Path(photo["path"]).read_bytes()
+    Path(photo["path"]).unlink()
+    try:
+        page = open_page(scores.link)
+        enter(page, "Eve")
+        page.wait_for_selector(f"{APP} .stage button")
+        assert "This photo cannot be shown: missing." in page.inner_text(f"{APP} .stage")
+        page.keyboard.press("7")  # no score for what nobody saw
+        press(page, "Enter")
+        saved(page)
+    finally:
+        Path(photo["path"]).write_bytes(kept)
+    table = scores.said("Eve")
+    assert table[["image_id", "reason"]].values.tolist() == [
+        [photo["image_id"], "cannot be shown: missing"]
+    ]
+
+
+def test_rating_that_the_disk_does_not_take_is_kept_and_retried_until_it_lands(scores, open_page):
+    page = open_page(scores.link)
+    enter(page, "Flo")
+    page.wait_for_selector(f"{APP} .stage img")
+    kernels = scores.kernels()
+    try:
+        for kernel in kernels:
+            resource.prlimit(kernel, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+        press(page, "8")
+        press(page, "3")
+        page.wait_for_selector(f"{APP} .saved.trouble")
+        text = page.inner_text(f"{APP} .saved")
+        assert "2 not saved yet" in text
+        assert "the disk does not take it" in text
+        assert "retrying" in text
+        assert scores.said("Flo").empty
+        kept = page.evaluate("Object.values(localStorage).join()")
+        assert '"score":8' in kept
+    finally:
+        for kernel in kernels:
+            unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+            resource.prlimit(kernel, resource.RLIMIT_FSIZE, unlimited)
+    saved(page)
+    assert scores.said("Flo")["score"].tolist() == [8, 3]
+    assert page.evaluate("localStorage.length") == 0
+
+
+def test_kernel_that_dies_loses_no_rating(scores, open_page):
+    page = open_page(scores.link, allowed="Kernel|WebSocket|kernel|404")
+    enter(page, "Gus")
+    page.wait_for_selector(f"{APP} .stage img")
+    before = set(scores.kernels())
+    for kernel in before:
+        psutil.Process(kernel).kill()
+    press(page, "8")
+    page.wait_for_function("Object.values(localStorage).join().includes('\"score\":8')")
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.goto(scores.link)
+    enter(page, "Gus")
+    saved(page)
+    assert scores.said("Gus")["score"].tolist() == [8]
+
+
+def test_tags_are_given_by_key_and_markup_in_classes_stays_text(tags, open_page):
+    page = open_page(tags.link)
+    enter(page, "Ada")
+    page.wait_for_selector(f"{APP} .stage img")
+    texts = [button.inner_text() for button in page.query_selector_all(f"{APP} .choices button")]
+    assert texts[0].strip().endswith("<b>Pool</b>")
+    press(page, "1")
+    press(page, "3")
+    saved(page)
+    classes = tags.round.classes
+    assert tags.said("Ada")["tag"].tolist() == [classes[0], classes[2]]
+    assert page.query_selector(f"{APP} .choices b") is None
