@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed-from-lock
 
-.PHONY: demo test lint lab lock clean
+.PHONY: demo test test-fast coverage lint docs lab lock clean
 .DEFAULT_GOAL := demo
 
 # uv installs in seconds where it is there; venv and pip are everywhere. Compiled once here, or each
@@ -27,11 +27,22 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest
 
+test-fast: $(STAMP)
+	$(BIN)/python -m pytest -m "not slow"
+
+coverage: $(STAMP)
+	$(BIN)/python -m pytest --cov=hotelviz --cov-report=term:skip-covered --cov-report=html
+
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy hotelviz
 	$(BIN)/lint-imports
+
+# Draws its own demo, runs the tutorials on it, and turns warnings into errors.
+docs: $(STAMP)
+	$(BIN)/python -m sphinx -E -W --keep-going -q -j 2 -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
 
 lab: $(STAMP)
 	$(BIN)/jupyter lab notebooks
@@ -43,4 +54,4 @@ lock: pyproject.toml
 	  --custom-compile-command "make lock" --upgrade --output-file requirements.lock
 
 clean:
-	rm -rf $(VENV) reports/*.html reports/demo
+	rm -rf $(VENV) reports/*.html reports/demo docs/_build docs/api/generated

@@ -257,7 +257,7 @@ def hotels(*, short: bool) -> None:
     from sklearn.model_selection import StratifiedGroupKFold
 
     from hotelviz.inference import predict_tags
-    from hotelviz.metrics import most_confused, top1
+    from hotelviz.metrics import confusions, top1
     from hotelviz.models import load_model, save_model
     from hotelviz.training.train import train_tagger
 
@@ -279,13 +279,13 @@ def hotels(*, short: bool) -> None:
         parts.append(tags)
         print(f"half {half}: top-1 {top1(tags['label'], tags['predicted']):.3f} of {len(tags)}")
     together = pd.concat(parts, ignore_index=True)
-    frequent = most_confused(together["label"], together["predicted"])
+    frequent = confusions(together)
     print(frequent.head(8).to_string(index=False))
-    for true, predicted in frequent[["true", "predicted"]].head(2).itertuples(index=False):
+    for true, predicted in frequent[["label", "predicted"]].head(2).itertuples(index=False):
         for half, tags in enumerate(parts):
             model = load_model(leave(f"explain_half_{half}.keras"))
             found = attribution.explain_confusion(model, tags, true=true, predicted=predicted)
-            print(f"{true} read as {predicted}, half {half}: {len(found.photos)} photos")
+            print(f"{true} predicted as {predicted}, half {half}: {len(found.photos)} photos")
             print(found.patterns.head(4).round(2).to_string())
             name = f"detective_{true}_{predicted}_{half}.png"
             plots.pattern_montages(found).savefig(leave(name), dpi=120)
@@ -297,7 +297,7 @@ def demo(*, short: bool) -> None:
 
     from hotelviz.demo import make_demo_catalog, read_masks, read_truth
     from hotelviz.inference import predict_tags
-    from hotelviz.metrics import most_confused, top1
+    from hotelviz.metrics import confusions, top1
     from hotelviz.models import load_model
     from hotelviz.pipeline import TAGGER_SETTINGS
     from hotelviz.reports.run import run_report
@@ -314,17 +314,17 @@ def demo(*, short: bool) -> None:
             tags = test.merge(predict_tags(test, model, progress=False), on="image_id")
             tags = tags.merge(read_truth(folder)[["image_id", "rails_mask", "rails"]])
             print(f"shortcut {shortcut}: top-1 {top1(tags['label'], tags['predicted']):.3f}")
-            pairs = most_confused(tags["label"], tags["predicted"], min_count=3)
+            pairs = confusions(tags).query("n_photos >= 3")
             suspects = []
-            for true, predicted in pairs[["true", "predicted"]].itertuples(index=False):
+            for true, predicted in pairs[["label", "predicted"]].itertuples(index=False):
                 found = attribution.explain_confusion(model, tags, true=true, predicted=predicted)
-                print(f"{true} read as {predicted}: {len(found.photos)} photos")
+                print(f"{true} predicted as {predicted}: {len(found.photos)} photos")
                 print(found.patterns.head(3).round(3).to_string())
                 numbers = found.patterns.index[found.patterns["suspect"]]
-                suspects += [f"{true} read as {predicted}: pattern {n}" for n in numbers]
+                suspects += [f"{true} predicted as {predicted}: pattern {n}" for n in numbers]
             results.append(
                 (f"suspected shortcuts, demo {'with' if shortcut else 'without'} one",
-                 "Pool read as Bathroom: pattern 0" if shortcut else "none",
+                 "Pool predicted as Bathroom: pattern 0" if shortcut else "none",
                  "; ".join(suspects) or "none")
             )  # fmt: skip
             if not shortcut:

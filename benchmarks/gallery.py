@@ -194,7 +194,10 @@ def _measure(view: Any, name: str) -> None:
     root = ".hotelviz-gallery"
     actions = {
         "filter by label": [f"{root} select[aria-label='true label']", "Pool"],
-        "filter by confusion": [f"{root} select[aria-label='confusion']", "Pool read as Bathroom"],
+        "filter by confusion": [
+            f"{root} select[aria-label='confusion']",
+            "Pool predicted as Bathroom",
+        ],
         "sort by score": [f"{root} select.sort", "-score"],
         "sort by hotel": [f"{root} select.sort", "+hotel_id"],
     }

@@ -37,10 +37,10 @@ def quantiles(scores: str, _: Path) -> object:
     return open_scores(scores).quantiles([0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99])[0.5]
 
 
-def low_medium_high(scores: str, _: Path) -> object:
+def sample_by_level(scores: str, _: Path) -> object:
     from hotelviz.scores import open_scores
 
-    return len(open_scores(scores).low_medium_high(8, thresholds=(4.5, 5.5)))
+    return len(open_scores(scores).sample_by_level(8, thresholds=(4.5, 5.5)))
 
 
 def one_hotel(scores: str, _: Path) -> object:
@@ -97,7 +97,7 @@ def pandas_ranked(scores: str, out: Path) -> object:
 QUESTIONS: dict[str, Callable[[str, Path], object]] = {
     "histogram": histogram,
     "quantiles": quantiles,
-    "low, medium, high": low_medium_high,
+    "low, medium, high": sample_by_level,
     "one hotel ranked": one_hotel,
     "all hotels ranked": all_hotels,
     "report score_distribution": report("score_distribution", gallery_count=8),

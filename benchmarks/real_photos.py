@@ -129,11 +129,12 @@ def areas(*, short: bool) -> None:
 
 def areas_gallery(tags: pd.DataFrame, classes: tuple[str, ...]) -> None:
     """Leave the gallery of what stands in the way, each fold explained by its own model."""
+    from hotelviz import metrics
     from hotelviz.attribution import explain
-    from hotelviz.gallery import Gallery, misclassified, tag_caption
+    from hotelviz.gallery import Gallery, tag_caption
     from hotelviz.models import load_model
 
-    wrong = misclassified(tags)
+    wrong = metrics.misclassified(tags)
     maps = None
     for number, rows in wrong.reset_index(drop=True).groupby("fold"):
         model = load_model(leave(f"areas_fold_{number}.keras"))
@@ -141,7 +142,7 @@ def areas_gallery(tags: pd.DataFrame, classes: tuple[str, ...]) -> None:
         maps = np.zeros((len(wrong), *part.shape[1:]), "float32") if maps is None else maps
         maps[rows.index] = part
     Gallery(
-        wrong, caption=tag_caption, group="pair", overlays=maps,
+        wrong, caption=tag_caption, group="confusion", overlays=maps,
         title=f"Hotel photos that the tagger gets wrong ({len(classes)} classes)",
     ).save(leave("areas_mistakes.html"))  # fmt: skip
 

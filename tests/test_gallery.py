@@ -16,14 +16,15 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from hotelviz import metrics
 from hotelviz.attribution import overlay
 from hotelviz.decisions import read_decisions
 from hotelviz.errors import GalleryError, OutputError
 from hotelviz.gallery import (
     Gallery,
     before_after,
+    bundle,
     issue_caption,
-    misclassified,
     rank_caption,
     score_caption,
     tag_caption,
@@ -83,13 +84,6 @@ def test_caption_of_a_class_that_the_model_does_not_know_has_no_probability(phot
     assert tag_caption(row) == "predicted Reception 0.94, true View of Exterior"
 
 
-def test_mistakes_come_by_frequency_then_confidence(photos):
-    wrong = misclassified(photos)
-    assert wrong["image_id"].to_list() == ["b", "a", "d"]
-    assert wrong["pair"].to_list() == ["Pool read as Bathroom"] * 2 + ["Bathroom read as Reception"]
-    assert wrong["confidence"].to_list() == [0.9, 0.6, 0.94]
-
-
 def content_of(gallery: Gallery, files: Path) -> dict:
     """What the page's script is given, with the photos."""
     markup = gallery.to_html(files=files)
@@ -115,8 +109,9 @@ def test_what_can_be_filtered_by_is_coded_and_the_confusion_named(photos, tmp_pa
     content = content_of(Gallery(photos.assign(hotel_id=["h", None, "h", "i"])), tmp_path)
     assert codes(content, "label") == ["Pool", "Pool", "Foyer", "Bathroom"]
     assert codes(content, "hotel_id") == ["h", None, "h", "i"]
-    assert codes(content, "pair") == [
-        "Pool read as Bathroom", "Pool read as Bathroom", None, "Bathroom read as Reception",
+    assert codes(content, "confusion") == [
+        "Pool predicted as Bathroom", "Pool predicted as Bathroom", None,
+        "Bathroom predicted as Reception",
     ]  # fmt: skip
     sure = next(one for one in content["columns"] if one["name"] == "confidence")
     numbers = np.frombuffer(base64.b64decode(sure["data"]), "float32")
@@ -125,11 +120,13 @@ def test_what_can_be_filtered_by_is_coded_and_the_confusion_named(photos, tmp_pa
 
 
 def test_groups_come_in_the_order_in_which_they_occur(photos, tmp_path):
-    gallery = Gallery(misclassified(photos), caption=tag_caption, group="pair", open_groups=1)
+    gallery = Gallery(
+        metrics.misclassified(photos), caption=tag_caption, group="confusion", open_groups=1
+    )
     content = content_of(gallery, tmp_path)
-    column = next(one for one in content["columns"] if one["name"] == "pair")
-    assert column["values"] == ["Pool read as Bathroom", "Bathroom read as Reception"]
-    assert (content["group"], content["open_groups"]) == ("pair", 1)
+    column = next(one for one in content["columns"] if one["name"] == "confusion")
+    assert column["values"] == ["Pool predicted as Bathroom", "Bathroom predicted as Reception"]
+    assert (content["group"], content["open_groups"]) == ("confusion", 1)
 
 
 def test_maps_become_small_bytes_with_the_colours_of_overlays(photos, tmp_path):
@@ -188,6 +185,14 @@ def test_missing_column_is_named_with_those_there_are(photos):
 def test_overlays_of_another_number_are_refused(photos):
     with pytest.raises(GalleryError, match=r"shape \(3, 7, 7\); expected \(4, h, w\)"):
         Gallery(photos, overlays=np.zeros((3, 7, 7)))
+
+
+def test_script_is_every_file_in_the_listed_order():
+    files = [*Path(bundle.__file__).parent.glob("static/*.js")]
+    places = [bundle.SCRIPT.index(file.read_text(encoding="utf-8")) for file in files]
+    assert files[int(np.argmax(places))].name == "mount.js"
+    assert bundle.SCRIPT.startswith("// Elements of pages")
+    assert bundle.SCRIPT.count("export default") == 1
 
 
 def test_saved_page_may_run_only_its_own_script_and_ask_nobody(photos, tmp_path):

@@ -21,8 +21,8 @@ from nbconvert.filters import markdown2html
 import hotelviz
 from hotelviz import metrics, plots
 from hotelviz.attribution import Confusion
-from hotelviz.errors import GalleryError, HotelvizError
-from hotelviz.gallery import Gallery, before_after, misclassified, tag_caption
+from hotelviz.errors import HotelvizError
+from hotelviz.gallery import Gallery, before_after, tag_caption
 from hotelviz.gallery.html import files_folder, head
 from hotelviz.io.escaping import escape_markdown
 from hotelviz.plots import style
@@ -91,12 +91,11 @@ def test_columns_of_the_users_change_no_figure(own, clash):
         assert (joined[f"catalog_{clash[0]}"] == catalog[clash[0]]).all()
     else:
         joined = join_photos(catalog, tags())
-    wrong = misclassified(joined)
+    wrong = metrics.misclassified(joined)
     assert wrong["confidence"].to_list() == [
         plain.loc[int(row.image_id), row.predicted] for row in wrong.itertuples()
     ]
-    costs = metrics.confusion_gaps(joined)
-    assert costs.equals(metrics.confusion_gaps(join_photos(photos(), tags())))
+    assert metrics.confusions(joined).equals(metrics.confusions(join_photos(photos(), tags())))
     # What the join knows, what the values say, and what the user has joined without us.
     bare = catalog.merge(tags(), on="image_id")
     for table in (joined, pd.DataFrame(joined.to_dict("series")), bare):
@@ -161,8 +160,6 @@ def test_gallery_shows_the_models_classes_and_groups_by_any_column(tmp_path):
     assert content["classes"] == content["labels"] == ["Pool", "Foyer"]
     grouped = Gallery(table.assign(score=3), group="score").content()
     assert [one["kind"] for one in grouped["columns"] if one["name"] == "score"] == ["category"]
-    with pytest.raises(GalleryError, match="has no probabilities"):
-        misclassified(table.drop(columns=["p_Pool", "p_Foyer"]))
 
 
 def test_classes_that_read_alike_are_two_pairs():
@@ -170,7 +167,9 @@ def test_classes_that_read_alike_are_two_pairs():
         {"image_id": list("abc"), "label": ["a_b", "a b", "a b"], "predicted": "c",
          "p_c": 1.0, "p_a_b": 0.0, "p_a b": 0.0}
     )  # fmt: skip
-    assert misclassified(table)["pair"].to_list() == ["a b read as c"] * 2 + ["a_b read as c"]
+    assert metrics.misclassified(table)["confusion"].to_list() == [
+        "a b predicted as c", "a b predicted as c", "a_b predicted as c",
+    ]  # fmt: skip
     assert tag_caption(table.iloc[0]) == "predicted c 1.00, true a b 0.00"
 
 
@@ -370,8 +369,8 @@ def test_characters_without_a_font_are_told_by_number_and_others_find_theirs(mon
         (lambda: plots.score_distribution(pd.DataFrame()), "no column 'low'"),
         (lambda: metrics.summary(tags()), "no column 'label'"),
         (lambda: metrics.summary(photos()), "no probabilities"),
-        (lambda: metrics.confusion_gaps(photos()), "no column 'predicted'"),
-        (lambda: misclassified(photos()), "no column 'predicted'"),
+        (lambda: metrics.confusions(photos()), "no column 'predicted'"),
+        (lambda: metrics.misclassified(photos()), "no column 'predicted'"),
         (lambda: ranking_figures(photos()), "no ranking of rank_hotel_photos: no column 'score'"),
         (lambda: completeness(photos()), "no ranking of rank_hotel_photos"),
         (lambda: before_after(photos(), photos()), "no ranking of rank_hotel_photos"),

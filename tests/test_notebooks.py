@@ -160,10 +160,10 @@ def test_tagger_report_has_its_figures_and_galleries(pages):
         assert any(alternative.startswith(start) for alternative in alternatives), start
     assert len(re.findall("<img ", text)) == len(alternatives)
     shown = galleries(text)
-    assert [gallery["group"] for gallery in shown] == ["pair", "pair", "label"]
-    pairs = next(column for column in shown[0]["columns"] if column["name"] == "pair")["values"]
-    assert pairs
-    assert all(" read as " in pair for pair in pairs)
+    assert [gallery["group"] for gallery in shown] == ["confusion", "confusion", "label"]
+    confusion = next(one for one in shown[0]["columns"] if one["name"] == "confusion")
+    assert confusion["values"]
+    assert all(" predicted as " in name for name in confusion["values"])
     assert len(text) < 12_000_000
     assert not re.search(r"(?:src|href)=[\"']?https?:", text)
     assert len(re.findall("<script", text)) == len(shown) + 1

@@ -173,7 +173,7 @@ def test_histogram_and_quantiles_are_those_of_the_values(made_up):
 
 def test_samples_are_reproducible_and_keep_to_their_level(made_up):
     _, dataset = made_up
-    levels = dataset.low_medium_high(20, thresholds=(4.0, 6.0))
+    levels = dataset.sample_by_level(20, thresholds=(4.0, 6.0))
     assert levels["level"].value_counts().to_dict() == {"low": 20, "medium": 20, "high": 20}
     assert levels.loc[levels["level"] == "low", "score"].max() <= 4
     assert levels.loc[levels["level"] == "high", "score"].min() > 6
@@ -230,8 +230,8 @@ def test_hotels_are_asked_for_by_name_however_they_are_given(tmp_path):
     table.to_parquet(tmp_path / "scores.parquet")
     scores = open_scores(tmp_path / "scores.parquet")
     for hotels in ("7", ["7"], [7], [np.float64(7)], np.array([7])):
-        assert scores.of_hotels(hotels)["image_id"].to_list() == ["a", "b"]
-    assert scores.of_hotels([]).empty
+        assert scores.for_hotels(hotels)["image_id"].to_list() == ["a", "b"]
+    assert scores.for_hotels([]).empty
     with pytest.raises(ScoresError, match="shares from 0 to 1"):
         scores.quantiles([50])
 

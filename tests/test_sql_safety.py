@@ -26,8 +26,9 @@ from hotelviz.ranking import (
     ranking_figures,
     read_ranking,
 )
-from hotelviz.scores import Scores, dataset, open_scores
-from hotelviz.scores.connection import connect, parquet_files
+from hotelviz.scores import open_scores, unique
+from hotelviz.scores.connection import connect
+from hotelviz.scores.sql import parquet_files
 
 HOSTILE = [
     "x\" FROM scores s LEFT JOIN tags t USING (image_id); COPY (SELECT 42) TO '{out}'; --",
@@ -74,13 +75,13 @@ def test_every_question_takes_columns_and_classes_by_name(hostile, tmp_path):
     by = scores.histogram(by="predicted", bins=1)
     assert by.set_index("predicted")["count"].to_dict() == {hostile: 3, "Pool": 1}
     assert by["count"].sum() == scores.histogram(by=column, bins=1)["count"].sum() == 4
-    levels = scores.low_medium_high(9, thresholds=(0.3, 0.6), column=column)
+    levels = scores.sample_by_level(9, thresholds=(0.3, 0.6), column=column)
     assert levels.set_index("image_id")["level"].to_dict() == {
         "b": "low", "d": "medium", "a": "high", "c": "high",
     }  # fmt: skip
     assert scores.hotels(column)["best"].to_list() == [0.75, 1.0]
-    assert list(scores.sample(4).columns) == list(scores.of_hotels(["h"]).columns) == list(frame)
-    assert len(scores.of_hotels([hostile, "') OR 1=1 --"])) == 0
+    assert list(scores.sample(4).columns) == list(scores.for_hotels(["h"]).columns) == list(frame)
+    assert len(scores.for_hotels([hostile, "') OR 1=1 --"])) == 0
     assert scores.count() == 4
     assert len(scores.errors()) == 0
 
@@ -115,7 +116,7 @@ def test_hotels_and_photos_with_such_names_stay_apart(hostile, tmp_path):
     frame = pd.DataFrame({"image_id": names, "hotel_id": names, "score": [4.0, 5, 6]})
     frame.to_parquet(tmp_path / "scores.parquet", index=False)
     scores = open_scores(tmp_path / "scores.parquet")
-    assert scores.of_hotels(names[1:2])["image_id"].to_list() == names[1:2]
+    assert scores.for_hotels(names[1:2])["image_id"].to_list() == names[1:2]
     assert set(rank_hotel_photos(scores)["hotel_id"]) == set(names)
     assert rank_hotel_photos(scores, hotels=names[:1])["image_id"].to_list() == names[:1]
     folder = rank_dataset(scores, tmp_path / "ranking", progress=False)
@@ -226,13 +227,13 @@ def test_repeated_photos_are_named(tmp_path):
 
 
 def test_large_datasets_are_looked_through_once_until_they_change(tmp_path, monkeypatch):
-    monkeypatch.setattr(dataset, "SLOW", 0)
+    monkeypatch.setattr(unique, "SLOW", 0)
     folder = put(tmp_path / "s", a={"image_id": ["x"]})
     open_scores(folder)
     # Another process.
-    monkeypatch.setattr(dataset, "_checked", set())
+    monkeypatch.setattr(unique, "checked", set())
     with monkeypatch.context() as patch:
-        patch.setattr(Scores, "query", None)
+        patch.setattr(unique, "ask", None)
         assert len(open_scores(folder)) == 1
     put(folder, b={"image_id": ["x"]})
     with pytest.raises(ScoresError, match="'x' is there more than once"):
@@ -295,7 +296,7 @@ def test_missing_values_are_those_of_floating_point_too(tmp_path):
     assert scores.quantiles([0.5, 1.0]) == {0.5: 6.0, 1.0: 7.0}
     assert scores.histogram()["count"].sum() == 2
     assert scores.hotels()[["photos", "unreadable", "mean"]].values.tolist() == [[3, 1, 6.0]]
-    assert len(scores.low_medium_high(5, thresholds=(4, 6))) == 2
+    assert len(scores.sample_by_level(5, thresholds=(4, 6))) == 2
     assert rank_hotel_photos(scores)["image_id"].to_list() == ["c", "a"]
     out = rank_dataset(scores, tmp_path / "r", progress=False)
     assert read_ranking(out)["image_id"].to_list() == ["c", "a"]
@@ -341,7 +342,7 @@ def test_scores_are_never_replaced_by_their_ranking(tmp_path):
 
 
 def test_only_one_module_quotes_for_sql():
-    """Text goes into SQL by `hotelviz.io.escaping` only: no quotation marks around braces."""
+    """Text goes into SQL by `hotelviz.scores.sql` only: no quotation marks around braces."""
     package = Path(hotelviz.__file__).parent
     for file in package.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):

@@ -20,6 +20,7 @@ from hotelviz.attribution.receptive_field import Grid, feature_grid
 from hotelviz.attribution.targets import Target
 from hotelviz.catalog import check_table
 from hotelviz.errors import AttributionError
+from hotelviz.metrics import misclassified
 
 if TYPE_CHECKING:
     import keras
@@ -171,9 +172,8 @@ def explain_confusion(
 
 def _chosen(predictions: pd.DataFrame, label: str, said: str, limit: int) -> pd.DataFrame:
     rows = predictions[(predictions["label"] == label) & (predictions["predicted"] == said)]
-    column = f"p_{said}"
-    if label != said and column in rows:
-        rows = rows.sort_values(column, ascending=False, kind="stable")
+    if label != said:
+        rows = misclassified(rows)
     elif len(rows) > limit:
         rows = rows.sample(limit, random_state=0)
     return rows.head(limit).reset_index(drop=True)

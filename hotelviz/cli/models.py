@@ -209,7 +209,7 @@ def score(
         else:
             speed = score_photos(catalog, model, out, **settings)
         dataset = open_scores(out)
-        problems = dataset.errors(limit=21)
+        problems = dataset.errors(max_photos=21)
         wrong = dataset.count("error <> ''")
         say(
             f"{out}: {len(dataset):,} photos, {speed.photos:,} computed now, "

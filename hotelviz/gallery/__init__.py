@@ -8,7 +8,6 @@ answers the browser from the kernel, and `captions` says what stands under a pho
 from hotelviz.errors import GalleryError
 from hotelviz.gallery.captions import (
     issue_caption,
-    misclassified,
     rank_caption,
     score_caption,
     tag_caption,
@@ -20,7 +19,6 @@ __all__ = [
     "GalleryError",
     "before_after",
     "issue_caption",
-    "misclassified",
     "rank_caption",
     "score_caption",
     "tag_caption",

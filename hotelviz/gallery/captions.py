@@ -1,15 +1,13 @@
-"""What stands under a photo, and which photos are worth a look."""
+"""Captions: what stands under a photo."""
 
 from __future__ import annotations
 
 import pandas as pd
 
-from hotelviz.catalog import check_table
 from hotelviz.errors import GalleryError
 from hotelviz.gallery.payload import words
-from hotelviz.scores.predictions import class_probabilities
 
-__all__ = ["issue_caption", "misclassified", "rank_caption", "score_caption", "tag_caption"]
+__all__ = ["issue_caption", "rank_caption", "score_caption", "tag_caption"]
 
 
 def tag_caption(row: pd.Series) -> str:
@@ -150,43 +148,3 @@ def _check(row: pd.Series, needs: list[str], where: str) -> None:
             f"{where}: the table has no column {missing[0]!r}; it has "
             f"{', '.join(map(str, row.index))}"
         )
-
-
-def misclassified(tags: pd.DataFrame) -> pd.DataFrame:
-    """Select the wrong predictions, the most frequent confusion and the surest error first.
-
-    Parameters
-    ----------
-    tags
-        With ``label``, ``predicted`` and ``p_<class>``. Photos without label or prediction are
-        no mistakes.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The rows with two more columns: ``pair``, such as ``Pool read as Bathroom``, and
-        ``confidence``, the probability of the wrong class.
-
-    Examples
-    --------
-    >>> tags = pd.DataFrame({"label": ["a", "a", "b"], "predicted": ["b", "a", "b"],
-    ...                      "p_a": [0.2, 0.9, 0.1], "p_b": [0.8, 0.1, 0.9]})
-    >>> misclassified(tags)["pair"].to_list()
-    ['a read as b']
-    """
-    tags = check_table(tags, needs=["label", "predicted"], where="mistakes", unique=False)
-    mistaken = (
-        tags["label"].notna() & tags["predicted"].notna() & (tags["label"] != tags["predicted"])
-    ).to_numpy()
-    wrong, shares = tags[mistaken].copy(), class_probabilities(tags)[mistaken]
-    if len(wrong) and shares.empty:
-        raise GalleryError("the table has no probabilities: columns p_<class> of what is predicted")
-    wrong["pair"] = wrong["label"].astype(str) + " read as " + wrong["predicted"].astype(str)
-    wrong["confidence"] = [
-        row[said] for row, said in zip(shares.to_dict("records"), wrong["predicted"], strict=True)
-    ]
-    wrong["_frequency"] = wrong.groupby(["label", "predicted"])["pair"].transform("size")
-    wrong = wrong.sort_values(
-        ["_frequency", "pair", "confidence"], ascending=[False, True, False], kind="stable"
-    )
-    return wrong.drop(columns="_frequency")

@@ -11,13 +11,14 @@ import numpy as np
 import pandas as pd
 
 from hotelviz.errors import GalleryError
+from hotelviz.metrics import confusion_names
 from hotelviz.scores.predictions import class_probabilities
 
 #: The columns that can be filtered by, with the names that people read.
 CATEGORIES = {
     "label": "true label",
     "predicted": "predicted label",
-    "pair": "confusion",
+    "confusion": "confusion",
     "hotel_id": "hotel",
     "source": "source",
     "split": "split",
@@ -131,11 +132,8 @@ def make_content(
     columns: list[dict[str, Any]] = []
     numbers = {name: frame[name] for name in NUMBERS if name in frame}
     names = dict(CATEGORIES)
-    if "pair" not in frame and {"label", "predicted"} <= set(frame):
-        wrong = frame["label"].notna() & frame["predicted"].notna()
-        wrong &= frame["label"].astype(str) != frame["predicted"].astype(str)
-        pairs = frame["label"].astype(str) + " read as " + frame["predicted"].astype(str)
-        frame = frame.assign(pair=pairs.where(wrong))
+    if "confusion" not in frame and {"label", "predicted"} <= set(frame):
+        frame = frame.assign(confusion=confusion_names(frame))
     if group is not None:
         names.setdefault(group, words(group))
     for name, shown in names.items():

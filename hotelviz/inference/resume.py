@@ -39,10 +39,10 @@ from hotelviz.inference.preflight import SAMPLE, Watch, check_access
 from hotelviz.inference.runner import KEPT, shown
 from hotelviz.io.claims import claim
 from hotelviz.io.content import file_versions
-from hotelviz.io.escaping import sql_literal
 from hotelviz.io.remote import is_url, photo_name, redact
 from hotelviz.schema import Status
-from hotelviz.scores.connection import connect, parquet_files
+from hotelviz.scores.connection import connect
+from hotelviz.scores.sql import parquet_files, sql_literal
 
 #: Rows that are looked at together.
 _ROWS = 65_536

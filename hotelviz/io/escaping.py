@@ -15,8 +15,6 @@ __all__ = [
     "escape_markdown",
     "escape_mathtext",
     "escape_terminal",
-    "sql_literal",
-    "sql_name",
 ]
 
 _MARKDOWN = re.compile(r"([$\\]+)|(_|[^\w\s$\\])", re.ASCII)
@@ -105,25 +103,3 @@ def csv_safe(table: pd.DataFrame) -> pd.DataFrame:
 
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-
-
-def sql_name(name: object) -> str:
-    """Quote the name of a column or table for DuckDB, whatever it holds.
-
-    Examples
-    --------
-    >>> sql_name('p_"Sky" Bar')
-    '"p_""Sky"" Bar"'
-    """
-    return '"' + str(name).replace('"', '""') + '"'
-
-
-def sql_literal(text: object) -> str:
-    """Quote text as a string of DuckDB's, where it cannot be a parameter.
-
-    Examples
-    --------
-    >>> print(sql_literal("it's"))
-    'it''s'
-    """
-    return "'" + str(text).replace("'", "''") + "'"

@@ -5,13 +5,12 @@ from hotelviz.metrics.bootstrap import Interval, bootstrap_interval
 from hotelviz.metrics.classification import (
     calibration,
     classification_report,
-    confusion_gaps,
     confusion_matrix,
     expected_calibration_error,
-    most_confused,
     summary,
     top1,
 )
+from hotelviz.metrics.confusions import confusion_names, confusions, misclassified
 from hotelviz.metrics.ratings import PUBLISHED_RESULTS, compare_scores, score_metrics
 
 __all__ = [
@@ -22,10 +21,11 @@ __all__ = [
     "calibration",
     "classification_report",
     "compare_scores",
-    "confusion_gaps",
     "confusion_matrix",
+    "confusion_names",
+    "confusions",
     "expected_calibration_error",
-    "most_confused",
+    "misclassified",
     "score_metrics",
     "summary",
     "top1",

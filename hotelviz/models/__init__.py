@@ -13,7 +13,7 @@ from hotelviz.models.backend import require_tensorflow
 require_tensorflow()
 
 from hotelviz.errors import ModelError, ModelWarning
-from hotelviz.models.activations import logits
+from hotelviz.models.activations import activations, check_pixels, pixel_function
 from hotelviz.models.build import (
     backbone_range,
     build_aesthetic,
@@ -22,6 +22,7 @@ from hotelviz.models.build import (
 )
 from hotelviz.models.graph import (
     Node,
+    find_node,
     gap_node,
     iter_nodes,
     last_convolution,
@@ -49,6 +50,7 @@ from hotelviz.models.learned import (
     seen_photos,
 )
 from hotelviz.models.losses import earth_movers_distance, mean_score_error
+from hotelviz.models.outputs import logits
 from hotelviz.models.storage import load_model, read_info, save_model, wrap_model
 
 __all__ = [
@@ -61,13 +63,16 @@ __all__ = [
     "Node",
     "Preprocessing",
     "Task",
+    "activations",
     "backbone_range",
     "build_aesthetic",
     "build_tagger",
     "cached_function",
+    "check_pixels",
     "clone_for_task",
     "constant_graph",
     "earth_movers_distance",
+    "find_node",
     "freeze",
     "gap_node",
     "iter_nodes",
@@ -78,6 +83,7 @@ __all__ = [
     "mean_score_error",
     "model_info",
     "photos_to_judge",
+    "pixel_function",
     "read_info",
     "remember",
     "save_model",

@@ -15,7 +15,15 @@ from keras import layers
 from hotelviz.errors import ModelError, did_you_mean
 from hotelviz.models.info import model_info
 
-__all__ = ["Node", "gap_node", "iter_nodes", "last_convolution", "spatial_node", "split_head"]
+__all__ = [
+    "Node",
+    "find_node",
+    "gap_node",
+    "iter_nodes",
+    "last_convolution",
+    "spatial_node",
+    "split_head",
+]
 
 _POOLING = (layers.MaxPooling2D, layers.AveragePooling2D)
 
@@ -236,8 +244,8 @@ def split_head(model: keras.Model) -> tuple[Node, list[keras.layers.Layer]]:
     return pooled, order[order.index(pooled.layer) + 1 :]
 
 
-def spatial_node(model: keras.Model, name: str | int) -> Node:
-    """Give a layer by name, one whose output has height and width.
+def find_node(model: keras.Model, name: str | int) -> Node:
+    """Return a layer by name.
 
     Parameters
     ----------
@@ -249,41 +257,61 @@ def spatial_node(model: keras.Model, name: str | int) -> Node:
 
     Returns
     -------
-    Step
+    Node
 
     Raises
     ------
     ModelError
-        A number, an unknown name (with the nearest), or a layer without height and width.
+        A number, or an unknown name (with the nearest).
     """
-    places = iter_nodes(model)
-    spatial = [other for other, step in places.items() if _is_spatial(step.output)]
+    nodes = iter_nodes(model)
     if not isinstance(name, str):
         order = [layer.name for layer in model.layers]
         near = [other for number, other in enumerate(order) if abs(number - name) <= 2]
         raise ModelError(
             f"address the layer by its name, not as {name!r}: numbers change from one version of "
             "Keras to the next. "
-            + (f"Near that number there are {', '.join(near)}" if near else _convolutions(places))
+            + (f"Near that number there are {', '.join(near)}" if near else _convolutions(nodes))
         )
-    uses = [other for other, step in places.items() if step.layer.name == name]
-    if name not in places and uses:
+    uses = [other for other, node in nodes.items() if node.layer.name == name]
+    if name not in nodes and uses:
         raise ModelError(f"layer {name!r} is used {len(uses)} times; take one: {', '.join(uses)}")
-    if name not in places:
+    if name not in nodes:
         raise ModelError(
-            f"the model has no layer {name!r}"
-            f"{did_you_mean(name, list(places))}. {_convolutions(places)}"
+            f"the model has no layer {name!r}{did_you_mean(name, list(nodes))}. "
+            f"{_convolutions(nodes)}"
         )
-    if name not in spatial:
-        raise ModelError(
-            f"layer {name!r} has no height and width (its output is "
-            f"{places[name].output.shape}). {_convolutions(places)}"
-        )
-    return places[name]
+    return nodes[name]
 
 
-def _convolutions(places: dict[str, Node]) -> str:
-    names = [name for name, step in places.items() if isinstance(step.layer, layers.Conv2D)]
+def spatial_node(model: keras.Model, name: str | int) -> Node:
+    """Return a layer by name whose output has height and width.
+
+    Parameters
+    ----------
+    model, name
+        As in `find_node`.
+
+    Returns
+    -------
+    Node
+
+    Raises
+    ------
+    ModelError
+        As `find_node`, or for a layer without height and width.
+    """
+    node = find_node(model, name)
+    if not _is_spatial(node.output):
+        raise ModelError(
+            f"layer {name!r} has no height and width (its output is {node.output.shape}). "
+            f"{_convolutions(iter_nodes(model))}"
+        )
+    return node
+
+
+def _convolutions(nodes: dict[str, Node]) -> str:
+    names = [name for name, node in nodes.items() if isinstance(node.layer, layers.Conv2D)]
     shown = names if len(names) <= 6 else [*names[:3], "...", *names[-3:]]
     return f"Convolutions: {', '.join(shown)}" if names else "It has no convolution"
 

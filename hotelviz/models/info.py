@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any, Literal
 
 import keras
@@ -260,7 +260,7 @@ class _Attached:
     def __init__(self, info: ModelInfo, learned: Learned | None) -> None:
         self.info = info
         self.learned = learned
-        self.functions: dict[str, Any] = {}
+        self.functions: dict[Hashable, Any] = {}
         self.weights: int | None = None
 
 
@@ -357,7 +357,7 @@ def update_info(model: keras.Model, **changes: Any) -> keras.Model:
     return attach(model, info, attached(model).learned)
 
 
-def cached_function(model: keras.Model, name: str, make: Callable[[], Any]) -> Any:
+def cached_function(model: keras.Model, name: Hashable, make: Callable[[], Any]) -> Any:
     """Give a function compiled for `model`, made at the first call: tracing takes seconds.
 
     Functions hold the weights that they were compiled with. Where these have changed since, by

@@ -15,7 +15,6 @@ import numpy as np
 from hotelviz.errors import ModelError, ModelWarning
 from hotelviz.io.atomic import atomic_path
 from hotelviz.io.claims import check_output
-from hotelviz.models.activations import Outputs, as_probabilities
 from hotelviz.models.archive import check_archive, foreign_objects, opened, read_member
 from hotelviz.models.graph import fitted, flattened
 from hotelviz.models.info import (
@@ -29,6 +28,7 @@ from hotelviz.models.info import (
     model_info,
 )
 from hotelviz.models.learned import read_learned, write_learned
+from hotelviz.models.outputs import Outputs, as_probabilities
 
 
 def wrap_model(

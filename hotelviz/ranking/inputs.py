@@ -14,12 +14,11 @@ import pyarrow.compute as pc
 
 from hotelviz.catalog import read_catalog
 from hotelviz.errors import RankingError, ScoresError, did_you_mean
-from hotelviz.io.escaping import sql_literal, sql_name
 from hotelviz.ranking.algorithm import AREA_ORDER, RankingConfig, codes_of, ranked
 from hotelviz.scores import Scores, open_scores
-from hotelviz.scores.connection import connect, select_list
+from hotelviz.scores.connection import connect, register
 from hotelviz.scores.dataset import open_table
-from hotelviz.scores.queries import register
+from hotelviz.scores.sql import select_list, sql_literal, sql_name
 
 Table: TypeAlias = pd.DataFrame | Scores | str | os.PathLike[str]
 

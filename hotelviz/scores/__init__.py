@@ -5,7 +5,7 @@ nothing loads the dataset whole, so that 280 million photos can be asked like 28
 """
 
 from hotelviz.errors import ScoresError
-from hotelviz.scores.dataset import open_scores
-from hotelviz.scores.queries import Scores, bin_scores
+from hotelviz.scores.dataset import Scores, open_scores
+from hotelviz.scores.distribution import bin_scores
 
 __all__ = ["Scores", "ScoresError", "bin_scores", "open_scores"]

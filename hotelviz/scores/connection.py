@@ -9,15 +9,23 @@ from __future__ import annotations
 import glob
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import duckdb
+import pandas as pd
+import pyarrow as pa
 
+from hotelviz.catalog import as_ids
+from hotelviz.errors import ScoresError
 from hotelviz.images import usable_cores
-from hotelviz.io.escaping import sql_literal, sql_name
+from hotelviz.scores.sql import select_list, sql_literal, sql_name, sql_names
 
-__all__ = ["connect", "memory_limit", "parquet_files", "sql_names"]
+__all__ = ["TEXTS", "ask", "connect", "memory_limit", "register"]
+
+#: Columns that are text whatever they are stored as: numbers are names here, not amounts.
+TEXTS = ("image_id", "hotel_id", "path", "predicted", "label", "source", "split", "error")
 
 #: Bytes of memory that questions may take; more goes to disk.
 MEMORY = 3 * 1024**3
@@ -83,75 +91,109 @@ def memory_limit() -> int:
     return min(MEMORY, total // 3)
 
 
-def parquet_files(
-    files: Iterable[str | os.PathLike[str]], *, union: bool = False, file: str | None = None
-) -> str:
-    """Write the call that reads Parquet files: these, and no others that their names match.
+def ask(
+    connection: duckdb.DuckDBPyConnection,
+    sql: str,
+    parameters: Sequence[Any] | Mapping[str, Any] = (),
+) -> pd.DataFrame:
+    """Return what a query finds.
 
     Parameters
     ----------
-    files
-        Which; a connection has to be opened for them.
-    union
-        Whether files may have different columns, which are joined by name.
-    file
-        A further column, which says in which file a row is.
+    connection
+        From `connect`.
+    sql
+        The query.
+    parameters
+        What its question marks, or its names that begin with ``$``, stand for.
 
-    Returns
-    -------
-    str
-        SQL that stands after FROM.
+    Raises
+    ------
+    ScoresError
+        DuckDB refuses the query.
 
     Examples
     --------
-    >>> print(parquet_files(["scores [2]/it's.parquet"]))
-    read_parquet(['scores [[]2]/it''s.parquet'], hive_partitioning = false)
+    >>> ask(connect(), "SELECT $low + 1 AS high", {"low": 4})["high"].item()
+    5
     """
-    # DuckDB takes the name of a file for a pattern, and a folder "a=b" for a column.
-    names = ", ".join(sql_literal(glob.escape(str(file))) for file in files)
-    more = ", union_by_name = true" if union else ""
-    more += f", filename = {sql_literal(file)}" if file else ""
-    return f"read_parquet([{names}], hive_partitioning = false{more})"
+    try:
+        return connection.execute(sql, parameters or None).df()
+    except duckdb.Error as error:
+        raise ScoresError(f"{error}") from error
 
 
-def sql_names(columns: Sequence[str]) -> dict[str, str]:
-    """Find names for columns that DuckDB, to which ``Pool`` and ``pool`` are one, tells apart.
+def register(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    table: pd.DataFrame,
+    columns: Sequence[str] | None = None,
+) -> dict[str, str]:
+    """Make a table known to a connection, with a row per photo.
 
     Parameters
     ----------
+    connection
+        From `connect`.
+    name
+        What it is called in SQL.
+    table
+        With ``image_id``.
     columns
-        Names, all different.
+        Only these; None for all.
 
     Returns
     -------
     dict
-        Column -> its name in SQL: its own; where another differs from it in case only, the one in
-        lower case has its own, the others a number behind it.
+        Column -> its name in SQL.
 
-    Examples
-    --------
-    >>> sql_names(["p_Pool", "p_pool", "score"])
-    {'p_Pool': 'p_Pool_1', 'p_pool': 'p_pool', 'score': 'score'}
+    Raises
+    ------
+    ScoresError
+        No ``image_id``, one that is missing or repeated, or a column that DuckDB does not take.
+    CatalogError
+        Names that are no texts or whole numbers.
     """
-    names: dict[str, str] = {}
-    taken: set[str] = set()
-    alone = {column.casefold() for column in columns}
-    for column in sorted(columns, key=lambda name: (name != name.casefold(), name)):
-        name, number = column or "column", 0
-        while name.casefold() in taken or (number and name.casefold() in alone):
-            number += 1
-            name = f"{column}_{number}"
-        taken.add(name.casefold())
-        names[column] = name
-    return {column: names[column] for column in columns}
+    if "image_id" not in table:
+        raise ScoresError(
+            "the table has no column 'image_id', by which photos are known; it has "
+            f"{', '.join(map(str, table))}"
+        )
+    kept = [column for column in table if columns is None or column in columns]
+    names = sql_names([str(column) for column in kept])
+    arrays = {
+        given: _array(table, column) for column, given in zip(kept, names.values(), strict=True)
+    }
+    _check_photos(arrays["image_id"].to_pandas())
+    # Under plain names: DuckDB would make its own of some.
+    plain = pa.table({f"c{place}": array for place, array in enumerate(arrays.values())})
+    connection.register(f"{name}_given", plain)
+    chosen = select_list((f"c{place}", given) for place, given in enumerate(arrays))
+    connection.execute(f"CREATE VIEW {sql_name(name)} AS SELECT {chosen} FROM {name}_given")
+    return names
 
 
-def select_list(columns: Iterable[tuple[str, str]]) -> str:
-    """Write what stands after SELECT: each expression with its name.
+def _array(table: pd.DataFrame, column: Any) -> pa.Array:
+    """Return a column as an Arrow array: names as text, numbers by their digits."""
+    values = table[column]
+    if not isinstance(values, pd.Series):
+        raise ScoresError(f"the table has more than one column {column!r}; rename one")
+    try:
+        if column not in TEXTS:
+            return pa.array(values)
+        if pd.api.types.infer_dtype(values, skipna=True) != "string":
+            values = as_ids(values, column, "the table")
+        return pa.array(values, pa.string(), from_pandas=True)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        raise ScoresError(f"the column {column!r} is not of one type: {error}") from error
 
-    Examples
-    --------
-    >>> select_list([("s.score::DOUBLE", "the score")])
-    's.score::DOUBLE AS "the score"'
-    """
-    return ", ".join(f"{expression} AS {sql_name(name)}" for expression, name in columns)
+
+def _check_photos(photos: pd.Series) -> None:
+    if photos.isna().any():
+        raise ScoresError(f"{int(photos.isna().sum()):,} rows have no 'image_id'")
+    if photos.duplicated().any():
+        twice = photos[photos.duplicated()].unique()
+        raise ScoresError(
+            f"{len(twice):,} photos are in the table more than once, such as {twice[0]!r}; each "
+            "has one row"
+        )

@@ -1,37 +1,29 @@
-"""Open scores: which files, which columns, and that each photo is there once."""
+"""A dataset of scores: opened once, then asked; each question is a query that streams."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import os
 import re
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from hotelviz.catalog.delimited import read_delimited
 from hotelviz.errors import ScoresError
-from hotelviz.io.atomic import atomic_path, written_files
-from hotelviz.scores.queries import Scores
+from hotelviz.scores.connection import ask, connect, register
+from hotelviz.scores.files import find_files, open_parts
+from hotelviz.scores.queries import Questions
+from hotelviz.scores.sql import select_list, sql_name, sql_names
+from hotelviz.scores.unique import check_unique
 
-__all__ = ["open_scores"]
-
-#: Says of which files it was found that no photo is in them twice.
-CHECKED = "_hotelviz_checked.json"
+__all__ = ["Scores", "open_scores", "open_table"]
 
 #: Columns of predictions that hold numbers.
 _NUMBERS = re.compile(r"p_.*|((technical_)?q_\d+|score|technical)(_std)?", re.DOTALL)
-
-#: Seconds from which on that is written down.
-SLOW = 1.0
-
-_checked: set[str] = set()
 
 
 def open_scores(path: str | os.PathLike[str]) -> Scores:
@@ -69,12 +61,7 @@ def open_scores(path: str | os.PathLike[str]) -> Scores:
     >>> open_scores(file).quantiles([0.5])
     {0.5: 5.25}
     """
-    path = Path(path)
-    # DuckDB has to find them wherever the process is later on.
-    files = [file.absolute() for file in _files(path)]
-    scores = Scores(path.absolute(), files, [_schema(file) for file in files])
-    _check_photos(path, scores)
-    return scores
+    return Scores(Path(path))
 
 
 def open_table(path: str | os.PathLike[str]) -> Scores | pd.DataFrame:
@@ -89,101 +76,182 @@ def open_table(path: str | os.PathLike[str]) -> Scores | pd.DataFrame:
     if path.suffix.lower() != ".csv" or not path.is_file():
         return open_scores(path)
     table = read_delimited(path)
-    for name in filter(_NUMBERS.fullmatch, table):
-        with contextlib.suppress(ValueError):  # a text of the user's, under such a name
-            table[name] = table[name].astype("float64")
+    for name in map(str, table):
+        # A text of the user's may have such a name.
+        with contextlib.suppress(ValueError):
+            if _NUMBERS.fullmatch(name):
+                table[name] = table[name].astype("float64")
     return table
 
 
-def _files(path: Path) -> list[Path]:
-    if not path.is_dir():
-        if not path.exists():
-            raise ScoresError(f"{path}: there are no scores (Parquet files) here")
-        return [path]
-    files = written_files(path, "*.parquet")
-    for folder, _, names in os.walk(path):
-        inside = Path(folder).relative_to(path).parts
-        if not inside or any(part.startswith(("_", ".")) for part in inside):
-            continue
-        if any(name.endswith(".parquet") and name[0] not in "._" for name in names):
+class Scores(Questions):
+    """A dataset of scores; opened by `open_scores`.
+
+    Attributes
+    ----------
+    place
+        The folder or the file that it was opened by.
+    files
+        Its Parquet files.
+    columns
+        Name -> type of each column.
+    names
+        Name -> what the column is called in SQL: its own name, but where names differ in case
+        only, which are one to DuckDB; see `hotelviz.scores.sql.sql_names`.
+    derived
+        Those columns that stand in no file as they are given: ``score`` where only its
+        distribution is stored, names that are stored as numbers.
+    sql
+        The query that gives all columns.
+    """
+
+    def __init__(self, place: Path) -> None:
+        self.place = place.absolute()
+        # DuckDB has to find them wherever the process is later on.
+        self.files = find_files(place)
+        self.connection = connect(self.files)
+        self.columns, self.names, self.derived, self.sql = open_parts(self.connection, self.files)
+        self.connection.execute(f"CREATE VIEW scores AS {self.sql}")
+        check_unique(self.place, self.files, self.connection)
+
+    def __len__(self) -> int:
+        return self.count()
+
+    def __repr__(self) -> str:
+        return f"Scores of {len(self):,} photos in {len(self.files):,} files"
+
+    def query(
+        self,
+        sql: str,
+        parameters: Sequence[Any] | Mapping[str, Any] = (),
+        *,
+        tags: pd.DataFrame | str | os.PathLike[str] | None = None,
+    ) -> pd.DataFrame:
+        """Ask anything in SQL; the table is called ``scores``.
+
+        Parameters
+        ----------
+        sql
+            A query in DuckDB's dialect. It is run as it is: give what comes from data as
+            `parameters`, and names of columns through `names` and
+            `hotelviz.scores.sql.sql_name`. No other file can be read or written by it.
+        parameters
+            What its question marks, or its names that begin with ``$``, stand for.
+        tags
+            A second table, called ``tags``: from `hotelviz.inference.predict_tags`, or its Parquet
+            file or folder.
+
+        Returns
+        -------
+        pandas.DataFrame
+
+        Raises
+        ------
+        ScoresError
+            When DuckDB refuses the query.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from hotelviz.scores import open_scores
+        >>> file = Path(tempfile.mkdtemp()) / "scores.parquet"
+        >>> pd.DataFrame({"image_id": ["a", "b"], "score": [4.5, 6.0]}).to_parquet(file)
+        >>> open_scores(file).query("SELECT image_id FROM scores WHERE score > ?", [5])
+          image_id
+        0        b
+        """
+        if tags is None:
+            found = ask(self.connection, sql, parameters)
+        else:
+            connection, _ = self._beside(tags)
+            with connection:
+                found = ask(connection, sql, parameters)
+        return found.rename(columns={given: name for name, given in self.names.items()})
+
+    def count(self, where: str = "TRUE") -> int:
+        """Count the photos for which a condition in SQL holds, such as ``score < 4``.
+
+        It is run as it is, see `query`.
+        """
+        return int(self.query(f"SELECT count(*) FROM scores WHERE ({where})").iat[0, 0])
+
+    def join(self, tags: pd.DataFrame | str | os.PathLike[str]) -> pd.DataFrame:
+        """Join scores with tags by ``image_id``.
+
+        Parameters
+        ----------
+        tags
+            From `hotelviz.inference.predict_tags`, or its Parquet file; for large ones ask with
+            `query` instead, which does not hold the result.
+
+        Returns
+        -------
+        pandas.DataFrame
+            All scored photos with the tags' columns, missing where there is no tag, in the order
+            of ``image_id``. `unmatched` lists the photos that only one side has. What both have is
+            the scores', but for predictions (``predicted`` and ``p_<class>``): where both have
+            these, they are refused.
+
+        Raises
+        ------
+        ScoresError
+            Tags without ``image_id`` or with two rows of a photo, or predictions in both tables.
+        """
+        connection, tagged = self._beside(tags)
+        shared = [name for name in tagged if name in self.columns]
+        both = [name for name in shared if name == "predicted" or name.startswith("p_")]
+        if both:
+            connection.close()
             raise ScoresError(
-                f"{folder}: Parquet files in a folder within {path} are not read: what the names "
-                "of folders say would be lost. Put all parts into one folder, with all columns"
+                f"the scores and the tags both have {', '.join(map(repr, both[:5]))}: whose "
+                "predictions are meant? Leave them out of one of the tables, or rename them"
             )
-    if not files:
-        raise ScoresError(f"{path}: there are no scores (Parquet files) here")
-    return files
+        more = [name for name in tagged if name not in shared]
+        every = sql_names([*self.columns, *more])
+        chosen = select_list(
+            [(f"s.{sql_name(self.names[name])}", every[name]) for name in self.columns]
+            + [(f"t.{sql_name(tagged[name])}", every[name]) for name in more]
+        )
+        with connection:
+            found = ask(
+                connection,
+                f"SELECT {chosen} FROM scores s LEFT JOIN tags t ON s.image_id = t.image_id "
+                "ORDER BY s.image_id",
+            )
+        return found.set_axis(list(every), axis="columns")
 
+    def unmatched(self, tags: pd.DataFrame | str | os.PathLike[str]) -> pd.DataFrame:
+        """List photos that have only a score or only a tag.
 
-def _schema(file: Path) -> pa.Schema:
-    try:
-        schema = pq.read_schema(file)
-    except (pa.ArrowInvalid, OSError) as error:
-        if file.suffix.lower() in {".csv", ".tsv", ".txt"}:
-            raise ScoresError(
-                f"{file}: scores and tags are asked where they are in Parquet; write them with "
-                "--out of the suffix .parquet, or give the table that pandas.read_csv reads"
-            ) from error
-        raise ScoresError(
-            f"{file}: not a whole Parquet file ({error}); remove it, and score again: parts "
-            "that are there are kept"
-        ) from error
-    twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
-    if twice:
-        raise ScoresError(f"{file}: more than one column is called {twice[0]!r}; rename one")
-    return schema
+        Parameters
+        ----------
+        tags
+            As in `join`.
 
+        Returns
+        -------
+        pandas.DataFrame
+            ``image_id`` and ``missing``: ``tag`` or ``score``.
+        """
+        return self.query(
+            "SELECT image_id, 'tag' AS missing FROM scores ANTI JOIN tags USING (image_id) "
+            "UNION ALL SELECT image_id, 'score' FROM tags ANTI JOIN scores USING (image_id) "
+            "ORDER BY ALL",
+            tags=tags,
+        )
 
-def _check_photos(path: Path, scores: Scores) -> None:
-    """Refuse photos that are there more than once, or have no name."""
-    found = [(file.name, file.stat()) for file in scores.files]
-    listed = [[name, about.st_size, about.st_mtime_ns] for name, about in found]
-    known = hashlib.sha256(json.dumps([str(path.absolute()), listed]).encode()).hexdigest()
-    if known in _checked or _read_checked(path) == listed:
-        return
-    started = time.perf_counter()
-    _check_unique(path, scores)
-    _checked.add(known)
-    if time.perf_counter() - started > SLOW and path.is_dir():
-        # A note that saves time: where it cannot be written, the next process looks again.
-        with contextlib.suppress(OSError), atomic_path(path / CHECKED) as temporary:
-            temporary.write_text(json.dumps(listed))
-
-
-def _read_checked(path: Path) -> object:
-    try:
-        return json.loads((path / CHECKED).read_text())
-    except (OSError, ValueError):
-        return None
-
-
-def _check_unique(path: Path, scores: Scores) -> None:
-    # By a number for each name: a third of the memory. Two names may have the same number, so
-    # that those that are found are compared themselves.
-    numbers = scores.query(
-        "SELECT number FROM (SELECT hash(image_id) AS number FROM scores) GROUP BY number "
-        "HAVING count(*) > 1 OR number = hash(NULL::VARCHAR) LIMIT 10000"
-    )["number"]
-    if not len(numbers):
-        return
-    repeated = scores.query(
-        "SELECT image_id, count(*) AS times FROM scores "
-        "WHERE hash(image_id) IN (SELECT unnest(?)) GROUP BY image_id "
-        "HAVING count(*) > 1 OR image_id IS NULL ORDER BY image_id NULLS FIRST",
-        [numbers.to_list()],
-    )
-    if not len(repeated):
-        return
-    if repeated["image_id"].isna().any():
-        count = int(repeated["times"].iloc[0])
-        raise ScoresError(f"{path}: {count:,} photos have no image_id")
-    raise ScoresError(
-        f"{path}: {_list(repeated['image_id'])} there more than once. Each photo has one row: "
-        "remove the file that has it again, or score into another folder"
-    )
-
-
-def _list(names: Sequence[str]) -> str:
-    shown = ", ".join(map(repr, names[:5]))
-    more = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
-    return f"{shown}{more} {'is' if len(names) == 1 else 'are'}"
+    def _beside(
+        self, tags: pd.DataFrame | str | os.PathLike[str]
+    ) -> tuple[duckdb.DuckDBPyConnection, dict[str, str]]:
+        """Open a connection that has ``scores`` and ``tags``; the tags' columns and their names."""
+        # Validated as scores are: a file that is damaged is named.
+        other = tags if isinstance(tags, pd.DataFrame) else open_table(tags)
+        if isinstance(other, pd.DataFrame):
+            connection = connect(self.files)
+            names = register(connection, "tags", other)
+        else:
+            connection = connect([*self.files, *other.files])
+            connection.execute(f"CREATE VIEW tags AS {other.sql}")
+            names = other.names
+        connection.execute(f"CREATE VIEW scores AS {self.sql}")
+        return connection, names

@@ -187,6 +187,10 @@ def test_a_cell_of_the_matrix_unfolds_its_photos_and_keys_need_a_photo(open_page
     headings.first.focus()
     view.keyboard.press("x")
     assert view.locator(".badge:not(:empty)").count() == 0
+    headings.last.click()  # the cursor is in the group that stays folded
+    view.locator(".view").focus()
+    view.keyboard.press("ArrowDown")
+    expect(view.locator("figure[data-row='20'] .photo")).to_be_focused()
     view.locator(".matrix summary").click()
     view.get_by_role("button", name="Pool predicted as Bathroom: 10 photos").click()
     assert headings.first.get_attribute("aria-expanded") == "true"

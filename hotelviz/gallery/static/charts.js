@@ -6,8 +6,8 @@ function scoreBars({ distributions }, row) {
     .map((one) => ({ ...one, shares: one.shares.subarray(10 * row, 10 * row + 10) }))
     .filter(({ shares }) => !Number.isNaN(shares[0]));
   if (!sides.length) return [];
-  const percent = (shares) => Array.from(shares, (share) => `${Math.round(100 * share)}%`).join(", ");
-  const read = sides.map(({ name, shares }) => `${name} ${percent(shares)}`).join("; ");
+  const percents = (shares) => Array.from(shares, (share) => `${Math.round(100 * share)}%`);
+  const read = sides.map(({ name, shares }) => `${name} ${percents(shares).join(", ")}`).join("; ");
   const svg = make("svg", {
     class: "scores", viewBox: "0 0 100 29", preserveAspectRatio: "xMinYMid", role: "img",
     "aria-label": `shares of the scores 1 to 10: ${read}`,
@@ -37,7 +37,9 @@ function probabilityTable(table, row) {
     line.style.width = `${(100 * share).toFixed(1)}%`;
     return make(
       "tr", { class: name === table.text("label", row) ? "truth" : "" },
-      make("th", { scope: "row" }, words(name)), make("td", {}, line), make("td", {}, share.toFixed(2)),
+      make("th", { scope: "row" }, words(name)),
+      make("td", {}, line),
+      make("td", {}, share.toFixed(2)),
     );
   });
   const caption = make("caption", {}, "Probabilities");

@@ -65,7 +65,7 @@ class Decisions {
   }
 
   decide(id, action, label, reviewer) {
-    this.add({ image_id: id, action, label: label || "", reason: "gallery", reviewer, time: now() });
+    this.add({ image_id: id, action, label, reason: "gallery", reviewer, time: now() });
   }
 
   /** Undo this page's last decision that stands, or else the given photo's; return the photo. */
@@ -117,8 +117,8 @@ class PageDecisions extends Decisions {
       const shown = ["reason", "reviewer"].includes(name) ? oneLine(text) : text;
       return /[",\r\n]/.test(shown) ? `"${shown.replaceAll('"', '""')}"` : shown;
     };
-    const lines = stored(this.key).map((line) => names.map((name) => field(name, line[name])).join(","));
-    return [names.join(","), ...lines, ""].join("\n");
+    const row = (line) => names.map((name) => field(name, line[name])).join(",");
+    return [names.join(","), ...stored(this.key).map(row), ""].join("\n");
   }
 }
 
@@ -183,6 +183,7 @@ class LiveDecisions extends Decisions {
     const count = number(this.waiting.length);
     if (this.problem) return { text: `${count} not written yet: ${this.problem}`, bad: true };
     if (this.waiting.length) return { text: `writing ${count} …`, bad: false };
-    return { text: this.written ? `${number(this.written)} written to ${this.where}` : "", bad: false };
+    const text = this.written ? `${number(this.written)} written to ${this.where}` : "";
+    return { text, bad: false };
   }
 }

@@ -11,7 +11,9 @@ function chooseSoon(gallery) {
 function chooseOnly(gallery, values) {
   const { selects, view } = gallery;
   emptyFilters(gallery);
-  for (const [name, value] of Object.entries(values)) if (selects.has(name)) selects.get(name).value = value;
+  for (const [name, value] of Object.entries(values)) {
+    if (selects.has(name)) selects.get(name).value = value;
+  }
   choose(gallery);
   view.scrollTop = 0;
   focusCard(gallery);

@@ -97,7 +97,7 @@ function draw(gallery) {
   const bottom = view.scrollTop + view.clientHeight + cardHeight;
   const wanted = new Map();
   const rows = [];
-  for (let i = lineAt(lines, view.scrollTop - cardHeight); i < lines.length && lines[i].top < bottom; i += 1) {
+  for (let i = lineAt(lines, view.scrollTop - cardHeight); lines[i]?.top < bottom; i += 1) {
     const line = lines[i];
     if (line.heading) wanted.set(`h${line.heading.name}`, () => headingOf(gallery, line));
     for (let place = line.first; place < line.end; place += 1) {
@@ -147,8 +147,10 @@ function cardOf(gallery, place, line) {
     },
     onfocus: () => moveTo(gallery, place, false),
   });
-  const caption = make("figcaption", {}, make("span", { class: "text" }), ...scoreBars(gallery.table, row));
-  const node = make("figure", { "data-row": row }, photo, make("span", { class: "badge" }), caption);
+  const text = make("span", { class: "text" });
+  const caption = make("figcaption", {}, text, ...scoreBars(gallery.table, row));
+  const badge = make("span", { class: "badge" });
+  const node = make("figure", { "data-row": row }, photo, badge, caption);
   const left = `calc(${place - line.first} * (var(--card-width) + ${GAP}px) + 2px)`;
   node.style.transform = `translate(${left}, ${line.top}px)`;
   node.row = row;
@@ -158,7 +160,9 @@ function cardOf(gallery, place, line) {
 /** Bring what is drawn up to date: photos, overlays, captions, decisions. */
 function refresh(gallery) {
   const { cards, decisions, status, large } = gallery;
-  for (const [key, node] of cards) if (node.row !== undefined) refreshCard(gallery, node, key === gallery.cursor);
+  for (const [key, node] of cards) {
+    if (node.row !== undefined) refreshCard(gallery, node, key === gallery.cursor);
+  }
   const { text, bad } = decisions.status();
   status.textContent = text;
   status.classList.toggle("bad", bad);
@@ -180,8 +184,9 @@ function refreshCard(gallery, node, current) {
   node.classList.toggle("cursor", current);
   if (photo && !node.filled) {
     node.filled = true;
-    if (photo.problem !== undefined) holder.append(make("span", { class: "problem" }, photo.problem));
-    else holder.append(make("img", { src: photo.url, alt: caption, decoding: "async" }));
+    const { problem, url } = photo;
+    if (problem !== undefined) holder.append(make("span", { class: "problem" }, problem));
+    else holder.append(make("img", { src: url, alt: caption, decoding: "async" }));
   }
   showMap(gallery, holder, row, photo);
 }

@@ -110,7 +110,8 @@ function factsOf({ table, decisions }, row) {
   const decision = decisions.of(table.ids[row]);
   if (decision) {
     const { action, label } = decision;
-    facts.push(["decision", action === "relabel" ? `relabelled as ${words(label)}` : ACTIONS[action]]);
+    const decided = ACTIONS[action];
+    facts.push(["decision", action === "relabel" ? `${decided} as ${words(label)}` : decided]);
   }
   return facts;
 }

@@ -10,8 +10,8 @@ function confusionMatrix(gallery) {
   const { counts, totals } = countConfusions(truth, predicted);
   const heading = (scope, text) => make("th", { scope }, text);
   const rows = truth.values.map((label, i) => {
-    const cells = predicted.values.map((name, j) => matrixCell(gallery, label, name, counts[i][j], totals[i]));
-    return make("tr", {}, heading("row", words(label)), ...cells);
+    const cell = (name, j) => matrixCell(gallery, label, name, counts[i][j], totals[i]);
+    return make("tr", {}, heading("row", words(label)), ...predicted.values.map(cell));
   });
   const names = predicted.values.map((name) => heading("col", words(name)));
   const head = make("tr", {}, heading("col", "true ↓ predicted →"), ...names);

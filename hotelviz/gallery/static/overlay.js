@@ -32,7 +32,8 @@ function paintMap({ maps_size: [height, width], ramp }, values, proportion) {
     pixels.data[4 * i + 3] = 255;
   });
   small.getContext("2d").putImageData(pixels, 0, 0);
-  const canvas = make("canvas", { width: 240, height: Math.round(240 * proportion), "aria-hidden": "true" });
+  const size = { width: 240, height: Math.round(240 * proportion) };
+  const canvas = make("canvas", { ...size, "aria-hidden": "true" });
   const context = canvas.getContext("2d");
   context.imageSmoothingQuality = "high";
   context.drawImage(small, 0, 0, canvas.width, canvas.height);

@@ -11,8 +11,8 @@ function pageSource(table) {
   const photo = (row) => {
     if (table.problems[row] !== undefined) return { problem: table.problems[row] };
     const embedded = table.photos && table.photos[row];
-    const url = embedded ? `data:image/jpeg;base64,${embedded}` : `${folder}${table.folder}/${row}.jpg`;
-    return { url, map: null };
+    if (embedded) return { url: `data:image/jpeg;base64,${embedded}` };
+    return { url: `${folder}${table.folder}/${row}.jpg` };
   };
   pageDecisions ||= new PageDecisions();
   return {

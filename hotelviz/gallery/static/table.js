@@ -27,7 +27,8 @@ class Table {
     );
     this.byName = new Map(this.columns.map((column) => [column.name, column]));
     this.shares = content.probabilities && floats(content.probabilities);
-    this.distributions = content.distributions.map((one) => ({ ...one, shares: floats(one.shares) }));
+    const unpacked = (one) => ({ ...one, shares: floats(one.shares) });
+    this.distributions = content.distributions.map(unpacked);
     this.maps = content.maps && content.maps.data && bytes(content.maps.data);
     this.ramp = content.ramp && bytes(content.ramp);
     this.rowOf = new Map(content.ids.map((id, row) => [id, row]));

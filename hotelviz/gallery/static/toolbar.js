@@ -10,7 +10,8 @@ function buildFrame(gallery) {
   gallery.view = make("div", view, gallery.space);
   const tools = buildTools(gallery);
   gallery.filters = buildFilters(gallery);
-  gallery.fold = make("details", { class: "filters", open: true }, make("summary", {}, "Filters"), gallery.filters);
+  const folded = [make("summary", {}, "Filters"), gallery.filters];
+  gallery.fold = make("details", { class: "filters", open: true }, ...folded);
   // Dollar signs in names begin no formula.
   root.classList.add("hotelviz-gallery", "mathjax_ignore", "tex2jax_ignore");
   root.setAttribute("role", "region");
@@ -36,10 +37,10 @@ function buildTools(gallery) {
     oninput: () => chooseSoon(gallery),
   });
   gallery.reviewer = reviewerField(gallery.table.decisions.reviewer);
-  gallery.overlayButton = button(
-    { class: "overlay", "aria-pressed": String(gallery.overlay), onclick: () => toggleOverlay(gallery) },
-    "overlay",
-  );
+  gallery.overlayButton = button({
+    class: "overlay", "aria-pressed": String(gallery.overlay),
+    onclick: () => toggleOverlay(gallery),
+  }, "overlay");
   const exporting = { class: "export", onclick: () => exportDecisions(gallery) };
   return make(
     "div", { class: "bar", role: "group", "aria-label": "Search, sort and tools" },
@@ -56,7 +57,8 @@ function buildTools(gallery) {
 function reviewerField(name) {
   const key = "hotelviz-reviewer";
   const field = make("input", {
-    type: "text", class: "reviewer", placeholder: "your name", "aria-label": "Your name, for the decisions",
+    type: "text", class: "reviewer", placeholder: "your name",
+    "aria-label": "Your name, for the decisions",
     onchange: () => store(key, field.value),
   });
   field.value = name || String(stored(key) || "");
@@ -65,7 +67,8 @@ function reviewerField(name) {
 
 /** Make a control whose options are pairs of a value and what is shown. */
 function select(attributes, options) {
-  return make("select", attributes, ...options.map(([value, text]) => make("option", { value }, text)));
+  const option = ([value, text]) => make("option", { value }, text);
+  return make("select", attributes, ...options.map(option));
 }
 
 function sortControl(gallery) {
@@ -77,7 +80,8 @@ function sortControl(gallery) {
     gallery.sort = event.target.value;
     arrange(gallery);
   };
-  return select({ class: "sort", "aria-label": "Sort by", onchange }, [["", "as given"], ...options]);
+  const sort = { class: "sort", "aria-label": "Sort by", onchange };
+  return select(sort, [["", "as given"], ...options]);
 }
 
 function buildFilters(gallery) {
@@ -99,8 +103,11 @@ function categoryFilter(gallery, { name, title, values, codes }) {
   // Thousands of hotels are typed, not picked.
   if (values.length > 200) {
     const id = `hotelviz-${Math.random().toString(36).slice(2)}`;
-    const list = make("datalist", { id }, ...values.slice(0, 500).map((value) => make("option", { value })));
-    const input = make("input", { type: "text", list: id, placeholder: title, "aria-label": title, onchange });
+    const options = values.slice(0, 500).map((value) => make("option", { value }));
+    const list = make("datalist", { id }, ...options);
+    const input = make("input", {
+      type: "text", list: id, placeholder: title, "aria-label": title, onchange,
+    });
     gallery.selects.set(name, input);
     return make("span", {}, input, list);
   }
@@ -123,7 +130,8 @@ function rangeFilter(gallery, { name, title }) {
       },
     });
   const range = { class: "range", role: "group", "aria-label": title };
-  return make("span", range, `${title} `, limit("at least", "from"), " – ", limit("at most", "to"));
+  const [least, most] = [limit("at least", "from"), limit("at most", "to")];
+  return make("span", range, `${title} `, least, " – ", most);
 }
 
 /** What colours and bars mean. */
@@ -137,7 +145,8 @@ function legend({ ramp, distributions }) {
     parts.push(make("span", {}, "evidence: low ", scale, " high"));
   }
   if (distributions.length) {
-    const keys = distributions.flatMap(({ name, tone }) => [" ", make("span", { class: `key ${tone}` }), ` ${name}`]);
+    const key = ({ name, tone }) => [" ", make("span", { class: `key ${tone}` }), ` ${name}`];
+    const keys = distributions.flatMap(key);
     parts.push(make("span", {}, "bars: shares of the scores 1 to 10", ...keys));
   }
   return parts.length ? [make("p", { class: "legend" }, ...parts)] : [];

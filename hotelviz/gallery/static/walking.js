@@ -26,10 +26,12 @@ function holds({ first, end }, place) {
   return first <= place && place < end;
 }
 
-function scrollTo(view, { top, height }) {
-  const bottom = top + height;
+function scrollTo(view, line) {
+  const { top } = line;
+  const bottom = top + line.height;
+  const height = view.clientHeight;
   if (top < view.scrollTop) view.scrollTop = top - 6;
-  else if (bottom > view.scrollTop + view.clientHeight) view.scrollTop = bottom - view.clientHeight + 6;
+  else if (bottom > view.scrollTop + height) view.scrollTop = bottom - height + 6;
 }
 
 function focusCard(gallery) {
@@ -40,8 +42,14 @@ function focusCard(gallery) {
 function moveLines(gallery, by) {
   const photos = gallery.lines.filter((line) => line.first !== undefined);
   const at = photos.findIndex((line) => holds(line, gallery.cursor));
+  if (at < 0) {
+    // The cursor is in a folded group.
+    step(gallery, Math.sign(by));
+    return;
+  }
   const next = photos[Math.max(0, Math.min(photos.length - 1, at + by))];
-  if (next) moveTo(gallery, Math.min(next.end - 1, next.first + (gallery.cursor - photos[at].first)));
+  const column = gallery.cursor - photos[at].first;
+  moveTo(gallery, Math.min(next.end - 1, next.first + column));
 }
 
 function movePages(gallery, by) {

@@ -21,15 +21,17 @@ function chooseReason(page) {
     page.rate({ reason });
   };
   page.reasons = page.round.reasons.map((reason) => () => pick(reason));
-  const field = make("input", { type: "text", maxlength: 300, dir: "auto", id: `why-${page.view}` });
+  const id = `why-${page.view}`;
+  const field = make("input", { type: "text", maxlength: 300, dir: "auto", id });
   const onsubmit = (event) => {
     event.preventDefault();
     if (field.value.trim()) pick(field.value.trim());
   };
   const form = make("form", { onsubmit },
-    make("label", { for: field.id }, "Another reason"),
+    make("label", { for: id }, "Another reason"),
     make("div", { class: "row" }, field, make("button", {}, "Skip")));
-  const buttons = page.round.reasons.map((reason, i) => keyButton(reason, String(i + 1), page.reasons[i]));
+  const offer = (reason, i) => keyButton(reason, String(i + 1), page.reasons[i]);
+  const buttons = page.round.reasons.map(offer);
   openDialog(page, "Skip, because…", make("div", { class: "reasons" }, ...buttons), form);
 }
 
@@ -37,7 +39,9 @@ function showHelp(page) {
   if (page.dialog.open) return;
   page.reasons = [];
   const tags = page.round && page.round.task === "tags";
-  const answers = tags ? ["1 2 3 …", "the tag beside the key"] : ["1 … 9 0", "the score; 0 is 10"];
+  const scores = ["1 … 9 0", "the score; 0 is 10"];
+  const answers = tags ? ["1 2 3 …", "the tag beside the key"] : scores;
   const shown = (keys) => keys.split(" ").map((key) => make("kbd", {}, key));
-  openDialog(page, "Keys", definitions([answers, ...HELP].map(([keys, what]) => [shown(keys), what])));
+  const rows = [answers, ...HELP].map(([keys, what]) => [shown(keys), what]);
+  openDialog(page, "Keys", definitions(rows));
 }

@@ -28,8 +28,9 @@ function actionOf(page, event) {
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   if (page.dialog.open) return page.reasons[Number(key) - 1];
   if (TOOLS[key]) return TOOLS[key];
-  const problem = page.photos.kept.get(page.place)?.problem;
-  if (key === "Enter" && problem && !event.target.matches("button")) return () => page.rate({ reason: problem });
+  const reason = page.photos.kept.get(page.place)?.problem;
+  const skips = key === "Enter" && reason && !event.target.matches("button");
+  if (skips) return () => page.rate({ reason });
   const choice = page.keys.get(key);
   return choice && (() => page.choose(choice));
 }

@@ -59,7 +59,8 @@ function buildChoices(page) {
 function askName(page) {
   const { raters, free } = page.round;
   const field = make("input", {
-    type: "text", required: true, maxlength: 60, autocomplete: "off", dir: "auto", id: `name-${page.view}`,
+    type: "text", required: true, maxlength: 60, autocomplete: "off", dir: "auto",
+    id: `name-${page.view}`,
   });
   const enter = (name) => name.trim() && page.enter(name);
   const onsubmit = (event) => {
@@ -71,12 +72,13 @@ function askName(page) {
     make("div", { class: "row" }, field, make("button", { class: "main" }, "Start")));
   const known = raters.map((name) =>
     make("li", {}, button({ dir: "auto", onclick: () => enter(name) }, name)));
+  const before = [make("p", {}, "Here before:"), make("ul", { class: "names" }, ...known)];
   const places = free
-    ? `${free} ${free === 1 ? "place is" : "places are"} free. Whoever was here before goes on where they stopped.`
+    ? `${free} ${free === 1 ? "place is" : "places are"} free. ` +
+      "Whoever was here before goes on where they stopped."
     : "All places are taken; choose your name to go on.";
   page.warning = make("p", { class: "warning", role: "alert" });
   showCard(page, form, make("p", {}, places),
-    ...(known.length ? [make("p", {}, "Here before:"), make("ul", { class: "names" }, ...known)] : []),
-    page.warning);
+    ...(known.length ? before : []), page.warning);
   if (page.alone) field.focus();
 }

@@ -6,7 +6,8 @@ class Page {
     this.view = uuid();
     this.alone = document.body.dataset.voila !== undefined;
     this.queue = new Queue((message) => this.say(message), (...what) => this.told(...what));
-    this.photos = new Photos((message) => this.say(message), (place) => place === this.place && this.show());
+    const arrived = (place) => place === this.place && this.show();
+    this.photos = new Photos((message) => this.say(message), arrived);
     this.items = [];
     this.done = new Map(); // place -> {key, said}
     this.history = []; // places, the last one last
@@ -173,7 +174,8 @@ class Page {
     const notes = [];
     if (this.before !== null) notes.push(`Before, you said: ${this.before.replaceAll("_", " ")}.`);
     if (truncated) notes.push("The file ends too early: the rest of the photo is missing.");
-    if (notes.length || performance.now() > this.remarked + 4000) this.note.textContent = notes.join(" ");
+    const read = performance.now() > this.remarked + 4000;
+    if (notes.length || read) this.note.textContent = notes.join(" ");
   }
 
   /** Tell what happened; it outlives the next photo, so that it can be read. */
@@ -222,9 +224,10 @@ class Page {
     let text = `${done} of ${total}`;
     if (this.durations.length > 4) {
       const pace = this.durations.reduce((sum, one) => sum + one, 0) / this.durations.length / 1000;
-      const left = (pace * (total - done)) / 60;
+      const minutes = (pace * (total - done)) / 60;
+      const left = minutes < 1 ? "a minute" : `${Math.ceil(minutes)} min`;
       text += ` · ${pace.toFixed(1)} s a photo`;
-      if (done < total) text += ` · about ${left < 1 ? "a minute" : `${Math.ceil(left)} min`} left`;
+      if (done < total) text += ` · about ${left} left`;
     }
     this.count.textContent = text;
     this.back.disabled = !this.history.length;

@@ -1,0 +1,288 @@
+"""Draw a picture of every plot from the drawn demo: ``python docs/pictures.py DEMO OUT``.
+
+`PICTURES` has one entry for each public function or class of `hotelviz.plots` that draws. The site
+is not built while one is missing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("MPLBACKEND", "agg")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from hotelviz import plots
+
+#: Public names of `hotelviz.plots` that draw nothing by themselves.
+NOT_DRAWING = {
+    "change_text", "figure_png", "new_figure", "pattern_text", "save_figure", "shares_between",
+}  # fmt: skip
+
+
+class Demo:
+    """What the pictures are drawn from; each part is computed when it is first asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @cached_property
+    def photos(self) -> pd.DataFrame:
+        """The catalogue."""
+        from hotelviz.catalog import read_catalog
+
+        return read_catalog(self.folder / "catalog.csv")
+
+    @cached_property
+    def tagger(self) -> Any:
+        """The tagger."""
+        from hotelviz.models import load_model
+
+        return load_model(self.folder / "tagger.keras")
+
+    @cached_property
+    def aesthetic(self) -> Any:
+        """The aesthetic model."""
+        from hotelviz.models import load_model
+
+        return load_model(self.folder / "aesthetic.keras")
+
+    @cached_property
+    def tags(self) -> pd.DataFrame:
+        """The test photos with their predictions."""
+        from hotelviz.inference import predict_tags
+
+        test = self.photos[self.photos["split"] == "test"].reset_index(drop=True)
+        return test.merge(predict_tags(test, self.tagger), on="image_id")
+
+    @cached_property
+    def scores(self) -> Any:
+        """The scores of all photos."""
+        from hotelviz.scores import open_scores
+
+        return open_scores(self.folder / "scores")
+
+    @cached_property
+    def rated(self) -> pd.DataFrame:
+        """The rated photos with their scores, rated and predicted."""
+        from hotelviz.catalog import rating_summary
+
+        rated = self.photos.merge(rating_summary(self.photos), on="image_id")
+        scores = self.scores.query("SELECT * FROM scores WHERE score IS NOT NULL")
+        own = [name for name in scores if name == "image_id" or name not in rated]
+        return rated[rated["rated_mean"].notna()].merge(scores[own], on="image_id")
+
+    @cached_property
+    def confusion(self) -> Any:
+        """The most frequent confusion, explained."""
+        from hotelviz.attribution import explain_confusion
+        from hotelviz.metrics import most_confused
+
+        pair = most_confused(self.tags["label"], self.tags["predicted"]).iloc[0]
+        return explain_confusion(
+            self.tagger, self.tags, true=pair["true"], predicted=pair["predicted"]
+        )
+
+    @cached_property
+    def looked_at(self) -> tuple[np.ndarray, pd.DataFrame]:
+        """Pixels and rows of three photos that are predicted right."""
+        from hotelviz.attribution import read_pixels
+
+        right = self.tags[self.tags["label"] == self.tags["predicted"]].groupby("label").head(1)
+        pixels, rows = read_pixels(self.tagger, right["path"].head(3))
+        return pixels, right.iloc[rows]
+
+    @cached_property
+    def maps(self) -> dict[str, np.ndarray]:
+        """Their maps by two methods."""
+        from hotelviz.attribution import explain
+
+        return {
+            name: explain(self.tagger, self.looked_at[0], method=name)
+            for name in ("cam", "gradcam")
+        }
+
+    @cached_property
+    def comparison(self) -> Any:
+        """Channels of the tagger and of the aesthetic model that was made from it."""
+        from hotelviz.feature_vis import compare_filters
+
+        return compare_filters(
+            self.tagger, self.aesthetic, ["conv_pw_3", "conv_pw_11"], count=6, size=64, steps=32,
+            photos=self.photos["path"].head(48),
+        )  # fmt: skip
+
+
+def confusion_matrix(demo: Demo) -> Any:
+    """Draw the confusion matrix of the test photos."""
+    return plots.ConfusionMatrixDisplay.from_predictions(
+        demo.tags["label"], demo.tags["predicted"]
+    ).plot(normalize="true")
+
+
+def per_class_bars(demo: Demo) -> Any:
+    """Draw precision, recall and F1 of the test photos."""
+    from hotelviz.metrics import classification_report
+
+    return plots.per_class_bars(classification_report(demo.tags["label"], demo.tags["predicted"]))
+
+
+def reliability(demo: Demo) -> Any:
+    """Draw how sure and how right the tagger is."""
+    from hotelviz.metrics import calibration
+    from hotelviz.models import model_info
+
+    classes = model_info(demo.tagger).classes
+    probabilities = demo.tags[[f"p_{name}" for name in classes]].to_numpy()
+    return plots.reliability(calibration(probabilities, demo.tags["label"], classes))
+
+
+def training_history(demo: Demo) -> Any:
+    """Draw the training of the aesthetic model."""
+    from hotelviz.training import history
+
+    return plots.training_history(history(demo.aesthetic))
+
+
+def deletion_curves(demo: Demo) -> Any:
+    """Draw what hiding the marked parts of three photos does."""
+    from hotelviz.attribution import deletion_insertion
+
+    pixels, _ = demo.looked_at
+    return plots.deletion_curves(
+        {name: deletion_insertion(demo.tagger, pixels, maps) for name, maps in demo.maps.items()}
+    )
+
+
+def channel_card(demo: Demo) -> Any:
+    """Draw the channel that changed most in both models."""
+    from hotelviz.feature_vis import top_photos, visualize_channels
+
+    layer, channel = demo.comparison.channels.loc[0, ["layer", "channel"]]
+    models = (demo.tagger, demo.aesthetic)
+    return plots.channel_card(
+        [visualize_channels(model, layer, [channel], size=96, steps=48)[0] for model in models],
+        [top_photos(model, layer, channel, demo.photos.head(96)) for model in models],
+        title=f"{layer}, channel {channel}",
+    )
+
+
+def picture_row(demo: Demo) -> Any:
+    """Draw what four tags look like to the tagger."""
+    from hotelviz.feature_vis import visualize_outputs
+
+    names = ["Bathroom", "Bedroom", "Kitchen", "Pool"]
+    return plots.picture_row(visualize_outputs(demo.tagger, names, size=96, steps=48), names)
+
+
+def issue_counts(demo: Demo) -> Any:
+    """Draw what the audit finds without a network."""
+    from hotelviz.audit import find_issues
+
+    return plots.issue_counts(find_issues(demo.photos, model=demo.tagger, progress=False).summary)
+
+
+def stage_comparison(demo: Demo) -> Any:
+    """Draw what correcting the planted wrong labels buys."""
+    from hotelviz.audit import compare_datasets
+    from hotelviz.demo import read_truth
+
+    truth = demo.photos["image_id"].map(read_truth(demo.folder).set_index("image_id")["true_label"])
+    test = demo.photos[demo.photos["split"] == "test"]
+    stages = {"as labelled": demo.photos, "corrected": demo.photos.assign(label=truth)}
+    return plots.stage_comparison(compare_datasets(stages, test, model=demo.tagger, progress=False))
+
+
+def rater_bias(demo: Demo) -> Any:
+    """Draw how strict six simulated raters are."""
+    from hotelviz.labelling.inter_rater import rater_statistics
+
+    ratings = pd.read_csv(demo.folder / "truth" / "ratings.csv")
+    colleagues = ratings[ratings["rater"].str.startswith("colleague")]
+    return plots.rater_bias(rater_statistics(colleagues))
+
+
+def score_distribution(demo: Demo) -> Any:
+    """Draw the scores of all photos."""
+    return plots.score_distribution(demo.scores.histogram(bins=45), thresholds=[4.5, 5.5])
+
+
+def rating_bars(demo: Demo) -> Any:
+    """Draw the ratings of one photo beside what is predicted."""
+    from hotelviz.catalog import as_shares
+
+    first = demo.rated.head(1)
+    predicted = first[[f"q_{score}" for score in range(1, 11)]].to_numpy(dtype=float)
+    return plots.rating_bars(as_shares(first)[0], predicted[0])
+
+
+#: Name of a plot -> what draws its picture.
+PICTURES: dict[str, Callable[[Demo], Any]] = {
+    "ConfusionMatrixDisplay": confusion_matrix,
+    "channel_card": channel_card,
+    "class_counts": lambda demo: plots.class_counts(demo.photos),
+    "confusion_sheet": lambda demo: plots.confusion_sheet(demo.tagger, demo.confusion),
+    "deletion_curves": deletion_curves,
+    "depth_profile": lambda demo: plots.depth_profile(demo.comparison.profile),
+    "filter_comparison": lambda demo: plots.filter_comparison(demo.comparison),
+    "issue_counts": issue_counts,
+    "map_sheet": lambda demo: plots.map_sheet(
+        demo.looked_at[0], demo.maps, captions=demo.looked_at[1]["label"].tolist()
+    ),
+    "pattern_montages": lambda demo: plots.pattern_montages(demo.confusion),
+    "per_class_bars": per_class_bars,
+    "picture_row": picture_row,
+    "predicted_against_rated": lambda demo: plots.predicted_against_rated(
+        demo.rated["rated_mean"].to_numpy(), demo.rated["score"].to_numpy()
+    ),
+    "rater_bias": rater_bias,
+    "rating_bars": rating_bars,
+    "reliability": reliability,
+    "score_distribution": score_distribution,
+    "stage_comparison": stage_comparison,
+    "training_history": training_history,
+}
+
+
+def without_picture() -> list[str]:
+    """Return the public plots that have no picture, and the pictures that have no plot."""
+    return sorted(set(PICTURES) ^ (set(plots.__all__) - NOT_DRAWING))
+
+
+def figure_in(drawn: Any) -> Figure:
+    """Return the figure of what a plot returned: a figure, axes, a list of axes or a display."""
+    if isinstance(drawn, Figure):
+        return drawn
+    one = np.ravel(np.asarray(drawn, dtype=object))[0]
+    return one.figure_ if hasattr(one, "figure_") else one.get_figure()
+
+
+def main(folder: Path, out: Path) -> None:
+    """Make the demo, draw all pictures and write their alternative texts beside them."""
+    from demo_data import make_demo
+
+    from hotelviz.plots.alt_text import figure_alt
+
+    if without_picture():
+        raise SystemExit(f"docs/pictures.py and hotelviz.plots differ in: {without_picture()}")
+    make_demo(folder)
+    out.mkdir(parents=True, exist_ok=True)
+    demo, texts = Demo(folder), {}
+    for name, draw in PICTURES.items():
+        figure = figure_in(draw(demo))
+        figure.savefig(out / f"hotelviz.plots.{name}.png", dpi=100, bbox_inches="tight")
+        texts[f"hotelviz.plots.{name}"] = figure_alt(figure) or name
+    (out / "pictures.json").write_text(json.dumps(texts, indent=1), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

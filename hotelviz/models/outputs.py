@@ -1,0 +1,293 @@
+"""What a network's outputs are: the activation it ends in, its logits, its probabilities.
+
+Everything here reads outputs as probabilities that sum to 1, and explains them from the logits
+before their softmax. Other people's networks end in other things: those are converted where that is
+exact, and refused otherwise.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from hotelviz.errors import ModelError, did_you_mean
+from hotelviz.models.graph import Node, iter_nodes
+from hotelviz.models.info import Preprocessing, cached_function
+
+Outputs: TypeAlias = Literal["logits", "probabilities", "sigmoid"]
+OUTPUTS: tuple[Outputs, ...] = ("logits", "probabilities", "sigmoid")
+
+#: Layers after the last activation that only change the shape, or nothing.
+_PASSING = (layers.Dropout, layers.Flatten, layers.Identity, layers.Reshape)
+#: Layers that are an activation themselves.
+_ACTIVATIONS = (layers.ELU, layers.LeakyReLU, layers.PReLU, layers.ReLU)
+#: How far sums may be from 1: half precision has three digits.
+_SUM = 2e-3
+
+
+class Ending(NamedTuple):
+    """How a network ends.
+
+    Attributes
+    ----------
+    kind
+        The last activation by name, ``linear`` for none; ``unknown`` for code of its own.
+    step
+        The layer that applies it.
+    fused
+        Whether that layer does more than that, such as a dense layer with an activation.
+    tail
+        Layers after it that only change the shape.
+    """
+
+    kind: str
+    step: Node
+    fused: bool
+    tail: tuple[Node, ...]
+
+
+def ending(model: keras.Model) -> Ending:
+    """Return how a network ends.
+
+    Examples
+    --------
+    >>> from hotelviz.models import build_tagger
+    >>> ending(build_tagger(["Bed", "Pool"], input_size=32, weights=None)).kind
+    'softmax'
+    """
+    order = iter_nodes(model)
+    made_by = {id(step.output): step for step in order.values()}
+    step = list(order.values())[-1]
+    tail: list[Node] = []
+    while _passes(step) and id(step.inputs[0]) in made_by:
+        tail.insert(0, step)
+        step = made_by[id(step.inputs[0])]
+    layer, kind, fused = step.layer, "linear", False
+    if not type(layer).__module__.startswith("keras.") or isinstance(layer, layers.Lambda):
+        kind = "unknown"
+    elif isinstance(layer, layers.Softmax) or type(layer).__module__ == "keras.src.ops.nn":
+        kind = type(layer).__name__.lower()
+        axis, rank = getattr(layer, "axis", -1), len(step.output.shape)
+        kind = "unknown" if kind == "softmax" and axis not in (-1, rank - 1) else kind
+    elif isinstance(layer, _ACTIVATIONS):
+        kind = type(layer).__name__.lower()
+    elif getattr(layer, "activation", None) is not None:
+        function = layer.activation
+        own = not str(getattr(function, "__module__", "")).startswith("keras.")
+        kind = "unknown" if own else str(getattr(function, "__name__", type(function).__name__))
+        fused = not isinstance(layer, layers.Activation)
+    return Ending(kind, step, fused, tuple(tail))
+
+
+def _passes(step: Node) -> bool:
+    layer = step.layer
+    if isinstance(layer, layers.Activation):
+        return layer.activation is keras.activations.linear
+    shape = step.inputs[0].shape[1:]
+    return isinstance(layer, _PASSING) and int(np.prod(shape)) == shape[-1]
+
+
+def logits(model: keras.Model) -> Any:
+    """Give the outputs before their softmax, as a tensor of the model's graph.
+
+    Softmax makes the gradient of a sure prediction vanish; explanations start from the logits. Of
+    probabilities that no softmax gives, an average of two networks for example, they are the
+    logarithms: their softmax is the same probabilities.
+    """
+    return cached_function(model, "logits", lambda: _logits(model))
+
+
+def _logits(model: keras.Model) -> Any:
+    end = ending(model)
+    if end.kind != "softmax":
+        return ops.log(ops.maximum(model.outputs[0], 1e-37))
+    return _before(end)
+
+
+def _before(end: Ending) -> Any:
+    """Give the outputs without the last activation."""
+    if not end.fused:
+        return _after(end.tail, end.step.inputs[0])
+    return _after(end.tail, _again(end.step, activation=None, name=f"{end.step.layer.name}_logits"))
+
+
+def _again(step: Node, **changes: Any) -> Any:
+    """Apply a copy of a layer that differs in `changes`, with the same weights."""
+    copy = type(step.layer).from_config({**step.layer.get_config(), **changes})
+    output = copy(step.inputs[0])
+    copy.set_weights(step.layer.get_weights())
+    return output
+
+
+def _after(tail: tuple[Node, ...], tensor: Any) -> Any:
+    for step in tail:
+        tensor = step.layer(tensor)
+    return tensor
+
+
+def as_probabilities(
+    model: keras.Model, count: int, preprocessing: Preprocessing, outputs: Outputs | None
+) -> keras.Model:
+    """Make a network's outputs probabilities that sum to 1, in float32.
+
+    Parameters
+    ----------
+    model
+        A flat one.
+    count
+        How many classes there are.
+    preprocessing
+        How photos are prepared; a few drawn ones are shown to a network that has no softmax.
+    outputs
+        What the outputs are; None goes by the network.
+
+    Returns
+    -------
+    keras.Model
+        The model itself where nothing was to be done.
+
+    Raises
+    ------
+    ModelError
+        When they are none, and it was not said what they are, or they are not what was said.
+    """
+    if outputs is not None and outputs not in OUTPUTS:
+        raise ModelError(
+            f"outputs must be one of {', '.join(OUTPUTS)}; not {outputs!r}"
+            f"{did_you_mean(outputs, OUTPUTS)}"
+        )
+    end = ending(model)
+    units = int(model.output_shape[-1])
+    two = units == 1 and end.kind == "sigmoid" and count == 2
+    if end.kind == "unknown":
+        raise ModelError(
+            f"the model ends in {_described(end)}, which cannot be looked into: end it before that "
+            "layer and say outputs='logits', or in layers.Softmax()"
+        )
+    if end.kind == "sigmoid":
+        if outputs != "sigmoid":
+            raise ModelError(_sigmoids(end, units))
+    elif outputs == "sigmoid":
+        raise ModelError(f"outputs='sigmoid', but the model ends in {_described(end)}")
+    if units != count and not two:
+        hint = ""
+        if units == 1 and end.kind == "sigmoid":
+            hint = ": a single sigmoid tells two classes apart, the one that 0 stands for first"
+        raise ModelError(f"the model has {units} outputs, but {count} classes were given{hint}")
+    if end.kind == "softmax":
+        if outputs == "logits":
+            raise ModelError(f"outputs='logits', but the model ends in {_described(end)}")
+        if keras.backend.standardize_dtype(model.outputs[0].dtype) == "float32":
+            return model
+    elif end.kind != "sigmoid" and not _is_converted(model, end, preprocessing, outputs):
+        return model
+    return _with_softmax(model, end, two)
+
+
+def _sigmoids(end: Ending, units: int) -> str:
+    if units == 1:
+        return (
+            f"the model ends in {_described(end)}, a single unit: give both classes, the one that "
+            "0 stands for first, and outputs='sigmoid'"
+        )
+    return (
+        f"the model ends in {_described(end)}: each class has a probability of its own, and they "
+        "do not sum to 1. outputs='sigmoid' makes them the probabilities of the classes given that "
+        "exactly one is true"
+    )
+
+
+def _is_converted(
+    model: keras.Model, end: Ending, preprocessing: Preprocessing, outputs: Outputs | None
+) -> bool:
+    """Say whether these are logits that get a softmax, rather than probabilities as they are."""
+    seen = probe(model, preprocessing)
+    sums = seen.sum(axis=1)
+    what = (
+        f"its outputs go from {seen.min():.3g} to {seen.max():.3g} and sum to {sums.min():.3g} to "
+        f"{sums.max():.3g} on a few pictures"
+    )
+    distributions = bool(seen.min() >= 0 and np.abs(sums - 1).max() <= _SUM)
+    if end.kind not in ("linear", "logsoftmax", "log_softmax"):
+        raise ModelError(
+            f"the model ends in {_described(end)}, and {what}: these are neither probabilities nor "
+            "logits. End it before that activation and say outputs='logits'"
+        )
+    if outputs == "logits" and distributions:
+        raise ModelError(f"outputs='logits', but {what}: these are probabilities already")
+    if outputs == "logits" or distributions:
+        return outputs == "logits"
+    raise ModelError(
+        f"the model ends in {_described(end)} without a softmax, and {what}: these are no "
+        "probabilities. If they are logits, outputs='logits' adds the softmax"
+    )
+
+
+def _described(end: Ending) -> str:
+    layer = end.step.layer
+    activation = "" if end.kind in ("linear", "unknown") else f", {end.kind}"
+    return f"{end.step.name!r} ({type(layer).__name__}{activation})"
+
+
+def probe(model: keras.Model, preprocessing: Preprocessing) -> np.ndarray:
+    """Compute a network's outputs for a few drawn pictures, float64 (4, outputs).
+
+    Raises
+    ------
+    ModelError
+        When it cannot be run, or gives values that are no numbers.
+    """
+    height, width = preprocessing.size
+    pictures = np.zeros((4, height, width, 3), "float32")
+    pictures[1] = 255
+    pictures[2] = np.linspace(0, 255, width)[:, None]
+    pictures[3] = np.random.default_rng(0).integers(0, 256, (height, width, 3))
+    try:
+        found = np.asarray(model(preprocessing.scale(pictures), training=False), "float64")
+    except Exception as error:  # whatever someone else's layers raise
+        raise ModelError(
+            f"the model cannot be run on pictures of {height} x {width} pixels: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    if not np.isfinite(found).all():
+        raise ModelError("the model gives values that are no numbers (NaN or infinite)")
+    return found
+
+
+def _with_softmax(model: keras.Model, end: Ending, two: bool) -> keras.Model:
+    """Let a network end in a softmax in float32, in place of the activation that it ends in."""
+    dense = end.step
+    if two and not end.fused:
+        made_by = {id(step.output): step for step in iter_nodes(model).values()}
+        dense = made_by.get(id(end.step.inputs[0]), end.step)
+    if type(dense.layer) is layers.Dense and (end.fused or two) and not end.tail:
+        output = _dense(dense, two)
+    elif two:
+        raise ModelError(
+            f"the model ends in {_described(end)}, a single unit that is no dense layer's: end it "
+            "in a dense layer of two units with softmax"
+        )
+    else:
+        taken = {step.layer.name for step in iter_nodes(model).values()}
+        name = next(n for n in ("probabilities", "softmax", None) if n not in taken)
+        before = _before(end) if end.kind in ("softmax", "sigmoid") else model.outputs[0]
+        output = layers.Softmax(dtype="float32", name=name)(before)
+    return keras.Model(model.inputs[0], output, name=model.name)
+
+
+def _dense(step: Node, two: bool) -> Any:
+    """Apply a copy of a dense layer with softmax; of one sigmoid, with a second unit that is 0."""
+    layer = step.layer
+    weights = [np.asarray(each, "float32") for each in layer.get_weights()]
+    if two:
+        weights = [np.concatenate([np.zeros_like(each), each], axis=-1) for each in weights]
+    copy = layers.Dense(
+        weights[0].shape[-1], activation="softmax", use_bias=layer.use_bias, dtype="float32",
+        name=layer.name,
+    )  # fmt: skip
+    output = copy(step.inputs[0])
+    copy.set_weights(weights)
+    return output
