@@ -30,7 +30,7 @@ from nbformat import NotebookNode, ValidationError
 import hotelviz
 from hotelviz.errors import ReportError, did_you_mean
 from hotelviz.gallery import html as pages
-from hotelviz.gallery.gallery import FILES_MIME, REPORT
+from hotelviz.gallery.page_form import FILES_MIME
 from hotelviz.io.atomic import written_files
 from hotelviz.io.claims import check_apart, claim
 from hotelviz.reports.parameters import convert_parameter
@@ -227,6 +227,8 @@ def run_report(
                     kernel_name="python3",
                     cwd=str(Path.cwd()),
                     progress_bar={"desc": source.stem} if progress else False,
+                    # Galleries become parts of the page.
+                    extra_arguments=["--IPKernelApp.extensions=hotelviz.gallery.page_form"],
                 )
         except papermill.PapermillExecutionError as error:
             # What is no mistake of the user's is told with the way to it.
@@ -260,7 +262,6 @@ class _KernelEnvironment:
         wanted = {
             "MPLBACKEND": "module://matplotlib_inline.backend_inline",
             "TF_CPP_MIN_LOG_LEVEL": "3",
-            REPORT: "1",
         }
         with self._lock:
             self._running += 1
