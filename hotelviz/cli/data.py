@@ -82,8 +82,8 @@ def clean(
     allow_missing: AllowMissing = False,
 ) -> None:
     """Apply decisions to a catalogue. No photo is deleted on disk."""
-    from hotelviz.catalog import check_missing, read_catalog, write_catalog
     from hotelviz.audit import apply_decisions
+    from hotelviz.catalog import check_missing, read_catalog, write_catalog
     from hotelviz.decisions import read_decisions
     from hotelviz.errors import DecisionError
     from hotelviz.io.claims import check_apart, claim
