@@ -228,11 +228,11 @@ def _with_mean(mean: float) -> np.ndarray:
     from scipy.optimize import brentq
 
     if min(mean - 1, 10 - mean) < 1e-6:
-        return np.eye(10)[0 if mean < 5 else 9]
+        return np.asarray(np.eye(10)[0 if mean < 5 else 9])
 
     def shares(slope: float) -> np.ndarray:
         powers = np.exp(slope * (_SCORES - (10 if slope > 0 else 1)))
-        return np.asarray(powers / powers.sum())
+        return np.asarray(powers / powers.sum(), dtype="float64")
 
     return shares(brentq(lambda slope: shares(slope) @ _SCORES - mean, -50.0, 50.0, xtol=1e-13))
 

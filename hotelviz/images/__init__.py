@@ -9,7 +9,6 @@ from hotelviz.images.batches import (
     iterate_views,
 )
 from hotelviz.images.bounds import MAX_MEMORY, MAX_PIXELS, MAX_SECONDS, MAX_SIDE, View, usable_cores
-from hotelviz.images.containers import FORMATS, SUFFIXES, SUFFIXES_BY_FORMAT, format_of
 from hotelviz.images.decoding import (
     Decoded,
     decode_bytes,
@@ -18,6 +17,7 @@ from hotelviz.images.decoding import (
     read_image,
     reading,
 )
+from hotelviz.images.formats import FORMATS, SUFFIXES, SUFFIXES_BY_FORMAT, format_of
 from hotelviz.images.hashing import perceptual_hash
 from hotelviz.schema import PhotoError, Status
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hotelviz.errors import ImageError
-from hotelviz.images.containers import Container
+from hotelviz.images.formats import Container
 
 #: Pillow's own bound: a quarter of a gigabyte of RGB.
 MAX_PIXELS = 89_478_485

@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from hotelviz.errors import ImageError
-from hotelviz.images.containers import Container
+from hotelviz.images.formats import Container
 
 #: Pixels that are converted at once.
 BAND = 1 << 20
@@ -134,7 +134,7 @@ def _scale(image: Image.Image, photo: Container) -> float:
         return 1 / 255
     if high > 65_535 or (image.mode == "F" and high < 32):
         raise ImageError(f"holds values up to {high:g}: nobody knows what is white in it")
-    depths = (photo.depth,) if photo.depth in {10, 12, 14} else ()
+    depths: tuple[int, ...] = (photo.depth,) if photo.depth in {10, 12, 14} else ()
     bits = next(bits for bits in (*depths, 8, 12, 16) if high < 1 << bits)
     return ((1 << bits) - 1) / 255
 

@@ -22,8 +22,9 @@ from PIL import Image, features
 from hotelviz.errors import HotelvizError, ImageError, TooLargeError
 from hotelviz.images.bounds import MEMORY, ORDINARY_FILE, View, cost_of
 from hotelviz.images.colour import needs_trial, tried
-from hotelviz.images.pixels import RESAMPLING, Photo, decode
-from hotelviz.images.walking import read_container
+from hotelviz.images.containers import read_container
+from hotelviz.images.pixels import RESAMPLING, Photo
+from hotelviz.images.truncated import decode
 from hotelviz.images.worker import decode_apart
 from hotelviz.io.remote import MAX_BYTES, is_url, read_bytes, redact
 from hotelviz.schema import Status
@@ -143,7 +144,7 @@ def decode_bytes(
     views = [View(size, resample, max_side)]
     check_views(views)
     photo = decode_views(data, views)
-    return Decoded(photo.views[0], photo.truncated, photo.width, photo.height, photo.format)
+    return Decoded(photo.views[0], *photo[1:])
 
 
 def check_views(views: Sequence[View]) -> None:

@@ -26,8 +26,9 @@ import numpy as np
 
 from hotelviz.errors import ImageError
 from hotelviz.images.bounds import MAX_CPU_SECONDS, MAX_MEMORY, MAX_SECONDS, View, usable_cores
-from hotelviz.images.containers import Container
-from hotelviz.images.pixels import Photo, decode
+from hotelviz.images.formats import Container
+from hotelviz.images.pixels import Photo
+from hotelviz.images.truncated import decode
 from hotelviz.schema import Status
 
 #: Pixels of photos after which a worker makes room.
@@ -191,7 +192,7 @@ atexit.register(lambda: _pool.end())
 
 
 def decode_apart(photo: Container, views: Sequence[View]) -> Photo:
-    """Decode a photo in a process that is ended when it takes too much; see `pixels.decode`."""
+    """Decode a photo in a process that is ended when it takes too much; see `truncated.decode`."""
     return _pool.decode(photo, views)
 
 
@@ -231,31 +232,28 @@ def main() -> None:
         views = [View(tuple(size) if size else None, *rest) for size, *rest in about.pop("views")]
         sizes = about.pop("icc"), about.pop("data")
         icc, data = (coming.read(size) for size in sizes)
+        made: list[np.ndarray] = []
+        answer: dict[str, Any]
         try:
             _time(MAX_CPU_SECONDS)
-            photo = decode(Container(**about, icc=icc, data=data), views)
-            _time(0)
+            made, truncated, width, height, _ = decode(
+                Container(**about, icc=icc, data=data), views
+            )
+            answer = {"truncated": truncated, "width": width, "height": height}
         except ImageError as error:
-            _time(0)
-            _send(going, {"reason": str(error), "status": error.status})
+            answer = {"reason": str(error), "status": error.status}
         except MemoryError:
-            _time(0)
-            _send(going, {
-                "reason": f"too costly: decoding it takes more than {MAX_MEMORY / 1e6:,.0f} MB",
-                "status": Status.UNREADABLE,
-            })  # fmt: skip
+            reason = f"too costly: decoding it takes more than {MAX_MEMORY / 1e6:,.0f} MB"
+            answer = {"reason": reason, "status": Status.UNREADABLE}
         except Exception:
-            _send(going, {"bug": traceback.format_exc()})
-        else:
-            del data
-            about = {
-                "truncated": photo.truncated, "width": photo.width, "height": photo.height,
-            }  # fmt: skip
-            _send(going, about, *(pixels.reshape(-1).data for pixels in photo.views))
-            large = photo.width * photo.height > _LARGE
-            del photo
-            if large:
-                _give_back()
+            answer = {"bug": traceback.format_exc()}
+        finally:
+            _time(0)
+        del data
+        _send(going, answer, *(pixels.reshape(-1).data for pixels in made))
+        del made
+        if answer.get("width", 0) * answer.get("height", 0) > _LARGE:
+            _give_back()
 
 
 def _bound_memory() -> None:
