@@ -1,4 +1,4 @@
-"""Know which photos there are, whose they are, and what they show.
+"""Catalogues: which photos there are, whose they are, and what they show.
 
 A catalogue is a pandas DataFrame with one row per photo. Its columns mean the same everywhere in
 hotelviz:

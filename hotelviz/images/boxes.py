@@ -26,7 +26,7 @@ _TIFF_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 
 
 
 def tiff(data: bytes) -> Container:
-    """Walk through a TIFF's first directory."""
+    """Read a TIFF's first directory."""
     order = "<" if data[:2] == b"II" else ">"
     big = data[2:4] in {b"+\0", b"\0+"}
     (at,) = struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4)
@@ -88,7 +88,7 @@ def _tiff_values(
 
 
 def _chunks(data: bytes, at: int) -> Iterator[tuple[bytes, int, int]]:
-    """Give the kind, begin and end of a RIFF file's chunks."""
+    """Yield the kind, begin and end of a RIFF file's chunks."""
     for _ in range(MAX_PIECES):
         if at + 8 > len(data):
             return
@@ -99,7 +99,7 @@ def _chunks(data: bytes, at: int) -> Iterator[tuple[bytes, int, int]]:
 
 
 def webp(data: bytes) -> Container:
-    """Walk through a WebP's chunks up to its first frame."""
+    """Read a WebP's chunks up to its first frame."""
     about: dict[bytes, bytes] = {}
     kept: list[bytes] = []
     still = frame = b""
@@ -143,7 +143,7 @@ _EXIF_ITEM = re.compile(rb"(infe[\x02\x03]...(?:..|....)..)(Exif|mime)", re.DOTA
 
 
 def iso(data: bytes) -> Container:
-    """Walk through the boxes of an AVIF or HEIC."""
+    """Read the boxes of an AVIF or HEIC."""
     at, begin, end = 0, 0, 0
     for _ in range(1000):
         if at + 8 > len(data):

@@ -1,4 +1,4 @@
-"""What a photo's file is, from its own structure, before a decoder sees it.
+"""What a photo's file is, from its own structure, before a decoder sees it: `read_container`.
 
 Each format's container is walked once. That finds the format by content (names lie), the size in
 pixels and what else decides about the cost of decoding, the orientation and the colour profile.
@@ -33,7 +33,7 @@ _JPEG_MARKER = re.compile(rb"\xff[\xc0-\xcf\xd9-\xfe]")
 
 
 def read_container(data: bytes) -> Container:
-    """Walk through a file's container.
+    """Read what a photo's file says of itself.
 
     Raises
     ------
@@ -119,7 +119,7 @@ _JFIF = bytes.fromhex("ffe000104a46494600010100000100010000")
 
 
 def _next_segment(data: bytes, at: int, end: int) -> int:
-    """Find where the header goes on after a segment whose length is damaged."""
+    """Return where the header goes on after a segment whose length is damaged."""
     place = end if end < len(data) else at + 2
     for _ in range(1000):
         found = _JPEG_MARKER.search(data, place)

@@ -1,4 +1,4 @@
-"""Make files into pixels, fast and safely.
+"""Decode files to pixels, fast and safely.
 
 The container of a file is read first: what it is, how large, at what cost. Ordinary photos are
 then decoded where they are asked for; others in a process that can be ended; what is beyond the
@@ -187,9 +187,9 @@ def _check_readable(kind: str) -> None:
 
 @contextmanager
 def reading(path: str | os.PathLike[str]) -> Iterator[bytes]:
-    """Have a photo's bytes for a while.
+    """Read a photo's bytes, and yield them.
 
-    Large files are had one at a time, so that many threads do not hold many of them.
+    Large files are read one at a time, so that many threads do not hold many of them.
 
     Parameters
     ----------
@@ -250,7 +250,7 @@ def read_image(
     resample: str = "bilinear",
     max_side: int | None = None,
 ) -> np.ndarray:
-    """Read a photo as pixels; see `decode_image` for what else a file tells.
+    """Read a photo's pixels; see `decode_image` for what else a file says.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What photos' files say of themselves: formats, what they are called, metadata."""
+"""Formats of photos: how they are recognised, what their files are called, what is known of one."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def format_of(head: bytes) -> str:
 
 
 def too_many(what: str, bound: int) -> ImageError:
-    """Say that a file has more of something than a photo has."""
+    """Return the error of a file that has more of something than a photo has."""
     return ImageError(f"too costly: more than {bound:,} {what}")
 
 

@@ -1,4 +1,4 @@
-"""Pillow: from a container to pixels. What runs here may run in a process of its own."""
+"""Pillow, from a container to pixels; what runs here may run in a process of its own."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class TruncatedError(Exception):
 
 @cache
 def _register_heif() -> None:
-    """Teach Pillow to read HEIC; only processes that come upon one do so."""
+    """Register Pillow's reader of HEIC, in processes that meet one."""
     import pillow_heif
 
     pillow_heif.options.DECODE_THREADS = 1

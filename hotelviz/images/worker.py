@@ -181,7 +181,7 @@ _pool = _Pool()
 
 
 def _forget() -> None:
-    """Begin anew in a forked process: the workers are its parent's."""
+    """Start without workers in a forked process: they are its parent's."""
     global _pool
     _pool = _Pool()
 
@@ -270,7 +270,7 @@ def _bound_memory() -> None:
 
 
 def _give_back() -> None:
-    """Give the system what a large photo took, which the allocator would keep."""
+    """Return the memory of a large photo to the system, which the allocator would keep."""
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's
         if trim:

@@ -60,7 +60,7 @@ _SECRET_VARIABLE = re.compile(r"(?i)(secret|token|password|access_key|account_ke
 
 
 def is_url(path: str | os.PathLike[str]) -> bool:
-    """Whether a photo's place is a URL.
+    """Return whether a photo's place is a URL.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def is_url(path: str | os.PathLike[str]) -> bool:
 
 
 def redact(text: object) -> str:
-    """Take what grants access out of a text: users and signatures in URLs, secrets of this process.
+    """Return a text without what grants access: users, signatures and secrets of this process.
 
     Parameters
     ----------
@@ -249,7 +249,7 @@ def _read_url(url: str, timeout: float, bound: int, private: bool | None) -> byt
 
 
 def _may_pass(error: BaseException) -> bool:
-    """Whether another try may help; each service has exceptions of its own."""
+    """Return whether another try may help; each service has exceptions of its own."""
     final = isinstance(error, FileNotFoundError | PermissionError | RemoteError)
     return isinstance(error, Exception) and not final
 
