@@ -14,7 +14,6 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, features
@@ -23,34 +22,11 @@ from hotelviz.errors import HotelvizError, ImageError, TooLargeError
 from hotelviz.images.bounds import MEMORY, ORDINARY_FILE, View, cost_of
 from hotelviz.images.colour import needs_trial, tried
 from hotelviz.images.containers import read_container
-from hotelviz.images.pixels import RESAMPLING, Photo
+from hotelviz.images.pixels import RESAMPLING, Decoded
 from hotelviz.images.truncated import decode
 from hotelviz.images.worker import decode_apart
 from hotelviz.io.remote import MAX_BYTES, is_url, read_bytes, redact
 from hotelviz.schema import Status
-
-
-class Decoded(NamedTuple):
-    """A photo: its pixels and what its file is.
-
-    Attributes
-    ----------
-    pixels
-        uint8 (height, width, 3), RGB.
-    truncated
-        The file ends too early; the missing part is grey or black.
-    width, height
-        Of the photo in the file, upright, in pixels.
-    format
-        One of `FORMATS`.
-    """
-
-    pixels: np.ndarray
-    truncated: bool
-    width: int
-    height: int
-    format: str
-
 
 #: Is held while a photo's file is larger than most: such are read one at a time.
 _LARGE_FILES = threading.Lock()
@@ -143,8 +119,7 @@ def decode_bytes(
     """
     views = [View(size, resample, max_side)]
     check_views(views)
-    photo = decode_views(data, views)
-    return Decoded(photo.views[0], *photo[1:])
+    return decode_views(data, views)
 
 
 def check_views(views: Sequence[View]) -> None:
@@ -162,7 +137,7 @@ def check_views(views: Sequence[View]) -> None:
             )
 
 
-def decode_views(data: bytes, views: Sequence[View]) -> Photo:
+def decode_views(data: bytes, views: Sequence[View]) -> Decoded:
     """Decode a file's bytes once for all `views`; the reason is all that its errors say."""
     photo = read_container(data)
     cost = cost_of(photo, views)

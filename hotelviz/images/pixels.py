@@ -32,14 +32,31 @@ DAMAGE = (
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 
 
-class Photo(NamedTuple):
-    """A photo in all its views, uint8 (height, width, 3) each, and what its file is."""
+class Decoded(NamedTuple):
+    """A photo: its pixels and what its file is.
+
+    Attributes
+    ----------
+    views
+        The pixels, uint8 (height, width, 3), RGB, of each view that was asked for.
+    truncated
+        The file ends too early; the missing part is grey or black.
+    width, height
+        Of the photo in the file, upright, in pixels.
+    format
+        One of `FORMATS`.
+    """
 
     views: list[np.ndarray]
     truncated: bool
     width: int
     height: int
     format: str
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """The pixels of the first view."""
+        return self.views[0]
 
 
 class TruncatedError(Exception):
@@ -55,7 +72,7 @@ def _register_heif() -> None:
     pillow_heif.register_heif_opener(thumbnails=False)
 
 
-def decode_once(photo: Container, views: Sequence[View]) -> Photo:
+def decode_once(photo: Container, views: Sequence[View]) -> Decoded:
     """Decode a photo for all `views`.
 
     Raises
@@ -99,7 +116,7 @@ def _load(image: Image.Image) -> None:
         raise TruncatedError(error) from error
 
 
-def make_views(loaded: Image.Image, photo: Container, views: Sequence[View]) -> Photo:
+def make_views(loaded: Image.Image, photo: Container, views: Sequence[View]) -> Decoded:
     """Return the views of pixels that are loaded."""
     made = []
     for target, view in zip(targets(photo, views), views, strict=True):
@@ -110,7 +127,7 @@ def make_views(loaded: Image.Image, photo: Container, views: Sequence[View]) -> 
     width, height = photo.width, photo.height
     if photo.orientation >= 5:
         width, height = height, width
-    return Photo(made, False, width, height, photo.format)
+    return Decoded(made, False, width, height, photo.format)
 
 
 def _upright(image: Image.Image, photo: Container) -> np.ndarray:

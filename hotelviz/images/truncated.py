@@ -20,7 +20,7 @@ from hotelviz.images.colour import bands, eight_bits
 from hotelviz.images.formats import Container
 from hotelviz.images.pixels import (
     DAMAGE,
-    Photo,
+    Decoded,
     TruncatedError,
     decode_once,
     make_views,
@@ -46,7 +46,7 @@ _lenient = _PerThread()
 ImageFile.LOAD_TRUNCATED_IMAGES = _lenient  # type: ignore[assignment]
 
 
-def decode(photo: Container, views: Sequence[View]) -> Photo:
+def decode(photo: Container, views: Sequence[View]) -> Decoded:
     """Decode a photo once for all `views`; the reason is all that its errors say."""
     try:
         if not photo.missing:
@@ -73,7 +73,7 @@ def decode(photo: Container, views: Sequence[View]) -> Photo:
     return whole._replace(truncated=True)
 
 
-def _ends_early(photo: Container, views: Sequence[View]) -> Photo:
+def _ends_early(photo: Container, views: Sequence[View]) -> Decoded:
     """Decode what ends too early in a format whose decoder then gives nothing.
 
     What is missing is filled in two ways. Where the two differ the pixels hang on it: from there

@@ -27,7 +27,7 @@ import numpy as np
 from hotelviz.errors import ImageError
 from hotelviz.images.bounds import MAX_CPU_SECONDS, MAX_MEMORY, MAX_SECONDS, View, usable_cores
 from hotelviz.images.formats import Container
-from hotelviz.images.pixels import Photo
+from hotelviz.images.pixels import Decoded
 from hotelviz.images.truncated import decode
 from hotelviz.schema import Status
 
@@ -88,7 +88,7 @@ class _Worker:
         finally:
             timer.cancel()
 
-    def decode(self, photo: Container, views: Sequence[View]) -> Photo:
+    def decode(self, photo: Container, views: Sequence[View]) -> Decoded:
         about = photo._replace(data=b"", icc=b"")._asdict()
         about |= {"data": len(photo.data), "icc": len(photo.icc)}
         with self._within(MAX_SECONDS):
@@ -109,7 +109,7 @@ class _Worker:
             raise RuntimeError(f"the process that decodes photos failed:\n{answer['bug']}")
         raise ImageError(str(answer["reason"]), Status(answer["status"]))
 
-    def _photo(self, answer: dict[str, Any], photo: Container, views: Sequence[View]) -> Photo:
+    def _photo(self, answer: dict[str, Any], photo: Container, views: Sequence[View]) -> Decoded:
         made = []
         width, height = int(answer["width"]), int(answer["height"])
         for view in views:
@@ -121,7 +121,7 @@ class _Worker:
                 self.process.wait()
                 raise _ended(self.process.returncode)
             made.append(pixels)
-        return Photo(made, bool(answer["truncated"]), width, height, photo.format)
+        return Decoded(made, bool(answer["truncated"]), width, height, photo.format)
 
 
 def _not_started(reason: object) -> ImageError:
@@ -151,7 +151,7 @@ class _Pool:
         self._idle: list[_Worker] = []
         self._places = threading.BoundedSemaphore(usable_cores())
 
-    def decode(self, photo: Container, views: Sequence[View]) -> Photo:
+    def decode(self, photo: Container, views: Sequence[View]) -> Decoded:
         with self._places:
             with self._lock:
                 worker = self._idle.pop() if self._idle else None
@@ -191,7 +191,7 @@ if hasattr(os, "register_at_fork"):
 atexit.register(lambda: _pool.end())
 
 
-def decode_apart(photo: Container, views: Sequence[View]) -> Photo:
+def decode_apart(photo: Container, views: Sequence[View]) -> Decoded:
     """Decode a photo in a process that is ended when it takes too much; see `truncated.decode`."""
     return _pool.decode(photo, views)
 

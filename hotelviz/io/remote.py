@@ -227,23 +227,16 @@ def _read_file(path: str | os.PathLike[str], bound: int) -> bytes:
 
 
 def _read_url(url: str, timeout: float, bound: int, private: bool | None) -> bytes:
-    # Not above: it brings servers and event loops along.
-    from tenacity import (
-        RetryError,
-        Retrying,
-        retry_if_exception,
-        stop_after_attempt,
-        wait_exponential,
-    )
+    import tenacity  # Not above: it brings servers and event loops along.
 
-    tries = Retrying(
-        stop=stop_after_attempt(TRIES),
-        wait=wait_exponential(multiplier=PAUSE),
-        retry=retry_if_exception(_may_pass),
+    tries = tenacity.Retrying(
+        stop=tenacity.stop_after_attempt(TRIES),
+        wait=tenacity.wait_exponential(multiplier=PAUSE),
+        retry=tenacity.retry_if_exception(_may_pass),
     )
     try:
         return tries(_try_url, url, timeout, bound, private)
-    except RetryError as error:
+    except tenacity.RetryError as error:
         reason = _reason(error.last_attempt.exception(), timeout)
     raise RemoteError(f"failed {TRIES} times: {reason}")
 

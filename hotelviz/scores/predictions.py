@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from hotelviz.catalog import as_ids
+from hotelviz.catalog import as_ids, check_table
 from hotelviz.errors import HotelvizError
 from hotelviz.schema import RATINGS
 
@@ -139,21 +139,8 @@ def join_photos(
     >>> join_photos(photos, tags)["predicted"].to_list()
     ['Bar', 'Bar']
     """
-    for what, table in (("the catalogue", photos), ("what was computed", computed)):
-        if "image_id" not in table:
-            raise HotelvizError(
-                f"{what} has no column 'image_id', by which photos are known; it has "
-                f"{', '.join(map(str, table))}"
-            )
-    # Predictions call photos by texts, also where a table that was made by hand has numbers.
-    photos, computed = (
-        table.assign(image_id=as_ids(table["image_id"], "image_id", "join_photos"))
-        for table in (photos, computed)
-    )
-    for what, table in (("the catalogue", photos), ("what was computed", computed)):
-        twice = table["image_id"][table["image_id"].duplicated()]
-        if len(twice) and (table is photos or how == "left"):
-            raise HotelvizError(f"{what} has more than one row of the photo {twice.iloc[0]!r}")
+    photos = check_table(photos, where="join_photos, photos")
+    computed = check_table(computed, where="join_photos, computed", unique=how == "left")
     own = [name for name in computed if name not in _OF_THE_CATALOG or name not in photos]
     clash = [name for name in own if name in photos and name != "image_id"]
     renamed = {name: f"catalog_{name}" for name in clash}
