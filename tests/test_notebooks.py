@@ -288,7 +288,10 @@ def test_labels_made_in_the_app_train_a_second_iteration(pages, labels, tmp_path
 @pytest.mark.slow
 def test_rating_report_shows_agreement_raters_and_disputed_photos(labels, tmp_path):
     text = run_report(
-        "rating_quality", {"store": str(labels), "n_bootstrap": 60}, tmp_path / "q.html", progress=False
+        "rating_quality",
+        {"store": str(labels), "n_bootstrap": 60},
+        tmp_path / "q.html",
+        progress=False,
     ).read_text()
     assert "Krippendorff&#x27;s alpha" in text or "Krippendorff's alpha" in text
     assert 'alt="Bias of 12 raters: colleague-' in text
