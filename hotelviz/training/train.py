@@ -34,7 +34,7 @@ from hotelviz.models import (
     load_model,
     mean_score_error,
     model_info,
-    remember,
+    record_training_photos,
     save_model,
     update_info,
     weights_hash,
@@ -115,7 +115,7 @@ def train_tagger(
     -------
     keras.Model
         With its description: ``model_info(model).training`` holds phases, settings and history,
-        `hotelviz.models.learned_photos` names what it learned from. It has the weights of the
+        `hotelviz.models.training_photos` names what it learned from. It has the weights of the
         epoch with the least validation loss; without validation photos, those of the last.
 
     Raises
@@ -141,7 +141,7 @@ def train_tagger(
     --------
     >>> import tempfile
     >>> from hotelviz.demo import make_demo_catalog
-    >>> photos = make_demo_catalog(tempfile.mkdtemp(), hotels=4)
+    >>> photos = make_demo_catalog(tempfile.mkdtemp(), n_hotels=4)
     >>> tagger = train_tagger(photos, weights=None, input_size=32, fine_tune_epochs=1,
     ...                       backbone_kw={"alpha": 0.25}, progress=False)
     >>> history(tagger)["phase"].to_list()
@@ -228,7 +228,7 @@ def train_aesthetic(
     --------
     >>> import tempfile
     >>> from hotelviz.demo import make_demo_catalog
-    >>> photos = make_demo_catalog(tempfile.mkdtemp(), hotels=3)
+    >>> photos = make_demo_catalog(tempfile.mkdtemp(), n_hotels=3)
     >>> model = train_aesthetic(photos, weights=None, input_size=32, fine_tune_epochs=1,
     ...                         backbone_kw={"alpha": 0.25}, progress=False)
     >>> model_info(model).task
@@ -328,9 +328,7 @@ class _Places(NamedTuple):
                 yield stack.enter_context(checkpoint_folder(self.folder))
 
 
-def _train(
-    lesson: _Lesson, places: _Places, *, allow_missing: bool, progress: bool
-) -> keras.Model:
+def _train(lesson: _Lesson, places: _Places, *, allow_missing: bool, progress: bool) -> keras.Model:
     """Decode the photos of both splits, run the phases, and write down what was done."""
     # Neither the order of the catalogue nor that of an earlier run decides what is drawn when.
     catalog = lesson.photos.sort_values("image_id", ignore_index=True)
@@ -363,7 +361,14 @@ def _train(
         }
         reset_unless_same(folder, about)
         log = FineTuning(
-            model, train, val, lesson.objective, lesson.settings, lesson.pretrained, folder, progress
+            model,
+            train,
+            val,
+            lesson.objective,
+            lesson.settings,
+            lesson.pretrained,
+            folder,
+            progress,
         ).run()
         training = {
             "catalog": lesson.catalog_hash,
@@ -374,7 +379,7 @@ def _train(
             "left_out": lesson.left_out,
         }
         update_info(model, training={**model_info(model).training, **training})
-        remember(model, used)
+        record_training_photos(model, used)
         if places.out is not None:
             save_model(model, places.out)
     if places.out is not None and places.folder is not None:
