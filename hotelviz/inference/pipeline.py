@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hotelviz.images import Decoded, View, ViewBatch, iterate_views, usable_cores
+from hotelviz.images import Decoded, ImageBatch, View, iterate_views, usable_cores
 from hotelviz.inference.backends.base import Engine
 from hotelviz.models import model_info
 from hotelviz.schema import PhotoError, Status
@@ -92,7 +92,7 @@ class Predicted(NamedTuple):
     Attributes
     ----------
     rows, measures, problems
-        As in `hotelviz.images.ViewBatch`.
+        As in `hotelviz.images.ImageBatch`.
     outputs
         Of each network float32 (n, outputs); NaN, and a problem, where it gives no numbers.
     """
@@ -177,7 +177,7 @@ class Pipeline:
             paths, self.views, measure=measure, batch_size=self.batch_size,
             workers=meter.workers, prefetch=1 + self.parallel,
         )  # fmt: skip
-        waiting: deque[tuple[ViewBatch, Future[tuple[list[np.ndarray], float]]]] = deque()
+        waiting: deque[tuple[ImageBatch, Future[tuple[list[np.ndarray], float]]]] = deque()
         with ThreadPoolExecutor(self.parallel) as pool:
             try:
                 for batch in batches:
@@ -191,7 +191,7 @@ class Pipeline:
                 batches.close()
                 pool.shutdown(cancel_futures=True)
 
-    def _predict(self, batch: ViewBatch) -> tuple[list[np.ndarray], float]:
+    def _predict(self, batch: ImageBatch) -> tuple[list[np.ndarray], float]:
         started = time.perf_counter()
         outputs = []
         for engine, view in zip(self.engines, self._view_of, strict=True):
@@ -206,7 +206,7 @@ class Pipeline:
         return outputs, time.perf_counter() - started
 
     def _finished(
-        self, batch: ViewBatch, job: Future[tuple[list[np.ndarray], float]], meter: ThroughputMeter
+        self, batch: ImageBatch, job: Future[tuple[list[np.ndarray], float]], meter: ThroughputMeter
     ) -> Predicted:
         outputs, seconds = job.result()
         problems = dict(batch.errors)
