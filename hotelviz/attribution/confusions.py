@@ -156,7 +156,7 @@ def explain_confusion(
     ]  # fmt: skip
     patches["pattern"] = _grouped(vectors)
     patterns = _patterns(model, pixels, pair, patches, vectors, sides, grid)
-    patches["pattern"] = patterns.index.get_indexer(patches["pattern"])
+    patches["pattern"] = patterns.index.get_indexer(pd.Index(patches["pattern"]))
     patches.insert(1, "path", wrong["path"].to_numpy()[patches["photo"]])
     patches["side"] = _WINDOW
     patterns = patterns.reset_index(drop=True).rename_axis("pattern")

@@ -1,7 +1,7 @@
 """How each kind of layer moves places: which cells of its input a cell of its output sees.
 
-A layer that is not known here is refused by name: taken for one that moves nothing, it would lay
-every map beside what it speaks of.
+A layer that is not known here is refused by name: if it were followed as one that moves nothing,
+every map would lie beside what it explains.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-r"""Measure where, and how much, fine-tuning changed a network.
+r"""Where, and how much, fine-tuning changed a network.
 
 Weights are compared with batch normalisation folded into them, as deployed models have it: the
 kernel of channel :math:`k` times :math:`\gamma_k / \sqrt{\sigma_k^2 + \epsilon}`. Functions are
@@ -110,7 +110,7 @@ def compare_filters(
             numbers = checked_channels(channel_node(original, layer), layer, channels)
             own = own.set_index("channel").loc[numbers].reset_index()
         elif "correlation" in own:
-            # A channel that is silent on all the photos has no correlation, and says nothing.
+            # A channel that is silent on all the photos has no correlation.
             own = own.dropna().sort_values("correlation", kind="stable").head(n_channels)
         else:
             own = own.sort_values("weight_change", ascending=False, kind="stable")
@@ -156,7 +156,7 @@ def change_by_channel(
         of the difference of both kernels, batch normalisation folded in, as a share of the
         original's length (0: the same; missing for a layer without a kernel); with photos
         ``correlation``, Pearson's, of the channel's values over all places of all photos, -1 to 1
-        (missing where a channel says the same everywhere).
+        (missing where a channel is the same everywhere).
 
     Raises
     ------
@@ -293,7 +293,7 @@ def _sums(
 def _coarse_outputs(
     model: keras.Model, layers: Sequence[str]
 ) -> Callable[[np.ndarray], list[np.ndarray]]:
-    """Return the function from pixels to some cells of layers: neighbours say the same."""
+    """Return the function from pixels to some cells of layers: neighbours are alike."""
     from hotelviz.models import activations, cached_function
 
     def make() -> Callable[[np.ndarray], list[np.ndarray]]:

@@ -30,9 +30,8 @@ class PairedSums:
     def _centred(self) -> np.ndarray:
         """Return the covariances of before, after, and before with after, times the count."""
         one, other = self.means / self.count
-        return self.products - self.count * np.stack(
-            [np.outer(one, one), np.outer(other, other), np.outer(one, other)]
-        )
+        means = [np.outer(one, one), np.outer(other, other), np.outer(one, other)]
+        return np.asarray(self.products - self.count * np.stack(means))
 
     def correlations(self) -> np.ndarray:
         """Compute Pearson's correlation of each channel, before with after; NaN for silent ones."""

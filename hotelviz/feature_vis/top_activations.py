@@ -1,4 +1,4 @@
-"""Find the photos that excite a channel most: what it looks for in the real world."""
+"""The photos that excite a channel most: what it looks for in the real world."""
 
 from __future__ import annotations
 

@@ -34,8 +34,8 @@ def weights_hash(model: keras.Model) -> str:
          [place.get(id(tensor), -1) for tensor in step.inputs])
         for step in order
     ]  # fmt: skip
-    says = (info.task, info.classes, dataclasses.asdict(info.preprocessing), graph)
-    digest = hashlib.sha256(json.dumps(says, default=repr).encode())
+    content = (info.task, info.classes, dataclasses.asdict(info.preprocessing), graph)
+    digest = hashlib.sha256(json.dumps(content, default=repr).encode())
     for weights in model.get_weights():
         digest.update(f"{weights.dtype} {weights.shape}".encode())
         digest.update(np.ascontiguousarray(weights).data.cast("B"))

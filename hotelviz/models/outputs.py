@@ -94,9 +94,9 @@ def _passes(step: Node) -> bool:
 def logits(model: keras.Model) -> Any:
     """Return the outputs before their softmax, as a tensor of the model's graph.
 
-    Softmax makes the gradient of a sure prediction vanish; explanations start from the logits. Of
-    probabilities that no softmax gives, an average of two networks for example, they are the
-    logarithms: their softmax is the same probabilities.
+    Softmax makes the gradient of a certain prediction vanish; explanations start from the logits.
+    Probabilities that no softmax returns, such as an average of two networks, have their logarithms
+    as logits: the softmax of these is the same probabilities.
     """
     return cached_function(model, "logits", lambda: _logits(model))
 
