@@ -30,7 +30,7 @@ def houses(*, short: bool) -> None:
     """Tell four areas of houses apart that were never seen."""
     from hotelviz import metrics
     from hotelviz.catalog import read_catalog, split_catalog
-    from hotelviz.reports.run import run_report
+    from hotelviz.reports import run_report
 
     started = time.perf_counter()
     photos = split_catalog(read_catalog(DATA / "houses" / "catalog.csv"), test=0.25, seed=0)
@@ -58,7 +58,7 @@ def houses(*, short: bool) -> None:
 def train(photos: pd.DataFrame, file: str, settings: dict[str, object], *, short: bool) -> None:
     """Train and save, with one epoch of fine-tuning in the short form."""
     from hotelviz.models import save_model
-    from hotelviz.training.train import train_tagger
+    from hotelviz.training import train_tagger
 
     save_model(train_tagger(photos, **{**settings, **short_form(short)}), file)
 

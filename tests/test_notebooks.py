@@ -21,7 +21,7 @@ from hotelviz.demo import compare_with_planted
 from hotelviz.labelling import open_store
 from hotelviz.labelling.protocol import LabelProtocol
 from hotelviz.models import load_model, model_info, training_photos
-from hotelviz.reports.run import notebook_directory, run_report
+from hotelviz.reports import notebook_directory, run_report
 
 
 def galleries(text: str) -> list[dict]:
@@ -83,7 +83,7 @@ def test_ranking_report_says_why_each_photo_stands_where_it_stands(pages):
     text = (pages / "hotel_ranking.html").read_text()
     captions = [caption for gallery in galleries(text) for caption in gallery["captions"]]
     assert captions
-    pattern = r"predicted: \d\.\d{3}; rank \d+/\d+ \(today \d+\); .*(best|by score)"
+    pattern = r"predicted: \d\.\d{3}; rank \d+/\d+ \(currently \d+\); .*(best|by score)"
     assert all(re.match(pattern, caption) for caption in captions)
     assert "today" in text
     assert "new order" in text
