@@ -319,9 +319,11 @@ def test_another_backend_is_refused_in_one_sentence(tmp_path, setting):
         environment["KERAS_BACKEND"] = "jax"
     else:
         (tmp_path / "keras.json").write_text('{"backend": "torch"}')
+    (tmp_path / "a.csv").write_text("path\na.jpg\n")
+    command = ["tag", "a.csv", "--model", "b.keras", "--out", "c.csv"]
     done = subprocess.run(
-        [sys.executable, "-m", "hotelviz.cli", "train-tagger", "a.csv", "--out", "b.keras"],
-        env=environment, capture_output=True, text=True, check=False,
+        [sys.executable, "-m", "hotelviz.cli", *command],
+        env=environment, cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1

@@ -36,7 +36,7 @@ class Ending(NamedTuple):
     ----------
     kind
         The last activation by name, ``linear`` for none; ``unknown`` for code of its own.
-    step
+    node
         The layer that applies it.
     fused
         Whether that layer does more than that, such as a dense layer with an activation.
@@ -45,7 +45,7 @@ class Ending(NamedTuple):
     """
 
     kind: str
-    step: Node
+    node: Node
     fused: bool
     tail: tuple[Node, ...]
 
@@ -60,18 +60,18 @@ def ending(model: keras.Model) -> Ending:
     'softmax'
     """
     order = iter_nodes(model)
-    made_by = {id(step.output): step for step in order.values()}
-    step = list(order.values())[-1]
+    made_by = {id(node.output): node for node in order.values()}
+    node = list(order.values())[-1]
     tail: list[Node] = []
-    while _passes(step) and id(step.inputs[0]) in made_by:
-        tail.insert(0, step)
-        step = made_by[id(step.inputs[0])]
-    layer, kind, fused = step.layer, "linear", False
+    while _passes(node) and id(node.inputs[0]) in made_by:
+        tail.insert(0, node)
+        node = made_by[id(node.inputs[0])]
+    layer, kind, fused = node.layer, "linear", False
     if not type(layer).__module__.startswith("keras.") or isinstance(layer, layers.Lambda):
         kind = "unknown"
     elif isinstance(layer, layers.Softmax) or type(layer).__module__ == "keras.src.ops.nn":
         kind = type(layer).__name__.lower()
-        axis, rank = getattr(layer, "axis", -1), len(step.output.shape)
+        axis, rank = getattr(layer, "axis", -1), len(node.output.shape)
         kind = "unknown" if kind == "softmax" and axis not in (-1, rank - 1) else kind
     elif isinstance(layer, _ACTIVATIONS):
         kind = type(layer).__name__.lower()
@@ -80,14 +80,14 @@ def ending(model: keras.Model) -> Ending:
         own = not str(getattr(function, "__module__", "")).startswith("keras.")
         kind = "unknown" if own else str(getattr(function, "__name__", type(function).__name__))
         fused = not isinstance(layer, layers.Activation)
-    return Ending(kind, step, fused, tuple(tail))
+    return Ending(kind, node, fused, tuple(tail))
 
 
-def _passes(step: Node) -> bool:
-    layer = step.layer
+def _passes(node: Node) -> bool:
+    layer = node.layer
     if isinstance(layer, layers.Activation):
         return layer.activation is keras.activations.linear
-    shape = step.inputs[0].shape[1:]
+    shape = node.inputs[0].shape[1:]
     return isinstance(layer, _PASSING) and int(np.prod(shape)) == shape[-1]
 
 
@@ -111,21 +111,21 @@ def _logits(model: keras.Model) -> Any:
 def _before(end: Ending) -> Any:
     """Return the outputs without the last activation."""
     if not end.fused:
-        return _after(end.tail, end.step.inputs[0])
-    return _after(end.tail, _again(end.step, activation=None, name=f"{end.step.layer.name}_logits"))
+        return _after(end.tail, end.node.inputs[0])
+    return _after(end.tail, _again(end.node, activation=None, name=f"{end.node.layer.name}_logits"))
 
 
-def _again(step: Node, **changes: Any) -> Any:
+def _again(node: Node, **changes: Any) -> Any:
     """Apply a copy of a layer that differs in `changes`, with the same weights."""
-    copy = type(step.layer).from_config({**step.layer.get_config(), **changes})
-    output = copy(step.inputs[0])
-    copy.set_weights(step.layer.get_weights())
+    copy = type(node.layer).from_config({**node.layer.get_config(), **changes})
+    output = copy(node.inputs[0])
+    copy.set_weights(node.layer.get_weights())
     return output
 
 
 def _after(tail: tuple[Node, ...], tensor: Any) -> Any:
-    for step in tail:
-        tensor = step.layer(tensor)
+    for node in tail:
+        tensor = node.layer(tensor)
     return tensor
 
 
@@ -228,9 +228,9 @@ def _is_converted(
 
 
 def _described(end: Ending) -> str:
-    layer = end.step.layer
+    layer = end.node.layer
     activation = "" if end.kind in ("linear", "unknown") else f", {end.kind}"
-    return f"{end.step.name!r} ({type(layer).__name__}{activation})"
+    return f"{end.node.name!r} ({type(layer).__name__}{activation})"
 
 
 def probe(model: keras.Model, preprocessing: Preprocessing) -> np.ndarray:
@@ -260,10 +260,10 @@ def probe(model: keras.Model, preprocessing: Preprocessing) -> np.ndarray:
 
 def _with_softmax(model: keras.Model, end: Ending, two: bool) -> keras.Model:
     """Return a network that ends in a softmax in float32, in place of its last activation."""
-    dense = end.step
+    dense = end.node
     if two and not end.fused:
-        made_by = {id(step.output): step for step in iter_nodes(model).values()}
-        dense = made_by.get(id(end.step.inputs[0]), end.step)
+        made_by = {id(node.output): node for node in iter_nodes(model).values()}
+        dense = made_by.get(id(end.node.inputs[0]), end.node)
     if type(dense.layer) is layers.Dense and (end.fused or two) and not end.tail:
         output = _dense(dense, two)
     elif two:
@@ -272,16 +272,16 @@ def _with_softmax(model: keras.Model, end: Ending, two: bool) -> keras.Model:
             "in a dense layer of two units with softmax"
         )
     else:
-        taken = {step.layer.name for step in iter_nodes(model).values()}
+        taken = {node.layer.name for node in iter_nodes(model).values()}
         name = next(n for n in ("probabilities", "softmax", None) if n not in taken)
         before = _before(end) if end.kind in ("softmax", "sigmoid") else model.outputs[0]
         output = layers.Softmax(dtype="float32", name=name)(before)
     return keras.Model(model.inputs[0], output, name=model.name)
 
 
-def _dense(step: Node, two: bool) -> Any:
+def _dense(node: Node, two: bool) -> Any:
     """Apply a copy of a dense layer with softmax; of one sigmoid, with a second unit that is 0."""
-    layer = step.layer
+    layer = node.layer
     weights = [np.asarray(each, "float32") for each in layer.get_weights()]
     if two:
         weights = [np.concatenate([np.zeros_like(each), each], axis=-1) for each in weights]
@@ -289,6 +289,6 @@ def _dense(step: Node, two: bool) -> Any:
         weights[0].shape[-1], activation="softmax", use_bias=layer.use_bias, dtype="float32",
         name=layer.name,
     )  # fmt: skip
-    output = copy(step.inputs[0])
+    output = copy(node.inputs[0])
     copy.set_weights(weights)
     return output
