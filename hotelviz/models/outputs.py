@@ -29,6 +29,15 @@ _ACTIVATIONS = (layers.ELU, layers.LeakyReLU, layers.PReLU, layers.ReLU)
 _SUM = 2e-3
 
 
+_ONE_SIGMOID = (
+    ", a single unit: give both classes, the one that 0 stands for first, and outputs='sigmoid'"
+)
+_SIGMOIDS = (
+    ": each class has a probability of its own, and they do not sum to 1. outputs='sigmoid' makes "
+    "them the probabilities of the classes given that exactly one is true"
+)
+
+
 class Ending(NamedTuple):
     """How a network ends.
 
@@ -48,6 +57,10 @@ class Ending(NamedTuple):
     node: Node
     fused: bool
     tail: tuple[Node, ...]
+
+    def __str__(self) -> str:
+        activation = "" if self.kind in ("linear", "unknown") else f", {self.kind}"
+        return f"{self.node.name!r} ({type(self.node.layer).__name__}{activation})"
 
 
 def ending(model: keras.Model) -> Ending:
@@ -110,27 +123,20 @@ def _logits(model: keras.Model) -> Any:
 
 def _before(end: Ending) -> Any:
     """Return the outputs without the last activation."""
-    if not end.fused:
-        return _after(end.tail, end.node.inputs[0])
-    return _after(end.tail, _again(end.node, activation=None, name=f"{end.node.layer.name}_logits"))
-
-
-def _again(node: Node, **changes: Any) -> Any:
-    """Apply a copy of a layer that differs in `changes`, with the same weights."""
-    copy = type(node.layer).from_config({**node.layer.get_config(), **changes})
-    output = copy(node.inputs[0])
-    copy.set_weights(node.layer.get_weights())
-    return output
-
-
-def _after(tail: tuple[Node, ...], tensor: Any) -> Any:
-    for node in tail:
+    tensor = end.node.inputs[0]
+    if end.fused:
+        layer = end.node.layer
+        changes = {"activation": None, "name": f"{layer.name}_logits"}
+        copy = type(layer).from_config({**layer.get_config(), **changes})
+        tensor = copy(tensor)
+        copy.set_weights(layer.get_weights())
+    for node in end.tail:
         tensor = node.layer(tensor)
     return tensor
 
 
 def as_probabilities(
-    model: keras.Model, count: int, preprocessing: Preprocessing, outputs: Outputs | None
+    model: keras.Model, n_classes: int, preprocessing: Preprocessing, outputs: Outputs | None
 ) -> keras.Model:
     """Return a network whose outputs are probabilities that sum to 1, in float32.
 
@@ -138,7 +144,7 @@ def as_probabilities(
     ----------
     model
         A flat one.
-    count
+    n_classes
         How many classes there are.
     preprocessing
         How photos are prepared; a few drawn ones are shown to a network that has no softmax.
@@ -162,43 +168,29 @@ def as_probabilities(
         )
     end = ending(model)
     units = int(model.output_shape[-1])
-    two = units == 1 and end.kind == "sigmoid" and count == 2
+    two = units == 1 and end.kind == "sigmoid" and n_classes == 2
     if end.kind == "unknown":
         raise ModelError(
-            f"the model ends in {_described(end)}, which cannot be looked into: end it before that "
+            f"the model ends in {end}, which cannot be looked into: end it before that "
             "layer and say outputs='logits', or in layers.Softmax()"
         )
-    if end.kind == "sigmoid":
-        if outputs != "sigmoid":
-            raise ModelError(_sigmoids(end, units))
-    elif outputs == "sigmoid":
-        raise ModelError(f"outputs='sigmoid', but the model ends in {_described(end)}")
-    if units != count and not two:
+    if end.kind == "sigmoid" and outputs != "sigmoid":
+        raise ModelError(f"the model ends in {end}{_ONE_SIGMOID if units == 1 else _SIGMOIDS}")
+    if (outputs == "sigmoid" and end.kind != "sigmoid") or (
+        outputs == "logits" and end.kind == "softmax"
+    ):
+        raise ModelError(f"outputs={outputs!r}, but the model ends in {end}")
+    if units != n_classes and not two:
         hint = ""
         if units == 1 and end.kind == "sigmoid":
             hint = ": a single sigmoid tells two classes apart, the one that 0 stands for first"
-        raise ModelError(f"the model has {units} outputs, but {count} classes were given{hint}")
+        raise ModelError(f"the model has {units} outputs, but {n_classes} classes were given{hint}")
     if end.kind == "softmax":
-        if outputs == "logits":
-            raise ModelError(f"outputs='logits', but the model ends in {_described(end)}")
         if keras.backend.standardize_dtype(model.outputs[0].dtype) == "float32":
             return model
     elif end.kind != "sigmoid" and not _is_converted(model, end, preprocessing, outputs):
         return model
     return _with_softmax(model, end, two)
-
-
-def _sigmoids(end: Ending, units: int) -> str:
-    if units == 1:
-        return (
-            f"the model ends in {_described(end)}, a single unit: give both classes, the one that "
-            "0 stands for first, and outputs='sigmoid'"
-        )
-    return (
-        f"the model ends in {_described(end)}: each class has a probability of its own, and they "
-        "do not sum to 1. outputs='sigmoid' makes them the probabilities of the classes given that "
-        "exactly one is true"
-    )
 
 
 def _is_converted(
@@ -214,7 +206,7 @@ def _is_converted(
     distributions = bool(seen.min() >= 0 and np.abs(sums - 1).max() <= _SUM)
     if end.kind not in ("linear", "logsoftmax", "log_softmax"):
         raise ModelError(
-            f"the model ends in {_described(end)}, and {what}: these are neither probabilities nor "
+            f"the model ends in {end}, and {what}: these are neither probabilities nor "
             "logits. End it before that activation and say outputs='logits'"
         )
     if outputs == "logits" and distributions:
@@ -222,15 +214,9 @@ def _is_converted(
     if outputs == "logits" or distributions:
         return outputs == "logits"
     raise ModelError(
-        f"the model ends in {_described(end)} without a softmax, and {what}: these are no "
+        f"the model ends in {end} without a softmax, and {what}: these are no "
         "probabilities. If they are logits, outputs='logits' adds the softmax"
     )
-
-
-def _described(end: Ending) -> str:
-    layer = end.node.layer
-    activation = "" if end.kind in ("linear", "unknown") else f", {end.kind}"
-    return f"{end.node.name!r} ({type(layer).__name__}{activation})"
 
 
 def probe(model: keras.Model, preprocessing: Preprocessing) -> np.ndarray:
@@ -268,7 +254,7 @@ def _with_softmax(model: keras.Model, end: Ending, two: bool) -> keras.Model:
         output = _dense(dense, two)
     elif two:
         raise ModelError(
-            f"the model ends in {_described(end)}, a single unit that is no dense layer's: end it "
+            f"the model ends in {end}, a single unit that is no dense layer's: end it "
             "in a dense layer of two units with softmax"
         )
     else:
