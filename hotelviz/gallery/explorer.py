@@ -168,13 +168,11 @@ def explore_channels(
     """
     import ipywidgets
 
-    from hotelviz.feature_vis.activation_maximization import channel_step
-    from hotelviz.feature_vis.compare import convolutions
     from hotelviz.models import spatial_node
 
     photos = check_table(photos, needs=["image_id", "path"], where="explore_channels")
     spatial_node(model, layer)
-    names = convolutions(model)
+    names = feature_vis.convolutions(model)
     controls = {
         "layer": ipywidgets.Dropdown(
             options=names if layer in names else [layer, *names], value=layer, description="layer"
@@ -185,7 +183,7 @@ def explore_channels(
     card = ipywidgets.Image(format="png")
 
     def bound(_: Any = None) -> None:
-        chosen = channel_step(model, controls["layer"].value)
+        chosen = feature_vis.channel_node(model, controls["layer"].value)
         controls["channel"].max = int(chosen.output.shape[-1]) - 1
 
     def show(_: Any = None) -> None:
@@ -193,7 +191,7 @@ def explore_channels(
         picture = feature_vis.visualize_channels(
             model, name, [channel], size=size, steps=steps, cache=cache
         )
-        found = feature_vis.top_photos(model, name, channel, photos)
+        found = feature_vis.top_photos(model, photos, name, channel)
         figure = plots.channel_card(
             [picture[0]],
             [feature_vis.patch_pixels(found.head(9))],
