@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _METRICS = ("top-1 accuracy", "macro precision", "macro recall", "macro F1")
 #: From photos, and their features in the fast mode, to predictions.
-_Predict: TypeAlias = Callable[[pd.DataFrame, np.ndarray | None], pd.DataFrame]
+_Predict: TypeAlias = Callable[[pd.DataFrame, Any], pd.DataFrame]
 
 
 class Ablation(NamedTuple):
@@ -210,7 +210,7 @@ def _fit_head(labels: pd.Series, vectors: np.ndarray, mirrored: np.ndarray | Non
     head = LogisticRegression(C=10.0, max_iter=300, tol=1e-3)
     head.fit(normalize(vectors), labels.to_numpy(dtype=object), weights / weights.mean())
 
-    def predict(photos: pd.DataFrame, features: np.ndarray | None) -> pd.DataFrame:
+    def predict(photos: pd.DataFrame, features: np.ndarray) -> pd.DataFrame:
         shares = np.full((len(photos), len(head.classes_)), np.nan)
         there = np.isfinite(features).all(axis=1)
         if there.any():
@@ -218,7 +218,8 @@ def _fit_head(labels: pd.Series, vectors: np.ndarray, mirrored: np.ndarray | Non
         best = head.classes_[np.nan_to_num(shares, nan=-1).argmax(axis=1)]
         columns = dict(zip("p_" + head.classes_, shares.T, strict=True))
         tags = photos[["image_id", "hotel_id", "label"]]
-        return tags.assign(predicted=np.where(there, best, None), **columns)
+        predicted = pd.Series(best, photos.index).where(there, None)
+        return tags.assign(predicted=predicted, **columns)
 
     return predict
 
@@ -243,7 +244,7 @@ def _train(rows: pd.DataFrame, **settings: Any) -> _Predict:
 
     tagger = train_tagger(rows, **settings)
 
-    def predict(photos: pd.DataFrame, _: np.ndarray | None) -> pd.DataFrame:
+    def predict(photos: pd.DataFrame, _: None) -> pd.DataFrame:
         found = predict_tags(photos, tagger, progress=settings["progress"])
         found = found.drop(columns=["status", "error"])
         return photos[["image_id", "hotel_id", "label"]].merge(found, on="image_id")

@@ -100,7 +100,7 @@ def combine_catalogs(
             "kind": exact.map({True: "exact", False: "near"}).astype("str"),
         }
     )
-    catalog = joined.drop(columns="_place").drop(index=rows)
+    catalog = joined.drop(columns="_place").drop(index=rows.to_list())
     return Combined(catalog.reset_index(drop=True), refused.reset_index(drop=True))
 
 

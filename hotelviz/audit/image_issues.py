@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from hotelviz.errors import AuditError, did_you_mean
@@ -75,7 +75,7 @@ def find_image_issues(
     """
     limits = check_thresholds(thresholds)
     photos, paths = photos.reset_index(drop=True), paths.reset_index(drop=True)
-    judged = [*_file_issues(photos, paths)]
+    judged: list[tuple[str, pd.Series, Any, str, pd.Series]] = [*_file_issues(photos, paths)]
     judged += [
         (issue, score < limits[name], score.clip(0, 1), suggestion, detail)
         for issue, name, score, suggestion, detail in _pixel_scores(photos)
@@ -131,7 +131,7 @@ def _pixel_scores(
     size = _text("{:.0f} x ", sides["width"]) + _text("{:.0f} pixels", sides["height"])
     yield "tiny", "tiny", shorter / _GOOD_SIDE, "look", size
     yield "odd_aspect_ratio", "odd_aspect_ratio", shorter / longer, "look", size
-    side = np.sqrt(shorter * longer)
+    side = (shorter * longer) ** 0.5
     usual = side.median()
     ratio = (side / usual).clip(upper=usual / side)
     yield "odd_size", "odd_size", ratio, "look", size + f", usually about {usual:.0f} squared"
