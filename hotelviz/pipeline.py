@@ -16,7 +16,7 @@ from hotelviz.demo import decide_by_truth, make_demo_catalog
 from hotelviz.inference import score_photos
 from hotelviz.io.claims import own_folder
 from hotelviz.models import load_model
-from hotelviz.reports.run import run_report, write_index
+from hotelviz.reports import run_report, write_index
 
 __all__ = ["TAGGER_SETTINGS", "run_demo"]
 
@@ -74,7 +74,7 @@ def run_demo(
     """
     folder = own_folder(out / "demo", "demo")
     say(f"drawing {hotels} hotels into {folder}")
-    make_demo_catalog(folder, hotels=hotels, seed=seed)
+    make_demo_catalog(folder, n_hotels=hotels, seed=seed)
     catalog, tagger = str(folder / "catalog.csv"), str(folder / "tagger.keras")
     iterations = [str(folder / f"aesthetic_{number}.keras") for number in (1, 2)]
     scores, audit = str(folder / "scores"), folder / "audit"

@@ -78,7 +78,7 @@ def compare_datasets(
         that it has seen, or whose hotels, are left out.
     mode : {"fast", "full"}, default "fast"
         ``fast``: a linear head on features that are computed once and cached. ``full``:
-        `hotelviz.training.train.train_tagger` in two phases.
+        `hotelviz.training.train_tagger` in two phases.
     augmented : collection of str, optional
         The stages whose training photos are changed at random: in the fast mode seen in a mirror
         as well, in the full mode as `train_tagger` does it.
@@ -199,7 +199,7 @@ def _fit_head(labels: pd.Series, vectors: np.ndarray, mirrored: np.ndarray | Non
     from sklearn.linear_model import LogisticRegression
     from sklearn.preprocessing import normalize
 
-    from hotelviz.training.train import balanced_weights
+    from hotelviz.training import balanced_weights
 
     if labels.nunique() < 2:
         raise AuditError("a stage has training photos of fewer than two classes")
@@ -240,7 +240,7 @@ def _mirrored(model: keras.Model, paths: pd.Series, known: dict[str, np.ndarray]
 def _train(rows: pd.DataFrame, **settings: Any) -> _Predict:
     """Train a tagger in two phases; return the function that predicts with it."""
     from hotelviz.inference import predict_tags
-    from hotelviz.training.train import train_tagger
+    from hotelviz.training import train_tagger
 
     tagger = train_tagger(rows, **settings)
 

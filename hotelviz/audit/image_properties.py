@@ -113,7 +113,7 @@ def compute_image_properties(
     --------
     >>> import tempfile
     >>> from hotelviz.demo import make_demo_catalog
-    >>> photos = make_demo_catalog(tempfile.mkdtemp(), hotels=3).head(4)
+    >>> photos = make_demo_catalog(tempfile.mkdtemp(), n_hotels=3).head(4)
     >>> found = compute_image_properties(photos, progress=False)
     >>> found.photos[["width", "height", "format"]].head(1)
        width  height format

@@ -295,7 +295,7 @@ def test_undo_takes_back_one_more_act_each_time_also_of_an_earlier_visit(
 ):
     names = ['a "b", c.jpg', "=1+1", "x\ny.jpg"]
     table = photos.head(3)[["path", "label"]].assign(image_id=names)
-    Gallery(table, labels=["Pool", "Foyer"]).save(tmp_path / "odd.html")
+    Gallery(table, classes=["Pool", "Foyer"]).save(tmp_path / "odd.html")
     view = open_page((tmp_path / "odd.html").as_uri(), accept_downloads=True)
     view.locator("figure .photo").first.focus()
     for key in ("x", "k", "ArrowRight", "x", "ArrowRight", "1"):
