@@ -85,7 +85,7 @@ def test_ranking_report_says_why_each_photo_stands_where_it_stands(pages):
     assert captions
     pattern = r"predicted: \d\.\d{3}; rank \d+/\d+ \(currently \d+\); .*(best|by score)"
     assert all(re.match(pattern, caption) for caption in captions)
-    assert "today" in text
+    assert "current order" in text
     assert "new order" in text
 
 
