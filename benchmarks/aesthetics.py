@@ -92,7 +92,7 @@ def distortions(*, short: bool) -> None:
     from hotelviz.inference import predict_scores
     from hotelviz.models import seen_photos
     from hotelviz.schema import RATINGS
-    from hotelviz.training.train import train_aesthetic
+    from hotelviz.training import train_aesthetic
 
     started = time.perf_counter()
     photos = read_catalog(DATA / "hotels" / "catalog.csv", classes=None)
@@ -185,7 +185,7 @@ def ratings(*, short: bool) -> None:
     from hotelviz.catalog import count_ratings, read_catalog
     from hotelviz.inference import predict_scores
     from hotelviz.models import seen_photos
-    from hotelviz.training.train import train_aesthetic
+    from hotelviz.training import train_aesthetic
 
     hotels = DATA / "hotels"
     photos = read_catalog(hotels / "catalog.csv", classes=None)

@@ -64,7 +64,7 @@ def homes() -> pd.DataFrame:
 
 def from_scratch(photos: pd.DataFrame, backbone: str, keywords: dict[str, Any], epochs: int) -> Any:
     """Train a tagger without ImageNet."""
-    from hotelviz.training.train import train_tagger
+    from hotelviz.training import train_tagger
 
     return train_tagger(
         photos, backbone=backbone, backbone_kw=keywords, input_size=TRAINED_AT, weights=None,

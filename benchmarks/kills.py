@@ -162,7 +162,7 @@ def train(photos: pd.DataFrame, out: str, epochs: int) -> None:
     import keras
     from keras import layers
 
-    from hotelviz.training.train import train_tagger
+    from hotelviz.training import train_tagger
 
     def few_layers(*, input_shape: tuple[int | None, int | None, int], **_: Any) -> keras.Model:
         inputs = outputs = keras.Input(input_shape)
@@ -183,7 +183,7 @@ def training(*, short: bool) -> None:
     from hotelviz.inference import predict_tags
     from hotelviz.metrics import top1
     from hotelviz.models import load_model
-    from hotelviz.training.train import history
+    from hotelviz.training import history
 
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

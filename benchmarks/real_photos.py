@@ -30,7 +30,7 @@ def houses(*, short: bool) -> None:
     """Tell four areas of houses apart that were never seen."""
     from hotelviz import metrics
     from hotelviz.catalog import read_catalog, split_catalog
-    from hotelviz.reports.run import run_report
+    from hotelviz.reports import run_report
 
     started = time.perf_counter()
     photos = split_catalog(read_catalog(DATA / "houses" / "catalog.csv"), test=0.25, seed=0)
@@ -58,7 +58,7 @@ def houses(*, short: bool) -> None:
 def train(photos: pd.DataFrame, file: str, settings: dict[str, object], *, short: bool) -> None:
     """Train and save, with one epoch of fine-tuning in the short form."""
     from hotelviz.models import save_model
-    from hotelviz.training.train import train_tagger
+    from hotelviz.training import train_tagger
 
     save_model(train_tagger(photos, **{**settings, **short_form(short)}), file)
 
@@ -88,7 +88,7 @@ def areas(*, short: bool) -> None:
 
     from hotelviz import metrics
     from hotelviz.inference import predict_tags
-    from hotelviz.models import load_model, model_info, photos_to_judge
+    from hotelviz.models import evaluation_photos, load_model, model_info
 
     photos = areas_catalog()
     hotels = photos.index[photos["source"] == "hotels"].to_numpy()
@@ -103,7 +103,7 @@ def areas(*, short: bool) -> None:
         model_file = str(leave(f"areas_fold_{number}.keras"))
         train(fold, model_file, AREAS_SETTINGS, short=short)
         model = load_model(model_file)
-        judged = photos_to_judge(fold, model)
+        judged = evaluation_photos(fold, model)
         test = judged.photos
         print("\n".join(judged.notes))
         tags = test.merge(predict_tags(test, model, mirror=True, progress=False), on="image_id")

@@ -18,7 +18,7 @@ from hotelviz.audit.label_issues import (
 )
 from hotelviz.audit.neighbours import Neighbours, reduce_features
 from hotelviz.errors import AuditError
-from hotelviz.models import Preprocessing, model_info, remember, wrap_model
+from hotelviz.models import Preprocessing, model_info, record_training_photos, wrap_model
 
 CLASSES = ["Bathroom", "Bedroom", "Pool"]
 
@@ -176,7 +176,7 @@ def test_stages_are_judged_on_the_same_photos_and_on_their_own(audited, network)
     tested = result.predictions[result.predictions["tested"] == "same"]
     pools = tested[(tested["label"] == "Pool") & (tested["stage"] == "without pools")]
     assert not (pools["predicted"] == "Pool").any()
-    left, right = plots.stage_comparison(result)
+    left, right = plots.stage_comparison(result).axes_
     assert [tick.get_text() for tick in left.get_yticklabels()] == ["all", "without pools"]
     assert right.get_title().startswith("F1 of each class")
 
@@ -233,7 +233,7 @@ def taught(tmp_path_factory):
                   preprocessing=Preprocessing(32, 32))  # fmt: skip
     learned = pd.DataFrame({"image_id": ["a", "b"], "hotel_id": "h", "content": "",
                             "split": ["train", "val"]})  # fmt: skip
-    return remember(model, learned), pd.DataFrame(rows)
+    return record_training_photos(model, learned), pd.DataFrame(rows)
 
 
 def test_audit_says_how_many_labels_the_network_of_the_features_has_seen(taught):

@@ -20,8 +20,8 @@ from hotelviz.decisions import read_decisions
 from hotelviz.demo import compare_with_planted
 from hotelviz.labelling import open_store
 from hotelviz.labelling.protocol import LabelProtocol
-from hotelviz.models import learned_photos, load_model, model_info
-from hotelviz.reports.run import notebook_directory, run_report
+from hotelviz.models import load_model, model_info, training_photos
+from hotelviz.reports import notebook_directory, run_report
 
 
 def galleries(text: str) -> list[dict]:
@@ -188,7 +188,7 @@ def test_report_leaves_out_what_the_model_learned_from_in_a_catalogue_that_chang
         progress=False,
     ).read_text()  # fmt: skip
     tags = pd.read_parquet(tmp_path / "tags.parquet")
-    learned = learned_photos(model).photos
+    learned = training_photos(model).photos
     assert not set(tags["image_id"]) & set(learned["image_id"])
     assert not set(tags["hotel_id"]) & set(learned["hotel_id"])
     assert f"saw none of the {len(tags):,} photos, nor others of their hotels" in text

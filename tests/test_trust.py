@@ -14,6 +14,7 @@ from PIL import Image
 
 from hotelviz import attribution, plots
 from hotelviz.errors import AttributionError, CatalogError
+from hotelviz.feature_vis import patch_pixels
 from hotelviz.models import Preprocessing, wrap_model
 from hotelviz.plots.alt_text import figure_alt
 
@@ -107,7 +108,7 @@ def test_localisation_counts_peaks_and_energy_inside():
 
 def test_random_weights_change_the_maps_and_leave_the_model_alone(colours, bathrooms):
     weights = [np.array(tensor) for tensor in colours.get_weights()]
-    course = attribution.parameter_randomization(colours, bathrooms, "Bathroom", stages=2)
+    course = attribution.parameter_randomization(colours, bathrooms, "Bathroom", n_stages=2)
     assert course["layer"].to_list() == ["", "head", "conv"]
     assert course["correlation"].iloc[0] == pytest.approx(1)
     assert course["correlation"].iloc[-1] < 0.9
@@ -126,7 +127,7 @@ def test_agreement_is_the_mean_rank_correlation():
 def test_trust_table_has_a_row_per_method_and_all_checks(colours, bathrooms):
     masks = (bathrooms == RED).all(axis=-1)
     table = attribution.trust_table(
-        colours, bathrooms, "Bathroom", methods=("cam", "saliency"), masks=masks, randomised=2,
+        colours, bathrooms, "Bathroom", methods=("cam", "saliency"), masks=masks, n_randomized=2,
         groups=list("aabbcc"),
     )  # fmt: skip
     assert table.index.to_list() == ["cam", "saliency"]
@@ -195,8 +196,8 @@ def test_detective_finds_the_mark(colours, tags):
     for patch in centres.itertuples():
         pixels = np.asarray(Image.open(patch.path))
         assert tuple(pixels[int(patch.y * 96), int(patch.x * 96)]) == RED
-    montage = plots.pattern_montages(found)
-    assert "SUSPECTED SHORTCUT" in figure_alt(montage)
+    montage = plots.pattern_montages(found, patch_pixels(found.patches))
+    assert "SUSPECTED SHORTCUT" in figure_alt(montage.figure_)
 
 
 def test_maps_of_a_confusion_speak_for_both_classes(colours, tags):
@@ -211,8 +212,8 @@ def test_pair_without_errors_is_empty_and_says_so(colours, tags):
     found = attribution.explain_confusion(colours, tags, true="Bathroom", predicted="Pool")
     assert len(found.photos) == len(found.patterns) == len(found.patches) == 0
     assert found.maps["difference"].shape == (0, 96, 96)
-    text = figure_alt(plots.pattern_montages(found))
-    assert "No Bathroom is read as Pool: nothing to explain." in text
+    text = figure_alt(plots.pattern_montages(found, np.zeros((0, 8, 8, 3))).figure_)
+    assert "No Bathroom is predicted as Pool: nothing to explain." in text
 
 
 @pytest.mark.parametrize(

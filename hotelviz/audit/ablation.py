@@ -78,7 +78,7 @@ def compare_datasets(
         that it has seen, or whose hotels, are left out.
     mode
         ``fast``: a linear head on features that are computed once and cached. ``full``:
-        `hotelviz.training.train.train_tagger` in two phases.
+        `hotelviz.training.train_tagger` in two phases.
     augmented
         The stages whose training photos are changed at random: in the fast mode seen in a mirror
         as well, in the full mode as `train_tagger` does it.
@@ -203,7 +203,7 @@ def _head(
     """Fit a linear head to cached features; give the function that predicts with it."""
     from sklearn.linear_model import LogisticRegression
 
-    from hotelviz.training.train import balanced_weights
+    from hotelviz.training import balanced_weights
 
     if labels.nunique() < 2:
         raise AuditError("a stage has training photos of fewer than two classes")
@@ -269,7 +269,7 @@ def _two_phases(
     train_kw: Mapping[str, Any],
 ) -> dict[str, pd.DataFrame]:
     from hotelviz.inference import predict_tags
-    from hotelviz.training.train import train_tagger
+    from hotelviz.training import train_tagger
 
     rows = catalog.assign(split=split)[learned]
     settings = {**({} if augmented else {"augmentation": None}), **train_kw}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_type_hints
 
 import typer
 
@@ -15,51 +18,121 @@ from hotelviz.cli.options import (
     allowed_classes,
     app,
     check_table,
+    list_errors,
     list_notes,
-    list_problems,
     on_one_line,
-    plain_errors,
     say,
     write_table,
 )
+from hotelviz.training.settings import AESTHETIC, OFFERED, TAGGER, TrainingSettings, sentence
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_Verb = TypeVar("_Verb", bound=Callable[..., None])
+
+
+ModelFile = Annotated[Path, typer.Option(help="The model file (.keras).")]
+
+
+def _offers_settings(defaults: TrainingSettings) -> Callable[[_Verb], _Verb]:
+    """Give a verb an option for each setting that is a number or a word."""
+
+    def decorate(verb: _Verb) -> _Verb:
+        signature = inspect.signature(verb, eval_str=True)
+        own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+        hints = get_type_hints(type(defaults)) | {"weights": Literal["imagenet", "none"]}
+        options = [
+            inspect.Parameter(
+                field.name, inspect.Parameter.KEYWORD_ONLY,
+                default=getattr(defaults, field.name),
+                annotation=Annotated[
+                    hints[field.name], typer.Option(help=sentence(field.metadata["help"]))
+                ],
+            )
+            for field in dataclasses.fields(defaults)
+            if field.name in OFFERED
+        ]  # fmt: skip
+        verb.__signature__ = signature.replace(  # type: ignore[attr-defined]
+            parameters=[*own, *options]
+        )
+        verb.__annotations__ |= {option.name: option.annotation for option in options}
+        return verb
+
+    return decorate
 
 
 @app.command("train-tagger")
+@_offers_settings(TAGGER)
 def train_tagger(
     catalog: Catalog,
-    out: Annotated[Path, typer.Option(help="The model file (.keras).")],
+    out: ModelFile,
     classes: Classes = "areas",
     unsplit: Unsplit = "refuse",
-    backbone: Annotated[str, typer.Option(help="A network of keras.applications.")] = "MobileNet",
-    weights: Annotated[str, typer.Option(help="imagenet, or none: from scratch.")] = "imagenet",
-    input_size: Annotated[int, typer.Option(help="Height and width of the input.")] = 224,
-    head_epochs: Annotated[int, typer.Option(help="Most epochs of phase one.")] = 40,
-    fine_tune_epochs: Annotated[int, typer.Option(help="Most epochs of phase two.")] = 12,
-    seed: Annotated[int, typer.Option(help="Of split, weights, order and augmentation.")] = 0,
     allow_missing: AllowMissing = False,
+    **settings: Any,
 ) -> None:
     """Train a tagger in two phases. An interrupted training goes on when called again."""
-    with plain_errors():
-        from hotelviz import training
-        from hotelviz.catalog import read_catalog, split_catalog
+    from hotelviz import training
 
-        _check_model_options(out, weights)
-        photos = read_catalog(catalog, classes=allowed_classes(classes))
-        photos = split_catalog(photos, seed=seed, by="label", unsplit=unsplit)
-        model = training.train_tagger(
-            photos,
-            backbone=backbone,
-            weights="imagenet" if weights == "imagenet" else None,
-            input_size=input_size,
-            head_epochs=head_epochs,
-            fine_tune_epochs=fine_tune_epochs,
-            seed=seed,
-            out=out,
-            unsplit="leave" if unsplit == "leave" else "refuse",
-            allow_missing=allow_missing,
-        )
-        last = training.history(model).iloc[-1].to_dict()
-        say(f"{out}: " + ", ".join(f"{key} {last[key]}" for key in last if "accuracy" in str(key)))
+    photos = _training_photos(
+        catalog, out, allowed_classes(classes), settings, by="label", unsplit=unsplit
+    )
+    model = training.train_tagger(
+        photos, out=out, unsplit="leave", allow_missing=allow_missing, **settings
+    )
+    _say_last_epoch(out, training.history(model), "accuracy")
+
+
+@app.command("train-aesthetic")
+@_offers_settings(AESTHETIC)
+def train_aesthetic(
+    catalog: Catalog,
+    out: ModelFile,
+    parent: Annotated[
+        Path | None, typer.Option(help="An earlier model (.keras) to start from.")
+    ] = None,
+    task: Annotated[
+        Literal["aesthetic", "technical"],
+        typer.Option(help="technical for the quality of the picture as such."),
+    ] = "aesthetic",
+    unsplit: Unsplit = "refuse",
+    allow_missing: AllowMissing = False,
+    **settings: Any,
+) -> None:
+    """Train a NIMA model on ratings. An interrupted training goes on when called again."""
+    from hotelviz import training
+
+    photos = _training_photos(catalog, out, None, settings, by="ratings", unsplit=unsplit)
+    model = training.train_aesthetic(
+        photos, task=task, parent=parent, out=out, unsplit="leave",
+        allow_missing=allow_missing, **settings,
+    )  # fmt: skip
+    _say_last_epoch(out, training.history(model), "loss", "error")
+
+
+def _training_photos(
+    catalog: Path,
+    out: Path,
+    classes: list[str] | None,
+    settings: dict[str, Any],
+    *,
+    by: Literal["label", "ratings"],
+    unsplit: Literal["refuse", "deal", "leave"],
+) -> pd.DataFrame:
+    """Read and split a catalogue, once it is sure that the model can be written."""
+    from hotelviz.catalog import read_catalog, split_catalog
+    from hotelviz.io.claims import check_output
+
+    check_output(out, suffixes=[".keras"])
+    photos = read_catalog(catalog, classes=classes)
+    return split_catalog(photos, seed=settings["seed"], by=by, unsplit=unsplit)
+
+
+def _say_last_epoch(out: Path, course: pd.DataFrame, *shown: str) -> None:
+    last = course.iloc[-1].to_dict()
+    figures = [f"{name} {last[name]}" for name in last if any(word in str(name) for word in shown)]
+    say(f"{out}: " + ", ".join(figures))
 
 
 @app.command()
@@ -71,87 +144,30 @@ def tag(
     allow_missing: AllowMissing = False,
 ) -> None:
     """Predict the area that each photo shows."""
-    with plain_errors():
-        from hotelviz.catalog import read_catalog
-        from hotelviz.inference import predict_tags
-        from hotelviz.inference.preflight import SAMPLE, Watch, check_access
-        from hotelviz.io.claims import check_apart, claim
-        from hotelviz.models import load_model
+    from hotelviz.catalog import read_catalog
+    from hotelviz.inference import predict_tags
+    from hotelviz.inference.preflight import SAMPLE, Watch, check_access
+    from hotelviz.io.claims import check_apart, claim
+    from hotelviz.models import load_model
 
-        check_table(out)
-        check_apart(out, catalog)
-        photos = read_catalog(catalog, classes=allowed_classes(classes))
-        watch = Watch(len(photos), allow_missing=allow_missing)
-        some = photos["path"].sample(min(SAMPLE, len(photos)), random_state=0)
-        watch.look(some.to_list(), len(photos))
-        check_access(photos["path"])
-        tagger = load_model(model, task="tagger")
-        with claim(out):
-            tags = predict_tags(photos, tagger)
-            lost = (tags["status"] == "unavailable").to_numpy()
-            watch.add(len(tags), zip(photos["path"][lost], tags["error"][lost], strict=True))
-            watch.check()
-            write_table(tags, out)
-        problems = tags[tags["error"] != ""]
-        say(f"{out}: {len(tags):,} photos, {len(problems):,} with problems")
-        list_notes(watch.notes())
-        list_problems(problems, len(problems), "in the column 'error'")
-
-
-@app.command("train-aesthetic")
-def train_aesthetic(
-    catalog: Catalog,
-    out: Annotated[Path, typer.Option(help="The model file (.keras).")],
-    parent: Annotated[
-        Path | None, typer.Option(help="An earlier model (.keras) to start from.")
-    ] = None,
-    task: Annotated[str, typer.Option(help="aesthetic or technical.")] = "aesthetic",
-    unsplit: Unsplit = "refuse",
-    backbone: Annotated[str, typer.Option(help="A network of keras.applications.")] = "MobileNet",
-    weights: Annotated[str, typer.Option(help="imagenet, or none: from scratch.")] = "imagenet",
-    input_size: Annotated[int, typer.Option(help="Height and width of the input.")] = 224,
-    head_epochs: Annotated[int, typer.Option(help="Most epochs of phase one.")] = 40,
-    fine_tune_epochs: Annotated[int, typer.Option(help="Most epochs of phase two.")] = 12,
-    seed: Annotated[int, typer.Option(help="Of split, weights, order and augmentation.")] = 0,
-    allow_missing: AllowMissing = False,
-) -> None:
-    """Train a NIMA model on ratings. An interrupted training goes on when called again."""
-    with plain_errors():
-        from hotelviz import training
-        from hotelviz.catalog import read_catalog, split_catalog
-
-        _check_model_options(out, weights)
-        if task not in {"aesthetic", "technical"}:
-            raise typer.BadParameter(f"{task!r} is not aesthetic or technical", param_hint="--task")
-        photos = read_catalog(catalog, classes=None)
-        photos = split_catalog(photos, seed=seed, by="ratings", unsplit=unsplit)
-        model = training.train_aesthetic(
-            photos,
-            task="aesthetic" if task == "aesthetic" else "technical",
-            parent=parent,
-            backbone=backbone,
-            weights="imagenet" if weights == "imagenet" else None,
-            input_size=input_size,
-            head_epochs=head_epochs,
-            fine_tune_epochs=fine_tune_epochs,
-            seed=seed,
-            out=out,
-            unsplit="leave" if unsplit == "leave" else "refuse",
-            allow_missing=allow_missing,
-        )
-        last = training.history(model).iloc[-1].to_dict()
-        shown = [key for key in last if "loss" in str(key) or "error" in str(key)]
-        say(f"{out}: " + ", ".join(f"{key} {last[key]}" for key in shown))
-
-
-def _check_model_options(out: Path, weights: str) -> None:
-    from hotelviz.io.claims import check_output
-
-    if out.suffix != ".keras":
-        raise typer.BadParameter(f"{out} must end in .keras", param_hint="--out")
-    if weights not in {"imagenet", "none"}:
-        raise typer.BadParameter(f"{weights!r} is not imagenet or none", param_hint="--weights")
-    check_output(out)
+    check_table(out)
+    check_apart(out, catalog)
+    photos = read_catalog(catalog, classes=allowed_classes(classes))
+    watch = Watch(len(photos), allow_missing=allow_missing)
+    some = photos["path"].sample(min(SAMPLE, len(photos)), random_state=0)
+    watch.look(some.to_list(), len(photos))
+    check_access(photos["path"])
+    tagger = load_model(model, task="tagger")
+    with claim(out):
+        tags = predict_tags(photos, tagger)
+        lost = (tags["status"] == "unavailable").to_numpy()
+        watch.add(len(tags), zip(photos["path"][lost], tags["error"][lost], strict=True))
+        watch.check()
+        write_table(tags, out)
+    problems = tags[tags["error"] != ""]
+    say(f"{out}: {len(tags):,} photos, {len(problems):,} with problems")
+    list_notes(watch.notes())
+    list_errors(problems, len(problems), "in the column 'error'")
 
 
 @app.command()
@@ -188,37 +204,31 @@ def score(
     allow_missing: AllowMissing = False,
 ) -> None:
     """Score photos with one or more models, decoding each once. A stopped run goes on."""
-    with plain_errors():
-        from hotelviz.inference import score_photos
-        from hotelviz.scores import open_scores
+    from hotelviz.inference import score_photos
+    from hotelviz.scores import open_scores
 
-        if engine_cluster not in {None, "ray"}:
-            raise typer.BadParameter(
-                f"{engine_cluster!r} is not ray", param_hint="--engine-cluster"
-            )
-        if address is not None and engine_cluster is None:
-            raise typer.BadParameter("needs --engine-cluster ray", param_hint="--address")
-        settings: dict[str, Any] = {
-            "engine": engine, "precision": precision, "workers": workers, "part_size": part_size,
-            "check_files": check_files, "prune": prune, "allow_missing": allow_missing,
-        }  # fmt: skip
-        if engine_cluster:
-            from hotelviz.inference.ray import score_on_cluster
+    if engine_cluster not in {None, "ray"}:
+        raise typer.BadParameter(f"{engine_cluster!r} is not ray", param_hint="--engine-cluster")
+    if address is not None and engine_cluster is None:
+        raise typer.BadParameter("needs --engine-cluster ray", param_hint="--address")
+    settings: dict[str, Any] = {
+        "engine": engine, "precision": precision, "workers": workers, "part_size": part_size,
+        "check_files": check_files, "prune": prune, "allow_missing": allow_missing,
+    }  # fmt: skip
+    if engine_cluster:
+        from hotelviz.inference.ray import score_on_cluster
 
-            speed = score_on_cluster(catalog, model, out, address=address, **settings)
-        else:
-            speed = score_photos(catalog, model, out, **settings)
-        dataset = open_scores(out)
-        problems = dataset.errors(max_photos=21)
-        wrong = dataset.count("error <> ''")
-        say(
-            f"{out}: {len(dataset):,} photos, {speed.photos:,} computed now, "
-            f"{wrong:,} with problems"
-        )
-        if speed.photos:
-            say(str(speed))
-        list_notes(speed.notes)
-        list_problems(problems, wrong, "in the column 'error'")
+        speed = score_on_cluster(catalog, model, out, address=address, **settings)
+    else:
+        speed = score_photos(catalog, model, out, **settings)
+    dataset = open_scores(out)
+    problems = dataset.errors(max_photos=21)
+    wrong = dataset.count("error <> ''")
+    say(f"{out}: {len(dataset):,} photos, {speed.photos:,} computed now, {wrong:,} with problems")
+    if speed.photos:
+        say(str(speed))
+    list_notes(speed.notes)
+    list_errors(problems, wrong, "in the column 'error'")
 
 
 @app.command()
@@ -238,30 +248,29 @@ def rank(
     ] = 0.6,
 ) -> None:
     """Rank the photos of each hotel by score, and with coverage of its areas."""
-    with plain_errors():
-        from hotelviz import ranking
-        from hotelviz.io.claims import claim
-        from hotelviz.ranking.partitioned import refuse_inputs
-        from hotelviz.scores import open_scores
+    from hotelviz import ranking
+    from hotelviz.io.claims import claim
+    from hotelviz.ranking.partitioned import refuse_inputs
+    from hotelviz.scores import open_scores
 
-        if out.suffix:
-            check_table(out)
-            refuse_inputs(out, scores, tags, catalog)
-        dataset = open_scores(scores)
-        options: dict[str, Any] = {"catalog": catalog, "min_confidence": min_confidence}
-        if out.suffix:
-            with claim(out):
-                ranked = ranking.rank_hotel_photos(dataset, tags, **options)
-                write_table(ranked, out)
-            figures = ranking.ranking_figures(ranked)
-        else:
-            ranking.rank_dataset(dataset, out, tags, **options)
-            figures = ranking.map_parts(out, ranking.ranking_figures)
-        hotels = figures[figures["order"] == "with coverage"]
-        say(f"{out}: {hotels['photos'].sum():,} photos of {len(hotels):,} hotels")
-        say(ranking.ranking_summary(figures).T.round(3).to_string())
-        if tags is not None:
-            unmatched = dataset.unmatched(tags)
-            say(f"{len(unmatched):,} photos have only a score or only a tag")
-            for row in unmatched.head(20).itertuples():
-                say(f"  {on_one_line(row.image_id)}: no {row.missing}", err=True)
+    if out.suffix:
+        check_table(out)
+        refuse_inputs(out, scores, tags, catalog)
+    dataset = open_scores(scores)
+    options: dict[str, Any] = {"catalog": catalog, "min_confidence": min_confidence}
+    if out.suffix:
+        with claim(out):
+            ranked = ranking.rank_hotel_photos(dataset, tags, **options)
+            write_table(ranked, out)
+        figures = ranking.ranking_figures(ranked)
+    else:
+        ranking.rank_dataset(dataset, out, tags, **options)
+        figures = ranking.map_parts(out, ranking.ranking_figures)
+    hotels = figures[figures["order"] == "with coverage"]
+    say(f"{out}: {hotels['photos'].sum():,} photos of {len(hotels):,} hotels")
+    say(ranking.ranking_summary(figures).T.round(3).to_string())
+    if tags is not None:
+        unmatched = dataset.unmatched(tags)
+        say(f"{len(unmatched):,} photos have only a score or only a tag")
+        for row in unmatched.head(20).itertuples():
+            say(f"  {on_one_line(row.image_id)}: no {row.missing}", err=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from hotelviz.catalog import check_missing
-from hotelviz.catalog.tables import MAX_MISSING
+from hotelviz.catalog.availability import MAX_MISSING
 from hotelviz.errors import InferenceError
 from hotelviz.io.remote import is_url, read_bytes, redact
 

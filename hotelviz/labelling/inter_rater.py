@@ -67,7 +67,11 @@ def krippendorff_alpha(ratings: pd.DataFrame, *, n_bootstrap: int = 500, seed: i
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="All-NaN slice")
         return bootstrap_interval(
+<<<<<<< HEAD
             statistic, len(counts), groups=hotels, draws=n_bootstrap, seed=seed
+=======
+            statistic, len(counts), groups=hotels, n_bootstrap=draws, seed=seed
+>>>>>>> main
         )
 
 
@@ -177,11 +181,22 @@ def self_agreement(
     }
 
 
+<<<<<<< HEAD
 def _mean_interval(values: np.ndarray, hotels: pd.Series, n_bootstrap: int, seed: int) -> Interval:
     def mean(rows: np.ndarray) -> float:
         return float(values[rows].mean())
 
     return bootstrap_interval(mean, len(values), groups=hotels, draws=n_bootstrap, seed=seed)
+=======
+def _mean_interval(values: np.ndarray, hotels: pd.Series, draws: int, seed: int) -> Interval:
+    return bootstrap_interval(
+        lambda rows: float(values[rows].mean()),
+        len(values),
+        groups=hotels,
+        n_bootstrap=draws,
+        seed=seed,
+    )
+>>>>>>> main
 
 
 def rater_statistics(

@@ -1,10 +1,34 @@
 """Train taggers and aesthetic models in two phases: the head alone, then all layers.
 
-`train` prepares photos and targets, `fine_tuning` runs the phases, `checkpoints` lets a stopped
+`settings` states the settings, `train` prepares photos and targets, `fine_tuning` runs the phases,
+`augmentation` changes photos, `callbacks` steers the learning rate, `checkpoints` lets a stopped
 training go on, `pixel_cache` decodes each photo once.
 """
 
-from hotelviz.training.fine_tuning import Augmentation
-from hotelviz.training.train import balanced_weights, history, train_aesthetic, train_tagger
+from __future__ import annotations
 
-__all__ = ["Augmentation", "balanced_weights", "history", "train_aesthetic", "train_tagger"]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from hotelviz.training.augmentation import Augmentation
+from hotelviz.training.settings import TaggerSettings, TrainingSettings
+
+if TYPE_CHECKING:
+    from hotelviz.training.train import balanced_weights, history, train_aesthetic, train_tagger
+
+__all__ = [
+    "Augmentation",
+    "TaggerSettings",
+    "TrainingSettings",
+    "balanced_weights",
+    "history",
+    "train_aesthetic",
+    "train_tagger",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what needs Keras when it is first used: the settings alone are light."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("hotelviz.training.train"), name)

@@ -1,4 +1,4 @@
-"""What a training needs to go on from its last whole epoch as if nothing had happened.
+"""Checkpoints from which a training goes on as if nothing had happened.
 
 Keras' `BackupAndRestore` keeps weights and optimizer, but not what early stopping and the slowing
 of the learning rate know, nor which epoch was best, nor what dropout draws next, and it takes the
@@ -26,31 +26,32 @@ from tqdm.auto import tqdm
 from hotelviz.errors import TrainingError
 from hotelviz.io.atomic import atomic_path, remove_leftovers
 from hotelviz.io.claims import claim, own_folder
+from hotelviz.training.callbacks import Averages
 
-__all__ = ["Averages", "Course", "begin_anew_unless", "work_folder"]
+__all__ = ["PURPOSE", "PhaseCheckpoint", "checkpoint_folder", "reset_unless_same"]
 
 #: What a folder of checkpoints is marked with.
 PURPOSE = "training"
 
 
 @contextmanager
-def work_folder(folder: Path) -> Iterator[Path]:
+def checkpoint_folder(folder: Path) -> Iterator[Path]:
     """Hold the folder of a training; one that hotelviz did not make is refused."""
     with claim(own_folder(folder, PURPOSE), folder=True):
         remove_leftovers(folder, "*-*.npz", seconds=0)
         yield folder
 
 
-def begin_anew_unless(folder: Path, about: Mapping[str, Any]) -> None:
-    """Remove checkpoints that were left by a training of other settings or photos, and say so.
+def reset_unless_same(folder: Path, about: Mapping[str, Any]) -> None:
+    """Remove the checkpoints of a training of other settings or photos, with a warning.
 
     Decoded photos stay: their file knows itself what they are valid for.
 
     Parameters
     ----------
-    folder
+    folder : pathlib.Path
         Of the training.
-    about
+    about : mapping
         Everything that the result depends on; values that JSON can hold.
     """
     record = folder / "training.json"
@@ -73,7 +74,7 @@ def begin_anew_unless(folder: Path, about: Mapping[str, Any]) -> None:
 
 
 def _read(file: Path) -> dict[str, Any]:
-    """Read what a file says; nothing, where a disk that failed has left no more."""
+    """Read a file; nothing, where a disk that failed has left no more."""
     try:
         found = json.loads(file.read_text(errors="replace"))
     except ValueError:
@@ -81,37 +82,26 @@ def _read(file: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-class Averages(callbacks.SwapEMAWeights):
-    """Puts the average of the last weights into the network at the end of each epoch."""
-
-    def __init__(self) -> None:
-        super().__init__(swap_on_epoch=True)
-
-    def are_in_the_network(self) -> None:
-        """Say that the network holds them already, as a checkpoint does."""
-        self._ema_weights_in_model = True
-
-
-class Course(callbacks.Callback):
-    """Keeps the course of one phase: its history, its last and its best epoch, and who judges.
+class PhaseCheckpoint(callbacks.Callback):  # type: ignore[misc]
+    """Keeps the state of one phase: its history, its last and its best epoch, and who judges.
 
     Parameters
     ----------
-    folder
+    folder : pathlib.Path
         Of the training.
-    phase
+    phase : str
         Its name in the history.
-    epochs
+    epochs : int
         How many there are at most.
-    seed
+    seed : int
         Of what layers draw, such as dropout.
-    judges
+    judges : sequence of keras.callbacks.Callback, default ()
         What decides by the history to stop or to slow down; asked after each epoch.
-    averages
+    averages : Averages, optional
         Where the checkpoints hold averaged weights.
-    choose
+    choose : bool
         Keep the epoch of the least validation loss, rather than the last.
-    progress
+    progress : bool, default False
         Show a bar of the epochs.
     """
 
@@ -134,7 +124,7 @@ class Course(callbacks.Callback):
         self.file = folder / f"{phase}.json"
         if self.file.is_file():
             found = _read(self.file)
-            if self._is_whole(found):
+            if self._is_complete(found):
                 self.state = found
             else:
                 warnings.warn(
@@ -144,8 +134,8 @@ class Course(callbacks.Callback):
             total=epochs, initial=self.first, unit="epoch", desc=phase, disable=not progress
         )
 
-    def _is_whole(self, state: Mapping[str, Any]) -> bool:
-        """Look whether the weights are there; what was cut off has lost its list of members."""
+    def _is_complete(self, state: Mapping[str, Any]) -> bool:
+        """Return whether the weights are there; a file that was cut off has no list of members."""
         if set(state) != set(self.state):
             return False
         return all(
@@ -155,7 +145,7 @@ class Course(callbacks.Callback):
 
     @property
     def first(self) -> int:
-        """The number of the first epoch that is still to do, from 0."""
+        """Number of the first epoch that is still to do, from 0."""
         return len(self.state["rows"])
 
     @property
@@ -184,7 +174,7 @@ class Course(callbacks.Callback):
                 network.set_weights([saved[f"w{number}"] for number in range(len(network.weights))])
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        """Take up what the last run left."""
+        """Continue from what the last run left."""
         for judge in self.judges:
             judge.set_model(self.model)
             judge.on_train_begin(logs)
@@ -196,10 +186,10 @@ class Course(callbacks.Callback):
                 for variable, value in zip(self._variables(), saved.values(), strict=True):
                     variable.assign(value)
             if self.averages is not None:
-                self.averages.are_in_the_network()
+                self.averages.mark_swapped()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
-        """Have layers draw what depends on the seed and the epoch alone."""
+        """Make layers draw what depends on the seed and the epoch alone."""
         self.started = time.perf_counter()
         for number, layer in enumerate(self.model.layers):
             generator = getattr(layer, "seed_generator", None)
@@ -208,7 +198,7 @@ class Course(callbacks.Callback):
                 generator.state.assign([int(drawn[0]) >> 1, 0])
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Write the epoch down, have it judged, and keep its weights."""
+        """Record the epoch, have it judged, and keep its weights."""
         row: dict[str, Any] = {
             "epoch": epoch + 1,
             "phase": self.phase,

@@ -1,8 +1,8 @@
-"""Photos decoded once, kept in a file from which any of them is read at once.
+"""A file of decoded photos, from which any of them is read at once.
 
-Beside the file of pixels stands one that says which photo each place holds, a line a photo. Both
-only grow: a run that was killed leaves what it had decoded, a photo that was added, or replaced on
-disk, gets a new place, and the order of the catalogue does not matter.
+Beside the pixels stands an index with a line per photo. Both files only grow: a killed run leaves
+what it had decoded, a photo that was added, or replaced on disk, gets a new place, and the order of
+the catalogue does not matter.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 
 import hotelviz
 from hotelviz.catalog import row_hashes
-from hotelviz.images import iterate_images
+from hotelviz.images import ImageBatch, iterate_images
 from hotelviz.io.atomic import atomic_path
 from hotelviz.io.content import content_name
 from hotelviz.schema import Status
@@ -26,15 +26,15 @@ __all__ = ["Decoded", "Pixels", "decode_once"]
 
 
 class Pixels:
-    """Decoded photos in an order of their own, read where they are looked at.
+    """Decoded photos in an order of their own, read from disk when they are looked at.
 
     Parameters
     ----------
-    file
+    file : pathlib.Path
         Of `decode_once`.
-    places
+    places : numpy.ndarray
         Of each photo in it.
-    size
+    size : int
         Height and width.
     """
 
@@ -48,11 +48,11 @@ class Pixels:
         return len(self.places)
 
     def __getitem__(self, rows: Any) -> np.ndarray:
-        return self._all[self.places[rows]]
+        return np.asarray(self._all[self.places[rows]])
 
 
 class Decoded(NamedTuple):
-    """What became of the photos of a table.
+    """Photos of a table, decoded.
 
     Attributes
     ----------
@@ -67,8 +67,8 @@ class Decoded(NamedTuple):
     photos: pd.DataFrame
 
     @property
-    def read(self) -> np.ndarray:
-        """Which photos were read, bool."""
+    def is_read(self) -> np.ndarray:
+        """Whether each photo was read, bool."""
         return self.photos["status"].isin([Status.OK, Status.TRUNCATED]).to_numpy()
 
 
@@ -79,34 +79,33 @@ def decode_once(
 
     Parameters
     ----------
-    rows
+    rows : pandas.DataFrame
         With ``image_id`` and ``path``.
-    size
+    size : int
         Height and width of the pixels.
-    file
+    file : pathlib.Path
         Holds the pixels; the file that says whose they are has the ending ``.jsonl``.
-    resample
+    resample : str
         As in `hotelviz.images.decode_image`.
-    progress
+    progress : bool
         Show a bar.
 
     Returns
     -------
     Decoded
-        Photos that are unavailable are tried again by the next call; what else was wrong stays.
+        Photos that are unavailable are tried again by the next call; all other errors stay.
     """
     head = {"version": hotelviz.__version__, "size": size, "resample": resample}
     index, bytes_each = file.with_suffix(".jsonl"), size * size * 3
     known = _read_index(index, head)
-    count = 1 + max((entry["place"] for entry in known.values()), default=-1)
-    if not (index.is_file() and file.is_file()) or file.stat().st_size < count * bytes_each:
-        known, count = {}, 0
+    n_known = 1 + max((entry["place"] for entry in known.values()), default=-1)
+    if not (index.is_file() and file.is_file()) or file.stat().st_size < n_known * bytes_each:
+        known, n_known = {}, 0
         file.write_bytes(b"")
         index.write_text(json.dumps(head) + "\n", encoding="utf-8")
     hashes = [str(value) for value in row_hashes(rows)]
     keys = list(zip(rows["image_id"], hashes, strict=True))
     new = [row for row, key in enumerate(keys) if key not in known]
-    found: dict[int, dict[str, Any]] = {}
     with (
         file.open("r+b") as pixels,
         index.open("a", encoding="utf-8") as lines,
@@ -114,38 +113,41 @@ def decode_once(
              disable=not progress) as bar,
     ):  # fmt: skip
         # What a killed run wrote and did not come to list is written over.
-        pixels.seek(count * bytes_each)
+        pixels.seek(n_known * bytes_each)
         paths = rows["path"].iloc[new]
         for batch in iterate_images(paths, size=(size, size), resample=resample):
             pixels.write(np.ascontiguousarray(batch.pixels).tobytes())
             pixels.flush()
-            entries = {
-                row: {"place": count + place, "status": Status.OK, "error": ""}
-                for place, row in enumerate(batch.rows.tolist())
-            }
-            count += len(batch.rows)
-            for row, problem in batch.errors.items():
-                about = {"status": problem.status, "error": problem.reason}
-                entries[row] = {"place": -1, **entries.get(row, {}), **about}
-            for row, entry in sorted(entries.items()):
-                entry["content"] = content_name(paths.iloc[row])
-                found[new[row]] = entry
+            for row, entry in _entries(batch, n_known):
+                key = keys[new[row]]
+                known[key] = {**entry, "content": content_name(paths.iloc[row])}
                 if entry["status"] != Status.UNAVAILABLE:
-                    name, value = keys[new[row]]
-                    lines.write(json.dumps({"image_id": name, "hash": value, **entry}) + "\n")
+                    name, value = key
+                    lines.write(json.dumps({"image_id": name, "hash": value, **known[key]}) + "\n")
+                bar.update()
+            n_known += len(batch.rows)
             lines.flush()
-            bar.update(len(entries))
     photos = pd.DataFrame(
-        [found[row] if row in found else known[key] for row, key in enumerate(keys)],
-        columns=["place", "content", "status", "error"],
+        [known[key] for key in keys], columns=["place", "content", "status", "error"]
     )
     photos.insert(0, "hash", hashes)
     places = photos.pop("place").to_numpy(dtype=int)
     return Decoded(Pixels(file, places[places >= 0], size), photos.set_index(rows.index))
 
 
+def _entries(batch: ImageBatch, start: int) -> list[tuple[int, dict[str, Any]]]:
+    """Return what became of each photo of a batch whose pixels stand from `start` on."""
+    entries: dict[int, dict[str, Any]] = {
+        row: {"place": place, "status": Status.OK, "error": ""}
+        for place, row in enumerate(batch.rows.tolist(), start)
+    }
+    for row, (status, reason) in batch.errors.items():
+        entries[row] = {"place": -1, **entries.get(row, {}), "status": status, "error": reason}
+    return sorted(entries.items())
+
+
 def _read_index(index: Path, head: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
-    """Read whose pixels there are; a file of another kind is removed."""
+    """Read the index; one of another kind is removed."""
     if not index.is_file():
         return {}
     first, *lines = index.read_text(encoding="utf-8", errors="replace").split("\n")

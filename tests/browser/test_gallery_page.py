@@ -13,9 +13,10 @@ from looks import THEMES, WIDTHS
 from PIL import Image
 from typer.testing import CliRunner
 
+from hotelviz.audit import apply_decisions
 from hotelviz.catalog import read_catalog, write_catalog
 from hotelviz.cli import app
-from hotelviz.decisions import apply_decisions, read_decisions, standing_decisions
+from hotelviz.decisions import read_decisions, standing_decisions
 from hotelviz.gallery import Gallery, tag_caption
 
 expect = pytest.importorskip("playwright.sync_api").expect

@@ -1,0 +1,58 @@
+"""What changes the learning rate, ends a phase, and averages weights."""
+
+from __future__ import annotations
+
+import numpy as np
+from keras import callbacks
+
+__all__ = ["Averages", "WarmUp", "cosine_decay", "stop_and_slow"]
+
+
+def stop_and_slow(patience: int) -> list[callbacks.Callback]:
+    """Return what lowers the learning rate, and then stops, where validation gets no better."""
+    return [
+        callbacks.EarlyStopping(monitor="val_loss", patience=patience),
+        callbacks.ReduceLROnPlateau(
+            monitor="val_loss", patience=max(1, patience // 2), factor=1 / 3
+        ),
+    ]
+
+
+def cosine_decay(learning_rate: float, epochs: int) -> callbacks.Callback:
+    """Return what slows down evenly, where nothing can be judged by.
+
+    Validation is too unsteady to judge a network that starts from nothing, and there may be none.
+    """
+    return callbacks.LearningRateScheduler(
+        lambda epoch: float(learning_rate * (1 + np.cos(np.pi * epoch / epochs)) / 2)
+    )
+
+
+class WarmUp(callbacks.Callback):  # type: ignore[misc]
+    """Raises the learning rate evenly over the first epoch.
+
+    Adam's first steps are as long as the learning rate whatever the gradient is; at full length
+    they would undo what the backbone has learned before.
+    """
+
+    def __init__(self, learning_rate: float, steps: int) -> None:
+        super().__init__()
+        self.learning_rate, self.steps, self.warming = learning_rate, steps, False
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
+        self.warming = epoch == 0
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
+        if self.warming:
+            self.model.optimizer.learning_rate = self.learning_rate * (batch + 1) / self.steps
+
+
+class Averages(callbacks.SwapEMAWeights):  # type: ignore[misc]
+    """Puts the average of the last weights into the network at the end of each epoch."""
+
+    def __init__(self) -> None:
+        super().__init__(swap_on_epoch=True)
+
+    def mark_swapped(self) -> None:
+        """Note that the network holds the averages already, as a checkpoint does."""
+        self._ema_weights_in_model = True

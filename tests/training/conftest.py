@@ -1,0 +1,50 @@
+"""What the tests of training share: a small backbone, photos that are easy to tell apart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from keras import layers
+from PIL import Image
+
+
+@pytest.fixture(autouse=True)
+def small_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stand in for MobileNet by a few of its layers: what is tested is the regime around them.
+
+    Its "ImageNet weights" are random ones, so that both phases run.
+    """
+
+    def build(*, input_shape: tuple[int | None, int | None, int], **_: object) -> keras.Model:
+        inputs = outputs = keras.Input(input_shape)
+        for name, filters, size, strides in (
+            ("conv1", 8, 3, 4), ("conv_pw_5", 12, 1, 1), ("conv_pw_13", 16, 1, 1),
+        ):  # fmt: skip
+            outputs = layers.Conv2D(filters, size, strides=strides, name=name)(outputs)
+            outputs = layers.BatchNormalization(name=f"{name}_bn")(outputs)
+            outputs = layers.ReLU()(outputs)
+        return keras.Model(inputs, outputs)
+
+    monkeypatch.setattr(keras.applications, "MobileNet", build)
+
+
+@pytest.fixture
+def coloured(tmp_path: Path) -> pd.DataFrame:
+    """96 noisy red and blue photos of 24 hotels; a quarter of the hotels validates."""
+    random, rows = np.random.default_rng(0), []
+    for number in range(96):
+        label, colour = [("red", (150, 90, 90)), ("blue", (90, 90, 150))][number % 2]
+        pixels = np.array(colour) + random.integers(-80, 81, (40, 40, 3))
+        path = tmp_path / f"{number}.png"
+        Image.fromarray(pixels.astype("uint8")).save(path)
+        rows.append(
+            {
+                "image_id": str(number), "path": str(path), "hotel_id": f"h{number // 4}",
+                "label": label, "split": "val" if number >= 72 else "train",
+            }
+        )  # fmt: skip
+    return pd.DataFrame(rows)

@@ -1,0 +1,188 @@
+"""The two phases of training, and catalogues that cannot be learned from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from runs import QUICK, SHORT
+
+from hotelviz.catalog import catalog_hash
+from hotelviz.errors import CatalogError, MissingPhotosError, TrainingError
+from hotelviz.models import load_model, model_info, save_model, training_photos
+from hotelviz.training import balanced_weights, fine_tuning, history, train_tagger
+
+
+def test_pretrained_networks_learn_in_two_phases(demo_catalog):
+    model = train_tagger(demo_catalog, head_epochs=2, fine_tune_epochs=2, **QUICK)
+    table = history(model)
+    assert table["phase"].to_list() == ["head", "head", "fine_tune", "fine_tune"]
+    assert table["epoch"].to_list() == [1, 2, 3, 4]
+    assert table["learning_rate"].to_list() == pytest.approx([1e-3, 1e-3, 3e-5, 3e-5])
+    assert {"loss", "accuracy", "val_loss", "val_accuracy"} <= set(table)
+    settings = model_info(model).training["settings"]
+    assert settings["fine_tune_learning_rate"] == 3e-5
+    assert model_info(model).training["photos"]["train"] > 0
+
+
+def test_first_phase_leaves_the_backbone_alone(demo_catalog):
+    start = train_tagger(demo_catalog, head_epochs=0, fine_tune_epochs=0, **QUICK)
+    after = train_tagger(demo_catalog, head_epochs=3, fine_tune_epochs=0, **QUICK)
+    for name, same in (("conv1", True), ("conv_pw_13", True), ("probabilities", False)):
+        before, now = (model.get_layer(name).kernel.numpy() for model in (start, after))
+        assert np.array_equal(before, now) == same
+
+
+def test_second_phase_keeps_batch_normalisation(demo_catalog):
+    start = train_tagger(demo_catalog, head_epochs=0, fine_tune_epochs=0, **QUICK)
+    after = train_tagger(demo_catalog, head_epochs=0, fine_tune_epochs=1, **QUICK)
+    for variable in ("moving_mean", "moving_variance", "gamma"):
+        before, now = (
+            getattr(model.get_layer("conv_pw_5_bn"), variable).numpy() for model in (start, after)
+        )
+        np.testing.assert_array_equal(before, now)
+    assert not np.array_equal(
+        start.get_layer("conv_pw_5").kernel.numpy(), after.get_layer("conv_pw_5").kernel.numpy()
+    )
+    assert all(layer.trainable for layer in after.layers)
+
+
+def test_training_from_scratch_is_one_phase_with_live_statistics(demo_catalog):
+    model = train_tagger(demo_catalog, weights=None, fine_tune_epochs=1, **QUICK)
+    assert history(model)["phase"].to_list() == ["from_scratch"]
+    assert model.get_layer("conv1_bn").moving_mean.numpy().any()
+
+
+def test_head_learns_to_tell_colours_apart_in_a_table_made_by_hand(coloured):
+    photos = coloured[["path", "label", "split"]]
+    model = train_tagger(
+        photos, head_epochs=30, head_learning_rate=0.02, fine_tune_epochs=0, **QUICK
+    )
+    assert history(model)["val_accuracy"].max() == 1.0
+    assert set(training_photos(model).photos["image_id"]) == set(photos["path"])
+
+
+def test_loss_that_is_no_number_ends_the_training_with_advice(coloured):
+    with pytest.raises(TrainingError, match="lower learning rate"):
+        train_tagger(coloured, **{**SHORT, "fine_tune_learning_rate": 1e30})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda photos: photos.assign(split=photos["split"].where(photos.index < 60)),
+            "is empty for 36 of 96 photos to learn from, of 9 hotels such as 'h15'",
+        ),
+        (
+            lambda photos: photos.assign(hotel_id="h" + (photos.index // 5).astype(str)),
+            "hotel 'h14' is in train and val",
+        ),
+        (
+            lambda photos: photos.assign(path=[photos["path"][0], *photos["path"][1:95],
+                                               photos["path"][0]]),
+            "hotels 'h0', 'h23', which show the same photo, are in train and val",
+        ),
+    ],
+    ids=["split of some", "hotel torn apart", "file in two splits"],
+)  # fmt: skip
+def test_split_that_would_judge_by_what_was_learned_is_refused(coloured, change, message):
+    with pytest.raises(CatalogError, match=message):
+        train_tagger(change(coloured), **SHORT)
+
+
+def test_unreadable_photos_are_left_out_and_listed(demo_catalog, tmp_path):
+    lost = demo_catalog.copy()
+    row = lost.index[lost["split"] == "train"][3]
+    lost.loc[row, "path"] = str(tmp_path / "lost.jpg")
+    model = train_tagger(lost, weights=None, fine_tune_epochs=1, **QUICK)
+    problems = {entry["path"]: entry["error"] for entry in model_info(model).training["errors"]}
+    assert problems[str(tmp_path / "lost.jpg")] == "missing"
+    assert any(text.startswith("truncated") for text in problems.values())
+    assert model_info(model).training["photos"]["train"] == (lost["split"] == "train").sum() - 2
+
+
+def test_model_file_keeps_the_history(demo_catalog, tmp_path):
+    model = train_tagger(demo_catalog, weights=None, fine_tune_epochs=1, **QUICK)
+    save_model(model, tmp_path / "tagger.keras")
+    again = load_model(tmp_path / "tagger.keras", task="tagger")
+    assert history(again).equals(history(model))
+    assert model_info(again).training["catalog"] == catalog_hash(demo_catalog)
+
+
+def test_vgg16_trains_and_predicts_through_the_same_call(demo_catalog):
+    from hotelviz.inference import predict_tags
+
+    few = demo_catalog[demo_catalog["split"] == "train"].groupby("label").head(2)
+    settings = {**QUICK, "backbone_kw": None}
+    model = train_tagger(few, backbone="VGG16", weights=None, fine_tune_epochs=1, **settings)
+    tags = predict_tags(few, model, progress=False)
+    assert tags["predicted"].notna().sum() >= len(few) - 1
+    assert "val_loss" not in history(model)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda photos: photos.drop(columns="label"), "train_tagger: .* no column 'label'"),
+        (lambda photos: photos.drop(columns="split"), "train_tagger: .* no column 'split'"),
+        (lambda photos: photos[photos["label"] == "Pool"], "1 classes .Pool."),
+        (lambda photos: photos[photos["split"] == "test"], "0 classes .none."),
+    ],
+)
+def test_catalogues_that_cannot_be_learned_from_are_refused(demo_catalog, change, message):
+    with pytest.raises(CatalogError, match=message):
+        train_tagger(change(demo_catalog), weights=None, fine_tune_epochs=1, **QUICK)
+
+
+def test_class_without_training_photos_is_refused_with_the_nearest(demo_catalog):
+    with pytest.raises(CatalogError, match=r"'Pol'.*did you mean 'Pool'"):
+        train_tagger(demo_catalog, classes=["Pol", "Bedroom"], weights=None, **QUICK)
+
+
+def test_rare_classes_weigh_more():
+    rows = pd.DataFrame({"label": ["a"] * 16 + ["b"] * 4})
+    weights = balanced_weights(rows, 0.5)
+    assert weights[-1] / weights[0] == pytest.approx(2.0)
+
+
+def test_weights_of_the_catalogue_count():
+    rows = pd.DataFrame({"label": ["a", "a", "b"], "weight": [0.5, 1.5, 2.0]})
+    weights = balanced_weights(rows, 1.0)
+    assert (weights / weights[0]).tolist() == pytest.approx([1, 3, 4])
+
+
+def test_training_on_a_gpu_computes_in_float16_and_saves_float32(demo_catalog, monkeypatch):
+    monkeypatch.setattr(fine_tuning, "has_gpu", lambda: True)
+    networks = []
+    original = fine_tuning.in_mixed_precision
+
+    def keep(model):
+        networks.append(original(model))
+        return networks[-1]
+
+    monkeypatch.setattr(fine_tuning, "in_mixed_precision", keep)
+    start = train_tagger(demo_catalog, head_epochs=0, fine_tune_epochs=0, **QUICK)
+    model = train_tagger(
+        demo_catalog, head_epochs=0, fine_tune_epochs=1, fine_tune_learning_rate=1e-3, **QUICK
+    )
+    policies = {layer.compute_dtype for layer in networks[0].layers}
+    assert policies == {"float16", "float32"}
+    assert networks[0].get_layer("conv1").compute_dtype == "float16"
+    assert networks[0].get_layer("probabilities").compute_dtype == "float32"
+    assert {layer.compute_dtype for layer in model.layers} == {"float32"}
+    before, after = (m.get_layer("conv_pw_13").kernel.numpy() for m in (start, model))
+    assert np.isfinite(after).all()
+    assert np.abs(after - before).max() > 0
+
+
+def test_training_stops_when_more_than_a_tenth_is_missing(coloured, tmp_path):
+    for path in coloured["path"].iloc[:10]:
+        Path(path).unlink()
+    with pytest.raises(MissingPhotosError, match="10 of 96 photos are not available"):
+        train_tagger(coloured, **SHORT)
+    model = train_tagger(coloured, allow_missing=True, **{**SHORT, "fine_tune_epochs": 1})
+    assert model_info(model).training["problem_counts"] == {"unavailable": 10}
+    assert len(training_photos(model).photos) == 86

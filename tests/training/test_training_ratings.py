@@ -1,0 +1,76 @@
+"""Aesthetic models: parents, ratings, and what is not done to photos."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from runs import QUICK
+
+from hotelviz.errors import CatalogError
+from hotelviz.models import load_model, model_info, save_model
+from hotelviz.schema import RATINGS
+from hotelviz.training import history, train_aesthetic, train_tagger
+
+
+@pytest.fixture
+def rated_catalog(demo_catalog):
+    """Dark photos are rated 3, bright ones 8."""
+    rated = demo_catalog.copy()
+    for score in range(1, 11):
+        rated[f"rating_{score}"] = 0.0
+    bright = np.arange(len(rated)) % 2 == 0
+    rated.loc[bright, "rating_8"] = 12.0
+    rated.loc[~bright, "rating_3"] = 12.0
+    return rated
+
+
+def test_second_iteration_starts_from_the_first_and_names_its_lineage(rated_catalog, tmp_path):
+    first = train_aesthetic(rated_catalog, head_epochs=1, fine_tune_epochs=1, **QUICK)
+    save_model(first, tmp_path / "first.keras")
+    second = train_aesthetic(
+        rated_catalog, parent=tmp_path / "first.keras", head_epochs=0, fine_tune_epochs=0, **QUICK
+    )
+    for ours, theirs in zip(second.get_weights(), first.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    third = train_aesthetic(
+        rated_catalog, task="technical", parent=second, head_epochs=1, fine_tune_epochs=1, **QUICK
+    )
+    save_model(third, tmp_path / "third.keras")
+    info = model_info(load_model(tmp_path / "third.keras", task="technical"))
+    assert info.parent["task"] == "aesthetic"
+    assert info.parent["parent"]["training"]["catalog"] == model_info(first).training["catalog"]
+    assert history(third)["phase"].to_list() == ["head", "fine_tune"]
+    assert "val_mean_score_error" in history(third)
+
+
+def test_tagger_lends_its_backbone_to_an_aesthetic_model(rated_catalog):
+    tagger = train_tagger(rated_catalog, head_epochs=0, fine_tune_epochs=0, **QUICK)
+    model = train_aesthetic(
+        rated_catalog, parent=tagger, head_epochs=1, fine_tune_epochs=0, **QUICK
+    )
+    assert model.output_shape == (None, 10)
+    np.testing.assert_array_equal(
+        model.get_layer("conv_pw_13").kernel.numpy(), tagger.get_layer("conv_pw_13").kernel.numpy()
+    )
+
+
+def test_photos_without_ratings_are_left_out_and_counted(rated_catalog):
+    rated = rated_catalog.copy()
+    rated.loc[rated.index[:5], [f"rating_{score}" for score in range(1, 11)]] = np.nan
+    model = train_aesthetic(rated, weights=None, fine_tune_epochs=1, **QUICK)
+    training_record = model_info(model).training
+    assert training_record["left_out"] == {"without ratings": 5, "without split": 0}
+    used = sum(training_record["photos"].values()) + len(training_record["errors"])
+    assert used <= (rated["split"] != "test").sum()
+
+
+def test_aesthetic_training_without_ratings_is_refused(demo_catalog):
+    unrated = demo_catalog.drop(columns=list(RATINGS))
+    with pytest.raises(CatalogError, match="rating_1"):
+        train_aesthetic(unrated, weights=None, **QUICK)
+
+
+def test_photos_are_neither_turned_nor_recoloured_for_aesthetics(rated_catalog):
+    model = train_aesthetic(rated_catalog, weights=None, fine_tune_epochs=1, **QUICK)
+    settings = model_info(model).training["settings"]
+    assert settings["augmentation"] == {"scale": (7 / 8, 7 / 8), "rotation": 0.0, "flip": True}
