@@ -246,6 +246,29 @@ _WATCH = """() => {
 }"""
 
 
+_VIEWPORT = {"width": 1600, "height": 1000}
+
+
+def _rate_all(page, link: str, count: int) -> tuple[np.ndarray, str]:
+    """Rate by key; the times from key to next photo, and how large photos are shown."""
+    page.goto(link)
+    page.fill(".hotelviz-label input", "Ada")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".hotelviz-label .stage img")
+    page.wait_for_timeout(1500)
+    page.evaluate(_WATCH)
+    for number in range(count):
+        page.keyboard.press(str(number % 10))
+        page.wait_for_function("count => window.times.length === count", arg=number + 1)
+        # Nobody rates faster than twice a second.
+        page.wait_for_timeout(500)
+    size = page.evaluate(
+        "(() => { const one = document.querySelector('.stage img');"
+        " return `${one.naturalWidth} x ${one.naturalHeight}`; })()"
+    )
+    return np.array(page.evaluate("window.times")), size
+
+
 def keypress(short: bool) -> None:
     from playwright.sync_api import sync_playwright
 
@@ -279,23 +302,7 @@ def keypress(short: bool) -> None:
                 browser = playwright.chromium.launch(
                     executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
                 )
-                page = browser.new_page(viewport={"width": 1600, "height": 1000})
-                page.goto(link)
-                page.fill(".hotelviz-label input", "Ada")
-                page.keyboard.press("Enter")
-                page.wait_for_selector(".hotelviz-label .stage img")
-                page.wait_for_timeout(1500)
-                page.evaluate(_WATCH)
-                for number in range(count):
-                    page.keyboard.press(str(number % 10))
-                    page.wait_for_function("count => window.times.length === count", arg=number + 1)
-                    # Nobody rates faster than twice a second.
-                    page.wait_for_timeout(500)
-                times = np.array(page.evaluate("window.times"))
-                size = page.evaluate(
-                    "(() => { const one = document.querySelector('.stage img');"
-                    " return `${one.naturalWidth} x ${one.naturalHeight}`; })()"
-                )
+                times, size = _rate_all(browser.new_page(viewport=_VIEWPORT), link, count)
                 browser.close()
             kept = len(open_store(f"{folder}/labels.sqlite", create=False).round().ratings())
         finally:

@@ -197,7 +197,7 @@ def explore_channels(
         figure = plots.channel_card(
             [picture[0]],
             [feature_vis.patch_pixels(found.head(9))],
-            activations=[found["activation"]],
+            activations=[found["activation"].to_list()],
             names=["this model"],
             title=f"{name}, channel {channel}",
         ).figure_

@@ -67,11 +67,7 @@ def krippendorff_alpha(ratings: pd.DataFrame, *, n_bootstrap: int = 500, seed: i
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="All-NaN slice")
         return bootstrap_interval(
-<<<<<<< HEAD
-            statistic, len(counts), groups=hotels, draws=n_bootstrap, seed=seed
-=======
-            statistic, len(counts), groups=hotels, n_bootstrap=draws, seed=seed
->>>>>>> main
+            statistic, len(counts), groups=hotels, n_bootstrap=n_bootstrap, seed=seed
         )
 
 
@@ -181,22 +177,11 @@ def self_agreement(
     }
 
 
-<<<<<<< HEAD
 def _mean_interval(values: np.ndarray, hotels: pd.Series, n_bootstrap: int, seed: int) -> Interval:
     def mean(rows: np.ndarray) -> float:
         return float(values[rows].mean())
 
-    return bootstrap_interval(mean, len(values), groups=hotels, draws=n_bootstrap, seed=seed)
-=======
-def _mean_interval(values: np.ndarray, hotels: pd.Series, draws: int, seed: int) -> Interval:
-    return bootstrap_interval(
-        lambda rows: float(values[rows].mean()),
-        len(values),
-        groups=hotels,
-        n_bootstrap=draws,
-        seed=seed,
-    )
->>>>>>> main
+    return bootstrap_interval(mean, len(values), groups=hotels, n_bootstrap=n_bootstrap, seed=seed)
 
 
 def rater_statistics(

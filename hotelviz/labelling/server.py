@@ -70,11 +70,6 @@ def serve_labelling(
     import papermill
     from traitlets.config import Config
 
-<<<<<<< HEAD
-=======
-    from hotelviz.reports import find_notebook
-
->>>>>>> main
     port = _free_port(ip, port)
     token = token or secrets.token_urlsafe(24)
     # Kernels find the package wherever it was started from; Jupyter finds the page's template.
