@@ -43,9 +43,9 @@ class _Page(socketserver.StreamRequestHandler):
     """Serve one rater's page: a message a line, answers a line each."""
 
     def handle(self) -> None:
-        desk = LabelProtocol(open_store(os.environ["STORE"], create=False).round())
+        protocol = LabelProtocol(open_store(os.environ["STORE"], create=False).round())
         for line in self.rfile:
-            for answer in desk.handle(json.loads(line)):
+            for answer in protocol.handle(json.loads(line)):
                 self.wfile.write((json.dumps(answer.content) + "\n").encode())
 
 

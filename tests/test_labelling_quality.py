@@ -83,27 +83,27 @@ def test_agreement_is_missing_where_nothing_can_be_compared():
     )
 
 
-def test_habits_find_who_is_mild_strict_and_unsteady(simulated):
-    habits = rater_statistics(simulated).set_index("rater")
+def test_statistics_find_who_is_mild_strict_and_unsteady(simulated):
+    statistics = rater_statistics(simulated).set_index("rater")
     # A rater's bias is told from the others', whose mean is not quite 0.
     truth = np.array(BIAS) - (sum(BIAS) - np.array(BIAS)) / 7
-    assert np.abs(habits["bias"] - truth).max() < 0.3
-    inside = (habits["bias_low"] <= truth) & (truth <= habits["bias_high"])
+    assert np.abs(statistics["bias"] - truth).max() < 0.3
+    inside = (statistics["bias_low"] <= truth) & (truth <= statistics["bias_high"])
     assert inside.sum() >= 6
-    assert habits["noise"].idxmax() == "r7"
-    assert habits["self_difference"].idxmax() == "r7"
-    assert habits["correlation"].idxmin() == "r7"
-    assert (habits["repeats"] == 10).all()
-    display = plots.rater_bias(habits.reset_index())
+    assert statistics["noise"].idxmax() == "r7"
+    assert statistics["self_difference"].idxmax() == "r7"
+    assert statistics["correlation"].idxmin() == "r7"
+    assert (statistics["repeats"] == 10).all()
+    display = plots.rater_bias(statistics.reset_index())
     assert figure_alt(display.figure_).startswith("Bias of 8 raters: r6 -")
 
 
-def test_habits_of_tags_count_the_votes_of_the_others():
+def test_statistics_of_tags_count_the_votes_of_the_others():
     tags = rows(image_id=["a"] * 3 + ["b"] * 3, rater=["x", "y", "$z$"] * 2,
                 tag=["Pool", "Pool", "Foyer", "Pool", "Pool", "Pool"])  # fmt: skip
-    habits = rater_statistics(tags).set_index("rater")
-    assert habits["agrees"].to_dict() == {"x": 0.75, "y": 0.75, "$z$": 0.5}
-    plots.rater_bias(habits.reset_index()).figure_.canvas.draw()
+    statistics = rater_statistics(tags).set_index("rater")
+    assert statistics["agrees"].to_dict() == {"x": 0.75, "y": 0.75, "$z$": 0.5}
+    plots.rater_bias(statistics.reset_index()).figure_.canvas.draw()
 
 
 def test_raters_agree_with_themselves_as_far_as_repeats_say():
@@ -192,12 +192,12 @@ def test_split_as_in_the_talk_is_exact_and_tears_no_hotel():
     photos = pd.DataFrame({"image_id": range(1100), "hotel_id": hotels})
     photos[list(RATINGS)] = random.multinomial(12, random.dirichlet(np.ones(10), 1100))
     photos.loc[:19, list(RATINGS)] = np.nan
-    dealt = split_rated(photos)
-    assert dealt["split"].value_counts().to_dict() == {"train": 800, "test": 200}
-    by_hotel = dealt.dropna(subset="split").groupby("hotel_id")["split"].nunique()
+    split = split_rated(photos)
+    assert split["split"].value_counts().to_dict() == {"train": 800, "test": 200}
+    by_hotel = split.dropna(subset="split").groupby("hotel_id")["split"].nunique()
     assert (by_hotel == 1).all()
-    assert dealt.loc[:19, "split"].isna().all()
-    pd.testing.assert_frame_equal(dealt, split_rated(photos))
+    assert split.loc[:19, "split"].isna().all()
+    pd.testing.assert_frame_equal(split, split_rated(photos))
     with pytest.raises(LabelError, match=r"1,080 rated photos of \d+ hotels are too few"):
         split_rated(photos, train=1000)
 

@@ -74,9 +74,9 @@ def label_export(
     catalog: Annotated[
         Path | None, typer.Option(help="Keeps this catalogue's other columns and photos.")
     ] = None,
-    train: Annotated[int, typer.Option(min=0, help="Deal rated photos: to train with.")] = 0,
-    test: Annotated[int, typer.Option(min=0, help="Deal rated photos: to test with.")] = 0,
-    seed: Annotated[int, typer.Option(help="Of the deal.")] = 0,
+    train: Annotated[int, typer.Option(min=0, help="Split: rated photos to train with.")] = 0,
+    test: Annotated[int, typer.Option(min=0, help="Split: rated photos to test with.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of the split.")] = 0,
 ) -> None:
     """Write what raters said as a catalogue: ratings to train on, or tags with their votes."""
     import pandas as pd
