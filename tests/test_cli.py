@@ -130,10 +130,10 @@ def test_rounds_of_labels_written_elsewhere_find_their_photos(tmp_path, monkeypa
     chosen = read_catalog("chosen/c.parquet", check_files=True)
     assert len(chosen) == 4
     store = open_store("s.db")
-    begun = store.begin_round(chosen, name="1", task="aesthetic", raters=1, overlap=1, gold=0)
-    seat = begun.take_seat("Ada")
-    for item in begun.items(seat):
-        begun.rate(seat, item.place, str(uuid.uuid4()), score=7)
+    begun = store.begin_round(chosen, name="1", task="aesthetic", n_raters=1, overlap=1, repeats=0)
+    ada = begun.enter("Ada")
+    for item in begun.items(ada):
+        begun.rate(ada, item.position, str(uuid.uuid4()), score=7)
     store.close()
     result = run(
         "label-export", "--store", "s.db", "--out", "rated/deep/c.csv", "--catalog", "data/c.csv"

@@ -241,7 +241,7 @@ def rank(
         Path | None, typer.Option(help="The tagger's predictions; else those in the scores.")
     ] = None,
     catalog: Annotated[
-        Path | None, typer.Option(help="The catalogue, for the positions of today.")
+        Path | None, typer.Option(help="The catalogue, for the current positions.")
     ] = None,
     min_confidence: Annotated[
         float, typer.Option(help="Tags less sure give no photo the slot of its area.")
