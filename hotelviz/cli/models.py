@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 _Verb = TypeVar("_Verb", bound=Callable[..., None])
 
 
-
 ModelFile = Annotated[Path, typer.Option(help="The model file (.keras).")]
 
 

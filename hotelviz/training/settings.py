@@ -10,7 +10,15 @@ from typing import Any, Literal, TypeVar
 from hotelviz.errors import TrainingError
 from hotelviz.training.augmentation import Augmentation
 
-__all__ = ["AESTHETIC", "OFFERED", "TAGGER", "TaggerSettings", "TrainingSettings", "sentence", "shows_settings"]
+__all__ = [
+    "AESTHETIC",
+    "OFFERED",
+    "TAGGER",
+    "TaggerSettings",
+    "TrainingSettings",
+    "sentence",
+    "shows_settings",
+]
 
 _Settings = TypeVar("_Settings", bound=type)
 _Function = TypeVar("_Function", bound=Callable[..., Any])

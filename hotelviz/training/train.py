@@ -328,9 +328,7 @@ class _Places(NamedTuple):
                 yield stack.enter_context(checkpoint_folder(self.folder))
 
 
-def _train(
-    lesson: _Lesson, places: _Places, *, allow_missing: bool, progress: bool
-) -> keras.Model:
+def _train(lesson: _Lesson, places: _Places, *, allow_missing: bool, progress: bool) -> keras.Model:
     """Decode the photos of both splits, run the phases, and write down what was done."""
     # Neither the order of the catalogue nor that of an earlier run decides what is drawn when.
     catalog = lesson.photos.sort_values("image_id", ignore_index=True)
@@ -363,7 +361,14 @@ def _train(
         }
         reset_unless_same(folder, about)
         log = FineTuning(
-            model, train, val, lesson.objective, lesson.settings, lesson.pretrained, folder, progress
+            model,
+            train,
+            val,
+            lesson.objective,
+            lesson.settings,
+            lesson.pretrained,
+            folder,
+            progress,
         ).run()
         training = {
             "catalog": lesson.catalog_hash,

@@ -11,6 +11,7 @@ import pytest
 from keras import layers
 from PIL import Image
 
+
 @pytest.fixture(autouse=True)
 def small_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stand in for MobileNet by a few of its layers: what is tested is the regime around them.
