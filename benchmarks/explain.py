@@ -212,7 +212,7 @@ def talk(*, short: bool) -> None:
     seconds = time.perf_counter() - started
     names = ("ImageNet", "aesthetic")
     plots.save_figure(plots.filter_comparison(comparison, names=names), leave("talk_filters"))
-    plots.save_figure(plots.depth_profile(comparison.profile).figure, leave("talk_depth"))
+    plots.save_figure(plots.depth_profile(comparison.profile), leave("talk_depth"))
     print(comparison.profile.round(3).to_string())
     print(comparison.channels.groupby("layer")[["weight_change", "correlation"]]
           .describe().T.round(2).to_string())  # fmt: skip
@@ -222,16 +222,17 @@ def talk(*, short: bool) -> None:
             feature_vis.top_photos(model, layer, channel, photos()) for model in (original, tuned)
         ]
         card = plots.channel_card(
-            [comparison.original[layer][0], comparison.tuned[layer][0]], found, names=names,
+            [comparison.original[layer][0], comparison.tuned[layer][0]],
+            [feature_vis.patch_pixels(table.head(9)) for table in found], names=names,
             title=f"{layer}, channel {channel}",
         )  # fmt: skip
-        card.savefig(leave(f"talk_card_{layer}.png"), dpi=120)
+        card.figure_.savefig(leave(f"talk_card_{layer}.png"), dpi=120)
     for task in ("aesthetic", "technical"):
         pictures = feature_vis.visualize_outputs(
             nima(task), ["1", "10"], size=size, steps=2 * steps
         )  # fmt: skip
         row = plots.picture_row(pictures, ["score 1", "score 10"], title=f"{task} model")
-        row.savefig(leave(f"talk_outputs_{task}.png"), dpi=120)
+        row.figure_.savefig(leave(f"talk_outputs_{task}.png"), dpi=120)
     results.append(
         (f"talk's figure, 3 layers x {count} channels, {size} px", "< 300 s", f"{seconds:.0f} s")
     )
@@ -288,7 +289,8 @@ def hotels(*, short: bool) -> None:
             print(f"{true} predicted as {predicted}, half {half}: {len(found.photos)} photos")
             print(found.patterns.head(4).round(2).to_string())
             name = f"detective_{true}_{predicted}_{half}.png"
-            plots.pattern_montages(found).savefig(leave(name), dpi=120)
+            montage = plots.pattern_montages(found, feature_vis.patch_pixels(found.patches))
+            montage.figure_.savefig(leave(name), dpi=120)
 
 
 def demo(*, short: bool) -> None:
@@ -300,7 +302,7 @@ def demo(*, short: bool) -> None:
     from hotelviz.metrics import confusions, top1
     from hotelviz.models import load_model
     from hotelviz.pipeline import TAGGER_SETTINGS
-    from hotelviz.reports.run import run_report
+    from hotelviz.reports import run_report
 
     with tempfile.TemporaryDirectory() as temporary:
         for shortcut in (True, False):

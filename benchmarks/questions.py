@@ -65,7 +65,7 @@ def all_hotels(scores: str, out: Path) -> object:
 
 def report(name: str, **parameters: object) -> Callable[[str, Path], object]:
     def run(scores: str, out: Path) -> object:
-        from hotelviz.reports.run import run_report
+        from hotelviz.reports import run_report
 
         page = run_report(name, {"scores": scores, **parameters}, f"{out}/{name}.html")
         return Path(page).stat().st_size

@@ -30,7 +30,7 @@ def houses(*, short: bool) -> None:
     """Tell four areas of houses apart that were never seen."""
     from hotelviz import metrics
     from hotelviz.catalog import read_catalog, split_catalog
-    from hotelviz.reports.run import run_report
+    from hotelviz.reports import run_report
 
     started = time.perf_counter()
     photos = split_catalog(read_catalog(DATA / "houses" / "catalog.csv"), test=0.25, seed=0)

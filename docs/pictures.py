@@ -19,13 +19,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from hotelviz import plots
 
 #: Public names of `hotelviz.plots` that draw nothing by themselves.
 NOT_DRAWING = {
-    "change_text", "figure_png", "new_figure", "pattern_text", "save_figure", "shares_between",
+    "Display", "change_text", "figure_png", "new_figure", "pattern_text", "save_figure", "shares_between",
 }  # fmt: skip
 
 
@@ -85,11 +84,11 @@ class Demo:
     def confusion(self) -> Any:
         """The most frequent confusion, explained."""
         from hotelviz.attribution import explain_confusion
-        from hotelviz.metrics import most_confused
+        from hotelviz.metrics import confusions
 
-        pair = most_confused(self.tags["label"], self.tags["predicted"]).iloc[0]
+        first = confusions(self.tags).iloc[0]
         return explain_confusion(
-            self.tagger, self.tags, true=pair["true"], predicted=pair["predicted"]
+            self.tagger, self.tags, true=first["label"], predicted=first["predicted"]
         )
 
     @cached_property
@@ -125,8 +124,8 @@ class Demo:
 def confusion_matrix(demo: Demo) -> Any:
     """Draw the confusion matrix of the test photos."""
     return plots.ConfusionMatrixDisplay.from_predictions(
-        demo.tags["label"], demo.tags["predicted"]
-    ).plot(normalize="true")
+        demo.tags["label"], demo.tags["predicted"], normalize="true"
+    )
 
 
 def per_class_bars(demo: Demo) -> Any:
@@ -153,6 +152,21 @@ def training_history(demo: Demo) -> Any:
     return plots.training_history(history(demo.aesthetic))
 
 
+def confusion_sheet(demo: Demo) -> Any:
+    """Draw what speaks for either class in the first photos of a confusion."""
+    from hotelviz.attribution import read_pixels
+
+    pixels, _ = read_pixels(demo.tagger, demo.confusion.photos["path"].head(4))
+    return plots.confusion_sheet(demo.confusion, pixels)
+
+
+def pattern_montages(demo: Demo) -> Any:
+    """Draw what the photos of a confusion have in common."""
+    from hotelviz.feature_vis import patch_pixels
+
+    return plots.pattern_montages(demo.confusion, patch_pixels(demo.confusion.patches))
+
+
 def deletion_curves(demo: Demo) -> Any:
     """Draw what hiding the marked parts of three photos does."""
     from hotelviz.attribution import deletion_insertion
@@ -165,13 +179,13 @@ def deletion_curves(demo: Demo) -> Any:
 
 def channel_card(demo: Demo) -> Any:
     """Draw the channel that changed most in both models."""
-    from hotelviz.feature_vis import top_photos, visualize_channels
+    from hotelviz.feature_vis import patch_pixels, top_photos, visualize_channels
 
     layer, channel = demo.comparison.channels.loc[0, ["layer", "channel"]]
     models = (demo.tagger, demo.aesthetic)
     return plots.channel_card(
         [visualize_channels(model, layer, [channel], size=96, steps=48)[0] for model in models],
-        [top_photos(model, layer, channel, demo.photos.head(96)) for model in models],
+        [patch_pixels(top_photos(model, layer, channel, demo.photos.head(96))) for model in models],
         title=f"{layer}, channel {channel}",
     )
 
@@ -230,7 +244,7 @@ PICTURES: dict[str, Callable[[Demo], Any]] = {
     "ConfusionMatrixDisplay": confusion_matrix,
     "channel_card": channel_card,
     "class_counts": lambda demo: plots.class_counts(demo.photos),
-    "confusion_sheet": lambda demo: plots.confusion_sheet(demo.tagger, demo.confusion),
+    "confusion_sheet": confusion_sheet,
     "deletion_curves": deletion_curves,
     "depth_profile": lambda demo: plots.depth_profile(demo.comparison.profile),
     "filter_comparison": lambda demo: plots.filter_comparison(demo.comparison),
@@ -238,7 +252,7 @@ PICTURES: dict[str, Callable[[Demo], Any]] = {
     "map_sheet": lambda demo: plots.map_sheet(
         demo.looked_at[0], demo.maps, captions=demo.looked_at[1]["label"].tolist()
     ),
-    "pattern_montages": lambda demo: plots.pattern_montages(demo.confusion),
+    "pattern_montages": pattern_montages,
     "per_class_bars": per_class_bars,
     "picture_row": picture_row,
     "predicted_against_rated": lambda demo: plots.predicted_against_rated(
@@ -258,14 +272,6 @@ def without_picture() -> list[str]:
     return sorted(set(PICTURES) ^ (set(plots.__all__) - NOT_DRAWING))
 
 
-def figure_in(drawn: Any) -> Figure:
-    """Return the figure of what a plot returned: a figure, axes, a list of axes or a display."""
-    if isinstance(drawn, Figure):
-        return drawn
-    one = np.ravel(np.asarray(drawn, dtype=object))[0]
-    return one.figure_ if hasattr(one, "figure_") else one.get_figure()
-
-
 def main(folder: Path, out: Path) -> None:
     """Make the demo, draw all pictures and write their alternative texts beside them."""
     from demo_data import make_demo
@@ -278,7 +284,7 @@ def main(folder: Path, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     demo, texts = Demo(folder), {}
     for name, draw in PICTURES.items():
-        figure = figure_in(draw(demo))
+        figure = draw(demo).figure_
         figure.savefig(out / f"hotelviz.plots.{name}.png", dpi=100, bbox_inches="tight")
         texts[f"hotelviz.plots.{name}"] = figure_alt(figure) or name
     (out / "pictures.json").write_text(json.dumps(texts, indent=1), encoding="utf-8")

@@ -16,7 +16,7 @@ from hotelviz.demo import decide_by_truth, make_demo_catalog
 from hotelviz.inference import score_photos
 from hotelviz.io.claims import own_folder
 from hotelviz.models import load_model
-from hotelviz.reports.run import run_report, write_index
+from hotelviz.reports import run_report, write_index
 
 __all__ = ["TAGGER_SETTINGS", "run_demo"]
 

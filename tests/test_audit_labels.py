@@ -176,7 +176,7 @@ def test_stages_are_judged_on_the_same_photos_and_on_their_own(audited, network)
     tested = result.predictions[result.predictions["tested"] == "same"]
     pools = tested[(tested["label"] == "Pool") & (tested["stage"] == "without pools")]
     assert not (pools["predicted"] == "Pool").any()
-    left, right = plots.stage_comparison(result)
+    left, right = plots.stage_comparison(result).axes_
     assert [tick.get_text() for tick in left.get_yticklabels()] == ["all", "without pools"]
     assert right.get_title().startswith("F1 of each class")
 

@@ -94,8 +94,8 @@ def test_habits_find_who_is_mild_strict_and_unsteady(simulated):
     assert habits["self_difference"].idxmax() == "r7"
     assert habits["correlation"].idxmin() == "r7"
     assert (habits["gold"] == 10).all()
-    axes = plots.rater_bias(habits.reset_index())
-    assert figure_alt(axes.figure).startswith("Bias of 8 raters: r6 -")
+    display = plots.rater_bias(habits.reset_index())
+    assert figure_alt(display.figure_).startswith("Bias of 8 raters: r6 -")
 
 
 def test_habits_of_tags_count_the_votes_of_the_others():
@@ -103,7 +103,7 @@ def test_habits_of_tags_count_the_votes_of_the_others():
                 tag=["Pool", "Pool", "Foyer", "Pool", "Pool", "Pool"])  # fmt: skip
     habits = rater_statistics(tags).set_index("rater")
     assert habits["agrees"].to_dict() == {"x": 0.75, "y": 0.75, "$z$": 0.5}
-    plots.rater_bias(habits.reset_index()).figure.canvas.draw()
+    plots.rater_bias(habits.reset_index()).figure_.canvas.draw()
 
 
 def test_raters_agree_with_themselves_as_far_as_gold_photos_say():

@@ -21,7 +21,7 @@ from hotelviz.demo import compare_with_planted
 from hotelviz.labelling import open_store
 from hotelviz.labelling.protocol import LabelProtocol
 from hotelviz.models import learned_photos, load_model, model_info
-from hotelviz.reports.run import notebook_directory, run_report
+from hotelviz.reports import notebook_directory, run_report
 
 
 def galleries(text: str) -> list[dict]:

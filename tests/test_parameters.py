@@ -8,14 +8,17 @@ import re
 import nbformat
 import numpy as np
 import pandas as pd
-import papermill
 import pytest
 from click.testing import CliRunner
 from papermill.__main__ import papermill as command
 
 from hotelviz.errors import ReportError
-from hotelviz.reports.parameters import convert_parameter, read_parameters
-from hotelviz.reports.run import list_reports, notebook_directory
+from hotelviz.reports import (
+    convert_parameter,
+    list_reports,
+    notebook_directory,
+    read_parameters,
+)
 
 
 @pytest.mark.parametrize(
@@ -90,9 +93,9 @@ def test_only_declared_parameters_are_replaced():
 
 def test_every_notebook_declares_a_type_that_is_read_and_reads_its_parameters_first():
     kinds = {"str", "int", "float", "bool", "dict", "list[str]", "list[int]", "list[float]"}
-    for report in list_reports().itertuples():
-        assert all(line.split(": ")[1].split(" = ")[0] in kinds for line in report.parameters)
-        book = papermill.iorw.load_notebook_node(str(notebook_directory() / f"{report.name}.ipynb"))
+    for report in list_reports().to_dict("records"):
+        assert all(line.split(": ")[1].split(" = ")[0] in kinds for line in report["parameters"])
+        book = nbformat.read(notebook_directory() / f"{report['name']}.ipynb", as_version=4)
         code = [cell for cell in book.cells if cell.cell_type == "code"]
         assert code[0].metadata["tags"] == ["parameters"]
         assert code[1].source.splitlines()[-1] == "read_parameters(globals())"
@@ -118,7 +121,7 @@ def test_a_notebook_run_by_the_command_papermill_finds_the_declared_types(tmp_pa
     book.cells = [
         nbformat.v4.new_code_cell(NOTEBOOK, metadata={"tags": ["parameters"]}),
         nbformat.v4.new_code_cell(
-            "from hotelviz.reports.parameters import read_parameters\nread_parameters(globals())\n"
+            "from hotelviz.reports import read_parameters\nread_parameters(globals())\n"
             "[classes, hotels, thresholds, seed, share, loud, name, more, empty]"
         ),
     ]

@@ -1,25 +1,216 @@
-"""Displays: what they hold, and that their texts can be read."""
+"""Plots: the values of what they draw, and that their texts can be read."""
 
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
 
 from hotelviz import metrics, plots
+from hotelviz.attribution import Confusion
+from hotelviz.audit import Ablation
 from hotelviz.errors import HotelvizError
+from hotelviz.feature_vis import FilterComparison
 from hotelviz.plots.alt_text import figure_alt
 from hotelviz.schema import AREAS
 
+HISTORY = pd.DataFrame(
+    {
+        "epoch": [1, 2, 3, 4], "phase": ["head", "head", "fine_tune", "fine_tune"],
+        "loss": [2, 1.5, 1, 0.8], "accuracy": [0.3, 0.5, 0.7, 0.8],
+        "val_loss": [2, 1.6, 1.2, 1.1], "val_accuracy": [0.3, 0.5, 0.6, 0.75],
+    }
+)  # fmt: skip
+BINS = pd.DataFrame({"low": [4.0, 5.0], "high": [5.0, 6.0], "count": [10, 30]})
+ISSUES = pd.DataFrame({"photos": [3, 0, 5], "looking": [3, 0, 2]}, index=["dark", "tiny", "blurry"])
+RATERS = pd.DataFrame(
+    {"rater": ["Ada", "Bo", "Cy"], "bias": [0.5, -0.25, np.nan], "bias_low": [0.2, -0.5, np.nan],
+     "bias_high": [0.8, 0.0, np.nan], "noise": [1.0, 0.5, np.nan], "compared": [40, 30, 0]}
+)  # fmt: skip
+PROFILE = pd.DataFrame(
+    {"layer": ["a", "b"], "cka": [1.0, 0.5], "correlation": [0.9, 0.4], "weight_change": [0.0, 1.5]}
+)
+CURVES = pd.DataFrame(
+    {"share": [0.0, 1.0] * 4, "order": ["map", "map", "random", "random"] * 2,
+     "check": ["deletion"] * 4 + ["insertion"] * 4,
+     "value": [0.9, 0.1, 0.9, 0.5, 0.1, 0.9, 0.1, 0.6]}
+)  # fmt: skip
+ABLATION = Ablation(
+    figures=pd.DataFrame(
+        {"stage": ["labelled", "cleaned"] * 2, "tested": ["same", "same", "own", "own"],
+         "metric": "top-1 accuracy", "value": [0.8, 0.9, 0.7, 0.6], "low": [0.7, 0.8, 0.6, 0.5],
+         "high": [0.85, 0.95, 0.8, 0.7]}
+    ),
+    per_class=pd.DataFrame(
+        {"stage": ["labelled", "labelled", "cleaned", "cleaned"], "tested": "same",
+         "label": ["Pool", "Foyer"] * 2, "f1": [0.5, 0.0, 1.0, 0.75], "support": [4, 2, 4, 2]}
+    ),
+    predictions=pd.DataFrame(), notes=[],
+)  # fmt: skip
+CHANNELS = pd.DataFrame(
+    {"layer": ["conv", "conv"], "channel": [3, 7], "weight_change": [0.5, 0.25],
+     "correlation": [0.1, np.nan]}
+)  # fmt: skip
 
-def labels(classes: int, photos: int = 600) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    names = [*AREAS, *(f"Class_Number_{i}" for i in range(40))][:classes]
+
+def solid(*values: int) -> np.ndarray:
+    """Return a picture of one grey for each value."""
+    return np.stack([np.full((8, 8, 3), value, "uint8") for value in values])
+
+
+def confusion(n_photos: int) -> Confusion:
+    patterns = pd.DataFrame(
+        {"weight": [0.6, 0.4], "errors": [0.5, 0.25], "right_true": [0.0, np.nan],
+         "right_predicted": [0.75, 0.5], "repaired": [1.0, 0.0], "suspect": [True, False]}
+    )  # fmt: skip
+    patches = pd.DataFrame({"pattern": [0, 0, 1], "weight": [0.1, 0.5, 0.4]})
+    some = slice(None) if n_photos else slice(0)
+    maps = {name: np.zeros((n_photos, 4, 4)) for name in ("predicted", "true", "difference")}
+    photos = pd.DataFrame({"path": ["p.jpg"] * n_photos})
+    return Confusion("Pool", "Bathroom", photos, maps, patches[some], patterns[some])
+
+
+COMPARISON = FilterComparison(CHANNELS, {"conv": solid(10, 20)}, {"conv": solid(30, 40)}, PROFILE)
+
+
+def widths(bars) -> list[float]:
+    return [bar.get_width() for bar in bars]
+
+
+def grey(image) -> int:
+    return int(np.asarray(image.get_array())[0, 0, 0])
+
+
+def labels(n_classes: int, n_photos: int = 600) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    names = [*AREAS, *(f"Class_Number_{i}" for i in range(40))][:n_classes]
     random = np.random.default_rng(0)
-    true = random.choice(names, photos)
-    return true, np.where(random.random(photos) < 0.8, true, random.choice(names, photos)), names
+    true = random.choice(names, n_photos)
+    wrong = random.choice(names, n_photos)
+    return true, np.where(random.random(n_photos) < 0.8, true, wrong), names
+
+
+def matrix(n_classes: int, **plot_kw) -> plots.ConfusionMatrixDisplay:
+    true, predicted, names = labels(n_classes)
+    return plots.ConfusionMatrixDisplay.from_predictions(true, predicted, classes=names, **plot_kw)
+
+
+#: Each plot function on one axes: name -> draw(**keywords), words of its alternative text.
+ON_ONE_AXES = {
+    "per_class_bars": (
+        lambda **kw: plots.per_class_bars(
+            metrics.classification_report(["a", "a", "b"], ["a", "b", "b"]), **kw
+        ),
+        "Best F1",
+    ),
+    "class_counts": (
+        lambda **kw: plots.class_counts(
+            pd.DataFrame({"label": ["a", "a", "b"], "split": ["train", "test", "train"]}), **kw
+        ),
+        "most of a (2), fewest of b (1)",
+    ),
+    "reliability": (
+        lambda **kw: plots.reliability(
+            metrics.calibration(np.array([[0.9, 0.1]] * 4), ["a", "a", "b", "b"], ["a", "b"]), **kw
+        ),
+        "90.0% confident and 50.0% right",
+    ),
+    "score_distribution": (
+        lambda **kw: plots.score_distribution(BINS, **kw), "40 photos, mean about 5.25"
+    ),
+    "predicted_against_rated": (
+        lambda **kw: plots.predicted_against_rated(np.array([4.0, 6]), np.array([5, 5.5]), **kw),
+        "predictions from 5.00 to 5.50",
+    ),
+    "rating_bars": (
+        lambda **kw: plots.rating_bars(np.eye(10)[4], np.full(10, 0.1), **kw), "predicted: mean 5.5"
+    ),
+    "issue_counts": (lambda **kw: plots.issue_counts(ISSUES, **kw), "dark 3, blurry 5"),
+    "rater_bias": (lambda **kw: plots.rater_bias(RATERS, **kw), "Bias of 2 raters: Bo -0.25"),
+    "depth_profile": (lambda **kw: plots.depth_profile(PROFILE, **kw), "a 1.00, b 0.50"),
+    "confusion_matrix": (lambda **kw: matrix(3, **kw), "600 photos and 3 classes"),
+}  # fmt: skip
+ON_TWO_AXES = {
+    "training_history": lambda **kw: plots.training_history(HISTORY, **kw),
+    "stage_comparison": lambda **kw: plots.stage_comparison(ABLATION, **kw),
+    "deletion_curves": lambda **kw: plots.deletion_curves({"cam": CURVES}, **kw),
+}
+
+
+@pytest.mark.parametrize("name", ON_ONE_AXES)
+def test_given_axes_are_drawn_on_and_the_figure_says_what_it_shows(name):
+    draw, words = ON_ONE_AXES[name]
+    figure, ax = plt.subplots()
+    display = draw(ax=ax)
+    assert (display.ax_, display.figure_) == (ax, figure)
+    assert words in figure_alt(figure)
+    assert not ax.spines["top"].get_visible() or name == "confusion_matrix"
+
+
+@pytest.mark.parametrize("name", ON_TWO_AXES)
+def test_both_given_axes_are_drawn_on(name):
+    figure, axes = plt.subplots(1, 2)
+    display = ON_TWO_AXES[name](axes=axes)
+    assert display.axes_.tolist() == axes.tolist()
+    assert display.figure_ is figure
+    assert all(ax.has_data() for ax in axes)
+
+
+@pytest.mark.parametrize(
+    ("name", "keywords", "artist"),
+    [
+        ("per_class_bars", {"bar_kw": {"color": "red"}}, lambda one: one.bars_["f1"][0]),
+        ("class_counts", {"bar_kw": {"color": "red"}}, lambda one: one.bars_["train"][0]),
+        ("issue_counts", {"bar_kw": {"color": "red"}}, lambda one: one.bars_["looking"][0]),
+        ("rating_bars", {"bar_kw": {"color": "red"}}, lambda one: one.bars_["rated"][0]),
+        ("reliability", {"line_kw": {"color": "red"}}, lambda one: one.lines_["model"]),
+        ("reliability", {"scatter_kw": {"color": "red"}}, lambda one: one.lines_["points"]),
+        ("score_distribution", {"stairs_kw": {"color": "red"}}, lambda one: one.lines_["photos"]),
+        ("predicted_against_rated", {"scatter_kw": {"color": "red"}},
+         lambda one: one.lines_["photos"]),
+        ("rater_bias", {"line_kw": {"color": "red"}}, lambda one: one.lines_["value"]),
+        ("depth_profile", {"line_kw": {"color": "red"}}, lambda one: one.lines_["cka"]),
+        ("confusion_matrix", {"text_kw": {"color": "red"}}, lambda one: one.text_[0, 0]),
+        ("training_history", {"line_kw": {"color": "red"}}, lambda one: one.lines_["loss"]),
+        ("stage_comparison", {"line_kw": {"color": "red"}}, lambda one: one.lines_["own"][0]),
+        ("deletion_curves", {"line_kw": {"color": "red"}},
+         lambda one: one.lines_["insertion cam"]),
+    ],
+)  # fmt: skip
+def test_keywords_reach_the_artist(name, keywords, artist):
+    draw = ON_TWO_AXES.get(name) or ON_ONE_AXES[name][0]
+    drawn = artist(draw(**keywords))
+    one = drawn.get_facecolor() if hasattr(drawn, "get_facecolor") else drawn.get_color()
+    assert to_hex(np.ravel(one)[:4] if not isinstance(one, str) else one) == "#ff0000"
+
+
+def test_display_shows_itself_once():
+    own = plots.class_counts(pd.DataFrame({"label": ["Pool"], "split": ["train"]}))
+    data, metadata = own._repr_mimebundle_()
+    assert data["image/png"].startswith(b"\x89PNG")
+    assert metadata["image/png"]["alt"] == figure_alt(own.figure_)
+    photos = plots.picture_row(solid(1), ["a"])._repr_mimebundle_()
+    assert set(photos[0]) == {"image/jpeg"}
+    _, ax = plt.subplots()
+    given = plots.issue_counts(ISSUES, ax=ax)
+    # IPython shows pyplot's figures by itself.
+    assert set(given._repr_mimebundle_()) == {"text/plain"}
+    assert plt.get_fignums() == [ax.figure.number]
+
+
+def test_import_of_plots_is_light():
+    heavy = ("tensorflow", "keras", "sklearn", "scipy", "seaborn", "cleanlab", "IPython", "duckdb")
+    script = (
+        f"import hotelviz.plots, sys; print([name for name in {heavy} if name in sys.modules]);"
+        "print(hotelviz.plots.ConfusionMatrixDisplay.__mro__[2].__module__)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.split("\n")[:2] == ["[]", "sklearn.metrics._plot.confusion_matrix"]
 
 
 def overlaps(texts) -> list[tuple[str, str]]:
@@ -27,97 +218,239 @@ def overlaps(texts) -> list[tuple[str, str]]:
     return [(a, b) for (a, box), (b, other) in itertools.pairwise(boxes) if box.overlaps(other)]
 
 
-@pytest.mark.parametrize("classes", [3, 8, 40])
-def test_class_names_of_the_confusion_matrix_do_not_overlap(classes):
-    true, predicted, names = labels(classes)
-    display = plots.ConfusionMatrixDisplay.from_predictions(true, predicted, classes=names).plot()
+@pytest.mark.parametrize("n_classes", [3, 8, 40])
+def test_class_names_of_the_confusion_matrix_do_not_overlap(n_classes):
+    display = matrix(n_classes)
     display.figure_.canvas.draw()
     assert overlaps(display.ax_.get_yticklabels()) == []
     assert display.ax_.get_yticklabels()[0].get_text() == "Bathroom"
-    if classes == 40:  # upright names are as wide as their text is high
+    if n_classes == 40:  # upright names are as wide as their text is high
         assert overlaps(display.ax_.get_xticklabels()) == []
 
 
 def test_confusion_matrix_writes_counts_or_per_cents():
-    matrix = metrics.confusion_matrix(["a", "a", "a", "b"], ["a", "a", "b", "b"])
-    display = plots.ConfusionMatrixDisplay(matrix)
+    counts = metrics.confusion_matrix(["a", "a", "a", "b"], ["a", "a", "b", "b"])
+    display = plots.ConfusionMatrixDisplay(counts)
     assert display.plot().text_[0, 0].get_text() == "2"
     assert display.text_[1, 0] is None
+    assert display.im_.get_array().tolist() == [[2, 1], [None, 1]]
     assert display.plot(normalize="true").text_[0, 1].get_text() == "33"
+    assert display.im_.get_clim() == (0, 100)
+    rare = metrics.confusion_matrix(["a"] * 300, ["a"] * 299 + ["b"], classes=["a", "b"])
+    assert plots.ConfusionMatrixDisplay(rare).plot(normalize="true").text_[0, 1].get_text() == "<1"
 
 
 def test_text_stands_out_from_its_cell():
-    true, predicted, names = labels(8)
-    display = plots.ConfusionMatrixDisplay.from_predictions(true, predicted, classes=names).plot()
+    display = matrix(8)
     for row, column in np.ndindex(display.text_.shape):
         if display.text_[row, column] is None:
             continue
-        cell = display.im_.cmap(display.im_.norm(display.matrix.iat[row, column]))[:3]
+        cell = display.im_.cmap(display.im_.norm(display.confusion_matrix[row, column]))[:3]
         lightness = np.dot(cell, [0.299, 0.587, 0.114])
         assert display.text_[row, column].get_color() == ("black" if lightness > 0.5 else "white")
 
 
 def test_forty_classes_are_shown_without_numbers_in_the_cells():
-    true, predicted, names = labels(40)
-    display = plots.ConfusionMatrixDisplay.from_predictions(true, predicted, classes=names).plot()
-    assert all(text is None for text in display.text_.ravel())
+    assert all(text is None for text in matrix(40).text_.ravel())
 
 
 def test_confusion_matrix_says_in_words_what_it_shows():
-    matrix = metrics.confusion_matrix(["Pool"] * 4, ["Pool", "Pool", "Bathroom", "Bathroom"])
-    display = plots.ConfusionMatrixDisplay(matrix).plot()
-    assert "50.0% are on the diagonal" in figure_alt(display.figure_)
-    assert "Pool is read as Bathroom: 2 photos" in figure_alt(display.figure_)
-
-
-def test_drawing_on_given_axes_uses_them():
-    _, ax = plt.subplots()
-    matrix = metrics.confusion_matrix(["a", "b"], ["a", "b"])
-    assert plots.ConfusionMatrixDisplay(matrix).plot(ax=ax).ax_ is ax
-
-
-def test_bars_have_the_heights_of_the_report():
-    report = metrics.classification_report(["a", "a", "b"], ["a", "b", "b"])
-    ax = plots.per_class_bars(report)
-    recall = next(bars for bars in ax.containers if bars.get_label() == "recall")
-    assert [bar.get_width() for bar in recall] == [0.5, 1.0]
-    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["a (2)", "b (1)"]
-    assert "Best F1" in figure_alt(ax.figure)
-
-
-def test_history_marks_where_the_phase_changes():
-    history = pd.DataFrame(
-        {
-            "epoch": [1, 2, 3, 4],
-            "phase": ["head", "head", "fine_tune", "fine_tune"],
-            "loss": [2, 1.5, 1, 0.8],
-            "accuracy": [0.3, 0.5, 0.7, 0.8],
-            "val_loss": [2, 1.6, 1.2, 1.1],
-            "val_accuracy": [0.3, 0.5, 0.6, 0.75],
-        }
+    display = plots.ConfusionMatrixDisplay.from_predictions(
+        ["Pool"] * 4, ["Pool", "Pool", "Bathroom", "Bathroom"]
     )
-    for ax in plots.training_history(history):
-        dashed = [line for line in ax.lines if line.get_linestyle() == "--"]
-        assert [line.get_xdata()[0] for line in dashed] == [2.5]
-        assert [text.get_text() for text in ax.texts] == ["head", "fine tune"]
-    assert "validation accuracy is 75.0%" in figure_alt(ax.figure)
+    assert "50.0% are on the diagonal" in figure_alt(display.figure_)
+    assert "Pool predicted as Bathroom: 2 photos" in figure_alt(display.figure_)
 
 
-def test_reliability_states_its_error():
-    table = metrics.calibration(np.array([[0.9, 0.1]] * 4), ["a", "a", "b", "b"], ["a", "b"])
-    ax = plots.reliability(table)
-    assert ax.get_title() == "expected calibration error 0.400"
-    assert "90.0% sure and 50.0% right" in figure_alt(ax.figure)
+def test_bars_have_the_widths_of_the_report():
+    display = ON_ONE_AXES["per_class_bars"][0]()
+    assert widths(display.bars_["recall"]) == [0.5, 1.0]
+    assert widths(display.bars_["precision"]) == [1.0, 0.5]
+    assert display.bars_["f1"].get_label() == "F1"
+    names = [tick.get_text() for tick in display.ax_.get_yticklabels()]
+    assert names == ["a (2)", "b (1)"]
 
 
 def test_class_counts_stack_the_splits():
-    photos = pd.DataFrame(
-        {"label": ["a", "a", "b", "a"], "split": ["train", "test", "train", "train"]}
+    display = ON_ONE_AXES["class_counts"][0]()
+    assert {name: widths(bars) for name, bars in display.bars_.items()} == {
+        "train": [1, 1], "test": [1, 0],
+    }  # fmt: skip
+    assert [bar.get_x() for bar in display.bars_["test"]] == [1, 1]
+    assert {name: text.get_text() for name, text in display.texts_.items()} == {"a": "2", "b": "1"}
+
+
+def test_history_draws_its_columns_and_marks_where_the_phase_changes():
+    display = plots.training_history(HISTORY)
+    assert {name: line.get_ydata().tolist() for name, line in display.lines_.items()} == {
+        name: HISTORY[name].tolist() for name in ("loss", "val_loss", "accuracy", "val_accuracy")
+    }
+    for ax in display.axes_:
+        dashed = [line for line in ax.lines if line.get_linestyle() == "--"]
+        assert [line.get_xdata()[0] for line in dashed] == [2.5]
+        assert [text.get_text() for text in ax.texts] == ["head", "fine tune"]
+    assert "validation accuracy is 75.0%" in figure_alt(display.figure_)
+
+
+def test_reliability_draws_confidence_against_accuracy_and_states_its_error():
+    display = ON_ONE_AXES["reliability"][0]()
+    assert display.ax_.get_title() == "expected calibration error 0.400"
+    np.testing.assert_allclose(display.lines_["model"].get_xydata(), [[0.9, 0.5]])
+    np.testing.assert_allclose(display.lines_["points"].get_offsets(), [[0.9, 0.5]])
+
+
+def test_score_distribution_has_unit_area_and_shares_by_threshold():
+    display = plots.score_distribution(BINS, thresholds=[5.5, 5.0])
+    values, edges, _ = display.lines_["photos"].get_data()
+    assert values.tolist() == [0.25, 0.75]
+    assert list(edges) == [4, 5, 6]
+    assert [text.get_text() for text in display.texts_.values()] == ["25.0%", "37.5%", "37.5%"]
+    np.testing.assert_allclose(display.texts_[1].get_position(), (5.25, 1.02))
+    several = plots.score_distribution({"a_b": BINS, "c": BINS})
+    legend = [text.get_text() for text in several.ax_.get_legend().get_texts()]
+    assert legend == ["a b (40 photos)", "c (40 photos)"]
+
+
+def test_many_photos_are_drawn_as_density():
+    few = plots.predicted_against_rated(np.array([4.0, 6.0]), np.array([5.0, 5.5]), title="x")
+    assert few.lines_["photos"].get_offsets().tolist() == [[4, 5], [6, 5.5]]
+    assert few.lines_["equal"].get_xdata().tolist() == [4, 6]
+    assert few.ax_.get_title() == "x"
+    scores = np.random.default_rng(0).uniform(3, 7, 2001)
+    many = plots.predicted_against_rated(scores, scores)
+    assert many.lines_["photos"].get_array().sum() == 2001
+
+
+def test_rating_bars_have_the_heights_of_the_shares():
+    display = plots.rating_bars(np.eye(10)[4], np.full(10, 0.1))
+    assert [bar.get_height() for bar in display.bars_["rated"]] == np.eye(10)[4].tolist()
+    assert [bar.get_height() for bar in display.bars_["predicted"]] == [0.1] * 10
+    centres = [bar.get_x() + bar.get_width() / 2 for bar in display.bars_["predicted"]]
+    np.testing.assert_allclose(centres, np.arange(1, 11) + 0.2)
+    assert list(plots.rating_bars(None, np.full(10, 0.1)).bars_) == ["predicted"]
+
+
+def test_issue_counts_draw_what_was_found_and_what_is_to_look_at():
+    display = plots.issue_counts(ISSUES)
+    assert widths(display.bars_["photos"]) == [5, 3]
+    assert widths(display.bars_["looking"]) == [2, 3]
+    notes = {name: text.get_text() for name, text in display.texts_.items()}
+    assert notes == {"blurry": " 5, 2 to look at", "dark": " 3"}
+    nothing = plots.issue_counts(ISSUES.head(0))
+    assert nothing.texts_[""].get_text() == "nothing was found"
+
+
+def test_stages_are_drawn_with_intervals_beside_the_f1_of_each_class():
+    display = plots.stage_comparison(ABLATION)
+    points, _, (bars,) = display.lines_["same"]
+    np.testing.assert_allclose(points.get_xydata(), [[0.8, -0.12], [0.9, 0.88]])
+    np.testing.assert_allclose(bars.get_segments()[0][:, 0], [0.7, 0.85])
+    np.testing.assert_allclose(display.lines_["own"][0].get_xydata()[:, 0], [0.7, 0.6])
+    assert display.images_["f1"].get_array().tolist() == [[0.5, 1.0], [0.0, 0.75]]
+    written = [text.get_text() for text in display.texts_["f1"].ravel()]
+    assert written == ["0.50", "1.00", "0.00", "0.75"]
+    rows = [tick.get_text() for tick in display.axes_[1].get_yticklabels()]
+    assert rows == ["Pool (4)", "Foyer (2)"]
+    assert "labelled 0.800, cleaned 0.900" in figure_alt(display.figure_)
+
+
+def test_raters_are_drawn_by_bias_with_interval_and_noise():
+    display = plots.rater_bias(RATERS)
+    assert display.lines_["value"].get_xydata().tolist() == [[-0.25, 0], [0.5, 1]]
+    ends = [segment[:, 0].tolist() for segment in display.lines_["interval"].get_segments()]
+    assert ends == [[-0.5, 0.0], [0.2, 0.8]]
+    noise = [segment[:, 0].tolist() for segment in display.lines_["noise"].get_segments()]
+    assert noise == [[-0.75, 0.25], [-0.5, 1.5]]
+    assert [tick.get_text() for tick in display.ax_.get_yticklabels()] == ["Bo", "Ada"]
+    tags = RATERS.rename(columns=lambda name: name.replace("bias", "agrees"))
+    assert list(plots.rater_bias(tags).lines_) == ["interval", "value"]
+
+
+def test_depth_profile_draws_a_line_for_each_measure():
+    display = plots.depth_profile(PROFILE)
+    for name, line in display.lines_.items():
+        assert line.get_ydata().tolist() == PROFILE[name].tolist()
+    assert [tick.get_text() for tick in display.ax_.get_xticklabels()] == ["a", "b"]
+    assert display.ax_.get_ylim()[1] > 1.5
+
+
+def test_deletion_curves_draw_the_mean_by_map_and_by_random_order():
+    display = plots.deletion_curves({"cam": CURVES})
+    assert {name: line.get_ydata().tolist() for name, line in display.lines_.items()} == {
+        "deletion random": [0.9, 0.5], "deletion cam": [0.9, 0.1],
+        "insertion random": [0.1, 0.6], "insertion cam": [0.1, 0.9],
+    }  # fmt: skip
+
+
+def test_map_sheet_draws_photos_beside_their_maps():
+    maps = {"cam": np.stack([np.ones((4, 4)), np.zeros((4, 4))])}
+    display = plots.map_sheet(solid(10, 20), maps, captions=["first", "second"])
+    assert display.axes_.shape == (2, 2)
+    assert [grey(image) for image in display.images_["photo"]] == [10, 20]
+    # The map that is high everywhere covers the photo, the one of zeros leaves it darker.
+    first, second = (np.asarray(image.get_array()) for image in display.images_["cam"])
+    assert first.mean() > 100
+    assert second.mean() < 20
+    assert [text.get_text() for text in display.axes_[1, 1].texts] == ["nothing"]
+    assert [ax.get_ylabel() for ax in display.axes_[:, 0]] == ["first", "second"]
+    assert [ax.get_title() for ax in display.axes_[0]] == ["photo", "cam"]
+
+
+def test_confusion_sheet_draws_what_speaks_for_either_class():
+    display = plots.confusion_sheet(confusion(3), solid(10, 20))
+    assert display.axes_.shape == (2, 4)
+    titles = [ax.get_title() for ax in display.axes_[0]]
+    assert titles == ["photo", "for Bathroom", "for Pool", "Bathroom, not Pool"]
+
+
+def test_pattern_montages_draw_the_weightiest_patches_first():
+    display = plots.pattern_montages(confusion(4), solid(10, 20, 30))
+    assert [grey(image) for image in display.images_[0]] == [20, 10]
+    assert [grey(image) for image in display.images_[1]] == [30]
+    assert display.texts_[0].get_text().split("\n") == [
+        "SUSPECTED SHORTCUT", "60% of the evidence", "in 50% of the errors,",
+        "0% of right Pool,", "75% of right Bathroom", "blurred: 100% set right",
+    ]  # fmt: skip
+    assert "none there of right Pool" in display.texts_[1].get_text()
+    assert len(plots.pattern_montages(confusion(4), solid(1, 2, 3), max_patterns=1).texts_) == 1
+    nothing = plots.pattern_montages(confusion(0), solid(1)[:0])
+    assert nothing.texts_[0].get_text() == "No Pool is predicted as Bathroom: nothing to explain."
+
+
+def test_filters_are_drawn_one_above_the_other():
+    display = plots.filter_comparison(COMPARISON, names=("before", "after"))
+    assert {key: [grey(image) for image in both] for key, both in display.images_.items()} == {
+        ("conv", 3): [10, 30], ("conv", 7): [20, 40],
+    }  # fmt: skip
+    titles = [text.get_text() for text in display.texts_.values()]
+    assert titles == ["3: r 0.10", "7: w 25%"]
+    assert [ax.get_ylabel() for ax in display.axes_[:, 0]] == ["before", "after"]
+    assert "conv: channels 3, 7" in figure_alt(display.figure_)
+
+
+def test_channel_card_draws_a_picture_and_nine_patches_for_each_model():
+    patches = [solid(*range(10, 22)), solid(50)]
+    display = plots.channel_card(
+        [solid(1)[0], solid(2)[0]], patches, activations=[[0.75], [0.5]], names=["a", "b"]
     )
-    ax = plots.class_counts(photos)
-    widths = {bars.get_label(): [bar.get_width() for bar in bars] for bars in ax.containers}
-    assert widths == {"train": [2, 1], "test": [1, 0]}
-    assert "most of a (3)" in figure_alt(ax.figure)
+    shown = {name: [grey(image) for image in images] for name, images in display.images_.items()}
+    assert shown == {"a": [1, *range(10, 19)], "b": [2, 50]}
+    assert "a: photos with activations 0.8; b: photos" in figure_alt(display.figure_)
+
+
+def test_pictures_stand_in_rows_of_four():
+    display = plots.picture_row(solid(1, 2, 3, 4, 5), list("abcde"), title="five")
+    assert display.axes_.shape == (2, 4)
+    assert [grey(image) for image in display.images_.values()] == [1, 2, 3, 4, 5]
+    assert [text.get_text() for text in display.texts_.values()] == list("abcde")
+
+
+@pytest.mark.parametrize("kind", ["display", "figure"])
+def test_figures_are_saved_at_print_size(tmp_path, kind):
+    display = plots.issue_counts(ISSUES)
+    png, svg = plots.save_figure(display if kind == "display" else display.figure_, tmp_path / "a")
+    assert png.read_bytes().startswith(b"\x89PNG")
+    assert "<svg" in svg.read_text()
 
 
 @pytest.mark.parametrize(
@@ -125,6 +458,11 @@ def test_class_counts_stack_the_splits():
     [
         (plots.issue_counts, {"photos": [1]}, "looking"),
         (plots.rater_bias, {"rater": ["Ada"], "bias": [0.5], "compared": [9]}, "bias_low"),
+        (plots.per_class_bars, {"precision": [1.0]}, "recall"),
+        (plots.class_counts, {"label": ["a"]}, "split"),
+        (plots.reliability, {"confidence": [1.0]}, "accuracy"),
+        (plots.training_history, {"epoch": [1]}, "phase"),
+        (plots.score_distribution, {"low": [1.0]}, "high"),
     ],
 )
 def test_tables_made_by_hand_are_told_which_column_they_lack(draw, table, column):

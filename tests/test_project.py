@@ -10,7 +10,7 @@ import nbformat
 import pytest
 import yaml
 
-from hotelviz.reports.run import notebook_directory
+from hotelviz.reports import notebook_directory
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

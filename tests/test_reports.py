@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,8 +15,7 @@ from hotelviz import reports
 from hotelviz.errors import OutputError, ReportError
 from hotelviz.gallery import html as pages
 from hotelviz.io.claims import claim
-from hotelviz.reports import run
-from hotelviz.reports.run import run_report, write_index
+from hotelviz.reports import notebooks, run_report, write_index
 
 EVIL = "<script>alert('x')</script>"
 
@@ -177,15 +178,15 @@ def test_failing_cell_is_shown_and_the_last_good_page_stays(notebook, tmp_path):
 
 
 def test_full_disk_is_said_and_the_last_good_page_stays(tmp_path, monkeypatch):
-    out = tmp_path / "report.html"
+    out = tmp_path / "index.html"
     out.write_text("the last good one")
 
     def full(self, *_, **__):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(ReportError, match=r"report\.html: cannot be written: No space left"):
-        run._write(out, "new")
+    with pytest.raises(ReportError, match=r"index\.html: cannot be written: No space left"):
+        write_index(tmp_path)
     monkeypatch.undo()
     assert out.read_text() == "the last good one"
     assert list(tmp_path.iterdir()) == [out]
@@ -211,5 +212,31 @@ def test_index_links_reports_with_their_headlines_and_passes_others_over(page):
 def test_notebooks_of_an_installed_package_come_first(tmp_path, monkeypatch):
     package = tmp_path / "site" / "hotelviz"
     (package / "notebooks").mkdir(parents=True)
-    monkeypatch.setattr(run, "__file__", str(package / "reports" / "run.py"))
+    monkeypatch.setattr(notebooks, "__file__", str(package / "reports" / "notebooks.py"))
     assert reports.notebook_directory() == package / "notebooks"
+
+
+def test_reports_are_listed_without_what_runs_them():
+    heavy = ("papermill", "nbconvert", "nbformat", "IPython", "tensorflow", "matplotlib")
+    script = (
+        "import sys; from hotelviz.cli import app\n"
+        "app(['report', '--list'], standalone_mode=False)\n"
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert "tagger_report: Tagger report" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("source", "wanted"),
+    [
+        ("a = 1", ("", "1", "")),
+        ("a: 'list[str]' = ['#', 'é']  # what # it", ("list[str]", "['#', 'é']", "what # it")),
+        ("a: dict = {\n    'b': 1,\n}  # more", ("dict", "{\n    'b': 1,\n}", "more")),
+    ],
+)
+def test_signature_of_a_notebook_is_read_as_it_is_written(source, wanted):
+    cells = [{"metadata": {"tags": ["parameters"]}, "source": f"import os\n{source}\na.b = 3"}]
+    assert notebooks.notebook_parameters(cells) == {"a": wanted}
+    assert notebooks.notebook_parameters([{"metadata": {}, "source": source}]) == {}

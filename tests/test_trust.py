@@ -15,6 +15,7 @@ from PIL import Image
 from hotelviz import attribution, plots
 from hotelviz.errors import AttributionError, CatalogError
 from hotelviz.models import Preprocessing, wrap_model
+from hotelviz.feature_vis import patch_pixels
 from hotelviz.plots.alt_text import figure_alt
 
 RED, BLUE, GREY = (230, 20, 20), (20, 20, 230), (110, 110, 110)
@@ -195,8 +196,8 @@ def test_detective_finds_the_mark(colours, tags):
     for patch in centres.itertuples():
         pixels = np.asarray(Image.open(patch.path))
         assert tuple(pixels[int(patch.y * 96), int(patch.x * 96)]) == RED
-    montage = plots.pattern_montages(found)
-    assert "SUSPECTED SHORTCUT" in figure_alt(montage)
+    montage = plots.pattern_montages(found, patch_pixels(found.patches))
+    assert "SUSPECTED SHORTCUT" in figure_alt(montage.figure_)
 
 
 def test_maps_of_a_confusion_speak_for_both_classes(colours, tags):
@@ -211,8 +212,8 @@ def test_pair_without_errors_is_empty_and_says_so(colours, tags):
     found = attribution.explain_confusion(colours, tags, true="Bathroom", predicted="Pool")
     assert len(found.photos) == len(found.patterns) == len(found.patches) == 0
     assert found.maps["difference"].shape == (0, 96, 96)
-    text = figure_alt(plots.pattern_montages(found))
-    assert "No Bathroom is read as Pool: nothing to explain." in text
+    text = figure_alt(plots.pattern_montages(found, np.zeros((0, 8, 8, 3))).figure_)
+    assert "No Bathroom is predicted as Pool: nothing to explain." in text
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,9 @@ from hotelviz.cli.options import (
     allowed_classes,
     app,
     check_table,
+    list_errors,
     list_notes,
-    list_problems,
     on_one_line,
-    plain_errors,
     say,
     write_table,
 )
@@ -74,16 +73,15 @@ def train_tagger(
     **settings: Any,
 ) -> None:
     """Train a tagger in two phases. An interrupted training goes on when called again."""
-    with plain_errors():
-        from hotelviz import training
+    from hotelviz import training
 
-        photos = _training_photos(
-            catalog, out, allowed_classes(classes), settings, by="label", unsplit=unsplit
-        )
-        model = training.train_tagger(
-            photos, out=out, unsplit="leave", allow_missing=allow_missing, **settings
-        )
-        _say_last_epoch(out, training.history(model), "accuracy")
+    photos = _training_photos(
+        catalog, out, allowed_classes(classes), settings, by="label", unsplit=unsplit
+    )
+    model = training.train_tagger(
+        photos, out=out, unsplit="leave", allow_missing=allow_missing, **settings
+    )
+    _say_last_epoch(out, training.history(model), "accuracy")
 
 
 @app.command("train-aesthetic")
@@ -103,15 +101,14 @@ def train_aesthetic(
     **settings: Any,
 ) -> None:
     """Train a NIMA model on ratings. An interrupted training goes on when called again."""
-    with plain_errors():
-        from hotelviz import training
+    from hotelviz import training
 
-        photos = _training_photos(catalog, out, None, settings, by="ratings", unsplit=unsplit)
-        model = training.train_aesthetic(
-            photos, task=task, parent=parent, out=out, unsplit="leave",
-            allow_missing=allow_missing, **settings,
-        )  # fmt: skip
-        _say_last_epoch(out, training.history(model), "loss", "error")
+    photos = _training_photos(catalog, out, None, settings, by="ratings", unsplit=unsplit)
+    model = training.train_aesthetic(
+        photos, task=task, parent=parent, out=out, unsplit="leave",
+        allow_missing=allow_missing, **settings,
+    )  # fmt: skip
+    _say_last_epoch(out, training.history(model), "loss", "error")
 
 
 def _training_photos(
@@ -147,31 +144,30 @@ def tag(
     allow_missing: AllowMissing = False,
 ) -> None:
     """Predict the area that each photo shows."""
-    with plain_errors():
-        from hotelviz.catalog import read_catalog
-        from hotelviz.inference import predict_tags
-        from hotelviz.inference.preflight import SAMPLE, Watch, check_access
-        from hotelviz.io.claims import check_apart, claim
-        from hotelviz.models import load_model
+    from hotelviz.catalog import read_catalog
+    from hotelviz.inference import predict_tags
+    from hotelviz.inference.preflight import SAMPLE, Watch, check_access
+    from hotelviz.io.claims import check_apart, claim
+    from hotelviz.models import load_model
 
-        check_table(out)
-        check_apart(out, catalog)
-        photos = read_catalog(catalog, classes=allowed_classes(classes))
-        watch = Watch(len(photos), allow_missing=allow_missing)
-        some = photos["path"].sample(min(SAMPLE, len(photos)), random_state=0)
-        watch.look(some.to_list(), len(photos))
-        check_access(photos["path"])
-        tagger = load_model(model, task="tagger")
-        with claim(out):
-            tags = predict_tags(photos, tagger)
-            lost = (tags["status"] == "unavailable").to_numpy()
-            watch.add(len(tags), zip(photos["path"][lost], tags["error"][lost], strict=True))
-            watch.check()
-            write_table(tags, out)
-        problems = tags[tags["error"] != ""]
-        say(f"{out}: {len(tags):,} photos, {len(problems):,} with problems")
-        list_notes(watch.notes())
-        list_problems(problems, len(problems), "in the column 'error'")
+    check_table(out)
+    check_apart(out, catalog)
+    photos = read_catalog(catalog, classes=allowed_classes(classes))
+    watch = Watch(len(photos), allow_missing=allow_missing)
+    some = photos["path"].sample(min(SAMPLE, len(photos)), random_state=0)
+    watch.look(some.to_list(), len(photos))
+    check_access(photos["path"])
+    tagger = load_model(model, task="tagger")
+    with claim(out):
+        tags = predict_tags(photos, tagger)
+        lost = (tags["status"] == "unavailable").to_numpy()
+        watch.add(len(tags), zip(photos["path"][lost], tags["error"][lost], strict=True))
+        watch.check()
+        write_table(tags, out)
+    problems = tags[tags["error"] != ""]
+    say(f"{out}: {len(tags):,} photos, {len(problems):,} with problems")
+    list_notes(watch.notes())
+    list_errors(problems, len(problems), "in the column 'error'")
 
 
 @app.command()
@@ -208,37 +204,31 @@ def score(
     allow_missing: AllowMissing = False,
 ) -> None:
     """Score photos with one or more models, decoding each once. A stopped run goes on."""
-    with plain_errors():
-        from hotelviz.inference import score_photos
-        from hotelviz.scores import open_scores
+    from hotelviz.inference import score_photos
+    from hotelviz.scores import open_scores
 
-        if engine_cluster not in {None, "ray"}:
-            raise typer.BadParameter(
-                f"{engine_cluster!r} is not ray", param_hint="--engine-cluster"
-            )
-        if address is not None and engine_cluster is None:
-            raise typer.BadParameter("needs --engine-cluster ray", param_hint="--address")
-        settings: dict[str, Any] = {
-            "engine": engine, "precision": precision, "workers": workers, "part_size": part_size,
-            "check_files": check_files, "prune": prune, "allow_missing": allow_missing,
-        }  # fmt: skip
-        if engine_cluster:
-            from hotelviz.inference.ray import score_on_cluster
+    if engine_cluster not in {None, "ray"}:
+        raise typer.BadParameter(f"{engine_cluster!r} is not ray", param_hint="--engine-cluster")
+    if address is not None and engine_cluster is None:
+        raise typer.BadParameter("needs --engine-cluster ray", param_hint="--address")
+    settings: dict[str, Any] = {
+        "engine": engine, "precision": precision, "workers": workers, "part_size": part_size,
+        "check_files": check_files, "prune": prune, "allow_missing": allow_missing,
+    }  # fmt: skip
+    if engine_cluster:
+        from hotelviz.inference.ray import score_on_cluster
 
-            speed = score_on_cluster(catalog, model, out, address=address, **settings)
-        else:
-            speed = score_photos(catalog, model, out, **settings)
-        dataset = open_scores(out)
-        problems = dataset.errors(max_photos=21)
-        wrong = dataset.count("error <> ''")
-        say(
-            f"{out}: {len(dataset):,} photos, {speed.photos:,} computed now, "
-            f"{wrong:,} with problems"
-        )
-        if speed.photos:
-            say(str(speed))
-        list_notes(speed.notes)
-        list_problems(problems, wrong, "in the column 'error'")
+        speed = score_on_cluster(catalog, model, out, address=address, **settings)
+    else:
+        speed = score_photos(catalog, model, out, **settings)
+    dataset = open_scores(out)
+    problems = dataset.errors(max_photos=21)
+    wrong = dataset.count("error <> ''")
+    say(f"{out}: {len(dataset):,} photos, {speed.photos:,} computed now, {wrong:,} with problems")
+    if speed.photos:
+        say(str(speed))
+    list_notes(speed.notes)
+    list_errors(problems, wrong, "in the column 'error'")
 
 
 @app.command()
@@ -258,30 +248,29 @@ def rank(
     ] = 0.6,
 ) -> None:
     """Rank the photos of each hotel by score, and with coverage of its areas."""
-    with plain_errors():
-        from hotelviz import ranking
-        from hotelviz.io.claims import claim
-        from hotelviz.ranking.partitioned import refuse_inputs
-        from hotelviz.scores import open_scores
+    from hotelviz import ranking
+    from hotelviz.io.claims import claim
+    from hotelviz.ranking.partitioned import refuse_inputs
+    from hotelviz.scores import open_scores
 
-        if out.suffix:
-            check_table(out)
-            refuse_inputs(out, scores, tags, catalog)
-        dataset = open_scores(scores)
-        options: dict[str, Any] = {"catalog": catalog, "min_confidence": min_confidence}
-        if out.suffix:
-            with claim(out):
-                ranked = ranking.rank_hotel_photos(dataset, tags, **options)
-                write_table(ranked, out)
-            figures = ranking.ranking_figures(ranked)
-        else:
-            ranking.rank_dataset(dataset, out, tags, **options)
-            figures = ranking.map_parts(out, ranking.ranking_figures)
-        hotels = figures[figures["order"] == "with coverage"]
-        say(f"{out}: {hotels['photos'].sum():,} photos of {len(hotels):,} hotels")
-        say(ranking.ranking_summary(figures).T.round(3).to_string())
-        if tags is not None:
-            unmatched = dataset.unmatched(tags)
-            say(f"{len(unmatched):,} photos have only a score or only a tag")
-            for row in unmatched.head(20).itertuples():
-                say(f"  {on_one_line(row.image_id)}: no {row.missing}", err=True)
+    if out.suffix:
+        check_table(out)
+        refuse_inputs(out, scores, tags, catalog)
+    dataset = open_scores(scores)
+    options: dict[str, Any] = {"catalog": catalog, "min_confidence": min_confidence}
+    if out.suffix:
+        with claim(out):
+            ranked = ranking.rank_hotel_photos(dataset, tags, **options)
+            write_table(ranked, out)
+        figures = ranking.ranking_figures(ranked)
+    else:
+        ranking.rank_dataset(dataset, out, tags, **options)
+        figures = ranking.map_parts(out, ranking.ranking_figures)
+    hotels = figures[figures["order"] == "with coverage"]
+    say(f"{out}: {hotels['photos'].sum():,} photos of {len(hotels):,} hotels")
+    say(ranking.ranking_summary(figures).T.round(3).to_string())
+    if tags is not None:
+        unmatched = dataset.unmatched(tags)
+        say(f"{len(unmatched):,} photos have only a score or only a tag")
+        for row in unmatched.head(20).itertuples():
+            say(f"  {on_one_line(row.image_id)}: no {row.missing}", err=True)

@@ -1,15 +1,15 @@
-"""What the verbs share: the app, their common options, and how errors are told."""
+"""What the verbs share: the app, their common options, and how errors are printed."""
 
 from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from typer.core import TyperGroup
 
 import hotelviz
 from hotelviz.errors import HotelvizError, RemoteError
@@ -21,7 +21,31 @@ if TYPE_CHECKING:
 # Quiet what TensorFlow prints at every start on processors and missing GPUs.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+
+class _Verbs(TyperGroup):
+    """Run a verb, and print errors that are for the user as one message.
+
+    These are hotelviz's own, and those of the system that name a file or an address. Anything else
+    is a bug and shows its traceback; ``hotelviz --debug`` always shows it.
+    """
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        form = warnings.formatwarning
+        warnings.formatwarning = _plain_warning
+        try:
+            return super().invoke(ctx)
+        except (HotelvizError, OSError) as error:
+            told = isinstance(error, HotelvizError | RemoteError) or error.filename is not None
+            if ctx.params["debug"] or not told:
+                raise
+            say(f"{type(error).__name__}: {error}", err=True, fg="red")
+            raise typer.Exit(1) from error
+        finally:
+            warnings.formatwarning = form
+
+
 app = typer.Typer(
+    cls=_Verbs,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -37,7 +61,7 @@ AllowMissing = Annotated[
 Classes = Annotated[
     str,
     typer.Option(
-        help="The labels that are allowed: 'areas' (the eight of the talk), 'any', or a list "
+        help="The labels that are allowed: 'areas' (the eight of the tagger), 'any', or a list "
         "separated by commas."
     ),
 ]
@@ -50,42 +74,17 @@ Unsplit = Annotated[
 ]
 
 
-#: What stood before the command.
-_settings = {"debug": False}
-
-
-@contextmanager
-def plain_errors() -> Iterator[None]:
-    """Print errors that speak to the user as one message; anything else shows its traceback.
-
-    Errors of hotelviz speak to the user, and those of the system that name a file or an address.
-    ``hotelviz --debug`` shows the traceback of these, too.
-    """
-    form = warnings.formatwarning
-    warnings.formatwarning = _plain_warning
-    try:
-        yield
-    except (HotelvizError, OSError) as error:
-        told = isinstance(error, HotelvizError | RemoteError) or error.filename is not None
-        if _settings["debug"] or not told:
-            raise
-        say(f"{type(error).__name__}: {error}", err=True, fg="red")
-        raise typer.Exit(1) from error
-    finally:
-        warnings.formatwarning = form
-
-
 def _plain_warning(
     message: Warning | str, category: type[Warning], filename: str, lineno: int,
     line: str | None = None,
 ) -> str:  # fmt: skip
-    """Show a warning as a message, without the line of code that it comes from."""
+    """Return a warning as a message, without the line of code that it comes from."""
     del filename, lineno, line
     return f"{category.__name__}: {escape_terminal(message)}\n"
 
 
 def say(text: object = "", *, err: bool = False, fg: str | None = None) -> None:
-    """Print text, of which control characters are escaped: they would steer the terminal."""
+    """Print text with its control characters escaped, which would steer the terminal."""
     typer.secho(escape_terminal(text), err=err, fg=fg)
 
 
@@ -95,7 +94,7 @@ def on_one_line(text: object) -> str:
 
 
 def allowed_classes(classes: str) -> list[str] | None:
-    """Read the option of the allowed labels; None allows any."""
+    """Return the labels that the option allows; None allows any."""
     from hotelviz.schema import AREAS
 
     if classes == "any":
@@ -108,23 +107,24 @@ def main(
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False,
 ) -> None:
-    """Take what stands before a command."""
-    _settings["debug"] = debug
+    """Handle the options that stand before a verb."""
+    del debug  # whoever catches errors looks for it
     if version:
         say(hotelviz.__version__)
         raise typer.Exit
 
 
-def list_problems(problems: pd.DataFrame, count: int, rest: str) -> None:
-    """List the first photos with problems, and say how many more there are."""
-    for row in problems.head(20).itertuples():
-        say(f"  {on_one_line(row.image_id)}: {on_one_line(row.error)}", err=True)
-    if count > 20:
-        say(f"  and {count - 20:,} more, {rest}", err=True)
+def list_errors(photos: pd.DataFrame, n_errors: int, rest: str) -> None:
+    """Print the first photos with errors, and how many more there are."""
+    shown = photos.head(20)
+    for image_id, error in zip(shown["image_id"], shown["error"], strict=True):
+        say(f"  {on_one_line(image_id)}: {on_one_line(error)}", err=True)
+    if n_errors > 20:
+        say(f"  and {n_errors - 20:,} more, {rest}", err=True)
 
 
 def list_notes(notes: Iterable[str]) -> None:
-    """List what else there is to know of a run."""
+    """Print what else there is to know of a run."""
     for note in notes:
         say(note, err=True)
 

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from hotelviz.cli.options import (
-    app,
-    plain_errors,
-    say,
-)
-
-if TYPE_CHECKING:
-    pass
+from hotelviz.cli.options import app, say
 
 
 @app.command()
@@ -27,9 +20,8 @@ def demo(
     """Draw a catalogue, train small models on it from scratch, and write all reports."""
     from hotelviz.pipeline import run_demo
 
-    with plain_errors():
-        index = run_demo(out, hotels=hotels, seed=seed, epochs=epochs, say=say)
-        say(f"open {index}")
+    index = run_demo(out, hotels=hotels, seed=seed, epochs=epochs, say=say)
+    say(f"open {index}")
 
 
 @app.command()
@@ -42,19 +34,18 @@ def report(
     show_list: Annotated[bool, typer.Option("--list", help="List reports and parameters.")] = False,
 ) -> None:
     """Run a notebook and write what it shows as one self-contained HTML page."""
-    from hotelviz.reports.run import list_reports, run_report
+    from hotelviz.reports import list_reports, run_report
 
-    with plain_errors():
-        if show_list:
-            for row in list_reports().itertuples():
-                say(f"{row.name}: {row.title}")
-                for line in row.parameters:
-                    say(f"    {line}")
-            return
-        if name is None or out is None:
-            raise typer.BadParameter("a report needs its name and --out; see --list")
-        parameters = dict(_assignment(text) for text in parameter or [])
-        say(run_report(name, parameters, out))
+    if show_list:
+        for row in list_reports().to_dict("records"):
+            say(f"{row['name']}: {row['title']}")
+            for line in row["parameters"]:
+                say(f"    {line}")
+        return
+    if name is None or out is None:
+        raise typer.BadParameter("a report needs its name and --out; see --list")
+    parameters = dict(_assignment(text) for text in parameter or [])
+    say(run_report(name, parameters, out))
 
 
 def _assignment(text: str) -> tuple[str, str]:

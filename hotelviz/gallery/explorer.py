@@ -195,8 +195,12 @@ def explore_channels(
         )
         found = feature_vis.top_photos(model, name, channel, photos)
         figure = plots.channel_card(
-            [picture[0]], [found], names=["this model"], title=f"{name}, channel {channel}"
-        )
+            [picture[0]],
+            [feature_vis.patch_pixels(found.head(9))],
+            activations=[found["activation"]],
+            names=["this model"],
+            title=f"{name}, channel {channel}",
+        ).figure_
         card.value = plots.figure_png(figure)
 
     controls["layer"].observe(bound, names="value")

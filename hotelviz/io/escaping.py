@@ -7,8 +7,10 @@ is the only way into its place; HTML is escaped by `html.escape` of the standard
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "csv_safe",
@@ -88,9 +90,11 @@ def csv_safe(table: pd.DataFrame) -> pd.DataFrame:
 
     Examples
     --------
+    >>> import pandas as pd
     >>> csv_safe(pd.DataFrame({"label": ["=1+1", "Pool"], "n": [-1, 2]})).values.tolist()
     [["'=1+1", -1], ['Pool', 2]]
     """
+    import pandas as pd
 
     def safe(value: object) -> object:
         return f"'{value}" if isinstance(value, str) and value[:1] in _FORMULA else value

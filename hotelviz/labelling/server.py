@@ -66,7 +66,7 @@ def serve_labelling(
     import papermill
     from traitlets.config import Config
 
-    from hotelviz.reports.run import find_notebook
+    from hotelviz.reports import find_notebook
 
     port = _free_port(ip, port)
     token = token or secrets.token_urlsafe(24)

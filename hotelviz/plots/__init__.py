@@ -1,25 +1,30 @@
-"""Displays of what the audit, metrics, training, attribution and filters compute.
+"""Plots of what the audit, metrics, training, attribution and feature visualisation compute.
 
-Each function draws on ``ax`` or on a new figure, returns the axes (or a display that holds them),
-never shows anything by itself, and gives the figure its alternative text.
+Each function takes arrays or tables, draws them on ``ax`` or on a new figure, and returns a
+`Display` with its ``ax_``, ``figure_`` and artists. A display shows itself as the last line of a
+notebook's cell. Every figure has an alternative text.
 """
 
-from hotelviz.plots.audit import issue_counts, stage_comparison
-from hotelviz.plots.explain import (
+from typing import TYPE_CHECKING, Any
+
+from hotelviz.plots.attribution import (
     confusion_sheet,
     deletion_curves,
     map_sheet,
     pattern_montages,
     pattern_text,
 )
-from hotelviz.plots.filters import (
+from hotelviz.plots.audit import issue_counts, stage_comparison
+from hotelviz.plots.classification import class_counts, per_class_bars, reliability
+from hotelviz.plots.display import Display
+from hotelviz.plots.feature_vis import (
     change_text,
     channel_card,
     depth_profile,
     filter_comparison,
     picture_row,
 )
-from hotelviz.plots.labels import rater_bias
+from hotelviz.plots.labelling import rater_bias
 from hotelviz.plots.scores import (
     predicted_against_rated,
     rating_bars,
@@ -27,16 +32,14 @@ from hotelviz.plots.scores import (
     shares_between,
 )
 from hotelviz.plots.style import figure_png, new_figure, save_figure
-from hotelviz.plots.tags import (
-    ConfusionMatrixDisplay,
-    class_counts,
-    per_class_bars,
-    reliability,
-    training_history,
-)
+from hotelviz.plots.training import training_history
+
+if TYPE_CHECKING:
+    from hotelviz.plots.confusion_matrix import ConfusionMatrixDisplay
 
 __all__ = [
     "ConfusionMatrixDisplay",
+    "Display",
     "change_text",
     "channel_card",
     "class_counts",
@@ -62,3 +65,12 @@ __all__ = [
     "stage_comparison",
     "training_history",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Its base needs scikit-learn, which takes longer to import than all plots.
+    if name == "ConfusionMatrixDisplay":
+        from hotelviz.plots.confusion_matrix import ConfusionMatrixDisplay
+
+        return ConfusionMatrixDisplay
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,35 +1,37 @@
 """Alternative text for figures: what a picture shows, for those who do not see it.
 
 `set_alt` keeps the text with the figure; in a notebook it travels with the picture into the
-output's metadata, where `hotelviz.reports.run` finds it.
+output's metadata, where `hotelviz.reports` finds it.
 """
 
 from __future__ import annotations
 
+import functools
 import io
+import sys
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
 from matplotlib.figure import Figure
 from PIL import Image
 
-__all__ = ["figure_alt", "register", "set_alt"]
+__all__ = ["figure_alt", "mimebundle", "set_alt"]
 
 _texts: WeakKeyDictionary[Figure, str] = WeakKeyDictionary()
 _photographic: WeakSet[Figure] = WeakSet()
 
 
 def set_alt(figure: Figure, text: str, *, photographic: bool = False) -> Figure:
-    """Say in words what a figure shows.
+    """Set the text that says what a figure shows.
 
     Parameters
     ----------
-    figure
-        A matplotlib figure.
-    text
+    figure : matplotlib.figure.Figure
+        Any figure.
+    text : str
         One or two sentences with the key figures.
-    photographic
-        The figure is made of photos: notebooks show it as JPEG, a tenth of the size.
+    photographic : bool, default False
+        Whether the figure is made of photos: notebooks show it as JPEG, a tenth of the size.
 
     Returns
     -------
@@ -44,46 +46,19 @@ def set_alt(figure: Figure, text: str, *, photographic: bool = False) -> Figure:
     _texts[figure] = text
     if photographic:
         _photographic.add(figure)
-    register()
+    _register()
     return figure
 
 
 def figure_alt(figure: Figure) -> str | None:
-    """Give the text of `set_alt`, or None.
-
-    Parameters
-    ----------
-    figure
-        A matplotlib figure.
-    """
+    """Return the text of `set_alt`, or None where there is none."""
     return _texts.get(figure)
 
 
-def register() -> None:
-    """Let IPython show figures as pictures with their text; without IPython, do nothing."""
-    try:
-        from IPython.core.getipython import get_ipython
-    except ModuleNotFoundError:
-        return
-    shell = get_ipython()
-    if shell is not None:
-        formatters = shell.display_formatter.formatters
-        formatters["image/png"].for_type(Figure, _png)
-        formatters["image/jpeg"].for_type(Figure, _jpeg)
-        formatters["image/jpeg"].enabled = True
-
-
-def _png(figure: Figure) -> tuple[bytes, dict[str, Any]] | None:
-    return None if figure in _photographic else _picture(figure, "png")
-
-
-def _jpeg(figure: Figure) -> tuple[bytes, dict[str, Any]] | None:
-    if figure not in _photographic:
-        return None
-    return _picture(figure, "jpeg", pil_kwargs={"quality": 82})
-
-
-def _picture(figure: Figure, kind: str, **keywords: Any) -> tuple[bytes, dict[str, Any]]:
+def mimebundle(figure: Figure) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """Return a figure as a picture for a notebook: data and metadata by MIME type."""
+    kind = "jpeg" if figure in _photographic else "png"
+    keywords: Any = {"pil_kwargs": {"quality": 82}} if kind == "jpeg" else {}
     file = io.BytesIO()
     # Twice the size that it is shown at, for sharp text on dense screens.
     figure.savefig(file, format=kind, dpi=2 * 80, bbox_inches="tight", **keywords)
@@ -92,4 +67,24 @@ def _picture(figure: Figure, kind: str, **keywords: Any) -> tuple[bytes, dict[st
         metadata: dict[str, Any] = {"width": picture.width // 2}
     if (text := figure_alt(figure)) is not None:
         metadata["alt"] = text
-    return file.getvalue(), metadata
+    return {f"image/{kind}": file.getvalue()}, {f"image/{kind}": metadata}
+
+
+def _register() -> None:
+    """Make IPython show figures as pictures with their text; without IPython, do nothing."""
+    if "IPython" not in sys.modules:
+        return
+    from IPython.core.getipython import get_ipython
+
+    if shell := get_ipython():
+        formatters = shell.display_formatter.formatters
+        for kind in ("image/png", "image/jpeg"):
+            formatters[kind].for_type(Figure, functools.partial(_picture, kind))
+            formatters[kind].enabled = True
+
+
+def _picture(kind: str, figure: Figure) -> tuple[bytes, dict[str, Any]] | None:
+    if (kind == "image/jpeg") != (figure in _photographic):
+        return None
+    data, metadata = mimebundle(figure)
+    return data[kind], metadata[kind]

@@ -1,16 +1,17 @@
-"""Displays of scores: their distribution, against ratings, and of one photo."""
+"""Plots of scores: their distribution, against ratings, and of one photo."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 
+from hotelviz.plots.display import Display
 from hotelviz.plots.style import (
     BLUE,
-    GREEN,
+    COLOURS,
     GREY,
     ORANGE,
     check_columns,
@@ -20,8 +21,13 @@ from hotelviz.plots.style import (
     new_axes,
     readable,
 )
+from hotelviz.schema import SCORES
 
-_COLOURS = (BLUE, ORANGE, GREEN, GREY, "#cc79a7", "#e69f00")
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+#: With more photos their points would hide one another.
+_MAX_POINTS = 2000
 
 
 def score_distribution(
@@ -29,175 +35,211 @@ def score_distribution(
     *,
     thresholds: Sequence[float] = (),
     ax: Axes | None = None,
-) -> Axes:
+    stairs_kw: Mapping[str, Any] | None = None,
+) -> Display:
     """Draw the distribution of scores from counts, however many photos were counted.
 
     Parameters
     ----------
-    histograms
-        ``low``, ``high`` (bounds of the bin) and ``count``, as `hotelviz.scores.Scores.histogram`
-        gives them; or several by name, of models or sources, each drawn as shares of its photos.
-    thresholds
+    histograms : pandas.DataFrame or dict of str to pandas.DataFrame
+        ``low``, ``high`` (bounds of the bin) and ``count``, the table of
+        `hotelviz.scores.Scores.histogram`; or several by name, of models or sources, each drawn as
+        shares of its photos.
+    thresholds : sequence of float, default ()
         Scores to mark, with the share of photos up to the first, above the last and in between.
-    ax
-        Where to draw; None for a new figure.
+    ax : matplotlib.axes.Axes, optional
+        The axes to draw on; by default those of a new figure.
+    stairs_kw : dict, optional
+        Further arguments of ``Axes.stairs``.
 
     Returns
     -------
-    matplotlib.axes.Axes
+    Display
+        ``lines_`` has the outline of each histogram, ``texts_`` the share of photos between the
+        thresholds, by number from 0.
 
     Examples
     --------
-    >>> import matplotlib.pyplot as plt
     >>> bins = pd.DataFrame({"low": [4.0, 5.0], "high": [5.0, 6.0], "count": [10, 30]})
-    >>> ax = score_distribution(bins, thresholds=[5.0])
-    >>> plt.close(ax.figure)
+    >>> score_distribution(bins, thresholds=[5.0]).texts_[1].get_text()
+    '75.0%'
     """
     several = histograms if isinstance(histograms, Mapping) else {"photos": histograms}
-    ax = new_axes(ax, (8.0, 3.8))
-    texts = []
-    for number, (name, bins) in enumerate(several.items()):
+    for bins in several.values():
         check_columns(bins, ["low", "high", "count"], "score_distribution")
+    ax = new_axes(ax, (8.0, 3.8))
+    lines, told = {}, []
+    for number, (name, bins) in enumerate(several.items()):
         total = int(bins["count"].sum())
-        density = bins["count"] / max(total, 1) / (bins["high"] - bins["low"])
-        edges = [*bins["low"], bins["high"].iloc[-1]]
-        ax.stairs(
-            density, edges, fill=len(several) == 1, linewidth=1.6,
-            color=_COLOURS[number % len(_COLOURS)], alpha=0.85,
-            # A label that begins with a line would not be in the legend.
-            label=f"{drawn(readable(name))} ({total:,} photos)",
+        shares = bins["count"] / max(total, 1)
+        lines[name] = ax.stairs(
+            shares / (bins["high"] - bins["low"]), [*bins["low"], bins["high"].iloc[-1]],
+            **{"fill": len(several) == 1, "linewidth": 1.6, "alpha": 0.85,
+               "color": COLOURS[number % len(COLOURS)],
+               # A label that begins with an underscore would not be in the legend.
+               "label": f"{drawn(readable(name))} ({total:,} photos)", **(stairs_kw or {})},
         )  # fmt: skip
-        middle = (bins["low"] + bins["high"]) / 2
-        mean = float((middle * bins["count"]).sum() / max(total, 1))
-        texts.append(f"{name}: {total:,} photos, mean about {mean:.2f}")
-    first = next(iter(several.values()))
-    bounds = sorted(thresholds)
-    if bounds:
-        shares = shares_between(first, bounds)
-        ends = [float(first["low"].iloc[0]), *bounds, float(first["high"].iloc[-1])]
-        for bound in bounds:
-            ax.axvline(bound, color=ORANGE, linestyle="--", linewidth=1)
-        for share, left, right in zip(shares, ends[:-1], ends[1:], strict=True):
-            ax.text(
-                (max(left, ax.get_xlim()[0]) + min(right, ax.get_xlim()[1])) / 2, 1.02,
-                f"{share:.1%}", transform=ax.get_xaxis_transform(), ha="center", fontsize=9,
-            )  # fmt: skip
-        texts.append(
-            "shares by the thresholds "
-            f"{', '.join(f'{bound:g}' for bound in bounds)}: "
-            f"{', '.join(f'{share:.1%}' for share in shares)}"
-        )
-    ax.set_xlabel("mean score")
-    ax.set_ylabel("share of photos per point")
-    ax.spines[["top", "right"]].set_visible(False)
+        mean = np.average((bins["low"] + bins["high"]) / 2, weights=shares + 1e-300)
+        told.append(f"{name}: {total:,} photos, mean about {mean:.2f}")
+    texts: dict[int, Any] = {}
+    if len(thresholds):
+        texts = _mark_thresholds(ax, next(iter(several.values())), sorted(thresholds))
+        bounds = ", ".join(f"{bound:g}" for bound in sorted(thresholds))
+        shown = ", ".join(text.get_text() for text in texts.values())
+        told.append(f"shares by the thresholds {bounds}: {shown}")
+    ax.set(xlabel="mean score", ylabel="share of photos per point")
     if len(several) > 1:
         ax.legend(frameon=False, fontsize=9)
-    finish(figure_of(ax), f"Distribution of scores. {'; '.join(texts)}.")
-    return ax
+    finish(figure_of(ax), f"Distribution of scores. {'; '.join(told)}.")
+    return Display(figure_of(ax), np.array([ax]), lines_=lines, texts_=texts)
+
+
+def _mark_thresholds(ax: Axes, bins: pd.DataFrame, bounds: Sequence[float]) -> dict[int, Any]:
+    """Draw a line at each threshold, and write the shares of photos between them."""
+    ends = np.array([bins["low"].iloc[0], *bounds, bins["high"].iloc[-1]], float)
+    for bound in bounds:
+        ax.axvline(bound, color=ORANGE, linestyle="--", linewidth=1)
+    seen = ends.clip(*ax.get_xlim())
+    return {
+        number: ax.text(
+            seen[number : number + 2].mean(), 1.02, f"{share:.1%}", ha="center", fontsize=9,
+            transform=ax.get_xaxis_transform(),
+        )
+        for number, share in enumerate(shares_between(bins, bounds))
+    }  # fmt: skip
 
 
 def shares_between(histogram: pd.DataFrame, thresholds: Sequence[float]) -> list[float]:
-    """Give the shares of photos up to the first threshold, between them, and above the last.
+    """Return the shares of photos up to the first threshold, between them, and above the last.
 
     A bin that a threshold cuts is divided as if its photos lay evenly in it.
-    """
-    edges = np.array([*histogram["low"], histogram["high"].iloc[-1]])
-    up_to = np.concatenate([[0.0], np.cumsum(histogram["count"].to_numpy(dtype=float))])
-    total = max(up_to[-1], 1.0)
-    cuts = np.interp(sorted(thresholds), edges, up_to) / total
-    return np.diff([0.0, *cuts, 1.0]).tolist()
-
-
-def predicted_against_rated(
-    rated: np.ndarray, predicted: np.ndarray, *, title: str = "", ax: Axes | None = None
-) -> Axes:
-    """Draw predicted against rated mean scores, many photos as density.
 
     Parameters
     ----------
-    rated, predicted
-        Mean scores of the same photos, 1 to 10.
-    title
-        Of the axes.
-    ax
-        Where to draw; None for a new figure.
+    histogram : pandas.DataFrame
+        ``low``, ``high`` and ``count`` of each bin.
+    thresholds : sequence of float
+        Scores, in any order.
 
     Returns
     -------
-    matplotlib.axes.Axes
+    list of float
+        One more than there are thresholds; they sum to 1.
+    """
+    edges = np.array([*histogram["low"], histogram["high"].iloc[-1]])
+    up_to = np.concatenate([[0.0], np.cumsum(histogram["count"].to_numpy(dtype=float))])
+    cuts = np.interp(sorted(thresholds), edges, up_to) / max(up_to[-1], 1.0)
+    return [float(share) for share in np.diff([0.0, *cuts, 1.0])]
+
+
+def predicted_against_rated(
+    rated: np.ndarray,
+    predicted: np.ndarray,
+    *,
+    title: str = "",
+    ax: Axes | None = None,
+    scatter_kw: Mapping[str, Any] | None = None,
+    hexbin_kw: Mapping[str, Any] | None = None,
+) -> Display:
+    """Draw predicted against rated mean scores; more than 2,000 photos as density.
+
+    Parameters
+    ----------
+    rated, predicted : numpy.ndarray of shape (n_photos,)
+        Mean scores of the same photos, 1 to 10.
+    title : str, default ""
+        The title of the axes.
+    ax : matplotlib.axes.Axes, optional
+        The axes to draw on; by default those of a new figure.
+    scatter_kw, hexbin_kw : dict, optional
+        Further arguments of ``Axes.scatter`` and ``Axes.hexbin``.
+
+    Returns
+    -------
+    Display
+        ``lines_`` has ``photos`` (points or hexagons) and ``equal``, where both agree.
 
     Examples
     --------
-    >>> import matplotlib.pyplot as plt
-    >>> ax = predicted_against_rated(np.array([4.0, 6.0]), np.array([5.0, 5.5]))
-    >>> plt.close(ax.figure)
+    >>> display = predicted_against_rated(np.array([4.0, 6.0]), np.array([5.0, 5.5]))
+    >>> display.lines_["photos"].get_offsets().tolist()
+    [[4.0, 5.0], [6.0, 5.5]]
     """
     ax = new_axes(ax, (4.8, 4.5))
     both = np.concatenate([rated, predicted])
     low, high = np.floor(both.min() * 2) / 2, np.ceil(both.max() * 2) / 2
-    if len(rated) > 2000:
-        cells = ax.hexbin(
-            rated, predicted, gridsize=40, extent=(low, high, low, high), mincnt=1, bins="log",
-            cmap="cividis",
+    photos: Any
+    if len(rated) > _MAX_POINTS:
+        photos = ax.hexbin(
+            rated, predicted, extent=(low, high, low, high),
+            **{"gridsize": 40, "mincnt": 1, "bins": "log", "cmap": "cividis", **(hexbin_kw or {})},
         )  # fmt: skip
-        figure_of(ax).colorbar(cells, ax=ax, label="photos")
+        figure_of(ax).colorbar(photos, ax=ax, label="photos")
     else:
-        ax.scatter(rated, predicted, s=12, color=BLUE, alpha=0.45, linewidths=0)
-    ax.plot([low, high], [low, high], color=GREY, linewidth=1, linestyle="--")
+        photos = ax.scatter(
+            rated, predicted,
+            **{"s": 12, "color": BLUE, "alpha": 0.45, "linewidths": 0, **(scatter_kw or {})},
+        )  # fmt: skip
+    (equal,) = ax.plot([low, high], [low, high], color=GREY, linewidth=1, linestyle="--")
     ax.set_title(drawn(title, longest=60))
     ax.set(xlabel="rated mean", ylabel="predicted mean", xlim=(low, high), ylim=(low, high),
            aspect="equal")  # fmt: skip
-    ax.spines[["top", "right"]].set_visible(False)
     finish(
         figure_of(ax),
         f"{title + ': ' if title else ''}predicted against rated mean scores of "
         f"{len(rated):,} photos; ratings from {rated.min():.2f} to {rated.max():.2f}, predictions "
         f"from {predicted.min():.2f} to {predicted.max():.2f}.",
     )
-    return ax
+    lines = {"photos": photos, "equal": equal}
+    return Display(figure_of(ax), np.array([ax]), lines_=lines)
 
 
 def rating_bars(
-    rated: np.ndarray | None, predicted: np.ndarray | None, *, ax: Axes | None = None
-) -> Axes:
+    rated: np.ndarray | None,
+    predicted: np.ndarray | None,
+    *,
+    ax: Axes | None = None,
+    bar_kw: Mapping[str, Any] | None = None,
+) -> Display:
     """Draw the distribution of the scores of one photo, rated beside predicted.
 
     Parameters
     ----------
-    rated, predicted
-        Ten shares each; None for one that is not known.
-    ax
-        Where to draw; None for a new figure.
+    rated, predicted : numpy.ndarray of shape (10,) or None
+        The share of each score; None where it is not known.
+    ax : matplotlib.axes.Axes, optional
+        The axes to draw on; by default those of a new figure.
+    bar_kw : dict, optional
+        Further arguments of ``Axes.bar``.
 
     Returns
     -------
-    matplotlib.axes.Axes
+    Display
+        ``bars_`` has ``rated`` and ``predicted``, as far as they are known.
 
     Examples
     --------
-    >>> import matplotlib.pyplot as plt
-    >>> ax = rating_bars(np.eye(10)[4], np.full(10, 0.1))
-    >>> plt.close(ax.figure)
+    >>> display = rating_bars(np.eye(10)[4], np.full(10, 0.1))
+    >>> display.bars_["rated"].get_label()
+    'rated, mean 5.00'
     """
     ax = new_axes(ax, (4.0, 2.4))
-    sides = [
-        (name, colour, shares)
+    scores = np.array(SCORES)
+    sides = {
+        name: (colour, shares, float(scores @ shares))
         for name, colour, shares in (("rated", GREY, rated), ("predicted", BLUE, predicted))
         if shares is not None
-    ]
-    for number, (name, colour, shares) in enumerate(sides):
-        width = 0.8 / len(sides)
-        places = np.arange(1, 11) - 0.4 + width * (number + 0.5)
-        mean = float(np.arange(1, 11) @ shares)
-        ax.bar(places, shares, width, color=colour, label=f"{name}, mean {mean:.2f}")
-    ax.set(xlabel="score", ylabel="share", xticks=range(1, 11))
-    ax.legend(frameon=False, fontsize=8)
-    ax.spines[["top", "right"]].set_visible(False)
-    finish(
-        figure_of(ax),
-        "; ".join(
-            f"{name}: mean {float(np.arange(1, 11) @ shares):.2f}" for name, _, shares in sides
+    }
+    width = 0.8 / max(len(sides), 1)
+    bars = {
+        name: ax.bar(
+            scores - 0.4 + width * (number + 0.5), shares, width,
+            **{"color": colour, "label": f"{name}, mean {mean:.2f}", **(bar_kw or {})},
         )
-        + ".",
-    )
-    return ax
+        for number, (name, (colour, shares, mean)) in enumerate(sides.items())
+    }  # fmt: skip
+    ax.set(xlabel="score", ylabel="share", xticks=SCORES)
+    ax.legend(frameon=False, fontsize=8)
+    told = "; ".join(f"{name}: mean {mean:.2f}" for name, (_, _, mean) in sides.items())
+    finish(figure_of(ax), f"{told}.")
+    return Display(figure_of(ax), np.array([ax]), bars_=bars)

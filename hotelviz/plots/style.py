@@ -1,19 +1,22 @@
-"""What all displays share: colours, names as they are drawn, and where."""
+"""What all plots share: colours, axes, and names as a figure can draw them."""
 
 from __future__ import annotations
 
 import functools
+import io
 import os
 import re
 import textwrap
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib import font_manager
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -21,6 +24,7 @@ from hotelviz.errors import HotelvizError, did_you_mean
 from hotelviz.io.atomic import atomic_path
 from hotelviz.io.escaping import escape_mathtext, escape_terminal
 from hotelviz.plots.alt_text import set_alt
+from hotelviz.plots.display import ShowsFigure
 
 #: Characters of a name that are drawn; the alternative text has all of it.
 LONGEST = 40
@@ -29,24 +33,82 @@ LONGEST = 40
 BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#6b7280"
 
 
-def new_axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
-    """Give the axes to draw on: those given, or those of a new figure."""
-    if ax is not None:
-        return ax
-    return plt.subplots(figsize=size, layout="constrained")[1]
+#: Okabe and Ito's other colours, for more than four lines.
+COLOURS = (BLUE, ORANGE, GREEN, "#cc79a7", "#56b4e9", "#e69f00", GREY)
 
 
-def new_figure(size: tuple[float, float], *, layout: str = "constrained") -> Figure:
-    """Give a figure that is shown where it is the last line of a cell, and nowhere else.
+def new_figure(size: tuple[float, float], *, layout: str | None = "constrained") -> Figure:
+    """Return a figure that pyplot does not keep: a display shows it, once.
 
-    pyplot's figures show themselves at the end of a cell; of those that a loop makes and displays
-    each would be there twice.
+    pyplot's figures show themselves at the end of a cell, those that were displayed a second time.
     """
-    return Figure(figsize=size, layout=layout)  # type: ignore[arg-type]
+    figure = Figure(figsize=size, layout=layout)  # type: ignore[arg-type]
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def new_axes(ax: Axes | None, size: tuple[float, float], *, grid: str = "") -> Axes:
+    """Return the axes to draw on, those given or those of a new figure of `size` inches."""
+    return open_axes(new_figure(size).subplots() if ax is None else ax, grid=grid)
+
+
+def open_axes(ax: Axes, *, grid: str = "") -> Axes:
+    """Return axes open at the top and the right, with thin lines of ``x``, ``y`` or ``both``."""
+    ax.spines[["top", "right"]].set_visible(False)
+    if grid:
+        ax.grid(axis=grid, color="#e5e7eb")  # type: ignore[arg-type]
+        ax.set_axisbelow(True)
+    return ax
+
+
+def legend_above(ax: Axes, n_columns: int) -> None:
+    """Draw the legend in one row above the axes, where it hides nothing."""
+    ax.legend(
+        loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=n_columns, frameon=False, fontsize=9
+    )
+
+
+def bare_axes(axes: np.ndarray) -> None:
+    """Hide ticks and frames of axes that show pictures."""
+    for ax in axes.ravel():
+        ax.set(xticks=[], yticks=[])
+        ax.spines[:].set_visible(False)
+
+
+def write_cells(ax: Axes, values: np.ndarray, form: str, **text_kw: Any) -> np.ndarray:
+    """Write the values of an image into its cells, in black or white, whichever is readable.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        With the image of `values`.
+    values : numpy.ndarray of shape (n_rows, n_columns)
+        Cells of NaN stay empty.
+    form : str
+        Format of a value. Positive ones that it rounds to 0 are written as ``<1``.
+    **text_kw
+        Further arguments of ``Axes.text``.
+
+    Returns
+    -------
+    numpy.ndarray of shape (n_rows, n_columns)
+        The texts; None where a cell is empty.
+    """
+    image, texts = ax.images[-1], np.full(values.shape, None, dtype=object)
+    for (row, column), value in np.ndenumerate(values):
+        if np.isnan(value):
+            continue
+        text = format(value, form)
+        light = np.dot(image.cmap(image.norm(value))[:3], [0.299, 0.587, 0.114]) > 0.5
+        texts[row, column] = ax.text(
+            column, row, text if float(text) or not value else "<1",
+            **{"ha": "center", "va": "center", "color": "black" if light else "white", **text_kw},
+        )  # fmt: skip
+    return texts
 
 
 def figure_of(ax: Axes) -> Figure:
-    """Give the figure that axes are on."""
+    """Return the figure that axes are on."""
     figure = ax.get_figure(root=True)
     if not isinstance(figure, Figure):
         raise TypeError("these axes are on no figure")
@@ -56,12 +118,12 @@ def figure_of(ax: Axes) -> Figure:
 def check_columns(
     table: pd.DataFrame, columns: Sequence[str], where: str, *, empty: bool = False
 ) -> None:
-    """Refuse a table that cannot be drawn, before anything is.
+    """Refuse a table that lacks a column, or rows, before anything is drawn.
 
     Raises
     ------
     HotelvizError
-        A column that is missing, or no rows where it is not said that there may be none.
+        A column is missing; or the table has no rows, unless `empty` allows that.
     """
     missing = [name for name in columns if name not in table]
     if missing:
@@ -75,7 +137,7 @@ def check_columns(
 
 
 def readable(name: object) -> str:
-    """Write a class as people read it, in an alternative text."""
+    """Return a name as people read it, in an alternative text."""
     return str(name).replace("_", " ")
 
 
@@ -84,10 +146,10 @@ def drawn(name: object, *, longest: int = LONGEST) -> str:
 
     Parameters
     ----------
-    name
-        Of a class, a stage, a rater: any text.
-    longest
-        What is longer is cut.
+    name : object
+        The name of a class, a stage, a rater: any text.
+    longest : int, default 40
+        Longer names are cut.
 
     Returns
     -------
@@ -127,11 +189,11 @@ def _numbers(signs: str) -> str:
 
 
 def finish(figure: Figure, text: str, *, photographic: bool = False) -> None:
-    """Give a figure its alternative text, and its names fonts that have their characters.
+    """Set the alternative text of a figure, and fonts that have its names' characters.
 
     Parameters
     ----------
-    figure
+    figure : matplotlib.figure.Figure
         With everything drawn.
     text, photographic
         See `hotelviz.plots.alt_text.set_alt`.
@@ -144,7 +206,7 @@ def finish(figure: Figure, text: str, *, photographic: bool = False) -> None:
 
 
 def _family_with(sign: str) -> str | None:
-    """Find a font that has a character; empty where the figure's own has it, None for none."""
+    """Return a font that has a character: empty for the figure's own, None where there is none."""
     families = tuple(font_manager.FontProperties().get_family())
     return "" if sign.isascii() else _other_family(sign, families)
 
@@ -164,21 +226,21 @@ def _other_family(sign: str, families: tuple[str, ...]) -> str | None:
 
 @functools.cache
 def _characters(path: str) -> frozenset[int]:
-    """Give the characters of a font; none of one that only holds pictures, as of some emoji."""
+    """Return the characters of a font; none of one that only holds pictures, as some emoji."""
     try:
         return frozenset(font_manager.get_font(path).get_charmap())
     except (RuntimeError, OSError):
         return frozenset()
 
 
-def save_figure(figure: Figure, path: str | os.PathLike[str]) -> tuple[Path, Path]:
+def save_figure(figure: Figure | ShowsFigure, path: str | os.PathLike[str]) -> tuple[Path, Path]:
     """Write a figure at print size: PNG with 300 pixels an inch, and SVG.
 
     Parameters
     ----------
-    figure
-        A matplotlib figure.
-    path
+    figure : matplotlib.figure.Figure or Display
+        What to write.
+    path : str or path-like
         Without ending.
 
     Returns
@@ -192,6 +254,8 @@ def save_figure(figure: Figure, path: str | os.PathLike[str]) -> tuple[Path, Pat
     >>> [file.suffix for file in save_figure(Figure((1, 1)), f"{tempfile.mkdtemp()}/empty")]
     ['.png', '.svg']
     """
+    if isinstance(figure, ShowsFigure):
+        figure = figure.figure_
     files = Path(f"{path}.png"), Path(f"{path}.svg")
     for file in files:
         with atomic_path(file) as temporary:
@@ -200,9 +264,7 @@ def save_figure(figure: Figure, path: str | os.PathLike[str]) -> tuple[Path, Pat
 
 
 def figure_png(figure: Figure) -> bytes:
-    """Give a figure as the bytes of a PNG file, at the size that a screen shows it."""
-    import io
-
+    """Return a figure as the bytes of a PNG file, at the size that a screen shows it."""
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=100, bbox_inches="tight")
     return file.getvalue()

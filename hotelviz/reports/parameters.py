@@ -11,30 +11,30 @@ import csv
 import json
 import math
 import os
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from inspect import formatannotation
+from pathlib import Path
 from typing import Any
 
-from hotelviz.errors import ReportError
-
-__all__ = ["convert_parameter", "read_parameters"]
+from hotelviz.errors import ReportError, did_you_mean
+from hotelviz.reports.notebooks import notebook_parameters, read_cells
 
 
 def read_parameters(namespace: MutableMapping[str, Any]) -> None:
     """Convert the parameters of a notebook to the types that they are declared with.
 
-    The first line after the parameters' cell: whoever runs the notebook, `run_report`, papermill
-    or JupyterLab, the cells below find a list where a list is declared.
+    It is the first call after the parameters' cell: whether `run_report`, papermill or JupyterLab
+    runs the notebook, the cells below find a list where a list is declared.
 
     Parameters
     ----------
-    namespace
-        ``globals()`` of the notebook; its declared parameters are replaced.
+    namespace : dict
+        The ``globals()`` of the notebook; its declared parameters are replaced.
 
     Raises
     ------
     ReportError
-        A value that is not of its parameter's type.
+        A value is not of its parameter's type.
 
     Examples
     --------
@@ -55,20 +55,20 @@ def convert_parameter(name: str, value: Any, kind: str) -> Any:
 
     Parameters
     ----------
-    name
-        Of the parameter, for the message.
-    value
-        What was given: a value of the type, or text, a number or nothing that stands for one. A
-        list may be JSON, Python's own writing, or text separated by commas, with quotes around
-        what has a comma itself. None stands for an empty text, list or dict.
-    kind
+    name : str
+        The name of the parameter, for the message.
+    value : object
+        A value of the type, or text, a number or None that stands for one. A list may be JSON, a
+        Python literal, or text separated by commas, with quotes around what has a comma itself.
+        None stands for an empty text, list or dict.
+    kind : str
         ``str``, ``int``, ``float``, ``bool``, ``dict``, ``list``, ``list[str]``, ``list[int]`` or
         ``list[float]``; values of other types stay as they are.
 
     Raises
     ------
     ReportError
-        A value that is none of this type; the message names the parameter, and says what is one.
+        The value is not of this type; the message names the parameter and says what is expected.
 
     Examples
     --------
@@ -89,6 +89,45 @@ def convert_parameter(name: str, value: Any, kind: str) -> Any:
         ) from error
 
 
+def check_parameters(notebook: Path, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Convert the arguments of a report to their declared types.
+
+    Parameters
+    ----------
+    notebook : pathlib.Path
+        The notebook.
+    parameters : mapping of str to object
+        Arguments by name.
+
+    Returns
+    -------
+    dict
+        The converted arguments.
+
+    Raises
+    ------
+    ReportError
+        A parameter is unknown, or a value of another type; the message lists the parameters.
+    """
+    known = notebook_parameters(read_cells(notebook))
+    signature = "".join(
+        f"\n  {name}: {about.type or 'any'} = {about.default}  {about.help}".rstrip()
+        for name, about in known.items()
+    )
+    result = {}
+    for name, value in parameters.items():
+        if name not in known:
+            raise ReportError(
+                f"{notebook.stem} has no parameter {name!r}{did_you_mean(name, list(known))}; "
+                f"its parameters are{signature}"
+            )
+        try:
+            result[name] = convert_parameter(name, value, known[name].type)
+        except ReportError as error:
+            raise ReportError(f"{notebook.stem}: {error}; its parameters are{signature}") from error
+    return result
+
+
 _NOT_OF_THE_TYPE = (
     ValueError, TypeError, KeyError, SyntaxError, OverflowError, RecursionError, csv.Error,
 )  # fmt: skip
@@ -97,7 +136,7 @@ _NOT_OF_THE_TYPE = (
 def _text(value: Any) -> str:
     if value is None:
         return ""
-    # What was typed is not known any more of a float (1.50), or of a bool (yes).
+    # How a float (1.50) or a bool (yes) was typed is no longer known.
     if isinstance(value, bool) or not isinstance(value, str | os.PathLike | int):
         raise TypeError
     return str(value)
@@ -118,10 +157,8 @@ def _float(value: Any) -> float:
 
 
 def _boolean(value: Any) -> bool:
-    words = {
-        **dict.fromkeys(("true", "yes", "on", "1"), True),
-        **dict.fromkeys(("false", "no", "off", "0"), False),
-    }
+    words = dict.fromkeys(["true", "yes", "on", "1"], True)
+    words |= dict.fromkeys(["false", "no", "off", "0"], False)
     return words[str(value).strip().lower()]
 
 
@@ -138,9 +175,7 @@ def _list_of(convert: Callable[[Any], Any]) -> Callable[[Any], list[Any]]:
                 value = [part.strip() for part in value]
         elif isinstance(value, os.PathLike | int | float):
             value = [value]
-        if not isinstance(value, list | tuple):
-            raise TypeError
-        if None in value:
+        if not isinstance(value, list | tuple) or None in value:
             raise TypeError
         return [convert(part) for part in value]
 
@@ -163,10 +198,6 @@ def _literal(text: str) -> Any:
         return ast.literal_eval(text)
 
 
-def _anything(value: Any) -> Any:
-    return value
-
-
 #: Type -> how a value becomes one, and what is one, in words.
 _CONVERTERS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "str": (_text, "expected a text (papermill's -r keeps one that looks like a number as it is)"),
@@ -174,7 +205,7 @@ _CONVERTERS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "float": (_float, "expected a number"),
     "bool": (_boolean, "expected true or false"),
     "dict": (_dict, 'expected JSON such as {"alpha": 0.25}'),
-    "list": (_list_of(_anything), "expected values separated by commas, or a list in JSON"),
+    "list": (_list_of(lambda one: one), "expected values separated by commas, or a JSON list"),
     "list[str]": (
         _list_of(_text),
         "expected texts separated by commas, or a list of texts in JSON (papermill's -r keeps "

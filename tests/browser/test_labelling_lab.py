@@ -9,7 +9,7 @@ from lab import run_all, running_lab
 from served import APP, enter, press, saved
 
 from hotelviz.labelling import open_store
-from hotelviz.reports.run import find_notebook
+from hotelviz.reports import find_notebook
 
 #: How many cells of each kind there are.
 CELLS = (

@@ -8,7 +8,7 @@ import pytest
 from looks import THEMES, WIDTHS
 from PIL import Image
 
-from hotelviz.reports.run import run_report, write_index
+from hotelviz.reports import run_report, write_index
 
 expect = pytest.importorskip("playwright.sync_api").expect
 

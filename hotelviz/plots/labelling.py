@@ -1,0 +1,70 @@
+"""The plot of raters: how far each is from the others, and from themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from hotelviz.plots.display import Display
+from hotelviz.plots.style import BLUE, GREY, check_columns, drawn, figure_of, finish, new_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def rater_bias(
+    raters: pd.DataFrame, *, ax: Axes | None = None, line_kw: Mapping[str, Any] | None = None
+) -> Display:
+    """Draw how far each rater is from the others on the same photos.
+
+    Parameters
+    ----------
+    raters : pandas.DataFrame
+        The table of `hotelviz.labelling.rater_statistics`. For scores the bias is drawn, with its
+        interval as a thick and its noise as a thin line; for tags the share of the others' votes
+        that were the same.
+    ax : matplotlib.axes.Axes, optional
+        The axes to draw on; by default those of a new figure.
+    line_kw : dict, optional
+        Further arguments of ``Axes.plot`` for the points.
+
+    Returns
+    -------
+    Display
+        ``lines_`` has ``value`` (the points) and ``interval``, and for scores ``noise``.
+
+    Examples
+    --------
+    >>> display = rater_bias(pd.DataFrame({"rater": ["Ada"], "bias": [0.5], "bias_low": [0.2],
+    ...                                    "bias_high": [0.8], "noise": [1.0], "compared": [40]}))
+    >>> display.lines_["value"].get_xdata().tolist()
+    [0.5]
+    """
+    name = "bias" if "bias" in raters else "agrees"
+    needs = [name, f"{name}_low", f"{name}_high", *(["noise"] if name == "bias" else [])]
+    check_columns(raters, ["rater", "compared", *needs], "rater_bias", empty=True)
+    known = raters[raters["compared"] > 0].sort_values(name)
+    ax = new_axes(ax, (7.5, max(1.8, 0.34 * len(known) + 1.0)))
+    rows = np.arange(len(known))
+    value, low, high = (known[f"{name}{end}"].to_numpy(float) for end in ("", "_low", "_high"))
+    lines: dict[str, Any] = {}
+    if name == "bias":
+        noise = known["noise"].to_numpy(float)
+        lines["noise"] = ax.hlines(rows, value - noise, value + noise, color=GREY, linewidth=1)
+        ax.axvline(0, color=GREY, linestyle="--", linewidth=1)
+        ax.set_xlabel("points above (right) or below the others, on the same photos")
+    else:
+        ax.set(xlim=(0, 1), xlabel="share of the others' votes that were the same")
+    lines["interval"] = ax.hlines(rows, low, high, color=BLUE, linewidth=4)
+    (lines["value"],) = ax.plot(
+        value, rows, **{"marker": "o", "linestyle": "", "color": BLUE, **(line_kw or {})}
+    )
+    names = known["rater"].astype(str)
+    ax.set_yticks(rows, [drawn(rater) for rater in names])
+    texts = [f"{rater} {figure:+.2f}" for rater, figure in zip(names, value, strict=True)]
+    what = "Bias" if name == "bias" else "Agreement with the others"
+    finish(figure_of(ax), f"{what} of {len(known)} raters: {', '.join(texts)}")
+    return Display(figure_of(ax), np.array([ax]), lines_=lines)

@@ -1,0 +1,138 @@
+"""Run a notebook as a report: checked arguments, a fresh kernel, one page.
+
+A notebook is a function: its cell tagged ``parameters`` is the signature.
+"""
+
+from __future__ import annotations
+
+import builtins
+import os
+import re
+import tempfile
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hotelviz.errors import ReportError
+from hotelviz.io.claims import check_apart, claim
+from hotelviz.reports.notebooks import find_notebook
+from hotelviz.reports.parameters import check_parameters
+
+#: What colours a traceback in a terminal.
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def run_report(
+    notebook: str | os.PathLike[str],
+    parameters: Mapping[str, Any],
+    out: str | os.PathLike[str],
+    *,
+    progress: bool = True,
+) -> Path:
+    """Run a notebook and write what it shows as one HTML page.
+
+    Parameters
+    ----------
+    notebook : str or path-like
+        The name of a report (see `list_reports`) or the path of a notebook.
+    parameters : mapping of str to object
+        Arguments by name. Text is converted to the declared type. Relative paths start from the
+        current folder.
+    out : str or path-like
+        The page; written whole or not at all.
+    progress : bool, default True
+        Show a bar over the cells.
+
+    Returns
+    -------
+    pathlib.Path
+        `out`.
+
+    Raises
+    ------
+    ReportError
+        A parameter is unknown or of another type (before anything runs), a cell failed (the message
+        shows it), or the disk is full. A page that was there is left as it was.
+    OutputError
+        Before anything runs: `out` is a folder, one of the files that are read, cannot be written,
+        or is being written by another run.
+    """
+    from hotelviz.reports.page import write_report
+
+    source, out = find_notebook(notebook), Path(out)
+    arguments = check_parameters(source, parameters)
+    check_apart(out, source, *(text for text in arguments.values() if isinstance(text, str)))
+    with claim(out), tempfile.TemporaryDirectory(prefix="hotelviz-") as folder:
+        executed = Path(folder) / "executed.ipynb"
+        _execute(source, arguments, executed, progress)
+        write_report(executed, source.stem, out)
+    return out
+
+
+def _execute(source: Path, arguments: dict[str, Any], executed: Path, progress: bool) -> None:
+    import papermill
+    from jupyter_core.utils import ensure_event_loop
+
+    try:
+        with _kernel_environment:
+            papermill.execute_notebook(
+                str(source),
+                str(executed),
+                parameters=arguments,
+                kernel_name="python3",
+                cwd=str(Path.cwd()),
+                progress_bar={"desc": source.stem} if progress else False,
+            )
+    except papermill.PapermillExecutionError as error:
+        # A bug is shown with the way to it, the user's mistake with the cell alone.
+        kind = getattr(builtins, error.ename, OSError)
+        more = error.source if issubclass(kind, OSError) else "\n".join(error.traceback)
+        lines = _COLOURS.sub("", more).splitlines()
+        raise ReportError(
+            f"{source.stem}: cell {error.cell_index} failed with {error.ename}: "
+            f"{error.evalue}\n" + "\n".join(f"    {line}" for line in lines)
+        ) from error
+    finally:
+        # In a thread of its own the client of the kernel has made an event loop.
+        if threading.current_thread() is not threading.main_thread():
+            ensure_event_loop().close()
+
+
+class _KernelEnvironment:
+    """Set the variables that kernels inherit as long as any report runs.
+
+    Figures come out as pictures, and TensorFlow keeps its notes at the start to itself.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._running = threading.Lock(), 0
+        self._before: dict[str, str | None] = {}
+
+    def __enter__(self) -> None:
+        from hotelviz.gallery.gallery import REPORT
+
+        wanted = {
+            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            REPORT: "1",
+        }
+        with self._lock:
+            self._running += 1
+            if self._running == 1:
+                self._before = {name: os.environ.get(name) for name in wanted}
+                os.environ.update(wanted)
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._running -= 1
+            if self._running:
+                return
+            for name, value in self._before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
+
+
+_kernel_environment = _KernelEnvironment()
