@@ -11,9 +11,9 @@ import pytest
 from keras import applications, layers
 
 from hotelviz.errors import ModelError, OutputError
-from hotelviz.inference import forward
 from hotelviz.models import (
     Preprocessing,
+    activations,
     backbone_range,
     build_tagger,
     gap_node,
@@ -292,10 +292,10 @@ def test_logits_get_a_softmax_when_told(pixels, after, tmp_path):
         taken(theirs)
     ours = taken(theirs, outputs="logits")
     expected = softmax(shown(theirs, pixels))
-    np.testing.assert_allclose(forward(ours)(pixels), expected, atol=1e-6)
+    np.testing.assert_allclose(activations(ours)(pixels), expected, atol=1e-6)
     save_model(ours, tmp_path / "ours.keras")
     again = load_model(tmp_path / "ours.keras", task="tagger")
-    np.testing.assert_allclose(forward(again)(pixels), expected, atol=1e-6)
+    np.testing.assert_allclose(activations(again)(pixels), expected, atol=1e-6)
     assert (gap_node(ours) is None) == bool(after)
 
 
@@ -304,7 +304,7 @@ def test_scores_from_logits_lie_between_1_and_10(pixels):
     kw: dict = {"task": "aesthetic", "preprocessing": Preprocessing(32, 32)}
     with pytest.raises(ModelError, match="no probabilities"):
         wrap_model(theirs, **kw)
-    scores = forward(wrap_model(theirs, **kw, outputs="logits"))(pixels) @ np.arange(1, 11)
+    scores = activations(wrap_model(theirs, **kw, outputs="logits"))(pixels) @ np.arange(1, 11)
     assert ((scores >= 1) & (scores <= 10)).all()
 
 
@@ -320,7 +320,7 @@ def test_one_sigmoid_becomes_two_classes_when_told(pixels, apart):
     ours = taken(theirs, "AB", outputs="sigmoid")
     expected = shown(theirs, pixels)
     np.testing.assert_allclose(
-        forward(ours)(pixels), np.hstack([1 - expected, expected]), atol=1e-6
+        activations(ours)(pixels), np.hstack([1 - expected, expected]), atol=1e-6
     )
 
 
@@ -332,7 +332,7 @@ def test_sigmoids_become_probabilities_of_exactly_one_class_when_told(pixels):
     odds = odds / (1 - odds)
     ours = taken(theirs, outputs="sigmoid")
     np.testing.assert_allclose(
-        forward(ours)(pixels), odds / odds.sum(axis=1, keepdims=True), atol=1e-4
+        activations(ours)(pixels), odds / odds.sum(axis=1, keepdims=True), atol=1e-4
     )
 
 
@@ -378,7 +378,7 @@ def test_average_of_two_networks_is_taken_as_probabilities(pixels):
     for layer in (*one.layers, *other.layers):
         layer.name = f"{layer.name}_{id(layer)}"
     ours = taken(both)
-    np.testing.assert_allclose(forward(ours)(pixels), shown(both, pixels), atol=1e-6)
+    np.testing.assert_allclose(activations(ours)(pixels), shown(both, pixels), atol=1e-6)
     with pytest.raises(ModelError, match="these are probabilities already"):
         taken(both, outputs="logits")
     from hotelviz.attribution import AttributionError, explain
@@ -409,7 +409,7 @@ def test_outputs_that_are_certain_still_give_maps(pixels, after, outputs, activa
     from hotelviz.attribution import explain
 
     ours = taken(ending(3, activation, *after, scale=3000), outputs=outputs)
-    found = forward(ours)(pixels)
+    found = activations(ours)(pixels)
     assert (found.max(axis=1) == 1).all()
     predicted = ["ABC"[number] for number in found.argmax(axis=1)]
     assert (explain(ours, pixels, predicted, method=method).max(axis=(1, 2)) == 1).all()
@@ -423,7 +423,7 @@ def test_scores_that_are_certain_are_explained_by_the_next_most_probable(pixels,
     ours = wrap_model(ending(10, "softmax", scale=30000), task="aesthetic",
                  preprocessing=Preprocessing(32, 32))  # fmt: skip
     found = shown(keras.Model(ours.input, logits(ours)), pixels)
-    assert (forward(ours)(pixels).max(axis=1) == 1).all()
+    assert (activations(ours)(pixels).max(axis=1) == 1).all()
     maps = explain(ours, pixels, "mean_score", method=method)
     best = np.sort(found.argsort(axis=1)[:, -2:], axis=1)
     pairs = [(str(high + 1), str(low + 1)) for low, high in best]
@@ -441,7 +441,7 @@ def test_input_of_any_size_is_fixed_to_that_of_the_photos(pixels, tmp_path):
     ours = taken(theirs)
     assert ours.input_shape == (None, 32, 32, 3)
     assert ours.get_layer("conv") is theirs.get_layer("conv")
-    np.testing.assert_allclose(forward(ours)(pixels), shown(theirs, pixels), atol=1e-6)
+    np.testing.assert_allclose(activations(ours)(pixels), shown(theirs, pixels), atol=1e-6)
     from hotelviz.attribution import explain, feature_grid
     from hotelviz.feature_vis import visualize_channels
 
@@ -474,7 +474,8 @@ def test_ends_in_lists_or_by_name_are_taken_out(pixels):
         keras.Model([plain.input], [plain.output]),
         keras.Model({"photo": plain.input}, {"classes": plain.output}),
     ):
-        np.testing.assert_array_equal(forward(taken(theirs))(pixels), forward(taken(plain))(pixels))
+        found = activations(taken(theirs))(pixels)
+        np.testing.assert_array_equal(found, activations(taken(plain))(pixels))
 
 
 def test_models_that_are_not_whole_or_could_not_be_kept_are_refused():
@@ -517,7 +518,7 @@ def test_batch_that_a_model_was_built_with_is_no_part_of_it(pixels):
     expected = theirs(np.zeros((1, 32, 32, 3), "float32"))
     ours = taken(theirs)
     assert ours.input_shape == (None, 32, 32, 3)
-    assert forward(ours)(pixels).shape == (len(pixels), 3)
+    assert activations(ours)(pixels).shape == (len(pixels), 3)
     np.testing.assert_allclose(ours(np.zeros((2, 32, 32, 3)))[:1], expected, atol=1e-6)
 
 
@@ -535,7 +536,7 @@ def test_half_precision_ends_in_single(pixels, activation, policy, tmp_path):
         keras.config.set_dtype_policy(before)
     assert theirs.output.dtype == policy.removeprefix("mixed_")
     ours = taken(theirs, outputs=None if activation else "logits")
-    found = forward(ours)(pixels)
+    found = activations(ours)(pixels)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
     expected = shown(theirs, pixels) if activation else softmax(shown(theirs, pixels))
@@ -545,7 +546,7 @@ def test_half_precision_ends_in_single(pixels, activation, policy, tmp_path):
     for method in METHODS:
         assert explain(ours, pixels[:2], "A", method=method).dtype == np.float32
     save_model(ours, tmp_path / "ours.keras")
-    np.testing.assert_array_equal(forward(load_model(tmp_path / "ours.keras"))(pixels), found)
+    np.testing.assert_array_equal(activations(load_model(tmp_path / "ours.keras"))(pixels), found)
 
 
 def test_file_of_logits_is_refused_and_can_be_adopted(tmp_path, pixels):
@@ -559,7 +560,7 @@ def test_file_of_logits_is_refused_and_can_be_adopted(tmp_path, pixels):
         archive.writestr("hotelviz.json", description)
     with pytest.raises(ModelError, match=r"logits\.keras: .*outputs='logits' adds the softmax"):
         load_model(file)
-    assert forward(taken(file, outputs="logits"))(pixels).sum() == pytest.approx(6)
+    assert activations(taken(file, outputs="logits"))(pixels).sum() == pytest.approx(6)
 
 
 def test_classes_that_do_not_fit_cannot_be_written_on_a_model():

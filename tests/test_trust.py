@@ -14,8 +14,8 @@ from PIL import Image
 
 from hotelviz import attribution, plots
 from hotelviz.errors import AttributionError, CatalogError
-from hotelviz.models import Preprocessing, wrap_model
 from hotelviz.feature_vis import patch_pixels
+from hotelviz.models import Preprocessing, wrap_model
 from hotelviz.plots.alt_text import figure_alt
 
 RED, BLUE, GREY = (230, 20, 20), (20, 20, 230), (110, 110, 110)

@@ -331,8 +331,7 @@ def _repaired(
     """Blur a pattern wherever it occurs; the share of its photos that are then predicted right."""
     from scipy.ndimage import maximum_filter
 
-    from hotelviz.inference import forward
-    from hotelviz.models import model_info
+    from hotelviz.models import activations, model_info
 
     height, width = pixels.shape[1:3]
     apart = _cells_within(grid, (height, width))
@@ -351,7 +350,7 @@ def _repaired(
         for rows, columns in _windows(pd.concat([found[["x", "y"]], elsewhere]), (height, width)):
             changed[rows, columns] = hidden_photo[rows, columns]
         hidden.append(changed)
-    outputs = forward(model)(np.stack(hidden)).argmax(axis=1)
+    outputs = activations(model)(np.stack(hidden)).argmax(axis=1)
     return float((outputs == model_info(model).classes.index(true)).mean())
 
 

@@ -84,13 +84,12 @@ def deletion_insertion(
     >>> len(curves)  # 2 photos, 2 checks, 2 orders, 5 states
     40
     """
-    from hotelviz.inference import forward
-    from hotelviz.models import model_info
+    from hotelviz.models import activations, model_info
 
     _check_maps(pixels, maps, ("photos", "maps"))
     if steps < 1:
         raise AttributionError(f"at least one step is needed, not {steps}")
-    info, run = model_info(model), forward(model)
+    info, run = model_info(model), activations(model)
     size = info.preprocessing.size
     weights = target_weights(target, info, len(pixels))
     tiles = [max(1, round(1 / _TILE))] * 2
@@ -282,14 +281,13 @@ def parameter_randomization(
     >>> float(parameter_randomization(tagger, photos, "Pool", stages=1)["correlation"][0])
     1.0
     """
-    from hotelviz.inference import forward
-    from hotelviz.models import iter_nodes, model_info
+    from hotelviz.models import activations, iter_nodes, model_info
 
     info = model_info(model)
     if stages < 1:
         raise AttributionError(f"at least one stage is needed, not {stages}")
     if target is None and info.task == "tagger":
-        target = [info.classes[number] for number in forward(model)(pixels).argmax(axis=1)]
+        target = [info.classes[number] for number in activations(model)(pixels).argmax(axis=1)]
     intact = explain(model, pixels, target, method=method)
     layers = {
         step.layer.name: step.layer for step in iter_nodes(model).values() if step.layer.weights

@@ -146,17 +146,14 @@ def tag(
     """Predict the area that each photo shows."""
     from hotelviz.catalog import read_catalog
     from hotelviz.inference import predict_tags
-    from hotelviz.inference.preflight import SAMPLE, Watch, check_access
+    from hotelviz.inference.preflight import preflight
     from hotelviz.io.claims import check_apart, claim
     from hotelviz.models import load_model
 
     check_table(out)
     check_apart(out, catalog)
     photos = read_catalog(catalog, classes=allowed_classes(classes))
-    watch = Watch(len(photos), allow_missing=allow_missing)
-    some = photos["path"].sample(min(SAMPLE, len(photos)), random_state=0)
-    watch.look(some.to_list(), len(photos))
-    check_access(photos["path"])
+    watch = preflight(photos["path"], allow_missing=allow_missing)
     tagger = load_model(model, task="tagger")
     with claim(out):
         tags = predict_tags(photos, tagger)
@@ -164,10 +161,10 @@ def tag(
         watch.add(len(tags), zip(photos["path"][lost], tags["error"][lost], strict=True))
         watch.check()
         write_table(tags, out)
-    problems = tags[tags["error"] != ""]
-    say(f"{out}: {len(tags):,} photos, {len(problems):,} with problems")
+    errors = tags[tags["error"] != ""]
+    say(f"{out}: {len(tags):,} photos, {len(errors):,} with errors")
     list_notes(watch.notes())
-    list_errors(problems, len(problems), "in the column 'error'")
+    list_errors(errors, len(errors), "in the column 'error'")
 
 
 @app.command()
@@ -176,9 +173,9 @@ def score(
     model: Annotated[list[Path], typer.Option(help="A model (.keras); may be repeated.")],
     out: Annotated[Path, typer.Option(help="The folder of Parquet parts.")],
     part_size: Annotated[
-        int, typer.Option(min=1, help="Photos a part: what a stop can lose.")
+        int, typer.Option(min=1, help="Photos per part: what a stop can lose.")
     ] = 2048,
-    engine: Annotated[
+    backend: Annotated[
         str, typer.Option(help="keras, or openvino: faster on a processor.")
     ] = "keras",
     precision: Annotated[
@@ -189,7 +186,7 @@ def score(
         int | None,
         typer.Option(min=1, help="Decoding threads, on a cluster actors; else as many as fit."),
     ] = None,
-    engine_cluster: Annotated[
+    cluster: Annotated[
         str | None, typer.Option(help="ray: on many machines, from a Parquet catalogue.")
     ] = None,
     address: Annotated[
@@ -204,31 +201,22 @@ def score(
     allow_missing: AllowMissing = False,
 ) -> None:
     """Score photos with one or more models, decoding each once. A stopped run goes on."""
+    settings: dict[str, Any] = {
+        "backend": backend, "precision": precision, "workers": workers, "part_size": part_size,
+        "check_files": check_files, "prune": prune, "allow_missing": allow_missing,
+        "cluster": cluster, "address": address,
+    }  # fmt: skip
     from hotelviz.inference import score_photos
     from hotelviz.scores import open_scores
 
-    if engine_cluster not in {None, "ray"}:
-        raise typer.BadParameter(f"{engine_cluster!r} is not ray", param_hint="--engine-cluster")
-    if address is not None and engine_cluster is None:
-        raise typer.BadParameter("needs --engine-cluster ray", param_hint="--address")
-    settings: dict[str, Any] = {
-        "engine": engine, "precision": precision, "workers": workers, "part_size": part_size,
-        "check_files": check_files, "prune": prune, "allow_missing": allow_missing,
-    }  # fmt: skip
-    if engine_cluster:
-        from hotelviz.inference.ray import score_on_cluster
-
-        speed = score_on_cluster(catalog, model, out, address=address, **settings)
-    else:
-        speed = score_photos(catalog, model, out, **settings)
+    run = score_photos(catalog, model, out, **settings)
     dataset = open_scores(out)
-    problems = dataset.errors(max_photos=21)
-    wrong = dataset.count("error <> ''")
-    say(f"{out}: {len(dataset):,} photos, {speed.photos:,} computed now, {wrong:,} with problems")
-    if speed.photos:
-        say(str(speed))
-    list_notes(speed.notes)
-    list_errors(problems, wrong, "in the column 'error'")
+    n_errors = dataset.count("error <> ''")
+    say(f"{out}: {len(dataset):,} photos, {run.photos:,} computed now, {n_errors:,} with errors")
+    if run.photos:
+        say(str(run))
+    list_notes(run.notes)
+    list_errors(dataset.errors(max_photos=21), n_errors, "in the column 'error'")
 
 
 @app.command()

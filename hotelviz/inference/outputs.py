@@ -88,7 +88,8 @@ def output_columns(
         known = ~np.isnan(outputs).any(axis=1)
         best = np.array(info.classes, dtype=object)[np.nan_to_num(outputs, nan=-1.0).argmax(axis=1)]
         shares = {f"p_{name}": outputs[:, place] for place, name in enumerate(info.classes)}
-        return {"predicted": np.where(known, best, None), **shares}
+        best[~known] = None
+        return {"predicted": best, **shares}
     mean, std = mean_and_std(outputs.astype("float64"))
     return {
         score: mean,

@@ -12,12 +12,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pandas as pd
+
 from hotelviz.catalog import check_missing
 from hotelviz.catalog.tables import MAX_MISSING
 from hotelviz.errors import InferenceError
 from hotelviz.io.remote import is_url, read_bytes, redact
 
-__all__ = ["SAMPLE", "Watch", "check_access"]
+__all__ = ["SAMPLE", "Watch", "check_access", "preflight"]
 
 #: Photos of a bucket or host that are tried before it counts as closed.
 _N_PROBES = 3
@@ -63,6 +65,20 @@ def check_access(paths: Iterable[str]) -> None:
                 "s3:// the variables AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY), "
                 "or take its photos out of the catalogue"
             )
+
+
+def preflight(paths: pd.Series, *, allow_missing: bool = False) -> Watch:
+    """Return the watch of a run over photos, once it is clear that they can be read.
+
+    Raises
+    ------
+    MissingPhotosError, InferenceError
+        As `Watch.look` and `check_access` raise them.
+    """
+    watch = Watch(len(paths), allow_missing=allow_missing)
+    watch.look(paths.sample(min(SAMPLE, len(paths)), random_state=0).to_list(), len(paths))
+    check_access(paths)
+    return watch
 
 
 class Watch:

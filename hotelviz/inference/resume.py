@@ -323,7 +323,7 @@ def _changed(rows: pd.DataFrame, moved: np.ndarray, check_files: bool) -> np.nda
         was = rows[["size", "modified"]].to_numpy("int64")
         is_there, is_known = now[:, 0] >= 0, was[:, 0] >= 0
         changed |= is_there & np.where(is_known, (now != was).any(axis=1), moved)
-    return changed
+    return np.asarray(changed)
 
 
 def _chunks(catalog: pd.DataFrame | str | os.PathLike[str]) -> Iterator[pd.DataFrame]:

@@ -20,6 +20,7 @@ __all__ = [
     "shows_settings",
 ]
 
+_AUGMENTATION = Augmentation()
 _Settings = TypeVar("_Settings", bound=type)
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -64,8 +65,8 @@ class TrainingSettings:
     head_learning_rate: float = _setting(1e-3, "learning rate of phase one")
     fine_tune_learning_rate: float = _setting(3e-5, "learning rate of phase two")
     batch_size: int = _setting(32, "photos per step")
-    augmentation: Augmentation | None = _setting(
-        Augmentation(), "random changes of the photos in phase two, or None"
+    augmentation: Augmentation | None = _setting(  # noqa: RUF009  frozen
+        _AUGMENTATION, "random changes of the photos in phase two, or None"
     )
     patience: int = _setting(
         4, "epochs of phase two without a better validation loss until it ends"

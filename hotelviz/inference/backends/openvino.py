@@ -52,7 +52,12 @@ class OpenVinoBackend(Backend):
     precision : {"float32", "bfloat16"}
         What it multiplies in.
     exact_layers : int, default 0
-        How many convolutions are computed in float32 in bfloat16, at least.
+        How many of the first convolutions are computed in float32, at least.
+
+    Attributes
+    ----------
+    stages : list
+        The compiled network, in one piece or two.
 
     Raises
     ------
@@ -65,23 +70,23 @@ class OpenVinoBackend(Backend):
     def __init__(self, model: keras.Model, precision: Precision, exact_layers: int = 0) -> None:
         self.model, self.precision = model, precision
         core, exported = openvino.Core(), _exported(model)
-        pieces = _cut(core, exported, exact_layers if precision == "bfloat16" else 0)
+        pieces = _cut(core, exported, exact_layers)
         kinds = ["f32"] * (len(pieces) - 1) + ["f32" if precision == "float32" else "bf16"]
         shape = [self.batch_size, *model_info(model).preprocessing.size, 3]
-        self._stages = []
+        self.stages = []
         for piece, kind in zip(pieces, kinds, strict=True):
             piece.reshape(shape)
             shape = list(piece.outputs[0].shape)
-            self._stages.append(core.compile_model(piece, "CPU", _settings(kind)))
+            self.stages.append(core.compile_model(piece, "CPU", _settings(kind)))
         wanted = "OPTIMAL_NUMBER_OF_INFER_REQUESTS"
-        self.parallel = max(int(stage.get_property(wanted)) for stage in self._stages)
+        self.parallel = max(int(stage.get_property(wanted)) for stage in self.stages)
         self._requests = threading.local()
 
     def predict(self, pixels: np.ndarray) -> np.ndarray:
         """Return the network's outputs; each thread has requests of its own."""
         check_pixels(pixels, self.model)
         if not hasattr(self._requests, "mine"):
-            self._requests.mine = [stage.create_infer_request() for stage in self._stages]
+            self._requests.mine = [stage.create_infer_request() for stage in self.stages]
         outputs = np.empty((len(pixels), self.model.output_shape[-1]), "float32")
         for start in range(0, len(pixels), self.batch_size):
             some = np.ascontiguousarray(pixels[start : start + self.batch_size])
