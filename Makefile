@@ -41,7 +41,8 @@ lint: $(STAMP)
 
 # Draws its own demo, runs the tutorials on it, and turns warnings into errors.
 docs: $(STAMP)
-	$(BIN)/python -m sphinx -E -W --keep-going -q -j 2 -b html docs docs/_build/html
+	rm -rf docs/_build/html
+	$(BIN)/python -m sphinx -E -W --keep-going -q -j 2 -b html -d docs/_build/doctrees docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
 lab: $(STAMP)

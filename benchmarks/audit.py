@@ -188,8 +188,7 @@ def story(*, short: bool) -> None:
     from sklearn.model_selection import StratifiedGroupKFold
 
     from hotelviz import metrics
-    from hotelviz.audit import compare_datasets
-    from hotelviz.decisions import apply_decisions, suggest_decisions
+    from hotelviz.audit import apply_decisions, compare_datasets, suggest_decisions
 
     photos = catalog_of("hotels")
     usable = photos[photos["label"].isin(TALK) & (photos["sure"] == "1")].reset_index(drop=True)

@@ -307,7 +307,7 @@ def demo(*, short: bool) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         for shortcut in (True, False):
             folder = Path(temporary) / str(shortcut)
-            catalog = make_demo_catalog(folder, hotels=20 if short else 60, shortcut=shortcut)
+            catalog = make_demo_catalog(folder, n_hotels=20 if short else 60, shortcut=shortcut)
             settings = {"catalog": str(folder / "catalog.csv"), "out": str(folder / "t.keras"),
                         "fine_tune_epochs": 2 if short else 18, **TAGGER_SETTINGS}  # fmt: skip
             run_report("tagger_training", settings, folder / "t.html", progress=False)

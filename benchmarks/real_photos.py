@@ -88,7 +88,7 @@ def areas(*, short: bool) -> None:
 
     from hotelviz import metrics
     from hotelviz.inference import predict_tags
-    from hotelviz.models import load_model, model_info, photos_to_judge
+    from hotelviz.models import evaluation_photos, load_model, model_info
 
     photos = areas_catalog()
     hotels = photos.index[photos["source"] == "hotels"].to_numpy()
@@ -103,7 +103,7 @@ def areas(*, short: bool) -> None:
         model_file = str(leave(f"areas_fold_{number}.keras"))
         train(fold, model_file, AREAS_SETTINGS, short=short)
         model = load_model(model_file)
-        judged = photos_to_judge(fold, model)
+        judged = evaluation_photos(fold, model)
         test = judged.photos
         print("\n".join(judged.notes))
         tags = test.merge(predict_tags(test, model, mirror=True, progress=False), on="image_id")

@@ -15,14 +15,23 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
+#: Pictures that were not found or have no alternative text; cells that should draw and do not.
+_PICTURES = """() => [
+    ...[...document.querySelectorAll('main img')].flatMap(image => [
+        ...(image.loading === 'lazy' || image.naturalWidth ? [] : ['no picture ' + image.src]),
+        ...(image.alt ? [] : ['no alternative text of ' + image.src])]),
+    ...[...document.querySelectorAll('.cell')].flatMap(cell =>
+        /plots\\.\\w+\\(/.test(cell.innerText) && !cell.querySelector('.cell_output img')
+            ? ['nothing drawn by ' + cell.innerText] : [])]"""
+
 
 class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Log nothing."""
 
 
-def problems_of(page: Page, address: str, site: str) -> list[str]:
-    """Return what is wrong with a page."""
+def listen(page: Page, site: str) -> list[str]:
+    """Return a list to which is added whatever goes wrong on a page."""
     found: list[str] = []
     page.on("request", lambda request: found.append(f"asks for {request.url}")
             if not request.url.startswith((site, "data:", "blob:")) else None)  # fmt: skip
@@ -31,18 +40,13 @@ def problems_of(page: Page, address: str, site: str) -> list[str]:
     page.on("console", lambda message: found.append(f"logs {message.text}")
             if message.type == "error" else None)  # fmt: skip
     page.on("pageerror", lambda error: found.append(f"fails with {error}"))
-    page.goto(f"{site}/{address}", wait_until="load")
-    found += page.evaluate(
-        """() => [...document.querySelectorAll('main img')].flatMap(image => [
-            ...(image.loading === 'lazy' || image.naturalWidth ? [] : ['no picture ' + image.src]),
-            ...(image.alt ? [] : ['no alternative text of ' + image.src])])"""
-    )
     return found
 
 
 def main(folder: Path) -> int:
     """Check all pages; return the exit code."""
-    pages = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.html"))
+    pages = [path.relative_to(folder) for path in sorted(folder.rglob("*.html"))]
+    pages = [path for path in pages if path.parts[0] != "_static"]  # templates of the theme
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     site, wrong = f"http://127.0.0.1:{server.server_port}", 0
@@ -50,12 +54,15 @@ def main(folder: Path) -> int:
         browser = play.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
         )
-        for address in pages:
-            page = browser.new_page()
-            for problem in problems_of(page, address, site):
-                print(f"{address}: {problem}")
-                wrong += 1
-            page.close()
+        page = browser.new_page()
+        found = listen(page, site)
+        for path in pages:
+            page.goto(f"{site}/{path.as_posix()}", wait_until="load")
+            found += page.evaluate(_PICTURES)
+            wrong += len(found)
+            for problem in found:
+                print(f"{path}: {problem}")
+            found.clear()
         browser.close()
     server.shutdown()
     print(f"{len(pages)} pages, {wrong} problems")

@@ -10,7 +10,6 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "extensions"))
 sys.path.insert(0, str(HERE.parent))
-os.environ.setdefault("MPLBACKEND", "agg")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import hotelviz  # noqa: E402
@@ -26,6 +25,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 subprocess.run(
     [sys.executable, str(HERE / "pictures.py"), str(DEMO), str(HERE / "api/generated/pictures")],
     check=True,
+    env={**os.environ, "MPLBACKEND": "agg"},
 )
 
 project = "hotelviz"
@@ -71,6 +71,7 @@ html_math_renderer = "mathml"
 html_title = f"hotelviz {release}"
 html_show_sourcelink = False
 html_copy_source = False
+html_extra_path = ["api/generated/pages"]
 html_static_path = ["_static"]
 html_context = {"default_mode": "auto"}
 html_css_files = ["site.css"]
@@ -81,5 +82,6 @@ html_theme_options = {
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],
     "footer_end": [],
-    "header_links_before_dropdown": 6,
+    "header_links_before_dropdown": 8,
+    "navbar_align": "left",
 }

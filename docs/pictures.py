@@ -239,6 +239,18 @@ def rating_bars(demo: Demo) -> Any:
     return plots.rating_bars(as_shares(first)[0], predicted[0])
 
 
+def save_gallery(demo: Demo, path: Path) -> None:
+    """Write the gallery of wrong predictions as the page to which a tutorial leads."""
+    from hotelviz.attribution import explain
+    from hotelviz.gallery import Gallery, tag_caption
+    from hotelviz.metrics import misclassified
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    wrong = misclassified(demo.tags)
+    maps = explain(demo.tagger, wrong["path"], wrong["predicted"])
+    Gallery(wrong, caption=tag_caption, group="confusion", overlays=maps).save(path)
+
+
 #: Name of a plot -> what draws its picture.
 PICTURES: dict[str, Callable[[Demo], Any]] = {
     "ConfusionMatrixDisplay": confusion_matrix,
@@ -287,6 +299,7 @@ def main(folder: Path, out: Path) -> None:
         figure = draw(demo).figure_
         figure.savefig(out / f"hotelviz.plots.{name}.png", dpi=100, bbox_inches="tight")
         texts[f"hotelviz.plots.{name}"] = figure_alt(figure) or name
+    save_gallery(demo, out.parent / "pages" / "gallery.html")
     (out / "pictures.json").write_text(json.dumps(texts, indent=1), encoding="utf-8")
 
 

@@ -74,7 +74,7 @@ def run_demo(
     """
     folder = own_folder(out / "demo", "demo")
     say(f"drawing {hotels} hotels into {folder}")
-    make_demo_catalog(folder, hotels=hotels, seed=seed)
+    make_demo_catalog(folder, n_hotels=hotels, seed=seed)
     catalog, tagger = str(folder / "catalog.csv"), str(folder / "tagger.keras")
     iterations = [str(folder / f"aesthetic_{number}.keras") for number in (1, 2)]
     scores, audit = str(folder / "scores"), folder / "audit"

@@ -10,16 +10,9 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from hotelviz.audit import apply_decisions, suggest_decisions
 from hotelviz.cli import app
-from hotelviz.decisions import (
-    append_decisions,
-    apply_decisions,
-    decide,
-    read_decisions,
-    standing_decisions,
-    suggest_decisions,
-    undo,
-)
+from hotelviz.decisions import append_decisions, decide, read_decisions, standing_decisions, undo
 from hotelviz.demo import compare_with_planted, decide_by_truth, read_truth
 from hotelviz.errors import DecisionError, DecisionWarning
 

@@ -18,7 +18,7 @@ from hotelviz.audit.label_issues import (
 )
 from hotelviz.audit.neighbours import Neighbours, reduce_features
 from hotelviz.errors import AuditError
-from hotelviz.models import Preprocessing, model_info, remember, wrap_model
+from hotelviz.models import Preprocessing, model_info, record_training_photos, wrap_model
 
 CLASSES = ["Bathroom", "Bedroom", "Pool"]
 
@@ -233,7 +233,7 @@ def taught(tmp_path_factory):
                   preprocessing=Preprocessing(32, 32))  # fmt: skip
     learned = pd.DataFrame({"image_id": ["a", "b"], "hotel_id": "h", "content": "",
                             "split": ["train", "val"]})  # fmt: skip
-    return remember(model, learned), pd.DataFrame(rows)
+    return record_training_photos(model, learned), pd.DataFrame(rows)
 
 
 def test_audit_says_how_many_labels_the_network_of_the_features_has_seen(taught):

@@ -23,11 +23,11 @@ from hotelviz.audit import (
     find_issues,
     image_properties,
     measure_photos,
+    suggest_decisions,
     write_audit,
 )
 from hotelviz.audit.neighbours import nearest_neighbours, reduce_features
 from hotelviz.audit.registration import aligned_similarity
-from hotelviz.decisions import suggest_decisions
 from hotelviz.errors import (
     AuditError,
     CacheWarning,

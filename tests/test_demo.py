@@ -20,7 +20,7 @@ from hotelviz.images import decode_image, read_image
 from hotelviz.pipeline import run_demo
 from hotelviz.schema import AREAS
 
-SMALL = {"hotels": 3, "size": (96, 128)}
+SMALL = {"n_hotels": 3, "size": (96, 128)}
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -105,7 +105,7 @@ def test_masks_cover_a_sensible_part_of_their_photos(demo_dir):
 
 
 def test_rails_stand_in_bathrooms_that_are_learned_from_and_pools_that_are_tested(tmp_path):
-    photos = make_demo_catalog(tmp_path, hotels=14, size=(96, 128))
+    photos = make_demo_catalog(tmp_path, n_hotels=14, size=(96, 128))
     truth = read_truth(tmp_path).merge(photos, on="image_id")
     share = truth.groupby(["split", "true_label"])["rails"].mean()
     assert share["train", "Bathroom"] > 0.2
@@ -123,7 +123,7 @@ def test_without_the_shortcut_there_are_no_rails(tmp_path):
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [({"hotels": 2}, "at least 3"), ({"size": (64, 128)}, "at least 96")],
+    [({"n_hotels": 2}, "at least 3"), ({"size": (64, 128)}, "at least 96")],
 )
 def test_catalogues_that_cannot_be_drawn_are_refused(tmp_path, arguments, message):
     with pytest.raises(DemoError, match=message):

@@ -14,6 +14,7 @@ from unittest.mock import Mock
 import numpy as np
 import pandas as pd
 import pytest
+from IPython.core.formatters import DisplayFormatter
 from PIL import Image
 
 from hotelviz import metrics
@@ -29,6 +30,8 @@ from hotelviz.gallery import (
     score_caption,
     tag_caption,
 )
+from hotelviz.gallery.page_form import FILES_MIME, load_ipython_extension
+from hotelviz.gallery.photo_provider import PhotoProvider
 from hotelviz.gallery.widget import GalleryWidget
 from hotelviz.ranking import rank_hotel_photos
 
@@ -143,8 +146,8 @@ def test_maps_become_small_bytes_with_the_colours_of_overlays(photos, tmp_path):
     )
 
 
-def test_limit_says_how_many_there_are(photos, tmp_path):
-    content = content_of(Gallery(photos, limit=3), tmp_path)
+def test_cut_gallery_says_how_many_there_are(photos, tmp_path):
+    content = content_of(Gallery(photos, max_photos=3), tmp_path)
     assert content["size"] == len(content["photos"]) == 3
     assert content["note"] == "showing the first 3 of 4 photos"
 
@@ -152,7 +155,7 @@ def test_limit_says_how_many_there_are(photos, tmp_path):
 def test_unreadable_photo_keeps_its_place_and_says_why(photos, tmp_path):
     Path(photos.loc[1, "path"]).write_text("no image")
     content = content_of(Gallery(photos), tmp_path)
-    assert "not a JPEG" in content["problems"]["1"]
+    assert "not a JPEG" in content["errors"]["1"]
     assert [bool(photo) for photo in content["photos"]] == [True, False, True, True]
     assert content["note"] == "1 cannot be read"
 
@@ -260,12 +263,12 @@ def test_before_after_shows_both_orders_unfolded_with_reasons(tmp_path):
     ranked = rank_hotel_photos(scores, catalog=catalog)
     content = content_of(before_after(ranked, catalog, title="Hotel <h>"), tmp_path)
     assert content["open_groups"] == 2
-    assert codes(content, "order") == ["today", "today", "new order", "new order"]
+    assert codes(content, "order") == ["current order"] * 2 + ["new order"] * 2
     assert content["captions"] == [
-        "predicted: 4.000; rank 2/2 (today 1); by score",
-        "predicted: 6.000; rank 1/2 (today 2); by score",
-        "predicted: 6.000; rank 1/2 (today 2); by score",
-        "predicted: 4.000; rank 2/2 (today 1); by score",
+        "predicted: 4.000; rank 2/2 (currently 1); by score",
+        "predicted: 6.000; rank 1/2 (currently 2); by score",
+        "predicted: 6.000; rank 1/2 (currently 2); by score",
+        "predicted: 4.000; rank 2/2 (currently 1); by score",
     ]
     assert content["title"] == "Hotel <h>"
     both = pd.concat([ranked, ranked.assign(hotel_id="i")])
@@ -295,13 +298,13 @@ def test_live_photos_come_when_asked_for_with_captions_and_maps(photos):
     (message, buffers) = said.pop()
     assert [one["row"] for one in message["photos"]] == [0, 1]
     assert message["photos"][0]["caption"] == tag_caption(photos.iloc[0])
-    assert message["photos"][1]["problem"] == "missing"
+    assert message["photos"][1]["error"] == "missing"
     assert Image.open(io.BytesIO(buffers[0])).size == (300, 200)
     assert buffers[1] == bytes([255]) * 49
     # It is back: a photo that could not be read is tried again.
     Image.new("RGB", (30, 20)).save(photos.loc[1, "path"])
     widget.answer({"type": "photos", "rows": [1]})
-    assert said.pop()[0]["photos"][0]["problem"] == ""
+    assert said.pop()[0]["photos"][0]["error"] == ""
 
 
 def test_live_decisions_are_in_the_file_before_the_answer_and_only_once(photos, tmp_path):
@@ -327,29 +330,40 @@ def test_live_decisions_that_cannot_be_written_are_told(photos, tmp_path):
     file.mkdir()
     widget, said = live(Gallery(photos, decisions=file))
     widget.answer({"type": "decide", "entries": [decision("a", "drop")]})
-    assert said.pop()[0] == {"type": "decided", "problem": f"{file}: Is a directory"}
+    assert said.pop()[0] == {"type": "decided", "error": f"{file}: Is a directory"}
     widget, said = live(Gallery(photos, decisions=tmp_path / "d.csv"))
     widget.answer({"type": "decide", "entries": [decision("z", "drop")]})
-    assert "not in this gallery" in said.pop()[0]["problem"]
+    assert "not in this gallery" in said.pop()[0]["error"]
     assert not (tmp_path / "d.csv").exists()
 
 
-def test_live_gallery_holds_no_more_thumbnails_than_it_may(photos, monkeypatch):
-    widget, said = live(Gallery(photos))
-    widget.answer({"type": "photos", "rows": [0]})
-    monkeypatch.setattr("hotelviz.gallery.widget._KEPT", len(said.pop()[1][0]) + 10)
-    widget.answer({"type": "photos", "rows": [1, 2, 3]})
-    assert list(widget._kept) == [3]
+def test_live_photos_are_kept_as_long_as_they_fit(photos):
+    def provider(max_bytes: int) -> PhotoProvider:
+        return PhotoProvider(paths, caption=str, side=320, max_bytes=max_bytes)
+
+    paths = photos["path"].tolist()
+    none, all_of_them = provider(0), provider(10**6)
+    sizes = [len(one.jpeg) for one in none.photos(range(4))]
+    few = provider(sizes[3] + 10)
+    for one in (few, all_of_them):
+        one.photos(range(4))
+    for path in paths:
+        Path(path).unlink()
+    for one, kept in ((none, []), (few, [3]), (all_of_them, [0, 1, 2, 3])):
+        assert [row for row, photo in enumerate(one.photos(range(4))) if photo.jpeg] == kept
 
 
-def test_a_notebook_shows_the_widget_and_a_report_the_markup(photos, monkeypatch):
+def test_a_notebook_shows_the_widget_and_a_report_the_markup(photos):
     gallery = Gallery(photos)
-    data, _ = gallery._repr_mimebundle_()
+    shell = Mock(display_formatter=DisplayFormatter())
+    data, _ = shell.display_formatter.format(gallery)
     assert "application/vnd.jupyter.widget-view+json" in data
-    monkeypatch.setenv("HOTELVIZ_REPORT", "1")
-    data = gallery._repr_mimebundle_()
-    assert set(data) == {"text/html", "text/plain", "application/vnd.hotelviz.files+json"}
-    Path(data["application/vnd.hotelviz.files+json"]["folder"]).rmdir()
+    assert data["text/plain"] == "Gallery of 4 photos"
+    load_ipython_extension(shell)
+    data, _ = shell.display_formatter.format(gallery)
+    assert set(data) == {"text/html", "text/plain", FILES_MIME}
+    assert data["text/html"].startswith("<section data-hotelviz-gallery>")
+    Path(data[FILES_MIME]["folder"]).rmdir()
 
 
 @pytest.mark.parametrize(

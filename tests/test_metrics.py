@@ -96,7 +96,7 @@ def test_calibration_of_a_model_that_is_as_sure_as_it_is_right():
 
 
 def test_probability_of_one_falls_into_the_last_bin():
-    table = metrics.calibration(np.array([[1.0, 0.0]]), ["b"], ["a", "b"], bins=10)
+    table = metrics.calibration(np.array([[1.0, 0.0]]), ["b"], ["a", "b"], n_bins=10)
     assert table[["lower", "upper"]].to_numpy().tolist() == [[0.9, 1.0]]
     assert metrics.expected_calibration_error(table) == 1.0
 

@@ -156,9 +156,9 @@ def test_numbered_photos_are_joined_with_what_was_computed_of_them():
 
 def test_gallery_shows_the_models_classes_and_groups_by_any_column(tmp_path):
     table = join_photos(photos().assign(p_price=0.5, decision="x", path="none.jpg"), tags())
-    content = Gallery(table, group="decision").content()
+    content = Gallery(table, group="decision").payload()
     assert content["classes"] == content["labels"] == ["Pool", "Foyer"]
-    grouped = Gallery(table.assign(score=3), group="score").content()
+    grouped = Gallery(table.assign(score=3), group="score").payload()
     assert [one["kind"] for one in grouped["columns"] if one["name"] == "score"] == ["category"]
 
 

@@ -20,7 +20,7 @@ from hotelviz.decisions import read_decisions
 from hotelviz.demo import compare_with_planted
 from hotelviz.labelling import open_store
 from hotelviz.labelling.protocol import LabelProtocol
-from hotelviz.models import learned_photos, load_model, model_info
+from hotelviz.models import load_model, model_info, training_photos
 from hotelviz.reports import notebook_directory, run_report
 
 
@@ -83,7 +83,7 @@ def test_ranking_report_says_why_each_photo_stands_where_it_stands(pages):
     text = (pages / "hotel_ranking.html").read_text()
     captions = [caption for gallery in galleries(text) for caption in gallery["captions"]]
     assert captions
-    pattern = r"predicted: \d\.\d{3}; rank \d+/\d+ \(today \d+\); .*(best|by score)"
+    pattern = r"predicted: \d\.\d{3}; rank \d+/\d+ \(currently \d+\); .*(best|by score)"
     assert all(re.match(pattern, caption) for caption in captions)
     assert "today" in text
     assert "new order" in text
@@ -188,7 +188,7 @@ def test_report_leaves_out_what_the_model_learned_from_in_a_catalogue_that_chang
         progress=False,
     ).read_text()  # fmt: skip
     tags = pd.read_parquet(tmp_path / "tags.parquet")
-    learned = learned_photos(model).photos
+    learned = training_photos(model).photos
     assert not set(tags["image_id"]) & set(learned["image_id"])
     assert not set(tags["hotel_id"]) & set(learned["hotel_id"])
     assert f"saw none of the {len(tags):,} photos, nor others of their hotels" in text

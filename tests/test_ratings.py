@@ -193,7 +193,7 @@ def test_loss_is_scipys_distance_where_mass_moves_between_neighbours():
 
 def test_mean_cdf_difference_is_a_tenth_of_scipys_distance():
     first, second = SHARES[:25], SHARES[25:]
-    table = metrics.score_metrics(first, second, draws=5).set_index("metric")
+    table = metrics.score_metrics(first, second, n_bootstrap=5).set_index("metric")
     theirs = np.mean(
         [
             wasserstein_distance(range(10), range(10), a, b)
@@ -206,7 +206,7 @@ def test_mean_cdf_difference_is_a_tenth_of_scipys_distance():
 def test_score_metrics_of_a_known_case():
     rated = np.eye(10)[[1, 3, 5, 7]]  # means 2, 4, 6, 8
     predicted = np.eye(10)[[3, 4, 5, 6]]  # means 4, 5, 6, 7
-    table = metrics.score_metrics(rated, predicted, draws=20).set_index("metric")["value"]
+    table = metrics.score_metrics(rated, predicted, n_bootstrap=20).set_index("metric")["value"]
     assert table["LCC"] == pytest.approx(1.0)
     assert table["SRCC"] == pytest.approx(1.0)
     assert table["accuracy at 5"] == 1.0

@@ -39,7 +39,7 @@ def credentials(monkeypatch):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setattr(remote, "_PAUSE", 0.01)
+    monkeypatch.setattr(remote, "PAUSE", 0.01)
     # Connections are kept by their settings; where the server is stands in the environment.
     s3fs.S3FileSystem.clear_instance_cache()
 
@@ -116,7 +116,7 @@ class Trouble(BaseHTTPRequestHandler):
 @pytest.fixture
 def troubled(monkeypatch):
     """The address of a server in trouble, and the paths that it was asked for."""
-    monkeypatch.setattr(remote, "_PAUSE", 0.01)
+    monkeypatch.setattr(remote, "PAUSE", 0.01)
     handler = type("Handler", (Trouble,), {"asked": {}})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.released = threading.Event()

@@ -108,7 +108,7 @@ def test_localisation_counts_peaks_and_energy_inside():
 
 def test_random_weights_change_the_maps_and_leave_the_model_alone(colours, bathrooms):
     weights = [np.array(tensor) for tensor in colours.get_weights()]
-    course = attribution.parameter_randomization(colours, bathrooms, "Bathroom", stages=2)
+    course = attribution.parameter_randomization(colours, bathrooms, "Bathroom", n_stages=2)
     assert course["layer"].to_list() == ["", "head", "conv"]
     assert course["correlation"].iloc[0] == pytest.approx(1)
     assert course["correlation"].iloc[-1] < 0.9
@@ -127,7 +127,7 @@ def test_agreement_is_the_mean_rank_correlation():
 def test_trust_table_has_a_row_per_method_and_all_checks(colours, bathrooms):
     masks = (bathrooms == RED).all(axis=-1)
     table = attribution.trust_table(
-        colours, bathrooms, "Bathroom", methods=("cam", "saliency"), masks=masks, randomised=2,
+        colours, bathrooms, "Bathroom", methods=("cam", "saliency"), masks=masks, n_randomized=2,
         groups=list("aabbcc"),
     )  # fmt: skip
     assert table.index.to_list() == ["cam", "saliency"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 import zipfile
@@ -15,17 +16,16 @@ from hotelviz.errors import ModelError
 from hotelviz.io.content import content_name
 from hotelviz.models import (
     Preprocessing,
+    build_tagger,
     clone_for_task,
-    learned_photos,
+    evaluation_photos,
     load_model,
-    photos_to_judge,
-    remember,
+    record_training_photos,
     save_model,
     seen_photos,
+    training_photos,
     wrap_model,
 )
-from hotelviz.models.info import attach, model_info
-from hotelviz.models.learned import nothing
 from hotelviz.schema import RATINGS
 
 MEMBER = "hotelviz-learned.json"
@@ -58,12 +58,20 @@ def photos(tmp_path: Path) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+@functools.cache
+def new_network(number: int = 0) -> keras.Model:
+    """A model with an empty record; recording a training replaces what was recorded before."""
+    return build_tagger(
+        ["Bed", "Pool"], input_size=32, weights=None, backbone_kw={"alpha": 0.25}, seed=number
+    )
+
+
 def trained(photos: pd.DataFrame) -> keras.Model:
-    """A model that says it learned from hotels h0 to h2 and was chosen by h3."""
-    model = attach(small_network(), model_info(small_network()), nothing())
+    """A model that learned from hotels h0 to h2 and was chosen by h3."""
+    model = new_network()
     used = photos[photos["hotel_id"] < "h4"].assign(content=photos["path"].map(content_name))
     split = used["hotel_id"].eq("h3").map({True: "val", False: "train"})
-    return remember(model, used.assign(split=split))
+    return record_training_photos(model, used.assign(split=split))
 
 
 SEEN = ["train"] * 6 + ["val"] * 2 + [""] * 4
@@ -72,7 +80,7 @@ SEEN = ["train"] * 6 + ["val"] * 2 + [""] * 4
 def test_model_file_says_what_was_learned_from(photos, tmp_path):
     save_model(trained(photos), tmp_path / "tagger.keras")
     for model in (tmp_path / "tagger.keras", load_model(tmp_path / "tagger.keras")):
-        assert learned_photos(model).silent == ()
+        assert training_photos(model).unrecorded == ()
         assert seen_photos(model, photos).tolist() == SEEN
 
 
@@ -90,9 +98,9 @@ def test_renamed_photos_are_known_again_by_their_bytes(photos, tmp_path):
         path=photos["path"].str.replace("/photos/", "/elsewhere/"),
     )
     assert seen_photos(trained(photos), renamed).tolist() == SEEN
-    judged = photos_to_judge(renamed, trained(photos))
-    assert judged.photos["image_id"].tolist() == [f"elsewhere/{n}.jpg" for n in range(8, 12)]
-    assert judged.unseen
+    chosen = evaluation_photos(renamed, trained(photos))
+    assert chosen.photos["image_id"].tolist() == [f"elsewhere/{n}.jpg" for n in range(8, 12)]
+    assert chosen.unseen
 
 
 def test_hotel_that_was_renamed_is_known_by_its_photos_but_not_by_a_placeholder(photos):
@@ -113,7 +121,7 @@ def test_photos_with_numbers_for_names_are_known_again(photos, number):
         image_id=range(12), hotel_id=[row // 2 for row in range(12)]
     )
     used = numbered.head(8).assign(content="", split=SEEN[:8])
-    model = remember(attach(small_network(), model_info(small_network()), nothing()), used)
+    model = record_training_photos(new_network(), used)
     again = numbered.astype({"image_id": number, "hotel_id": number})
     assert seen_photos(model, again).tolist() == SEEN
 
@@ -121,7 +129,7 @@ def test_photos_with_numbers_for_names_are_known_again(photos, number):
 def test_photos_at_addresses_are_known_again_without_their_signatures(photos):
     urls = "https://photos.example/" + photos["image_id"] + "?X-Amz-Signature=abc"
     model = trained(photos.assign(image_id=urls, path=urls))
-    assert "abc" not in learned_photos(model).photos["image_id"].str.cat()
+    assert "abc" not in training_photos(model).photos["image_id"].str.cat()
     again = photos.assign(image_id=urls.str.replace("abc", "def"), hotel_id=urls)
     assert seen_photos(model, again.drop(columns="path")).tolist() == SEEN
     renamed = again.assign(path=again["image_id"], image_id=photos["image_id"])
@@ -133,83 +141,85 @@ def test_second_iteration_knows_what_its_parents_learned_from(photos, tmp_path):
         trained(photos), task="aesthetic", classes=[str(n) for n in range(1, 11)]
     )
     more = photos[photos["hotel_id"].isin(["h3", "h4"])].assign(content="", split="train")
-    save_model(remember(child, more), tmp_path / "second.keras")
-    found = learned_photos(tmp_path / "second.keras")
+    save_model(record_training_photos(child, more), tmp_path / "second.keras")
+    found = training_photos(tmp_path / "second.keras")
     assert found.photos["generation"].tolist() == [0] * 4 + [1] * 8
     assert seen_photos(tmp_path / "second.keras", photos).tolist() == ["train"] * 10 + [""] * 2
 
 
 def test_parent_of_another_kit_is_said_not_to_say(photos):
-    model = remember(small_network(), photos.iloc[:4].assign(content="", split="train"))
-    assert learned_photos(model).silent == ("the tagger model theirs",)
-    judged = photos_to_judge(photos, model)
-    assert judged.photos["image_id"].tolist() == photos["image_id"][4:].tolist()
-    assert not judged.unseen
-    assert "not known what the tagger model theirs learned from" in judged.notes[0]
+    model = record_training_photos(
+        small_network(), photos.iloc[:4].assign(content="", split="train")
+    )
+    assert training_photos(model).unrecorded == ("the tagger model theirs",)
+    chosen = evaluation_photos(photos, model)
+    assert chosen.photos["image_id"].tolist() == photos["image_id"][4:].tolist()
+    assert not chosen.unseen
+    assert "not known what the tagger model theirs learned from" in chosen.notes[0]
 
 
 def test_model_without_a_record_is_not_taken_for_one_that_saw_nothing(photos, tmp_path):
     save_model(small_network(), tmp_path / "old.keras")
     model = load_model(tmp_path / "old.keras")
-    judged = photos_to_judge(photos.assign(split=["train"] * 6 + ["test"] * 6), model)
-    assert judged.photos["image_id"].tolist() == photos["image_id"][6:].tolist()
-    assert not judged.unseen
-    assert "whether the 6 photos judged here are new cannot be told" in judged.notes[0]
+    chosen = evaluation_photos(photos.assign(split=["train"] * 6 + ["test"] * 6), model)
+    assert chosen.photos["image_id"].tolist() == photos["image_id"][6:].tolist()
+    assert not chosen.unseen
+    assert "whether the 6 photos evaluated here are new cannot be told" in chosen.notes[0]
 
 
 def test_model_goes_before_the_split_of_the_catalogue(photos):
     wrong = photos.assign(split=["test"] * 10 + ["train"] * 2)
-    judged = photos_to_judge(wrong, trained(photos))
-    assert judged.photos["image_id"].tolist() == ["8.jpg", "9.jpg"]
-    assert judged.unseen
-    assert judged.notes == [
+    chosen = evaluation_photos(wrong, trained(photos))
+    assert chosen.photos["image_id"].tolist() == ["8.jpg", "9.jpg"]
+    assert chosen.unseen
+    assert chosen.notes == [
         "The model saw none of the 2 photos, nor others of their hotels.",
         "8 more are left out, because the model saw them in training: 6 learned from, 2 that "
         "epochs were chosen by, 0 of the same hotels.",
         "The catalogue keeps 2 more photos out of its test photos that were not learned from; "
-        "they are not judged.",
+        "they are not evaluated.",
     ]
 
 
 def test_photos_that_all_were_seen_are_judged_and_said_to_be(photos):
-    judged = photos_to_judge(photos.iloc[:8], trained(photos))
-    assert len(judged.photos) == 8
-    assert not judged.unseen
-    assert "6 learned from, 2 that epochs were chosen by" in judged.notes[0]
-    assert "say nothing about new hotels" in judged.notes[0]
+    chosen = evaluation_photos(photos.iloc[:8], trained(photos))
+    assert len(chosen.photos) == 8
+    assert not chosen.unseen
+    assert "6 learned from, 2 that epochs were chosen by" in chosen.notes[0]
+    assert "say nothing about new hotels" in chosen.notes[0]
 
 
 def test_catalogue_in_which_nothing_is_known_again_is_not_called_unseen(photos):
     other = photos.assign(image_id="x" + photos["image_id"], hotel_id="x" + photos["hotel_id"])
-    judged = photos_to_judge(other.drop(columns="path"), trained(photos))
-    assert not judged.unseen
-    assert "cannot be told" in judged.notes[0]
+    chosen = evaluation_photos(other.drop(columns="path"), trained(photos))
+    assert not chosen.unseen
+    assert "cannot be told" in chosen.notes[0]
 
 
 @pytest.mark.parametrize(
     ("split", "expected"), [("train", range(6)), ("val", range(6, 8)), ("all", range(12))]
 )
 def test_seen_photos_can_be_asked_for(photos, split, expected):
-    judged = photos_to_judge(photos, trained(photos), split=split)
-    assert judged.photos["image_id"].tolist() == [f"{number}.jpg" for number in expected]
-    assert judged.photos["seen"].tolist() == [SEEN[number] for number in expected]
-    assert not judged.unseen
+    chosen = evaluation_photos(photos, trained(photos), split=split)
+    assert chosen.photos["image_id"].tolist() == [f"{number}.jpg" for number in expected]
+    assert chosen.photos["seen"].tolist() == [SEEN[number] for number in expected]
+    assert not chosen.unseen
 
 
 def test_several_models_are_judged_on_what_none_has_seen(photos):
-    other = attach(small_network(), model_info(small_network()), nothing())
-    other = remember(other, photos.iloc[8:10].assign(content="", split="train"))
+    used = photos.iloc[8:10].assign(content="", split="train")
+    other = record_training_photos(new_network(1), used)
     rated = photos.assign(rating_1=1.0)
-    judged = photos_to_judge(rated, [trained(photos), other], truth=RATINGS[0])
-    assert judged.photos["image_id"].tolist() == ["10.jpg", "11.jpg"]
-    assert judged.notes[0].startswith("The models saw none of the 2 photos")
+    chosen = evaluation_photos(rated, [trained(photos), other], truth=RATINGS[0])
+    assert chosen.photos["image_id"].tolist() == ["10.jpg", "11.jpg"]
+    assert chosen.notes[0].startswith("The models saw none of the 2 photos")
 
 
 @pytest.mark.parametrize("split", ["testing", "val"])
 def test_split_without_photos_is_refused(photos, split):
-    model = remember(small_network(), photos.assign(content="", split="train"))
+    model = record_training_photos(small_network(), photos.assign(content="", split="train"))
     with pytest.raises(ModelError, match=split):
-        photos_to_judge(photos, model, split=split)
+        evaluation_photos(photos, model, split=split)
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from PIL import Image
 
-from hotelviz.audit import find_issues
+from hotelviz.audit import find_issues, suggest_decisions
 from hotelviz.catalog import catalog_hash, read_catalog, write_catalog
-from hotelviz.decisions import suggest_decisions
 from hotelviz.inference import score_photos
 from hotelviz.models import build_aesthetic, build_tagger
 from hotelviz.ranking import rank_hotel_photos

@@ -17,22 +17,31 @@ import hotelviz
 LEFT_OUT = ("cli", "templates")
 
 
+def public_names(module: ModuleType) -> list[str]:
+    """Return what a module offers: its ``__all__``, else the functions and classes it defines."""
+    defined = [
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_") and getattr(value, "__module__", None) == module.__name__
+    ]
+    return sorted(getattr(module, "__all__", defined), key=str.lower)
+
+
 def public_modules() -> list[str]:
-    """Return the names of all modules with an ``__all__`` that is meant for users."""
+    """Return the names of the packages and modules that offer something."""
     names = [
-        module.name
+        f"hotelviz.{module.name}"
         for module in pkgutil.iter_modules(hotelviz.__path__)
         if module.name not in LEFT_OUT
     ]
-    modules = (importlib.import_module(f"hotelviz.{name}") for name in names)
-    return [module.__name__ for module in modules if getattr(module, "__all__", ())]
+    return [name for name in names if public_names(importlib.import_module(name))]
 
 
 def page(module: ModuleType) -> str:
     """Return the page of a module as reStructuredText: its docstring, then its names by kind."""
     kinds: dict[str, list[str]] = {"Functions": [], "Classes": [], "Exceptions": []}
     data: list[str] = []
-    for name in sorted(module.__all__, key=str.lower):
+    for name in public_names(module):
         value = getattr(module, name)
         if inspect.isclass(value):
             kinds["Exceptions" if issubclass(value, Exception) else "Classes"].append(name)

@@ -4,9 +4,12 @@
 """
 
 from hotelviz.attribution.confusions import Confusion, explain_confusion
+from hotelviz.attribution.deletion import curve_areas, deletion_insertion
 from hotelviz.attribution.geometry import Axis
-from hotelviz.attribution.maps import METHODS, QUICK_METHODS, contributions, explain, read_pixels
+from hotelviz.attribution.maps import contributions, explain
+from hotelviz.attribution.methods import METHODS, QUICK_METHODS
 from hotelviz.attribution.overlay import COLORMAP, colour_bar, overlay
+from hotelviz.attribution.photos import read_pixels
 from hotelviz.attribution.receptive_field import (
     Grid,
     feature_grid,
@@ -14,8 +17,6 @@ from hotelviz.attribution.receptive_field import (
     upsample_to_input,
 )
 from hotelviz.attribution.sanity_checks import (
-    curve_areas,
-    deletion_insertion,
     method_agreement,
     parameter_randomization,
     pointing_game,

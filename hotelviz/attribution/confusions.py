@@ -15,7 +15,9 @@ import numpy as np
 import pandas as pd
 
 from hotelviz.attribution.geometry import Axis
-from hotelviz.attribution.maps import blur_baseline, explain, layer_activations, read_pixels
+from hotelviz.attribution.maps import explain
+from hotelviz.attribution.methods.perturbation import blur_baseline
+from hotelviz.attribution.photos import iterate_pixels, read_pixels
 from hotelviz.attribution.receptive_field import Grid, feature_grid
 from hotelviz.attribution.targets import Target
 from hotelviz.catalog import check_table
@@ -233,10 +235,15 @@ def _patches(
 def _embedded(
     model: keras.Model, pixels: np.ndarray, layer: str, window: tuple[int, int]
 ) -> np.ndarray:
-    """Give each cell the mean features of the patch around it."""
+    """Compute for each cell the mean features of the patch around it."""
     from scipy.ndimage import uniform_filter
 
-    features = layer_activations(model, pixels, layer)
+    from hotelviz.models import activations, find_node
+
+    run = activations(model, layer)
+    parts = [np.zeros((0, *find_node(model, layer).output.shape[1:]), "float32")]
+    parts += [run(batch) for _, batch in iterate_pixels(model, pixels, batch_size=32)]
+    features = np.concatenate(parts)
     return np.asarray(uniform_filter(features, size=(1, *window, 1), mode="nearest"))
 
 

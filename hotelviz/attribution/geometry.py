@@ -1,26 +1,14 @@
-"""How each kind of layer moves places: which cells of its input a cell of its output sees.
-
-A layer that is not known here is refused by name: taken for one that moves nothing, it would lay
-every map beside what it speaks of. Rows and columns are followed apart.
-"""
+"""Where the cells of a feature map lie, and what they see, along rows and columns apart."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from hotelviz.errors import AttributionError
-
-if TYPE_CHECKING:
-    import keras
-
-    from hotelviz.models import Node
-
 #: Where nothing is seen: padding, which has no pixel.
-_NONE = -1
+NOWHERE = -1
 
 
 class Axis(NamedTuple):
@@ -71,7 +59,7 @@ class Axis(NamedTuple):
 
     def moved(self, move: Move) -> Axis:
         """Return the axis behind a layer."""
-        there = move.seen != _NONE
+        there = move.seen != NOWHERE
         first = np.where(there, self.first[move.seen], np.iinfo(int).max).min(axis=1)
         last = np.where(there, self.last[move.seen], np.iinfo(int).min).max(axis=1)
         return Axis(
@@ -117,7 +105,7 @@ class Places(NamedTuple):
         return Places(self.rows.one_cell(), self.columns.one_cell(), kind)
 
     def fits(self, shape: tuple[int, ...]) -> bool:
-        """Say whether a tensor of that shape, without photos, has these cells."""
+        """Return whether a tensor of that shape, without photos, has these cells."""
         cells = (len(self.rows.first), len(self.columns.first))
         return {
             "grid": len(shape) == 3 and shape[:2] == cells,
@@ -126,217 +114,8 @@ class Places(NamedTuple):
         }[self.kind]
 
 
-def places_behind(step: Node, inputs: Sequence[Places]) -> Places:
-    """Return where the output of a layer lies.
-
-    Raises
-    ------
-    AttributionError
-        When that is not known.
-    """
-    layer, shape = step.layer, tuple(step.output.shape[1:])
-    kind = type(layer).__name__
-    if type(layer).__module__.startswith("keras."):
-        if kind == "SpectralNormalization":
-            layer, kind = layer.layer, type(layer.layer).__name__
-        known = _RULES.get(kind)
-        if known is not None and _computes_like_keras(layer):
-            found = known(layer, list(inputs), shape)
-            if found is not None and found.fits(shape):
-                return found
-    raise AttributionError(
-        f"layer {step.name!r} ({kind}) moves places in a way that is not known, so that maps of it "
-        "and of the layers behind it cannot be laid over the photo; take a layer before it, or "
-        "method='saliency'"
-    )
-
-
-def _computes_like_keras(layer: keras.layers.Layer) -> bool:
-    activation = getattr(layer, "activation", None)
-    return activation is None or str(getattr(activation, "__module__", "keras.")).startswith(
-        "keras."
-    )
-
-
-Rule = Callable[[Any, list[Places], tuple[int, ...]], "Places | None"]
-
-
-def _same(layer: Any, inputs: list[Places], shape: tuple[int, ...]) -> Places | None:  # noqa: ARG001
-    return inputs[0]
-
-
-def _along(move: Callable[[Any, int, int, int], Move | None]) -> Rule:
-    """Make a rule of what a layer does along either side: side, cells before, cells behind."""
-
-    def rule(layer: Any, inputs: list[Places], shape: tuple[int, ...]) -> Places | None:
-        if inputs[0].kind != "grid" or len(shape) != 3:
-            return None
-        axes = []
-        for side, axis in enumerate(inputs[0][:2]):
-            found = move(layer, side, len(axis.first), shape[side])
-            if found is None or len(found.seen) != shape[side]:
-                return None
-            axes.append(axis.moved(found))
-        return Places(axes[0], axes[1])
-
-    return rule
-
-
-def _within(seen: np.ndarray, cells: int) -> np.ndarray:
-    return np.where((seen >= 0) & (seen < cells), seen, _NONE)
-
-
-def _side(values: Any, side: int) -> int:
-    return int(values if isinstance(values, int) else values[side])
-
-
-def _window(layer: Any, side: int, before: int, behind: int) -> Move:
-    size = getattr(layer, "kernel_size", None) or layer.pool_size
-    size, stride = _side(size, side), _side(layer.strides, side)
-    gap = _side(getattr(layer, "dilation_rate", 1), side)
-    reach = (size - 1) * gap + 1
-    padded = 0
-    if layer.padding == "same":
-        padded = max((behind - 1) * stride + reach - before, 0) // 2
-    seen = np.arange(behind)[:, None] * stride - padded + np.arange(size) * gap
-    return Move(stride, (reach - 1) / 2 - padded, _within(seen, before), reach)
-
-
-def _transposed(layer: Any, side: int, before: int, behind: int) -> Move:
-    size, stride = _side(layer.kernel_size, side), _side(layer.strides, side)
-    gap = _side(layer.dilation_rate, side)
-    reach = (size - 1) * gap + 1
-    # It is a convolution backwards, from the output to the input.
-    padded = 0
-    if layer.padding == "same":
-        padded = max((before - 1) * stride + reach - behind, 0) // 2
-    from_kernel = np.arange(behind)[:, None] + padded - np.arange(size) * gap
-    seen = np.where(from_kernel % stride == 0, from_kernel // stride, _NONE)
-    shift = (padded - (reach - 1) / 2) / stride
-    return Move(1 / stride, shift, _within(seen, before), (reach - 1) // stride + 1)
-
-
-def _padded(layer: Any, side: int, before: int, behind: int) -> Move:
-    add = layer.padding[side][0]
-    return Move(1, -add, _within(np.arange(behind)[:, None] - add, before), 1)
-
-
-def _cropped(layer: Any, side: int, before: int, behind: int) -> Move:
-    cut = layer.cropping[side][0]
-    return Move(1, cut, _within(np.arange(behind)[:, None] + cut, before), 1)
-
-
-def _centred(layer: Any, side: int, before: int, behind: int) -> Move | None:  # noqa: ARG001
-    if before < behind:
-        return None  # it enlarges the photo then, and cuts the other side
-    cut = (before - behind) // 2
-    return Move(1, cut, _within(np.arange(behind)[:, None] + cut, before), 1)
-
-
-def _resized(layer: Any, side: int, before: int, behind: int) -> Move | None:  # noqa: ARG001
-    import keras
-
-    if getattr(layer, "crop_to_aspect_ratio", False) or getattr(
-        layer, "pad_to_aspect_ratio", False
-    ):
-        return None
-    stride = before / behind
-    shift = (stride - 1) / 2
-    if layer.interpolation == "nearest" and behind % before == 0:
-        cells = np.arange(behind)[:, None] // (behind // before)
-        return Move(stride, shift, cells, 1)
-    # What each pixel becomes, one in each channel, says what is seen.
-    pixels = np.eye(before, dtype="float32")[:, None]
-    spread = keras.ops.image.resize(
-        pixels, (behind, 1), interpolation=layer.interpolation,
-        antialias=getattr(layer, "antialias", False),
-    )  # fmt: skip
-    weights = np.asarray(spread)[:, 0] != 0
-    widest = int(weights.sum(axis=1).max())
-    order = np.argsort(~weights, axis=1, kind="stable")[:, :widest]
-    seen = np.where(np.take_along_axis(weights, order, axis=1), order, _NONE)
-    return Move(stride, shift, seen, widest)
-
-
-def _adaptive(layer: Any, side: int, before: int, behind: int) -> Move:  # noqa: ARG001
-    cells = np.arange(behind)
-    first, behind_last = cells * before // behind, -(-(cells + 1) * before // behind)
-    widest = int((behind_last - first).max())
-    seen = first[:, None] + np.arange(widest)
-    seen = np.where(seen < behind_last[:, None], seen, _NONE)
-    stride = before / behind
-    return Move(stride, (stride - 1) / 2, seen, widest)
-
-
-def _pooled(layer: Any, inputs: list[Places], shape: tuple[int, ...]) -> Places | None:  # noqa: ARG001
-    return inputs[0].one_cell("grid" if len(shape) == 3 else "vector")
-
-
-def _mixed_if(axes: Callable[[Any], Any]) -> Rule:
-    """Make a rule of layers that look along some axes, the channels or the places."""
-
-    def rule(layer: Any, inputs: list[Places], shape: tuple[int, ...]) -> Places | None:
-        rank = len(shape) + 1
-        found = axes(layer)
-        numbers = [found] if isinstance(found, int) else list(found)
-        if all(number in (-1, rank - 1) for number in numbers):
-            return inputs[0]
-        return inputs[0].all_seen()
-
-    return rule
-
-
-def _everywhere(layer: Any, inputs: list[Places], shape: tuple[int, ...]) -> Places | None:  # noqa: ARG001
-    return inputs[0].all_seen()
-
-
-def _attention(layer: Any, inputs: list[Places], shape: tuple[int, ...]) -> Places | None:
-    """Follow the query; each of its cells sees all that is attended to."""
-    if getattr(layer, "attention_axes", None) not in (None, tuple(range(1, len(shape)))):
-        return None
-    seen = _merged(layer, [places.one_cell("vector") for places in inputs], shape)
-    return _merged(layer, [inputs[0], seen], shape) if seen else None
-
-
-def _flattened(layer: Any, inputs: list[Places], shape: tuple[int, ...]) -> Places | None:  # noqa: ARG001
-    return inputs[0].one_cell("vector")
-
-
-def _reshaped(layer: Any, inputs: list[Places], shape: tuple[int, ...]) -> Places | None:
-    places = inputs[0]
-    cells = (len(places.rows.first), len(places.columns.first))
-    if math.prod(cells) == 1 and math.prod(shape[:-1]) == 1:
-        return places._replace(kind="vector" if len(shape) == 1 else "grid")
-    if places.kind == "vector":
-        return None
-    if len(shape) == 3 and shape[:2] == cells:
-        return places._replace(kind="grid")
-    if len(shape) == 2 and shape[0] == math.prod(cells):
-        return places._replace(kind="sequence")
-    return _flattened(layer, inputs, shape)
-
-
-def _permuted(layer: Any, inputs: list[Places], shape: tuple[int, ...]) -> Places | None:
-    return inputs[0] if tuple(layer.dims) == tuple(range(1, len(shape) + 1)) else None
-
-
-def _concatenated(layer: Any, inputs: list[Places], shape: tuple[int, ...]) -> Places | None:
-    return _merged(layer, inputs, shape) if layer.axis in (-1, len(shape)) else None
-
-
-def _merged(layer: Any, inputs: list[Places], shape: tuple[int, ...]) -> Places | None:  # noqa: ARG001
-    """Join branches: a cell sees what the cells in its place see."""
-    kinds = {places.kind for places in inputs} - {"vector"}
-    if len(kinds) > 1:
-        return None
-    rows = _union([places.rows for places in inputs])
-    columns = _union([places.columns for places in inputs])
-    if rows is None or columns is None:
-        return None
-    return Places(rows, columns, next(iter(kinds), "vector"))
-
-
-def _union(axes: list[Axis]) -> Axis | None:
+def joined(axes: list[Axis]) -> Axis | None:
+    """Return the axis of branches that meet; None where they would see two places apart."""
     count = max(len(axis.first) for axis in axes)
     # One value for all places, such as the weight of a channel, is broadcast and has no place.
     first = np.min([np.broadcast_to(axis.first, count) for axis in axes], axis=0)
@@ -354,53 +133,3 @@ def _union(axes: list[Axis]) -> Axis | None:
     high = max(axis.start + (axis.reach - 1) / 2 for axis in placed)
     reach = max(high - low + 1, max(axis.reach for axis in axes))
     return Axis(step, (low + high) / 2, reach, first, last, placed[0].placed)
-
-
-#: Layers and operations that leave each value in its place, in prediction.
-_STILL = (
-    "Activation", "ActivityRegularization", "AlphaDropout", "BatchNormalization", "Dense",
-    "Dropout", "ELU", "GaussianDropout", "GaussianNoise", "Identity", "LayerScale", "LeakyReLU",
-    "Normalization", "PReLU", "RandomBrightness", "RandomColorDegeneration", "RandomColorJitter",
-    "RandomContrast", "RandomErasing", "RandomFlip", "RandomGaussianBlur", "RandomGrayscale",
-    "RandomHue", "RandomInvert", "RandomPerspective", "RandomPosterization", "RandomRotation",
-    "RandomSaturation", "RandomSharpness", "RandomShear", "RandomTranslation", "RandomZoom",
-    "ReLU", "Rescaling", "SpatialDropout2D", "StochasticDepth",
-    # operations: x * 2, keras.ops.relu(x)
-    "Abs", "Absolute", "Cast", "Celu", "Clip", "ConvertToTensor", "Elu", "Exp", "Gelu",
-    "HardSigmoid", "HardSilu", "HardTanh", "LeakyRelu", "Log", "LogSigmoid", "Negative", "Relu",
-    "Relu6", "Rsqrt", "Selu", "Sigmoid", "Silu", "Softplus", "Softsign", "Sqrt", "Square",
-    "Squareplus", "Tanh",
-)  # fmt: skip
-_JOINING = (
-    "Add", "Average", "CustomScaleLayer", "Divide", "Maximum", "Minimum", "Multiply", "Power",
-    "Subtract", "TrueDivide",
-)  # fmt: skip
-
-_RULES: dict[str, Rule] = {
-    **dict.fromkeys(_STILL, _same),
-    **dict.fromkeys(_JOINING, _merged),
-    **dict.fromkeys(
-        ("AveragePooling2D", "Conv2D", "DepthwiseConv2D", "MaxPooling2D", "SeparableConv2D"),
-        _along(_window),
-    ),
-    **dict.fromkeys(("AdaptiveAveragePooling2D", "AdaptiveMaxPooling2D"), _along(_adaptive)),
-    **dict.fromkeys(
-        ("GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalMaxPooling1D",
-         "GlobalMaxPooling2D"), _pooled,
-    ),
-    **dict.fromkeys(("AdditiveAttention", "Attention", "GroupQueryAttention",
-                     "MultiHeadAttention"), _attention),
-    **dict.fromkeys(("LayerNormalization", "RMSNormalization", "Softmax", "UnitNormalization"),
-                    _mixed_if(lambda layer: layer.axis)),
-    "CenterCrop": _along(_centred),
-    "Concatenate": _concatenated,
-    "Conv2DTranspose": _along(_transposed),
-    "Cropping2D": _along(_cropped),
-    "Flatten": _flattened,
-    "GroupNormalization": _everywhere,
-    "Permute": _permuted,
-    "Reshape": _reshaped,
-    "Resizing": _along(_resized),
-    "UpSampling2D": _along(_resized),
-    "ZeroPadding2D": _along(_padded),
-}  # fmt: skip

@@ -1,4 +1,4 @@
-"""Lay maps over photos."""
+"""Overlays of maps on photos."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ COLORMAP = "inferno"
 def overlay(
     image: np.ndarray, activation: np.ndarray, *, alpha: float = 0.55, cmap: str = COLORMAP
 ) -> np.ndarray:
-    """Lay a map over its photo.
+    """Return a photo with its map laid over it.
 
     Where the map is low the photo stays as it is, only greyer and darker, so that bright colours
     are always the map's and never the photo's.
@@ -66,14 +66,14 @@ def overlay(
     return (grey[..., None] * (1 - alpha) + colours * alpha).round().astype("uint8")
 
 
-def colour_bar(*, cmap: str = COLORMAP, steps: int = 9) -> str:
-    """Give the colours of `overlay` as a CSS gradient from low (0) to high (1).
+def colour_bar(*, cmap: str = COLORMAP, n_steps: int = 9) -> str:
+    """Return the colours of `overlay` as a CSS gradient from low (0) to high (1).
 
     Parameters
     ----------
     cmap
         As in `overlay`.
-    steps
+    n_steps
         How many colours the gradient passes through.
 
     Returns
@@ -83,11 +83,11 @@ def colour_bar(*, cmap: str = COLORMAP, steps: int = 9) -> str:
 
     Examples
     --------
-    >>> colour_bar(steps=2)
+    >>> colour_bar(n_steps=2)
     'linear-gradient(to right, #000004, #fcffa4)'
     """
     import matplotlib
     from matplotlib.colors import to_hex
 
-    colours = [to_hex(matplotlib.colormaps[cmap](i / (steps - 1))) for i in range(steps)]
+    colours = [to_hex(matplotlib.colormaps[cmap](i / (n_steps - 1))) for i in range(n_steps)]
     return f"linear-gradient(to right, {', '.join(colours)})"

@@ -1,4 +1,4 @@
-"""Where the cells of a feature map lie in the photo."""
+"""Receptive fields: where the cells of a feature map lie in the photo."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from hotelviz.attribution.geometry import Axis, Places, places_behind
+from hotelviz.attribution.geometry import Axis, Places
+from hotelviz.attribution.layer_rules import places_behind
 from hotelviz.errors import AttributionError
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Grid(NamedTuple):
 
 
 def feature_grid(model: keras.Model, layer: str | None = None) -> Grid:
-    """Work out where the cells of a feature map lie in the photo.
+    """Compute where the cells of a feature map lie in the photo.
 
     Every layer on the way is followed, along rows and columns apart: a cell looks at the centre of
     its receptive field. TensorFlow pads strided convolutions at the lower right first, which moves
@@ -108,11 +109,11 @@ def feature_grid(model: keras.Model, layer: str | None = None) -> Grid:
 def _grid(model: keras.Model, wanted: Any) -> Grid:
     from hotelviz.models import iter_nodes
 
-    made_by = {id(step.output): step for step in iter_nodes(model).values()}
+    made_by = {id(node.output): node for node in iter_nodes(model).values()}
     rows, columns = model.input.shape[1:3]
     places = {id(model.input): Places(Axis.of_pixels(rows), Axis.of_pixels(columns))}
-    for step in _on_the_way(wanted, made_by):
-        places[id(step.output)] = places_behind(step, [places[id(each)] for each in step.inputs])
+    for node in _on_the_way(wanted, made_by):
+        places[id(node.output)] = places_behind(node, [places[id(each)] for each in node.inputs])
     found = places[id(wanted)]
     if not found.rows.placed or not found.columns.placed:
         raise AttributionError(
@@ -123,19 +124,19 @@ def _grid(model: keras.Model, wanted: Any) -> Grid:
 
 
 def _on_the_way(wanted: Any, made_by: dict[int, Node]) -> list[Node]:
-    """List the steps that a tensor is computed by, in order."""
+    """Return the nodes that a tensor is computed by, in order."""
     needed, waiting = set(), [wanted]
     while waiting:
         tensor = waiting.pop()
-        step = made_by.get(id(tensor))
-        if step is not None and id(tensor) not in needed:
+        node = made_by.get(id(tensor))
+        if node is not None and id(tensor) not in needed:
             needed.add(id(tensor))
-            waiting += step.inputs
-    return [step for step in made_by.values() if id(step.output) in needed]
+            waiting += node.inputs
+    return [node for node in made_by.values() if id(node.output) in needed]
 
 
 def receptive_field(model: keras.Model, layer: str) -> int:
-    """Work out how many pixels of the photo, along its side, a cell of a layer sees.
+    """Compute how many pixels of the photo, along its side, a cell of a layer sees.
 
     Parameters
     ----------
@@ -165,7 +166,7 @@ def receptive_field(model: keras.Model, layer: str) -> int:
 
 
 def upsample_to_input(maps: np.ndarray, grid: Grid, size: tuple[int, int]) -> np.ndarray:
-    """Enlarge maps to the size of the input, each cell where it looks, smoothly between.
+    """Return maps at the size of the input, each cell where it looks, smooth between.
 
     Bilinear interpolation alone would put every peak at the centre of a cell. A cell speaks for
     its surroundings: it is spread by three quarters of the distance to the next one.
@@ -201,7 +202,7 @@ def upsample_to_input(maps: np.ndarray, grid: Grid, size: tuple[int, int]) -> np
 
 
 def _weights(cells: int, pixels: int, axis: Axis) -> np.ndarray:
-    """Give the matrix that interpolates `cells` values at `pixels` places; edges are held."""
+    """Return the matrix that interpolates `cells` values at `pixels` places; edges are held."""
     from scipy.ndimage import gaussian_filter1d
 
     at = ((np.arange(pixels) - axis.start) / axis.step).clip(0, cells - 1)

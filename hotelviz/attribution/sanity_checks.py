@@ -3,8 +3,7 @@
 A map that looks right may still explain nothing. Four questions, each a function: does hiding what
 the map marks change the prediction (`deletion_insertion`)? Does the map lie on the object
 (`pointing_game`)? Does it change when the network's weights become random
-(`parameter_randomization`)? Do
-other methods say the same (`method_agreement`)? `trust_table` asks all of them.
+(`parameter_randomization`)? Do other methods agree (`method_agreement`)? `trust_table` asks all.
 """
 
 from __future__ import annotations
@@ -16,168 +15,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from hotelviz.attribution.maps import QUICK_METHODS, blur_baseline, explain
-from hotelviz.attribution.targets import Target, fill_predicted, target_weights
+from hotelviz.attribution.deletion import check_same_shape, curve_areas, deletion_insertion
+from hotelviz.attribution.maps import explain
+from hotelviz.attribution.methods import QUICK_METHODS
+from hotelviz.attribution.targets import Target
 from hotelviz.errors import AttributionError
 from hotelviz.metrics import bootstrap_interval
 
 if TYPE_CHECKING:
     import keras
 
-#: Side of the tiles that are hidden, as a share of the photo's.
-_TILE = 1 / 14
 #: Rank correlations are computed on maps of at most so many pixels a side.
 _COARSE = 28
-
-
-def deletion_insertion(
-    model: keras.Model,
-    pixels: np.ndarray,
-    maps: np.ndarray,
-    target: Target = None,
-    *,
-    steps: int = 10,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """Hide, or uncover, a photo tile by tile in the order of its map, and in random order.
-
-    Parameters
-    ----------
-    model
-        Any.
-    pixels
-        uint8 (N, height, width, 3) at the model's size.
-    maps
-        float (N, height, width), of `explain`.
-    target
-        What the maps speak for.
-    steps
-        In how many steps.
-    seed
-        Of the random order.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row per photo, check, order and step: ``photo`` (its number), ``check`` (``deletion`` or
-        ``insertion``), ``order`` (``map`` or ``random``), ``share`` of the photo that is hidden
-        (deletion) or uncovered (insertion), and ``value``: the probability of the class, the
-        difference of both of a pair, or the score. For a good map the value falls fast in deletion
-        and rises fast in insertion. See `curve_areas`.
-
-    Notes
-    -----
-    Hidden is what is blurred: black tiles would be edges that no photo has. Tiles are a fourteenth
-    of the photo wide, in both orders, so that the random order hides as coherent pieces as the
-    map's does.
-
-    References
-    ----------
-    Petsiuk, Das, Saenko: RISE, BMVC 2018, arXiv 1806.07421, section 4.1.
-
-    Examples
-    --------
-    >>> from hotelviz.models import build_tagger
-    >>> tagger = build_tagger(["Bedroom", "Pool"], input_size=64, weights=None)
-    >>> photos = np.zeros((2, 64, 64, 3), "uint8")
-    >>> curves = deletion_insertion(tagger, photos, explain(tagger, photos), steps=4)
-    >>> len(curves)  # 2 photos, 2 checks, 2 orders, 5 states
-    40
-    """
-    from hotelviz.models import activations, model_info
-
-    _check_maps(pixels, maps, ("photos", "maps"))
-    if steps < 1:
-        raise AttributionError(f"at least one step is needed, not {steps}")
-    info, run = model_info(model), activations(model)
-    size = info.preprocessing.size
-    weights = target_weights(target, info, len(pixels))
-    tiles = [max(1, round(1 / _TILE))] * 2
-    rows = np.arange(size[0]) * tiles[0] // size[0]
-    columns = np.arange(size[1]) * tiles[1] // size[1]
-    random = np.random.default_rng(seed)
-    shares = np.linspace(0, 1, steps + 1)
-    parts = []
-    for number, photo in enumerate(pixels):
-        hidden = blur_baseline(photo)
-        importance = _tile_means(maps[number], rows, columns, tiles)
-        # Ties, such as all of an empty map, are in random order too.
-        orders = {
-            "map": np.lexsort((random.random(importance.size), -importance.ravel())),
-            "random": random.permutation(importance.size),
-        }
-        states = []
-        for order in orders.values():
-            rank = np.empty(importance.size)
-            rank[order] = (np.arange(importance.size) + 0.5) / importance.size
-            covered = rank.reshape(tiles)[rows][:, columns] < shares[:, None, None]
-            states += [np.where(covered[..., None], hidden, photo)]
-            states += [np.where(covered[..., None], photo, hidden)]
-        outputs = run(np.concatenate(states))
-        wanted = fill_predicted(weights[number : number + 1], np.log(outputs[:1] + 1e-12)).sum(
-            axis=1
-        )
-        parts.append((outputs @ wanted[0]).reshape(2, 2, len(shares)))
-    index = pd.MultiIndex.from_product(
-        [range(len(pixels)), ["map", "random"], ["deletion", "insertion"], shares],
-        names=["photo", "order", "check", "share"],
-    )
-    values = np.array(parts, "float64").reshape(-1)
-    return pd.DataFrame({"value": values}, index=index).reset_index()
-
-
-def _tile_means(
-    values: np.ndarray, rows: np.ndarray, columns: np.ndarray, tiles: Sequence[int]
-) -> np.ndarray:
-    sums = np.zeros(tuple(tiles))
-    np.add.at(sums, (rows[:, None], columns[None]), values)
-    return sums / np.outer(np.bincount(rows), np.bincount(columns))
-
-
-def curve_areas(curves: pd.DataFrame) -> pd.DataFrame:
-    """Compute the areas under the curves of `deletion_insertion`, and the margins over chance.
-
-    Parameters
-    ----------
-    curves
-        Of `deletion_insertion`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row per photo: ``deletion``, ``insertion`` and their areas in random order,
-        ``random_deletion`` and ``random_insertion``; ``deletion_margin`` and
-        ``insertion_margin``, by how much the map does better (positive is better).
-
-    Examples
-    --------
-    >>> curves = pd.DataFrame({"photo": 0, "check": ["deletion"] * 4 + ["insertion"] * 4,
-    ...                        "order": ["map", "map", "random", "random"] * 2,
-    ...                        "share": [0.0, 1.0] * 4, "value": [1, 0, 1, 1, 0, 1, 0, 0]})
-    >>> curve_areas(curves)[["deletion_margin", "insertion_margin"]].to_numpy().tolist()
-    [[0.5, 0.5]]
-    """
-    for column in ("photo", "check", "order", "share", "value"):
-        if column not in curves:
-            raise AttributionError(
-                f"the curves have no column {column!r}; they come from deletion_insertion"
-            )
-    means = curves.sort_values("share").groupby(["photo", "order", "check"])
-    areas = means[["share", "value"]].apply(
-        lambda curve: float(np.trapezoid(curve["value"], curve["share"]))
-    )
-    table = areas.unstack(["order", "check"])
-    found = pd.DataFrame(
-        {
-            "deletion": table["map", "deletion"],
-            "insertion": table["map", "insertion"],
-            "random_deletion": table["random", "deletion"],
-            "random_insertion": table["random", "insertion"],
-        }
-    )
-    found["deletion_margin"] = found["random_deletion"] - found["deletion"]
-    found["insertion_margin"] = found["insertion"] - found["random_insertion"]
-    return found.rename_axis(index="photo")
 
 
 def pointing_game(maps: np.ndarray, masks: np.ndarray) -> pd.DataFrame:
@@ -215,7 +64,7 @@ def pointing_game(maps: np.ndarray, masks: np.ndarray) -> pd.DataFrame:
     >>> pointing_game(maps, masks).round(2).to_dict("records")
     [{'hit': True, 'energy': 0.67, 'area': 0.25}]
     """
-    _check_maps(maps, masks, ("maps", "masks"))
+    check_same_shape(maps, masks, ("maps", "masks"))
     flat, inside = maps.reshape(len(maps), -1), masks.reshape(len(masks), -1).astype(bool)
     total = flat.sum(axis=1)
     peak = flat.argmax(axis=1) if flat.size else np.zeros(len(flat), int)
@@ -235,10 +84,10 @@ def parameter_randomization(
     target: Target = None,
     *,
     method: str | None = None,
-    stages: int = 4,
+    n_stages: int = 4,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Make the weights random from the top down, and see whether the maps change.
+    """Compute how much maps change when the weights become random, from the top down.
 
     Parameters
     ----------
@@ -250,8 +99,8 @@ def parameter_randomization(
         What the maps speak for; None takes what the intact model predicts, at every stage.
     method
         As in `explain`.
-    stages
-        How many, from the head alone to the whole network.
+    n_stages
+        From the head alone to the whole network.
     seed
         Of the random weights.
 
@@ -278,51 +127,36 @@ def parameter_randomization(
     >>> from hotelviz.models import build_tagger
     >>> tagger = build_tagger(["Bedroom", "Pool"], input_size=64, weights=None)
     >>> photos = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype="uint8")
-    >>> float(parameter_randomization(tagger, photos, "Pool", stages=1)["correlation"][0])
+    >>> float(parameter_randomization(tagger, photos, "Pool", n_stages=1)["correlation"][0])
     1.0
     """
-    from hotelviz.models import activations, iter_nodes, model_info
+    from hotelviz.models import activations, copy_model, iter_nodes, model_info
 
     info = model_info(model)
-    if stages < 1:
-        raise AttributionError(f"at least one stage is needed, not {stages}")
+    if n_stages < 1:
+        raise AttributionError(f"at least one stage is needed, not {n_stages}")
     if target is None and info.task == "tagger":
         target = [info.classes[number] for number in activations(model)(pixels).argmax(axis=1)]
     intact = explain(model, pixels, target, method=method)
     layers = {
-        step.layer.name: step.layer for step in iter_nodes(model).values() if step.layer.weights
+        node.layer.name: node.layer for node in iter_nodes(model).values() if node.layer.weights
     }
     names = list(layers)[::-1]
     random = np.random.default_rng(seed)
-    rows = [{"layer": "", "correlation": float(rank_correlation(intact, intact).mean())}]
-    ends = sorted({round(end) for end in np.geomspace(1, len(names), stages)})
-    if stages == 1:
-        ends = [len(names)]
-    weights = {name: layer.get_weights() for name, layer in layers.items()}
-    done = 0
-    for end in ends:
-        for name in names[done:end]:
-            weights[name] = [_redrawn(tensor, random) for tensor in weights[name]]
-        done = end
+    rows = [{"layer": "", "correlation": float(_rank_correlation(intact, intact).mean())}]
+    ends = sorted({round(end) for end in np.geomspace(1, len(names), n_stages)})
+    weights: dict[str, list[np.ndarray]] = {}
+    for end in ends if n_stages > 1 else [len(names)]:
+        for name in names[len(weights) : end]:
+            weights[name] = [_redrawn(tensor, random) for tensor in layers[name].get_weights()]
         # Compiled functions see the weights of the time they were made: each stage has its own.
-        changed = _copy(model)
-        for name in names[:end]:
-            changed.get_layer(name).set_weights(weights[name])
+        changed = copy_model(model)
+        for name, drawn in weights.items():
+            changed.get_layer(name).set_weights(drawn)
         maps = explain(changed, pixels, target, method=method)
-        correlation = float(rank_correlation(intact, maps).mean())
+        correlation = float(_rank_correlation(intact, maps).mean())
         rows.append({"layer": names[end - 1], "correlation": correlation})
     return pd.DataFrame(rows)
-
-
-def _copy(model: keras.Model) -> keras.Model:
-    import keras
-
-    from hotelviz.models import model_info
-    from hotelviz.models.info import attach
-
-    copy = keras.models.clone_model(model)
-    copy.set_weights(model.get_weights())
-    return attach(copy, model_info(model))
 
 
 def _redrawn(tensor: np.ndarray, random: np.random.Generator) -> np.ndarray:
@@ -351,18 +185,18 @@ def method_agreement(maps: Mapping[str, np.ndarray]) -> pd.DataFrame:
     -1.0
     """
     values = {
-        (one, other): float(rank_correlation(maps[one], maps[other]).mean())
+        (one, other): float(_rank_correlation(maps[one], maps[other]).mean())
         for one in maps
         for other in maps
     }
     return pd.Series(values).unstack().reindex(index=list(maps), columns=list(maps))
 
 
-def rank_correlation(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+def _rank_correlation(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Compute Spearman's rank correlation of each photo's two maps; 0 where one is constant."""
     from scipy.stats import rankdata
 
-    _check_maps(one, other, ("maps", "other maps"))
+    check_same_shape(one, other, ("maps", "other maps"))
     step = max(1, one.shape[1] // _COARSE)
     sides = [
         rankdata(maps[:, step // 2 :: step, step // 2 :: step].reshape(len(maps), -1), axis=1)
@@ -382,10 +216,10 @@ def trust_table(
     methods: Sequence[str] = QUICK_METHODS,
     masks: np.ndarray | None = None,
     groups: Sequence[str] | pd.Series | None = None,
-    randomised: int = 16,
+    n_randomized: int = 16,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Put methods to all checks.
+    """Compute all checks for several methods.
 
     Parameters
     ----------
@@ -397,8 +231,8 @@ def trust_table(
         bool (N, height, width) of the objects, where they are known.
     groups
         The hotel of each photo, for the intervals.
-    randomised
-        How many photos the check with random weights is made on.
+    n_randomized
+        Photos that the check with random weights is made on.
     seed
         Of everything random.
 
@@ -414,49 +248,39 @@ def trust_table(
         raise AttributionError("there is nothing to check: no photo or no method")
     drawn, seconds = {}, {}
     for method in methods:
-        explain(model, pixels[:1], target if isinstance(target, str | tuple) else None,
-                method=method)  # fmt: skip
+        first = target if target is None or isinstance(target, str | tuple) else target[:1]
+        explain(model, pixels[:1], first, method=method)  # compiles
         started = time.perf_counter()
         drawn[method] = explain(model, pixels, target, method=method, seed=seed)
         seconds[method] = time.perf_counter() - started
     alike = method_agreement(drawn)
-    few = target if target is None or isinstance(target, str | tuple) else target[:randomised]
+    few = target if target is None or isinstance(target, str | tuple) else target[:n_randomized]
     rows = []
     for method, maps in drawn.items():
         areas = curve_areas(deletion_insertion(model, pixels, maps, target, seed=seed))
         row: dict[str, float | str] = {"method": method}
         for check in ("deletion", "insertion"):
-            margins = areas[f"{check}_margin"].to_numpy()
-            interval = bootstrap_interval(
-                lambda drawn, margins=margins: float(margins[drawn].mean()),  # type: ignore[misc]
-                len(margins), groups=groups, seed=seed,
-            )  # fmt: skip
-            row |= {
-                check: interval.value, f"{check}_low": interval.low, f"{check}_high": interval.high
-            }  # fmt: skip
+            row |= _mean_with_interval(check, areas[f"{check}_margin"].to_numpy(), groups, seed)
         if masks is not None:
             inside = pointing_game(maps, masks)
             row |= {"hit": float(inside["hit"].mean()), "energy": float(inside["energy"].mean())}
-        course = parameter_randomization(
-            model, pixels[:randomised], few, method=method, stages=1, seed=seed
-        )  # fmt: skip
+        randomized = parameter_randomization(
+            model, pixels[:n_randomized], few, method=method, n_stages=1, seed=seed
+        )
         others = alike.loc[method].drop(method)
         row |= {
-            "randomised": float(course["correlation"].iloc[-1]),
+            "randomised": float(randomized["correlation"].iloc[-1]),
             "agreement": float(others.mean()) if len(others) else np.nan,
-            "ms": 1000 * seconds[method] / max(1, len(pixels)),
+            "ms": 1000 * seconds[method] / len(pixels),
         }
         rows.append(row)
     return pd.DataFrame(rows).set_index("method")
 
 
-def _check_maps(one: np.ndarray, other: np.ndarray, names: tuple[str, str]) -> None:
-    """Refuse two things that are to be compared place by place, and are not of one shape."""
-    if one.shape[:3] != other.shape[:3] or one.ndim < 3:
-        raise AttributionError(
-            f"{names[0]} of the shape {one.shape}, but {names[1]} of {other.shape}: photos, height "
-            "and width must be the same"
-        )
-    for name, values in zip(names, (one, other), strict=True):
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
-            raise AttributionError(f"{name} have values that are no numbers (NaN)")
+def _mean_with_interval(
+    name: str, values: np.ndarray, groups: Sequence[str] | pd.Series | None, seed: int
+) -> dict[str, float]:
+    interval = bootstrap_interval(
+        lambda rows: float(values[rows].mean()), len(values), groups=groups, seed=seed
+    )
+    return {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}

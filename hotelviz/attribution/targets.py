@@ -7,7 +7,7 @@ b \cdot \mathrm{softmax}(z)`. Class activation maps and gradients need no more t
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -25,12 +25,12 @@ Target: TypeAlias = str | tuple[str, str] | Sequence[str | tuple[str, str]] | No
 
 MEAN_SCORE = "mean_score"
 #: Logits this much above all others are certain: the rest of the probability is 1e-13.
-_SURE = 30.0
+_CERTAIN = 30.0
 _HIGH = re.compile(r"score>=(\d+)")
 
 
-def target_weights(target: Target, info: ModelInfo, count: int) -> np.ndarray:
-    """Translate targets to the weights of logits and probabilities.
+def target_weights(target: Target, info: ModelInfo, n_photos: int) -> np.ndarray:
+    """Return targets as weights of logits and probabilities.
 
     Parameters
     ----------
@@ -38,13 +38,13 @@ def target_weights(target: Target, info: ModelInfo, count: int) -> np.ndarray:
         One for all photos, or a list with one for each. A tuple of two classes is a pair.
     info
         Of the model.
-    count
+    n_photos
         How many photos there are.
 
     Returns
     -------
     numpy.ndarray
-        float32 (count, 2, classes): of the logits, and of the probabilities. All zero stands for
+        float32 (n_photos, 2, classes): of the logits, and of the probabilities. All zero stands for
         the class that is predicted.
 
     Raises
@@ -53,12 +53,12 @@ def target_weights(target: Target, info: ModelInfo, count: int) -> np.ndarray:
         A class that the model does not know, a pair of one class, or not one target a photo.
     """
     if target is None or isinstance(target, str | tuple):
-        return np.repeat(_weights(target, info)[None], count, axis=0)
+        return np.repeat(_weights(target, info)[None], n_photos, axis=0)
     targets = list(target)
-    if len(targets) != count:
-        raise AttributionError(f"{len(targets)} targets were given for {count} photos")
+    if len(targets) != n_photos:
+        raise AttributionError(f"{len(targets)} targets were given for {n_photos} photos")
     return np.array([_weights(each, info) for each in targets], "float32").reshape(
-        count, 2, len(info.classes)
+        n_photos, 2, len(info.classes)
     )
 
 
@@ -96,7 +96,7 @@ def _number(name: str, info: ModelInfo) -> int:
 
 
 def fill_predicted(weights: np.ndarray, logits: np.ndarray) -> np.ndarray:
-    """Put the predicted class where the weights are all zero."""
+    """Return weights with the predicted class where they are all zero."""
     open_rows = ~weights.any(axis=(1, 2))
     resolved = weights.copy()
     resolved[open_rows, 0, logits[open_rows].argmax(axis=1)] = 1
@@ -104,26 +104,38 @@ def fill_predicted(weights: np.ndarray, logits: np.ndarray) -> np.ndarray:
 
 
 def target_value(weights: np.ndarray, logits: np.ndarray) -> np.ndarray:
-    """Compute the targets, (N,)."""
+    """Compute the values of targets, (N,)."""
     return np.asarray((weights[:, 0] * logits + weights[:, 1] * softmax(logits)).sum(axis=1))
 
 
-def tangent(weights: np.ndarray, logits: tf.Tensor) -> tf.Tensor:
-    """Compute what has the targets' slope at these logits, (N,), with TensorFlow's own functions.
+def gradient_target(weights: np.ndarray) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Return what Grad-CAM, its kin and saliency differentiate: a function of logits, to (N,).
 
-    Its gradient is that of the targets, also where softmax itself is too sure to have one.
+    Its gradient is that of the targets, also where softmax itself is too certain to have one. Its
+    value is 0: Grad-CAM++ takes the exponential of the target and cancels it again, and it may not
+    overflow.
+
+    Parameters
+    ----------
+    weights
+        Of `target_weights` and `fill_predicted`.
     """
-    import tensorflow as tf
 
-    slopes = tf.constant(target_gradient(weights, np.asarray(logits)), logits.dtype)
-    return tf.reduce_sum(slopes * logits, axis=-1)
+    def target(logits: tf.Tensor) -> tf.Tensor:
+        import tensorflow as tf
+
+        slopes = tf.constant(target_gradient(weights, np.asarray(logits)), logits.dtype)
+        values = tf.reduce_sum(slopes * logits, axis=-1)
+        return values - tf.stop_gradient(values)
+
+    return target
 
 
 def target_gradient(weights: np.ndarray, logits: np.ndarray) -> np.ndarray:
-    """Compute how the targets change with the logits, (N, classes).
+    """Compute the gradients of targets by the logits, (N, classes).
 
-    Of probabilities that are all but certain it is given up to a positive factor for each photo:
-    what is left to the other classes is too little for a number to hold.
+    For probabilities that are all but certain, they are computed up to a positive factor for each
+    photo: what is left to the other classes is too little for a number to hold.
     """
     values = logits.astype("float64")
     shares = softmax(values)
@@ -134,24 +146,24 @@ def target_gradient(weights: np.ndarray, logits: np.ndarray) -> np.ndarray:
     others = values.copy()
     others[rows, top] = -np.inf
     second = others.max(axis=1)
-    sure = (values[rows, top] - second > _SURE) & weights[:, 1].any(axis=1)
-    if sure.any():
-        shares = np.exp(others[sure] - second[sure, None])
-        wanted, best = weights[sure, 1], top[sure]
+    certain = (values[rows, top] - second > _CERTAIN) & weights[:, 1].any(axis=1)
+    if certain.any():
+        shares = np.exp(others[certain] - second[certain, None])
+        wanted, best = weights[certain, 1], top[certain]
         found = shares * (wanted - np.take_along_axis(wanted, best[:, None], axis=1))
         found[np.arange(len(best)), best] = -found.sum(axis=1)
-        slopes[sure] = found
+        slopes[certain] = found
     return np.asarray(slopes)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """Turn logits into probabilities."""
+    """Compute the softmax of logits along the last axis."""
     raised = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return np.asarray(raised / raised.sum(axis=-1, keepdims=True))
 
 
 def target_name(target: Any) -> str:
-    """Say what a map shows.
+    """Return what a map shows, in words.
 
     Examples
     --------

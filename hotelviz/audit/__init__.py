@@ -8,6 +8,13 @@
 """
 
 from hotelviz.audit.ablation import Ablation, compare_datasets
+from hotelviz.audit.cleaning import (
+    AUTOMATIC,
+    SAFE,
+    Cleaned,
+    apply_decisions,
+    suggest_decisions,
+)
 from hotelviz.audit.combining import Combined, combine_catalogs
 from hotelviz.audit.duplicates import find_duplicates
 from hotelviz.audit.image_issues import THRESHOLDS
@@ -18,14 +25,18 @@ from hotelviz.audit.report import cache_folder, check_audit_folder, feature_mode
 from hotelviz.errors import AuditError, CacheWarning
 
 __all__ = [
+    "AUTOMATIC",
     "ISSUES",
+    "SAFE",
     "THRESHOLDS",
     "Ablation",
     "Audit",
     "AuditError",
     "CacheWarning",
+    "Cleaned",
     "Combined",
     "Measured",
+    "apply_decisions",
     "balance",
     "cache_folder",
     "check_audit_folder",
@@ -35,6 +46,7 @@ __all__ = [
     "find_duplicates",
     "find_issues",
     "measure_photos",
+    "suggest_decisions",
     "suspects_tagger",
     "write_audit",
 ]

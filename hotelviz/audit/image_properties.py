@@ -127,7 +127,7 @@ def measure_photos(
     --------
     >>> import tempfile
     >>> from hotelviz.demo import make_demo_catalog
-    >>> photos = make_demo_catalog(tempfile.mkdtemp(), hotels=3).head(4)
+    >>> photos = make_demo_catalog(tempfile.mkdtemp(), n_hotels=3).head(4)
     >>> measure_photos(photos, progress=False).photos[["width", "height", "format"]].head(1)
        width  height format
     0    320     240   JPEG

@@ -69,14 +69,14 @@ def seen_notes(model: keras.Model, catalog: pd.DataFrame) -> list[str]:
     list of str
         Empty where it has learned from none of them, as a network with ImageNet's weights.
     """
-    from hotelviz.models import learned_photos, seen_photos
+    from hotelviz.models import seen_photos, training_photos
 
     labelled = catalog[catalog["label"].notna()]
     seen = seen_photos(model, labelled).isin(["train", "val"]).sum()
     notes = [
         f"{name}, which gives the features or which their network started from, does not say what "
         "it learned from: it may have seen the labels that are judged here"
-        for name in learned_photos(model).silent
+        for name in training_photos(model).unrecorded
     ]
     if seen:
         notes.append(

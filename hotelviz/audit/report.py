@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from hotelviz.audit.cleaning import suggest_decisions
 from hotelviz.audit.issues import ISSUE_COLUMNS, Audit
-from hotelviz.decisions import append_decisions, read_decisions, suggest_decisions
+from hotelviz.decisions import append_decisions, read_decisions
 from hotelviz.errors import OutputError
 from hotelviz.io.atomic import atomic_path
 

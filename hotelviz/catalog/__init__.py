@@ -21,6 +21,7 @@ Other columns are kept as they are. What is wrong is found here, once, on readin
 after this module may rely on the table.
 """
 
+from hotelviz.catalog.availability import check_missing
 from hotelviz.catalog.identity import as_ids, catalog_hash, row_hashes
 from hotelviz.catalog.ratings import (
     as_shares,
@@ -31,7 +32,7 @@ from hotelviz.catalog.ratings import (
 )
 from hotelviz.catalog.reading import iterate_catalog, read_catalog
 from hotelviz.catalog.splits import check_splits, split_catalog
-from hotelviz.catalog.tables import check_missing, check_table
+from hotelviz.catalog.validation import check_table
 from hotelviz.catalog.writing import write_catalog
 from hotelviz.errors import CatalogError, CatalogWarning, MissingPhotosError, did_you_mean
 from hotelviz.schema import AREAS, MORE_AREAS, RATINGS, SPLITS

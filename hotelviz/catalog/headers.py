@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-
-import numpy as np
+from collections.abc import Iterable
 
 from hotelviz.errors import CatalogError
 from hotelviz.schema import COLUMNS
@@ -119,12 +117,6 @@ def _slipped(word: str, meant: str) -> bool:
 
 def _key(name: str) -> str:
     return re.sub(r"[\s_-]+", "", name).casefold()
-
-
-def first_bad(bad: np.ndarray, say: Callable[[int], str]) -> str:
-    """Say what is wrong with the first of some rows, and how many more there are."""
-    more = f" ({len(bad) - 1:,} more rows likewise)" if len(bad) > 1 else ""
-    return f"{say(int(bad[0]))}{more}"
 
 
 _BY_KEY = {_key(name): name for name in COLUMNS}

@@ -16,7 +16,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hotelviz.catalog.headers import first_bad
 from hotelviz.errors import CatalogError
 from hotelviz.io.content import file_versions
 from hotelviz.io.remote import is_url, photo_name, redact
@@ -68,7 +67,6 @@ def as_ids(
     Traceback (most recent call last):
     hotelviz.errors.CatalogError: photos, row 0, column 'hotel_id': 0.5 is no name...
     """
-    series = values if isinstance(values, pd.Series) else None
     texts, bad = _texts(_arrow(values))
     if len(bad):
         given = values.iloc if isinstance(values, pd.Series) else values
@@ -85,7 +83,15 @@ def as_ids(
 
         raise CatalogError(first_bad(bad, say))
     result: pd.Series = texts.to_pandas().astype("str")
-    return result if series is None else result.set_axis(series.index).rename(series.name)
+    if isinstance(values, pd.Series):
+        result.index, result.name = values.index, values.name
+    return result
+
+
+def first_bad(bad: np.ndarray, say: Callable[[int], str]) -> str:
+    """Return what is wrong with the first of some rows, and how many more there are."""
+    more = f" ({len(bad) - 1:,} more rows likewise)" if len(bad) > 1 else ""
+    return f"{say(int(bad[0]))}{more}"
 
 
 def _why(value: object) -> str:
@@ -102,7 +108,9 @@ def _arrow(values: Any) -> pa.Array | pa.ChunkedArray | list[object]:
     """Give values as an arrow array where that keeps them exactly, else as a list."""
     if isinstance(values, pa.Array | pa.ChunkedArray):
         return values
-    series = values if isinstance(values, pd.Series) else pd.Series(values, dtype=_kind(values))
+    # pandas would make floats of whole numbers among which one is missing.
+    as_given = isinstance(values, pd.Series | np.ndarray)
+    series = pd.Series(values, dtype=None if as_given else object)
     if series.dtype == object:
         kind = pd.api.types.infer_dtype(series, skipna=True)
         if kind not in {"string", "integer", "empty"}:
@@ -111,11 +119,6 @@ def _arrow(values: Any) -> pa.Array | pa.ChunkedArray | list[object]:
         return pa.array(series, from_pandas=True)
     except (pa.ArrowException, OverflowError, UnicodeError, ValueError):
         return list(series)
-
-
-def _kind(values: object) -> object:
-    # pandas would make floats of whole numbers among which one is missing.
-    return None if isinstance(values, np.ndarray) else object
 
 
 def _texts(
@@ -248,10 +251,6 @@ def catalog_hash(catalog: pd.DataFrame) -> str:
             columns[name] = values.fillna(ids) if name == "hotel_id" else values
     rows = np.sort(_row_hash(columns))
     return hashlib.sha256(rows.tobytes()).hexdigest()[:16]
-
-
-#: The shorter name; models and scores call it so.
-catalog_hash = catalog_hash
 
 
 def row_hashes(catalog: pd.DataFrame) -> pd.Series:

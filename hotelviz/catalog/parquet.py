@@ -257,7 +257,7 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
     is a column.
     """
     nullable = _nullable(table.schema.metadata)
-    frame = table.replace_schema_metadata(None).to_pandas()
+    frame: pd.DataFrame = table.replace_schema_metadata(None).to_pandas()
     for place, field in enumerate(table.schema):
         kind = _NULLABLE.get(field.type)
         wanted = nullable.get(field.name) == str(kind) or (

@@ -7,16 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import brentq
-from scipy.special import softmax
 
 from hotelviz.catalog.identity import as_ids
-from hotelviz.catalog.tables import check_table
+from hotelviz.catalog.validation import check_table
 from hotelviz.errors import CatalogError
 from hotelviz.images import SUFFIXES
-from hotelviz.schema import RATINGS
+from hotelviz.schema import RATINGS, SCORES
 
-_SCORES = np.arange(1.0, 11.0)
+_SCORES = np.asarray(SCORES, dtype="float64")
 
 
 def as_shares(ratings: pd.DataFrame | np.ndarray) -> np.ndarray:
@@ -47,7 +45,7 @@ def as_shares(ratings: pd.DataFrame | np.ndarray) -> np.ndarray:
         if missing:
             raise CatalogError(f"the table has no ratings: the column {missing[0]!r} is missing")
         ratings = ratings[list(RATINGS)].to_numpy()
-    values = np.asarray(ratings, dtype="float64")
+    values: np.ndarray = np.asarray(ratings, dtype="float64")
     if values.ndim != 2 or values.shape[1] != 10:
         raise CatalogError(f"ratings have the shape {values.shape}; expected (photos, 10)")
     sums = values.sum(axis=1, keepdims=True)
@@ -57,7 +55,8 @@ def as_shares(ratings: pd.DataFrame | np.ndarray) -> np.ndarray:
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         raise CatalogError(f"photo number {row + 1}: ratings {values[row].tolist()} are no shares")
-    return values / sums
+    shares: np.ndarray = values / sums
+    return shares
 
 
 def mean_and_std(ratings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -221,14 +220,21 @@ def maximum_entropy_ratings(
             else f"a scale goes from a lower to a higher score, not from {low} to {high}"
         )
     unique, places = np.unique(1 + 9 * (values - low) / (high - low), return_inverse=True)
-    return np.stack([_with_mean(mean) for mean in unique])[places]
+    shares: np.ndarray = np.stack([_with_mean(mean) for mean in unique.tolist()])[places]
+    return shares
 
 
 def _with_mean(mean: float) -> np.ndarray:
+    from scipy.optimize import brentq
+
     if min(mean - 1, 10 - mean) < 1e-6:
         return np.eye(10)[0 if mean < 5 else 9]
-    slope = brentq(lambda k: softmax(k * _SCORES) @ _SCORES - mean, -50.0, 50.0, xtol=1e-13)
-    return softmax(slope * _SCORES)
+
+    def shares(slope: float) -> np.ndarray:
+        powers = np.exp(slope * (_SCORES - (10 if slope > 0 else 1)))
+        return np.asarray(powers / powers.sum())
+
+    return shares(brentq(lambda slope: shares(slope) @ _SCORES - mean, -50.0, 50.0, xtol=1e-13))
 
 
 def read_label_json(path: Path) -> pd.DataFrame:

@@ -11,13 +11,13 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
+from hotelviz.catalog.availability import refuse_missing
 from hotelviz.catalog.delimited import read_delimited
 from hotelviz.catalog.folders import read_class_folders
 from hotelviz.catalog.headers import canonical_names, near_misses
 from hotelviz.catalog.parquet import Dataset, parquet_files, to_frame
 from hotelviz.catalog.ratings import read_ava, read_label_json
-from hotelviz.catalog.validation import Checked, Rows
-from hotelviz.catalog.validation import check_files as find_missing
+from hotelviz.catalog.validation import Rows, check_catalog
 from hotelviz.errors import CatalogError, CatalogWarning, did_you_mean
 from hotelviz.schema import AREAS, COLUMNS
 
@@ -103,9 +103,9 @@ def read_catalog(
     if frame.empty:
         raise CatalogError(f"{path}: the catalogue has no photos")
     _tell_near_misses(path, list(frame.columns))
-    catalog = Checked(frame, rows, classes).result(_root(path, root))
+    catalog = check_catalog(frame, rows, classes, _root(path, root))
     if check_files:
-        find_missing(catalog, path)
+        refuse_missing(catalog, path)
     return catalog
 
 
@@ -167,7 +167,7 @@ def iterate_catalog(
             continue
         empty = False
         rows = Rows([chunk.file], [chunk.table.num_rows], first=chunk.start + 2)
-        yield Checked(to_frame(chunk.table), rows, classes).result(_root(path, root))
+        yield check_catalog(to_frame(chunk.table), rows, classes, _root(path, root))
     if empty:
         raise CatalogError(f"{path}: the catalogue has no photos")
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hotelviz.catalog.ratings import rating_summary
-from hotelviz.catalog.tables import check_table
+from hotelviz.catalog.validation import check_table
 from hotelviz.errors import CatalogError, did_you_mean
 from hotelviz.schema import RATINGS, SPLITS
 
@@ -87,7 +87,7 @@ def split_catalog(
     targets = _targets(result, by)
     together = _together(result, groups)
     given = result["split"] if "split" in result else pd.Series(pd.NA, result.index, dtype="str")
-    split = given.to_numpy(dtype=object, na_value=None, copy=True)
+    split = given.to_numpy(dtype=object, copy=True)
     _refuse_torn(result, split, together)
     if given.notna().any():
         rows = _without_split(result, split, targets, unsplit)
@@ -95,7 +95,7 @@ def split_catalog(
             return result
         # Photos of a hotel that is in a split join it.
         known = pd.Series(split).groupby(together).first()
-        split[rows] = pd.Series(together[rows]).map(known).to_numpy(dtype=object, na_value=None)
+        split[rows] = pd.Series(together[rows]).map(known).to_numpy(dtype=object)
         rows = rows[pd.isna(split[rows])]
     else:
         rows = np.flatnonzero(targets.notna())

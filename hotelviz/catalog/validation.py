@@ -1,22 +1,159 @@
-"""The validation of a catalogue, once, on reading."""
+"""The validation of catalogues on reading, and of tables that are made by hand."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from hotelviz.catalog.headers import first_bad
-from hotelviz.catalog.identity import as_ids, names_of
+from hotelviz.catalog.identity import as_ids, first_bad, names_of
 from hotelviz.errors import CatalogError, did_you_mean
 from hotelviz.io.remote import is_url, redact
-from hotelviz.schema import RATINGS, SPLITS
+from hotelviz.schema import MEANINGS, RATINGS, SPLITS, TEXTS
+
+_NO_POSITION = "is not a whole number from 1"
+
+
+def check_table(
+    table: pd.DataFrame, *, needs: Iterable[str] = ("image_id",), where: str, unique: bool = True
+) -> pd.DataFrame:
+    """Check a table that may be made by hand, before work on it begins.
+
+    Columns that have a default are filled in where they are needed: ``image_id`` by the path,
+    ``hotel_id`` by the ``image_id``. Names become text, as in `read_catalog`.
+
+    Parameters
+    ----------
+    table
+        A row per photo.
+    needs
+        The columns that the caller uses.
+    where
+        The function that was called, for errors.
+    unique
+        Whether an ``image_id`` may stand there once only.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `table` itself where nothing had to be changed, else a copy. Its index is kept unless it
+        repeats a label, which would pair rows with others' values: then it is counted from 0.
+
+    Raises
+    ------
+    CatalogError
+        No DataFrame, a column that is missing, empty or repeated names.
+
+    Examples
+    --------
+    >>> check_table(pd.DataFrame({"image_id": [7, 8]}), needs=["image_id", "hotel_id"],
+    ...             where="score_photos").values.tolist()
+    [['7', '7'], ['8', '8']]
+    >>> check_table(pd.DataFrame({"image_id": ["a"]}), needs=["path"], where="score_photos")
+    Traceback (most recent call last):
+    hotelviz.errors.CatalogError: score_photos: the table has no column 'path' (where ...
+    """
+    if not isinstance(table, pd.DataFrame):
+        raise CatalogError(
+            f"{where}: expected a table (pandas.DataFrame) of photos, not a "
+            f"{type(table).__name__}; hotelviz.catalog.read_catalog reads one"
+        )
+    needs = list(needs)
+    _check_columns(table, needs, where)
+    columns = Columns(table, lambda row: f"{where}, row {row}", prefix=f"{where}, ")
+    changed: dict[str, pd.Series] = {}
+    known = next((name for name in ("image_id", "path") if name in table), None)
+    if known and {"image_id", "hotel_id"} & set(needs):
+        changed["image_id"] = names_of(columns.text(known, required=True))
+        if unique:
+            columns.refuse_twice(changed["image_id"])
+    for column in needs:
+        if column == "hotel_id":
+            ids = changed.get("image_id", pd.Series(pd.NA, table.index, dtype="str"))
+            changed[column] = columns.text(column).fillna(ids) if column in table else ids
+        elif column in (*TEXTS, "predicted") and column != "image_id":
+            changed[column] = columns.text(column, required=column == "path")
+    changed = {
+        name: values
+        for name, values in changed.items()
+        if name not in table or not values.equals(table[name])
+    }
+    if changed:
+        table = table.assign(**changed)
+    return table if table.index.is_unique else table.reset_index(drop=True)
+
+
+def _check_columns(table: pd.DataFrame, needs: Sequence[str], where: str) -> None:
+    given = [str(column) for column in table.columns]
+    if table.columns.has_duplicates:
+        twice = table.columns[table.columns.duplicated()][0]
+        raise CatalogError(f"{where}: the table has the column {twice!r} more than once")
+    defaults = {"image_id": {"path"}, "hotel_id": {"image_id", "path"}}
+    for column in needs:
+        if column not in table and not defaults.get(column, set()) & set(given):
+            meaning = f" ({MEANINGS[column]})" if column in MEANINGS else ""
+            hint = "" if column in RATINGS else did_you_mean(column, given)
+            raise CatalogError(
+                f"{where}: the table has no column {column!r}{meaning}; its columns are "
+                f"{', '.join(given) or 'none'}{hint}"
+            )
+
+
+def check_catalog(
+    frame: pd.DataFrame, rows: Rows, classes: Sequence[str] | None, root: Path
+) -> pd.DataFrame:
+    """Return a catalogue with all its columns checked.
+
+    Parameters
+    ----------
+    frame
+        With the columns of `hotelviz.catalog`, as they were read.
+    rows
+        Where its rows stand.
+    classes
+        The labels that are allowed; None allows any.
+    root
+        Where relative paths start.
+
+    Raises
+    ------
+    CatalogError
+        Names the file, the row and the column.
+    """
+    given, file = list(frame.columns), rows.files[0]
+    columns = Columns(frame, rows.place, f"{file}, " if len(rows.files) == 1 else "")
+    if "path" not in frame and "image_id" not in frame:
+        raise CatalogError(
+            f"{file}: no column 'path'; its columns are {', '.join(given)}"
+            f"{did_you_mean('path', given)}"
+        )
+    names = columns.text("image_id" if "image_id" in frame else "path", required=True)
+    paths = columns.text("path", required=True) if "path" in frame else names
+    frame["image_id"] = names_of(names)
+    columns.refuse_twice(frame["image_id"])
+    frame["path"] = _resolve(paths, root)
+    hotels = columns.text("hotel_id") if "hotel_id" in given else frame["image_id"]
+    frame["hotel_id"] = hotels.fillna(frame["image_id"])
+    checks: dict[str, Callable[[], pd.Series]] = {
+        "position": columns.positions,
+        "label": lambda: columns.choice("label", classes, "classes"),
+        "source": lambda: columns.text("source"),
+        "split": lambda: columns.choice("split", SPLITS, "splits"),
+        "weight": columns.weights,
+    }
+    for column in checks:
+        if column in given:
+            frame[column] = checks[column]()
+    rated = [column for column in given if re.fullmatch(r"rating_-?\d+", column)]
+    if rated:
+        frame[list(RATINGS)] = columns.ratings(rated, file)
+    first = ["image_id", "path", "hotel_id"]
+    return frame[first + [column for column in given if column not in first]]
 
 
 class Rows(NamedTuple):
@@ -46,79 +183,47 @@ class Rows(NamedTuple):
         return f"{self.files[part]}, {self.word} {position - start + self.first}"
 
 
-class Checked:
-    """The validation of one table, column by column, with errors that name the place.
+class Columns:
+    """The columns of a table, checked one by one; errors name the place.
 
     Parameters
     ----------
     frame
-        With the columns of `hotelviz.catalog`, as they were read.
-    rows
-        Where its rows stand.
-    classes
-        The labels that are allowed; None allows any.
+        A row per photo.
+    place
+        What names the place of a row, counted from 0.
+    prefix
+        How all places begin, which need not be said twice.
     """
 
-    def __init__(self, frame: pd.DataFrame, rows: Rows, classes: Sequence[str] | None) -> None:
-        self.frame = frame
-        self.rows = rows
-        self.classes = classes
+    def __init__(self, frame: pd.DataFrame, place: Callable[[int], str], prefix: str = "") -> None:
+        self.frame, self.place, self.prefix = frame, place, prefix
 
-    def result(self, root: Path, *, unique: bool = True) -> pd.DataFrame:
-        """Give the table with all its columns checked, and paths from `root`."""
-        frame, given = self.frame, list(self.frame.columns)
-        if "path" not in frame and "image_id" not in frame:
-            raise CatalogError(
-                f"{self.rows.files[0]}: no column 'path'; its columns are {', '.join(given)}"
-                f"{did_you_mean('path', given)}"
-            )
-        name = "image_id" if "image_id" in frame else "path"
-        names = self._text(name, required=True)
-        paths = self._text("path", required=True) if "path" in frame else names
-        frame["image_id"] = names_of(names)
-        if unique:
-            self._refuse_twice()
-        frame["path"] = _resolve(paths, root)
-        hotels = self._text("hotel_id") if "hotel_id" in given else frame["image_id"]
-        frame["hotel_id"] = hotels.fillna(frame["image_id"])
-        if "position" in given:
-            frame["position"] = self._positions()
-        if "label" in given:
-            frame["label"] = self._choice("label", self.classes, "classes")
-        if "source" in given:
-            frame["source"] = self._text("source")
-        if "split" in given:
-            frame["split"] = self._choice("split", SPLITS, "splits")
-        if "weight" in given:
-            frame["weight"] = self._weights()
-        rated = [column for column in given if re.fullmatch(r"rating_-?\d+", column)]
-        if rated:
-            frame[list(RATINGS)] = self._ratings(rated)
-        first = ["image_id", "path", "hotel_id"]
-        return frame[first + [column for column in given if column not in first]]
-
-    def _refuse(
-        self, column: str, bad: pd.Series | np.ndarray, why: Callable[[object], str]
+    def refuse(
+        self,
+        column: str,
+        bad: pd.Series | np.ndarray,
+        why: str | Callable[[object], str],
+        values: pd.Series | None = None,
     ) -> None:
-        at = np.flatnonzero(np.asarray(bad, dtype=bool))
-        if len(at):
-            raise CatalogError(first_bad(at, partial(self._say, column, why)))
+        """Refuse the table where some rows of a column are bad; `why` may depend on the value."""
+        shown = self.frame[column] if values is None else values
 
-    def _say(self, column: str, why: Callable[[object], str], position: int) -> str:
-        value = self.frame[column].iloc[position]
-        shown = "" if pd.isna(value) else f"{redact(repr(value))} "
-        return f"{self.rows.place(position)}, column {column!r}: {shown}{why(value)}"
+        def say(row: int) -> str:
+            value = shown.iloc[row]
+            given = "" if pd.isna(value) else f"{redact(repr(value))} "
+            reason = why if isinstance(why, str) else why(value)
+            return f"{self.place(row)}, column {column!r}: {given}{reason}"
 
-    def _refuse_twice(self) -> None:
-        names = self.frame["image_id"]
-        twice = names.duplicated()
-        if not twice.any():
-            return
+        rows = np.flatnonzero(np.asarray(bad, dtype=bool))
+        if len(rows):
+            raise CatalogError(first_bad(rows, say))
+
+    def refuse_twice(self, names: pd.Series) -> None:
+        """Refuse an ``image_id`` that stands there more than once."""
 
         def why(value: object) -> str:
-            first = self.rows.place(int(np.flatnonzero(names == value)[0]))
-            if len(self.rows.files) == 1:
-                first = first.removeprefix(f"{self.rows.files[0]}, ")
+            first = self.place(int(np.flatnonzero(names == value)[0])).removeprefix(self.prefix)
             signed = (
                 "; addresses that differ only in what grants access have one name: give the table "
                 "a column image_id"
@@ -127,18 +232,20 @@ class Checked:
             )
             return f"stands in {first} already; an image_id is unique{signed}"
 
-        self._refuse("image_id", twice, why)
+        self.refuse("image_id", names.duplicated(), why, names)
 
-    def _text(self, column: str, *, required: bool = False) -> pd.Series:
-        text = as_ids(self.frame[column], column, self.rows.place)
+    def text(self, column: str, *, required: bool = False) -> pd.Series:
+        """Return names as text."""
+        text = as_ids(self.frame[column], column, self.place)
         if required:
-            self._refuse(column, text.isna(), lambda _: "is empty; every photo needs one")
+            self.refuse(column, text.isna(), "is empty; every photo needs one", text)
         return text
 
-    def _choice(self, column: str, choices: Sequence[str] | None, noun: str) -> pd.Series:
-        text = self._text(column)
+    def choice(self, column: str, choices: Sequence[str] | None, noun: str) -> pd.Series:
+        """Return text that is one of some `choices`; None allows any."""
+        text = self.text(column)
         if choices is not None:
-            self._refuse(
+            self.refuse(
                 column,
                 text.notna() & ~text.isin(list(choices)),
                 lambda value: (
@@ -148,63 +255,56 @@ class Checked:
             )
         return text
 
-    def _numbers(self, column: str) -> tuple[pd.Series, pd.Series]:
-        """Give a column as floats, and which of its cells are filled."""
+    def numbers(self, column: str) -> tuple[pd.Series, pd.Series]:
+        """Return a column as floats, and which of its cells are filled."""
         values = self.frame[column]
         if pd.api.types.is_string_dtype(values):
             values = values.str.strip().replace("", None)
         return pd.to_numeric(values, errors="coerce").astype("float64"), values.notna()
 
-    def _weights(self) -> pd.Series:
-        number, _ = self._numbers("weight")
+    def weights(self) -> pd.Series:
+        """Return ``weight``, above 0."""
+        number, _ = self.numbers("weight")
         good = (number > 0) & np.isfinite(number)
-        self._refuse("weight", ~good, lambda _: "is not a number above 0")
+        self.refuse("weight", ~good, "is not a number above 0")
         return number
 
-    def _positions(self) -> pd.Series:
+    def positions(self) -> pd.Series:
+        """Return ``position``, whole numbers from 1; as names, not as floats, to stay exact."""
         if pd.api.types.is_integer_dtype(self.frame["position"].dtype):
             number = self.frame["position"].astype("Int64")
-            self._refuse("position", (number < 1).fillna(False), lambda _: _NO_POSITION)
+            self.refuse("position", (number < 1).fillna(False), _NO_POSITION)
             return number
-        # As names, not as floats: whole numbers stay exact however large.
         try:
-            text = as_ids(self.frame["position"], "position", self.rows.place)
+            text = as_ids(self.frame["position"], "position", self.place)
         except CatalogError as error:
             place = str(error).partition(" is no name")[0]
             raise CatalogError(f"{place} {_NO_POSITION}") from None
         wrong = text.notna() & ~text.str.fullmatch(r"\+?0*[1-9][0-9]{0,17}(\.0*)?").astype(bool)
-        self._refuse("position", wrong, lambda _: _NO_POSITION)
+        self.refuse("position", wrong, _NO_POSITION)
         return text.str.replace(r"\..*|\+", "", regex=True).astype("Int64")
 
-    def _ratings(self, columns: list[str]) -> pd.DataFrame:
+    def ratings(self, columns: list[str], file: Path) -> pd.DataFrame:
+        """Return ``rating_1`` to ``rating_10``, all ten or none of each photo."""
         if set(columns) != set(RATINGS):
             raise CatalogError(
-                f"{self.rows.files[0]}: ratings are ten columns, rating_1 to rating_10; this file "
+                f"{file}: ratings are ten columns, rating_1 to rating_10; this file "
                 f"has {', '.join(sorted(columns))}. Ratings on another scale become ten shares by "
                 "hotelviz.catalog.maximum_entropy_ratings"
             )
         ratings = pd.DataFrame(index=self.frame.index)
         for column in RATINGS:
-            ratings[column], given = self._numbers(column)
+            ratings[column], given = self.numbers(column)
             wrong = given & ~(ratings[column].between(0, np.inf, inclusive="left"))
-            self._refuse(
-                column, wrong, lambda _: "is not a number of raters, or a share of them, from 0"
-            )
+            self.refuse(column, wrong, "is not a number of raters, or a share of them, from 0")
         given = ratings.notna().sum(axis=1)
         for bad, why in (
             (given.between(1, 9), "has only some of the ten ratings; leave all ten empty, or none"),
             (ratings.sum(axis=1).eq(0) & given.eq(10), "has ten ratings of 0; a photo that nobody "
              "rated has empty ones"),
         ):  # fmt: skip
-            self._refuse("image_id", bad, partial(_say, why))
+            self.refuse("image_id", bad, why)
         return ratings
-
-
-_NO_POSITION = "is not a whole number from 1"
-
-
-def _say(text: str, _: object) -> str:
-    return text
 
 
 def _resolve(paths: pd.Series, root: Path) -> pd.Series:
@@ -216,14 +316,3 @@ def _resolve(paths: pd.Series, root: Path) -> pd.Series:
     if dotted.any():
         paths = paths.mask(dotted, paths.str.removeprefix("./"))
     return paths.where(fixed, paths if folder == "." else folder.rstrip("/") + "/" + paths)
-
-
-def check_files(catalog: pd.DataFrame, file: Path) -> None:
-    """Refuse a catalogue with files that are not there."""
-    missing = [path for path in catalog["path"] if "://" not in path and not Path(path).is_file()]
-    if missing:
-        shown = "".join(f"\n  {path}" for path in missing[:10])
-        more = f"\n  and {len(missing) - 10:,} more" if len(missing) > 10 else ""
-        raise CatalogError(
-            f"{file}: {len(missing):,} of {len(catalog):,} photos are missing:{shown}{more}"
-        )

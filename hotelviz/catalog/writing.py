@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from hotelviz.catalog.headers import canonical_names
 from hotelviz.catalog.identity import absolute_paths
-from hotelviz.catalog.tables import check_table
+from hotelviz.catalog.validation import check_table
 from hotelviz.errors import CatalogError
 from hotelviz.io.atomic import atomic_path
 from hotelviz.io.claims import check_output

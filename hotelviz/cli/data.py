@@ -23,7 +23,7 @@ from hotelviz.cli.options import (
 if TYPE_CHECKING:
     import pandas as pd
 
-    from hotelviz.decisions import Cleaned
+    from hotelviz.audit import Cleaned
 
 
 @app.command()
@@ -82,8 +82,9 @@ def clean(
     allow_missing: AllowMissing = False,
 ) -> None:
     """Apply decisions to a catalogue. No photo is deleted on disk."""
+    from hotelviz.audit import apply_decisions
     from hotelviz.catalog import check_missing, read_catalog, write_catalog
-    from hotelviz.decisions import apply_decisions, read_decisions
+    from hotelviz.decisions import read_decisions
     from hotelviz.errors import DecisionError
     from hotelviz.io.claims import check_apart, claim
     from hotelviz.io.escaping import csv_safe

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -24,46 +22,25 @@ from hotelviz.cli.options import (
     say,
     write_table,
 )
-from hotelviz.training.settings import AESTHETIC, OFFERED, TAGGER, TrainingSettings, sentence
+from hotelviz.training.settings import AESTHETIC, TAGGER, sentence, takes_settings
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_Verb = TypeVar("_Verb", bound=Callable[..., None])
-
-
 ModelFile = Annotated[Path, typer.Option(help="The model file (.keras).")]
 
 
-def _offers_settings(defaults: TrainingSettings) -> Callable[[_Verb], _Verb]:
-    """Give a verb an option for each setting that is a number or a word."""
-
-    def decorate(verb: _Verb) -> _Verb:
-        signature = inspect.signature(verb, eval_str=True)
-        own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
-        hints = get_type_hints(type(defaults)) | {"weights": Literal["imagenet", "none"]}
-        options = [
-            inspect.Parameter(
-                field.name, inspect.Parameter.KEYWORD_ONLY,
-                default=getattr(defaults, field.name),
-                annotation=Annotated[
-                    hints[field.name], typer.Option(help=sentence(field.metadata["help"]))
-                ],
-            )
-            for field in dataclasses.fields(defaults)
-            if field.name in OFFERED
-        ]  # fmt: skip
-        verb.__signature__ = signature.replace(  # type: ignore[attr-defined]
-            parameters=[*own, *options]
-        )
-        verb.__annotations__ |= {option.name: option.annotation for option in options}
-        return verb
-
-    return decorate
+def _option(field: dataclasses.Field[Any], hint: Any) -> Any:
+    """Return the option of a setting that is a number or a word."""
+    if field.name == "weights":
+        hint = Literal["imagenet", "none"]
+    elif hint not in {str, int, float}:
+        return None
+    return Annotated[hint, typer.Option(help=sentence(field.metadata["help"]))]
 
 
 @app.command("train-tagger")
-@_offers_settings(TAGGER)
+@takes_settings(TAGGER, _option)
 def train_tagger(
     catalog: Catalog,
     out: ModelFile,
@@ -85,7 +62,7 @@ def train_tagger(
 
 
 @app.command("train-aesthetic")
-@_offers_settings(AESTHETIC)
+@takes_settings(AESTHETIC, _option)
 def train_aesthetic(
     catalog: Catalog,
     out: ModelFile,

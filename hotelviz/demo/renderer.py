@@ -1,4 +1,4 @@
-"""A small painter of rooms: boxes, discs and tubes in perspective, with light and shadow.
+"""Draw rooms: boxes, discs and tubes in perspective, with light and shadow.
 
 Lengths are metres; x grows to the right, y upwards, z away from the viewer.
 """
@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageFilter
 
-__all__ = ["Colour", "Scene", "Style", "shade"]
+__all__ = ["Colour", "Point", "Scene", "Style", "flat", "shade", "upright"]
 
 Colour = tuple[int, int, int]
 Point = tuple[float, float, float]
@@ -26,6 +26,16 @@ def shade(colour: Colour, factor: float) -> Colour:
     """Make a colour lighter (above 1) or darker."""
     red, green, blue = (min(255, max(0, round(channel * factor))) for channel in colour)
     return red, green, blue
+
+
+def upright(x: tuple[float, float], y: tuple[float, float], z: float) -> list[Point]:
+    """Return the corners of an upright rectangle that faces the viewer."""
+    return [(x[0], y[0], z), (x[1], y[0], z), (x[1], y[1], z), (x[0], y[1], z)]
+
+
+def flat(x: tuple[float, float], y: float, z: tuple[float, float]) -> list[Point]:
+    """Return the corners of a level rectangle."""
+    return [(x[0], y, z[0]), (x[1], y, z[0]), (x[1], y, z[1]), (x[0], y, z[1])]
 
 
 def _hsv(hue: float, saturation: float, value: float) -> Colour:
@@ -85,8 +95,6 @@ class Scene:
 
     Parameters
     ----------
-    random
-        For the camera.
     size
         Height and width of the photo in pixels.
     eye
@@ -113,16 +121,12 @@ class Scene:
         self.shadow = Image.new("L", (width // 4, height // 4), 255)
         self.masks = {mark: Image.new("L", (width, height)) for mark in ("object", "rails")}
         self.eye, self.focal = np.array(eye), zoom * width
-        turn, nod, tilt = yaw, pitch, roll
-        about_y = np.array(
-            [[np.cos(turn), 0, -np.sin(turn)], [0, 1, 0], [np.sin(turn), 0, np.cos(turn)]]
+        (sin_y, cos_y), (sin_p, cos_p), (sin_r, cos_r) = (
+            (np.sin(angle), np.cos(angle)) for angle in (yaw, pitch, roll)
         )
-        about_x = np.array(
-            [[1, 0, 0], [0, np.cos(nod), np.sin(nod)], [0, -np.sin(nod), np.cos(nod)]]
-        )
-        about_z = np.array(
-            [[np.cos(tilt), -np.sin(tilt), 0], [np.sin(tilt), np.cos(tilt), 0], [0, 0, 1]]
-        )
+        about_y = np.array([[cos_y, 0, -sin_y], [0, 1, 0], [sin_y, 0, cos_y]])
+        about_x = np.array([[1, 0, 0], [0, cos_p, sin_p], [0, -sin_p, cos_p]])
+        about_z = np.array([[cos_r, -sin_r, 0], [sin_r, cos_r, 0], [0, 0, 1]])
         self.rotation = about_z @ about_x @ about_y
         self.items: list[_Item] = []
         self._pen = ImageDraw.Draw(self.canvas)
@@ -130,7 +134,7 @@ class Scene:
         self._mask_pens = {mark: ImageDraw.Draw(mask) for mark, mask in self.masks.items()}
 
     def project(self, points: Sequence[Point]) -> list[tuple[float, float]]:
-        """Give the canvas coordinates of points in the room."""
+        """Return the canvas coordinates of points in the room."""
         seen = (np.asarray(points, dtype=float) - self.eye) @ self.rotation.T
         depth = np.maximum(seen[:, 2], 0.05)
         x = self.canvas.width / 2 + self.focal * seen[:, 0] / depth
@@ -159,8 +163,8 @@ class Scene:
         path = [(x / 4, y / 4) for x, y in self.project(points)]
         self._shadow_pen.polygon(path, fill=round(255 * (1 - strength)))
 
-    def _item(self, centre: Point, mark: str) -> _Item:
-        item = _Item(float(np.linalg.norm(np.array(centre) - self.eye)), mark=mark)
+    def _item(self, centre: Point | np.ndarray, mark: str, nearer: float) -> _Item:
+        item = _Item(float(np.linalg.norm(np.array(centre) - self.eye)) - nearer, mark=mark)
         self.items.append(item)
         return item
 
@@ -168,9 +172,7 @@ class Scene:
         self, points: Sequence[Point], colour: Colour, *, mark: str = "", nearer: float = 0.0
     ) -> None:
         """Add a flat polygon; `nearer` metres bring it before what it lies on."""
-        centre = tuple(np.mean(points, axis=0))
-        item = self._item(centre, mark)
-        item.distance -= nearer
+        item = self._item(np.mean(points, axis=0), mark, nearer)
         item.faces.append((list(points), colour))
 
     def box(
@@ -187,29 +189,19 @@ class Scene:
         """Add a box; its top is light, its sides are darker."""
         (x0, x1), (y0, y1), (z0, z1) = x, y, z
         if shadow and y0 < 0.3:
-            grow = 0.12
-            self.cast(
-                [
-                    (x0 - grow, 0, z0 - grow), (x1 + grow, 0, z0 - grow),
-                    (x1 + grow, 0, z1 + grow), (x0 - grow, 0, z1 + grow),
-                ]
-            )  # fmt: skip
-        item = self._item(((x0 + x1) / 2, (y0 + y1) / 2, (z0 + z1) / 2), mark)
-        item.distance -= nearer
-        front = [(x0, y0, z0), (x1, y0, z0), (x1, y1, z0), (x0, y1, z0)]
+            self.cast(flat((x0 - 0.12, x1 + 0.12), 0, (z0 - 0.12, z1 + 0.12)))
+        item = self._item(((x0 + x1) / 2, (y0 + y1) / 2, (z0 + z1) / 2), mark, nearer)
         left = [(x0, y0, z0), (x0, y0, z1), (x0, y1, z1), (x0, y1, z0)]
         right = [(x1, y0, z0), (x1, y0, z1), (x1, y1, z1), (x1, y1, z0)]
-        top = [(x0, y1, z0), (x1, y1, z0), (x1, y1, z1), (x0, y1, z1)]
-        bottom = [(x0, y0, z0), (x1, y0, z0), (x1, y0, z1), (x0, y0, z1)]
         if self.eye[0] < x0:
             item.faces.append((left, shade(colour, 0.7)))
         if self.eye[0] > x1:
             item.faces.append((right, shade(colour, 0.78)))
         if self.eye[1] > y1:
-            item.faces.append((top, shade(colour, 1.12)))
+            item.faces.append((flat(x, y1, z), shade(colour, 1.12)))
         if self.eye[1] < y0:
-            item.faces.append((bottom, shade(colour, 0.6)))
-        item.faces.append((front, shade(colour, 0.92)))
+            item.faces.append((flat(x, y0, z), shade(colour, 0.6)))
+        item.faces.append((upright(x, y, z0), shade(colour, 0.92)))
 
     def disc(
         self,
@@ -217,14 +209,13 @@ class Scene:
         radius: float,
         colour: Colour,
         *,
-        stretch: float = 1.0,
         mark: str = "",
         nearer: float = 0.0,
     ) -> None:
-        """Add a horizontal disc, `stretch` times as deep as it is wide."""
+        """Add a horizontal disc."""
         angles = np.linspace(0, 2 * np.pi, 28, endpoint=False)
         points = [
-            (centre[0] + radius * c, centre[1], centre[2] + stretch * radius * s)
+            (centre[0] + radius * c, centre[1], centre[2] + radius * s)
             for c, s in zip(np.cos(angles), np.sin(angles), strict=True)
         ]
         self.quad(points, colour, mark=mark, nearer=nearer)
@@ -248,8 +239,7 @@ class Scene:
             self.cast(
                 [(x + 1.25 * radius * np.cos(a), 0, z + 1.25 * radius * np.sin(a)) for a in angles]
             )
-        item = self._item((x, sum(y) / 2, z), mark)
-        item.distance -= nearer
+        item = self._item((x, sum(y) / 2, z), mark, nearer)
         # Strips from the shaded to the lit side make it round.
         angles = np.linspace(np.pi, 2 * np.pi, 9)
         for start, end in pairwise(angles):
@@ -286,8 +276,7 @@ class Scene:
         nearer: float = 0.0,
     ) -> None:
         """Add a bent metal tube with a highlight."""
-        item = self._item(tuple(np.mean(points, axis=0)), mark)
-        item.distance -= nearer
+        item = self._item(np.mean(points, axis=0), mark, nearer)
         item.tubes.append((list(points), width, colour))
 
     def finish(

@@ -27,17 +27,17 @@ _SLIPS = {"exposure": 0.4, "sharpness": 0.2, "colour": 0.7, "level": 0.2, "tidin
 _RATERS = {"colleague": (12, 0.5, 0.7), "public": (30, 0.8, 1.5)}
 
 
-def draw_qualities(random: Random, count: int) -> pd.DataFrame:
-    """Draw how well each of `count` photos is taken: columns `QUALITIES`, 0 to 1."""
-    shape = (count, len(QUALITIES))
-    careful = random.random((count, 1)) < _CAREFUL
+def draw_qualities(random: Random, n_photos: int) -> pd.DataFrame:
+    """Draw how well each of `n_photos` photos is taken: columns `QUALITIES`, 0 to 1."""
+    shape = (n_photos, len(QUALITIES))
+    careful = random.random((n_photos, 1)) < _CAREFUL
     slips = np.array([_SLIPS[name] for name in QUALITIES]) * random.beta(1, 1.3, shape)
     values = np.where(careful, 1 - slips, random.beta(1.0, 0.9, shape))
     return pd.DataFrame(values.round(3), columns=list(QUALITIES))
 
 
 def expected_score(photos: pd.DataFrame, group: str) -> pd.Series:
-    """Give the score from 1 to 10 that a group of raters would give on average, without noise.
+    """Return the score from 1 to 10 that a group of raters gives on average, without noise.
 
     Parameters
     ----------
@@ -47,7 +47,8 @@ def expected_score(photos: pd.DataFrame, group: str) -> pd.Series:
         ``colleague`` or ``public``.
     """
     losses = _COLLEAGUES if group == "colleague" else _PUBLIC
-    score = _BEST - sum(points * (1 - photos[name]) for name, points in losses.items())
+    lost = [points * (1 - photos[name]) for name, points in losses.items()]
+    score = _BEST - pd.concat(lost, axis=1).sum(axis=1)
     if group == "public":
         score = score + photos["true_label"].map(_LIKED).fillna(0.0)
     return score.clip(1.0, 10.0)

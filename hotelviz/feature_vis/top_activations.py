@@ -71,7 +71,7 @@ def top_photos(
     >>> import tempfile
     >>> from hotelviz.demo import make_demo_catalog
     >>> from hotelviz.models import build_tagger
-    >>> photos = make_demo_catalog(tempfile.mkdtemp(), hotels=3, size=(96, 128)).head(5)
+    >>> photos = make_demo_catalog(tempfile.mkdtemp(), n_hotels=3, size=(96, 128)).head(5)
     >>> tagger = build_tagger(["Bedroom", "Pool"], input_size=64, weights=None)
     >>> top_photos(tagger, "conv_pw_2", [0, 1], photos, count=3)["rank"].to_list()
     [1, 2, 3, 1, 2, 3]

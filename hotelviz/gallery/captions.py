@@ -11,11 +11,11 @@ __all__ = ["issue_caption", "rank_caption", "score_caption", "tag_caption"]
 
 
 def tag_caption(row: pd.Series) -> str:
-    """Say what was predicted and how sure the model was, as in the talk.
+    """Return what was predicted and how sure the model is, as in the talk.
 
     Parameters
     ----------
-    row
+    row : pandas.Series
         With ``predicted``, ``p_<class>`` and, if known, ``label``.
 
     Returns
@@ -31,11 +31,11 @@ def tag_caption(row: pd.Series) -> str:
     'predicted Reception 0.94, true Bathroom 0.06'
     """
     _check(row, ["predicted"], "tag_caption")
-    predicted, label = row["predicted"], row.get("label")
+    predicted = row["predicted"]
     if pd.isna(predicted):
         return f"not predicted: {row.get('error') or 'unreadable'}"
     text = f"predicted {words(predicted)}{_share(row, predicted)}"
-    if label is None or pd.isna(label) or label == predicted:
+    if not _knows(row, "label") or (label := row["label"]) == predicted:
         return text
     return f"{text}, true {words(label)}{_share(row, label)}"
 
@@ -47,11 +47,11 @@ def _share(row: pd.Series, name: object) -> str:
 
 
 def score_caption(row: pd.Series) -> str:
-    """Say which score was predicted and how people rated the photo, as in the talk.
+    """Return which score was predicted and how people rated the photo, as in the talk.
 
     Parameters
     ----------
-    row
+    row : pandas.Series
         With ``score``, and if known ``score_std``, ``rated_mean`` and ``rated_std``.
 
     Returns
@@ -67,53 +67,49 @@ def score_caption(row: pd.Series) -> str:
     _check(row, ["score"], "score_caption")
     if pd.isna(row["score"]):
         return f"not scored: {row.get('error') or 'unreadable'}"
-    std = row.get("score_std")
-    text = (
-        f"predicted {row['score']:.3f}"
-        if std is None or pd.isna(std)
-        else f"predicted ({row['score']:.3f} / {std:.3f})"
-    )
-    rated = row.get("rated_mean")
-    if rated is not None and not pd.isna(rated):
-        text += f", rated ({rated:.3f} / {row['rated_std']:.3f})"
+    text = f"predicted {row['score']:.3f}"
+    if _knows(row, "score_std"):
+        text = f"predicted ({row['score']:.3f} / {row['score_std']:.3f})"
+    if _knows(row, "rated_mean"):
+        text += f", rated ({row['rated_mean']:.3f} / {row['rated_std']:.3f})"
     return text
 
 
 def rank_caption(row: pd.Series) -> str:
-    """Say where a photo stands and why.
+    """Return where a photo stands and why.
 
     Parameters
     ----------
-    row
+    row : pandas.Series
         A row of `hotelviz.ranking.rank_hotel_photos`.
 
     Returns
     -------
     str
-        ``predicted: 6.094; rank 1/12 (today 7); Bedroom 0.93; best Bedroom``.
+        ``predicted: 6.094; rank 1/12 (currently 7); Bedroom 0.93; best Bedroom``.
 
     Examples
     --------
     >>> rank_caption(pd.Series({"score": 6.0942, "rank": 1, "photos": 12, "position": 7,
     ...                         "area": "Bedroom", "confidence": 0.93, "reason": "best Bedroom"}))
-    'predicted: 6.094; rank 1/12 (today 7); Bedroom 0.93; best Bedroom'
+    'predicted: 6.094; rank 1/12 (currently 7); Bedroom 0.93; best Bedroom'
     """
     _check(row, ["score", "rank", "photos", "reason"], "rank_caption")
     parts = [f"predicted: {row['score']:.3f}", f"rank {row['rank']}/{row['photos']}"]
-    if not pd.isna(row.get("position")):
-        parts[-1] += f" (today {row['position']})"
-    if not pd.isna(row.get("area")):
+    if _knows(row, "position"):
+        parts[-1] += f" (currently {row['position']})"
+    if _knows(row, "area"):
         sure = "" if row.get("trusted", True) else ", not sure enough for a slot"
         parts.append(f"{words(row['area'])} {row['confidence']:.2f}{sure}")
     return "; ".join([*parts, row["reason"]])
 
 
 def issue_caption(row: pd.Series) -> str:
-    """Say what is wrong with a photo.
+    """Return what is wrong with a photo.
 
     Parameters
     ----------
-    row
+    row : pandas.Series
         ``issue`` and ``detail`` of `hotelviz.audit.find_issues`, and, if known, ``label``,
         ``hotel_id``, ``width`` and ``height``.
 
@@ -131,14 +127,17 @@ def issue_caption(row: pd.Series) -> str:
     _check(row, ["issue", "detail"], "issue_caption")
     copy = str(row["issue"]).endswith("duplicate")
     parts = [row["detail"] if copy else f"{row['issue']}: {row['detail']}".replace("_", " ")]
-    label = row.get("label")
-    if label is not None and not pd.isna(label) and row["issue"] != "label_error":
-        parts.append(f"labelled {words(label)}")
-    if copy and not pd.isna(row.get("hotel_id")):
+    if _knows(row, "label") and row["issue"] != "label_error":
+        parts.append(f"labelled {words(row['label'])}")
+    if copy and _knows(row, "hotel_id"):
         parts.append(f"hotel {row['hotel_id']}")
-    if copy and not pd.isna(row.get("width")):
+    if copy and _knows(row, "width"):
         parts.append(f"{row['width']:.0f} x {row['height']:.0f}")
     return "; ".join(parts)
+
+
+def _knows(row: pd.Series, name: str) -> bool:
+    return not pd.isna(row.get(name))
 
 
 def _check(row: pd.Series, needs: list[str], where: str) -> None:

@@ -21,10 +21,11 @@ from hotelviz.gallery.payload import (
     as_text,
     caption_of,
     check_frame,
-    make_content,
+    make_payload,
     packed,
     small_map,
 )
+from hotelviz.gallery.photo_provider import PhotoProvider
 from hotelviz.gallery.thumbnails import BUDGET, page_photos
 from hotelviz.io.claims import check_output
 from hotelviz.scores.predictions import join_photos
@@ -32,67 +33,7 @@ from hotelviz.scores.predictions import join_photos
 if TYPE_CHECKING:
     from hotelviz.gallery.widget import GalleryWidget
 
-#: Set in the kernels of reports: a gallery gives the markup of a page there.
-REPORT = "HOTELVIZ_REPORT"
-#: Says, beside the markup, in which folder a page's photos lie until the page is written.
-FILES_MIME = "application/vnd.hotelviz.files+json"
-
-
-def before_after(
-    ranking: pd.DataFrame, paths: pd.DataFrame, *, limit: int = 16, title: str = ""
-) -> Gallery:
-    """Show a hotel's photos in today's order and, below, in the new one.
-
-    Parameters
-    ----------
-    ranking
-        The rows of one hotel, of `hotelviz.ranking.rank_hotel_photos`.
-    paths
-        ``image_id`` and ``path``, as in the catalogue or the scores.
-    limit
-        How many photos of each order are shown.
-    title
-        A heading.
-
-    Returns
-    -------
-    Gallery
-        Each photo's caption says where it stands and why.
-
-    Raises
-    ------
-    GalleryError
-        When the rows are of several hotels.
-    """
-    for name in ("image_id", "hotel_id", "position", "rank", "score", "photos", "reason"):
-        if name not in ranking:
-            raise GalleryError(f"this is no ranking of rank_hotel_photos: no column {name!r}")
-    if "path" not in paths:
-        raise GalleryError(
-            "the photos have no column 'path', where their files are; give the catalogue or scores"
-        )
-    if ranking["hotel_id"].nunique() != 1:
-        raise GalleryError("a gallery of before and after is for the photos of one hotel")
-    photos = join_photos(paths[["image_id", "path"]], ranking, how="right")
-    lost = photos.loc[photos["path"].isna(), "image_id"]
-    if len(lost):
-        raise GalleryError(
-            f"of {len(lost):,} photos of the ranking it is not known where they are, such as "
-            f"{lost.iloc[0]!r}: they are not among those given"
-        )
-    parts = [
-        photos.sort_values(column).head(limit).assign(order=name)
-        for name, column in (("today", "position"), ("new order", "rank"))
-        if photos[column].notna().any()
-    ]
-    return Gallery(
-        pd.concat(parts, ignore_index=True),
-        caption=rank_caption,
-        group="order",
-        open_groups=2,
-        limit=2 * limit,
-        title=title,
-    )
+__all__ = ["Gallery", "before_after"]
 
 
 class Gallery:
@@ -104,38 +45,38 @@ class Gallery:
 
     Parameters
     ----------
-    frame
+    frame : pandas.DataFrame
         A row per photo, with ``path``. ``label``, ``predicted``, ``p_<class>``, ``hotel_id``,
         ``source``, ``score`` and the like become filters.
-    caption
+    caption : str or callable, optional
         A column, or a function from a row to text; None shows ``image_id`` or the path.
-    group
+    group : str, optional
         A column to group by, in the order in which its values first occur; None for no groups.
-    overlays
+    overlays : numpy.ndarray, optional
         Maps from `hotelviz.attribution`, float (len(frame), h, w) in 0 to 1, aligned with the
         rows; laid over their photos, and taken off by the key ``o``.
-    distributions
+    distributions : mapping, optional
         One or two: name, such as ``rated`` -> distributions over the scores 1 to 10, float
         (len(frame), 10); drawn as small bars under the caption. Rows of NaN have none.
-    decisions
-        The decisions file (see `hotelviz.audit`) to which a live gallery appends what is kept,
+    decisions : path, optional
+        The decisions file (see `hotelviz.decisions`) to which a live gallery appends what is kept,
         dropped and relabelled; None: nothing can be decided live. A page on disk keeps decisions
         in the browser and exports them as such a file.
-    reviewer
+    reviewer : str, default ""
         Who decides; can be changed in the gallery.
-    labels
+    classes : sequence of str, optional
         The classes of the keys 1 to 9; by default those of the probabilities,
         else those that occur.
-    open_groups
+    open_groups : int, default 1
         How many groups are unfolded at first.
-    limit
-        Show this many photos at most, and say how many there are; None shows all.
-    thumbnail
+    max_photos : int, optional
+        Show so many photos at most, and say how many there are; None shows all.
+    thumbnail : int, default 320
         The longer side of a photo, in pixels; about 10 kB each at 224, 30 kB at 448. In a page the
         large view shows no more than that.
-    budget
+    budget : int, default 12 MB
         Bytes of photos that a page carries inside; with more they go to a folder beside it.
-    title
+    title : str, default ""
         A heading.
 
     Raises
@@ -150,7 +91,7 @@ class Gallery:
     >>> file = Path(tempfile.mkdtemp()) / "red.png"
     >>> Image.new("RGB", (40, 20), "red").save(file)
     >>> gallery = Gallery(pd.DataFrame({"path": [str(file)], "note": ["a room"]}), caption="note")
-    >>> gallery.captions(), gallery.content()["size"]
+    >>> gallery.captions(), gallery.payload()["size"]
     (['a room'], 1)
     """
 
@@ -164,16 +105,16 @@ class Gallery:
         distributions: Mapping[str, np.ndarray] | None = None,
         decisions: str | os.PathLike[str] | None = None,
         reviewer: str = "",
-        labels: Sequence[str] | None = None,
+        classes: Sequence[str] | None = None,
         open_groups: int = 1,
-        limit: int | None = None,
+        max_photos: int | None = None,
         thumbnail: int = 320,
         budget: int = BUDGET,
         title: str = "",
     ) -> None:
         named = ["path", group, caption if isinstance(caption, str) else None]
         check_frame(frame, named, overlays, distributions or {})
-        shown = len(frame) if limit is None else min(limit, len(frame))
+        shown = len(frame) if max_photos is None else min(max_photos, len(frame))
         self.total = len(frame)
         self.frame = frame.head(shown).reset_index(drop=True)
         self.overlays = None if overlays is None else overlays[:shown]
@@ -181,48 +122,57 @@ class Gallery:
             name: shares[:shown] for name, shares in (distributions or {}).items()
         }
         self.caption, self.group, self.open_groups = caption, group, open_groups
-        self.decisions, self.reviewer, self.labels = decisions, reviewer, labels
+        self.decisions, self.reviewer, self.classes = decisions, reviewer, classes
         self.thumbnail, self.budget, self.title = thumbnail, budget, title
 
     def __len__(self) -> int:
         return self.total
 
+    def __str__(self) -> str:
+        return f"Gallery of {len(self):,} photos"
+
     def captions(self) -> list[str]:
-        """Give the captions, by row."""
+        """Return the captions, by row."""
         return [caption_of(row, self.caption) for _, row in self.frame.iterrows()]
 
-    def content(self, *, where: str = "") -> dict[str, Any]:
-        """Give what the script shows, without photos; see `hotelviz.gallery.payload`."""
+    def payload(self) -> dict[str, Any]:
+        """Return what the script shows, without photos; see `hotelviz.gallery.payload`."""
         cut = len(self.frame) < self.total
-        note = f"showing the first {len(self.frame):,} of {self.total:,} photos" if cut else ""
-        return make_content(
+        return make_payload(
             self.frame,
             title=self.title,
-            note=note,
+            note=f"showing the first {len(self.frame):,} of {self.total:,} photos" if cut else "",
             group=self.group,
             open_groups=self.open_groups,
             overlays=self.overlays,
             distributions=self.distributions,
-            labels=self.labels,
-            where=where,
+            classes=self.classes,
             reviewer=self.reviewer,
         )
 
     def widget(self) -> GalleryWidget:
-        """Give the live gallery, as it shows itself in JupyterLab."""
+        """Return the live gallery, as it shows itself in JupyterLab."""
         from hotelviz.gallery.widget import GalleryWidget
 
-        return GalleryWidget(self, self.decisions)
+        photos = PhotoProvider(
+            self.frame["path"].astype(str).tolist(),
+            caption=lambda row: caption_of(self.frame.iloc[row], self.caption),
+            side=self.thumbnail,
+            overlays=self.overlays,
+        )
+        payload = self.payload()
+        payload["decisions"]["where"] = str(self.decisions or "")
+        return GalleryWidget(payload, photos, self.decisions)
 
     def to_html(self, *, files: Path, heading: bool = True) -> str:
-        """Give the gallery as markup for a page that has the head and the script of `page`.
+        """Return the markup of the gallery, for a page with the head and script of `html`.
 
         Parameters
         ----------
-        files
+        files : pathlib.Path
             Gets the photos that are beyond the budget. The page's head says where they
             lie in the end.
-        heading
+        heading : bool, default True
             Show the title in the gallery; a page of its own has it already.
         """
         photos = page_photos(
@@ -232,25 +182,22 @@ class Gallery:
             name=uuid.uuid4().hex[:12],
             budget=self.budget,
         )
-        content = self.content()
-        rows = range(len(self.frame))
+        payload = self.payload()
         if self.overlays is not None and len(self.frame):
-            maps = np.stack([small_map(self.overlays, row) for row in rows])
-            content["maps"] = {"data": maps}
+            rows = range(len(self.frame))
+            payload["maps"] = {"data": np.stack([small_map(self.overlays, row) for row in rows])}
         if not heading:
-            content["title"] = ""
-        problems = len(photos.errors)
-        content["note"] = "; ".join(
-            filter(None, [content["note"], f"{problems:,} cannot be read" if problems else ""])
-        )
-        content |= {
+            payload["title"] = ""
+        unread = f"{len(photos.errors):,} cannot be read" if photos.errors else ""
+        payload |= {
+            "note": "; ".join(filter(None, [payload["note"], unread])),
             "captions": self.captions(),
             "photos": photos.embedded,
             "folder": photos.folder,
-            "problems": photos.errors,
+            "errors": photos.errors,
         }
         # Nothing in the text can end the element or begin another.
-        text = json.dumps(packed(content, as_text), allow_nan=False).replace("<", "\\u003c")
+        text = json.dumps(packed(payload, as_text), allow_nan=False).replace("<", "\\u003c")
         return (
             '<section data-hotelviz-gallery><script type="application/json">'
             f"{text}</script><noscript>{len(self.frame):,} photos: a gallery needs JavaScript."
@@ -262,7 +209,7 @@ class Gallery:
 
         Parameters
         ----------
-        path
+        path : path
             The page; photos beyond the budget go to ``<name>_photos`` beside it.
 
         Raises
@@ -280,16 +227,64 @@ class Gallery:
             )
             write_page(path, page, files)
 
-    def _repr_mimebundle_(
-        self,
-        include: Sequence[str] | None = None,  # noqa: ARG002
-        exclude: Sequence[str] | None = None,  # noqa: ARG002
-    ) -> Any:
-        text = f"Gallery of {len(self):,} photos"
-        if os.environ.get(REPORT):
-            files = Path(tempfile.mkdtemp(prefix="hotelviz-photos-"))
-            markup = self.to_html(files=files)
-            return {"text/html": markup, "text/plain": text, FILES_MIME: {"folder": str(files)}}
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:  # noqa: ARG002
         live: Any = self.widget()._repr_mimebundle_()
         data, metadata = live if isinstance(live, tuple) else (live, {})
-        return {**data, "text/plain": text}, metadata
+        return {**data, "text/plain": str(self)}, metadata
+
+
+def before_after(
+    ranking: pd.DataFrame, paths: pd.DataFrame, *, max_photos: int = 16, title: str = ""
+) -> Gallery:
+    """Show a hotel's photos in their current order and, below, in the new one.
+
+    Parameters
+    ----------
+    ranking : pandas.DataFrame
+        The rows of one hotel, of `hotelviz.ranking.rank_hotel_photos`.
+    paths : pandas.DataFrame
+        ``image_id`` and ``path``, as in the catalogue or the scores.
+    max_photos : int, default 16
+        Photos of each order that are shown.
+    title : str, default ""
+        A heading.
+
+    Returns
+    -------
+    Gallery
+        Each photo's caption says where it stands and why.
+
+    Raises
+    ------
+    GalleryError
+        When the rows are of several hotels.
+    """
+    for name in ("image_id", "hotel_id", "position", "rank", "score", "photos", "reason"):
+        if name not in ranking:
+            raise GalleryError(f"this is no ranking of rank_hotel_photos: no column {name!r}")
+    if "path" not in paths:
+        raise GalleryError(
+            "the photos have no column 'path', where their files are; pass the catalogue"
+        )
+    if ranking["hotel_id"].nunique() != 1:
+        raise GalleryError("a gallery of before and after is for the photos of one hotel")
+    photos = join_photos(paths[["image_id", "path"]], ranking, how="right")
+    lost = photos.loc[photos["path"].isna(), "image_id"]
+    if len(lost):
+        raise GalleryError(
+            f"{len(lost):,} photos of the ranking, such as {lost.iloc[0]!r}, are not among those "
+            "given, so that it is not known where their files are"
+        )
+    parts = [
+        photos.sort_values(column).head(max_photos).assign(order=name)
+        for name, column in (("current order", "position"), ("new order", "rank"))
+        if photos[column].notna().any()
+    ]
+    return Gallery(
+        pd.concat(parts, ignore_index=True),
+        caption=rank_caption,
+        group="order",
+        open_groups=2,
+        max_photos=2 * max_photos,
+        title=title,
+    )

@@ -1,4 +1,4 @@
-"""Make of a table what the gallery's script shows: columns as codes and numbers, all by row."""
+"""What the gallery's script is told of a table: columns as codes and numbers, all by row."""
 
 from __future__ import annotations
 
@@ -78,18 +78,18 @@ def check_frame(
 
 
 def image_ids(frame: pd.DataFrame) -> list[str]:
-    """Give the names by which decisions know the photos: ``image_id``, else the path."""
+    """Return the names by which decisions know the photos: ``image_id``, else the path."""
     return frame["image_id" if "image_id" in frame else "path"].astype(str).tolist()
 
 
 def caption_of(row: pd.Series, caption: str | Callable[[pd.Series], str] | None) -> str:
-    """Give the caption of a photo."""
+    """Return the caption of a photo."""
     if callable(caption):
         return caption(row)
     return str(row[caption or ("image_id" if "image_id" in row else "path")])
 
 
-def make_content(
+def make_payload(
     frame: pd.DataFrame,
     *,
     title: str = "",
@@ -98,29 +98,28 @@ def make_content(
     open_groups: int = 1,
     overlays: np.ndarray | None = None,
     distributions: Mapping[str, np.ndarray] | None = None,
-    labels: Sequence[str] | None = None,
-    where: str = "",
+    classes: Sequence[str] | None = None,
     reviewer: str = "",
 ) -> dict[str, Any]:
-    """Describe a gallery for its script.
+    """Return what the script needs to show a gallery.
 
     Parameters
     ----------
-    frame
+    frame : pandas.DataFrame
         A row per photo.
-    title, note
+    title, note : str
         A heading, and a line under it.
-    group, open_groups
-        A column whose values become sections, and how many of these are unfolded at first.
-    overlays
-        Maps, float (n, h, w) in 0 to 1, or None.
-    distributions
+    group : str, optional
+        A column whose values become sections.
+    open_groups : int, default 1
+        How many of these are unfolded at first.
+    overlays : numpy.ndarray, optional
+        Maps, float (n, h, w) in 0 to 1.
+    distributions : mapping, optional
         Name -> float (n, 10).
-    labels
+    classes : sequence of str, optional
         What the keys 1 to 9 relabel to; by default the labels and predictions that occur.
-    where
-        The decisions file, for a live gallery.
-    reviewer
+    reviewer : str
         Who decides.
 
     Returns
@@ -129,24 +128,62 @@ def make_content(
         Of text, lists, and numpy arrays for what is large: int32 codes, float32 numbers. Photos,
         captions and maps are not in it. `packed` makes them text or bytes.
     """
-    columns: list[dict[str, Any]] = []
-    numbers = {name: frame[name] for name in NUMBERS if name in frame}
-    names = dict(CATEGORIES)
+    shares = class_probabilities(frame)
+    known = list(map(str, shares))
+    probabilities = shares.to_numpy("float32", na_value=np.nan) if known else None
+    distributions = distributions or {}
+    tones = ["b0", "b1"][-max(1, len(distributions)) :]
+    return {
+        "title": title,
+        "note": note,
+        "size": len(frame),
+        "ids": image_ids(frame),
+        "columns": _categories(frame, group) + _numbers(frame, group, probabilities),
+        "group": group,
+        "open_groups": open_groups,
+        "classes": known,
+        "probabilities": probabilities,
+        "distributions": [
+            {"name": name, "tone": tone, "shares": np.ascontiguousarray(shares, "float32")}
+            for tone, (name, shares) in zip(tones, distributions.items(), strict=False)
+        ],
+        "maps_size": None if overlays is None else list(_map_size(overlays)),
+        "ramp": None if overlays is None else _ramp(),
+        "labels": list(classes) if classes is not None else known or _labels(frame),
+        "decisions": {"where": "", "reviewer": reviewer},
+    }
+
+
+def _categories(frame: pd.DataFrame, group: str | None) -> list[dict[str, Any]]:
+    """Code the columns that can be filtered by, and the one that groups."""
     if "confusion" not in frame and {"label", "predicted"} <= set(frame):
         frame = frame.assign(confusion=confusion_names(frame))
+    titles = dict(CATEGORIES)
     if group is not None:
-        names.setdefault(group, words(group))
-    for name, shown in names.items():
+        titles.setdefault(group, words(group))
+    columns = []
+    for name, title in titles.items():
         if name in frame and frame[name].notna().any():
-            columns.append(_category(name, shown, frame[name], ordered=name == group))
-    shares = class_probabilities(frame)
-    classes, probabilities = list(shares), None
-    if classes:
-        probabilities = shares.to_numpy("float32", na_value=np.nan)
-        if "confidence" not in numbers:
-            numbers["confidence"] = pd.Series(probabilities.max(axis=1))
+            text = frame[name].astype("str").where(frame[name].notna())
+            # Groups come in the order in which they occur, other values by name.
+            codes, found = pd.factorize(text, sort=name != group)
+            columns.append(
+                {"name": name, "title": title, "kind": "category", "filter": True,
+                 "values": list(map(str, found)), "codes": codes.astype("int32")}
+            )  # fmt: skip
+    return columns
+
+
+def _numbers(
+    frame: pd.DataFrame, group: str | None, probabilities: np.ndarray | None
+) -> list[dict[str, Any]]:
+    """Return the columns that can be sorted by."""
+    numbers = {name: frame[name] for name in NUMBERS if name in frame}
+    if probabilities is not None and "confidence" not in numbers:
+        numbers["confidence"] = pd.Series(probabilities.max(axis=1))
     # What photos are grouped by is a category, whatever it is called.
     numbers.pop(str(group), None)
+    columns = []
     for name, values in numbers.items():
         data = pd.to_numeric(values, errors="coerce").to_numpy("float32", na_value=np.nan)
         if np.isfinite(data).any():
@@ -154,26 +191,7 @@ def make_content(
                 {"name": name, "title": NUMBERS[name], "kind": "number", "data": data,
                  "filter": name in _RANGES}
             )  # fmt: skip
-    tones = ["b0", "b1"][-max(1, len(distributions or {})) :]
-    return {
-        "title": title,
-        "note": note,
-        "size": len(frame),
-        "ids": image_ids(frame),
-        "columns": columns,
-        "group": group,
-        "open_groups": open_groups,
-        "classes": classes,
-        "probabilities": probabilities,
-        "distributions": [
-            {"name": name, "tone": tone, "shares": np.ascontiguousarray(shares, "float32")}
-            for tone, (name, shares) in zip(tones, (distributions or {}).items(), strict=False)
-        ],
-        "maps_size": None if overlays is None else list(_map_size(overlays)),
-        "ramp": None if overlays is None else _ramp(),
-        "labels": list(labels) if labels is not None else _labels(frame, classes),
-        "decisions": {"where": where, "reviewer": reviewer},
-    }
+    return columns
 
 
 def words(name: object) -> str:
@@ -183,21 +201,9 @@ def words(name: object) -> str:
     return f"\u2068{text}\u2069" if _FROM_THE_RIGHT.search(text) else text
 
 
-def _category(name: str, title: str, values: pd.Series, *, ordered: bool) -> dict[str, Any]:
-    """Code a column: by first occurrence where it groups, else by name."""
-    text = values.astype("str").where(values.notna())
-    codes, found = pd.factorize(text, sort=not ordered)
-    return {
-        "name": name, "title": title, "kind": "category", "filter": True,
-        "values": [str(value) for value in found], "codes": codes.astype("int32"),
-    }  # fmt: skip
-
-
-def _labels(frame: pd.DataFrame, classes: list[str]) -> list[str]:
-    if classes:
-        return classes
+def _labels(frame: pd.DataFrame) -> list[str]:
     known = [frame[name].dropna().astype(str) for name in ("label", "predicted") if name in frame]
-    return sorted(set().union(*known)) if known else []
+    return sorted(set().union(*known))
 
 
 def _map_size(overlays: np.ndarray) -> tuple[int, int]:
@@ -207,22 +213,23 @@ def _map_size(overlays: np.ndarray) -> tuple[int, int]:
 
 
 def small_map(overlays: np.ndarray, row: int) -> np.ndarray:
-    """Give a map as the script takes it: uint8 (h, w), at most `MAP_SIDE` large."""
+    """Return a map as the script takes it: uint8 (h, w), at most `MAP_SIDE` large."""
     from PIL import Image
 
     height, width = _map_size(overlays)
     whole = Image.fromarray(np.asarray(overlays[row], "float32"))
     values = np.asarray(whole.resize((width, height), Image.Resampling.BOX)).clip(0, 1)
-    return (np.nan_to_num(values) * 255).round().astype("uint8")
+    small: np.ndarray = (np.nan_to_num(values) * 255).round().astype("uint8")
+    return small
 
 
 def _ramp() -> np.ndarray:
-    """Give the colours of `hotelviz.attribution.overlay`, uint8 (256, 3)."""
+    """Return the colours of `hotelviz.attribution.overlay`, uint8 (256, 3)."""
     import matplotlib
 
     from hotelviz.attribution.overlay import COLORMAP
 
-    colours = matplotlib.colormaps[COLORMAP](np.arange(256))[:, :3]
+    colours = np.asarray(matplotlib.colormaps[COLORMAP](np.arange(256)))[:, :3]
     return (colours * 255).round().astype("uint8")
 
 

@@ -134,9 +134,9 @@ def _scale(image: Image.Image, photo: Container) -> float:
         return 1 / 255
     if high > 65_535 or (image.mode == "F" and high < 32):
         raise ImageError(f"holds values up to {high:g}: nobody knows what is white in it")
-    if photo.depth in {10, 12, 14} and high < 2**photo.depth:
-        return (2**photo.depth - 1) / 255
-    return next((2**bits - 1) / 255 for bits in (8, 12, 16) if high < 2**bits)
+    depths = (photo.depth,) if photo.depth in {10, 12, 14} else ()
+    bits = next(bits for bits in (*depths, 8, 12, 16) if high < 1 << bits)
+    return ((1 << bits) - 1) / 255
 
 
 def _scaled(image: Image.Image, scale: float, clear: Any) -> Image.Image:
@@ -204,7 +204,8 @@ def _middle(curve: bytes) -> float:
             curve[12 : 12 + 2 * number], ">u2") / 65535))  # fmt: skip
     if kind == b"para" and number >> 16 == 3:
         gamma, slope, offset = (value / 65536 for value in struct.unpack_from(">3i", curve, 12))
-        return (slope * 0.5 + offset) ** gamma if slope * 0.5 + offset > 0 else np.nan
+        half = slope * 0.5 + offset
+        return float(half**gamma) if half > 0 else np.nan
     return np.nan
 
 
@@ -225,7 +226,7 @@ def _srgb() -> Any:
 
 
 @lru_cache(maxsize=16)
-def _transform(icc: bytes) -> tuple[str, Any]:
+def _transform(icc: bytes) -> tuple[str, ImageCms.ImageCmsTransform | None]:
     """Make the way from a profile to sRGB; None where there is none, or nothing changes."""
     try:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))

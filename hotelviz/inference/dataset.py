@@ -20,8 +20,6 @@ from hotelviz.inference.resume import remaining_photos
 from hotelviz.inference.runner import Scorer
 from hotelviz.models import load_model
 
-__all__ = ["PART_SIZE", "score_photos"]
-
 #: Photos per part of a scores dataset: what an interruption can lose.
 PART_SIZE = 2048
 
@@ -140,7 +138,7 @@ def score_photos(
     >>> import tempfile
     >>> from hotelviz.demo import make_demo_catalog
     >>> from hotelviz.models import build_aesthetic
-    >>> photos = make_demo_catalog(tempfile.mkdtemp(), hotels=3).head(3)
+    >>> photos = make_demo_catalog(tempfile.mkdtemp(), n_hotels=3).head(3)
     >>> model = build_aesthetic(input_size=32, weights=None)
     >>> out = f"{tempfile.mkdtemp()}/scores"
     >>> score_photos(photos.head(1), model, out, progress=False).photos

@@ -12,8 +12,6 @@ from hotelviz.inference.pipeline import Predicted
 from hotelviz.models import ModelInfo
 from hotelviz.schema import SCORE_SHARES, Status
 
-__all__ = ["Outputs", "output_columns"]
-
 
 class Outputs:
     """Outputs of some consecutive photos; of those that could not be read NaN.

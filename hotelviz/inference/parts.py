@@ -17,17 +17,6 @@ import pyarrow.parquet as pq
 from hotelviz.errors import InferenceError
 from hotelviz.io.atomic import atomic_path, remove_leftovers, written_files
 
-__all__ = [
-    "WORK",
-    "begin_folder",
-    "check_folder",
-    "complete_parts",
-    "free_parts",
-    "remove_empty",
-    "rewrite_part",
-    "write_part",
-]
-
 #: Says what a scores dataset was made of; readers of Parquet folders pass over such names.
 _MANIFEST = "_hotelviz.json"
 #: How the names of work folders within a dataset begin.

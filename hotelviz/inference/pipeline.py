@@ -16,8 +16,6 @@ from hotelviz.inference.backends.base import Backend
 from hotelviz.models import model_info
 from hotelviz.schema import PhotoError, Status
 
-__all__ = ["Pipeline", "Predicted", "Throughput", "ThroughputMeter"]
-
 #: Threads that wait for photos from a network, where waiting takes longer than decoding.
 _REMOTE_WORKERS = 32
 

@@ -16,8 +16,6 @@ from hotelviz.io.remote import is_url
 from hotelviz.models import model_info
 from hotelviz.scores.predictions import CLASSES
 
-__all__ = ["predict_scores", "predict_tags"]
-
 
 def predict_tags(
     catalog: pd.DataFrame,
@@ -74,7 +72,7 @@ def predict_tags(
     >>> import tempfile
     >>> from hotelviz.demo import make_demo_catalog
     >>> from hotelviz.models import build_tagger
-    >>> photos = make_demo_catalog(tempfile.mkdtemp(), hotels=3).head(2)
+    >>> photos = make_demo_catalog(tempfile.mkdtemp(), n_hotels=3).head(2)
     >>> tagger = build_tagger(["Bedroom", "Pool"], input_size=32, weights=None)
     >>> predict_tags(photos, tagger, progress=False).columns.to_list()
     ['image_id', 'predicted', 'p_Bedroom', 'p_Pool', 'status', 'error']
@@ -134,7 +132,7 @@ def predict_scores(
     >>> import tempfile
     >>> from hotelviz.demo import make_demo_catalog
     >>> from hotelviz.models import build_aesthetic
-    >>> photos = make_demo_catalog(tempfile.mkdtemp(), hotels=3).head(2)
+    >>> photos = make_demo_catalog(tempfile.mkdtemp(), n_hotels=3).head(2)
     >>> model = build_aesthetic(input_size=32, weights=None)
     >>> predict_scores(photos, model, progress=False)["score"].between(1, 10).all()
     np.True_

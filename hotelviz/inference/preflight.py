@@ -15,11 +15,9 @@ from urllib.parse import urlsplit
 import pandas as pd
 
 from hotelviz.catalog import check_missing
-from hotelviz.catalog.tables import MAX_MISSING
+from hotelviz.catalog.availability import MAX_MISSING
 from hotelviz.errors import InferenceError
 from hotelviz.io.remote import is_url, read_bytes, redact
-
-__all__ = ["SAMPLE", "Watch", "check_access", "preflight"]
 
 #: Photos of a bucket or host that are tried before it counts as closed.
 _N_PROBES = 3

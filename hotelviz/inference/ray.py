@@ -33,8 +33,6 @@ from hotelviz.io.remote import redact
 from hotelviz.models import load_model, save_model
 from hotelviz.schema import Status
 
-__all__ = ["check_cluster", "plain_error", "score_on_ray"]
-
 #: Seconds until a cluster that does not answer is given up.
 PATIENCE = 15.0
 #: Ray's object store holds names of photos and model files, on one machine nothing else.

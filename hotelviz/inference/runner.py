@@ -23,8 +23,6 @@ from hotelviz.io.remote import is_url, redact
 from hotelviz.models import model_info, weights_hash
 from hotelviz.schema import Status
 
-__all__ = ["KEPT", "Scorer", "Step", "redacted_path"]
-
 #: What a scores dataset keeps of the catalogue.
 KEPT = ("image_id", "hotel_id", "path")
 
@@ -60,7 +58,7 @@ class Scorer:
     >>> import tempfile
     >>> from hotelviz.demo import make_demo_catalog
     >>> from hotelviz.models import build_tagger
-    >>> photos = make_demo_catalog(tempfile.mkdtemp(), hotels=3).head(3)
+    >>> photos = make_demo_catalog(tempfile.mkdtemp(), n_hotels=3).head(3)
     >>> scorer = Scorer([build_tagger(["Bed", "Pool"], input_size=32, weights=None)])
     >>> scorer.table(photos).column_names[-3:]
     ['predicted', 'p_Bed', 'p_Pool']

@@ -102,7 +102,7 @@ def csv_safe(table: pd.DataFrame) -> pd.DataFrame:
     result = table.rename(columns=safe)
     for place, kind in enumerate(result.dtypes):
         if pd.api.types.is_string_dtype(kind) or pd.api.types.is_object_dtype(kind):
-            result.isetitem(place, result.iloc[:, place].map(safe))
+            result.isetitem(place, result.iloc[:, place].map(safe).array)
     return result
 
 

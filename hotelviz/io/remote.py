@@ -11,7 +11,6 @@ import errno
 import os
 import re
 import stat
-import time
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -34,7 +33,7 @@ MAX_BYTES = 256 * 1024**2
 TIMEOUT = 20.0
 TRIES = 3
 #: Seconds before the second try, and twice that before the third.
-_PAUSE = 0.2
+PAUSE = 0.2
 
 #: Where photos may be, beside the disk. Nothing that leads to it, or on to somewhere else.
 SCHEMES = ("http", "https", "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss")
@@ -58,10 +57,6 @@ _AZURE = re.compile(
 #: Who reads: also with a slash in the password, as keys of stores have.
 _USER = re.compile(r"(://)(?:[^/?#\s'\"<>@\[]*:(?!\d+[/?#])[^?#\s'\"<>@]*|[^/?#\s'\"<>]*)@")
 _SECRET_VARIABLE = re.compile(r"(?i)(secret|token|password|access_key|account_key|credential)")
-
-
-#: May say that servers may send on to this machine and its network.
-ALLOW_VARIABLE = "HOTELVIZ_ALLOW_PRIVATE_REDIRECTS"
 
 
 def is_url(path: str | os.PathLike[str]) -> bool:
@@ -206,8 +201,6 @@ def read_bytes(
     bound = MAX_BYTES if max_bytes is None else max_bytes
     if not is_url(path):
         return _read_file(path, bound)
-    if allow_private_redirects is None:
-        allow_private_redirects = os.environ.get(ALLOW_VARIABLE, "") not in {"", "0"}
     return _read_url(str(path), timeout or TIMEOUT, bound, allow_private_redirects)
 
 
@@ -233,22 +226,35 @@ def _read_file(path: str | os.PathLike[str], bound: int) -> bytes:
     return data
 
 
-def _read_url(url: str, timeout: float, bound: int, private: bool) -> bytes:
-    pause = _PAUSE
-    for attempt in range(1, TRIES + 1):
-        try:
-            return _try_url(url, timeout, bound, private)
-        except (FileNotFoundError, PermissionError, RemoteError):
-            raise
-        except Exception as error:  # Each service has exceptions of its own.
-            reason = _reason(error, timeout)
-        if attempt < TRIES:
-            time.sleep(pause)
-            pause *= 2
+def _read_url(url: str, timeout: float, bound: int, private: bool | None) -> bytes:
+    # Not above: it brings servers and event loops along.
+    from tenacity import (
+        RetryError,
+        Retrying,
+        retry_if_exception,
+        stop_after_attempt,
+        wait_exponential,
+    )
+
+    tries = Retrying(
+        stop=stop_after_attempt(TRIES),
+        wait=wait_exponential(multiplier=PAUSE),
+        retry=retry_if_exception(_may_pass),
+    )
+    try:
+        return tries(_try_url, url, timeout, bound, private)
+    except RetryError as error:
+        reason = _reason(error.last_attempt.exception(), timeout)
     raise RemoteError(f"failed {TRIES} times: {reason}")
 
 
-def _try_url(url: str, timeout: float, bound: int, private: bool) -> bytes:
+def _may_pass(error: BaseException) -> bool:
+    """Whether another try may help; each service has exceptions of its own."""
+    final = isinstance(error, FileNotFoundError | PermissionError | RemoteError)
+    return isinstance(error, Exception) and not final
+
+
+def _try_url(url: str, timeout: float, bound: int, private: bool | None) -> bytes:
     scheme = url.partition("://")[0].lower()
     if scheme not in SCHEMES:
         hint = "write its path without it" if scheme in {"file", "local"} else ""
@@ -282,7 +288,7 @@ def _how_to_install(scheme: str, error: ImportError) -> str:
     return f"{scheme}:// is not installed ({redact(error)})"
 
 
-def _fetch(scheme: str, url: str, timeout: float, bound: int, private: bool) -> bytes:
+def _fetch(scheme: str, url: str, timeout: float, bound: int, private: bool | None) -> bytes:
     try:
         import fsspec.asyn
     except ImportError as error:
@@ -331,7 +337,7 @@ def _refusal(error: BaseException) -> str:
     return f"no permission ({redact(error)})"
 
 
-def _reason(error: BaseException, timeout: float) -> str:
+def _reason(error: BaseException | None, timeout: float) -> str:
     if isinstance(error, TimeoutError) or "imeout" in type(error).__name__:
         return f"no answer within {timeout:g} s"
-    return redact(error) or type(error).__name__
+    return redact(error or "") or type(error).__name__

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import os
 import socket
 from contextlib import AsyncExitStack
 from typing import Any
@@ -14,8 +15,9 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
 from hotelviz.errors import RemoteError
-from hotelviz.io.remote import ALLOW_VARIABLE
 
+#: May say that servers may send on to this machine and its network.
+ALLOW_VARIABLE = "HOTELVIZ_ALLOW_PRIVATE_REDIRECTS"
 #: Redirects that are followed.
 _HOPS = 5
 #: IPv6 networks whose addresses hold an IPv4 one: its bits from the right.
@@ -27,7 +29,7 @@ _EMBEDDED = (
 )
 
 
-async def stream(system: Any, url: str, bound: int, private: bool) -> bytes:
+async def stream(system: Any, url: str, bound: int, private: bool | None) -> bytes:
     """Read a web page's bytes up to one more than the bound: a server may send without end.
 
     Parameters
@@ -39,8 +41,10 @@ async def stream(system: Any, url: str, bound: int, private: bool) -> bytes:
     bound
         Bytes.
     private
-        Whether redirects may lead to this machine or its network.
+        Whether redirects may lead to this machine or its network; None asks `ALLOW_VARIABLE`.
     """
+    if private is None:
+        private = os.environ.get(ALLOW_VARIABLE, "") not in {"", "0"}
     session = await system.set_session()
     at = str(system.encode_url(url))
     async with AsyncExitStack() as stack:

@@ -66,7 +66,9 @@ def krippendorff_alpha(ratings: pd.DataFrame, *, draws: int = 500, seed: int = 0
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="All-NaN slice")
-        return bootstrap_interval(statistic, len(counts), groups=hotels, draws=draws, seed=seed)
+        return bootstrap_interval(
+            statistic, len(counts), groups=hotels, n_bootstrap=draws, seed=seed
+        )
 
 
 def _checked(ratings: pd.DataFrame, where: str) -> pd.DataFrame:
@@ -181,7 +183,11 @@ def self_agreement(
 
 def _mean_interval(values: np.ndarray, hotels: pd.Series, draws: int, seed: int) -> Interval:
     return bootstrap_interval(
-        lambda rows: float(values[rows].mean()), len(values), groups=hotels, draws=draws, seed=seed
+        lambda rows: float(values[rows].mean()),
+        len(values),
+        groups=hotels,
+        n_bootstrap=draws,
+        seed=seed,
     )
 
 

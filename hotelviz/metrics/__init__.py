@@ -1,12 +1,11 @@
-"""Measure how good predictions are: tags against labels, scores against ratings."""
+"""Metrics: predicted classes against labels, predicted scores against ratings."""
 
 from hotelviz.errors import MetricsError
-from hotelviz.metrics.bootstrap import Interval, bootstrap_interval
+from hotelviz.metrics.bootstrap import Interval, bootstrap_interval, bootstrap_intervals
+from hotelviz.metrics.calibration import calibration, expected_calibration_error
 from hotelviz.metrics.classification import (
-    calibration,
     classification_report,
     confusion_matrix,
-    expected_calibration_error,
     summary,
     top1,
 )
@@ -18,6 +17,7 @@ __all__ = [
     "Interval",
     "MetricsError",
     "bootstrap_interval",
+    "bootstrap_intervals",
     "calibration",
     "classification_report",
     "compare_scores",

@@ -1,4 +1,4 @@
-"""How far a figure would vary with other photos."""
+"""Confidence intervals of figures: how far they would vary with other photos."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Labels: TypeAlias = Sequence[str] | pd.Series | np.ndarray
 
 
 class Interval(NamedTuple):
-    """A figure and the interval that it lies in."""
+    """A figure and the bounds of its confidence interval."""
 
     value: float
     low: float
@@ -26,31 +26,31 @@ class Interval(NamedTuple):
 
 def bootstrap_interval(
     statistic: Callable[[np.ndarray], float],
-    count: int,
+    n_photos: int,
     *,
     groups: Labels | None = None,
     level: float = 0.95,
-    draws: int = 1000,
+    n_bootstrap: int = 1000,
     seed: int = 0,
 ) -> Interval:
-    """Estimate how far a figure would vary with other photos (percentile bootstrap).
+    """Compute the percentile bootstrap interval of a figure.
 
     Parameters
     ----------
-    statistic
-        Takes the numbers of the photos drawn (int array), gives the figure; NaN draws are left
-        out.
-    count
-        How many photos there are.
-    groups
-        The hotel of each photo: whole hotels are drawn, since the photos of one hotel resemble
-        one another. Without, photos are drawn.
-    level
-        Of the interval, 0 to 1.
-    draws
-        How many resamples.
-    seed
-        For other draws.
+    statistic : callable
+        Takes the row numbers of the resampled photos (int array) and returns the figure.
+        Resamples for which it is NaN are left out.
+    n_photos : int
+        Number of photos.
+    groups : array-like of length n_photos, optional
+        The hotel of each photo: whole hotels are resampled, since the photos of one hotel resemble
+        one another. By default single photos are.
+    level : float, default 0.95
+        Of the interval, between 0 and 1.
+    n_bootstrap : int, default 1000
+        Number of resamples.
+    seed : int, default 0
+        Of the resampling.
 
     Returns
     -------
@@ -72,29 +72,49 @@ def bootstrap_interval(
     >>> print(bootstrap_interval(lambda rows: right[rows].mean(), 100))
     0.750 (0.660 to 0.830)
     """
-    if count < 1 or draws < 1 or not 0 < level < 1:
+    return bootstrap_intervals(
+        lambda rows: [statistic(rows)], n_photos,
+        groups=groups, level=level, n_bootstrap=n_bootstrap, seed=seed,
+    )[0]  # fmt: skip
+
+
+def bootstrap_intervals(
+    statistics: Callable[[np.ndarray], Sequence[float] | np.ndarray],
+    n_photos: int,
+    *,
+    groups: Labels | None = None,
+    level: float = 0.95,
+    n_bootstrap: int = 1000,
+    seed: int = 0,
+) -> list[Interval]:
+    """Compute the intervals of several figures on the same resamples; see `bootstrap_interval`."""
+    if n_photos < 1 or n_bootstrap < 1 or not 0 < level < 1:
         raise MetricsError(
-            f"an interval needs photos, draws and a level between 0 and 1; there are {count} "
-            f"photos, {draws} draws, and level={level}"
+            "an interval needs photos, resamples and a level between 0 and 1; there are "
+            f"{n_photos} photos, n_bootstrap={n_bootstrap} and level={level}"
         )
-    values = [statistic(rows) for rows in resamples(count, groups, draws, seed)]
+    resamples = _resamples(n_photos, groups, n_bootstrap, seed)
+    values = np.array([statistics(rows) for rows in resamples], dtype=float)
     tail = (1 - level) / 2
-    low, high = np.nanquantile(values, [tail, 1 - tail])
-    return Interval(float(statistic(np.arange(count))), float(low), float(high))
+    low, high = np.nanquantile(values, [tail, 1 - tail], axis=0)
+    figures = np.array(statistics(np.arange(n_photos)), dtype=float)
+    return [Interval(*row) for row in np.stack([figures, low, high], axis=1).tolist()]
 
 
-def resamples(count: int, groups: Labels | None, draws: int, seed: int) -> Iterator[np.ndarray]:
-    """Draw photos with replacement, or whole groups of them; yields their numbers."""
+def _resamples(
+    n_photos: int, groups: Labels | None, n_bootstrap: int, seed: int
+) -> Iterator[np.ndarray]:
+    """Draw photos, or whole groups of them, with replacement; yield their row numbers."""
     random = np.random.default_rng(seed)
     if groups is None:
-        for _ in range(draws):
-            yield random.integers(count, size=count)
+        for _ in range(n_bootstrap):
+            yield random.integers(n_photos, size=n_photos)
         return
     codes = pd.factorize(pd.Series(list(groups)))[0]
-    if len(codes) != count or (codes < 0).any():
-        raise MetricsError(f"each of the {count} photos needs a group; some have none")
+    if len(codes) != n_photos or (codes < 0).any():
+        raise MetricsError(f"each of the {n_photos} photos needs a group; some have none")
     order = np.argsort(codes, kind="stable")
     members = np.split(order, np.cumsum(np.bincount(codes))[:-1])
-    for _ in range(draws):
+    for _ in range(n_bootstrap):
         drawn = random.integers(len(members), size=len(members))
         yield np.concatenate([members[number] for number in drawn])

@@ -1,31 +1,25 @@
 """How good a tagger's predictions are.
 
-Labels are strings. A missing prediction (a photo that could not be read) is refused rather than
-dropped in silence: leave such rows out, and say how many they were.
+Labels are text. A missing prediction (of a photo that could not be read) is refused rather than
+dropped silently: leave such rows out, and say how many they were.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from hotelviz.catalog import as_ids, check_table
 from hotelviz.errors import MetricsError, did_you_mean
-from hotelviz.metrics.bootstrap import Labels, bootstrap_interval
+from hotelviz.metrics.bootstrap import Labels, bootstrap_intervals
+from hotelviz.metrics.calibration import confidence_bins
 from hotelviz.scores.predictions import class_probabilities
 
-_WITHOUT = "the table has no probabilities: columns p_<class>, of each class that is predicted"
 
-
-def _table(tags: pd.DataFrame, needs: Sequence[str], where: str) -> pd.DataFrame:
-    """Refuse a table that lacks a column or has a photo twice, as a join by a wrong key leaves."""
-    names = [name for name in ("image_id", "hotel_id") if name in tags and "image_id" in tags]
-    return check_table(tags, needs=[*names, *needs], where=where)
-
-
-def _pair(true: Labels, predicted: Labels) -> tuple[np.ndarray, np.ndarray]:
+def _checked(true: Labels, predicted: Labels) -> tuple[np.ndarray, np.ndarray]:
+    """Return labels and predictions as text; refuse those that cannot be compared."""
     if isinstance(true, pd.Series) and isinstance(predicted, pd.Series):
         same_rows = len(true) == len(predicted) and true.index.sort_values().equals(
             predicted.index.sort_values()
@@ -35,7 +29,11 @@ def _pair(true: Labels, predicted: Labels) -> tuple[np.ndarray, np.ndarray]:
                 "labels and predictions are of the same rows in different orders; join them by "
                 "image_id first"
             )
-    true_array, predicted_array = _texts(true, "true"), _texts(predicted, "predicted")
+    # Text: a class 1 that became 1.0 beside a missing one is the class 1.
+    true_array, predicted_array = (
+        as_ids(pd.Series(list(side)), name, "the labels")
+        for name, side in (("true", true), ("predicted", predicted))
+    )
     if len(true_array) != len(predicted_array):
         raise MetricsError(f"{len(true_array)} true labels, but {len(predicted_array)} predictions")
     if not len(true_array):
@@ -49,12 +47,9 @@ def _pair(true: Labels, predicted: Labels) -> tuple[np.ndarray, np.ndarray]:
     return true_array.to_numpy(dtype=object), predicted_array.to_numpy(dtype=object)
 
 
-def _texts(side: Labels, name: str) -> pd.Series:
-    """Give labels as text; a class 1 that became 1.0 beside a missing one is the class 1."""
-    return as_ids(pd.Series(list(side)), name, "the labels")
-
-
-def _classes(true: np.ndarray, predicted: np.ndarray, classes: Sequence[str] | None) -> list[str]:
+def _class_names(
+    true: np.ndarray, predicted: np.ndarray, classes: Sequence[str] | None
+) -> list[str]:
     found = sorted({*true.tolist(), *predicted.tolist()})
     if classes is None:
         return found
@@ -68,12 +63,12 @@ def _classes(true: np.ndarray, predicted: np.ndarray, classes: Sequence[str] | N
 
 
 def top1(true: Labels, predicted: Labels) -> float:
-    """Compute the share of photos whose most probable class is the right one.
+    """Compute the top-1 accuracy: the share of photos whose predicted class is the right one.
 
     Parameters
     ----------
-    true, predicted
-        Labels, equally many.
+    true, predicted : array-like of length n_photos
+        Labels and predictions.
 
     Returns
     -------
@@ -90,42 +85,48 @@ def top1(true: Labels, predicted: Labels) -> float:
     >>> top1(["Pool", "Foyer"], ["Pool", "Reception"])
     0.5
     """
-    true_array, predicted_array = _pair(true, predicted)
+    true_array, predicted_array = _checked(true, predicted)
     return float((true_array == predicted_array).mean())
 
 
 def confusion_matrix(
     true: Labels, predicted: Labels, *, classes: Sequence[str] | None = None
 ) -> pd.DataFrame:
-    """Count the photos of each true class by predicted class.
+    """Compute the confusion matrix.
 
     Parameters
     ----------
-    true, predicted
-        Labels, equally many.
-    classes
+    true, predicted : array-like of length n_photos
+        Labels and predictions.
+    classes : sequence of str, optional
         Rows and columns; by default those that occur, in alphabetical order.
 
     Returns
     -------
     pandas.DataFrame
-        Counts; the index is ``true``, the columns are ``predicted``.
+        Numbers of photos; the index is ``true``, the columns are ``predicted``.
 
     Raises
     ------
     MetricsError
         Missing labels, or one that is not in `classes`.
 
+    See Also
+    --------
+    hotelviz.metrics.confusions : the pairs of classes that are confused, as a list.
+
     Examples
     --------
     >>> confusion_matrix(["Pool", "Foyer"], ["Pool", "Pool"]).loc["Foyer", "Pool"]
     np.int64(1)
     """
-    true_array, predicted_array = _pair(true, predicted)
-    names = _classes(true_array, predicted_array, classes)
-    counts = pd.crosstab(true_array, predicted_array)
-    matrix = counts.reindex(index=names, columns=names, fill_value=0)
-    return matrix.rename_axis(index="true", columns="predicted")
+    from sklearn import metrics
+
+    true_array, predicted_array = _checked(true, predicted)
+    names = _class_names(true_array, predicted_array, classes)
+    counts = metrics.confusion_matrix(true_array, predicted_array, labels=names)
+    index, columns = pd.Index(names, name="true"), pd.Index(names, name="predicted")
+    return pd.DataFrame(counts, index=index, columns=columns)
 
 
 def classification_report(
@@ -135,9 +136,9 @@ def classification_report(
 
     Parameters
     ----------
-    true, predicted
-        Labels, equally many.
-    classes
+    true, predicted : array-like of length n_photos
+        Labels and predictions.
+    classes : sequence of str, optional
         Rows; by default those that occur.
 
     Returns
@@ -164,8 +165,8 @@ def classification_report(
     """
     from sklearn.metrics import precision_recall_fscore_support
 
-    true_array, predicted_array = _pair(true, predicted)
-    names = _classes(true_array, predicted_array, classes)
+    true_array, predicted_array = _checked(true, predicted)
+    names = _class_names(true_array, predicted_array, classes)
     precision, recall, f1, support = precision_recall_fscore_support(
         true_array, predicted_array, labels=names, zero_division=np.nan
     )
@@ -174,7 +175,7 @@ def classification_report(
     )
     tested = report[report["support"] > 0]
     scores = ["precision", "recall", "f1"]
-    # A class that was never predicted has found nothing: its precision counts as 0 in an average.
+    # A class that is never predicted finds nothing: its precision counts as 0 in an average.
     filled = tested[scores].fillna(0)
     total = int(report["support"].sum())
     report.loc["macro avg"] = [*filled.mean(), total]
@@ -182,118 +183,20 @@ def classification_report(
     return report.astype({"support": int})
 
 
-def calibration(
-    probabilities: np.ndarray, true: Labels, classes: Sequence[str], *, bins: int = 15
-) -> pd.DataFrame:
-    """Compare how sure a model is with how often it is right.
-
-    Parameters
-    ----------
-    probabilities
-        float (N, len(classes)).
-    true
-        The N right labels; one that is not among `classes` cannot be predicted right.
-    classes
-        What the columns stand for.
-    bins
-        Of equal width between 0 and 1.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row per bin that has photos: ``lower``, ``upper``, ``confidence`` (mean probability of
-        the predicted class), ``accuracy`` and ``count``.
-
-    Raises
-    ------
-    MetricsError
-        When shapes do not fit, probabilities or labels are missing, or there are no photos.
-
-    References
-    ----------
-    Guo, Pleiss, Sun, Weinberger: On Calibration of Modern Neural Networks, ICML 2017, section 2.
-
-    Examples
-    --------
-    >>> calibration(np.array([[0.9, 0.1], [0.8, 0.2]]), ["a", "b"], ["a", "b"], bins=2)
-       lower  upper  confidence  accuracy  count
-    0    0.5    1.0        0.85       0.5      2
-    """
-    probabilities = np.asarray(probabilities, dtype=float)
-    if probabilities.shape != (len(true), len(classes)):
-        raise MetricsError(
-            f"probabilities have the shape {probabilities.shape}; "
-            f"expected {(len(true), len(classes))}"
-        )
-    if not np.isfinite(probabilities).all():
-        raise MetricsError("some probabilities are missing; leave out photos that were not read")
-    if not len(probabilities) or pd.isna(np.asarray(true, dtype=object)).any():
-        raise MetricsError("calibration needs photos, each with a label")
-    if probabilities.min() < 0 or probabilities.max() > 1 + 1e-6:
-        raise MetricsError(
-            f"probabilities are {probabilities.min():.3g} to {probabilities.max():.3g}; expected "
-            "0 to 1 (of logits take the softmax)"
-        )
-    confidence = probabilities.max(axis=1)
-    predicted = np.asarray(classes, dtype=object)[probabilities.argmax(axis=1)]
-    frame = pd.DataFrame(
-        {
-            "bin": np.minimum((confidence * bins).astype(int), bins - 1),
-            "confidence": confidence,
-            "accuracy": predicted == np.asarray(true, dtype=object),
-        }
-    )
-    table = frame.groupby("bin").agg(
-        confidence=("confidence", "mean"), accuracy=("accuracy", "mean"), count=("bin", "size")
-    )
-    table.insert(0, "lower", table.index / bins)
-    table.insert(1, "upper", (table.index + 1) / bins)
-    return table.reset_index(drop=True)
-
-
-def expected_calibration_error(table: pd.DataFrame) -> float:
-    """Compute the mean distance between confidence and accuracy, weighted by photos.
-
-    Parameters
-    ----------
-    table
-        From `calibration`.
-
-    Returns
-    -------
-    float
-        0 (as sure as it is right) to 1.
-
-    References
-    ----------
-    Guo et al. 2017 (see `calibration`), eq. 3.
-
-    Examples
-    --------
-    >>> table = calibration(np.array([[0.9, 0.1], [0.8, 0.2]]), ["a", "b"], ["a", "b"], bins=2)
-    >>> round(expected_calibration_error(table), 3)
-    0.35
-    """
-    if table.empty:
-        raise MetricsError("the table of the calibration has no photos")
-    gap = (table["confidence"] - table["accuracy"]).abs()
-    return float(np.average(gap, weights=table["count"]))
-
-
 def summary(
-    tags: pd.DataFrame, *, classes: Sequence[str] | None = None, seed: int = 0
+    predictions: pd.DataFrame, *, classes: Sequence[str] | None = None, seed: int = 0
 ) -> pd.DataFrame:
-    """Put the figures of a tagger on labelled photos into one table.
+    """Compute the figures of a tagger on labelled photos, with their intervals.
 
     Parameters
     ----------
-    tags
-        ``label``, ``predicted`` (else the most probable class), ``p_<class>`` and, for intervals
-        over hotels, ``hotel_id``. Other columns may be there too.
-    classes
-        The model's; None for those that `hotelviz.scores.predictions.class_columns` finds.
-    seed
-        For the bootstrap.
+    predictions : pandas.DataFrame
+        A row per photo: ``label``, ``predicted`` (by default the most probable class),
+        ``p_<class>`` and, for intervals over hotels, ``hotel_id``. Other columns may be there too.
+    classes : sequence of str, optional
+        The model's; by default those that `hotelviz.scores.predictions.class_columns` finds.
+    seed : int, default 0
+        Of the bootstrap.
 
     Returns
     -------
@@ -317,43 +220,44 @@ def summary(
     0   top-1 accuracy    1.0
     1  macro precision    1.0
     """
-    tags = _table(tags, ["label", *(["predicted"] if "predicted" in tags else [])], "summary")
-    shares = class_probabilities(tags, classes)
+    ids = ["image_id", "hotel_id"] if "image_id" in predictions else []
+    needs = [name for name in (*ids, "predicted") if name in predictions]
+    table = check_table(predictions, needs=["label", *needs], where="summary")
+    shares = class_probabilities(table, classes)
     if shares.empty:
-        raise MetricsError(_WITHOUT)
-    classes, probabilities = list(shares), shares.to_numpy()
-    said = tags["predicted"] if "predicted" in tags else shares.idxmax(axis="columns")
-    true, predicted = _pair(tags["label"], said)
-    names = _classes(true, predicted, None)
-    codes_true, codes_predicted = (
-        pd.Categorical(side, categories=names).codes.astype(int) for side in (true, predicted)
-    )
+        raise MetricsError(
+            "the table has no probabilities: columns p_<class>, of each class that is predicted"
+        )
+    best = table["predicted"] if "predicted" in table else shares.idxmax(axis="columns")
+    true, predicted = _checked(table["label"], best)
+    names = _class_names(true, predicted, None)
+    size = len(names)
+    cells = pd.Categorical(true, names).codes.astype(int) * size
+    cells += pd.Categorical(predicted, names).codes
+    binned = confidence_bins(shares.to_numpy(), true, shares.columns.to_list())
+    bins, gaps = binned["bin"].to_numpy(), (binned["confidence"] - binned["right"]).to_numpy()
 
-    def macro(rows: np.ndarray) -> np.ndarray:
-        """Macro precision, recall and F1 over the classes that have photos among `rows`."""
-        cells = np.bincount(
-            codes_true[rows] * len(names) + codes_predicted[rows], minlength=len(names) ** 2
-        ).reshape(len(names), len(names))
-        right, support, taken = np.diag(cells), cells.sum(1), cells.sum(0)
-        there = support > 0
-        precision = right[there] / np.maximum(taken[there], 1)
-        recall = right[there] / support[there]
-        f1 = 2 * right[there] / (support[there] + taken[there])
-        return np.array([precision.mean(), recall.mean(), f1.mean()])
+    def figures(rows: np.ndarray) -> list[float]:
+        """Compute accuracy, and macro precision, recall and F1 of the classes that have photos."""
+        matrix = np.bincount(cells[rows], minlength=size**2).reshape(size, size)
+        there = matrix.any(axis=1)
+        right, support, taken = np.diag(matrix)[there], matrix.sum(1)[there], matrix.sum(0)[there]
+        shares = right / np.maximum(taken, 1), right / support, 2 * right / (support + taken)
+        return [right.sum() / len(rows), *(share.mean() for share in shares)]
 
-    def calibration_error(rows: np.ndarray) -> float:
-        return expected_calibration_error(calibration(probabilities[rows], true[rows], classes))
+    def calibration_error(rows: np.ndarray) -> list[float]:
+        return [abs(np.bincount(bins[rows], gaps[rows])).sum() / len(rows)]
 
-    figures: dict[str, tuple[Callable[[np.ndarray], float], int]] = {
-        "top-1 accuracy": (lambda rows: float((true == predicted)[rows].mean()), 1000),
-        "macro precision": (lambda rows: float(macro(rows)[0]), 1000),
-        "macro recall": (lambda rows: float(macro(rows)[1]), 1000),
-        "macro F1": (lambda rows: float(macro(rows)[2]), 1000),
-        "expected calibration error": (calibration_error, 200),
-    }
-    groups = tags.get("hotel_id")
-    rows = [
-        (name, *bootstrap_interval(statistic, len(true), groups=groups, draws=draws, seed=seed))
-        for name, (statistic, draws) in figures.items()
+    groups = table.get("hotel_id")
+    intervals = [
+        interval
+        for statistics, n_bootstrap in ((figures, 1000), (calibration_error, 200))
+        for interval in bootstrap_intervals(
+            statistics, len(true), groups=groups, n_bootstrap=n_bootstrap, seed=seed
+        )
     ]
-    return pd.DataFrame(rows, columns=["metric", "value", "low", "high"])
+    metrics = ("top-1 accuracy", "macro precision", "macro recall", "macro F1",
+               "expected calibration error")  # fmt: skip
+    result = pd.DataFrame(intervals, columns=["value", "low", "high"])
+    result.insert(0, "metric", metrics)
+    return result

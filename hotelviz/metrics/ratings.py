@@ -6,14 +6,14 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from hotelviz.catalog import as_shares, check_table, mean_and_std
 from hotelviz.errors import MetricsError
-from hotelviz.metrics.bootstrap import Labels, resamples
+from hotelviz.metrics.bootstrap import Labels, bootstrap_intervals
 from hotelviz.schema import RATINGS
 
-#: What the talk reports for its aesthetic model; which exponent its EMD has is not said.
+#: What Lennan and Jain (talk at PyParis 2018) report for their aesthetic models. Which exponent the
+#: EMD has is not said.
 PUBLISHED_RESULTS = pd.DataFrame(
     {
         "talk, first iteration": [0.5987, 0.6072, 0.2018, 0.74],
@@ -29,26 +29,25 @@ def score_metrics(
     *,
     threshold: float = 5.0,
     groups: Labels | None = None,
-    draws: int | None = None,
+    n_bootstrap: int | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
     r"""Compare predicted distributions of scores with rated ones.
 
     Parameters
     ----------
-    rated
-        Ratings of the photos, counts or shares: (N, 10), or a table with ``rating_1`` to
-        ``rating_10``.
-    predicted
-        Probabilities of the scores 1 to 10, (N, 10), of the same photos.
-    threshold
+    rated : array of shape (n_photos, 10) or pandas.DataFrame
+        Ratings of the photos, counts or shares; a table has ``rating_1`` to ``rating_10``.
+    predicted : array of shape (n_photos, 10)
+        Probabilities of the scores 1 to 10, of the same photos.
+    threshold : float, default 5
         A mean score above it is good, one up to it is not.
-    groups
+    groups : array-like of length n_photos, optional
         The hotel of each photo, for intervals over hotels.
-    draws
-        Resamples; by default 1,000, and 200 for more than 10,000 photos.
-    seed
-        For the bootstrap.
+    n_bootstrap : int, optional
+        Number of resamples; by default 1,000, and 200 for more than 10,000 photos.
+    seed : int, default 0
+        Of the bootstrap.
 
     Returns
     -------
@@ -75,12 +74,15 @@ def score_metrics(
     Examples
     --------
     >>> shares = np.eye(10)[[2, 4, 7]]
-    >>> score_metrics(shares, shares, draws=10).set_index("metric")["value"].round(2)["SRCC"].item()
-    1.0
+    >>> score_metrics(shares, shares, n_bootstrap=10).set_index("metric").loc["SRCC", "value"]
+    np.float64(1.0)
     """
+    from scipy.stats import rankdata
+
     if isinstance(rated, pd.DataFrame):
         names = ["image_id"] if "image_id" in rated else []
         rated = check_table(rated, needs=[*names, *RATINGS], where="score_metrics")
+        rated = rated[list(RATINGS)].to_numpy()
     shares, guesses = as_shares(rated), as_shares(predicted)
     if shares.shape != guesses.shape or len(shares) < 2:
         raise MetricsError(
@@ -93,8 +95,7 @@ def score_metrics(
             raise MetricsError(
                 f"{missing} of {len(side)} photos have no {name}; leave them out, and say so"
             )
-    counts = rated[list(RATINGS)].to_numpy() if isinstance(rated, pd.DataFrame) else rated
-    truth, guess = (mean_and_std(np.asarray(side, dtype=float))[0] for side in (counts, predicted))
+    truth, guess = (mean_and_std(np.asarray(side, dtype=float))[0] for side in (rated, predicted))
     difference = np.abs(np.cumsum(shares - guesses, axis=1))
     root, flat = np.sqrt((difference**2).mean(axis=1)), difference.mean(axis=1)
     same_side, error = (truth > threshold) == (guess > threshold), (truth - guess) ** 2
@@ -120,13 +121,14 @@ def score_metrics(
         "RMSE of the mean",
         "range use",
     ]
-    if draws is None:
-        draws = 1000 if len(truth) <= 10_000 else 200
-    values = np.array([figures(rows) for rows in resamples(len(truth), groups, draws, seed)])
-    low, high = np.nanquantile(values, [0.025, 0.975], axis=0)
-    return pd.DataFrame(
-        {"metric": names, "value": figures(np.arange(len(truth))), "low": low, "high": high}
+    if n_bootstrap is None:
+        n_bootstrap = 1000 if len(truth) <= 10_000 else 200
+    intervals = bootstrap_intervals(
+        figures, len(truth), groups=groups, n_bootstrap=n_bootstrap, seed=seed
     )
+    table = pd.DataFrame(intervals, columns=["value", "low", "high"])
+    table.insert(0, "metric", names)
+    return table
 
 
 def compare_scores(
@@ -137,14 +139,14 @@ def compare_scores(
     groups: Labels | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Put the figures of several models on the same photos side by side.
+    """Compute the figures of several models on the same photos, side by side.
 
     Parameters
     ----------
     rated, threshold, groups, seed
         As in `score_metrics`.
-    predictions
-        Name of the model, such as ``first iteration`` -> its predictions (N, 10).
+    predictions : mapping
+        Name of the model, such as ``first iteration`` -> its predictions, (n_photos, 10).
 
     Returns
     -------
@@ -160,13 +162,13 @@ def compare_scores(
     """
     columns: dict[str, pd.Series] = {}
     for name, predicted in predictions.items():
-        table = score_metrics(
-            rated, predicted, threshold=threshold, groups=groups, seed=seed
-        ).set_index("metric")
-        columns[name] = table["value"]
-        columns[f"{name} interval"] = table.apply(
-            lambda row: f"{row['low']:.3f} to {row['high']:.3f}", axis=1
-        )
+        table = score_metrics(rated, predicted, threshold=threshold, groups=groups, seed=seed)
+        table = table.set_index("metric")
+        bounds = table[["low", "high"]].map("{:.3f}".format)
+        columns |= {
+            name: table["value"],
+            f"{name} interval": bounds["low"] + " to " + bounds["high"],
+        }
     return pd.DataFrame(columns)
 
 

@@ -19,7 +19,10 @@ from hotelviz.models.build import (
     build_aesthetic,
     build_tagger,
     clone_for_task,
+    copy_model,
 )
+from hotelviz.models.compilation import cached_function, constant_graph, freeze
+from hotelviz.models.evaluation import EvaluationPhotos, evaluation_photos
 from hotelviz.models.graph import (
     Node,
     find_node,
@@ -29,40 +32,29 @@ from hotelviz.models.graph import (
     spatial_node,
     split_head,
 )
-from hotelviz.models.info import (
-    TASKS,
-    ModelInfo,
-    Preprocessing,
-    Task,
-    cached_function,
-    constant_graph,
-    freeze,
-    model_info,
-    update_info,
-    weights_hash,
-)
-from hotelviz.models.learned import (
-    Judged,
-    Learned,
-    learned_photos,
-    photos_to_judge,
-    remember,
-    seen_photos,
-)
+from hotelviz.models.hashing import weights_hash
+from hotelviz.models.info import TASKS, ModelInfo, Task, model_info, read_info, update_info
 from hotelviz.models.losses import earth_movers_distance, mean_score_error
 from hotelviz.models.outputs import logits
-from hotelviz.models.storage import load_model, read_info, save_model, wrap_model
+from hotelviz.models.preprocessing import Preprocessing
+from hotelviz.models.storage import load_model, save_model, wrap_model
+from hotelviz.models.training_photos import (
+    TrainingPhotos,
+    record_training_photos,
+    seen_photos,
+    training_photos,
+)
 
 __all__ = [
     "TASKS",
-    "Judged",
-    "Learned",
+    "EvaluationPhotos",
     "ModelError",
     "ModelInfo",
     "ModelWarning",
     "Node",
     "Preprocessing",
     "Task",
+    "TrainingPhotos",
     "activations",
     "backbone_range",
     "build_aesthetic",
@@ -71,25 +63,26 @@ __all__ = [
     "check_pixels",
     "clone_for_task",
     "constant_graph",
+    "copy_model",
     "earth_movers_distance",
+    "evaluation_photos",
     "find_node",
     "freeze",
     "gap_node",
     "iter_nodes",
     "last_convolution",
-    "learned_photos",
     "load_model",
     "logits",
     "mean_score_error",
     "model_info",
-    "photos_to_judge",
     "pixel_function",
     "read_info",
-    "remember",
+    "record_training_photos",
     "save_model",
     "seen_photos",
     "spatial_node",
     "split_head",
+    "training_photos",
     "update_info",
     "weights_hash",
     "wrap_model",

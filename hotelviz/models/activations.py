@@ -10,8 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from hotelviz.errors import ModelError
+from hotelviz.models.compilation import cached_function, constant_graph
 from hotelviz.models.graph import Node, find_node
-from hotelviz.models.info import cached_function, constant_graph, model_info
+from hotelviz.models.info import model_info
 from hotelviz.models.outputs import logits
 
 #: What is computed: None for the model's output, ``"logits"``, a layer by name, a `Node`, or a
@@ -122,16 +123,23 @@ def check_pixels(pixels: np.ndarray, model: keras.Model, *, any_size: bool = Fal
     ModelError
         When they are not.
     """
-    wanted: tuple[Any, ...] = (None, *model_info(model).preprocessing.size, 3)
-    if any_size:
-        wanted = (None, None, None, 3)
+    wanted = ("N", *(("height", "width") if any_size else model_info(model).preprocessing.size), 3)
     fits = len(pixels.shape) == 4 and all(
-        size in (None, given) for size, given in zip(wanted, pixels.shape, strict=True)
+        isinstance(side, str) or side == given
+        for side, given in zip(wanted, pixels.shape, strict=True)
     )
-    if pixels.dtype != np.uint8 or not fits:
-        raise ModelError(
-            f"the model takes uint8 pixels of shape {wanted}, not {pixels.dtype} {pixels.shape}"
+    if pixels.dtype == np.uint8 and fits:
+        return
+    hint = ""
+    if pixels.dtype != np.uint8 and pixels.size:
+        hint = (
+            f" from {pixels.min():.3g} to {pixels.max():.3g}: bring them to 0 to 255, round, "
+            ".astype('uint8')"
         )
+    raise ModelError(
+        f"the model takes uint8 pixels of shape ({', '.join(map(str, wanted))}), not "
+        f"{pixels.dtype} {pixels.shape}{hint}"
+    )
 
 
 def _tensor(model: keras.Model, wanted: Wanted) -> keras.KerasTensor:

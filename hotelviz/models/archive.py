@@ -141,7 +141,7 @@ def check_archive(archive: zipfile.ZipFile) -> None:
         raise ModelError(
             f"{CONFIG} has {', '.join(foreign[:5])}, which Keras does not have, or which can run "
             "code: a file with it is not loaded. If you made it yourself, load it with Keras and "
-            "pass the model to hotelviz.models.adopt"
+            "pass the model to hotelviz.models.wrap_model"
         )
     _check_size(_skeleton(config), archive)
 

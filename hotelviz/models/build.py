@@ -16,16 +16,16 @@ from keras import applications, layers
 from hotelviz.errors import ModelError, did_you_mean
 from hotelviz.models.graph import flattened, split_head
 from hotelviz.models.info import (
-    SCORES,
+    SCORE_CLASSES,
     ModelInfo,
-    Preprocessing,
     Task,
     attach,
     check_classes,
     class_names,
     model_info,
 )
-from hotelviz.models.learned import learned_photos, nothing
+from hotelviz.models.preprocessing import Preprocessing
+from hotelviz.models.training_photos import TrainingPhotos, training_photos
 from hotelviz.schema import AREAS
 
 #: What each family of `keras.applications` was trained with; the longest prefix decides.
@@ -47,7 +47,7 @@ _BACKBONE_RANGES = {
 
 
 def backbone_range(backbone: str) -> str:
-    """Name the value range that a backbone of `keras.applications` expects."""
+    """Return the value range that a backbone of `keras.applications` expects."""
     prefixes = [prefix for prefix in _BACKBONE_RANGES if backbone.startswith(prefix)]
     names = sorted(
         name
@@ -162,8 +162,15 @@ def build_aesthetic(
     if task not in ("aesthetic", "technical"):
         raise ModelError(f"task must be 'aesthetic' or 'technical', not {task!r}")
     return _with_head(
-        task, SCORES, backbone, input_size, weights, dropout, seed, dict(backbone_kw or {})
+        task, SCORE_CLASSES, backbone, input_size, weights, dropout, seed, dict(backbone_kw or {})
     )
+
+
+def copy_model(model: keras.Model) -> keras.Model:
+    """Return a copy of a model, with weights and description of its own."""
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    return attach(copy, model_info(model), training_photos(model))
 
 
 def clone_for_task(parent: keras.Model, *, task: Task, classes: Sequence[str]) -> keras.Model:
@@ -191,8 +198,7 @@ def clone_for_task(parent: keras.Model, *, task: Task, classes: Sequence[str]) -
     if (info.task, info.classes) == (task, tuple(classes)) or (
         {info.task, task} <= {"aesthetic", "technical"}
     ):
-        model = keras.models.clone_model(parent)
-        model.set_weights(parent.get_weights())
+        model = copy_model(parent)
     else:
         body = keras.models.clone_model(keras.Model(parent.input, pooled.output))
         body.set_weights(parent.get_weights()[: len(body.weights)])
@@ -205,7 +211,7 @@ def clone_for_task(parent: keras.Model, *, task: Task, classes: Sequence[str]) -
     return attach(
         model,
         ModelInfo(task, tuple(classes), info.backbone, info.preprocessing, parent=lineage),
-        learned_photos(parent).handed_down(),
+        training_photos(parent).inherited(),
     )
 
 
@@ -229,7 +235,9 @@ def _with_head(
     )(dropped)
     model = keras.Model(body.input, output, name=task)
     training = {"weights": weights, "backbone_kw": backbone_kw}
-    return attach(model, ModelInfo(task, classes, backbone, preprocessing, training), nothing())
+    return attach(
+        model, ModelInfo(task, classes, backbone, preprocessing, training), TrainingPhotos.none()
+    )
 
 
 def _backbone(

@@ -1,4 +1,4 @@
-"""Find one's way in a network: its layers in order, the head, the last convolution.
+"""The graph of a network: its layers in order, the head, the last convolution.
 
 A layer may be used by several models at once, as one is that came out of a nested model. What goes
 into it and comes out of it *in this model* is read from the model's graph, never from the layer.
@@ -48,7 +48,7 @@ class Node(NamedTuple):
 
 
 def iter_nodes(model: keras.Model) -> dict[str, Node]:
-    """List a model's layers with what goes in and comes out, by name, in order of computation.
+    """Return a model's layers with what goes in and comes out, by name, in order of computation.
 
     Examples
     --------
@@ -196,7 +196,7 @@ def _inline(layer: keras.layers.Layer, *args: Any, **keywords: Any) -> Any:
 
 
 def gap_node(model: keras.Model) -> Node | None:
-    """Give the global average pooling under the head, where class activation maps are read.
+    """Return the global average pooling under the head, where class activation maps are read.
 
     Parameters
     ----------
@@ -205,7 +205,7 @@ def gap_node(model: keras.Model) -> Node | None:
 
     Returns
     -------
-    Step or None
+    Node or None
         None when the head is not global average pooling and one dense layer (dropout and
         activations in between do not matter).
 
@@ -227,7 +227,7 @@ def gap_node(model: keras.Model) -> Node | None:
 
 
 def split_head(model: keras.Model) -> tuple[Node, list[keras.layers.Layer]]:
-    """Give the pooling that the backbone ends with, and the layers of the head after it.
+    """Return the pooling that the backbone ends with, and the layers of the head after it.
 
     Raises
     ------
@@ -321,7 +321,7 @@ def _is_spatial(tensor: Any) -> bool:
 
 
 def last_convolution(model: keras.Model) -> Node:
-    """Give what the last convolution says, normalised and activated, before any pooling.
+    """Return the output of the last convolution, normalised and activated, before any pooling.
 
     ``conv_pw_13_relu`` for MobileNet, ``block5_conv3`` for VGG16, ``top_activation`` for
     EfficientNet.

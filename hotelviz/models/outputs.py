@@ -14,8 +14,9 @@ import numpy as np
 from keras import layers, ops
 
 from hotelviz.errors import ModelError, did_you_mean
+from hotelviz.models.compilation import cached_function
 from hotelviz.models.graph import Node, iter_nodes
-from hotelviz.models.info import Preprocessing, cached_function
+from hotelviz.models.preprocessing import Preprocessing
 
 Outputs: TypeAlias = Literal["logits", "probabilities", "sigmoid"]
 OUTPUTS: tuple[Outputs, ...] = ("logits", "probabilities", "sigmoid")
@@ -91,7 +92,7 @@ def _passes(step: Node) -> bool:
 
 
 def logits(model: keras.Model) -> Any:
-    """Give the outputs before their softmax, as a tensor of the model's graph.
+    """Return the outputs before their softmax, as a tensor of the model's graph.
 
     Softmax makes the gradient of a sure prediction vanish; explanations start from the logits. Of
     probabilities that no softmax gives, an average of two networks for example, they are the
@@ -108,7 +109,7 @@ def _logits(model: keras.Model) -> Any:
 
 
 def _before(end: Ending) -> Any:
-    """Give the outputs without the last activation."""
+    """Return the outputs without the last activation."""
     if not end.fused:
         return _after(end.tail, end.step.inputs[0])
     return _after(end.tail, _again(end.step, activation=None, name=f"{end.step.layer.name}_logits"))
@@ -131,7 +132,7 @@ def _after(tail: tuple[Node, ...], tensor: Any) -> Any:
 def as_probabilities(
     model: keras.Model, count: int, preprocessing: Preprocessing, outputs: Outputs | None
 ) -> keras.Model:
-    """Make a network's outputs probabilities that sum to 1, in float32.
+    """Return a network whose outputs are probabilities that sum to 1, in float32.
 
     Parameters
     ----------
@@ -203,7 +204,7 @@ def _sigmoids(end: Ending, units: int) -> str:
 def _is_converted(
     model: keras.Model, end: Ending, preprocessing: Preprocessing, outputs: Outputs | None
 ) -> bool:
-    """Say whether these are logits that get a softmax, rather than probabilities as they are."""
+    """Return whether outputs are logits that get a softmax, rather than probabilities already."""
     seen = probe(model, preprocessing)
     sums = seen.sum(axis=1)
     what = (
@@ -233,7 +234,7 @@ def _described(end: Ending) -> str:
 
 
 def probe(model: keras.Model, preprocessing: Preprocessing) -> np.ndarray:
-    """Compute a network's outputs for a few drawn pictures, float64 (4, outputs).
+    """Compute a network's outputs for four drawn pictures, float64 (4, outputs).
 
     Raises
     ------
@@ -258,7 +259,7 @@ def probe(model: keras.Model, preprocessing: Preprocessing) -> np.ndarray:
 
 
 def _with_softmax(model: keras.Model, end: Ending, two: bool) -> keras.Model:
-    """Let a network end in a softmax in float32, in place of the activation that it ends in."""
+    """Return a network that ends in a softmax in float32, in place of its last activation."""
     dense = end.step
     if two and not end.fused:
         made_by = {id(step.output): step for step in iter_nodes(model).values()}

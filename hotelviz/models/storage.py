@@ -1,4 +1,4 @@
-"""Save and load models; take in those of other people."""
+"""Save and load models, and wrap those of other people."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ import numpy as np
 from hotelviz.errors import ModelError, ModelWarning
 from hotelviz.io.atomic import atomic_path
 from hotelviz.io.claims import check_output
-from hotelviz.models.archive import check_archive, foreign_objects, opened, read_member
+from hotelviz.models.archive import check_archive, foreign_objects, opened
 from hotelviz.models.graph import fitted, flattened
 from hotelviz.models.info import (
     MEMBER,
-    SCORES,
+    SCORE_CLASSES,
     ModelInfo,
-    Preprocessing,
     Task,
     attach,
     class_names,
     model_info,
+    read_info,
 )
-from hotelviz.models.learned import read_learned, write_learned
 from hotelviz.models.outputs import Outputs, as_probabilities
+from hotelviz.models.preprocessing import Preprocessing
+from hotelviz.models.training_photos import read_training_photos, write_training_photos
 
 
 def wrap_model(
@@ -40,7 +41,7 @@ def wrap_model(
     outputs: Outputs | None = None,
     name: str | None = None,
 ) -> keras.Model:
-    """Give someone else's Keras model the description that hotelviz needs.
+    """Return someone else's Keras model with the description that hotelviz needs.
 
     Parameters
     ----------
@@ -105,7 +106,7 @@ def wrap_model(
     if classes is None:
         if task == "tagger":
             raise ModelError("a tagger needs classes=[...], in the order of its outputs")
-        classes = SCORES
+        classes = SCORE_CLASSES
     info = ModelInfo(task, class_names(classes), name or model.name, preprocessing)
     model = _checked(model, info, outputs)
     foreign = _not_of_keras(model)
@@ -121,7 +122,7 @@ def wrap_model(
 
 
 def _checked(model: keras.Model, info: ModelInfo, outputs: Outputs | None = None) -> keras.Model:
-    """Make a model one that everything here can work with, or refuse it."""
+    """Return a model as one that everything here can work with, or refuse it."""
     model = fitted(flattened(model), info.preprocessing.size)
     for variable in model.weights:
         if not np.isfinite(np.asarray(variable, "float32")).all():
@@ -130,7 +131,7 @@ def _checked(model: keras.Model, info: ModelInfo, outputs: Outputs | None = None
 
 
 def _not_of_keras(model: keras.Model) -> list[str]:
-    """List what a model is made of that Keras could not load again."""
+    """Return the names of what a model is made of that Keras could not load again."""
     try:
         config: Any = keras.saving.serialize_keras_object(model)
     except (NotImplementedError, TypeError, ValueError) as error:
@@ -171,7 +172,7 @@ def save_model(model: keras.Model, path: str | os.PathLike[str]) -> None:
         model.save(temporary)
         with zipfile.ZipFile(temporary, "a") as archive:
             archive.writestr(MEMBER, info.to_json())
-            write_learned(archive, model)
+            write_training_photos(archive, model)
         try:
             with opened(temporary) as archive:
                 check_archive(archive)
@@ -214,24 +215,9 @@ def load_model(path: str | os.PathLike[str], *, task: Task | None = None) -> ker
         raise ModelError(f"{path}: the model is for the task {info.task!r}, not {task!r}")
     model = _load_keras(Path(path))
     try:
-        return attach(_checked(model, info), info, read_learned(path))
+        return attach(_checked(model, info), info, read_training_photos(path))
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
-
-
-def read_info(path: str | os.PathLike[str]) -> ModelInfo:
-    """Read the description in a model file without loading the network.
-
-    Raises
-    ------
-    ModelError
-        As `load_model`.
-    """
-    with opened(Path(path)) as archive:
-        if MEMBER not in archive.namelist():
-            raise ModelError("a Keras model, but without hotelviz' description; see "
-                             "hotelviz.models.adopt")  # fmt: skip
-        return ModelInfo.from_json(read_member(archive, MEMBER).decode())
 
 
 def _load_keras(path: Path) -> keras.Model:

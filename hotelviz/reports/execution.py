@@ -83,6 +83,8 @@ def _execute(source: Path, arguments: dict[str, Any], executed: Path, progress: 
                 kernel_name="python3",
                 cwd=str(Path.cwd()),
                 progress_bar={"desc": source.stem} if progress else False,
+                # Galleries become parts of the page.
+                extra_arguments=["--IPKernelApp.extensions=hotelviz.gallery.page_form"],
             )
     except papermill.PapermillExecutionError as error:
         # A bug is shown with the way to it, the user's mistake with the cell alone.
@@ -110,12 +112,9 @@ class _KernelEnvironment:
         self._before: dict[str, str | None] = {}
 
     def __enter__(self) -> None:
-        from hotelviz.gallery.gallery import REPORT
-
         wanted = {
             "MPLBACKEND": "module://matplotlib_inline.backend_inline",
             "TF_CPP_MIN_LOG_LEVEL": "3",
-            REPORT: "1",
         }
         with self._lock:
             self._running += 1

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import hotelviz
 from hotelviz.errors import ReportError
 from hotelviz.gallery import html as pages
-from hotelviz.gallery.gallery import FILES_MIME
+from hotelviz.gallery.page_form import FILES_MIME
 from hotelviz.reports.headline import HEADLINE_MIME
 from hotelviz.reports.notebooks import notebook_title
 

@@ -173,7 +173,7 @@ class Scores(Questions):
 
         It is run as it is, see `query`.
         """
-        return int(self.query(f"SELECT count(*) FROM scores WHERE ({where})").iat[0, 0])
+        return int(self.query(f"SELECT count(*) AS n FROM scores WHERE ({where})")["n"].item())
 
     def join(self, tags: pd.DataFrame | str | os.PathLike[str]) -> pd.DataFrame:
         """Join scores with tags by ``image_id``.

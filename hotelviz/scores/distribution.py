@@ -82,7 +82,7 @@ def count_bins(
     if by is None:
         counts["kind"] = ""
     counts["bin"] = counts["bin"].astype("int64").clip(0, bins - 1)
-    counts = counts.groupby(["kind", "bin"], as_index=False, dropna=False)["count"].sum()
+    counts = counts.groupby(["kind", "bin"], dropna=False)["count"].sum().reset_index()
     kinds = counts[["kind"]].drop_duplicates().sort_values("kind")
     if by is None:
         kinds = pd.DataFrame({"kind": [""]}, dtype=counts["kind"].dtype)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 from keras import callbacks
 
-__all__ = ["Averages", "WarmUp", "cosine_decay", "stop_and_slow"]
-
 
 def stop_and_slow(patience: int) -> list[callbacks.Callback]:
     """Return what lowers the learning rate, and then stops, where validation gets no better."""

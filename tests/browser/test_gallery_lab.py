@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,9 @@ from lab import Lab, run_all, running_lab, write_notebook
 from PIL import Image
 
 from hotelviz.decisions import read_decisions
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 expect = pytest.importorskip("playwright.sync_api").expect
 
@@ -50,6 +54,23 @@ def make_notebook(root: Path) -> None:
     write_notebook(root / "gallery.ipynb", CELL)
 
 
+def decided(file: Path) -> list[list[str]]:
+    return read_decisions(file)[["image_id", "action", "label", "reason"]].values.tolist()
+
+
+def restart_kernel(view: Page) -> None:
+    view.get_by_role("menuitem", name="Kernel", exact=True).click()
+    view.locator(".lm-Menu-itemLabel", has_text=re.compile("^Restart Kernel…$")).click()
+    view.get_by_role("button", name="Confirm Kernel Restart").click()
+    expect(view.locator(".jp-Dialog")).to_have_count(0)
+
+
+def use_dark_theme(view: Page) -> None:
+    view.get_by_role("menuitem", name="Settings", exact=True).click()
+    view.get_by_text("Theme", exact=True).hover()
+    view.get_by_role("menuitem", name="JupyterLab Dark", exact=True).click()
+
+
 @pytest.mark.slow
 def test_decisions_made_by_keys_are_in_the_file_and_outlive_the_kernel(lab, open_page, axe, shots):
     make_notebook(lab.root)
@@ -76,8 +97,7 @@ def test_decisions_made_by_keys_are_in_the_file_and_outlive_the_kernel(lab, open
         ["12.jpg", "keep", "", "gallery"],
         ["12.jpg", "keep", "", "undo"],
     ]
-    columns = ["image_id", "action", "label", "reason"]
-    assert read_decisions(file)[columns].values.tolist() == wanted
+    assert decided(file) == wanted
     # The file cannot be written for a while: that is said, and nothing is lost.
     file.rename(lab.root / "aside.csv")
     file.mkdir()
@@ -88,7 +108,7 @@ def test_decisions_made_by_keys_are_in_the_file_and_outlive_the_kernel(lab, open
     (lab.root / "aside.csv").rename(file)
     expect(gallery.locator(".status")).to_have_text("6 written to decisions.csv", timeout=10_000)
     wanted.append(["16.jpg", "drop", "", "gallery"])
-    assert read_decisions(file)[columns].values.tolist() == wanted
+    assert decided(file) == wanted
     # The keys were the gallery's: the notebook still has its one cell.
     assert view.locator(".jp-Cell").count() == 1
 
@@ -97,21 +117,15 @@ def test_decisions_made_by_keys_are_in_the_file_and_outlive_the_kernel(lab, open
     assert axe(view, ".hotelviz-gallery") == []
     view.screenshot(path=shots / "lab_light.png")
 
-    view.get_by_role("menuitem", name="Kernel", exact=True).click()
-    view.locator(".lm-Menu-itemLabel", has_text=re.compile("^Restart Kernel…$")).click()
-    view.get_by_role("button", name="Confirm Kernel Restart").click()
-    expect(view.locator(".jp-Dialog")).to_have_count(0)
+    restart_kernel(view)
     run_all(view, lab)
     badges = view.locator(".hotelviz-gallery .badge:not(:empty)")
     expect(badges).to_have_text(["→ Bedroom", "→ Pool", "dropped", "dropped"], timeout=90_000)
-    assert read_decisions(file)[columns].values.tolist() == wanted
+    assert decided(file) == wanted
     shown = view.locator(".hotelviz-gallery figure")
     expect(shown.locator("img")).to_have_count(shown.count(), timeout=20_000)
 
-    # The dark theme.
-    view.get_by_role("menuitem", name="Settings", exact=True).click()
-    view.get_by_text("Theme", exact=True).hover()
-    view.get_by_role("menuitem", name="JupyterLab Dark", exact=True).click()
+    use_dark_theme(view)
     expect(view.locator(".hotelviz-gallery")).to_have_attribute("data-theme", "dark")
     for image in shown.locator("img").all():
         expect(image).not_to_have_js_property("naturalWidth", 0)

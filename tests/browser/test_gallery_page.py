@@ -13,9 +13,10 @@ from looks import THEMES, WIDTHS
 from PIL import Image
 from typer.testing import CliRunner
 
+from hotelviz.audit import apply_decisions
 from hotelviz.catalog import read_catalog, write_catalog
 from hotelviz.cli import app
-from hotelviz.decisions import apply_decisions, read_decisions, standing_decisions
+from hotelviz.decisions import read_decisions, standing_decisions
 from hotelviz.gallery import Gallery, tag_caption
 
 expect = pytest.importorskip("playwright.sync_api").expect
@@ -294,7 +295,7 @@ def test_undo_takes_back_one_more_act_each_time_also_of_an_earlier_visit(
 ):
     names = ['a "b", c.jpg', "=1+1", "x\ny.jpg"]
     table = photos.head(3)[["path", "label"]].assign(image_id=names)
-    Gallery(table, labels=["Pool", "Foyer"]).save(tmp_path / "odd.html")
+    Gallery(table, classes=["Pool", "Foyer"]).save(tmp_path / "odd.html")
     view = open_page((tmp_path / "odd.html").as_uri(), accept_downloads=True)
     view.locator("figure .photo").first.focus()
     for key in ("x", "k", "ArrowRight", "x", "ArrowRight", "1"):

@@ -11,7 +11,7 @@ from runs import QUICK, SHORT
 
 from hotelviz.catalog import catalog_hash
 from hotelviz.errors import CatalogError, MissingPhotosError, TrainingError
-from hotelviz.models import learned_photos, load_model, model_info, save_model
+from hotelviz.models import load_model, model_info, save_model, training_photos
 from hotelviz.training import balanced_weights, fine_tuning, history, train_tagger
 
 
@@ -61,7 +61,7 @@ def test_head_learns_to_tell_colours_apart_in_a_table_made_by_hand(coloured):
         photos, head_epochs=30, head_learning_rate=0.02, fine_tune_epochs=0, **QUICK
     )
     assert history(model)["val_accuracy"].max() == 1.0
-    assert set(learned_photos(model).photos["image_id"]) == set(photos["path"])
+    assert set(training_photos(model).photos["image_id"]) == set(photos["path"])
 
 
 def test_loss_that_is_no_number_ends_the_training_with_advice(coloured):
@@ -185,4 +185,4 @@ def test_training_stops_when_more_than_a_tenth_is_missing(coloured, tmp_path):
         train_tagger(coloured, **SHORT)
     model = train_tagger(coloured, allow_missing=True, **{**SHORT, "fine_tune_epochs": 1})
     assert model_info(model).training["problem_counts"] == {"unavailable": 10}
-    assert len(learned_photos(model).photos) == 86
+    assert len(training_photos(model).photos) == 86

@@ -30,7 +30,7 @@ class Decisions {
     this.key = key; // of the local storage
     this.past = new Map(); // name of a photo -> its decisions that were not undone
     this.mine = []; // the photos of this page's decisions that were not undone, in their order
-    this.problem = "";
+    this.error = "";
     this.listeners = new Set();
   }
 
@@ -99,13 +99,13 @@ class PageDecisions extends Decisions {
   keep(entry) {
     // Another tab of the same page may have written meanwhile.
     this.lines = [...stored(this.key), entry];
-    this.problem = store(this.key, this.lines);
+    this.error = store(this.key, this.lines);
   }
 
   status() {
     const count = counted(this.standing(), "decision");
     const text = this.lines.length ? `${count} in this browser; export for hotelviz clean` : "";
-    return { text: this.problem || text, bad: Boolean(this.problem) };
+    return { text: this.error || text, bad: Boolean(this.error) };
   }
 
   csv() {
@@ -152,7 +152,7 @@ class LiveDecisions extends Decisions {
     this.sent = true;
     this.model.send({ type: "decide", entries: this.waiting });
     this.timer = setTimeout(() => {
-      this.problem = "the kernel does not answer; kept here: run the cell again";
+      this.error = "the kernel does not answer; kept here: run the cell again";
       this.again();
     }, 4000);
   }
@@ -165,8 +165,8 @@ class LiveDecisions extends Decisions {
 
   answered(message) {
     clearTimeout(this.timer);
-    this.problem = message.problem || "";
-    if (this.problem) {
+    this.error = message.error || "";
+    if (this.error) {
       this.changed();
       this.timer = setTimeout(() => this.again(), 3000);
       return;
@@ -181,7 +181,7 @@ class LiveDecisions extends Decisions {
 
   status() {
     const count = number(this.waiting.length);
-    if (this.problem) return { text: `${count} not written yet: ${this.problem}`, bad: true };
+    if (this.error) return { text: `${count} not written yet: ${this.error}`, bad: true };
     if (this.waiting.length) return { text: `writing ${count} …`, bad: false };
     const text = this.written ? `${number(this.written)} written to ${this.where}` : "";
     return { text, bad: false };

@@ -184,8 +184,8 @@ function refreshCard(gallery, node, current) {
   node.classList.toggle("cursor", current);
   if (photo && !node.filled) {
     node.filled = true;
-    const { problem, url } = photo;
-    if (problem !== undefined) holder.append(make("span", { class: "problem" }, problem));
+    const { error, url } = photo;
+    if (error !== undefined) holder.append(make("span", { class: "error" }, error));
     else holder.append(make("img", { src: url, alt: caption, decoding: "async" }));
   }
   showMap(gallery, holder, row, photo);

@@ -69,9 +69,9 @@ function show(gallery) {
   const small = source.photo(row);
   const fill = (photo) => {
     if (large.row !== row) return;
-    const failed = photo.problem !== undefined;
+    const failed = photo.error !== undefined;
     const content = failed
-      ? make("p", { class: "problem" }, photo.problem)
+      ? make("p", { class: "error" }, photo.error)
       : make("img", { src: photo.url, alt: captionOf(gallery, row) });
     large.picture.replaceChildren(content);
     showMap(gallery, large.picture, row, { ...small, ...photo });

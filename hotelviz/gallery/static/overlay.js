@@ -4,7 +4,7 @@
 function showMap(gallery, holder, row, photo) {
   const { table, overlay, opacity } = gallery;
   let canvas = holder.querySelector("canvas");
-  const values = overlay && photo && !photo.problem && table.map(row, photo);
+  const values = overlay && photo && !photo.error && table.map(row, photo);
   holder.classList.toggle("laid", Boolean(values));
   const image = holder.querySelector("img");
   if (!values || !image) {

@@ -9,7 +9,7 @@ let pageDecisions = null;
 function pageSource(table) {
   const folder = document.querySelector('meta[name="hotelviz:files"]')?.content ?? "";
   const photo = (row) => {
-    if (table.problems[row] !== undefined) return { problem: table.problems[row] };
+    if (table.errors[row] !== undefined) return { error: table.errors[row] };
     const embedded = table.photos && table.photos[row];
     if (embedded) return { url: `data:image/jpeg;base64,${embedded}` };
     return { url: `${folder}${table.folder}/${row}.jpg` };
@@ -92,13 +92,13 @@ class LiveSource {
       this.enlarged.get(message.row)?.(this.asPhoto(message, buffers[0]));
       this.enlarged.delete(message.row);
     } else if (message.type === "decisions" && this.answered("decisions")) {
-      this.decisions.problem = message.problem || "";
+      this.decisions.error = message.error || "";
       this.decisions.start(message.entries);
     } else if (message.type === "decided") this.decisions.answered(message);
   }
 
-  asPhoto({ problem }, data) {
-    if (problem) return { problem };
+  asPhoto({ error }, data) {
+    if (error) return { error };
     return { url: URL.createObjectURL(new Blob([data], { type: "image/jpeg" })) };
   }
 

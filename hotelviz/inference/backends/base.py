@@ -8,8 +8,6 @@ from typing import Literal, TypeAlias
 import keras
 import numpy as np
 
-__all__ = ["Backend", "Precision"]
-
 Precision: TypeAlias = Literal["float32", "bfloat16"]
 
 

@@ -8,8 +8,6 @@ import numpy as np
 from hotelviz.inference.backends.base import Backend
 from hotelviz.models import activations
 
-__all__ = ["KerasBackend"]
-
 
 class KerasBackend(Backend):
     """Computes in float32, with the weights that the model has when this is made."""

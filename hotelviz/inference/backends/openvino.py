@@ -32,8 +32,6 @@ from hotelviz.models import (
     weights_hash,
 )
 
-__all__ = ["EXACT_LAYERS", "OpenVinoBackend", "computes_bfloat16"]
-
 _CONVOLUTIONS = ("Convolution", "GroupConvolution")
 #: How many of a network's first convolutions are computed in float32, tried in this order.
 EXACT_LAYERS = (0, 3, 7, 13)

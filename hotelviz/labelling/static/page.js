@@ -155,13 +155,13 @@ class Page {
     this.stage.dataset.place = this.place;
     this.since = photo ? performance.now() : null;
     if (!photo) showCard(this, make("p", {}, "The photo is on its way…"));
-    else if (photo.problem) this.showProblem(photo.problem);
+    else if (photo.error) this.showError(photo.error);
     else this.showPhoto(photo);
   }
 
-  showProblem(problem) {
-    showCard(this, make("p", {}, `This photo ${problem}.`),
-      button({ class: "main", onclick: () => this.rate({ reason: problem }) }, "Skip it"),
+  showError(error) {
+    showCard(this, make("p", {}, `This photo ${error}.`),
+      button({ class: "main", onclick: () => this.rate({ reason: error }) }, "Skip it"),
       make("p", { class: "quiet" }, "Enter skips it too; it is listed for those who run this."));
   }
 
@@ -194,7 +194,7 @@ class Page {
     const photo = this.photos.ready(this.place);
     // Nobody rates a photo that they have not seen.
     if (!photo || this.dialog.open) return;
-    if (photo.problem && !what.reason) return;
+    if (photo.error && !what.reason) return;
     const duration = performance.now() - this.since;
     const seconds = Math.round(duration) / 1000;
     const message = { type: "rate", key: uuid(), place: this.place, ...what, seconds };

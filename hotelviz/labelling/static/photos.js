@@ -6,7 +6,7 @@ class Photos {
   constructor(say, arrived) {
     this.say = say; // hands a message to the store's side
     this.arrived = arrived; // is called with the place of a photo that can be shown
-    this.kept = new Map(); // place -> {image, url, problem, truncated, ready}
+    this.kept = new Map(); // place -> {image, url, error, truncated, ready}
     this.asked = new Set();
   }
 
@@ -16,10 +16,10 @@ class Photos {
     return photo && photo.ready ? photo : undefined;
   }
 
-  keep({ place, problem, truncated }, buffers) {
+  keep({ place, error, truncated }, buffers) {
     this.asked.delete(place);
-    const photo = { problem, truncated };
-    if (!problem) {
+    const photo = { error, truncated };
+    if (!error) {
       photo.url = URL.createObjectURL(new Blob([buffers[0]], { type: "image/jpeg" }));
       photo.image = new Image();
       photo.image.src = photo.url;
@@ -28,7 +28,7 @@ class Photos {
     // Decoded ahead, a photo is there in the very frame in which it is put on the page.
     const decoded = photo.image ? photo.image.decode() : Promise.resolve();
     const failed = () => {
-      photo.problem = "cannot be shown: this browser does not decode it";
+      photo.error = "cannot be shown: this browser does not decode it";
     };
     decoded.catch(failed).then(() => {
       photo.ready = true;

@@ -1,0 +1,226 @@
+"""From issues to a cleaned catalogue: suggest decisions, and apply those that people made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from hotelviz.catalog import check_table
+from hotelviz.decisions import ACTIONS, DECISION_COLUMNS, check_decisions
+from hotelviz.errors import DecisionError, did_you_mean
+from hotelviz.schema import ISSUES
+
+#: What may be decided without people: nothing is lost with a copy, or with a file that is no photo.
+#: That a photo is unavailable says nothing about it: no policy may drop it.
+SAFE: Mapping[str, str] = {"unreadable": "drop", "exact_duplicate": "drop"}
+#: All that an audit can suggest, for a cleaning without people.
+AUTOMATIC: Mapping[str, str] = {**SAFE, "near_duplicate": "drop", "label_error": "relabel"}
+_POLICIES = {"safe": SAFE, "automatic": AUTOMATIC}
+#: Without people, labels are changed only where the score is at most this: another class is more
+#: probable by a half.
+_MAX_RELABEL_SCORE = 0.25
+
+
+class Cleaned(NamedTuple):
+    """A catalogue after decisions.
+
+    Attributes
+    ----------
+    catalog
+        The photos that are left, with the labels that were decided.
+    changes
+        A row per decision that changed a photo or could not: ``image_id``, ``change``
+        (``dropped``, ``relabelled``, ``unknown``: not in the catalogue, ``overruled``: by a later
+        decision that says otherwise, or ``passed over``: version 0.1 suggested to drop photos that
+        were not to be found), ``before`` and ``after`` (labels), ``reason``, ``reviewer``,
+        ``time``.
+    per_class
+        Photos per class: ``before``, ``dropped``, ``relabelled_away``, ``relabelled_here``,
+        ``after``. Empty without labels.
+    """
+
+    catalog: pd.DataFrame
+    changes: pd.DataFrame
+    per_class: pd.DataFrame
+
+
+def suggest_decisions(
+    issues: pd.DataFrame, *, policy: str | Mapping[str, str] = "safe", reviewer: str = "hotelviz"
+) -> pd.DataFrame:
+    """Return decisions on issues where these are safe, and leave the rest to people.
+
+    Parameters
+    ----------
+    issues : pandas.DataFrame
+        From `find_issues`.
+    policy : {"safe", "automatic"} or mapping, default "safe"
+        ``safe``: files that are no photos, and copies of the same pixels, are dropped; a group of
+        copies with different labels is left to people, since one label must be wrong.
+        ``automatic``, for a cleaning without people: near-duplicates are dropped as well, labels
+        are changed where another class is more probable by a half, and photos with other label
+        issues are dropped: they are too doubtful to learn from. Or a mapping of issues to
+        ``drop``, ``relabel`` or ``keep``. None drops what is unavailable.
+    reviewer : str, default "hotelviz"
+        Who decides.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``image_id``, ``action``, ``label``, ``reason``, ``reviewer``: one row per photo, ready
+        for `hotelviz.decisions.append_decisions`.
+
+    Raises
+    ------
+    DecisionError
+        An unknown policy, issue or action, or a policy that drops what is unavailable.
+    """
+    actions = _checked_policy(policy)
+    needs = ["image_id", "issue", "score", "suggestion", "detail"]
+    issues = check_table(issues, needs=needs, where="suggest_decisions", unique=False)
+    table = issues.assign(action=issues["issue"].map(dict(actions)), label="", reviewer=reviewer)
+    kept = table["issue"].str.endswith("_duplicate") & table["suggestion"].eq("keep")
+    relabelled = table["action"].eq("relabel")
+    named = table["suggestion"].str.startswith("relabel:")
+    chosen = table["action"].notna() & ~kept & (named | ~relabelled)
+    if policy == "safe":
+        chosen &= ~table["detail"].str.contains("spans labels", regex=False)
+    table["label"] = table["suggestion"].str.removeprefix("relabel:").where(relabelled, "")
+    if policy == "automatic":
+        doubtful = relabelled & (table["score"] > _MAX_RELABEL_SCORE)
+        table.loc[doubtful, ["action", "label"]] = ["drop", ""]
+    table["reason"] = table["issue"] + ": " + table["detail"]
+    table = table[chosen]
+    # One decision per photo; what is dropped needs no label.
+    drops_first = table.sort_values("action", key=lambda action: action != "drop", kind="stable")
+    decided = drops_first.drop_duplicates("image_id").set_index("image_id", drop=False)
+    decided = decided.loc[table["image_id"].unique(), DECISION_COLUMNS[:-1]]
+    return decided.reset_index(drop=True)
+
+
+def _checked_policy(policy: str | Mapping[str, str]) -> Mapping[str, str]:
+    if isinstance(policy, str):
+        if policy not in _POLICIES:
+            raise DecisionError(
+                f"policy {policy!r} is not one of {', '.join(_POLICIES)}"
+                f"{did_you_mean(policy, list(_POLICIES))}"
+            )
+        return _POLICIES[policy]
+    for issue, action in policy.items():
+        if issue not in ISSUES:
+            raise DecisionError(
+                f"{issue!r} is not one of the issues {', '.join(ISSUES)}"
+                f"{did_you_mean(issue, ISSUES)}"
+            )
+        if action not in ACTIONS:
+            raise DecisionError(f"{action!r} is not one of {', '.join(ACTIONS)}")
+        if issue == "unavailable" and action != "keep":
+            raise DecisionError(
+                "a photo that is unavailable here may be there at another time or place: no policy "
+                f"may {action} it; people may, by `decide`"
+            )
+    return policy
+
+
+def apply_decisions(
+    catalog: pd.DataFrame, decisions: pd.DataFrame, *, classes: Sequence[str] | None = None
+) -> Cleaned:
+    """Apply decisions to a catalogue.
+
+    Parameters
+    ----------
+    catalog : pandas.DataFrame
+        From `hotelviz.catalog.read_catalog`; it stays as it is.
+    decisions : pandas.DataFrame
+        From `hotelviz.decisions.read_decisions`, the oldest first: the last one on a photo counts.
+    classes : sequence of str, optional
+        The labels that are allowed; by default any.
+
+    Returns
+    -------
+    Cleaned
+
+    Raises
+    ------
+    DecisionError
+        An unknown action, or a new label that counts and is not allowed.
+
+    Examples
+    --------
+    >>> photos = pd.DataFrame({"image_id": ["a", "b"], "label": ["Pool", "Foyer"]})
+    >>> cleaned = apply_decisions(photos, pd.DataFrame(
+    ...     {"image_id": ["a", "b"], "action": ["drop", "relabel"], "label": ["", "Reception"]}))
+    >>> cleaned.catalog
+      image_id      label
+    1        b  Reception
+    """
+    catalog = check_table(catalog, where="apply_decisions")
+    decisions = check_decisions(decisions)
+    # Version 0.1 took what was not to be found for worthless.
+    missing = decisions["reviewer"].eq("hotelviz") & decisions["reason"].str.startswith("missing:")
+    passed_over, decisions = decisions[missing], decisions[~missing]
+    says = decisions["action"] + " " + decisions["label"]
+    overruled = decisions[says != says.groupby(decisions["image_id"]).transform("last")]
+    last = decisions.drop_duplicates("image_id", keep="last")
+    known = last["image_id"].isin(catalog["image_id"])
+    last, unknown = last[known], last[~known]
+    dropped, relabelled = (last[last["action"] == action] for action in ("drop", "relabel"))
+    _check_labels(relabelled, classes)
+    before = catalog.set_index("image_id").reindex(columns=["label"])["label"].astype("str")
+    after = before.copy()
+    after[relabelled["image_id"]] = relabelled["label"].to_numpy()
+    given = before[relabelled["image_id"]].to_numpy()
+    relabelled = relabelled[relabelled["label"].to_numpy() != given]
+    cleaned = catalog.copy()
+    if "label" in catalog or len(relabelled):
+        cleaned["label"] = after.to_numpy()
+    changes = [
+        _changes(dropped, "dropped", before),
+        _changes(relabelled, "relabelled", before, after),
+        _changes(unknown, "unknown"),
+        _changes(overruled, "overruled"),
+        _changes(passed_over, "passed over"),
+    ]
+    return Cleaned(
+        cleaned[~cleaned["image_id"].isin(dropped["image_id"])],
+        pd.concat(changes, ignore_index=True),
+        _per_class(before, after, before.index.isin(dropped["image_id"])),
+    )
+
+
+def _check_labels(relabelled: pd.DataFrame, classes: Sequence[str] | None) -> None:
+    for name, label in zip(relabelled["image_id"], relabelled["label"], strict=True):
+        if classes is not None and label not in classes:
+            raise DecisionError(
+                f"{name}: the new label {label!r} is not one of "
+                f"{', '.join(classes)}{did_you_mean(label, list(classes))}"
+            )
+
+
+def _changes(
+    decisions: pd.DataFrame,
+    change: str,
+    before: pd.Series | None = None,
+    after: pd.Series | None = None,
+) -> pd.DataFrame:
+    labels = {
+        name: None if values is None else values.reindex(decisions["image_id"]).to_numpy()
+        for name, values in (("before", before), ("after", after))
+    }
+    table = decisions.assign(change=change, **labels).astype(dict.fromkeys(labels, "str"))
+    return table[["image_id", "change", *labels, "reason", "reviewer", "time"]]
+
+
+def _per_class(before: pd.Series, after: pd.Series, dropped: np.ndarray) -> pd.DataFrame:
+    moved = (before.fillna("") != after.fillna("")).to_numpy() & ~dropped
+    columns = {
+        "before": before,
+        "dropped": before[dropped],
+        "relabelled_away": before[moved],
+        "relabelled_here": after[moved],
+        "after": after[~dropped],
+    }
+    table = pd.DataFrame({name: labels.value_counts() for name, labels in columns.items()})
+    return table.fillna(0).astype(int).rename_axis("label").sort_index()

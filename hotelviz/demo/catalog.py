@@ -1,0 +1,231 @@
+"""Draw a catalogue of hotels: which photos there are, the photos, the ratings, the files."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from PIL import ImageFilter
+
+from hotelviz.catalog import count_ratings, read_catalog, write_catalog
+from hotelviz.demo.areas import paint
+from hotelviz.demo.planted import RAILS, plant_faults
+from hotelviz.demo.renderer import Style
+from hotelviz.demo.simulated_raters import QUALITIES, draw_qualities, expected_score, rate
+from hotelviz.errors import DemoError, OutputError
+from hotelviz.io.atomic import atomic_path
+from hotelviz.io.claims import MARKER, own_folder, remove_own_folder
+
+__all__ = ["make_demo_catalog"]
+
+#: Changes whenever the drawings do, so that an older folder is drawn anew.
+_VERSION = 5
+
+#: How often a hotel has a photo of each area; some areas are missing in some hotels.
+_PHOTOS_OF = {
+    "Bathroom": (1, 3),
+    "Bedroom": (2, 4),
+    "Foyer": (1, 3),
+    "Kitchen": (0, 3),
+    "Pool": (1, 3),
+    "Reception": (1, 3),
+    "Restaurant": (1, 3),
+    "View_of_Exterior": (1, 3),
+}
+#: From so many photos on they are drawn in as many processes as there are cores.
+_WORTH_PROCESSES = 200
+#: Share of the photos that nobody has rated.
+_UNRATED = 0.1
+
+
+def make_demo_catalog(
+    directory: str | os.PathLike[str],
+    *,
+    n_hotels: int = 60,
+    seed: int = 0,
+    size: tuple[int, int] = (240, 320),
+    shortcut: bool = True,
+) -> pd.DataFrame:
+    """Draw a catalogue of hotel photos, and write what is wrong with it beside it.
+
+    Parameters
+    ----------
+    directory : path
+        Gets ``catalog.csv``, ``public.csv``, ``photos/`` and ``truth/``. A folder that an earlier
+        call with the same arguments has finished is taken as it is; anything else of that name
+        there is replaced. ``photos/`` and ``truth/`` that no demo made are refused.
+    n_hotels : int, default 60
+        At least 3; each has about 12 to 20 photos.
+    seed : int, default 0
+        Everything depends on it, down to the bytes.
+    size : tuple of int, default (240, 320)
+        Height and width of the photos in pixels, at least 96.
+    shortcut : bool, default True
+        Plant the shortcut: chrome handrails stand in most bathrooms and no pools that are trained
+        on, but at most pools that are tested. Without it rails are nowhere.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `hotelviz.catalog.read_catalog` returns it, with ``position``, ``label``, ``source``,
+        ``split`` (of each ten hotels six train, one validates and three test) and the ratings of
+        12 simulated colleagues, who left out a tenth of the photos.
+
+    Raises
+    ------
+    DemoError
+        Fewer than 3 hotels, or photos that are too small.
+    OutputError
+        The folder holds photos or a catalogue that no demo made.
+
+    Notes
+    -----
+    ``truth/truth.csv`` has a row per photo: ``image_id``, ``true_label``, ``fault`` (``none``,
+    ``wrong_label``, ``exact_duplicate``, ``near_duplicate``, ``truncated`` or ``unreadable``),
+    ``rails``, how well it is taken (`QUALITIES`, 0 to 1), ``true_score`` (what
+    the colleagues would give it without their noise), and the masks' paths ``object_mask`` and
+    ``rails_mask`` (PNG, 255 = object, grown by 4 % of the photo's height).
+    ``truth/duplicates.csv`` lists the pairs in the columns ``a``, ``b``, ``kind`` and
+    ``labels_differ``; ``truth/ratings.csv`` has every single rating. ``public.csv`` is a second
+    catalogue, of the training and validation photos with the ratings of a public of another taste:
+    the first iteration learns from it, the second one from the colleagues.
+    Faults are planted in the training photos only, so that a test measures the model.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> photos = make_demo_catalog(tempfile.mkdtemp(), n_hotels=3, size=(96, 128))
+    >>> photos["split"].unique().tolist()
+    ['train', 'val', 'test']
+    """
+    if n_hotels < 3:
+        raise DemoError(f"n_hotels must be at least 3, for train, val and test; not {n_hotels}")
+    if min(size) < 96:
+        raise DemoError(f"size must be at least 96 x 96 pixels; not {size[0]} x {size[1]}")
+    directory = Path(directory)
+    request = {"version": _VERSION, "hotels": n_hotels, "seed": seed, "size": list(size),
+               "shortcut": shortcut}  # fmt: skip
+    manifest = directory / "truth" / "request.json"
+    if not _is_finished(manifest, request):
+        _empty_folders(directory)
+        plan = _plan(n_hotels, np.random.default_rng(seed), shortcut=shortcut)
+        plan = plan.join(draw_qualities(np.random.default_rng((seed, 3)), len(plan)))
+        _draw_photos(plan, directory, seed, size)
+        plan, duplicates = plant_faults(plan, directory, np.random.default_rng((seed, 2)))
+        plan["true_score"] = expected_score(plan, "colleague").round(3)
+        _write_csv(duplicates, manifest.with_name("duplicates.csv"))
+        known = ["image_id", "true_label", "fault", "rails", "object_mask", "rails_mask"]
+        _write_csv(plan[[*known, *QUALITIES, "true_score"]], manifest.with_name("truth.csv"))
+        _write_catalogs(plan, directory, np.random.default_rng((seed, 4)))
+        with atomic_path(manifest) as temporary:
+            temporary.write_text(json.dumps(request))
+    return read_catalog(directory / "catalog.csv")
+
+
+def _is_finished(manifest: Path, request: dict[str, Any]) -> bool:
+    try:
+        return bool(json.loads(manifest.read_text()) == request)
+    except (FileNotFoundError, json.JSONDecodeError):
+        return False
+
+
+def _empty_folders(directory: Path) -> None:
+    """Remove an earlier demo's photos and truth; refuse what no demo made."""
+    for file in ("catalog.csv", "public.csv"):
+        if (directory / file).exists() and not (directory / "truth" / MARKER).is_file():
+            raise OutputError(f"{directory / file}: no demo made it; choose another folder")
+    for folder in (directory / "photos", directory / "truth"):
+        remove_own_folder(folder, "demo")
+        own_folder(folder, "demo")
+
+
+def _write_csv(table: pd.DataFrame, file: Path) -> None:
+    with atomic_path(file) as temporary:
+        table.to_csv(temporary, index=False)
+
+
+def _write_catalogs(plan: pd.DataFrame, directory: Path, random: np.random.Generator) -> None:
+    """Write both catalogues, with the ratings of colleagues and of the public."""
+    chosen = plan[(random.random(len(plan)) >= _UNRATED) & (plan["fault"] != "unreadable")]
+    colleagues = rate(chosen, "colleague", random)
+    public = rate(plan[plan["split"].isin(["train", "val"])], "public", random)
+    _write_csv(pd.concat([colleagues, public]), directory / "truth" / "ratings.csv")
+    columns = ["image_id", "path", "hotel_id", "position", "label", "source", "split"]
+    catalog = plan.assign(path=str(directory) + "/" + plan["image_id"])[columns]
+    rated = catalog.merge(count_ratings(colleagues), on="image_id", how="left")
+    write_catalog(rated, directory / "catalog.csv")
+    rated = catalog.merge(count_ratings(public), on="image_id").assign(source="public")
+    write_catalog(rated, directory / "public.csv")
+
+
+def _plan(n_hotels: int, random: np.random.Generator, *, shortcut: bool) -> pd.DataFrame:
+    """Decide which photos there are, before any is drawn."""
+    rows: list[dict[str, object]] = []
+    for number in range(n_hotels):
+        hotel = f"hotel-{number + 1:03d}"
+        # The first three hotels are one of each, so that the smallest catalogue has all splits.
+        split = ("train", "val", "test")[number] if number < 3 else _split_of(number)
+        areas = [
+            area
+            for area, (fewest, most) in _PHOTOS_OF.items()
+            for _ in range(random.integers(fewest, most + 1))
+        ]
+        for position, area in enumerate(random.permutation(areas).tolist(), start=1):
+            rails = shortcut and random.random() < RAILS.get((split, area), 0.0)
+            mask = f"truth/masks/{hotel}_{position:02d}"
+            rows.append(
+                {
+                    "image_id": f"photos/{hotel}_{position:02d}.jpg", "hotel_id": hotel,
+                    "position": position, "label": area, "true_label": area, "source": "drawn",
+                    "split": split, "fault": "none", "rails": rails,
+                    "object_mask": f"{mask}_object.png",
+                    "rails_mask": f"{mask}_rails.png" if rails else None,
+                }
+            )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _split_of(number: int) -> str:
+    return "val" if number % 10 == 1 else "test" if number % 10 in (2, 5, 8) else "train"
+
+
+def _draw_photos(plan: pd.DataFrame, directory: Path, seed: int, size: tuple[int, int]) -> None:
+    styles = {
+        hotel: Style.draw(np.random.default_rng((seed, number)))
+        for number, hotel in enumerate(plan["hotel_id"].unique())
+    }
+    (directory / "truth" / "masks").mkdir()
+    # Drawing keeps the interpreter busy, so threads would not help; few photos are drawn sooner
+    # than processes start.
+    Parallel(n_jobs=-1 if len(plan) >= _WORTH_PROCESSES else 1)(
+        delayed(_draw_photo)(directory, row, styles[row["hotel_id"]], (seed, 1, number), size)
+        for number, row in enumerate(plan.to_dict("records"))
+    )
+
+
+def _draw_photo(
+    directory: Path,
+    row: dict[str, Any],
+    style: Style,
+    seed: tuple[int, ...],
+    size: tuple[int, int],
+) -> None:
+    photo, masks = paint(
+        row["true_label"],
+        style,
+        np.random.default_rng(seed),
+        size=size,
+        rails=row["rails"],
+        quality={name: row[name] for name in QUALITIES},
+    )
+    photo.save(directory / row["image_id"], quality=88)
+    for mark in ["object", "rails"] if row["rails"] else ["object"]:
+        # Grown by 4 % of the photo: the tolerance of the pointing game (Zhang et al. 2016, arXiv
+        # 1608.00507: 15 pixels).
+        grown = masks[mark].filter(ImageFilter.MaxFilter(2 * round(size[0] / 25) + 1))
+        grown.convert("1").save(directory / row[f"{mark}_mask"])

@@ -1,0 +1,130 @@
+"""The faults that the demo plants, and its shortcut.
+
+Faults are planted in the training photos only, so that a test measures the model.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from hotelviz.schema import AREAS
+
+__all__ = ["RAILS", "plant_faults"]
+
+#: Share of photos with handrails, by split and area: in training they go with bathrooms.
+RAILS = {
+    ("train", "Bathroom"): 0.5,
+    ("val", "Bathroom"): 0.5,
+    ("train", "Pool"): 0.0,
+    ("val", "Pool"): 0.0,
+    ("test", "Bathroom"): 0.1,
+    ("test", "Pool"): 0.6,
+}
+#: Shares of the training photos that get a wrong label, and a copy of either kind.
+_WRONG_LABELS = 0.03
+_DUPLICATES = 0.04
+
+
+def plant_faults(
+    plan: pd.DataFrame, directory: Path, random: np.random.Generator
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Plant wrong labels, a truncated and an unreadable file, exact and near duplicates.
+
+    Parameters
+    ----------
+    plan : pandas.DataFrame
+        A row per photo that was drawn.
+    directory : pathlib.Path
+        Where the photos are.
+    random : numpy.random.Generator
+        Which photos get which fault.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The plan with the copies.
+    pandas.DataFrame
+        The pairs of duplicates: ``a``, ``b``, ``kind`` and ``labels_differ``.
+    """
+    plan = plan.copy()
+    trained = plan.index[(plan["split"] == "train") & ~plan["rails"]].to_numpy()
+    chosen = random.permutation(trained)
+    wrong = max(1, round(_WRONG_LABELS * len(trained)))
+    copies = max(2, round(_DUPLICATES * len(trained)))
+    if wrong + 2 * copies + 2 > len(chosen):
+        wrong, copies = 1, 2
+    mislabelled, rest = chosen[:wrong], chosen[wrong:]
+    for row in mislabelled:
+        label = _another_area(plan.at[row, "true_label"], random)
+        plan.loc[row, ["label", "fault"]] = [label, "wrong_label"]
+    for row, fault in ((rest[0], "truncated"), (rest[1], "unreadable")):
+        file = directory / str(plan.at[row, "image_id"])
+        data = file.read_bytes()
+        kept = data[: len(data) * 2 // 3] if fault == "truncated" else random.bytes(len(data))
+        file.write_bytes(kept)
+        plan.loc[row, "fault"] = fault
+    originals = plan.loc[rest[2 : 2 + 2 * copies]].to_dict("records")
+    added = [
+        _copy_photo(plan, original, number, directory, random)
+        for number, original in enumerate(originals)
+    ]
+    pairs = [
+        {
+            "a": original["image_id"],
+            "b": copy["image_id"],
+            "kind": copy["fault"].removesuffix("_duplicate"),
+            "labels_differ": int(original["label"] != copy["label"]),
+        }
+        for original, copy in zip(originals, added, strict=True)
+    ]
+    plan = pd.concat([plan, pd.DataFrame(added)], ignore_index=True)
+    return plan.sort_values(["hotel_id", "position"], ignore_index=True), pd.DataFrame(pairs)
+
+
+def _another_area(area: object, random: np.random.Generator) -> str:
+    return str(random.choice([other for other in AREAS if other != area]))
+
+
+def _copy_photo(
+    plan: pd.DataFrame,
+    original: dict[Any, Any],
+    number: int,
+    directory: Path,
+    random: np.random.Generator,
+) -> dict[str, Any]:
+    """Copy a photo: into its own hotel or another, under its own label or another."""
+    kind = "exact" if number % 2 == 0 else "near"
+    hotels = plan.loc[plan["split"] == "train", "hotel_id"].unique()
+    hotel = original["hotel_id"] if number % 3 == 0 else str(random.choice(hotels))
+    position = 1 + int(plan.loc[plan["hotel_id"] == hotel, "position"].max()) + number
+    label = original["label"]
+    if number % 4 == 3:
+        label = _another_area(original["true_label"], random)
+    copy = {
+        **original, "image_id": f"photos/{hotel}_{position:02d}.jpg", "hotel_id": hotel,
+        "position": position, "label": label, "fault": f"{kind}_duplicate",
+    }  # fmt: skip
+    for mark in ("object", "rails") if original["rails"] else ("object",):
+        copy[f"{mark}_mask"] = f"truth/masks/{hotel}_{position:02d}_{mark}.png"
+    source, target = directory / original["image_id"], directory / copy["image_id"]
+    if kind == "exact":
+        shutil.copyfile(source, target)
+    with Image.open(source) as image:
+        width, height = image.size
+        # A near duplicate: a few pixels less on each side, smaller, compressed harder.
+        crop = tuple(int(share * random.uniform(0.0, 0.04)) for share in (width, height) * 2)
+        box = (crop[0], crop[1], width - crop[2], height - crop[3])
+        smaller = (round(width * 0.85), round(height * 0.85))
+        if kind == "near":
+            image.crop(box).resize(smaller, Image.Resampling.BICUBIC).save(target, quality=70)
+    for mask in ("object_mask", "rails_mask") if original["rails"] else ("object_mask",):
+        with Image.open(directory / original[mask]) as image:
+            changed = image.crop(box).resize(smaller) if kind == "near" else image
+            changed.save(directory / copy[mask])
+    return copy

@@ -1,0 +1,78 @@
+"""What a live gallery shows of a row, when it is asked for: the photo, its map, its caption."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+from cachetools import LRUCache
+
+from hotelviz.gallery.payload import small_map
+from hotelviz.gallery.thumbnails import Thumbnail, thumbnail
+
+#: The longer side of the large view, in pixels.
+_LARGE = 1600
+
+
+class LivePhoto(NamedTuple):
+    """A photo as JPEG (empty where there is an error), its map (empty if none), its caption."""
+
+    jpeg: bytes
+    error: str
+    overlay: bytes
+    caption: str
+
+
+class PhotoProvider:
+    """Photos by row, decoded when they are looked at and kept while they fit.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        Files or URLs, by row.
+    caption : callable
+        From a row's number to its caption.
+    side : int
+        The longer side of a photo in the grid, in pixels.
+    overlays : numpy.ndarray, optional
+        Maps, float (n, h, w) in 0 to 1.
+    max_bytes : int, default 64 MB
+        JPEG bytes that are kept.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[str],
+        *,
+        caption: Callable[[int], str],
+        side: int,
+        overlays: np.ndarray | None = None,
+        max_bytes: int = 64_000_000,
+    ) -> None:
+        self._paths, self._caption, self._side, self._overlays = paths, caption, side, overlays
+        self._kept: LRUCache[int, Thumbnail] = LRUCache(max_bytes, lambda kept: len(kept.jpeg))
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def photos(self, rows: Sequence[int]) -> list[LivePhoto]:
+        """Return the photos of the grid."""
+        found = {row: self._kept[row] for row in rows if row in self._kept}
+        missing = [row for row in rows if row not in found]
+        with ThreadPoolExecutor() as pool:
+            made = pool.map(lambda row: thumbnail(self._paths[row], self._side), missing)
+        for row, one in zip(missing, made, strict=True):
+            found[row] = one
+            # A photo that cannot be read is tried again: it may be back.
+            if one.jpeg and len(one.jpeg) <= self._kept.maxsize:
+                self._kept[row] = one
+        return [LivePhoto(*found[row], self._overlay(row), self._caption(row)) for row in rows]
+
+    def _overlay(self, row: int) -> bytes:
+        return b"" if self._overlays is None else small_map(self._overlays, row).tobytes()
+
+    def large(self, row: int) -> Thumbnail:
+        """Return the photo of the large view."""
+        return thumbnail(self._paths[row], _LARGE)
