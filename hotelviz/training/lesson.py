@@ -20,7 +20,7 @@ from hotelviz.catalog import check_missing
 from hotelviz.errors import CatalogError
 from hotelviz.io.claims import check_output, check_own_folder, claim, remove_own_folder
 from hotelviz.io.remote import redact
-from hotelviz.models import model_info, save_model, update_info
+from hotelviz.models import model_info, record_training_photos, save_model, update_info
 from hotelviz.schema import Status
 from hotelviz.training.checkpoints import PURPOSE, checkpoint_folder, reset_unless_same
 from hotelviz.training.fine_tuning import FineTuning, Objective, Photos, has_gpu
