@@ -17,6 +17,7 @@ from keras import applications, layers
 from hotelviz.errors import ModelError, OutputError
 from hotelviz.models import (
     Preprocessing,
+    activations,
     backbone_range,
     build_tagger,
     load_model,

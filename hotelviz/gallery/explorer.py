@@ -51,8 +51,7 @@ def explore_predictions(model: keras.Model, photos: pd.DataFrame) -> ipywidgets.
     """
     import ipywidgets
 
-    from hotelviz.inference import forward
-    from hotelviz.models import model_info
+    from hotelviz.models import activations, model_info
 
     photos = check_table(photos, needs=["image_id", "path"], where="explore_predictions")
     if photos.empty:
@@ -92,7 +91,7 @@ def explore_predictions(model: keras.Model, photos: pd.DataFrame) -> ipywidgets.
         values = explain(model, pixels, wanted, method=controls["method"].value)
         photo = decode_image(path, max_side=_SHOWN, resample="lanczos").pixels
         seen.update(photo=photo, map=values[0])
-        says.value = _prediction(info, forward(model)(pixels)[0], bool(values.any()))
+        says.value = _prediction(info, activations(model)(pixels)[0], bool(values.any()))
         blend()
 
     def blend(_: Any = None) -> None:
