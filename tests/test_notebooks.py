@@ -99,7 +99,7 @@ def test_ranking_report_says_why_each_photo_stands_where_it_stands(pages):
     assert captions
     pattern = r"predicted: \d\.\d{3}; rank \d+/\d+ \(currently \d+\); .*(best|by score)"
     assert all(re.match(pattern, caption) for caption in captions)
-    assert "today" in text
+    assert "current order" in text
     assert "new order" in text
 
 
@@ -253,7 +253,7 @@ def labels(pages: Path) -> Path:
     """Labels made at the desk of the app, as its pages send them, by the demo's twelve raters."""
     catalog = pages / "demo" / "catalog.csv"
     store = pages / "labels.sqlite"
-    settings = {"raters": 12, "overlap": 4, "gold": 2}
+    settings = {"n_raters": 12, "overlap": 4, "repeats": 2}
     labels = open_store(store).begin_round(read_catalog(catalog, classes=None), **settings)
     truth = pd.read_csv(pages / "demo" / "truth" / "ratings.csv")
     truth = truth[truth["rater"].str.startswith("colleague")]
@@ -262,10 +262,10 @@ def labels(pages: Path) -> Path:
     for rater in truth["rater"].unique():
         desk = LabelProtocol(labels)
         desk.handle({"type": "enter", "name": rater})
-        for item in labels.items(labels.take_seat(rater)):
+        for item in labels.items(labels.enter(rater)):
             said = scores.get((rater, names[item.photo]))
             what = {"reason": "I cannot decide"} if said is None else {"score": int(said)}
-            message = {"type": "rate", "key": uuid.uuid4().hex, "place": item.place, **what}
+            message = {"type": "rate", "key": uuid.uuid4().hex, "position": item.position, **what}
             assert desk.handle(message)[0].content["type"] == "saved"
     return store
 

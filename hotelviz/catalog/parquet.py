@@ -225,12 +225,10 @@ def _is_empty(part: Part, name: str) -> bool:
             continue
         for place in range(group.num_columns):
             column = group.column(place)
-            if column.path_in_schema.split(".")[0] != header and column.path_in_schema != header:
+            if header not in {column.path_in_schema, column.path_in_schema.split(".")[0]}:
                 continue
-            counted = column.statistics
-            if counted is None or not counted.has_null_count:
-                return False
-            if counted.null_count < column.num_values:
+            found = column.statistics
+            if not (found and found.has_null_count and found.null_count == column.num_values):
                 return False
     return True
 

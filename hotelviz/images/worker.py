@@ -115,6 +115,8 @@ class _Worker:
         for view in views:
             across, down = view.fit(width, height)
             if view.size is None and across * down * 3 > MAX_MEMORY:
+                self.process.kill()  # What it still has to say would be taken for the next answer.
+                self.process.wait()
                 raise ImageError("damaged: makes its decoder say what cannot be")
             pixels = np.empty((down, across, 3), "uint8")
             if _fill(self.process.stdout, pixels) != pixels.nbytes:

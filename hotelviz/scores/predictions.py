@@ -179,36 +179,25 @@ def _said(table: pd.DataFrame) -> pd.Series:
 
 def _by_values(table: pd.DataFrame, predicted: set[str]) -> dict[str, str]:
     """Return the columns that behave as a distribution over what was predicted."""
-    numbers = [
-        (str(column), table.iloc[:, place].to_numpy("float64", na_value=np.nan))
+    places = [
+        place
         for place, (column, kind) in enumerate(zip(table.columns, table.dtypes, strict=True))
         if str(column).startswith("p_") and pd.api.types.is_float_dtype(kind)
     ]
-    if not numbers:
-        return {}
+    options = [(_class_of(column, table), column) for column in map(str, table.columns[places])]
+    shares = table.iloc[:, places].to_numpy("float64", na_value=np.nan)
     # Photos that could not be read have no probabilities.
-    there = (
-        table["predicted"].notna().to_numpy(copy=True)
-        if "predicted" in table
-        else np.logical_and.reduce([~np.isnan(values) for _, values in numbers])
-    )
-    if not there.any():
-        return {}
-    kept = [
-        (column, values[there])
-        for column, values in numbers
-        if not ((values[there] < 0) | (values[there] > 1.001)).any()
-    ]
+    read = ~np.isnan(shares).any(axis=1)
+    there = table["predicted"].notna().to_numpy(copy=True) if "predicted" in table else read
+    kept = ~((shares[there] < 0) | (shares[there] > 1.001)).any(axis=0)
     # A row in which one is missing says nothing about the others.
-    whole = ~np.isnan([values for _, values in kept]).any(axis=0) if kept else there[there]
+    whole = there & ~np.isnan(shares[:, kept]).any(axis=1)
     if whole.any():
-        there[there] = whole
-        kept = [(column, values[whole]) for column, values in kept]
-    else:
-        kept = [(column, values) for column, values in kept if not np.isnan(values).any()]
-    options = [(_class_of(column, table), column) for column, _ in kept]
+        there = whole
+    kept &= ~np.isnan(shares[there]).any(axis=0)
+    shares, options = shares[there][:, kept], list(itertools.compress(options, kept))
     missing = sorted(predicted - {name for name, _ in options})
-    if not options or (missing and len(missing) == len(predicted)):
+    if not len(shares) or not options or (missing and len(missing) == len(predicted)):
         return {}
     columns = ", ".join(repr(column) for _, column in options[:6])
     if missing:
@@ -217,7 +206,6 @@ def _by_values(table: pd.DataFrame, predicted: set[str]) -> dict[str, str]:
             f"of probabilities, as there is for other classes ({columns})"
         )
     names = [name for name, _ in options]
-    shares = np.stack([values for _, values in kept], axis=1)
     fits = _sum_to_one(shares, names, predicted)
     if len(fits) == 1:
         return dict(options[place] for place in fits[0])
