@@ -316,7 +316,7 @@ def test_labelling_notebook_shows_the_app(pages, tmp_path):
         store=str(tmp_path / "labels.sqlite"),
         catalog=str(pages / "demo" / "catalog.csv"),
         task="tags",
-        raters=2,
+        n_raters=2,
         overlap=1,
     )
     assert isinstance(shown[-1], anywidget.AnyWidget)
