@@ -230,7 +230,9 @@ class Pipeline:
             outputs.append(seen)
         return outputs, time.perf_counter() - started
 
-    def _finished(self, batch: ImageBatch, job: Future[tuple[list[np.ndarray], float]]) -> Predicted:
+    def _finished(
+        self, batch: ImageBatch, job: Future[tuple[list[np.ndarray], float]]
+    ) -> Predicted:
         outputs, seconds = job.result()
         errors = dict(batch.errors)
         for number, backend in enumerate(self.backends):
