@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hotelviz.images import Decoded, View, ImageBatch, iterate_views, usable_cores
+from hotelviz.images import Decoded, ImageBatch, View, iterate_views, usable_cores
 from hotelviz.inference.backends.base import Backend
 from hotelviz.models import model_info
 from hotelviz.schema import PhotoError, Status
