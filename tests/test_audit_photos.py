@@ -261,7 +261,7 @@ def test_tables_made_by_hand_are_checked_before_the_work(album):
     ):
         with pytest.raises(CatalogError, match="'path'"):
             call()
-    with pytest.raises(CatalogError, match=r"find_issues.*repeated"):
+    with pytest.raises(CatalogError, match=r"find_issues.*already"):
         find_issues(pd.concat([catalog, catalog]))
     with pytest.raises(CatalogError, match=r"balance.*'label'"):
         balance(catalog)
