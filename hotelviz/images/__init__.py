@@ -17,6 +17,7 @@ from hotelviz.images.decoding import (
 )
 from hotelviz.images.formats import FORMATS, SUFFIXES, SUFFIXES_BY_FORMAT, format_of
 from hotelviz.images.hashing import perceptual_hash
+from hotelviz.images.kept_views import keep_views
 from hotelviz.images.pixels import Decoded
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "format_of",
     "iterate_images",
     "iterate_views",
+    "keep_views",
     "perceptual_hash",
     "read_image",
     "reading",

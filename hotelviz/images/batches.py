@@ -14,7 +14,8 @@ import numpy as np
 
 from hotelviz.errors import ImageError
 from hotelviz.images.bounds import View, usable_cores
-from hotelviz.images.decoding import check_views, decode_views, reading
+from hotelviz.images.decoding import check_views, reading
+from hotelviz.images.kept_views import decode_and_keep, find_kept
 from hotelviz.images.pixels import Decoded
 from hotelviz.schema import PhotoError, Status
 
@@ -190,11 +191,13 @@ def _decode_into(
 ) -> _Result:
     """Decode into `pixels`; the problem, if there is one, the measure, and what it took."""
     started, measured, problem = time.perf_counter(), None, None
-    decoding = waited = 0.0
+    waited, decoding, begun = 0.0, 0.0, time.thread_time()
     try:
-        with reading(path) as data:
-            waited, begun = time.perf_counter() - started, time.thread_time()
-            photo = decode_views(data, views)
+        photo = find_kept(path, views)
+        if photo is None:
+            with reading(path) as data:
+                waited, begun = time.perf_counter() - started, time.thread_time()
+                photo = decode_and_keep(path, data, views)
         for place, view in zip(pixels, photo.views, strict=True):
             place[...] = view
         if measure:
