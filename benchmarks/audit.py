@@ -119,7 +119,7 @@ def flagged_figures(found, wrong: pd.Series, known: pd.Series) -> tuple[float, f
     """Give precision and recall of the flagged, and precision at the number of wrong labels."""
     suspects = found.issues[found.issues["issue"] == "label_error"]["image_id"]
     flagged = wrong.index.isin(suspects) & known
-    judged = pd.Series(found.suspects.quality, index=wrong.index[found.suspects.rows])
+    judged = pd.Series(found.label_issues.quality, index=wrong.index[found.label_issues.rows])
     worst = judged[known.loc[judged.index]].nsmallest(int((wrong & known).sum())).index
     hits = (wrong & flagged).sum()
     return (

@@ -24,7 +24,8 @@ from hotelviz import plots
 
 #: Public names of `hotelviz.plots` that draw nothing by themselves.
 NOT_DRAWING = {
-    "Display", "change_text", "figure_png", "new_figure", "pattern_text", "save_figure", "shares_between",
+    "Display", "change_text", "figure_png", "new_figure", "pattern_text", "save_figure",
+    "shares_between",
 }  # fmt: skip
 
 
@@ -185,10 +186,7 @@ def channel_card(demo: Demo) -> Any:
     models = (demo.tagger, demo.aesthetic)
     return plots.channel_card(
         [visualize_channels(model, layer, [channel], size=96, steps=48)[0] for model in models],
-        [
-            patch_pixels(top_photos(model, demo.photos.head(96), layer, channel))
-            for model in models
-        ],
+        [patch_pixels(top_photos(model, demo.photos.head(96), layer, channel)) for model in models],
         title=f"{layer}, channel {channel}",
     )
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
+from album import catalog_of, scene
+from PIL import Image
 
 from hotelviz.demo import make_demo_catalog
 from hotelviz.images import usable_cores
@@ -56,6 +59,28 @@ def demo_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def demo_catalog(demo_dir: Path) -> pd.DataFrame:
     return make_demo_catalog(demo_dir, n_hotels=5, size=(96, 128), seed=1)
+
+
+@pytest.fixture(scope="session")
+def album_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight different photos, drawn once for all tests; they only copy them."""
+    folder = tmp_path_factory.mktemp("album")
+    for seed in range(8):
+        scene(seed).save(folder / f"{seed}.jpg", quality=92)
+    return folder
+
+
+@pytest.fixture
+def album(album_dir: Path, tmp_path: Path) -> Callable[..., pd.DataFrame]:
+    """Eight different photos, as a function from more photos to a catalogue."""
+    shutil.copytree(album_dir, tmp_path, dirs_exist_ok=True)
+
+    def make(**added: Image.Image) -> pd.DataFrame:
+        for name, image in added.items():
+            image.save(tmp_path / f"{name}.jpg", quality=85)
+        return catalog_of(sorted(tmp_path.glob("*.jpg")))
+
+    return make
 
 
 @pytest.fixture(scope="session")

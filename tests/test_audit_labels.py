@@ -9,14 +9,17 @@ import pytest
 from PIL import Image
 
 from hotelviz import plots
-from hotelviz.audit import balance, compare_datasets, find_issues, suspects_tagger
-from hotelviz.audit.label_issues import (
+from hotelviz.audit import (
+    class_balance,
+    compare_datasets,
+    find_issues,
     find_label_issues,
+    label_issue_tagger,
     label_noise_matrix,
-    outlyingness,
-    suggestions,
+    suggested_labels,
 )
 from hotelviz.audit.neighbours import Neighbours, reduce_features
+from hotelviz.audit.outliers import outlier_scores
 from hotelviz.errors import AuditError
 from hotelviz.models import Preprocessing, model_info, record_training_photos, wrap_model
 
@@ -41,11 +44,11 @@ def clusters(each: int = 60, wrong: int = 6, seed: int = 0):
 def test_planted_errors_are_the_suspects_and_the_right_class_is_suggested():
     vectors, labels, groups, planted, truth = clusters()
     judged = find_label_issues(vectors, labels, groups)
-    assert set(judged.rows[judged.suspect]) == set(planted)
+    assert set(judged.rows[judged.is_issue]) == set(planted)
     assert set(np.argsort(judged.quality)[:6]) == set(planted)
-    table = suggestions(judged, labels).set_index("row").loc[planted]
+    table = suggested_labels(judged).set_index("row").loc[planted]
     assert table["suggestion"].tolist() == [CLASSES[number] for number in truth[planted]]
-    confused = label_noise_matrix(judged, labels)
+    confused = label_noise_matrix(judged)
     assert confused["photos"].sum() == 6
 
 
@@ -57,7 +60,7 @@ def test_folds_hold_whole_hotels():
     vectors = np.concatenate([vectors, pools])
     labels = pd.concat([labels, pd.Series(["Bathroom"] * 6)], ignore_index=True)
     judged = find_label_issues(vectors, labels, np.concatenate([groups, ["own"] * 6]))
-    assert judged.suspect[-6:].all()
+    assert judged.is_issue[-6:].all()
 
 
 def test_class_with_fewer_hotels_than_folds_is_left_out_and_said():
@@ -76,21 +79,21 @@ def test_one_class_or_none_cannot_be_judged(label):
     judged = find_label_issues(vectors, labels, groups)
     assert not len(judged.rows)
     assert "need at least two" in judged.notes[-1]
-    assert label_noise_matrix(judged, labels).empty
-    assert suggestions(judged, labels).empty
+    assert label_noise_matrix(judged).empty
+    assert suggested_labels(judged).empty
 
 
 def test_photos_far_from_all_others_are_alone():
     similarity = np.full((50, 5), 0.8, "float32")
     similarity += np.random.default_rng(0).normal(0, 0.02, similarity.shape).astype("float32")
     similarity[7] = 0.1
-    score, alone = outlyingness(Neighbours(np.zeros((50, 5), int), similarity))
+    score, alone = outlier_scores(Neighbours(np.zeros((50, 5), int), similarity))
     assert np.flatnonzero(alone).tolist() == [7]
     assert score[7] == pytest.approx(0.1)
 
 
 def test_balance_counts_sources_and_what_is_missing():
-    table = balance(
+    table = class_balance(
         pd.DataFrame(
             {
                 "label": ["Pool"] * 8 + ["Foyer"] * 2 + [None],
@@ -115,8 +118,8 @@ def audited(demo_dir, network):
 
 def test_photos_without_labels_are_audited_for_all_else(demo_catalog, network):
     found = find_issues(demo_catalog.drop(columns="label"), model=network, progress=False)
-    assert found.suspects is None
-    assert found.balance is None
+    assert found.label_issues is None
+    assert found.class_balance is None
     assert {"unreadable", "truncated", "exact_duplicate"} <= set(found.issues["issue"])
     assert "label_error" not in set(found.issues["issue"])
     assert any("no labels" in note for note in found.notes)
@@ -124,8 +127,8 @@ def test_photos_without_labels_are_audited_for_all_else(demo_catalog, network):
 
 def test_without_a_model_labels_are_not_judged_and_that_is_said(demo_catalog):
     found = find_issues(demo_catalog, progress=False)
-    assert found.suspects is None
-    assert found.measured.features is None
+    assert found.label_issues is None
+    assert found.properties.features is None
     assert "without a model" in found.notes[0]
     assert {"unreadable", "exact_duplicate", "near_duplicate"} <= set(found.issues["issue"])
 
@@ -148,14 +151,14 @@ def test_copies_with_different_labels_head_the_suspects(audited):
     assert set(suspects["image_id"].head(len(torn))) == set(torn)
 
 
-def test_suspects_tagger_predicts_the_labels_it_was_fitted_to(audited, network):
+def test_label_issue_tagger_predicts_the_labels_it_was_fitted_to(audited, network):
     catalog, found = audited
-    tagger = suspects_tagger(network, found.measured.features, catalog["label"], found.suspects)
-    assert model_info(tagger).classes == found.suspects.classes
-    rows = found.suspects.rows[~found.suspects.suspect]
-    features = found.measured.features[rows]
+    tagger = label_issue_tagger(network, found.properties.features, found.label_issues)
+    assert model_info(tagger).classes == found.label_issues.classes
+    rows = found.label_issues.rows[~found.label_issues.is_issue]
+    features = found.properties.features[rows]
     kernel, bias = tagger.layers[-1].get_weights()
-    guesses = np.array(found.suspects.classes)[(features @ kernel + bias).argmax(axis=1)]
+    guesses = np.array(found.label_issues.classes)[(features @ kernel + bias).argmax(axis=1)]
     assert (guesses == catalog["label"].to_numpy()[rows]).mean() > 0.5
 
 
@@ -191,9 +194,11 @@ def test_full_mode_trains_in_two_phases(audited):
     catalog, _ = audited
     result = compare_datasets(
         {"all": catalog}, catalog[catalog["split"] == "test"], mode="full", progress=False,
-        train_kw={"weights": None, "input_size": 32, "fine_tune_epochs": 1},
+        train_kw={"weights": None, "input_size": 32, "head_epochs": 1, "fine_tune_epochs": 1,
+                  "backbone_kw": {"alpha": 0.25}},
     )  # fmt: skip
     assert result.figures["value"].between(0, 1).all()
+    assert result.predictions.filter(like="p_").sum(axis=1).to_numpy() == pytest.approx(1, abs=1e-4)
 
 
 @pytest.mark.parametrize(

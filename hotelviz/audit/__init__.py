@@ -1,13 +1,16 @@
-"""Find what is wrong with photos and labels, and what cleaning them gains.
+"""Find what is wrong with photos and labels, clean them, and measure what cleaning gains.
 
-======================  =========================================================================
-`find_issues`           catalogue in, table of issues out, from one decode of each photo
-`combine_catalogs`      joins sources, refusing copies
-`compare_datasets`      trains on each stage of a catalogue and judges all on the same photos
-======================  =========================================================================
+==========================  =====================================================================
+`find_issues`               catalogue in, table of issues out, from one decode of each photo
+`suggest_decisions`         the decisions on issues that need no people
+`apply_decisions`           catalogue and decisions in, cleaned catalogue out
+`combine_catalogs`          joins sources, refusing copies
+`compare_datasets`          trains on each stage of a catalogue and judges all on the same photos
+==========================  =====================================================================
 """
 
 from hotelviz.audit.ablation import Ablation, compare_datasets
+from hotelviz.audit.class_balance import class_balance
 from hotelviz.audit.cleaning import (
     AUTOMATIC,
     SAFE,
@@ -17,12 +20,19 @@ from hotelviz.audit.cleaning import (
 )
 from hotelviz.audit.combining import Combined, combine_catalogs
 from hotelviz.audit.duplicates import find_duplicates
-from hotelviz.audit.image_issues import THRESHOLDS
-from hotelviz.audit.image_properties import Measured, measure_photos
-from hotelviz.audit.issues import ISSUES, Audit, find_issues
-from hotelviz.audit.label_issues import balance, suspects_tagger
-from hotelviz.audit.report import cache_folder, check_audit_folder, feature_model, write_audit
+from hotelviz.audit.image_issues import THRESHOLDS, find_image_issues
+from hotelviz.audit.image_properties import ImageProperties, compute_image_properties
+from hotelviz.audit.issues import Audit, find_issues
+from hotelviz.audit.label_issues import (
+    LabelIssues,
+    find_label_issues,
+    label_issue_tagger,
+    label_noise_matrix,
+    suggested_labels,
+)
+from hotelviz.audit.report import check_audit_folder, feature_model, properties_folder, write_audit
 from hotelviz.errors import AuditError, CacheWarning
+from hotelviz.schema import ISSUES
 
 __all__ = [
     "AUTOMATIC",
@@ -35,18 +45,23 @@ __all__ = [
     "CacheWarning",
     "Cleaned",
     "Combined",
-    "Measured",
+    "ImageProperties",
+    "LabelIssues",
     "apply_decisions",
-    "balance",
-    "cache_folder",
     "check_audit_folder",
+    "class_balance",
     "combine_catalogs",
     "compare_datasets",
+    "compute_image_properties",
     "feature_model",
     "find_duplicates",
+    "find_image_issues",
     "find_issues",
-    "measure_photos",
+    "find_label_issues",
+    "label_issue_tagger",
+    "label_noise_matrix",
+    "properties_folder",
     "suggest_decisions",
-    "suspects_tagger",
+    "suggested_labels",
     "write_audit",
 ]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from hotelviz import metrics
-from hotelviz.audit.image_properties import embedding, measure_photos
+from hotelviz.audit.image_properties import compute_image_properties
 from hotelviz.catalog import check_table, split_catalog
 from hotelviz.errors import AuditError
 from hotelviz.images import iterate_images
@@ -19,9 +19,9 @@ from hotelviz.images import iterate_images
 if TYPE_CHECKING:
     import keras
 
-#: Inverse strength of the penalty on the head's weights, for features of length 1.
-_C = 10.0
 _METRICS = ("top-1 accuracy", "macro precision", "macro recall", "macro F1")
+#: From photos, and their features in the fast mode, to predictions.
+_Predict: TypeAlias = Callable[[pd.DataFrame, Any], pd.DataFrame]
 
 
 class Ablation(NamedTuple):
@@ -67,33 +67,33 @@ def compare_datasets(
 
     Parameters
     ----------
-    stages
+    stages : mapping
         Name -> catalogue with ``label``. Photos whose ``split`` is ``test`` are the stage's own
         test photos; a catalogue without ``split`` is split here. Photos of hotels that are in
         `test`, and copies of its photos, are left out of every stage's training.
-    test
+    test : pandas.DataFrame
         The photos to judge all stages on, with right labels.
-    model
+    model : keras.Model, optional
         Gives the features in the fast mode; any model with global average pooling. Test photos
         that it has seen, or whose hotels, are left out.
-    mode
+    mode : {"fast", "full"}, default "fast"
         ``fast``: a linear head on features that are computed once and cached. ``full``:
         `hotelviz.training.train_tagger` in two phases.
-    augmented
+    augmented : collection of str, optional
         The stages whose training photos are changed at random: in the fast mode seen in a mirror
         as well, in the full mode as `train_tagger` does it.
-    train_kw
+    train_kw : mapping, optional
         More arguments of `train_tagger` in the full mode.
     cache, allow_missing
-        As in `measure_photos`.
-    seed
+        As in `compute_image_properties`.
+    seed : int, default 0
         Of splits, training and bootstrap.
-    progress
+    progress : bool, default True
         Show bars.
 
     Returns
     -------
-    Stages
+    Ablation
 
     Raises
     ------
@@ -110,183 +110,154 @@ def compare_datasets(
         raise AuditError(f"there is no stage {unknown[0]!r}; there are {', '.join(stages)}")
     if mode == "fast" and model is None:
         raise AuditError("the fast mode needs a model that gives the features, or use mode='full'")
+    model = model if mode == "fast" else None
     needs = ["image_id", "path", "hotel_id", "label"]
     stages = {
-        name: check_table(catalog, needs=needs, where=f"compare_stages, stage {name!r}")
+        name: check_table(catalog, needs=needs, where=f"compare_datasets, stage {name!r}")
         for name, catalog in stages.items()
     }
-    test = check_table(test, needs=needs, where="compare_stages, test")
+    test = check_table(test, needs=needs, where="compare_datasets, test")
     notes: list[str] = []
-    same = _unseen(test[test["label"].notna()], model if mode == "fast" else None, notes)
+    same = _unseen(test[test["label"].notna()], model, notes)
     found = {
-        name: measure_photos(
-            catalog,
-            model=model if mode == "fast" else None,
-            cache=cache,
-            allow_missing=allow_missing,
-            progress=progress,
+        name: compute_image_properties(
+            catalog, model=model, cache=cache, allow_missing=allow_missing, progress=progress
         )
         for name, catalog in {**stages, "": same}.items()
     }
-    hotels, contents = set(same["hotel_id"]), set(found[""].photos["content"].dropna())
+    contents = set(found[""].photos["content"].dropna())
+    mirrored: dict[str, np.ndarray] = {}
     parts = []
-    reflections = _Reflections(model)
     for name, catalog in stages.items():
-        catalog = catalog.reset_index(drop=True)
-        split = _split(catalog, seed)
-        seen = catalog["hotel_id"].isin(hotels) | found[name].photos["content"].isin(contents)
-        training = split.isin(["train", "val"]) & catalog["label"].notna()
-        if (training & seen).any():
-            notes.append(
-                f"{name}: {int((training & seen).sum()):,} photos of hotels that are tested were "
-                "left out of training"
-            )
-        own = (split == "test") & catalog["label"].notna()
-        if own.any() and mode == "fast":
-            own &= _seen(catalog, model).eq("")
-        tested = {"same": same, **({"own": catalog[own]} if own.any() else {})}
-        learned = (training & ~seen).to_numpy()
-        if mode == "fast":
-            features = found[name].features, found[""].features
-            assert features[0] is not None and features[1] is not None  # noqa: PT018
-            vectors = {"same": features[1], "own": features[0][own.to_numpy()]}
-            rows = np.flatnonzero(learned & np.isfinite(features[0]).all(axis=1))
-            more = reflections.of(catalog["path"].iloc[rows]) if name in augmented else None
-            predict = _head(catalog["label"].iloc[rows], features[0][rows], more)
-            guesses = {kind: predict(vectors[kind], photos) for kind, photos in tested.items()}
+        catalog = _split(catalog.reset_index(drop=True), seed)
+        features = found[name].features
+        copied = found[name].photos["content"].isin(contents)
+        learned = _learned(
+            name, catalog, copied | catalog["hotel_id"].isin(same["hotel_id"]), notes
+        )
+        if model is None or features is None:
+            settings = {**({} if name in augmented else {"augmentation": None}), **(train_kw or {})}
+            predict = _train(catalog[learned], seed=seed, progress=progress, **settings)
         else:
-            guesses = _two_phases(
-                catalog, split, learned, tested, name in augmented, seed, progress, train_kw or {}
-            )
-        for kind, photos in tested.items():
-            tags = photos[["image_id", "hotel_id", "label"]].merge(guesses[kind], on="image_id")
-            parts.append(tags.assign(stage=name, tested=kind, trained=int(learned.sum())))
+            rows = learned & np.isfinite(features).all(axis=1)
+            paths = catalog.loc[rows, "path"]
+            more = _mirrored(model, paths, mirrored) if name in augmented else None
+            predict = _fit_head(catalog.loc[rows, "label"], features[rows], more)
+        tested = {"same": predict(same, found[""].features)}
+        own = catalog["split"].eq("test") & catalog["label"].notna() & _seen(catalog, model).eq("")
+        if own.any():
+            tested["own"] = predict(catalog[own], None if features is None else features[own])
+        parts += [
+            tags.assign(stage=name, tested=kind, trained=int(learned.sum()))
+            for kind, tags in tested.items()
+        ]
     return _judged(parts, notes, seed)
 
 
 def _seen(photos: pd.DataFrame, model: keras.Model | None) -> pd.Series:
-    """Say which photos the network of the features has seen; see `hotelviz.models.seen_photos`."""
+    """Return how the network of the features has seen photos; see `hotelviz.models.seen_photos`."""
     from hotelviz.models import seen_photos
 
-    if model is None:
-        return pd.Series("", photos.index)
-    return seen_photos(model, photos)
+    return pd.Series("", photos.index) if model is None else seen_photos(model, photos)
 
 
 def _unseen(photos: pd.DataFrame, model: keras.Model | None, notes: list[str]) -> pd.DataFrame:
     """Leave out the test photos that the network of the features has seen, or whose hotels."""
-    seen = _seen(photos, model)
-    left_out = int(seen.ne("").sum())
-    if left_out == len(photos):
+    seen = _seen(photos, model).ne("")
+    if seen.all():
         raise AuditError(
             f"the network that gives the features has seen all {len(photos):,} test photos, or "
             "others of their hotels: give it test photos of other hotels, or features of a network "
             "with ImageNet's weights"
         )
-    if left_out:
+    if seen.any():
         notes.append(
-            f"{left_out:,} of {len(photos):,} test photos were left out: the network that gives "
+            f"{seen.sum():,} of {len(photos):,} test photos were left out: the network that gives "
             "the features has seen them, or others of their hotels"
         )
-    return photos[seen.eq("")].reset_index(drop=True)
+    return photos[~seen].reset_index(drop=True)
 
 
-def _split(catalog: pd.DataFrame, seed: int) -> pd.Series:
+def _split(catalog: pd.DataFrame, seed: int) -> pd.DataFrame:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="fewer than 3 hotels have")
-        return split_catalog(catalog, seed=seed)["split"]
+        return split_catalog(catalog, seed=seed)
 
 
-def _head(
-    labels: pd.Series, vectors: np.ndarray, reflected: np.ndarray | None
-) -> Callable[[np.ndarray, pd.DataFrame], pd.DataFrame]:
-    """Fit a linear head to cached features; give the function that predicts with it."""
+def _learned(name: str, catalog: pd.DataFrame, tested: pd.Series, notes: list[str]) -> np.ndarray:
+    """Return which photos a stage is trained on: none whose hotels or copies are tested."""
+    training = catalog["split"].isin(["train", "val"]) & catalog["label"].notna()
+    if left_out := int((training & tested).sum()):
+        notes.append(
+            f"{name}: {left_out:,} photos of hotels that are tested were left out of training"
+        )
+    return (training & ~tested).to_numpy()
+
+
+def _fit_head(labels: pd.Series, vectors: np.ndarray, mirrored: np.ndarray | None) -> _Predict:
+    """Fit a linear head to cached features; return the function that predicts with it."""
     from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import normalize
 
     from hotelviz.training import balanced_weights
 
     if labels.nunique() < 2:
         raise AuditError("a stage has training photos of fewer than two classes")
-    if reflected is not None:
-        vectors, labels = np.concatenate([vectors, reflected]), pd.concat([labels, labels])
+    if mirrored is not None:
+        vectors, labels = np.concatenate([vectors, mirrored]), pd.concat([labels, labels])
     weights = balanced_weights(labels.to_frame("label"), 0.5)
-    head = LogisticRegression(C=_C, max_iter=300, tol=1e-3)
-    head.fit(_unit(vectors), labels.to_numpy(dtype=object), weights / weights.mean())
-    classes = head.classes_.astype(object)
+    # The penalty is for vectors of length 1.
+    head = LogisticRegression(C=10.0, max_iter=300, tol=1e-3)
+    head.fit(normalize(vectors), labels.to_numpy(dtype=object), weights / weights.mean())
 
-    def predict(vectors: np.ndarray, rows: pd.DataFrame) -> pd.DataFrame:
-        probabilities = np.full((len(rows), len(classes)), np.nan)
-        there = np.isfinite(vectors).all(axis=1)
+    def predict(photos: pd.DataFrame, features: np.ndarray) -> pd.DataFrame:
+        shares = np.full((len(photos), len(head.classes_)), np.nan)
+        there = np.isfinite(features).all(axis=1)
         if there.any():
-            probabilities[there] = head.predict_proba(_unit(vectors[there]))
-        best = classes[np.nan_to_num(probabilities, nan=-1).argmax(axis=1)]
-        return pd.DataFrame(
-            {
-                "image_id": rows["image_id"].to_numpy(),
-                "predicted": np.where(there, best, None),
-                **{f"p_{name}": probabilities[:, place] for place, name in enumerate(classes)},
-            }
-        )
+            shares[there] = head.predict_proba(normalize(features[there]))
+        best = head.classes_[np.nan_to_num(shares, nan=-1).argmax(axis=1)]
+        columns = dict(zip("p_" + head.classes_, shares.T, strict=True))
+        tags = photos[["image_id", "hotel_id", "label"]]
+        predicted = pd.Series(best, photos.index).where(there, None)
+        return tags.assign(predicted=predicted, **columns)
 
     return predict
 
 
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+def _mirrored(model: keras.Model, paths: pd.Series, known: dict[str, np.ndarray]) -> np.ndarray:
+    """Return the features of readable photos seen in a mirror; add the new ones to `known`."""
+    from hotelviz.models import activations, model_info, split_head
+
+    new = [path for path in paths.unique() if path not in known]
+    wanted, features = model_info(model).preprocessing, activations(model, split_head(model)[0])
+    for batch in iterate_images(new, size=wanted.size, resample=wanted.resample):
+        if len(batch.rows):
+            vectors = features(np.ascontiguousarray(batch.pixels[:, :, ::-1]))
+            known |= {new[row]: vector for row, vector in zip(batch.rows, vectors, strict=True)}
+    return np.stack([known[path] for path in paths])
 
 
-class _Reflections:
-    """The features of photos seen in a mirror, each computed once for all stages."""
-
-    def __init__(self, model: keras.Model | None) -> None:
-        self.model = model
-        self.known: dict[str, np.ndarray] = {}
-
-    def of(self, paths: pd.Series) -> np.ndarray:
-        """Give the features of readable photos, float32 (len(paths), d)."""
-        from hotelviz.models import model_info
-
-        new = [path for path in paths.unique() if path not in self.known]
-        if new:
-            wanted, run = model_info(self.model).preprocessing, embedding(self.model)
-            for batch in iterate_images(new, size=wanted.size, resample=wanted.resample):
-                if len(batch.rows):
-                    seen = run(np.ascontiguousarray(batch.pixels[:, :, ::-1]))
-                    self.known |= {
-                        new[row]: vector for row, vector in zip(batch.rows, seen, strict=True)
-                    }
-        return np.stack([self.known[path] for path in paths])
-
-
-def _two_phases(
-    catalog: pd.DataFrame,
-    split: pd.Series,
-    learned: np.ndarray,
-    tested: Mapping[str, pd.DataFrame],
-    augmented: bool,
-    seed: int,
-    progress: bool,
-    train_kw: Mapping[str, Any],
-) -> dict[str, pd.DataFrame]:
+def _train(rows: pd.DataFrame, **settings: Any) -> _Predict:
+    """Train a tagger in two phases; return the function that predicts with it."""
     from hotelviz.inference import predict_tags
     from hotelviz.training import train_tagger
 
-    rows = catalog.assign(split=split)[learned]
-    settings = {**({} if augmented else {"augmentation": None}), **train_kw}
-    tagger = train_tagger(rows, seed=seed, progress=progress, **settings)
-    return {
-        kind: predict_tags(photos, tagger, progress=progress).drop(columns=["status", "error"])
-        for kind, photos in tested.items()
-    }
+    tagger = train_tagger(rows, **settings)
+
+    def predict(photos: pd.DataFrame, _: None) -> pd.DataFrame:
+        found = predict_tags(photos, tagger, progress=settings["progress"])
+        found = found.drop(columns=["status", "error"])
+        return photos[["image_id", "hotel_id", "label"]].merge(found, on="image_id")
+
+    return predict
 
 
 def _judged(parts: list[pd.DataFrame], notes: list[str], seed: int) -> Ablation:
-    figures, classes, kept = [], [], []
+    figures, classes = [], []
     for tags in parts:
         names = {column: tags[column].iloc[0] for column in ("stage", "tested", "trained")}
         judged = tags[tags["predicted"].notna()]
-        unread = len(tags) - len(judged)
-        if unread:
+        if unread := len(tags) - len(judged):
             notes.append(f"{names['stage']}: {unread:,} test photos could not be read")
         # A photo whose class a stage does not know is a wrong prediction, not an error.
         known = judged.dropna(axis="columns", how="all")
@@ -296,12 +267,11 @@ def _judged(parts: list[pd.DataFrame], notes: list[str], seed: int) -> Ablation:
         report = metrics.classification_report(known["label"], known["predicted"])
         report = report.drop(index=["macro avg", "weighted avg"]).rename_axis("label")
         classes.append(report.reset_index().assign(stage=names["stage"], tested=names["tested"]))
-        kept.append(tags)
     first = ["stage", "tested"]
     return Ablation(
         _leading(pd.concat(figures, ignore_index=True), first),
         _leading(pd.concat(classes, ignore_index=True), first),
-        _leading(pd.concat(kept, ignore_index=True), first),
+        _leading(pd.concat(parts, ignore_index=True), first),
         notes,
     )
 

@@ -1,4 +1,4 @@
-"""Join the photos of several sources."""
+"""Join the catalogues of several sources, each photo once."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
-from hotelviz.audit import duplicates as dup
-from hotelviz.audit.image_properties import measure_photos
-from hotelviz.audit.issues import similar_photos
+from hotelviz.audit.duplicates import find_duplicates
+from hotelviz.audit.image_properties import compute_image_properties
+from hotelviz.audit.neighbours import photo_neighbours
 from hotelviz.catalog import check_table
 from hotelviz.errors import AuditError
 
@@ -42,11 +42,11 @@ def combine_catalogs(
     allow_missing: bool = False,
     progress: bool = True,
 ) -> Combined:
-    """Join catalogues, refusing photos that an earlier one has.
+    """Join catalogues; refuse photos that an earlier one has.
 
     Parameters
     ----------
-    catalogs
+    catalogs : mapping
         Source -> catalogue. A photo keeps the ``source`` that its catalogue names; where it names
         none, the key becomes it. The keys also begin the ``image_id`` of photos whose ``image_id``
         an earlier catalogue has, and the ``hotel_id`` of all photos of their hotels.
@@ -77,20 +77,44 @@ def combine_catalogs(
         raise AuditError(
             f"there are {len(catalogs)} catalogues to combine; at least two are needed"
         )
-    parts: list[pd.DataFrame] = []
-    for place, (name, catalog) in enumerate(catalogs.items()):
-        part = check_table(
-            catalog, needs=["image_id", "path", "hotel_id"],
-            where=f"combine_catalogs, catalogue {name!r}",
-        ).copy()  # fmt: skip
-        part["source"] = part["source"].fillna(name) if "source" in part else name
-        taken = {image for other in parts for image in other["image_id"]}
-        clash = part["image_id"].isin(taken)
-        renamed = {
-            "image_id": clash,
-            "hotel_id": part["hotel_id"].isin(part.loc[clash, "hotel_id"]),
+    joined = _joined(catalogs)
+    properties = compute_image_properties(
+        joined, model=model, cache=cache, allow_missing=allow_missing, progress=progress
+    )
+    near = None if model is None else photo_neighbours(properties)[1]
+    copies = find_duplicates(properties, joined, near)
+    copies["place"] = copies["row"].map(joined["_place"])
+    copies = copies.sort_values(["place", "row"], kind="stable")
+    first = copies.groupby("group")[["place", "row"]].transform("first")
+    # Copies inside one source are not this function's to judge.
+    later = copies["place"] > first["place"]
+    rows, kept = copies.loc[later, "row"].sort_values(), first.loc[later, "row"]
+    kept = kept.loc[rows.index]
+    pixels = properties.photos["pixels"]
+    exact = rows.map(pixels) == kept.map(pixels)
+    refused = pd.DataFrame(
+        {
+            "image_id": rows.map(joined["image_id"]),
+            "source": rows.map(joined["source"]),
+            "copy_of": kept.map(joined["image_id"]),
+            "kind": exact.map({True: "exact", False: "near"}).astype("str"),
         }
-        for column, rows in renamed.items():
+    )
+    catalog = joined.drop(columns="_place").drop(index=rows.to_list())
+    return Combined(catalog.reset_index(drop=True), refused.reset_index(drop=True))
+
+
+def _joined(catalogs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Join catalogues under unique names; ``_place`` is the number of a photo's catalogue."""
+    parts: list[pd.DataFrame] = []
+    taken: set[str] = set()
+    for place, (name, catalog) in enumerate(catalogs.items()):
+        where = f"combine_catalogs, catalogue {name!r}"
+        part = check_table(catalog, needs=["image_id", "path", "hotel_id"], where=where).copy()
+        part["source"] = part["source"].fillna(name) if "source" in part else name
+        clash = part["image_id"].isin(taken)
+        same_hotel = part["hotel_id"].isin(part.loc[clash, "hotel_id"])
+        for column, rows in (("image_id", clash), ("hotel_id", same_hotel)):
             part[column] = part[column].where(~rows, f"{name}/" + part[column])
         again = part["image_id"].isin(taken) | part["image_id"].duplicated()
         if again.any():
@@ -99,26 +123,5 @@ def combine_catalogs(
                 f"give {name!r} another key"
             )
         parts.append(part.assign(_place=place))
-    joined = pd.concat(parts, ignore_index=True)
-    measured = measure_photos(
-        joined, model=model, cache=cache, allow_missing=allow_missing, progress=progress
-    )
-    near = None if measured.features is None else similar_photos(measured)[1]
-    copies = dup.find_duplicates(measured, joined, near)
-    copies["place"] = joined["_place"].to_numpy()[copies["row"].to_numpy(dtype=int)]
-    first = copies.sort_values(["place", "row"]).drop_duplicates("group").set_index("group")
-    # Copies inside one source are not this function's to judge.
-    later = copies[copies["place"] > first["place"].reindex(copies["group"]).to_numpy()]
-    rows = later["row"].to_numpy(dtype=int)
-    kept = first["row"].reindex(later["group"]).to_numpy(dtype=int)
-    pixels = measured.photos["pixels"].to_numpy()
-    refused = pd.DataFrame(
-        {
-            "image_id": joined["image_id"].to_numpy()[rows],
-            "source": joined["source"].to_numpy()[rows],
-            "copy_of": joined["image_id"].to_numpy()[kept],
-            "kind": ["exact" if same else "near" for same in pixels[rows] == pixels[kept]],
-        }
-    )
-    catalog = joined.drop(columns="_place").drop(index=rows).reset_index(drop=True)
-    return Combined(catalog, refused)
+        taken |= set(part["image_id"])
+    return pd.concat(parts, ignore_index=True)

@@ -1,30 +1,25 @@
-"""Find photos that are there more than once."""
+"""Find photos that are there more than once, and which of them to keep."""
 
 from __future__ import annotations
 
-import faiss
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
-from hotelviz.audit.image_properties import Measured
+from hotelviz.audit.image_properties import ImageProperties
+from hotelviz.audit.near_duplicates import (
+    MAX_DISTANCE,
+    MIN_ALIGNMENT,
+    MIN_SIMILARITY,
+    near_duplicate_pairs,
+)
 from hotelviz.audit.neighbours import Neighbours
-from hotelviz.audit.registration import aligned_similarity
 from hotelviz.catalog import check_table
 from hotelviz.errors import AuditError, ImageError
 from hotelviz.images import read_image
 
-#: Photos are compared whose hashes differ in at most so many of 64 bits and that are at least so
-#: similar to the network; and those whose hashes alone differ hardly at all.
-MAX_DISTANCE, MIN_SIMILARITY, MAX_DISTANCE_ALONE = 20, 0.7, 10
-#: Near-duplicates are at least so alike once laid over each other. Photos of one scene taken a step
-#: apart, and those of other rooms of one kind, are compared but less alike.
-MIN_ALIGNMENT = 0.985
-
 
 def find_duplicates(
-    measured: Measured,
+    properties: ImageProperties,
     catalog: pd.DataFrame,
     neighbours: Neighbours | None = None,
     *,
@@ -36,16 +31,16 @@ def find_duplicates(
 
     Parameters
     ----------
-    measured
-        From `measure_photos`, row by row the photos of `catalog`.
-    catalog
+    properties : ImageProperties
+        From `compute_image_properties`, row by row of the photos of `catalog`.
+    catalog : pandas.DataFrame
         With ``path`` and ``hotel_id``, and, if known, ``label``, ``split`` and ``score``.
-    neighbours
+    neighbours : Neighbours, optional
         Of the photos' features; without them only photos with nearly equal hashes are compared.
-    max_distance, min_similarity
+    max_distance, min_similarity : int, float
         Photos are compared whose hashes differ in at most so many of 64 bits and whose features'
         cosine is at least this; and all whose hashes differ in at most 10 bits.
-    min_alignment
+    min_alignment : float
         Near-duplicates are those whose `hotelviz.audit.registration.aligned_similarity` is at least
         this.
 
@@ -57,6 +52,11 @@ def find_duplicates(
         the one to keep), ``distance`` (differing bits to the keeper), ``spans`` (``labels``,
         ``splits``, ``hotels``: what the group's photos differ in).
 
+    Raises
+    ------
+    AuditError
+        Properties of other photos, or a `max_distance` that is no number of bits.
+
     Notes
     -----
     Exact: the same decoded pixels, whatever the file. The keeper is the photo that is whole, has
@@ -64,53 +64,40 @@ def find_duplicates(
     first in the catalogue.
     """
     catalog = check_table(catalog, needs=["image_id", "path", "hotel_id"], where="find_duplicates")
-    if measured.photos["image_id"].tolist() != catalog["image_id"].tolist():
-        raise AuditError("find_duplicates: the measures are of other photos, or in another order")
+    catalog = catalog.reset_index(drop=True)
+    if properties.photos["image_id"].tolist() != catalog["image_id"].tolist():
+        raise AuditError("find_duplicates: the properties are of other photos, or in another order")
     if not 0 <= max_distance <= 64:
         raise AuditError(f"max_distance is a number of bits, 0 to 64; not {max_distance}")
-    photos = measured.photos
-    readable = photos["pixels"].notna().to_numpy()
-    same = _exact(photos, catalog, readable)
-    near = _near_by_hash(photos, readable)
-    if neighbours is not None:
-        near = np.concatenate([near, _near(photos, neighbours, max_distance, min_similarity)])
-    near = np.unique(np.sort(near, axis=1), axis=0)
-    seen = measured.thumbnails
-    near = near[aligned_similarity(seen[near[:, 0]], seen[near[:, 1]]) >= min_alignment]
-    number = _groups(len(photos), np.concatenate([same, near]))
-    exact = _groups(len(photos), same)
-    sizes = np.bincount(number)
-    rows = np.flatnonzero(sizes[number] > 1)
-    table = pd.DataFrame({"row": rows, "number": number[rows], "same": exact[rows]})
-    if table.empty:
-        types = {"row": int, "group": "str", "kind": "str", "keeper": bool, "distance": int}
-        return pd.DataFrame(columns=[*types, "spans"]).astype({**types, "spans": "str"})
-    table = _with_keepers(table, photos, catalog)
-    table["group"] = "duplicates-" + table.groupby("number")["row"].transform("min").astype(str)
-    spans = pd.Series("", index=table.index)
-    for column, name in (("label", "labels"), ("split", "splits"), ("hotel_id", "hotels")):
-        if column in catalog:
-            values = pd.Series(catalog[column].to_numpy()[table["row"]], index=table.index)
-            many = values.groupby(table["number"]).transform("nunique") > 1
-            spans = spans.mask(many, spans + f"{name} ")
-    table["spans"] = spans.str.strip()
+    same = _exact_pairs(properties.photos, catalog["path"])
+    near = near_duplicate_pairs(
+        properties, neighbours,
+        max_distance=max_distance, min_similarity=min_similarity, min_alignment=min_alignment,
+    )  # fmt: skip
+    number = connected(len(catalog), np.concatenate([same, near]))
+    table = pd.DataFrame({"row": catalog.index, "number": number})
+    table["same"] = connected(len(catalog), same)
+    table = table[table["number"].duplicated(keep=False)].reset_index(drop=True)
+    table = _with_keepers(table, properties.photos, catalog)
+    first = table.groupby("number")["row"].transform("min")
+    table["group"] = "duplicates-" + first.astype("str")
+    table["spans"] = _spans(table, catalog)
     return table[["row", "group", "kind", "keeper", "distance", "spans"]]
 
 
-def _exact(photos: pd.DataFrame, catalog: pd.DataFrame, readable: np.ndarray) -> np.ndarray:
+def _exact_pairs(photos: pd.DataFrame, paths: pd.Series) -> np.ndarray:
     """Pair each photo with the first of the same pixels."""
-    frame = photos.loc[readable, ["content", "pixels"]]
     pairs = []
-    for _, group in frame.groupby("pixels", sort=False):
-        if len(group) < 2:
-            continue
-        first = int(group.index[0])
-        for row in group.index[1:]:
+    read = photos[photos["pixels"].notna() & photos["pixels"].duplicated(keep=False)]
+    for rows in read.groupby("pixels", sort=False).indices.values():
+        contents = read["content"].iloc[rows].to_list()
+        first, *others = read.index[rows]
+        pairs += [
+            (first, row)
+            for row, content in zip(others, contents[1:], strict=True)
             # Files with other bytes were seen reduced: only whole do their pixels prove equal.
-            if group.at[row, "content"] == group.at[first, "content"] or _same_pixels(
-                catalog["path"].iloc[first], catalog["path"].iloc[row]
-            ):
-                pairs.append((first, int(row)))
+            if content == contents[0] or _same_pixels(paths[first], paths[row])
+        ]
     return np.array(pairs, dtype=int).reshape(-1, 2)
 
 
@@ -121,63 +108,65 @@ def _same_pixels(a: str, b: str) -> bool:
         return False
 
 
-def _near(
-    photos: pd.DataFrame, neighbours: Neighbours, max_distance: int, min_similarity: float
-) -> np.ndarray:
-    hashes = photos["hash"].to_numpy()
-    rows, places = np.nonzero(
-        (neighbours.rows >= 0) & (neighbours.similarity >= np.float32(min_similarity))
-    )
-    others = neighbours.rows[rows, places]
-    close = np.bitwise_count(hashes[rows] ^ hashes[others]) <= max_distance
-    return np.stack([rows[close], others[close]], axis=1)
+def connected(n_nodes: int, pairs: np.ndarray) -> np.ndarray:
+    """Return for each of some things the number of the group that `pairs` connect it to."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
 
-
-def _near_by_hash(photos: pd.DataFrame, readable: np.ndarray) -> np.ndarray:
-    rows = np.flatnonzero(readable)
-    values, first = np.unique(photos["hash"].to_numpy()[rows], return_index=True)
-    every = np.searchsorted(values, photos["hash"].to_numpy()[rows])
-    pairs = [np.stack([rows[first][every], rows], axis=1)]
-    if len(values) > 1:
-        # Looks the values up in tables of parts of their bits; exact for so few differing ones.
-        index = faiss.IndexBinaryMultiHash(64, 4, 16)
-        index.nflip = MAX_DISTANCE_ALONE // 4
-        codes = values.astype(">u8").view("uint8").reshape(-1, 8)
-        index.add(codes)
-        limits, _, found = index.range_search(codes, MAX_DISTANCE_ALONE + 1)
-        asked = np.repeat(np.arange(len(values)), np.diff(limits.astype("int64")))
-        pairs.append(np.stack([rows[first][asked], rows[first][found]], axis=1))
-    both = np.concatenate(pairs)
-    return both[both[:, 0] != both[:, 1]]
-
-
-def _groups(count: int, pairs: np.ndarray) -> np.ndarray:
-    graph = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), (count, count))
-    return connected_components(graph, directed=False)[1]
+    graph = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), (n_nodes, n_nodes))
+    return np.asarray(connected_components(graph, directed=False)[1])
 
 
 def _with_keepers(table: pd.DataFrame, photos: pd.DataFrame, catalog: pd.DataFrame) -> pd.DataFrame:
-    table = table.copy()
-    rows = table["row"].to_numpy()
-    table["whole"] = photos["error"].to_numpy()[rows] == ""
-    label = catalog["label"] if "label" in catalog else pd.Series(None, index=catalog.index)
-    label = label.reset_index(drop=True).iloc[rows].astype("str").fillna("").to_numpy()
-    table["frequency"] = table.groupby([table["number"], label])["row"].transform("size")
-    area = (photos["width"] * photos["height"]).fillna(0).to_numpy()
-    table["area"] = area[rows]
-    score = catalog["score"] if "score" in catalog else pd.Series(0.0, index=catalog.index)
-    table["score"] = score.fillna(0).to_numpy()[rows]
+    about = photos.join(catalog.reindex(columns=["label", "score"])).iloc[table["row"]]
+    about = about.reset_index(drop=True)
+    groups = [table["number"], about["label"].astype("str").fillna("")]
+    table = table.assign(
+        whole=about["error"] == "",
+        frequency=table.groupby(groups)["row"].transform("size"),
+        area=(about["width"] * about["height"]).fillna(0),
+        score=about["score"].fillna(0),
+        hash=about["hash"],
+    )
     order = ["number", "whole", "frequency", "area", "score", "row"]
     table = table.sort_values(order, ascending=[True, False, False, False, False, True])
     table["keeper"] = ~table["number"].duplicated()
-    keeper = table.loc[table["keeper"]].set_index("number")
-    of = keeper.loc[table["number"]]
-    hashes = photos["hash"].to_numpy()
-    table["distance"] = np.bitwise_count(
-        hashes[table["row"].to_numpy()] ^ hashes[of["row"].to_numpy()]
-    ).astype(int)
+    kept = table.groupby("number")[["hash", "same"]].transform("first")
+    table["distance"] = np.bitwise_count(table["hash"] ^ kept["hash"]).astype(int)
     # A group of exact copies of one photo has an exact keeper, too.
-    exact = table["same"].to_numpy() == of["same"].to_numpy()
-    alone = table.groupby("number")["same"].transform("nunique").to_numpy() > 1
-    table["kind"] = np.where(exact & ~(table["keeper"].to_numpy() & alone), "exact", "near")
+    several = table.groupby("number")["same"].transform("nunique") > 1
+    exact = (table["same"] == kept["same"]) & ~(table["keeper"] & several)
+    table["kind"] = exact.map({True: "exact", False: "near"}).astype("str")
     return table.sort_index()
+
+
+def _spans(table: pd.DataFrame, catalog: pd.DataFrame) -> pd.Series:
+    """Name what the photos of each group differ in."""
+    spans = pd.Series("", table.index, dtype="str")
+    for column, name in (("label", "labels"), ("split", "splits"), ("hotel_id", "hotels")):
+        if column in catalog:
+            values = catalog[column].iloc[table["row"]].set_axis(table.index)
+            many = values.groupby(table["number"]).transform("nunique") > 1
+            spans = spans.mask(many, spans + f"{name} ")
+    return spans.str.strip()
+
+
+def duplicate_issues(copies: pd.DataFrame, image_ids: pd.Series) -> pd.DataFrame:
+    """Return the issues of `find_duplicates`' groups: ``row``, ``issue``, ``score`` and so on."""
+    keeper, near = copies["keeper"], copies["kind"] == "near"
+    kept = copies["group"].map(copies[keeper].set_index("group")["row"]).map(image_ids)
+    detail = ("copy of " + kept).mask(keeper, "keeper of the group")
+    bits = ", " + copies["distance"].astype("str") + " of 64 bits differ"
+    spans = "; the group spans " + copies["spans"].str.replace(" ", ", ")
+    return pd.DataFrame(
+        {
+            "row": copies["row"],
+            "issue": copies["kind"] + "_duplicate",
+            "score": ((1 + copies["distance"]) / 65).where(near, 0.0),
+            "group": copies["group"],
+            "suggestion": keeper.map({True: "keep", False: "drop"}).astype("str"),
+            "detail": detail
+            + bits.where(near & ~keeper, "")
+            + spans.where(copies["spans"] != "", ""),
+        }
+    )

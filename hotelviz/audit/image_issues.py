@@ -1,17 +1,17 @@
-"""Judge files and looks by what was measured of them."""
+"""What is wrong with files and pixels, judged by the properties of photos."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from hotelviz.errors import AuditError, did_you_mean
 from hotelviz.images import SUFFIXES_BY_FORMAT
 from hotelviz.schema import Status
 
-#: A photo has the issue when its score (see `score_faults`) is below this.
+#: A photo has the issue when its score (see `find_image_issues`) is below this.
 THRESHOLDS: dict[str, float] = {
     "tiny": 0.45,
     "odd_aspect_ratio": 0.4,
@@ -29,19 +29,19 @@ _GOOD_SIDE = 224
 _HALF_SHARP = 50.0
 
 
-def score_faults(
+def find_image_issues(
     photos: pd.DataFrame, paths: pd.Series, *, thresholds: Mapping[str, float] | None = None
 ) -> pd.DataFrame:
-    """List the faults of files and looks.
+    """Find the issues of files and pixels.
 
     Parameters
     ----------
-    photos
-        As in `hotelviz.audit.image_properties.Measured`.
-    paths
+    photos : pandas.DataFrame
+        Of `hotelviz.audit.ImageProperties`.
+    paths : pandas.Series
         Of the same photos.
-    thresholds
-        Other ones than `THRESHOLDS`, by name.
+    thresholds : mapping, optional
+        Others than `THRESHOLDS`, by name.
 
     Returns
     -------
@@ -70,74 +70,30 @@ def score_faults(
     ...     "width": [None], "height": [None],
     ...     "format": [None], "dark": [None], "light": [None], "sharpness": [None],
     ...     "entropy": [None], "colour": [None], "border": [None]})
-    >>> score_faults(photos, pd.Series(["a.jpg"]))[["issue", "detail"]].values.tolist()
+    >>> find_image_issues(photos, pd.Series(["a.jpg"]))[["issue", "detail"]].values.tolist()
     [['unavailable', 'missing']]
     """
     limits = check_thresholds(thresholds)
-    parts = [*_file_faults(photos, paths.reset_index(drop=True))]
-    numbers = photos.reset_index(drop=True)
-    names = ["width", "height", "dark", "light", "sharpness", "entropy", "colour", "border"]
-    numbers = numbers[names].astype(float)
-    width, height = numbers["width"], numbers["height"]
-    shorter, longer = np.minimum(width, height), np.maximum(width, height)
-    side = np.sqrt(width * height)
-    usual = side.median()
-    size = _text("{:.0f} x ", width) + _text("{:.0f} pixels", height)
-    grey = numbers["colour"]
-
-    def add(
-        issue: str, score: pd.Series, detail: pd.Series, suggestion: str, limit: str = ""
-    ) -> None:
-        rows = np.flatnonzero(score.to_numpy() < limits[limit or issue])
-        parts.append(
-            pd.DataFrame(
-                {
-                    "row": rows,
-                    "issue": issue,
-                    "score": score.clip(0, 1).iloc[rows].to_numpy(),
-                    "suggestion": suggestion,
-                    "detail": detail.iloc[rows].to_numpy(),
-                }
-            )
-        )
-
-    add("tiny", shorter / _GOOD_SIDE, size, "look")
-    add("odd_aspect_ratio", shorter / longer, size, "look")
-    add(
-        "odd_size", np.minimum(side / usual, usual / side),
-        size + f", usually about {usual:.0f} squared", "look",
-    )  # fmt: skip
-    add("dark", numbers["dark"], _text("95 % is darker than {:.0%}", numbers["dark"]), "look")
-    add(
-        "light", 1 - numbers["light"],
-        _text("95 % is brighter than {:.0%}", numbers["light"]), "look",
-    )  # fmt: skip
-    # As if the photo were stretched to full brightness: a dark one is not blurry for that.
-    sharp = numbers["sharpness"] / numbers["dark"].clip(lower=0.05) ** 2
-    add("blurry", sharp / (sharp + _HALF_SHARP), _text("sharpness {:.0f}", sharp), "look")
-    add(
-        "low_information", numbers["entropy"] / 8,
-        _text("{:.1f} of 8 bits of brightness", numbers["entropy"]), "look",
-    )  # fmt: skip
-    add(
-        "low_information", 1 - numbers["border"],
-        _text("plain borders cover {:.0%}", numbers["border"]), "crop", "border",
-    )  # fmt: skip
-    add("grayscale", 10 * grey, _text("at most {:.1%} away from grey", grey), "look")
-    faults = pd.concat(parts, ignore_index=True)
+    photos, paths = photos.reset_index(drop=True), paths.reset_index(drop=True)
+    judged: list[tuple[str, pd.Series, Any, str, pd.Series]] = [*_file_issues(photos, paths)]
+    judged += [
+        (issue, score < limits[name], score.clip(0, 1), suggestion, detail)
+        for issue, name, score, suggestion, detail in _pixel_scores(photos)
+    ]
+    parts = [
+        pd.DataFrame(
+            {"row": photos.index, "issue": issue, "score": score, "suggestion": suggestion,
+             "detail": detail}
+        )[has]
+        for issue, has, score, suggestion, detail in judged
+    ]  # fmt: skip
     # A plain photo is its own border: one row per photo and issue, the worse one.
-    faults = faults.sort_values(["row", "issue", "score"], kind="stable")
-    return faults.drop_duplicates(["row", "issue"]).reset_index(drop=True)
+    issues = pd.concat(parts).sort_values(["row", "issue", "score"], kind="stable")
+    return issues.drop_duplicates(["row", "issue"]).reset_index(drop=True)
 
 
 def check_thresholds(thresholds: Mapping[str, float] | None) -> dict[str, float]:
-    """Return all thresholds, with those that are given.
-
-    Raises
-    ------
-    AuditError
-        An unknown name.
-    """
+    """Return all thresholds, with those that are given; refuse unknown names (AuditError)."""
     for name in thresholds or {}:
         if name not in THRESHOLDS:
             raise AuditError(
@@ -147,37 +103,52 @@ def check_thresholds(thresholds: Mapping[str, float] | None) -> dict[str, float]
     return {**THRESHOLDS, **(thresholds or {})}
 
 
+def _file_issues(
+    photos: pd.DataFrame, paths: pd.Series
+) -> Iterator[tuple[str, pd.Series, float, str, pd.Series]]:
+    """Yield issue, which photos have it, score, suggestion and details."""
+    # Says nothing about the photo: it may be there at another time or place.
+    yield "unavailable", photos["status"].eq(Status.UNAVAILABLE), 0.0, "find", photos["error"]
+    yield "unreadable", photos["status"].eq(Status.UNREADABLE), 0.0, "drop", photos["error"]
+    yield "truncated", photos["status"].eq(Status.TRUNCATED), 0.25, "look", photos["error"]
+    suffixes = paths.str.extract(r"(\.\w+)$")[0].str.lower().fillna("")
+    wrong = [
+        pd.notna(kind) and suffix not in SUFFIXES_BY_FORMAT.get(kind, (suffix,))
+        for kind, suffix in zip(photos["format"], suffixes, strict=True)
+    ]
+    detail = "a " + photos["format"].astype("str").fillna("") + " named *" + suffixes
+    yield "wrong_extension", pd.Series(wrong, dtype=bool), 0.5, "rename", detail
+
+
+def _pixel_scores(
+    photos: pd.DataFrame,
+) -> Iterator[tuple[str, str, pd.Series, str, pd.Series]]:
+    """Yield issue, threshold's name, scores, suggestion and details."""
+    names = ["width", "height", "dark", "light", "sharpness", "entropy", "colour", "border"]
+    numbers = photos[names].astype(float)
+    sides = numbers[["width", "height"]]
+    shorter, longer = sides.min(axis=1), sides.max(axis=1)
+    size = _text("{:.0f} x ", sides["width"]) + _text("{:.0f} pixels", sides["height"])
+    yield "tiny", "tiny", shorter / _GOOD_SIDE, "look", size
+    yield "odd_aspect_ratio", "odd_aspect_ratio", shorter / longer, "look", size
+    side = (shorter * longer) ** 0.5
+    usual = side.median()
+    ratio = (side / usual).clip(upper=usual / side)
+    yield "odd_size", "odd_size", ratio, "look", size + f", usually about {usual:.0f} squared"
+    dark, light = numbers["dark"], numbers["light"]
+    yield "dark", "dark", dark, "look", _text("95 % is darker than {:.0%}", dark)
+    yield "light", "light", 1 - light, "look", _text("95 % is brighter than {:.0%}", light)
+    # As if the photo were stretched to full brightness: a dark one is not blurry for that.
+    sharp = numbers["sharpness"] / dark.clip(lower=0.05) ** 2
+    blurry = sharp / (sharp + _HALF_SHARP)
+    yield "blurry", "blurry", blurry, "look", _text("sharpness {:.0f}", sharp)
+    bits = _text("{:.1f} of 8 bits of brightness", numbers["entropy"])
+    yield "low_information", "low_information", numbers["entropy"] / 8, "look", bits
+    strips = _text("plain borders cover {:.0%}", numbers["border"])
+    yield "low_information", "border", 1 - numbers["border"], "crop", strips
+    grey = _text("at most {:.1%} away from grey", numbers["colour"])
+    yield "grayscale", "grayscale", 10 * numbers["colour"], "look", grey
+
+
 def _text(template: str, values: pd.Series) -> pd.Series:
     return values.map(template.format).astype("str")
-
-
-def _file_faults(photos: pd.DataFrame, paths: pd.Series) -> list[pd.DataFrame]:
-    problem = photos["error"].reset_index(drop=True)
-    status = photos["status"].reset_index(drop=True)
-    kinds = photos["format"].reset_index(drop=True)
-    suffix = paths.str.extract(r"(\.\w+)$")[0].str.lower().fillna("")
-    right = pd.Series(
-        [
-            pd.isna(kind) or end in SUFFIXES_BY_FORMAT.get(kind, (end,))
-            for kind, end in zip(kinds, suffix, strict=True)
-        ]
-    )
-    wrong = "a " + kinds.astype("str").fillna("") + " named *" + suffix
-    parts = []
-    for issue, chosen, score, suggestion, detail in (
-        # Says nothing about the photo: it may be there at another time or place.
-        ("unavailable", status.eq(Status.UNAVAILABLE), 0.0, "find", problem),
-        ("unreadable", status.eq(Status.UNREADABLE), 0.0, "drop", problem),
-        ("truncated", status.eq(Status.TRUNCATED), 0.25, "look", problem),
-        ("wrong_extension", ~right, 0.5, "rename", wrong),
-    ):
-        rows = np.flatnonzero(chosen)
-        parts.append(
-            pd.DataFrame(
-                {
-                    "row": rows, "issue": issue, "score": score, "suggestion": suggestion,
-                    "detail": detail.iloc[rows].to_numpy(),
-                }
-            )
-        )  # fmt: skip
-    return parts

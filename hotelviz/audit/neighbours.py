@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import faiss
 import numpy as np
+import pandas as pd
+
+from hotelviz.audit.image_properties import ImageProperties
+from hotelviz.errors import AuditError
+
+if TYPE_CHECKING:
+    import faiss
 
 #: Up to so many photos all are compared, in blocks; beyond, an inverted-file index looks only into
-#: the cells that are nearest.
-EXACT_UP_TO = 40_000
-#: Components that are kept of the features: they hold what tells photos apart.
-COMPONENTS = 256
+#: the nearest cells.
+MAX_EXACT = 40_000
+#: Principal components of the features that are kept: they hold what tells photos apart.
+N_COMPONENTS = 256
+#: Nearest photos that are searched for each: duplicates and outliers are found among them.
+N_NEIGHBOURS = 10
 #: Cells of the inverted file that a search looks into.
 _PROBES = 8
 _BLOCK = 8192
@@ -23,33 +31,31 @@ class Neighbours(NamedTuple):
     Attributes
     ----------
     rows
-        int64 (N, k), the most similar first; -1 where there are fewer.
+        int64 (n_photos, n_neighbours), the most similar first; -1 where there are fewer.
     similarity
-        float32 (N, k), the cosine of the angle between the vectors, -1 to 1.
+        float32 (n_photos, n_neighbours), the cosine of the angle between the vectors, -1 to 1.
     """
 
     rows: np.ndarray
     similarity: np.ndarray
 
 
-def reduce_features(features: np.ndarray, *, components: int = COMPONENTS) -> np.ndarray:
+def reduce_features(features: np.ndarray, *, n_components: int = N_COMPONENTS) -> np.ndarray:
     """Project features on their principal components, and scale each vector to length 1.
 
     Parameters
     ----------
-    features
-        float (N, d).
-    components
+    features : float array of shape (n_photos, n_features)
+    n_components : int, default 256
         How many are kept, at most.
 
     Returns
     -------
-    numpy.ndarray
-        float32 (N, min(components, d, N)).
+    float32 array of shape (n_photos, min(n_components, n_features, n_photos))
 
     Examples
     --------
-    >>> reduced = reduce_features(np.random.default_rng(0).normal(size=(50, 8)), components=4)
+    >>> reduced = reduce_features(np.random.default_rng(0).normal(size=(50, 8)), n_components=4)
     >>> reduced.shape, bool(np.allclose(np.linalg.norm(reduced, axis=1), 1, atol=1e-5))
     ((50, 4), True)
     """
@@ -59,7 +65,7 @@ def reduce_features(features: np.ndarray, *, components: int = COMPONENTS) -> np
     if not features.size or not np.ptp(features, axis=0).any():
         # Equal photos have no components to tell them apart by.
         return np.zeros((len(features), 1), "float32")
-    kept = min(components, *features.shape)
+    kept = min(n_components, *features.shape)
     # Of many photos a sample shows the components as well.
     sample = features
     if len(features) > 20_000:
@@ -71,17 +77,17 @@ def reduce_features(features: np.ndarray, *, components: int = COMPONENTS) -> np
 
 
 def nearest_neighbours(
-    vectors: np.ndarray, k: int, *, exact_up_to: int = EXACT_UP_TO
+    vectors: np.ndarray, n_neighbours: int = N_NEIGHBOURS, *, max_exact: int = MAX_EXACT
 ) -> Neighbours:
-    """Find the `k` most similar vectors of each.
+    """Find the most similar vectors of each.
 
     Parameters
     ----------
-    vectors
-        float32 (N, d), each of length 1.
-    k
-        How many.
-    exact_up_to
+    vectors : float32 array of shape (n_photos, n_features)
+        Each of length 1.
+    n_neighbours : int, default 10
+        How many of each.
+    max_exact : int, default 40,000
         Up to so many vectors the search is exact; beyond, FAISS' inverted file finds nearly all.
 
     Returns
@@ -99,12 +105,14 @@ def nearest_neighbours(
     >>> found.rows.shape, found.similarity.max()
     ((3, 2), np.float32(0.0))
     """
+    import faiss
+
     vectors = np.ascontiguousarray(vectors, dtype="float32")
     count, width = vectors.shape
-    k = min(k, max(count - 1, 0))
+    k = min(n_neighbours, max(count - 1, 0))
     if not k:
         return Neighbours(np.zeros((count, 0), "int64"), np.zeros((count, 0), "float32"))
-    index = faiss.IndexFlatIP(width) if count <= exact_up_to else _inverted_file(vectors)
+    index = faiss.IndexFlatIP(width) if count <= max_exact else _inverted_file(vectors)
     index.add(vectors)
     rows = np.empty((count, k), "int64")
     similarity = np.empty((count, k), "float32")
@@ -120,6 +128,8 @@ def nearest_neighbours(
 
 
 def _inverted_file(vectors: np.ndarray) -> faiss.IndexIVFFlat:
+    import faiss
+
     count, width = vectors.shape
     cells = int(4 * np.sqrt(count))
     index = faiss.IndexIVFFlat(faiss.IndexFlatIP(width), width, cells, faiss.METRIC_INNER_PRODUCT)
@@ -128,3 +138,34 @@ def _inverted_file(vectors: np.ndarray) -> faiss.IndexIVFFlat:
     index.train(vectors[np.sort(sample)])
     index.nprobe = min(_PROBES, cells)
     return index
+
+
+def photo_neighbours(properties: ImageProperties) -> tuple[np.ndarray, Neighbours]:
+    """Reduce the features of the photos that could be read, and find each one's nearest.
+
+    Of photos with equal pixels one stands for all: among many equal ones a search would not get to
+    see others.
+
+    Returns
+    -------
+    vectors : float32 array of shape (n_photos, n_components)
+        NaN for photos that could not be read.
+    neighbours : Neighbours
+    """
+    features, pixels = properties.features, properties.photos["pixels"]
+    if features is None:
+        raise AuditError("without a model photos have no features to compare")
+    readable = np.isfinite(features).all(axis=1) & (features.shape[1] > 0)
+    own = np.flatnonzero(readable & ~pixels.duplicated())
+    reduced = reduce_features(features[own])
+    found = nearest_neighbours(reduced)
+    rows = np.full((len(pixels), N_NEIGHBOURS), -1, "int64")
+    similarity = np.full((len(pixels), N_NEIGHBOURS), np.nan, "float32")
+    k = found.rows.shape[1]
+    rows[own, :k] = np.where(found.rows >= 0, own[found.rows], -1)
+    similarity[own, :k] = found.similarity
+    vectors = np.full((len(pixels), reduced.shape[1]), np.nan, "float32")
+    if len(own) > 1:
+        stands_for = pd.Series(range(len(own)), pixels.iloc[own])
+        vectors[readable] = reduced[stands_for.loc[pixels[readable]]]
+    return vectors, Neighbours(rows, similarity)

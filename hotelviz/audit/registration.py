@@ -1,4 +1,4 @@
-"""Lay two photos over each other, and say how alike they are then."""
+"""Lay two photos over each other, and compute how alike they are then."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ SIDE = 32
 _LEFT_OUT = 0.15
 #: The most a photo may be shifted or zoomed, as a share of half its side.
 _MOST = 0.2
-#: Half the size first, where large shifts are small; who differs there is not looked at further.
+#: Half the size first, where large shifts are small; photos that differ there are done with.
 _STEPS = ((SIDE // 2, 3), (SIDE, 4))
 _HOPELESS = 0.95
 _BLOCK = 256
 
 
 def aligned_similarity(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Compare photos once shift, zoom, exposure and a covered part are explained away.
+    """Compute how alike photos are once shift, zoom, exposure and a covered part are undone.
 
     Two copies of a photo, one of them cropped, brightened, compressed or with a watermark, are
     nearly the same once laid over each other; two photos of similar rooms are not.
 
     Parameters
     ----------
-    first, second
-        uint8 (N, 32, 32, 3), thumbnails of the N photos on either side.
+    first, second : uint8 arrays of shape (n_pairs, 32, 32, 3)
+        Thumbnails.
 
     Returns
     -------
-    numpy.ndarray
-        float (N,), -1 to 1: the correlation of the pixels, the 15 % that differ most left out.
+    float array of shape (n_pairs,)
+        -1 to 1: the correlation of the pixels, the 15 % that differ most left out.
         Photos of one brightness give 0, unless they are equal.
 
     References
@@ -54,7 +54,7 @@ def aligned_similarity(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def _compare(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    similarity = (first == second).all(axis=(1, 2, 3)).astype(float)
+    similarity: np.ndarray = (first == second).all(axis=(1, 2, 3)).astype(float)
     moved = np.zeros((len(first), 4), "float32")
     going = np.flatnonzero(similarity < 1)
     for side, steps in _STEPS:
@@ -69,7 +69,7 @@ def _compare(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 def _shrunk(pixels: np.ndarray, side: int) -> np.ndarray:
     factor = SIDE // side
     shape = (len(pixels), side, factor, side, factor, 3)
-    return pixels.reshape(shape).mean(axis=(2, 4), dtype="float32")
+    return np.asarray(pixels.reshape(shape).mean(axis=(2, 4), dtype="float32"))
 
 
 def _align(
@@ -112,7 +112,7 @@ def _align(
 
 
 def _warp(pixels: np.ndarray, moved: np.ndarray, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Shift and zoom; also say which pixels come from inside the photo."""
+    """Shift and zoom; also return which pixels come from inside the photo."""
     side = pixels.shape[1]
     each = np.arange(len(pixels))[:, None]
     sharpened, seen = pixels, []

@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 
 def feature_model(file: str | os.PathLike[str] | None = None) -> tuple[keras.Model | None, str]:
-    """Give the model whose features judge labels, and say which it is.
+    """Return the model whose features judge labels, and a note which it is.
 
     Parameters
     ----------
-    file
-        A model file; None or empty takes MobileNet with ImageNet's weights.
+    file : path, optional
+        A model file; by default MobileNet with ImageNet's weights.
 
     Returns
     -------
-    model
+    model : keras.Model or None
         None where ImageNet's weights cannot be had.
-    note
+    note : str
         Which model it is, or why there is none.
 
     Raises
@@ -52,8 +52,8 @@ def feature_model(file: str | os.PathLike[str] | None = None) -> tuple[keras.Mod
         return None, f"no features: {error}"
 
 
-def cache_folder(catalog: str | os.PathLike[str]) -> Path:
-    """Give the folder beside a catalogue in which its photos' measures are cached."""
+def properties_folder(catalog: str | os.PathLike[str]) -> Path:
+    """Return the folder beside a catalogue in which the properties of its photos are cached."""
     path = Path(catalog)
     return path.parent / f"{path.stem}.measures"
 
@@ -63,10 +63,10 @@ def write_audit(found: Audit, out: str | os.PathLike[str]) -> int:
 
     Parameters
     ----------
-    found
+    found : Audit
         From `find_issues`.
-    out
-        Gets ``issues.parquet``, ``summary.json`` and ``decisions.csv``. To an existing
+    out : path
+        The folder. Gets ``issues.parquet``, ``summary.json`` and ``decisions.csv``. To an existing
         ``decisions.csv`` only decisions on photos that it does not name are appended: what people
         decided counts.
 
@@ -80,16 +80,16 @@ def write_audit(found: Audit, out: str | os.PathLike[str]) -> int:
     OutputError, DecisionError
         As `check_audit_folder` raises them.
     """
-    out = Path(out)
+    out, balance = Path(out), found.class_balance
     decided = check_audit_folder(out)
     with atomic_path(out / "issues.parquet") as temporary:
         found.issues.to_parquet(temporary, index=False)
     summary: dict[str, Any] = {
-        "photos": len(found.measured.photos),
-        "computed": found.measured.computed,
+        "photos": len(found.properties.photos),
+        "computed": found.properties.n_computed,
         "issues": found.summary.reset_index().to_dict("records"),
-        "balance": [] if found.balance is None else found.balance.reset_index().to_dict("records"),
-        "confused_labels": found.confused.to_dict("records"),
+        "balance": [] if balance is None else balance.reset_index().to_dict("records"),
+        "confused_labels": found.label_noise.to_dict("records"),
         "notes": found.notes,
     }
     with atomic_path(out / "summary.json") as temporary:
@@ -105,8 +105,8 @@ def check_audit_folder(out: str | os.PathLike[str]) -> set[str]:
 
     Parameters
     ----------
-    out
-        A folder, which need not be there yet.
+    out : path
+        A folder, which need not exist yet.
 
     Returns
     -------
@@ -146,5 +146,5 @@ def _has_summary(file: Path) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """Make NumPy's numbers ordinary ones."""
+    """Return NumPy's numbers as ordinary ones."""
     return value.item() if hasattr(value, "item") else str(value)

@@ -44,10 +44,10 @@ def audit(
 ) -> None:
     """Find what is wrong with photos and labels."""
     from hotelviz.audit import (
-        cache_folder,
         check_audit_folder,
         feature_model,
         find_issues,
+        properties_folder,
         write_audit,
     )
     from hotelviz.catalog import read_catalog
@@ -58,7 +58,7 @@ def audit(
     features, note = feature_model(model)
     with claim(out, folder=True):
         found = find_issues(
-            photos, model=features, cache=cache or cache_folder(catalog),
+            photos, model=features, cache=cache or properties_folder(catalog),
             allow_missing=allow_missing,
         )  # fmt: skip
         suggested = write_audit(found, out)
