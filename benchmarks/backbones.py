@@ -80,15 +80,14 @@ def accuracy(model: Any, photos: pd.DataFrame) -> tuple[float, float]:
     from sklearn.preprocessing import StandardScaler
 
     from hotelviz.images import iterate_images
-    from hotelviz.inference import forward
-    from hotelviz.models import Preprocessing, gap_node, model_info, wrap_model
+    from hotelviz.models import Preprocessing, activations, gap_node, model_info, wrap_model
 
     pooled = gap_node(model).output
     info: Preprocessing = model_info(model).preprocessing
     count = int(np.prod(pooled.shape[1:]))
     flat = keras.Model(model.inputs[0], keras.layers.Flatten()(pooled))
     wrap_model(flat, task="tagger", classes=[str(n) for n in range(count)], preprocessing=info)
-    predict = forward(flat)
+    predict = activations(flat)
     features = np.concatenate(
         [predict(batch.pixels) for batch in iterate_images(photos["path"], size=info.size)]
     )
@@ -102,17 +101,17 @@ def accuracy(model: Any, photos: pd.DataFrame) -> tuple[float, float]:
 
 def rate(model: Any, seconds: float) -> float:
     """Give photos per second of OpenVINO in float32, on pixels that are there."""
-    from hotelviz.inference import make_engine
+    from hotelviz.inference import make_backend
     from hotelviz.models import model_info
 
-    engine = make_engine(model, "openvino", precision="float32")
-    pixels = np.zeros((engine.batch_size, *model_info(model).preprocessing.size, 3), "uint8")
-    with ThreadPoolExecutor(engine.parallel) as pool:
-        calls = 2 * engine.parallel
-        list(pool.map(engine.predict, [pixels] * calls))
+    backend = make_backend(model, "openvino", precision="float32")
+    pixels = np.zeros((backend.batch_size, *model_info(model).preprocessing.size, 3), "uint8")
+    with ThreadPoolExecutor(backend.parallel) as pool:
+        calls = 2 * backend.parallel
+        list(pool.map(backend.predict, [pixels] * calls))
         done, started = 0, time.perf_counter()
         while time.perf_counter() - started < seconds:
-            list(pool.map(engine.predict, [pixels] * calls))
+            list(pool.map(backend.predict, [pixels] * calls))
             done += calls * len(pixels)
         return done / (time.perf_counter() - started)
 

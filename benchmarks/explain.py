@@ -130,9 +130,9 @@ def pixel_pictures(
     from tf_keras_vis.activation_maximization import ActivationMaximization
     from tf_keras_vis.utils.scores import CategoricalScore
 
-    from hotelviz.feature_vis.activation_maximization import channel_step
+    from hotelviz.feature_vis import channel_node
 
-    part = keras.Model(model.input, channel_step(model, layer).output)
+    part = keras.Model(model.input, channel_node(model, layer).output)
     sized = keras.models.clone_model(part, input_tensors=keras.Input((size, size, 3)))
     sized.set_weights(part.get_weights())
     start = tf.random.stateless_uniform((len(channels), size, size, 3), (0, 0), -0.25, 0.25)
@@ -150,10 +150,10 @@ def excitement(model: Any, layer: str, channels: list[int], pictures: np.ndarray
     """Show pictures to the network, shifted by up to 8 pixels; each channel's mean activation."""
     import keras
 
-    from hotelviz.feature_vis.activation_maximization import channel_step
+    from hotelviz.feature_vis import channel_node
     from hotelviz.models import model_info
 
-    part = keras.Model(model.input, channel_step(model, layer).output)
+    part = keras.Model(model.input, channel_node(model, layer).output)
     scale = model_info(model).preprocessing.scale
     random = np.random.default_rng(0)
     means = []
@@ -207,7 +207,7 @@ def talk(*, short: bool) -> None:
     count, steps, size = (4, 32, 96) if short else (12, 128, 192)
     started = time.perf_counter()
     comparison = feature_vis.compare_filters(
-        original, tuned, count=count, photos=sample, size=size, steps=steps
+        original, tuned, n_channels=count, photos=sample, size=size, steps=steps
     )
     seconds = time.perf_counter() - started
     names = ("ImageNet", "aesthetic")
@@ -219,7 +219,7 @@ def talk(*, short: bool) -> None:
     for layer in feature_vis.PUBLISHED_LAYERS:
         channel = int(comparison.channels.query("layer == @layer")["channel"].iloc[0])
         found = [
-            feature_vis.top_photos(model, layer, channel, photos()) for model in (original, tuned)
+            feature_vis.top_photos(model, photos(), layer, channel) for model in (original, tuned)
         ]
         card = plots.channel_card(
             [comparison.original[layer][0], comparison.tuned[layer][0]],
@@ -237,7 +237,7 @@ def talk(*, short: bool) -> None:
         (f"talk's figure, 3 layers x {count} channels, {size} px", "< 300 s", f"{seconds:.0f} s")
     )
     same = feature_vis.compare_filters(
-        original, build_tagger(), ("conv_pw_3", "conv_pw_11"), count=2, photos=sample.head(16),
+        original, build_tagger(), ("conv_pw_3", "conv_pw_11"), n_channels=2, photos=sample.head(16),
         size=64, steps=8,
     )  # fmt: skip
     apart = max(

@@ -132,14 +132,10 @@ def scoring(*, short: bool) -> None:
 
 def score_once(catalog: Path, model: Path, out: Path, on_cluster: bool) -> None:
     """Score a catalogue, or go on with it."""
-    if on_cluster:
-        from hotelviz.inference.ray import score_on_cluster
+    from hotelviz.inference import score_photos
 
-        score_on_cluster(catalog, [model], out, part_size=8, workers=1, progress=False)
-    else:
-        from hotelviz.inference import score_photos
-
-        score_photos(catalog, [model], out, part_size=8, progress=False)
+    many = {"cluster": "ray", "workers": 1} if on_cluster else {}
+    score_photos(catalog, [model], out, part_size=8, progress=False, **many)
 
 
 def draw(folder: Path, count: int) -> pd.DataFrame:

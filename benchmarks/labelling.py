@@ -33,7 +33,7 @@ from hotelviz.catalog import write_catalog
 from hotelviz.labelling import open_store
 from hotelviz.labelling.protocol import LabelProtocol
 
-RATERS, OVERLAP, GOLD, KILLS = 12, 3, 10, 3
+RATERS, OVERLAP, REPEATS, KILLS = 12, 3, 10, 3
 
 
 # -- the server that is killed
@@ -43,9 +43,9 @@ class _Page(socketserver.StreamRequestHandler):
     """Serve one rater's page: a message a line, answers a line each."""
 
     def handle(self) -> None:
-        desk = LabelProtocol(open_store(os.environ["STORE"], create=False).round())
+        protocol = LabelProtocol(open_store(os.environ["STORE"], create=False).round())
         for line in self.rfile:
-            for answer in desk.handle(json.loads(line)):
+            for answer in protocol.handle(json.loads(line)):
                 self.wfile.write((json.dumps(answer.content) + "\n").encode())
 
 
@@ -85,8 +85,8 @@ class Rater(threading.Thread):
         items = self.connect()
         for item in items:
             message = {
-                "type": "rate", "place": item["place"], "key": uuid.uuid4().hex,
-                "score": int(item["place"] % 10) + 1, "seconds": 1.0,
+                "type": "rate", "position": item["position"], "key": uuid.uuid4().hex,
+                "score": int(item["position"] % 10) + 1, "seconds": 1.0,
             }  # fmt: skip
             started = time.perf_counter()
             while True:
@@ -128,12 +128,14 @@ class Rater(threading.Thread):
 
 
 def twelve_raters(store: str, what: str, each: int) -> None:
-    photos = (each - GOLD) * RATERS // OVERLAP
+    photos = (each - REPEATS) * RATERS // OVERLAP
     catalog = pd.DataFrame({"image_id": [f"photo-{number}" for number in range(photos)]})
     catalog = catalog.assign(
         path=catalog["image_id"], hotel_id="h" + (catalog.index // 20).astype(str)
     )
-    labels = open_store(store).begin_round(catalog, raters=RATERS, overlap=OVERLAP, gold=GOLD)
+    labels = open_store(store).begin_round(
+        catalog, n_raters=RATERS, overlap=OVERLAP, repeats=REPEATS
+    )
     with tempfile.TemporaryDirectory() as folder:
         address = f"{folder}/server"
         server = start(store, address)
@@ -231,17 +233,40 @@ _WATCH = """() => {
   const stage = document.querySelector('.hotelviz-label .stage');
   window.times = [];
   document.addEventListener('keydown', (event) => {
-    const before = stage.dataset.place;
+    const before = stage.dataset.position;
     const look = () => {
       const photo = stage.querySelector('img');
       // A frame after the one with the next photo in it: by then it was painted.
-      if (stage.dataset.place !== before && photo && photo.complete && photo.naturalWidth) {
+      if (stage.dataset.position !== before && photo && photo.complete && photo.naturalWidth) {
         requestAnimationFrame(() => window.times.push(performance.now() - event.timeStamp));
       } else requestAnimationFrame(look);
     };
     requestAnimationFrame(look);
   }, true);
 }"""
+
+
+_VIEWPORT = {"width": 1600, "height": 1000}
+
+
+def _rate_all(page, link: str, count: int) -> tuple[np.ndarray, str]:
+    """Rate by key; the times from key to next photo, and how large photos are shown."""
+    page.goto(link)
+    page.fill(".hotelviz-label input", "Ada")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".hotelviz-label .stage img")
+    page.wait_for_timeout(1500)
+    page.evaluate(_WATCH)
+    for number in range(count):
+        page.keyboard.press(str(number % 10))
+        page.wait_for_function("count => window.times.length === count", arg=number + 1)
+        # Nobody rates faster than twice a second.
+        page.wait_for_timeout(500)
+    size = page.evaluate(
+        "(() => { const one = document.querySelector('.stage img');"
+        " return `${one.naturalWidth} x ${one.naturalHeight}`; })()"
+    )
+    return np.array(page.evaluate("window.times")), size
 
 
 def keypress(short: bool) -> None:
@@ -267,7 +292,7 @@ def keypress(short: bool) -> None:
         write_catalog(photos, f"{folder}/photos.csv")
         server = subprocess.Popen(
             [sys.executable, "-m", "hotelviz.cli", "label", f"{folder}/photos.csv", "--store",
-             f"{folder}/labels.sqlite", "--raters", "1", "--overlap", "1", "--gold", "0",
+             f"{folder}/labels.sqlite", "--raters", "1", "--overlap", "1", "--repeats", "0",
              "--port", "0"],
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         )  # fmt: skip
@@ -277,23 +302,7 @@ def keypress(short: bool) -> None:
                 browser = playwright.chromium.launch(
                     executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
                 )
-                page = browser.new_page(viewport={"width": 1600, "height": 1000})
-                page.goto(link)
-                page.fill(".hotelviz-label input", "Ada")
-                page.keyboard.press("Enter")
-                page.wait_for_selector(".hotelviz-label .stage img")
-                page.wait_for_timeout(1500)
-                page.evaluate(_WATCH)
-                for number in range(count):
-                    page.keyboard.press(str(number % 10))
-                    page.wait_for_function("count => window.times.length === count", arg=number + 1)
-                    # Nobody rates faster than twice a second.
-                    page.wait_for_timeout(500)
-                times = np.array(page.evaluate("window.times"))
-                size = page.evaluate(
-                    "(() => { const one = document.querySelector('.stage img');"
-                    " return `${one.naturalWidth} x ${one.naturalHeight}`; })()"
-                )
+                times, size = _rate_all(browser.new_page(viewport=_VIEWPORT), link, count)
                 browser.close()
             kept = len(open_store(f"{folder}/labels.sqlite", create=False).round().ratings())
         finally:

@@ -189,13 +189,12 @@ def cam(*, short: bool) -> None:
     """Compute class activation maps, against predicting alone."""
     from hotelviz import attribution
     from hotelviz.images import read_image
-    from hotelviz.inference import forward
-    from hotelviz.models import build_tagger
+    from hotelviz.models import activations, build_tagger
 
     model = build_tagger()
     files = sorted((DATA / "hotels" / "photos").glob("*.jpg"))[:256]
     pixels = np.stack([read_image(file, size=(224, 224)) for file in files])
-    run = forward(model)
+    run = activations(model)
 
     def predict() -> None:
         for start in range(0, len(pixels), 64):

@@ -70,16 +70,16 @@ def lite_rt(function: object, folder: str, batch: int) -> Predict:
 
 
 def open_vino(model: object, precision: str, layers: int, batch: int) -> Predict:
-    from hotelviz.inference.backends.openvino import OpenVino
+    from hotelviz.inference.backends.openvino import OpenVinoBackend
 
-    # The engine of this project, with another size of its batches.
-    kind = type("Sized", (OpenVino,), {"batch_size": batch})
-    engine = kind(model, precision, layers)
-    pool = ThreadPoolExecutor(engine.parallel)
+    # The backend of this project, with another size of its batches.
+    kind = type("Sized", (OpenVinoBackend,), {"batch_size": batch})
+    backend = kind(model, precision, layers)
+    pool = ThreadPoolExecutor(backend.parallel)
 
     def predict(pixels: np.ndarray) -> np.ndarray:
         parts = np.array_split(pixels, max(1, len(pixels) // batch))
-        return np.concatenate(list(pool.map(engine.predict, parts)))
+        return np.concatenate(list(pool.map(backend.predict, parts)))
 
     return predict
 
@@ -91,16 +91,21 @@ def in_batches(call: Predict, pixels: np.ndarray, batch: int) -> np.ndarray:
 def runtimes(*, short: bool) -> None:
     """Time each runtime at each batch, in turn, and compare its scores with Keras'."""
     from hotelviz.images import read_image
-    from hotelviz.inference.backends.base import forward, from_pixels
-    from hotelviz.models import Preprocessing, constant_graph, wrap_model
+    from hotelviz.models import (
+        Preprocessing,
+        activations,
+        constant_graph,
+        pixel_function,
+        wrap_model,
+    )
 
     file = SHARED / "keras" / "nima" / "mobilenet_aesthetic.keras"
     model = wrap_model(file, task="aesthetic", preprocessing=Preprocessing(224, 224, "nearest"))
-    function = from_pixels(model)
+    function = pixel_function(model)
     graph = constant_graph(*function).graph.as_graph_def().SerializeToString()
     files = sorted((DATA / "hotels" / "photos").glob("*.jpg"))[: 32 if short else 64]
     pixels = np.stack([read_image(path, size=(224, 224)) for path in files])
-    keras = forward(model)
+    keras = activations(model)
     with tempfile.TemporaryDirectory() as folder:
         ways: dict[tuple[str, int], Predict] = {("Keras, one tf.function", len(pixels)): keras}
         for batch in BATCHES:

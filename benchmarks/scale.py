@@ -46,16 +46,16 @@ def hotel_photos() -> list[str]:
 
 
 def speed(*, short: bool) -> None:
-    """Score from disk to disk: a plain loop, each engine, and each stage alone, in turn."""
+    """Score from disk to disk: a plain loop, each backend, and each stage alone, in turn."""
     import keras
 
-    from hotelviz.inference import make_engine, score_photos
+    from hotelviz.inference import make_backend, score_photos
     from hotelviz.models import model_info
 
     model = network()
     scale = model_info(model).preprocessing.scale
-    engine = make_engine(model, "openvino")
-    print(f"engine: {engine}, {engine.parallel} streams of {engine.batch_size} photos")
+    backend = make_backend(model, "openvino")
+    print(f"backend: {backend}, {backend.parallel} streams of {backend.batch_size} photos")
 
     def plain(paths: list[str], folder: str) -> None:
         scores = []
@@ -82,7 +82,7 @@ def speed(*, short: bool) -> None:
             def scored(kind: str, paths: list[str] = paths) -> str:
                 with tempfile.TemporaryDirectory(dir=folder) as out:
                     run = score_photos(
-                        catalog(paths), [model], f"{out}/s", engine=kind, progress=False
+                        catalog(paths), [model], f"{out}/s", backend=kind, progress=False
                     )
                     return str(run)
 
@@ -91,7 +91,7 @@ def speed(*, short: bool) -> None:
                 "keras": lambda: scored("keras"),
                 "openvino": lambda: scored("openvino"),
                 "decode only": lambda p=paths: decoded(p),
-                "inference only": lambda x=pixels: inferred(engine, x),
+                "inference only": lambda x=pixels: inferred(backend, x),
             }
             times = in_turn(ways, 3 if short else 5)
             rates = {way: len(paths) / np.median(values) for way, values in times.items()}
@@ -120,12 +120,14 @@ def decoded(paths: list[str]) -> np.ndarray:
     return np.concatenate([batch.views[0] for batch in batches])
 
 
-def inferred(engine: object, pixels: np.ndarray) -> None:
+def inferred(backend: object, pixels: np.ndarray) -> None:
     """Run the network as scoring does, on pixels that are there."""
     from concurrent.futures import ThreadPoolExecutor
 
-    with ThreadPoolExecutor(engine.parallel) as pool:
-        list(pool.map(engine.predict, np.array_split(pixels, -(-len(pixels) // engine.batch_size))))
+    with ThreadPoolExecutor(backend.parallel) as pool:
+        list(
+            pool.map(backend.predict, np.array_split(pixels, -(-len(pixels) // backend.batch_size)))
+        )
 
 
 def in_turn(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
@@ -158,7 +160,7 @@ def memory(*, short: bool) -> None:
             catalog(paths).to_csv(f"{folder}/{count}.csv", index=False)
             peaks[count], seconds, said = command_peak(
                 "score", f"{folder}/{count}.csv", "--model", f"{folder}/model.keras",
-                "--out", f"{folder}/{count}", "--engine", "openvino",
+                "--out", f"{folder}/{count}", "--backend", "openvino",
             )  # fmt: skip
             print(f"{count:,} photos: peak {peaks[count]:,.0f} MB, {seconds:.0f} s\n{said}")
     ratio = f"{peaks[many] / peaks[few]:.3f}"
@@ -189,7 +191,6 @@ def scores_of(folder: str | Path) -> pd.DataFrame:
 def ray(*, short: bool) -> None:
     """Score with one worker, with two, and with two of which one is killed."""
     from hotelviz.inference import score_photos
-    from hotelviz.inference.ray import score_on_cluster
     from hotelviz.models import save_model
 
     files = hotel_photos()
@@ -200,15 +201,16 @@ def ray(*, short: bool) -> None:
         save_model(model, f"{folder}/model.keras")
         photos.to_parquet(f"{folder}/photos.parquet", index=False)
         rates = {}
-        local = score_photos(photos, [model], f"{folder}/local", engine="openvino", progress=False)
-        rates["local engine"] = f"{local.per_second:.0f} photos/s"
+        local = score_photos(photos, [model], f"{folder}/local", backend="openvino", progress=False)
+        rates["local backend"] = f"{local.per_second:.0f} photos/s"
         for name, workers in (("one", 1), ("two", 2), ("killed", 2)):
             out = Path(folder) / name
             started = time.perf_counter()
             with killing(out) if name == "killed" else nothing() as killed:
-                speed = score_on_cluster(
+                speed = score_photos(
                     f"{folder}/photos.parquet", [f"{folder}/model.keras"], out, workers=workers,
-                    engine="openvino", part_size=128 if short else 512, progress=False,
+                    cluster="ray", backend="openvino", part_size=128 if short else 512,
+                    progress=False,
                 )  # fmt: skip
             whole = time.perf_counter() - started
             rates[f"Ray, {name}"] = (
@@ -303,7 +305,7 @@ def s3(*, short: bool) -> None:
         model = network()
         for name, photos in (("disk", near), ("s3", far)):
             speed = score_photos(
-                photos, [model], f"{folder}/{name}", engine="openvino", progress=False
+                photos, [model], f"{folder}/{name}", backend="openvino", progress=False
             )
             results.append((f"throughput from {name}", "", str(speed)))
         same = [c for c in scores_of(f"{folder}/s3") if c != "path"]

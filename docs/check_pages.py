@@ -30,15 +30,21 @@ class _Quiet(SimpleHTTPRequestHandler):
         """Log nothing."""
 
 
+def _is_icon(address: str) -> bool:
+    """Whether the browser asks for an icon by itself, of a page that names none."""
+    return address.endswith("/favicon.ico")
+
+
 def listen(page: Page, site: str) -> list[str]:
     """Return a list to which is added whatever goes wrong on a page."""
     found: list[str] = []
     page.on("request", lambda request: found.append(f"asks for {request.url}")
             if not request.url.startswith((site, "data:", "blob:")) else None)  # fmt: skip
     page.on("response", lambda response: found.append(f"{response.status} {response.url}")
-            if response.status >= 400 else None)  # fmt: skip
+            if response.status >= 400 and not _is_icon(response.url) else None)  # fmt: skip
     page.on("console", lambda message: found.append(f"logs {message.text}")
-            if message.type == "error" else None)  # fmt: skip
+            if message.type == "error" and not _is_icon(message.location["url"])
+            else None)  # fmt: skip
     page.on("pageerror", lambda error: found.append(f"fails with {error}"))
     return found
 

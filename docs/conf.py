@@ -74,6 +74,7 @@ html_copy_source = False
 html_extra_path = ["api/generated/pages"]
 html_static_path = ["_static"]
 html_context = {"default_mode": "auto"}
+html_favicon = "_static/hotelviz.svg"
 html_css_files = ["site.css"]
 html_theme_options = {
     "navigation_with_keys": False,

@@ -25,7 +25,7 @@ def make_demo(folder: Path) -> None:
 
     The folder then has ``catalog.csv``, ``tagger.keras``, ``aesthetic.keras`` and ``scores/``.
     """
-    make_demo_catalog(folder, hotels=30, size=(120, 160))
+    make_demo_catalog(folder, n_hotels=30, size=(120, 160))
     photos = read_catalog(folder / "catalog.csv")
     tagger, aesthetic = folder / "tagger.keras", folder / "aesthetic.keras"
     if not tagger.is_file():

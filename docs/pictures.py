@@ -24,7 +24,8 @@ from hotelviz import plots
 
 #: Public names of `hotelviz.plots` that draw nothing by themselves.
 NOT_DRAWING = {
-    "Display", "change_text", "figure_png", "new_figure", "pattern_text", "save_figure", "shares_between",
+    "Display", "change_text", "figure_png", "new_figure", "pattern_text", "save_figure",
+    "shares_between",
 }  # fmt: skip
 
 
@@ -116,8 +117,8 @@ class Demo:
         from hotelviz.feature_vis import compare_filters
 
         return compare_filters(
-            self.tagger, self.aesthetic, ["conv_pw_3", "conv_pw_11"], count=6, size=64, steps=32,
-            photos=self.photos["path"].head(48),
+            self.tagger, self.aesthetic, ["conv_pw_3", "conv_pw_11"], n_channels=6, size=64,
+            steps=32, photos=self.photos["path"].head(48),
         )  # fmt: skip
 
 
@@ -185,7 +186,10 @@ def channel_card(demo: Demo) -> Any:
     models = (demo.tagger, demo.aesthetic)
     return plots.channel_card(
         [visualize_channels(model, layer, [channel], size=96, steps=48)[0] for model in models],
-        [patch_pixels(top_photos(model, layer, channel, demo.photos.head(96))) for model in models],
+        [
+            patch_pixels(top_photos(model, demo.photos.head(96), layer, channel))
+            for model in models
+        ],
         title=f"{layer}, channel {channel}",
     )
 

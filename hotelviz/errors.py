@@ -62,7 +62,7 @@ class ModelWarning(UserWarning):
 
 
 class KerasBackendError(HotelvizError):
-    """Keras is set to compute with something else than TensorFlow."""
+    """Keras is set to another backend than TensorFlow."""
 
 
 class TrainingError(HotelvizError):
@@ -78,7 +78,7 @@ class ClusterError(InferenceError):
 
 
 class BackendError(HotelvizError):
-    """A network cannot be run by an engine, or not as exactly as is asked."""
+    """A backend cannot run a network, or not as exactly as asked."""
 
 
 class ScoresError(HotelvizError):
@@ -86,7 +86,7 @@ class ScoresError(HotelvizError):
 
 
 class MetricsError(HotelvizError):
-    """Predictions cannot be compared with what they were asked to be."""
+    """Predictions cannot be compared with the truth."""
 
 
 class DecisionError(HotelvizError):
@@ -106,11 +106,11 @@ class CacheWarning(UserWarning):
 
 
 class AttributionError(HotelvizError):
-    """A map cannot be had for this model or this target."""
+    """A map cannot be computed for this model or this target."""
 
 
 class FeatureVisError(HotelvizError):
-    """A picture or a comparison cannot be made as asked."""
+    """A feature visualisation or a comparison of filters cannot be made as asked."""
 
 
 class RankingError(HotelvizError):
@@ -118,7 +118,7 @@ class RankingError(HotelvizError):
 
 
 class LabelError(HotelvizError):
-    """Something was asked for that cannot be; the message says what to do instead."""
+    """Labelling cannot go on as asked; the message says what to do instead."""
 
 
 class StoreError(HotelvizError, OSError):
@@ -138,7 +138,7 @@ class DemoError(HotelvizError):
 
 
 def did_you_mean(value: object, choices: Sequence[str]) -> str:
-    """Say which of `choices` was probably meant, as the end of an error message.
+    """Return the end of an error message: which of `choices` was probably meant.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Everything in one go, on drawn photos: what ``hotelviz demo`` runs."""
+"""Everything on one catalogue: train, clean, score, rank, and report on each step."""
 
 from __future__ import annotations
 
@@ -12,15 +12,12 @@ import pandas as pd
 
 from hotelviz.catalog import read_catalog
 from hotelviz.decisions import append_decisions
-from hotelviz.demo import decide_by_truth, make_demo_catalog
+from hotelviz.demo import decide_by_truth
 from hotelviz.inference import score_photos
-from hotelviz.io.claims import own_folder
 from hotelviz.models import load_model
 from hotelviz.reports import run_report, write_index
 
-__all__ = ["TAGGER_SETTINGS", "run_demo"]
-
-#: A small network learns from scratch in two minutes only with a high learning rate.
+#: Training from scratch: a high learning rate lets a small network learn in two minutes.
 TAGGER_SETTINGS: dict[str, Any] = {
     "weights": "none",
     "backbone_kw": {"alpha": 0.25},
@@ -32,110 +29,132 @@ TAGGER_SETTINGS: dict[str, Any] = {
     "smallest_crop": 0.45,
     "rotation": 5.0,
 }
-#: What the explanations and filter pictures of the demo do with less of.
-_EXPLAINED: dict[str, Any] = {
-    "methods": ["cam", "layercam", "saliency"], "checked": ["cam", "gradcam"],
-    "check_photos": 20, "pairs": 2, "gallery_limit": 12,
-}  # fmt: skip
-_FILTERS: dict[str, Any] = {
-    "layers": ["conv_pw_3", "conv_pw_11"], "channels": 4, "size": 64, "steps": 24, "photos": 32,
-    "searched": 150, "cards": 1,
-}  # fmt: skip
-#: Validation is unsteady on so few photos: it picks the epoch, but does not end the training.
-_AESTHETIC: dict[str, Any] = {
-    "head_epochs": 12, "fine_tune_learning_rate": 1e-3, "batch_size": 16, "patience": 14,
+#: Parameters of each report, small enough for two cores. Validation varies much on few photos: it
+#: chooses the epoch, but does not end the training.
+SETTINGS: dict[str, dict[str, Any]] = {
+    "tagger_training": TAGGER_SETTINGS,
+    "aesthetic_training": {
+        "head_epochs": 12, "fine_tune_learning_rate": 1e-3, "batch_size": 16, "patience": 14,
+    },
+    "explain_tagger": {
+        "methods": ["cam", "layercam", "saliency"], "checked_methods": ["cam", "gradcam"],
+        "n_checked": 20, "n_confusions": 2, "max_photos": 12,
+    },
+    "compare_filters": {
+        "layers": ["conv_pw_3", "conv_pw_11"], "n_channels": 4, "size": 64, "steps": 24,
+        "n_photos": 32, "n_searched": 150, "n_cards": 1,
+    },
 }  # fmt: skip
 
 
-def run_demo(
-    out: Path, *, hotels: int, seed: int, epochs: int, say: Callable[[str], Any] = print
+def run_pipeline(
+    catalog: Path,
+    out: Path,
+    *,
+    public: Path,
+    truth: Path,
+    fine_tune_epochs: int = 18,
+    seed: int = 0,
+    say: Callable[[str], Any] = print,
 ) -> Path:
-    """Draw a catalogue, train small models on it from scratch, and write all reports.
+    """Train small models on a catalogue from scratch, use them, and write all reports.
 
     Parameters
     ----------
-    out
-        The folder that gets the reports; ``demo/`` in it gets photos, models and scores, and is
-        refused where no demo made it.
-    hotels
-        How many are drawn.
-    seed
-        Of the drawings and the training.
-    epochs
-        Most epochs of the tagger's training and of the second aesthetic iteration; the first has
+    catalog : pathlib.Path
+        The labelled and rated photos. Models, scores and the audit go to its folder.
+    out : pathlib.Path
+        The folder that gets the reports.
+    public : pathlib.Path
+        A catalogue with other people's ratings: the aesthetic model learns from it first.
+    truth : pathlib.Path
+        The folder of a demo catalogue; its truth decides on the photos that the audit finds.
+    fine_tune_epochs : int, default 18
+        Most epochs of phase two of the tagger and of the second aesthetic iteration; the first has
         a quarter.
-    say
-        Is told what is being done.
+    seed : int, default 0
+        For splits, trainings and samples.
+    say : callable, default print
+        Is called with a line for each step.
 
     Returns
     -------
     pathlib.Path
         The index of the reports.
     """
-    folder = own_folder(out / "demo", "demo")
-    say(f"drawing {hotels} hotels into {folder}")
-    make_demo_catalog(folder, n_hotels=hotels, seed=seed)
-    catalog, tagger = str(folder / "catalog.csv"), str(folder / "tagger.keras")
-    iterations = [str(folder / f"aesthetic_{number}.keras") for number in (1, 2)]
-    scores, audit = str(folder / "scores"), folder / "audit"
-
-    def report(name: str, page: str = "", *, progress: bool = False, **parameters: Any) -> None:
-        run_report(name, parameters, out / f"{page or name}.html", progress=progress)
-        say(f"wrote {page or name}.html")
-
-    def train_aesthetic(number: int, rated: str, parent: str, epochs: int) -> None:
-        report(
-            "aesthetic_training", f"aesthetic_training_{number}", progress=True, catalog=rated,
-            out=iterations[number - 1], parent=parent, fine_tune_epochs=max(1, epochs), seed=seed,
-            **_AESTHETIC,
-        )  # fmt: skip
-
-    def clean() -> None:
-        """Audit the labelled photos, have the suspects decided, and compare before and after."""
-        report(
-            "cleaning_audit", catalog=catalog, model=tagger, out=str(audit), truth=str(folder),
-            seed=seed,
-        )  # fmt: skip
-        issues = pd.read_parquet(audit / "issues.parquet")
-        append_decisions(audit / "decisions.csv", decide_by_truth(issues, folder))
-        report(
-            "cleaning_effect", catalog=catalog, model=tagger, seed=seed,
-            decisions=[str(audit / "decisions.csv")],
-        )  # fmt: skip
-
+    run = _Pipeline(catalog, out, truth, seed, say)
     say("training a MobileNet (alpha 0.25) from scratch as tagger")
-    report(
-        "tagger_training", progress=True, catalog=catalog, out=tagger, fine_tune_epochs=epochs,
-        seed=seed, **TAGGER_SETTINGS,
-    )  # fmt: skip
+    run.report("tagger_training", progress=True, out=run.tagger, fine_tune_epochs=fine_tune_epochs)
     # Starting a notebook keeps one core busy for a while: another report runs beside it.
     with ThreadPoolExecutor(2) as pool:
-        tags = str(folder / "tags.parquet")
-        beside = pool.submit(report, "tagger_report", catalog=catalog, model=tagger, tags_out=tags)
-        explained = pool.submit(
-            report, "explain_tagger", catalog=catalog, model=tagger, truth=str(folder), seed=seed,
-            **_EXPLAINED,
-        )  # fmt: skip
+        tagged = pool.submit(run.report, "tagger_report", model=run.tagger, tags_out=run.tags)
+        explained = pool.submit(run.report, "explain_tagger", model=run.tagger, truth=str(truth))
         say("training the aesthetic model, first on the public's ratings, then on colleagues'")
-        train_aesthetic(1, str(folder / "public.csv"), tagger, epochs // 4)
-        beside.result()
-        shutil.rmtree(audit, ignore_errors=True)
-        cleaning = pool.submit(clean)
-        train_aesthetic(2, catalog, iterations[0], epochs)
-        others = [
-            pool.submit(
-                report, "compare_filters", original=tagger, tuned=iterations[1], catalog=catalog,
-                seed=seed, **_FILTERS,
-            ),
-            pool.submit(report, "aesthetic_report", catalog=catalog, models=iterations),
-        ]  # fmt: skip
-        shutil.rmtree(scores, ignore_errors=True)
-        models = [load_model(file) for file in (iterations[1], tagger)]
-        score_photos(read_catalog(catalog), models, scores)
-        others += [
-            pool.submit(report, "score_distribution", scores=scores),
-            pool.submit(report, "hotel_ranking", scores=scores, catalog=catalog),
+        run.train_aesthetic(1, public, run.tagger, max(1, fine_tune_epochs // 4))
+        tagged.result()
+        cleaned = pool.submit(run.clean)
+        run.train_aesthetic(2, catalog, run.aesthetic[0], fine_tune_epochs)
+        compared = [
+            pool.submit(run.report, "compare_filters", original=run.tagger, tuned=run.aesthetic[1]),
+            pool.submit(run.report, "aesthetic_report", models=run.aesthetic),
         ]
-        for other in [*others, explained, cleaning]:
-            other.result()
+        run.score()
+        scored = {"scores": run.scores}
+        ranked = scored | {"catalog": str(catalog)}
+        used = [
+            pool.submit(run.write, "score_distribution", scored, "score_distribution"),
+            pool.submit(run.write, "hotel_ranking", ranked, "hotel_ranking"),
+        ]
+        for step in [explained, cleaned, *compared, *used]:
+            step.result()
     return write_index(out)
+
+
+class _Pipeline:
+    """The steps, each of which reads what earlier ones left in the catalogue's folder."""
+
+    def __init__(
+        self, catalog: Path, out: Path, truth: Path, seed: int, say: Callable[[str], Any]
+    ) -> None:
+        self.catalog, self.out, self.truth, self.seed, self.say = catalog, out, truth, seed, say
+        folder = catalog.parent
+        self.tagger, self.tags = str(folder / "tagger.keras"), str(folder / "tags.parquet")
+        self.aesthetic = [str(folder / f"aesthetic_{number}.keras") for number in (1, 2)]
+        self.scores, self.audit = str(folder / "scores"), folder / "audit"
+
+    def report(
+        self, name: str, page: str = "", *, progress: bool = False, **parameters: Any
+    ) -> None:
+        """Run a report on the catalogue."""
+        given = {"catalog": str(self.catalog), "seed": self.seed} | SETTINGS.get(name, {})
+        self.write(name, given | parameters, page or name, progress=progress)
+
+    def write(
+        self, name: str, parameters: dict[str, Any], page: str, *, progress: bool = False
+    ) -> None:
+        """Run a report with just these parameters."""
+        run_report(name, parameters, self.out / f"{page}.html", progress=progress)
+        self.say(f"wrote {page}.html")
+
+    def train_aesthetic(self, number: int, rated: Path, parent: str, fine_tune_epochs: int) -> None:
+        """Train an iteration of the aesthetic model."""
+        self.report(
+            "aesthetic_training", f"aesthetic_training_{number}", progress=True,
+            catalog=str(rated), out=self.aesthetic[number - 1], parent=parent,
+            fine_tune_epochs=fine_tune_epochs,
+        )  # fmt: skip
+
+    def clean(self) -> None:
+        """Audit the labelled photos, decide on what is found, and compare before and after."""
+        shutil.rmtree(self.audit, ignore_errors=True)
+        self.report("cleaning_audit", model=self.tagger, out=str(self.audit), truth=str(self.truth))
+        decisions = self.audit / "decisions.csv"
+        issues = pd.read_parquet(self.audit / "issues.parquet")
+        append_decisions(decisions, decide_by_truth(issues, self.truth))
+        self.report("cleaning_effect", model=self.tagger, decisions=[str(decisions)])
+
+    def score(self) -> None:
+        """Score all photos with both models."""
+        shutil.rmtree(self.scores, ignore_errors=True)
+        models = [load_model(file) for file in (self.aesthetic[1], self.tagger)]
+        score_photos(read_catalog(self.catalog), models, self.scores)

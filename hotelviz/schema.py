@@ -33,7 +33,7 @@ COLUMNS = {
     "image_id": "the unique name of each photo",
     "path": "where each photo is: a local path, or a URL",
     "hotel_id": "the accommodation that each photo belongs to",
-    "position": "where the hotel's gallery shows the photo today, from 1",
+    "position": "where the hotel's gallery shows the photo at present, from 1",
     "label": "the area that each photo shows",
     "source": "which collection each photo came from",
     "split": "train, val or test",

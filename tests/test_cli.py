@@ -130,10 +130,10 @@ def test_rounds_of_labels_written_elsewhere_find_their_photos(tmp_path, monkeypa
     chosen = read_catalog("chosen/c.parquet", check_files=True)
     assert len(chosen) == 4
     store = open_store("s.db")
-    begun = store.begin_round(chosen, name="1", task="aesthetic", raters=1, overlap=1, gold=0)
-    seat = begun.take_seat("Ada")
-    for item in begun.items(seat):
-        begun.rate(seat, item.place, str(uuid.uuid4()), score=7)
+    begun = store.begin_round(chosen, name="1", task="aesthetic", n_raters=1, overlap=1, repeats=0)
+    ada = begun.enter("Ada")
+    for item in begun.items(ada):
+        begun.rate(ada, item.position, str(uuid.uuid4()), score=7)
     store.close()
     result = run(
         "label-export", "--store", "s.db", "--out", "rated/deep/c.csv", "--catalog", "data/c.csv"
@@ -170,12 +170,12 @@ def test_training_asks_what_becomes_of_photos_without_a_split(tmp_path):
         (["report", "tagger_report", "-p", "limit=3", "--out", "x.html"], "no parameter 'limit'"),
         (["report", "tagger_report", "-p", "seed=one", "--out", "x.html"], "of type int"),
         (["report"], "--list"),
-        (["train-aesthetic", "DEMO", "--out", "a.keras", "--task", "beauty"], "not aesthetic or"),
+        (["train-aesthetic", "DEMO", "--out", "a.keras", "--task", "beauty"], "is not one of"),
         (["train-aesthetic", "DEMO", "--out", "a.keras", "--parent", "no.keras"], "no such model"),
         (["score", "DEMO", "--model", "no.keras", "--out", "scores"], "no such model file"),
-        (["score", "DEMO", "--model", "MODEL", "--out", "s", "--engine", "onnx"], "one of keras"),
-        (["score", "DEMO", "--model", "MODEL", "--out", "s", "--address", "h:1"], "needs --eng"),
-        (["score", "DEMO", "--model", "MODEL", "--out", "s", "--engine-cluster", "x"], "not ray"),
+        (["score", "DEMO", "--model", "MODEL", "--out", "s", "--backend", "onnx"], "one of keras"),
+        (["score", "DEMO", "--model", "MODEL", "--out", "s", "--address", "h:1"], "--cluster ray"),
+        (["score", "DEMO", "--model", "MODEL", "--out", "s", "--cluster", "x"], "--cluster ray"),
         (["rank", "--scores", "nowhere", "--out", "r.parquet"], "no scores"),
         (["tag", "DEMO", "--model", "MODEL", "--out", "DEMO"], "is read, and would be replaced"),
         (["clean", "DEMO", "--decisions", "d.csv", "--out", "DEMO"], "would be replaced"),

@@ -16,7 +16,6 @@ import pytest
 from hotelviz.catalog import write_catalog
 from hotelviz.errors import ClusterError, InferenceError
 from hotelviz.inference import ray, score_photos
-from hotelviz.inference.ray import score_on_cluster
 from hotelviz.models import build_aesthetic, save_model
 
 needs_ray = pytest.mark.skipif(
@@ -88,12 +87,14 @@ def test_cluster_goes_on_with_a_local_run_replaces_a_killed_actor_and_hands_back
 
     killer = threading.Thread(target=kill)
     killer.start()
-    speed = score_on_cluster(catalog, [model_file], out, part_size=8, workers=1, progress=False)
+    speed = score_photos(
+        catalog, [model_file], out, part_size=8, workers=1, cluster="ray", progress=False
+    )
     killer.join()
     assert killed
     assert speed.photos == len(demo_catalog) - 8
     pd.testing.assert_frame_equal(rows(out), rows(whole), check_exact=True)
-    assert score_on_cluster(catalog, model_file, out, progress=False).photos == 0
+    assert score_photos(catalog, model_file, out, cluster="ray", progress=False).photos == 0
     # One machine goes on with what the cluster wrote, and finds nothing to do but what is new.
     (out / "part-00000.parquet").unlink()
     assert score_photos(catalog, model_file, out, progress=False).photos == 5
@@ -106,23 +107,23 @@ def test_address_where_nothing_answers_is_named(model_file, demo_catalog, tmp_pa
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with pytest.raises(ClusterError, match=rf"no Ray cluster answers at 127\.0\.0\.1:{port}"):
-        score_on_cluster(demo_catalog, [model_file], tmp_path, address=f"127.0.0.1:{port}")
+        score_photos(demo_catalog, model_file, tmp_path, cluster="ray", address=f"127.0.0.1:{port}")
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        monkeypatch.setattr(ray, "_PATIENCE", 1.0)
+        monkeypatch.setattr(ray, "PATIENCE", 1.0)
         address = f"127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(ClusterError, match="nothing within 1 s"):
-            score_on_cluster(demo_catalog, [model_file], tmp_path, address=address)
+            score_photos(demo_catalog, model_file, tmp_path, cluster="ray", address=address)
     with pytest.raises(ClusterError, match="is not host:port"):
-        score_on_cluster(demo_catalog, [model_file], tmp_path, address="somewhere")
+        score_photos(demo_catalog, model_file, tmp_path, cluster="ray", address="somewhere")
     assert not list(tmp_path.iterdir())
 
 
 def test_ray_that_is_not_installed_is_named_with_its_command(monkeypatch, demo_catalog, tmp_path):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ClusterError, match=r"pip install 'hotelviz\[ray\]'"):
-        score_on_cluster(demo_catalog, [], tmp_path)
+        score_photos(demo_catalog, [], tmp_path, cluster="ray")
 
 
 def test_what_an_actor_could_not_do_is_said_without_its_traces():
@@ -131,5 +132,5 @@ def test_what_an_actor_could_not_do_is_said_without_its_traces():
 
     failed = RuntimeError("the actor failed")
     failed.__cause__ = TaskError()
-    assert str(ray._plain(failed)).startswith("part-1.parquet: cannot be written")
-    assert "gave up" in str(ray._plain(RuntimeError("trace\nlast line")))
+    assert str(ray.plain_error(failed)).startswith("part-1.parquet: cannot be written")
+    assert "gave up" in str(ray.plain_error(RuntimeError("trace\nlast line")))

@@ -9,15 +9,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 from hotelviz.catalog import rating_summary, read_catalog
+from hotelviz.cli import app
 from hotelviz.demo import make_demo_catalog, read_truth
 from hotelviz.demo.areas import paint
 from hotelviz.demo.renderer import Style
 from hotelviz.demo.simulated_raters import QUALITIES
 from hotelviz.errors import CatalogError, DemoError, ImageError, OutputError
 from hotelviz.images import decode_image, read_image
-from hotelviz.pipeline import run_demo
 from hotelviz.schema import AREAS
 
 SMALL = {"n_hotels": 3, "size": (96, 128)}
@@ -191,6 +192,7 @@ def test_folder_with_files_that_no_demo_made_is_refused_and_left_as_it_is(tmp_pa
 def test_demo_is_refused_where_another_folder_has_its_name(tmp_path):
     (tmp_path / "demo" / "scores").mkdir(parents=True)
     (tmp_path / "demo" / "scores" / "part.parquet").write_text("theirs")
-    with pytest.raises(OutputError, match="hotelviz did not make it"):
-        run_demo(tmp_path, hotels=3, seed=0, epochs=1, say=lambda _: None)
+    refused = CliRunner().invoke(app, ["demo", "--out", str(tmp_path), "--hotels", "3"])
+    assert refused.exit_code == 1
+    assert "hotelviz did not make it" in refused.output
     assert (tmp_path / "demo" / "scores" / "part.parquet").read_text() == "theirs"

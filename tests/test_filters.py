@@ -13,7 +13,8 @@ from PIL import Image
 
 from hotelviz import feature_vis
 from hotelviz.errors import CatalogError, FeatureVisError, ModelError
-from hotelviz.feature_vis import activation_maximization, compare
+from hotelviz.feature_vis.fourier import noise_spectrum, picture_of
+from hotelviz.feature_vis.similarity import PairedSums
 from hotelviz.models import Preprocessing, build_tagger, wrap_model
 
 
@@ -87,26 +88,25 @@ def test_pictures_come_in_any_size(model, size):
 
 
 def test_small_picture_is_the_large_one_with_fewer_pixels():
-    spectrum = activation_maximization._noise(64, (0, 0))[None] * 20
-    large = np.asarray(activation_maximization._picture(spectrum, 64, 64))
-    small = np.asarray(activation_maximization._picture(spectrum, 32, 64))
+    spectrum = noise_spectrum(64, (0, 0))[None] * 20
+    large = np.asarray(picture_of(spectrum, 64, 64))
+    small = np.asarray(picture_of(spectrum, 32, 64))
     coarse = large.reshape(1, 32, 2, 32, 2, 3).mean(axis=(2, 4))
     assert np.corrcoef(small.ravel(), coarse.ravel())[0, 1] > 0.9
 
 
-def test_picture_is_kept_and_found_again(model, tmp_path, monkeypatch):
-    first = feature_vis.visualize_channels(
-        model, "conv_pw_1", [2], size=48, steps=2, cache=tmp_path
-    )
-    monkeypatch.setattr(activation_maximization, "_maximised", None)
-    again = feature_vis.visualize_channels(
-        model, "conv_pw_1", [2], size=48, steps=2, cache=tmp_path
-    )
-    np.testing.assert_array_equal(first, again)
-    with pytest.raises(TypeError):
-        feature_vis.visualize_channels(
-            tagger(1), "conv_pw_1", [2], size=48, steps=2, cache=tmp_path
-        )
+def test_picture_is_kept_and_found_again(model, tmp_path):
+    kw: dict = {"size": 48, "steps": 2, "cache": tmp_path}
+    first = feature_vis.visualize_channels(model, "conv_pw_1", [2], **kw)
+    (file,) = tmp_path.rglob("*.png")
+    np.testing.assert_array_equal(np.asarray(Image.open(file)), first[0])
+    other = np.full((48, 48, 3), 7, "uint8")
+    Image.fromarray(other).save(file)
+    again = feature_vis.visualize_channels(model, "conv_pw_1", [2], **kw)
+    np.testing.assert_array_equal(again[0], other)
+    changed = feature_vis.visualize_channels(tagger(1), "conv_pw_1", [2], **kw)
+    assert (changed[0] != other).any()
+    assert len(list(tmp_path.rglob("*.png"))) == 2
 
 
 @pytest.mark.parametrize(
@@ -137,10 +137,8 @@ def test_unknown_output_is_refused_with_the_nearest(model):
 
 
 def test_convolution_is_looked_at_after_its_batch_normalisation(model):
-    assert activation_maximization.channel_step(model, "conv_pw_3").layer.name == "conv_pw_3_bn"
-    assert (
-        activation_maximization.channel_step(model, "conv_pw_3_relu").layer.name == "conv_pw_3_relu"
-    )
+    assert feature_vis.channel_node(model, "conv_pw_3").layer.name == "conv_pw_3_bn"
+    assert feature_vis.channel_node(model, "conv_pw_3_relu").layer.name == "conv_pw_3_relu"
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +157,7 @@ def photos(tmp_path_factory) -> list[str]:
 def test_identical_models_give_identical_pictures_and_no_change(model, photos):
     other = tagger()
     same = feature_vis.compare_filters(
-        model, other, ["conv_pw_2"], count=2, photos=photos, size=48, steps=4
+        model, other, ["conv_pw_2"], n_channels=2, photos=photos, size=48, steps=4
     )
     for layer in ("conv_pw_2",):
         apart = np.abs(same.original[layer].astype(int) - same.tuned[layer])
@@ -177,7 +175,7 @@ def test_channel_that_was_changed_is_found(model, photos):
     values[..., 7] = np.random.default_rng(5).normal(0, values.std(), values.shape[:-1])
     kernel.assign(values)
     by_weight = feature_vis.compare_filters(
-        model, changed, ["conv_pw_4"], count=1, size=48, steps=2
+        model, changed, ["conv_pw_4"], n_channels=1, size=48, steps=2
     )
     assert by_weight.channels["channel"].to_list() == [7]
     table = feature_vis.change_by_channel(model, changed, ["conv_pw_4"], photos=photos)
@@ -222,7 +220,7 @@ def test_cka_and_correlation_agree_with_their_definitions():
     random = np.random.default_rng(0)
     before = random.normal(size=(40, 2, 2, 5)) + 3
     after = before @ random.normal(size=(5, 5)) + random.normal(size=before.shape)
-    sums = compare._Sums(5)
+    sums = PairedSums(5)
     for start in range(0, 40, 16):
         sums.add(before[start : start + 16], after[start : start + 16])
     x, y = (side.reshape(-1, 5) - side.reshape(-1, 5).mean(axis=0) for side in (before, after))
@@ -232,13 +230,13 @@ def test_cka_and_correlation_agree_with_their_definitions():
         sums.correlations(), [np.corrcoef(x[:, k], y[:, k])[0, 1] for k in range(5)]
     )
     rotation = np.linalg.qr(random.normal(size=(5, 5)))[0]
-    turned = compare._Sums(5)
+    turned = PairedSums(5)
     turned.add(before, 2 * before @ rotation)
     assert turned.cka() == pytest.approx(1)
 
 
 def test_silent_channel_has_no_correlation():
-    sums = compare._Sums(2)
+    sums = PairedSums(2)
     values = np.random.default_rng(0).normal(size=(4, 2, 2, 2))
     values[..., 1] = 0
     sums.add(values, values)
@@ -275,7 +273,7 @@ def test_photo_and_place_that_excite_a_channel_are_found(tmp_path):
         Image.fromarray(photo).save(file)
         rows.append({"image_id": str(number), "path": str(file)})
     rows.append({"image_id": "lost", "path": str(tmp_path / "lost.png")})
-    found = feature_vis.top_photos(red_finder(), "conv", [0, 1], pd.DataFrame(rows), count=2)
+    found = feature_vis.top_photos(red_finder(), pd.DataFrame(rows), "conv", [0, 1], n_photos=2)
     assert found["image_id"].to_list()[:2] == ["0", "2"]
     assert found["image_id"].to_list()[2] == "1"
     assert found.loc[0, ["x", "y"]].to_list() == pytest.approx([24 / 128, 88 / 128], abs=0.05)
@@ -287,8 +285,8 @@ def test_photo_and_place_that_excite_a_channel_are_found(tmp_path):
 def test_channel_past_the_end_has_no_photos(tmp_path):
     photos = pd.DataFrame({"image_id": ["a"], "path": [str(tmp_path / "a.png")]})
     with pytest.raises(FeatureVisError, match="channels 0 to 1; there is no 2"):
-        feature_vis.top_photos(red_finder(), "conv", 2, photos)
-    assert len(feature_vis.top_photos(red_finder(), "conv", 1, photos)) == 0
+        feature_vis.top_photos(red_finder(), photos, "conv", 2)
+    assert len(feature_vis.top_photos(red_finder(), photos, "conv", 1)) == 0
 
 
 @pytest.mark.parametrize(
@@ -299,7 +297,7 @@ def test_channels_are_whole_numbers(channels, message):
     for call in (
         lambda: feature_vis.visualize_channels(red_finder(), "conv", channels, size=48, steps=1),
         lambda: feature_vis.top_photos(
-            red_finder(), "conv", channels, pd.DataFrame({"image_id": ["a"], "path": ["a.png"]})
+            red_finder(), pd.DataFrame({"image_id": ["a"], "path": ["a.png"]}), "conv", channels
         ),
     ):
         with pytest.raises(FeatureVisError, match=message):
@@ -308,7 +306,7 @@ def test_channels_are_whole_numbers(channels, message):
 
 def test_tables_made_by_hand_are_checked_before_photos_are_read():
     with pytest.raises(CatalogError, match="top_photos: the table has no column 'path'"):
-        feature_vis.top_photos(red_finder(), "conv", 0, pd.DataFrame({"image_id": ["a"]}))
+        feature_vis.top_photos(red_finder(), pd.DataFrame({"image_id": ["a"]}), "conv", 0)
     with pytest.raises(FeatureVisError, match="patch_pixels: the table has no column 'side'"):
         feature_vis.patch_pixels(pd.DataFrame({"path": ["a.png"], "x": [0.5], "y": [0.5]}))
     with pytest.raises(FeatureVisError, match="'x' is a share of the photo, 0 to 1"):

@@ -338,6 +338,6 @@ def test_photos_that_are_not_square_have_a_grid_along_either_side(tmp_path):
     photo[40:43, 70:73] = 255
     Image.fromarray(photo).save(tmp_path / "a.png")
     photos = pd.DataFrame({"image_id": ["a"], "path": [str(tmp_path / "a.png")]})
-    found = top_photos(model, "end", 0, photos, count=1)
+    found = top_photos(model, photos, "end", 0, n_photos=1)
     assert found.loc[0, "y"] * 64 == pytest.approx(41.5, abs=1.1)
     assert found.loc[0, "x"] * 97 == pytest.approx(71.5, abs=1.1)

@@ -130,6 +130,15 @@ def test_photo_that_takes_too_long_is_ended_and_the_next_is_read(monkeypatch):
     assert decode_bytes(fine).pixels[0, 0].tolist() == [255, 0, 0]
 
 
+def test_answer_that_cannot_be_is_refused_and_the_next_photo_is_read(monkeypatch):
+    photo = tiff(8)
+    with monkeypatch.context() as patch:
+        patch.setattr(worker, "MAX_MEMORY", 100)
+        with pytest.raises(ImageError, match="say what cannot be"):
+            decode_bytes(photo)
+    assert decode_bytes(photo).pixels.shape == (8, 8, 3)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the decoder in /proc")
 def test_crash_of_a_decoder_costs_its_photo_only():
     with ThreadPoolExecutor(1) as pool:

@@ -7,8 +7,6 @@ import io
 import json
 import os
 import resource
-import subprocess
-import sys
 import time
 import zipfile
 from collections.abc import Callable
@@ -21,7 +19,7 @@ import numpy as np
 import pytest
 from keras import layers as L
 
-from hotelviz.errors import ModelError, ModelWarning
+from hotelviz.errors import ModelError
 from hotelviz.models import Preprocessing, load_model, read_info, save_model, wrap_model
 
 DESCRIPTION, CONFIG, WEIGHTS = "hotelviz.json", "config.json", "model.weights.h5"
@@ -387,54 +385,3 @@ def test_mutated_files_are_loaded_or_refused_and_nothing_else(members, tmp_path,
             said = str(file)
             assert np.asarray(model(pixels, training=False)).sum() == pytest.approx(1, abs=1e-3)
         assert said.startswith(str(file))
-
-
-class Mine(L.Layer):
-    def call(self, inputs):
-        return inputs * 1.0
-
-
-def own(layer: L.Layer) -> keras.Model:
-    inputs = keras.Input((32, 32, 3))
-    tensor = layer(L.Conv2D(4, 3)(inputs))
-    return keras.Model(inputs, L.Dense(2, "softmax")(L.GlobalAveragePooling2D()(tensor)))
-
-
-def shouted(values):
-    return values * 2
-
-
-@pytest.mark.parametrize(
-    ("make", "name"),
-    [
-        (lambda: Mine(), "Mine"),
-        (lambda: L.Lambda(lambda x: x * 1.0), "Lambda"),
-        (lambda: L.Activation(shouted), "shouted"),
-    ],
-)
-def test_layers_that_could_not_be_loaded_again_are_said_at_once_and_not_saved(tmp_path, make, name):
-    with pytest.warns(ModelWarning, match=f"{name} is not one of Keras' own layers"):
-        model = wrap_model(own(make()), task="tagger", classes=["a", "b"],
-                      preprocessing=Preprocessing(32, 32))  # fmt: skip
-    (tmp_path / "old.keras").write_text("what was there")
-    with pytest.raises(ModelError, match=f"{name} .* could not be loaded again"):
-        save_model(model, tmp_path / "old.keras")
-    assert (tmp_path / "old.keras").read_text() == "what was there"
-    assert [file.name for file in tmp_path.iterdir()] == ["old.keras"]
-
-
-@pytest.mark.parametrize("setting", ["environment", "file"])
-def test_another_backend_is_refused_in_one_sentence(tmp_path, setting):
-    environment = {**os.environ, "KERAS_HOME": str(tmp_path)}
-    environment.pop("KERAS_BACKEND", None)
-    if setting == "environment":
-        environment["KERAS_BACKEND"] = "jax"
-    else:
-        (tmp_path / "keras.json").write_text('{"backend": "torch"}')
-    done = subprocess.run(
-        [sys.executable, "-m", "hotelviz.cli", "train-tagger", "a.csv", "--out", "b.keras"],
-        env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 1
-    assert len(done.stderr.splitlines()) == 1
-    assert "hotelviz computes with TensorFlow: set KERAS_BACKEND=tensorflow" in done.stderr

@@ -1,4 +1,4 @@
-"""Messages that no page sends: the desk refuses them, keeps nothing of them, and goes on."""
+"""Messages that no page sends: the page refuses them, keeps nothing of them, and goes on."""
 
 from __future__ import annotations
 
@@ -36,66 +36,70 @@ def labels(tmp_path_factory):
     (folder / "secret.txt").write_text("secret")
     photos = pd.DataFrame({"image_id": ["a", "b"], "path": ["a.png", "b.png"], "hotel_id": "h"})
     photos["path"] = [str(folder / name) for name in photos["path"]]
-    return open_store(folder / "labels.sqlite").begin_round(photos, raters=2, overlap=2, gold=0)
+    return open_store(folder / "labels.sqlite").begin_round(
+        photos, n_raters=2, overlap=2, repeats=0
+    )
 
 
 @pytest.fixture
-def desk(labels):
-    desk = LabelProtocol(labels)
-    desk.handle({"type": "enter", "name": "Ada"})
-    return desk
+def page(labels):
+    page = LabelProtocol(labels)
+    page.handle({"type": "enter", "name": "Ada"})
+    return page
 
 
 HOSTILE = [
     {}, {"type": None}, {"type": ["rate"]}, {"type": "x" * 10**6}, {"type": "__class__"},
-    {"type": "handle"}, {"type": "_my_seat"},
+    {"type": "handle"}, {"type": "_me"},
     {"type": "enter"}, {"type": "enter", "name": None}, {"type": "enter", "name": {"a": 1}},
     {"type": "enter", "name": "x" * 10**6}, {"type": "enter", "name": "\0\x1b"},
-    {"type": "photos"}, {"type": "photos", "places": "0"}, {"type": "photos", "places": 7},
-    {"type": "photos", "places": ["../secret.txt"]}, {"type": "photos", "places": [-1]},
-    {"type": "photos", "places": [0] * 10**5}, {"type": "photos", "places": [99]},
-    {"type": "photos", "places": [True]}, {"type": "photos", "places": [{"path": "secret.txt"}]},
+    {"type": "photos"}, {"type": "photos", "positions": "0"}, {"type": "photos", "positions": 7},
+    {"type": "photos", "positions": ["../secret.txt"]}, {"type": "photos", "positions": [-1]},
+    {"type": "photos", "positions": [0] * 10**5}, {"type": "photos", "positions": [99]},
+    {"type": "photos", "positions": [True]},
+    {"type": "photos", "positions": [{"path": "secret.txt"}]},
     {"type": "rate"}, {"type": "rate", "key": KEY},
-    {"type": "rate", "key": KEY, "place": 0}, {"type": "rate", "key": SQL, "place": 0, "score": 5},
-    {"type": "rate", "key": KEY, "place": SQL, "score": 5},
-    {"type": "rate", "key": KEY, "place": 2**70, "score": 5},
-    {"type": "rate", "key": KEY, "place": -1, "score": 5},
-    {"type": "rate", "key": KEY, "place": 99, "score": 5},
-    {"type": "rate", "key": KEY, "place": {"a": 1}, "score": 5},
-    {"type": "rate", "key": [KEY], "place": 0, "score": 5},
-    {"type": "rate", "key": int("1" * 32), "place": 0, "score": 5},
-    {"type": "rate", "key": KEY, "place": 0, "score": 11},
-    {"type": "rate", "key": KEY, "place": 0, "score": True},
-    {"type": "rate", "key": KEY, "place": 0, "score": 5.0},
-    {"type": "rate", "key": KEY, "place": 0, "score": "5"},
-    {"type": "rate", "key": KEY, "place": 0, "score": float("nan")},
-    {"type": "rate", "key": KEY, "place": 0, "tag": "<script>"},
-    {"type": "rate", "key": KEY, "place": 0, "score": 5, "reason": "both"},
-    {"type": "rate", "key": KEY, "place": 0, "reason": {"a": 1}},
-    {"type": "rate", "key": KEY, "place": 0, "reason": DEEP},
-    {"type": "rate", "key": KEY, "place": 0, "reason": "\0"},
+    {"type": "rate", "key": KEY, "position": 0},
+    {"type": "rate", "key": SQL, "position": 0, "score": 5},
+    {"type": "rate", "key": KEY, "position": SQL, "score": 5},
+    {"type": "rate", "key": KEY, "position": 2**70, "score": 5},
+    {"type": "rate", "key": KEY, "position": -1, "score": 5},
+    {"type": "rate", "key": KEY, "position": 99, "score": 5},
+    {"type": "rate", "key": KEY, "position": {"a": 1}, "score": 5},
+    {"type": "rate", "key": [KEY], "position": 0, "score": 5},
+    {"type": "rate", "key": int("1" * 32), "position": 0, "score": 5},
+    {"type": "rate", "key": KEY, "position": 0, "score": 11},
+    {"type": "rate", "key": KEY, "position": 0, "score": True},
+    {"type": "rate", "key": KEY, "position": 0, "score": 5.0},
+    {"type": "rate", "key": KEY, "position": 0, "score": "5"},
+    {"type": "rate", "key": KEY, "position": 0, "score": float("nan")},
+    {"type": "rate", "key": KEY, "position": 0, "tag": "<script>"},
+    {"type": "rate", "key": KEY, "position": 0, "score": 5, "reason": "both"},
+    {"type": "rate", "key": KEY, "position": 0, "reason": {"a": 1}},
+    {"type": "rate", "key": KEY, "position": 0, "reason": DEEP},
+    {"type": "rate", "key": KEY, "position": 0, "reason": "\0"},
     {"type": "undo"}, {"type": "undo", "key": {"a": 1}}, {"type": "undo", "key": SQL},
     {"type": "undo", "key": "x" * 10**6},
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("message", HOSTILE, ids=lambda message: str(message)[:50])
-def test_message_that_no_page_sends_is_refused_in_a_few_words(labels, desk, message):
-    [answer] = desk.handle(message)
+def test_message_that_no_page_sends_is_refused_in_a_few_words(labels, page, message):
+    [answer] = page.handle(message)
     assert answer.content["type"] == "refused"
     assert answer.photo is None
     text = json.dumps(answer.content)
     assert len(text) < 1000
     assert "secret" not in text
     assert labels.ratings(undone=True).empty
-    assert desk.handle({"type": "state"})[0].content["type"] == "state"
+    assert page.handle({"type": "state"})[0].content["type"] == "state"
 
 
 def test_what_one_rater_said_is_neither_undone_nor_changed_by_another(labels):
     ada, bob = LabelProtocol(labels), LabelProtocol(labels)
     ada.handle({"type": "enter", "name": "Ada"})
     bob.handle({"type": "enter", "name": "Bob"})
-    said = {"type": "rate", "key": uuid.uuid4().hex, "place": 0, "score": 7}
+    said = {"type": "rate", "key": uuid.uuid4().hex, "position": 0, "score": 7}
     assert ada.handle(said)[0].content["type"] == "saved"
     assert ada.handle(said)[0].content["type"] == "saved"  # a replay lands once
     assert bob.handle({**said, "score": 1})[0].content["type"] == "refused"
@@ -108,30 +112,40 @@ def test_what_one_rater_said_is_neither_undone_nor_changed_by_another(labels):
 
 @pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf"), 1e300, "1", True, [1]])
 def test_time_that_is_none_is_not_kept(labels, seconds):
-    desk = LabelProtocol(labels)
-    desk.handle({"type": "enter", "name": "Bob"})
+    page = LabelProtocol(labels)
+    page.handle({"type": "enter", "name": "Bob"})
     key = uuid.uuid4().hex
-    desk.handle({"type": "rate", "key": key, "place": 1, "score": 3, "seconds": seconds})
+    page.handle({"type": "rate", "key": key, "position": 1, "score": 3, "seconds": seconds})
     assert labels.ratings().set_index("key")["seconds"].isna()[key]
-    desk.handle({"type": "undo", "key": key})
+    page.handle({"type": "undo", "key": key})
 
 
 def test_pages_that_name_themselves_without_end_take_no_memory_without_end(labels):
+    sent: list[dict] = []
     widget = LabelWidget(labels)
-    widget.send = lambda *_, **__: None
-    for number in range(150):
-        widget._hear(None, {"type": "hello", "view": f"{number}" * 100}, [])
-    widget._hear(None, "no message", [])
-    assert len(widget._desks) == 100
-    assert max(map(len, widget._desks)) == 64
+    widget.send = lambda content, **_: sent.append(content)
+
+    def answer(kind: str, view: object) -> str:
+        widget.answer({"type": kind, "view": view, "name": "Bob"})
+        return sent.pop()["type"]
+
+    assert answer("enter", "x" * 64) == "state"
+    assert answer("state", "x" * 10_000) == "state"  # the same page
+    for number in range(99):
+        answer("hello", number)
+    assert answer("state", "x" * 64) == "state"
+    answer("hello", "one more")
+    assert answer("state", "x" * 64) == "who"
+    widget.answer("no message")
+    assert sent == []
 
 
 def test_ratings_made_by_hand_need_no_more_than_what_was_said():
     table = pd.DataFrame({"image_id": [1, 1, 2, 2], "rater": ["Ada", "Bob"] * 2,
                           "score": [3, 5, 8, 8]})  # fmt: skip
-    assert krippendorff_alpha(table, draws=5).value == pytest.approx(1 - 2 / 12)
+    assert krippendorff_alpha(table, n_bootstrap=5).value == pytest.approx(1 - 2 / 12)
     assert disagreements(table)["image_id"].iloc[0] == "1"
-    assert len(rater_statistics(table, draws=5)) == 2
+    assert len(rater_statistics(table, n_bootstrap=5)) == 2
     for ask in (krippendorff_alpha, repeat_pairs, self_agreement, rater_statistics, disagreements):
         with pytest.raises(CatalogError, match=rf"{ask.__name__}: .*no column 'rater'"):
             ask(table.drop(columns="rater"))

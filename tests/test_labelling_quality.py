@@ -41,7 +41,7 @@ def rows(**columns: object) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def simulated() -> pd.DataFrame:
-    """Eight raters of known bias, the last one unsteady, with ten gold photos each."""
+    """Eight raters of known bias, the last one unsteady, with ten repeats each."""
     random = np.random.default_rng(0)
     photos = [f"p{number}" for number in range(240)]
     taste = random.normal(5.5, 1.6, len(photos))
@@ -62,7 +62,7 @@ def test_agreement_is_krippendorffs_alpha_of_first_answers_with_an_interval(simu
     first = simulated[simulated["repeat"] == 0]
     matrix = first.pivot(index="rater", columns="image_id", values="score").astype(float)
     expected = krippendorff.alpha(matrix.to_numpy(), level_of_measurement="interval")
-    found = krippendorff_alpha(simulated, draws=200)
+    found = krippendorff_alpha(simulated, n_bootstrap=200)
     assert found.value == pytest.approx(expected)
     assert found.low < found.value < found.high
     assert found.high - found.low < 0.2
@@ -83,30 +83,30 @@ def test_agreement_is_missing_where_nothing_can_be_compared():
     )
 
 
-def test_habits_find_who_is_mild_strict_and_unsteady(simulated):
-    habits = rater_statistics(simulated).set_index("rater")
+def test_statistics_find_who_is_mild_strict_and_unsteady(simulated):
+    statistics = rater_statistics(simulated).set_index("rater")
     # A rater's bias is told from the others', whose mean is not quite 0.
     truth = np.array(BIAS) - (sum(BIAS) - np.array(BIAS)) / 7
-    assert np.abs(habits["bias"] - truth).max() < 0.3
-    inside = (habits["bias_low"] <= truth) & (truth <= habits["bias_high"])
+    assert np.abs(statistics["bias"] - truth).max() < 0.3
+    inside = (statistics["bias_low"] <= truth) & (truth <= statistics["bias_high"])
     assert inside.sum() >= 6
-    assert habits["noise"].idxmax() == "r7"
-    assert habits["self_difference"].idxmax() == "r7"
-    assert habits["correlation"].idxmin() == "r7"
-    assert (habits["gold"] == 10).all()
-    display = plots.rater_bias(habits.reset_index())
+    assert statistics["noise"].idxmax() == "r7"
+    assert statistics["self_difference"].idxmax() == "r7"
+    assert statistics["correlation"].idxmin() == "r7"
+    assert (statistics["repeats"] == 10).all()
+    display = plots.rater_bias(statistics.reset_index())
     assert figure_alt(display.figure_).startswith("Bias of 8 raters: r6 -")
 
 
-def test_habits_of_tags_count_the_votes_of_the_others():
+def test_statistics_of_tags_count_the_votes_of_the_others():
     tags = rows(image_id=["a"] * 3 + ["b"] * 3, rater=["x", "y", "$z$"] * 2,
                 tag=["Pool", "Pool", "Foyer", "Pool", "Pool", "Pool"])  # fmt: skip
-    habits = rater_statistics(tags).set_index("rater")
-    assert habits["agrees"].to_dict() == {"x": 0.75, "y": 0.75, "$z$": 0.5}
-    plots.rater_bias(habits.reset_index()).figure_.canvas.draw()
+    statistics = rater_statistics(tags).set_index("rater")
+    assert statistics["agrees"].to_dict() == {"x": 0.75, "y": 0.75, "$z$": 0.5}
+    plots.rater_bias(statistics.reset_index()).figure_.canvas.draw()
 
 
-def test_raters_agree_with_themselves_as_far_as_gold_photos_say():
+def test_raters_agree_with_themselves_as_far_as_repeats_say():
     table = rows(image_id=["a", "b", "c", "a", "b", "c"], rater="x", repeat=[0, 0, 0, 1, 1, 1],
                  score=[5, 6, 7, 5, 7, 10])  # fmt: skip
     assert repeat_pairs(table)["difference"].tolist() == [0, 1, 3]
@@ -138,19 +138,19 @@ def labels(tmp_path):
         {"image_id": EVIL, "path": [str(tmp_path / name) for name in EVIL], "hotel_id": list("hij")}
     )
     store = open_store(tmp_path / "labels.sqlite")
-    labels = store.begin_round(photos, raters=2, overlap=2, gold=1)
+    labels = store.begin_round(photos, n_raters=2, overlap=2, repeats=1)
     for name, score in (("Ada", 4), ("Bo", 8)):
-        seat = labels.take_seat(name)
-        for item in labels.items(seat):
+        rater = labels.enter(name)
+        for item in labels.items(rater):
             key = uuid.uuid4().hex
             if item.photo == 2:
-                labels.rate(seat, item.place, key, reason="I cannot decide")
+                labels.rate(rater, item.position, key, reason="I cannot decide")
                 continue
             again = {"score": score + item.photo}
-            labels.rate(seat, item.place, key, **again)
+            labels.rate(rater, item.position, key, **again)
             if name == "Bo" and item.photo == 1:
-                labels.undo(seat, key)
-                labels.rate(seat, item.place, uuid.uuid4().hex, score=1)
+                labels.undo(rater, key)
+                labels.rate(rater, item.position, uuid.uuid4().hex, score=1)
     yield labels
     store.close()
 
@@ -166,7 +166,7 @@ def test_export_counts_first_answers_and_leaves_out_skips_and_what_was_undone(la
     again = read_catalog(tmp_path / "rated.csv", classes=None)
     assert again["image_id"].tolist() == table.index.tolist()
     assert again["rating_8"].tolist() == table["rating_8"].tolist()
-    assert "2 raters gave 4 answers on 2 photos (2 to 2 a photo" in progress_text(
+    assert "2 raters gave 4 answers on 2 photos (2 a photo" in progress_text(
         labels.ratings(), labels.settings
     )
 
@@ -192,12 +192,12 @@ def test_split_as_in_the_talk_is_exact_and_tears_no_hotel():
     photos = pd.DataFrame({"image_id": range(1100), "hotel_id": hotels})
     photos[list(RATINGS)] = random.multinomial(12, random.dirichlet(np.ones(10), 1100))
     photos.loc[:19, list(RATINGS)] = np.nan
-    dealt = split_rated(photos)
-    assert dealt["split"].value_counts().to_dict() == {"train": 800, "test": 200}
-    by_hotel = dealt.dropna(subset="split").groupby("hotel_id")["split"].nunique()
+    split = split_rated(photos)
+    assert split["split"].value_counts().to_dict() == {"train": 800, "test": 200}
+    by_hotel = split.dropna(subset="split").groupby("hotel_id")["split"].nunique()
     assert (by_hotel == 1).all()
-    assert dealt.loc[:19, "split"].isna().all()
-    pd.testing.assert_frame_equal(dealt, split_rated(photos))
+    assert split.loc[:19, "split"].isna().all()
+    pd.testing.assert_frame_equal(split, split_rated(photos))
     with pytest.raises(LabelError, match=r"1,080 rated photos of \d+ hotels are too few"):
         split_rated(photos, train=1000)
 
@@ -221,7 +221,7 @@ def test_next_round_takes_uncertain_and_disputed_photos_and_some_by_chance():
     assert set(why[why == "uncertain 1.00"].index) == {f"p{n}" for n in range(21, 26)}
     assert (why == "random").sum() == 3
     assert chosen["hotel_id"].value_counts().max() <= 5
-    few = choose_photos(catalog, 8, predictions=predictions, random_share=0, per_hotel=1)
+    few = choose_photos(catalog, 8, predictions=predictions, random_share=0, max_per_hotel=1)
     assert few["hotel_id"].is_unique
     numbered = catalog.assign(image_id=range(60))
     of_tables = [

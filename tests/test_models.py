@@ -1,9 +1,13 @@
-"""Building, saving, loading and adopting networks."""
+"""Building, describing, saving and loading networks."""
 
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import zipfile
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -11,14 +15,12 @@ import pytest
 from keras import applications, layers
 
 from hotelviz.errors import ModelError, OutputError
-from hotelviz.inference import forward
 from hotelviz.models import (
     Preprocessing,
+    activations,
     backbone_range,
     build_tagger,
-    gap_node,
     load_model,
-    logits,
     model_info,
     save_model,
     update_info,
@@ -87,7 +89,10 @@ def test_tagger_needs_two_different_classes(classes):
 
 
 def test_same_seed_gives_the_same_weights():
-    first, second, other = (small(seed=seed).get_weights() for seed in (1, 1, 2))
+    narrow = {"alpha": 0.25}
+    first, second, other = (
+        small(seed=seed, backbone_kw=narrow).get_weights() for seed in (1, 1, 2)
+    )
     assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
     assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
 
@@ -101,31 +106,41 @@ def test_weights_that_cannot_be_had_name_file_and_folder(monkeypatch):
         build_tagger(CLASSES, input_size=64)
 
 
-def test_model_file_gives_back_outputs_and_description(tmp_path):
-    model = small(backbone_kw={"alpha": 0.25})
-    (tmp_path / "folder.keras").mkdir()
-    with pytest.raises(OutputError, match="is a folder"):
-        save_model(model, tmp_path / "folder.keras")
-    save_model(model, tmp_path / "tagger.keras")
-    again = load_model(tmp_path / "tagger.keras", task="tagger")
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory) -> tuple[keras.Model, Path]:
+    """A small tagger, and the file that it was saved as."""
+    model, file = small(backbone_kw={"alpha": 0.25}), tmp_path_factory.mktemp("model") / "t.keras"
+    save_model(model, file)
+    return model, file
+
+
+def test_model_file_gives_back_outputs_description_and_hash(saved):
+    model, file = saved
+    again = load_model(file, task="tagger")
     pixels = np.random.default_rng(0).uniform(-1, 1, (2, 32, 32, 3)).astype("float32")
     np.testing.assert_allclose(
         model(pixels, training=False), again(pixels, training=False), atol=1e-6
     )
     assert model_info(again) == model_info(model)
     assert model_info(again).classes == tuple(CLASSES)
+    assert weights_hash(again) == weights_hash(model)
 
 
-def test_model_file_has_no_optimizer_state(tmp_path):
-    model = small(backbone_kw={"alpha": 0.25})
-    save_model(model, tmp_path / "tagger.keras")
+def test_model_is_not_saved_as_a_folder(tmp_path):
+    (tmp_path / "folder.keras").mkdir()
+    with pytest.raises(OutputError, match="is a folder"):
+        save_model(scorer(), tmp_path / "folder.keras")
+
+
+def test_model_file_has_no_optimizer_state(saved):
+    model, file = saved
     weights = sum(variable.numpy().nbytes for variable in model.weights)
-    assert (tmp_path / "tagger.keras").stat().st_size < 1.5 * weights + 500_000
+    assert file.stat().st_size < 1.5 * weights + 500_000
 
 
 def test_model_file_must_end_in_keras(tmp_path):
     with pytest.raises(ModelError, match=r"ends in \.keras"):
-        save_model(small(), tmp_path / "tagger.h5")
+        save_model(scorer(), tmp_path / "tagger.h5")
 
 
 def test_missing_file_is_said(tmp_path):
@@ -140,14 +155,14 @@ def test_file_that_is_no_model_is_refused(tmp_path):
 
 
 def test_model_without_description_is_refused(tmp_path):
-    small().save(tmp_path / "plain.keras")
+    plain().save(tmp_path / "plain.keras")
     with pytest.raises(ModelError, match="without hotelviz' description"):
         load_model(tmp_path / "plain.keras")
 
 
 @pytest.mark.parametrize("text", ["{", "{}", '{"task": "tagger"}'])
 def test_damaged_description_is_refused(tmp_path, text):
-    small().save(tmp_path / "odd.keras")
+    plain().save(tmp_path / "odd.keras")
     with zipfile.ZipFile(tmp_path / "odd.keras", "a") as archive:
         archive.writestr("hotelviz.json", text)
     with pytest.raises(ModelError, match=r"odd\.keras: "):
@@ -161,7 +176,7 @@ def test_model_of_another_task_is_refused(tmp_path):
 
 
 def test_half_a_model_file_is_refused(tmp_path):
-    save_model(small(), tmp_path / "tagger.keras")
+    save_model(scorer(), tmp_path / "tagger.keras")
     data = (tmp_path / "tagger.keras").read_bytes()
     (tmp_path / "tagger.keras").write_bytes(data[: len(data) // 2])
     with pytest.raises(ModelError, match=r"tagger\.keras"):
@@ -178,7 +193,7 @@ def scorer() -> keras.Model:
     return wrap_model(plain(), task="aesthetic", preprocessing=Preprocessing(32, 32, "nearest"))
 
 
-def test_sequence_of_layers_is_adopted_as_a_graph(tmp_path):
+def test_sequence_of_layers_is_wrapped_as_a_graph(tmp_path):
     layers = [keras.Input((32, 32, 3)), keras.layers.Conv2D(4, 3)]
     layers += [keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(10, "softmax")]
     sequence = keras.Sequential(layers)
@@ -189,7 +204,7 @@ def test_sequence_of_layers_is_adopted_as_a_graph(tmp_path):
     np.testing.assert_allclose(load_model(tmp_path / "graph.keras")(pixels), sequence(pixels))
 
 
-def test_adopted_scorer_knows_the_scores():
+def test_wrapped_scorer_knows_the_scores():
     assert model_info(scorer()).classes == tuple(map(str, range(1, 11)))
     assert model_info(scorer()).preprocessing.resample == "nearest"
 
@@ -203,7 +218,7 @@ def test_adopted_scorer_knows_the_scores():
         (plain(size=64), {"task": "aesthetic"}, r"input is \(None, 64, 64, 3\)"),
     ],
 )
-def test_models_that_do_not_fit_are_not_adopted(model, changes, message):
+def test_models_that_do_not_fit_are_not_wrapped(model, changes, message):
     with pytest.raises(ModelError, match=message):
         wrap_model(model, **{"preprocessing": Preprocessing(32, 32), **changes})
 
@@ -247,335 +262,27 @@ def test_nested_models_with_layers_of_one_name_are_refused_with_the_reason():
 
 
 def test_model_without_description_says_what_to_do():
-    with pytest.raises(ModelError, match=r"hotelviz\.models\.adopt"):
+    with pytest.raises(ModelError, match=r"hotelviz\.models\.wrap_model"):
         model_info(plain())
 
 
-def ending(units: int, activation: str | None, *after: layers.Layer, scale: float = 5, **kw):
-    """A network of an untold ending, whose photos it is sure about by `scale`."""
-    keras.utils.set_random_seed(1)
-    inputs = keras.Input((32, 32, 3), **kw)
-    tensor = layers.Conv2D(8, 3, strides=2, activation="relu")(inputs)
-    dense = layers.Dense(units, activation)
-    output = dense(layers.GlobalAveragePooling2D()(tensor))
-    kernel, bias = dense.get_weights()
-    dense.set_weights([kernel * scale, bias])
-    for layer in after:
-        output = layer(output)
-    return keras.Model(inputs, output)
-
-
-def taken(model: keras.Model, classes: str = "ABC", **kw) -> keras.Model:
-    return wrap_model(
-        model, task="tagger", classes=list(classes), preprocessing=Preprocessing(32, 32), **kw
-    )
-
-
-@pytest.fixture(scope="module")
-def pixels() -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), dtype="uint8")
-
-
-def shown(model: keras.Model, pixels: np.ndarray) -> np.ndarray:
-    return np.asarray(model(Preprocessing(32, 32).scale(pixels.astype("float32"))), "float64")
-
-
-def softmax(values: np.ndarray) -> np.ndarray:
-    raised = np.exp(values - values.max(axis=1, keepdims=True))
-    return raised / raised.sum(axis=1, keepdims=True)
-
-
-@pytest.mark.parametrize("after", [(), (layers.Dropout(0.5), layers.Reshape((3,)))])
-def test_logits_get_a_softmax_when_told(pixels, after, tmp_path):
-    theirs = ending(3, None, *after)
-    with pytest.raises(ModelError, match=r"without a softmax.*sum to .*outputs='logits' adds"):
-        taken(theirs)
-    ours = taken(theirs, outputs="logits")
-    expected = softmax(shown(theirs, pixels))
-    np.testing.assert_allclose(forward(ours)(pixels), expected, atol=1e-6)
-    save_model(ours, tmp_path / "ours.keras")
-    again = load_model(tmp_path / "ours.keras", task="tagger")
-    np.testing.assert_allclose(forward(again)(pixels), expected, atol=1e-6)
-    assert (gap_node(ours) is None) == bool(after)
-
-
-def test_scores_from_logits_lie_between_1_and_10(pixels):
-    theirs = ending(10, None)
-    kw: dict = {"task": "aesthetic", "preprocessing": Preprocessing(32, 32)}
-    with pytest.raises(ModelError, match="no probabilities"):
-        wrap_model(theirs, **kw)
-    scores = forward(wrap_model(theirs, **kw, outputs="logits"))(pixels) @ np.arange(1, 11)
-    assert ((scores >= 1) & (scores <= 10)).all()
-
-
-@pytest.mark.parametrize("apart", [False, True])
-def test_one_sigmoid_becomes_two_classes_when_told(pixels, apart):
-    theirs = ending(1, None, layers.Activation("sigmoid")) if apart else ending(1, "sigmoid")
-    with pytest.raises(ModelError, match=r"single unit: give both classes.*outputs='sigmoid'"):
-        taken(theirs, "AB")
-    with pytest.raises(ModelError, match="at least two different classes"):
-        taken(theirs, "A", outputs="sigmoid")
-    with pytest.raises(ModelError, match=r"1 outputs, but 3 classes .* the one that 0 stands"):
-        taken(theirs, outputs="sigmoid")
-    ours = taken(theirs, "AB", outputs="sigmoid")
-    expected = shown(theirs, pixels)
-    np.testing.assert_allclose(
-        forward(ours)(pixels), np.hstack([1 - expected, expected]), atol=1e-6
-    )
-
-
-def test_sigmoids_become_probabilities_of_exactly_one_class_when_told(pixels):
-    theirs = ending(3, "sigmoid")
-    with pytest.raises(ModelError, match="a probability of its own, and they do not sum to 1"):
-        taken(theirs)
-    odds = shown(theirs, pixels)
-    odds = odds / (1 - odds)
-    ours = taken(theirs, outputs="sigmoid")
-    np.testing.assert_allclose(
-        forward(ours)(pixels), odds / odds.sum(axis=1, keepdims=True), atol=1e-4
-    )
-
-
-@pytest.mark.parametrize(
-    ("theirs", "message"),
-    [
-        (lambda: ending(3, "relu"), r"\(Dense, relu\), and .*neither probabilities nor logits"),
-        (lambda: ending(3, None, layers.ReLU()), r"\(ReLU, relu\), and"),
-        (lambda: ending(3, "tanh"), "tanh"),
-        (lambda: ending(3, None, layers.Lambda(keras.ops.softmax)), r"\(Lambda\), which cannot be"),
-        (lambda: ending(1, None), "1 outputs, but 3 classes"),
-        (lambda: ending(4, "softmax"), "4 outputs, but 3 classes"),
-        (lambda: ending(3, None, scale=np.nan), "no numbers"),
-        (lambda: ending(3, None, layers.Reshape((3, 1))), r"output is \(None, 3, 1\)"),
-        (lambda: keras.Model((m := ending(3, "softmax")).input, [m.output, m.output]), "2 outputs"),
-        (lambda: ending(3, "softmax", dtype="uint8"), "input is uint8"),
-    ],
-)
-def test_endings_that_are_no_probabilities_are_refused_with_the_reason(theirs, message):
-    with pytest.raises(ModelError, match=message):
-        taken(theirs())
-
-
-@pytest.mark.parametrize(
-    ("theirs", "outputs", "message"),
-    [
-        (lambda: ending(3, "softmax"), "logits", "outputs='logits', but the model ends in"),
-        (lambda: ending(3, "softmax"), "sigmoid", "outputs='sigmoid', but the model ends in"),
-        (lambda: ending(3, None), "probabilities", "no probabilities"),
-        (lambda: ending(3, "relu"), "logits", "End it before that activation"),
-        (lambda: ending(3, "softmax"), "logit", "did you mean 'logits'"),
-    ],
-)
-def test_what_is_told_of_outputs_must_be_true(theirs, outputs, message):
-    with pytest.raises(ModelError, match=message):
-        taken(theirs(), outputs=outputs)
-
-
-def test_average_of_two_networks_is_taken_as_probabilities(pixels):
-    one, other = ending(3, "softmax"), ending(3, "softmax", scale=2)
-    inputs = keras.Input((32, 32, 3))
-    both = keras.Model(inputs, layers.Average()([one(inputs), other(inputs)]))
-    for layer in (*one.layers, *other.layers):
-        layer.name = f"{layer.name}_{id(layer)}"
-    ours = taken(both)
-    np.testing.assert_allclose(forward(ours)(pixels), shown(both, pixels), atol=1e-6)
-    with pytest.raises(ModelError, match="these are probabilities already"):
-        taken(both, outputs="logits")
-    from hotelviz.attribution import AttributionError, explain
-
-    with pytest.raises(AttributionError, match=r"do not come from layer .* alone"):
-        explain(ours, pixels, "A", method="gradcam")
-    assert explain(ours, pixels, "A", method="saliency").any()
-    # The logarithms stand for the logits: their softmax is the same probabilities.
-    found = keras.Model(ours.input, logits(ours))
-    np.testing.assert_allclose(softmax(shown(found, pixels)), shown(both, pixels), atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("after", "outputs", "activation"),
-    [
-        ((), None, "softmax"),
-        ((layers.Activation("softmax"),), None, None),
-        ((layers.Softmax(),), None, None),
-        ((layers.Activation("softmax"), layers.Dropout(0.2)), None, None),
-        ((), "sigmoid", "sigmoid"),
-        ((layers.Activation("sigmoid"),), "sigmoid", None),
-        ((), "logits", None),
-    ],
-)
-@pytest.mark.parametrize("method", ["gradcam", "saliency"])
-def test_outputs_that_are_certain_still_give_maps(pixels, after, outputs, activation, method):
-    """At 1.0 in float32, where softmax and sigmoid have no slope left."""
-    from hotelviz.attribution import explain
-
-    ours = taken(ending(3, activation, *after, scale=3000), outputs=outputs)
-    found = forward(ours)(pixels)
-    assert (found.max(axis=1) == 1).all()
-    predicted = ["ABC"[number] for number in found.argmax(axis=1)]
-    assert (explain(ours, pixels, predicted, method=method).max(axis=(1, 2)) == 1).all()
-
-
-@pytest.mark.parametrize("method", ["cam", "gradcam", "saliency", "scorecam"])
-def test_scores_that_are_certain_are_explained_by_the_next_most_probable(pixels, method):
-    """Its probability is too small for a number to hold; what speaks for it moves the score."""
-    from hotelviz.attribution import explain
-
-    ours = wrap_model(ending(10, "softmax", scale=30000), task="aesthetic",
-                 preprocessing=Preprocessing(32, 32))  # fmt: skip
-    found = shown(keras.Model(ours.input, logits(ours)), pixels)
-    assert (forward(ours)(pixels).max(axis=1) == 1).all()
-    maps = explain(ours, pixels, "mean_score", method=method)
-    best = np.sort(found.argsort(axis=1)[:, -2:], axis=1)
-    pairs = [(str(high + 1), str(low + 1)) for low, high in best]
-    if method == "scorecam":  # which weighs by what the score is, not by its slope
-        assert maps.any()
-    else:
-        np.testing.assert_allclose(maps, explain(ours, pixels, pairs, method=method), atol=1e-4)
-
-
-def test_input_of_any_size_is_fixed_to_that_of_the_photos(pixels, tmp_path):
-    inputs = keras.Input((None, None, 3))
-    tensor = layers.Conv2D(4, 3, strides=2, padding="same", name="conv")(inputs)
-    theirs = keras.Model(inputs, layers.Dense(3, "softmax")(
-        layers.GlobalAveragePooling2D()(tensor)))  # fmt: skip
-    ours = taken(theirs)
-    assert ours.input_shape == (None, 32, 32, 3)
-    assert ours.get_layer("conv") is theirs.get_layer("conv")
-    np.testing.assert_allclose(forward(ours)(pixels), shown(theirs, pixels), atol=1e-6)
-    from hotelviz.attribution import explain, feature_grid
-    from hotelviz.feature_vis import visualize_channels
-
-    assert explain(ours, pixels, "A").shape == (6, 32, 32)
-    assert feature_grid(ours, "conv").rows.last[-1] == 31
-    assert visualize_channels(ours, "conv", [0], size=40, steps=1).shape == (1, 40, 40, 3)
-    save_model(ours, tmp_path / "ours.keras")
-    assert load_model(tmp_path / "ours.keras").input_shape == (None, 32, 32, 3)
-
-
-@pytest.mark.parametrize(
-    ("shape", "message"),
-    [
-        ((32, 32, 1), r"input is \(None, 32, 32, 1\), not .* in red, green and blue"),
-        ((32, 32, 4), r"input is \(None, 32, 32, 4\)"),
-        ((32, 32), r"input is \(None, 32, 32\)"),
-        ((3, 32, 32), r"input is \(None, 3, 32, 32\)"),
-    ],
-)
-def test_inputs_that_are_no_photos_are_refused(shape, message):
-    inputs = keras.Input(shape)
-    outputs = layers.Dense(3, "softmax")(layers.Flatten()(inputs))
-    with pytest.raises(ModelError, match=message):
-        taken(keras.Model(inputs, outputs))
-
-
-def test_ends_in_lists_or_by_name_are_taken_out(pixels):
-    plain = ending(3, "softmax", name="photo")
-    for theirs in (
-        keras.Model([plain.input], [plain.output]),
-        keras.Model({"photo": plain.input}, {"classes": plain.output}),
-    ):
-        np.testing.assert_array_equal(forward(taken(theirs))(pixels), forward(taken(plain))(pixels))
-
-
-def test_models_that_are_not_whole_or_could_not_be_kept_are_refused():
-    with pytest.raises(ModelError, match=r"has no input yet: begin it with keras\.Input"):
-        taken(keras.Sequential([layers.GlobalAveragePooling2D(), layers.Dense(3, "softmax")]))
-    with pytest.raises(ModelError, match=r"a model is one of Keras .* not NoneType"):
-        taken(None)
-    slashed = ending(3, "softmax")
-    slashed.layers[1].name = "a/b"
-    with pytest.raises(ModelError, match="'a/b': a name with '/' cannot be saved"):
-        taken(slashed)
-    quantised = ending(3, "softmax")
-    quantised.layers[-1].quantize("int8")
-    with pytest.raises(ModelError, match="is quantised"):
-        taken(quantised)
-
-
-def test_channels_first_and_memories_are_refused_by_the_name_of_the_layer():
-    inputs = keras.Input((32, 32, 3))
-    first = layers.GlobalAveragePooling2D(data_format="channels_first", name="pool")(
-        layers.Permute((3, 1, 2))(inputs)
-    )
-    with pytest.raises(ModelError, match="layer 'pool' has channels first"):
-        taken(keras.Model(inputs, layers.Dense(3, "softmax")(first)))
-    inputs = keras.Input((32, 32, 3), batch_size=1)
-    rows = layers.LSTM(4, stateful=True, name="memory")(layers.Reshape((32, 96))(inputs))
-    with pytest.raises(ModelError, match=r"'memory' remembers|input is \(1, 32"):
-        taken(keras.Model(inputs, layers.Dense(3, "softmax")(rows)))
-    other = keras.Input((32, 32, 3), name="other")
-    inputs = keras.Input((32, 32, 3))
-    both = layers.Dense(3, "softmax")(layers.Flatten()(layers.Add()([inputs, other])))
-    with pytest.raises(ModelError, match="2 inputs and 1 outputs"):
-        taken(keras.Model([inputs, other], both))
-
-
-def test_batch_that_a_model_was_built_with_is_no_part_of_it(pixels):
-    theirs = keras.Sequential(
-        [layers.Conv2D(4, 3), layers.GlobalAveragePooling2D(), layers.Dense(3, "softmax")]
-    )
-    expected = theirs(np.zeros((1, 32, 32, 3), "float32"))
-    ours = taken(theirs)
-    assert ours.input_shape == (None, 32, 32, 3)
-    assert forward(ours)(pixels).shape == (len(pixels), 3)
-    np.testing.assert_allclose(ours(np.zeros((2, 32, 32, 3)))[:1], expected, atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("activation", "policy"),
-    [("softmax", "mixed_float16"), (None, "mixed_float16"), ("softmax", "mixed_bfloat16"),
-     ("softmax", "float64")],
-)  # fmt: skip
-def test_half_precision_ends_in_single(pixels, activation, policy, tmp_path):
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(policy)
-    try:
-        theirs = ending(3, activation)
-    finally:
-        keras.config.set_dtype_policy(before)
-    assert theirs.output.dtype == policy.removeprefix("mixed_")
-    ours = taken(theirs, outputs=None if activation else "logits")
-    found = forward(ours)(pixels)
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
-    expected = shown(theirs, pixels) if activation else softmax(shown(theirs, pixels))
-    np.testing.assert_allclose(found, expected, atol=0.02)
-    from hotelviz.attribution import METHODS, explain
-
-    for method in METHODS:
-        assert explain(ours, pixels[:2], "A", method=method).dtype == np.float32
-    save_model(ours, tmp_path / "ours.keras")
-    np.testing.assert_array_equal(forward(load_model(tmp_path / "ours.keras"))(pixels), found)
-
-
-def test_file_of_logits_is_refused_and_can_be_adopted(tmp_path, pixels):
-    """Of an earlier version, which took them for probabilities."""
-    file = tmp_path / "logits.keras"
-    save_model(taken(ending(3, "softmax")), file)
-    with zipfile.ZipFile(file) as archive:
-        description = archive.read("hotelviz.json")
-    ending(3, None).save(file)
-    with zipfile.ZipFile(file, "a") as archive:
-        archive.writestr("hotelviz.json", description)
-    with pytest.raises(ModelError, match=r"logits\.keras: .*outputs='logits' adds the softmax"):
-        load_model(file)
-    assert forward(taken(file, outputs="logits"))(pixels).sum() == pytest.approx(6)
-
-
 def test_classes_that_do_not_fit_cannot_be_written_on_a_model():
-    model = taken(ending(3, "softmax"))
-    with pytest.raises(ModelError, match="3 outputs, but the description 2 classes"):
-        update_info(model, classes=("A", "B"))
-    assert model_info(model).classes == ("A", "B", "C")
+    model = scorer()
+    with pytest.raises(ModelError, match="10 outputs, but the description 2 classes"):
+        update_info(model, task="tagger", classes=("A", "B"))
+    assert model_info(model).task == "aesthetic"
 
 
-def test_fingerprint_is_of_what_a_network_computes_not_of_its_names(pixels):
-    def made(kernel: int = 3, padding: str = "valid", act: str = "relu", **kw) -> keras.Model:
+def test_fingerprint_is_of_what_a_network_computes_not_of_its_names():
+    def made(padding: str = "valid", act: str = "relu", classes: str = "ABC") -> keras.Model:
         keras.utils.set_random_seed(3)
         inputs = keras.Input((32, 32, 3))
-        tensor = layers.Conv2D(3, kernel, padding=padding, activation=act, use_bias=False)(inputs)
+        tensor = layers.Conv2D(3, 3, padding=padding, activation=act, use_bias=False)(inputs)
         outputs = layers.Dense(3, "softmax")(layers.GlobalAveragePooling2D()(tensor))
-        return taken(keras.Model(inputs, outputs), **kw)
+        return wrap_model(
+            keras.Model(inputs, outputs), task="tagger", classes=list(classes),
+            preprocessing=Preprocessing(32, 32),
+        )  # fmt: skip
 
     plain = weights_hash(made())
     assert weights_hash(made()) == plain  # its layers are called otherwise
@@ -592,12 +299,6 @@ def test_fingerprint_is_of_what_a_network_computes_not_of_its_names(pixels):
     assert weights_hash(swapped) != plain
 
 
-def test_fingerprint_survives_saving(tmp_path):
-    model = small(backbone_kw={"alpha": 0.25})
-    save_model(model, tmp_path / "tagger.keras")
-    assert weights_hash(load_model(tmp_path / "tagger.keras")) == weights_hash(model)
-
-
 @pytest.mark.parametrize(
     ("values", "message"),
     [
@@ -611,9 +312,27 @@ def test_preprocessing_is_checked(values, message):
         Preprocessing(**{"height": 32, "width": 32, **values})
 
 
-def test_description_is_readable_json(tmp_path):
-    save_model(small(), tmp_path / "tagger.keras")
-    with zipfile.ZipFile(tmp_path / "tagger.keras") as archive:
+def test_description_is_readable_json(saved):
+    with zipfile.ZipFile(saved[1]) as archive:
         values = json.loads(archive.read("hotelviz.json"))
     assert values["task"] == "tagger"
     assert values["preprocessing"]["value_range"] == "-1..1"
+
+
+@pytest.mark.parametrize("setting", ["environment", "file"])
+def test_another_backend_is_refused_in_one_sentence(tmp_path, setting):
+    environment = {**os.environ, "KERAS_HOME": str(tmp_path)}
+    environment.pop("KERAS_BACKEND", None)
+    if setting == "environment":
+        environment["KERAS_BACKEND"] = "jax"
+    else:
+        (tmp_path / "keras.json").write_text('{"backend": "torch"}')
+    (tmp_path / "a.csv").write_text("path\na.jpg\n")
+    command = ["tag", "a.csv", "--model", "b.keras", "--out", "c.csv"]
+    done = subprocess.run(
+        [sys.executable, "-m", "hotelviz.cli", *command],
+        env=environment, cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "hotelviz computes with TensorFlow: set KERAS_BACKEND=tensorflow" in done.stderr

@@ -36,10 +36,10 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("reports")
     arguments = ["demo", "--out", str(out), "--hotels", "7", "--epochs", "1"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(pipeline._AESTHETIC, "head_epochs", 2)
-        for name, value in (("channels", 2), ("steps", 4), ("searched", 40), ("photos", 16)):
-            patch.setitem(pipeline._FILTERS, name, value)
-        patch.setitem(pipeline._EXPLAINED, "check_photos", 8)
+        patch.setitem(pipeline.SETTINGS["aesthetic_training"], "head_epochs", 2)
+        for name, value in (("n_channels", 2), ("steps", 4), ("n_searched", 40), ("n_photos", 16)):
+            patch.setitem(pipeline.SETTINGS["compare_filters"], name, value)
+        patch.setitem(pipeline.SETTINGS["explain_tagger"], "n_checked", 8)
         result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     return out
@@ -85,7 +85,7 @@ def test_ranking_report_says_why_each_photo_stands_where_it_stands(pages):
     assert captions
     pattern = r"predicted: \d\.\d{3}; rank \d+/\d+ \(currently \d+\); .*(best|by score)"
     assert all(re.match(pattern, caption) for caption in captions)
-    assert "today" in text
+    assert "current order" in text
     assert "new order" in text
 
 
@@ -143,7 +143,7 @@ def test_reports_on_stored_distributions_need_no_photo(tmp_path):
     page = run_report(
         "hotel_ranking", {"scores": str(file), "catalog": ""}, tmp_path / "h.html", progress=False
     ).read_text()
-    assert "60 photos were ranked" in page
+    assert "Photos ranked: 60." in page
 
 
 @pytest.mark.slow
@@ -182,7 +182,7 @@ def test_report_leaves_out_what_the_model_learned_from_in_a_catalogue_that_chang
         "tagger_report",
         {
             "catalog": str(grown), "model": str(model), "seed": 7,
-            "tags_out": str(tmp_path / "tags.parquet"), "gallery_limit": 2,
+            "tags_out": str(tmp_path / "tags.parquet"), "max_photos": 2,
         },
         tmp_path / "grown.html",
         progress=False,
@@ -244,7 +244,7 @@ def labels(pages: Path) -> Path:
     """Labels made at the desk of the app, as its pages send them, by the demo's twelve raters."""
     catalog = pages / "demo" / "catalog.csv"
     store = pages / "labels.sqlite"
-    settings = {"raters": 12, "overlap": 4, "gold": 2}
+    settings = {"n_raters": 12, "overlap": 4, "repeats": 2}
     labels = open_store(store).begin_round(read_catalog(catalog, classes=None), **settings)
     truth = pd.read_csv(pages / "demo" / "truth" / "ratings.csv")
     truth = truth[truth["rater"].str.startswith("colleague")]
@@ -253,10 +253,10 @@ def labels(pages: Path) -> Path:
     for rater in truth["rater"].unique():
         desk = LabelProtocol(labels)
         desk.handle({"type": "enter", "name": rater})
-        for item in labels.items(labels.take_seat(rater)):
+        for item in labels.items(labels.enter(rater)):
             said = scores.get((rater, names[item.photo]))
             what = {"reason": "I cannot decide"} if said is None else {"score": int(said)}
-            message = {"type": "rate", "key": uuid.uuid4().hex, "place": item.place, **what}
+            message = {"type": "rate", "key": uuid.uuid4().hex, "position": item.position, **what}
             assert desk.handle(message)[0].content["type"] == "saved"
     return store
 
@@ -288,7 +288,10 @@ def test_labels_made_in_the_app_train_a_second_iteration(pages, labels, tmp_path
 @pytest.mark.slow
 def test_rating_report_shows_agreement_raters_and_disputed_photos(labels, tmp_path):
     text = run_report(
-        "rating_quality", {"store": str(labels), "draws": 60}, tmp_path / "q.html", progress=False
+        "rating_quality",
+        {"store": str(labels), "n_bootstrap": 60},
+        tmp_path / "q.html",
+        progress=False,
     ).read_text()
     assert "Krippendorff&#x27;s alpha" in text or "Krippendorff's alpha" in text
     assert 'alt="Bias of 12 raters: colleague-' in text
@@ -333,11 +336,11 @@ def test_plain_papermill_runs_a_report_too_and_exports_its_figures(pages, tmp_pa
             "catalog": str(pages / "demo" / "catalog.csv"),
             "model": str(pages / "demo" / "tagger.keras"),
             "split": "val",
-            "pairs": 1,
-            "gallery_limit": 4,
+            "n_confusions": 1,
+            "max_photos": 4,
             "methods": ["cam"],
-            "checked": ["cam"],
-            "check_photos": 4,
+            "checked_methods": ["cam"],
+            "n_checked": 4,
             "export": str(tmp_path / "figures"),
         },
         progress_bar=False,

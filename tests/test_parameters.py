@@ -150,7 +150,7 @@ def test_a_report_run_by_the_command_papermill_takes_text_for_lists_and_numbers(
     arguments = [
         str(notebook_directory() / "score_distribution.ipynb"), str(tmp_path / "out.ipynb"),
         "--no-progress-bar", "-p", "scores", str(scores), "-p", "thresholds", "5.5,3",
-        "-r", "gallery_count", "0", "-r", "seed", "1",
+        "-r", "n_photos", "0", "-r", "seed", "1",
     ]  # fmt: skip
     done = CliRunner().invoke(command, arguments)
     assert done.exit_code == 0, done.output

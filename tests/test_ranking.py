@@ -99,7 +99,7 @@ def test_duplicates_alone_cannot_be_kept_apart_but_are_all_there():
     assert rank_hotel_photos(scores)["image_id"].to_list() == ["a", "b", "c"]
 
 
-def test_equal_scores_keep_todays_order():
+def test_equal_scores_keep_the_current_order():
     scores, _, catalog = make(count=9, hotels=1)
     scores["score"] = 5.0
     catalog["position"] = catalog["position"].to_numpy()[::-1]
@@ -153,7 +153,7 @@ def test_ndcg_is_scikit_learns():
     ranked = rank_hotel_photos(scores, tags, catalog=catalog)
     figures = ranking_figures(ranked).set_index(["order", "hotel_id"])["ndcg"]
     for hotel, rows in ranked.groupby("hotel_id"):
-        for order, column in (("today", "position"), ("with coverage", "rank")):
+        for order, column in (("current", "position"), ("with coverage", "rank")):
             theirs = ndcg_score([rows["score"]], [-rows[column].astype(float)])
             assert figures[order, hotel] == pytest.approx(theirs)
 
@@ -164,13 +164,13 @@ def test_coverage_shows_all_areas_that_can_be_shown():
     new = figures[figures["order"] == "with coverage"]
     assert (new["areas_in_8"] == new["possible_areas_in_8"]).all()
     summary = ranking_summary(figures)
-    assert summary.index.to_list() == ["today", "by score", "with coverage"]
+    assert summary.index.to_list() == ["current", "by score", "with coverage"]
     assert summary.loc["with coverage", "all_areas_in_8"] == 1.0
-    assert summary.loc["today", "areas_in_8"] < summary.loc["with coverage", "areas_in_8"]
+    assert summary.loc["current", "areas_in_8"] < summary.loc["with coverage", "areas_in_8"]
     assert compare_with_current(figures)["areas_gained"].is_monotonic_decreasing
 
 
-def test_without_todays_order_gains_are_those_over_the_order_by_score():
+def test_without_the_current_order_gains_are_those_over_the_order_by_score():
     scores, tags, _ = make(count=300, hotels=5)
     figures = ranking_figures(rank_hotel_photos(scores, tags)).set_index(["order", "hotel_id"])
     gained = compare_with_current(figures.reset_index()).set_index("hotel_id")["areas_gained"]
@@ -189,12 +189,12 @@ def test_duplicates_in_the_first_eight_are_counted():
     assert figures["by score"] == 2
 
 
-def test_today_is_left_out_where_positions_are_unknown():
+def test_current_order_is_left_out_where_positions_are_unknown():
     scores, _, catalog = make(count=9, hotels=3)
     catalog["position"] = catalog["position"].astype("Int64")
     catalog.loc[catalog["hotel_id"] == "h0", "position"] = pd.NA
     figures = ranking_figures(rank_hotel_photos(scores, catalog=catalog))
-    assert set(figures.loc[figures["order"] == "today", "hotel_id"]) == {"h1", "h2"}
+    assert set(figures.loc[figures["order"] == "current", "hotel_id"]) == {"h1", "h2"}
 
 
 def test_completeness_names_what_is_missing():
@@ -261,11 +261,11 @@ def test_figures_made_by_hand_name_the_column_that_is_missing(summed_up):
         summed_up(pd.DataFrame({"order": ["by score"], "photos": [3]}))
 
 
-def test_column_of_todays_positions_may_have_gaps():
+def test_column_of_current_positions_may_have_gaps():
     scores, _, catalog = make(count=5, hotels=1)
     scores.loc[2, "score"] = np.nan
     figures = ranking_figures(rank_hotel_photos(scores, catalog=catalog))
-    assert figures.loc[figures["order"] == "today", "best_at"].between(1, 4).all()
+    assert figures.loc[figures["order"] == "current", "best_at"].between(1, 4).all()
 
 
 def written(scores, folder, rows_a_file):
@@ -295,7 +295,7 @@ def test_dataset_is_ranked_in_parts_as_in_memory(tmp_path, by_hotel, apart):
         scores = scores.merge(tags, on="image_id")
         expected, more = rank_hotel_photos(scores), {}
     folder = written(scores, tmp_path / "scores", 40)
-    out = rank_dataset(folder, tmp_path / "ranking", chunk=20, progress=False, **more)
+    out = rank_dataset(folder, tmp_path / "ranking", chunk_size=20, progress=False, **more)
     assert len(list(out.glob("part-*.parquet"))) > 2
     found = read_ranking(out).sort_values(["hotel_id", "rank"], ignore_index=True)
     groups = ["hotel_id", "duplicate_group"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import shutil
 import threading
 from collections.abc import Iterator
@@ -252,23 +251,16 @@ def test_address_that_is_signed_anew_is_the_same_photo_and_its_secrets_are_nowhe
     ]  # fmt: skip
 
 
-def test_scores_of_before_there_was_a_status_are_gone_on_with(photos, model, tmp_path):
-    undisturbed, out = tmp_path / "undisturbed", tmp_path / "scores"
-    run(photos, model, undisturbed)
-    lost = Path(photos["path"][6])
-    lost.rename(tmp_path / "away.png")
-    run(photos[:12], model, out, part_size=8)
+def test_scores_of_hotelviz_0_1_are_refused_with_what_to_do(photos, model, tmp_path):
+    out = tmp_path / "scores"
+    run(photos, model, out)
     for part in out.glob("*.parquet"):
-        old = pq.read_table(part)
-        pq.write_table(old.drop_columns(["status", "size", "modified"]), part)
-    manifest = json.loads((out / "_hotelviz.json").read_text())
-    manifest |= {"catalog": "0", "photos": 12, "part_size": 8}
-    (out / "_hotelviz.json").write_text(json.dumps(manifest))
-    (tmp_path / "away.png").rename(lost)
-    assert run(photos, model, out).photos == 9
-    same = [name for name in rows(out) if name not in {"size", "modified"}]
-    pd.testing.assert_frame_equal(rows(out)[same], rows(undisturbed)[same], check_exact=True)
-    assert open_scores(out).count("size IS NULL") == 11
+        table = pd.read_parquet(part).drop(columns=["status", "size", "modified"])
+        table.rename(columns={"error": "problem"}).to_parquet(part, index=False)
+    before = contents(out)
+    with pytest.raises(InferenceError, match=r"part-00000.* was written by .* 0\.1; choose"):
+        run(photos, model, out)
+    assert contents(out) == before
 
 
 def test_photo_that_stands_there_twice_is_named(photos, model, tmp_path):
@@ -297,11 +289,11 @@ def test_folder_belongs_to_one_run_and_to_its_models(photos, model, tmp_path):
         pytest.raises(OutputError, match="is being written by another run"),
     ):
         run(photos, model, out)
-    with pytest.raises(InferenceError, match="made with another models"):
+    with pytest.raises(InferenceError, match="made with other models"):
         run(photos, build_aesthetic(**SMALL, seed=5), out)
     tagger = build_tagger(["Bedroom", "Pool"], **SMALL)
     run(photos[:2], tagger, tmp_path / "tags")
-    with pytest.raises(InferenceError, match="made with another models"):
+    with pytest.raises(InferenceError, match="made with other models"):
         run(photos[:2], update_info(tagger, classes=("Pool", "Bedroom")), tmp_path / "tags")
     thesis = tmp_path / "theirs" / "thesis.tex"
     thesis.parent.mkdir()
@@ -369,5 +361,5 @@ def test_command_score_says_what_is_unavailable_and_how_to_go_on(photos, model, 
     assert "20 photos are unavailable here" in command(*asked, "--allow-missing").output
     (tmp_path / "unmounted").rename(tmp_path / "photos")
     result = command(*asked)
-    assert "20 photos, 20 computed now, 0 with problems" in result.output
+    assert "20 photos, 20 computed now, 0 with errors" in result.output
     assert "20 photos that were unavailable are tried again" in result.output

@@ -241,3 +241,12 @@ def test_tags_in_csv_are_not_taken_for_a_damaged_part(tmp_path):
     with pytest.raises(ScoresError, match=r"tags\.csv: .*Parquet.*pandas\.read_csv") as raised:
         open_scores(tmp_path / "tags.csv")
     assert "remove" not in str(raised.value)
+
+
+def test_scores_of_the_first_version_are_refused_with_what_to_do(tmp_path):
+    table = pd.DataFrame({"image_id": ["a"], "score": 5.0, "problem": "", "hash": 7})
+    table.to_parquet(tmp_path / "part-00000.parquet")
+    with pytest.raises(ScoresError, match=r"part-00000\.parquet: .*0\.1.*Score the photos again"):
+        open_scores(tmp_path)
+    table.rename(columns={"problem": "error"}).to_parquet(tmp_path / "part-00000.parquet")
+    assert open_scores(tmp_path).errors().empty

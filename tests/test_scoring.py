@@ -12,8 +12,15 @@ from PIL import Image
 
 from hotelviz.errors import CatalogError, ModelError
 from hotelviz.images import read_image
-from hotelviz.inference import forward, predict_tags, score_photos
-from hotelviz.models import Preprocessing, build_tagger, model_info, save_model, wrap_model
+from hotelviz.inference import predict_tags, score_photos
+from hotelviz.models import (
+    Preprocessing,
+    activations,
+    build_tagger,
+    model_info,
+    save_model,
+    wrap_model,
+)
 
 CLASSES = ("Bedroom", "Foyer", "Pool")
 
@@ -90,7 +97,7 @@ def test_only_a_tagger_tags(demo_catalog):
 )
 def test_pixels_of_another_kind_are_refused(tagger, pixels):
     with pytest.raises(ModelError, match=r"takes uint8 pixels of shape \(None, 32, 32, 3\)"):
-        forward(tagger)(pixels)
+        activations(tagger)(pixels)
 
 
 def test_predictions_belong_to_their_photos_in_any_table(demo_catalog, tagger):
@@ -142,8 +149,8 @@ def test_unreadable_photos_at_the_borders_of_batches_and_parts_keep_their_places
         pd.testing.assert_frame_equal(table[same], expected[same], check_exact=True)
 
 
-@pytest.mark.parametrize("engine", ["keras", "openvino"])
-def test_photo_of_which_a_network_gives_no_numbers_is_told_and_has_no_prediction(engine, tmp_path):
+@pytest.mark.parametrize("backend", ["keras", "openvino"])
+def test_photo_of_which_a_network_gives_no_numbers_is_told_and_has_no_prediction(backend, tmp_path):
     for name, grey in (("dark", 0), ("light", 200)):
         Image.new("RGB", (40, 40), (grey,) * 3).save(tmp_path / f"{name}.png")
     photos = pd.DataFrame({"image_id": ["dark", "light"]})
@@ -154,9 +161,9 @@ def test_photo_of_which_a_network_gives_no_numbers_is_told_and_has_no_prediction
     wanted = Preprocessing(32, 32, value_range="0..1")
     model = wrap_model(keras.Model(inputs, outputs, name="log"), task="tagger", classes=["a", "b"],
                   preprocessing=wanted)  # fmt: skip
-    tags = predict_tags(photos, model, engine=engine, progress=False)
+    tags = predict_tags(photos, model, backend=backend, progress=False)
     save_model(model, tmp_path / "log.keras")
-    score_photos(photos, tmp_path / "log.keras", tmp_path / "out", engine=engine, progress=False)
+    score_photos(photos, tmp_path / "log.keras", tmp_path / "out", backend=backend, progress=False)
     stored = pd.concat(map(pd.read_parquet, (tmp_path / "out").glob("*.parquet")))
     for found in (tags, stored.sort_values("image_id")):
         assert found["predicted"].isna().tolist() == [True, False]

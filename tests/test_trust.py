@@ -1,4 +1,4 @@
-"""The checks of maps, and the detective, on networks whose reasons are known."""
+"""Sanity checks of maps, and patterns of confusions, on networks whose reasons are known."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_empty_map_is_checked_without_a_warning(colours, bathrooms):
     assert alike.loc["empty", "other"] == 0
 
 
-def test_localisation_counts_peaks_and_energy_inside():
+def test_pointing_game_counts_peaks_and_energy_inside():
     maps = np.zeros((2, 4, 4))
     maps[0, 0, 0], maps[0, 3, 3] = 1.0, 1 / 3
     maps[1, 3, 3] = 1.0
@@ -184,7 +184,7 @@ def tags(tmp_path_factory, colours) -> pd.DataFrame:
     return table.merge(predict_tags(table, colours, progress=False), on="image_id")
 
 
-def test_detective_finds_the_mark(colours, tags):
+def test_mark_that_all_errors_have_is_found(colours, tags):
     found = attribution.explain_confusion(colours, tags, true="Pool", predicted="Bathroom")
     assert found.photos["kind"].eq("marked").all()
     assert len(found.photos) == 8

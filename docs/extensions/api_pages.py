@@ -58,7 +58,9 @@ def page(module: ModuleType) -> str:
     if data:
         lines += ["", "Constants", "---------", ""]
         for member in data:
-            lines += [f".. autodata:: {_assigned_in(module, member)}.{member}", "   :no-index:", ""]
+            lines += [f".. autodata:: {_assigned_in(module, member)}.{member}", "   :no-index:"]
+            shown = repr(getattr(module, member))
+            lines += [""] if len(shown) < 120 and "\n" not in shown else ["   :no-value:", ""]
     return "\n".join(lines) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""Find out what the photos of one confusion have in common.
+"""What the photos of one confusion have in common: the patterns that speak for the wrong class.
 
 Rails made pools look like bathrooms; hundreds of overlays had to be looked at to see it. Here the
 patches under the hottest parts of all these maps are compared with one another: those that look
@@ -8,7 +8,6 @@ of the right ones, is a suspected shortcut.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -19,7 +18,6 @@ from hotelviz.attribution.maps import explain
 from hotelviz.attribution.methods.perturbation import blur_baseline
 from hotelviz.attribution.photos import iterate_pixels, read_pixels
 from hotelviz.attribution.receptive_field import Grid, feature_grid
-from hotelviz.attribution.targets import Target
 from hotelviz.catalog import check_table
 from hotelviz.errors import AttributionError
 from hotelviz.metrics import misclassified
@@ -83,20 +81,21 @@ def explain_confusion(
     *,
     true: str,
     predicted: str,
-    limit: int = 100,
+    max_photos: int = 100,
 ) -> Confusion:
-    """Find out why photos of one class are taken for another.
+    """Find the patterns for which photos of one class are predicted as another.
 
     Parameters
     ----------
     model
         A tagger.
     predictions
-        ``path``, ``label`` and ``predicted``; with ``p_<class>`` the surest errors come first.
+        ``path``, ``label`` and ``predicted``; with ``p_<class>`` the most confident errors come
+        first.
     true, predicted
-        The pair: what the photos show, and what the model says.
-    limit
-        Most errors, and most right photos of each class, that are looked at.
+        The confusion: the label of the photos, and what the model predicts.
+    max_photos
+        Of the errors, and of the right photos of each class, that are looked at.
 
     Returns
     -------
@@ -130,16 +129,13 @@ def explain_confusion(
 
     needs = ["path", "label", "predicted"]
     predictions = check_table(predictions, needs=needs, where="explain_confusion")
-    if limit < 1:
-        raise AttributionError(f"at least one photo is needed, not limit={limit}")
-    pair: Target = (predicted, true)
+    if max_photos < 1:
+        raise AttributionError(f"at least one photo is needed, not max_photos={max_photos}")
+    pair = (predicted, true)
     size = model_info(model).preprocessing.size
     # Refuses classes that the model does not know, even when there is no such error.
     explain(model, np.zeros((0, *size, 3), "uint8"), pair)
-    wrong, right_true, right_predicted = (
-        _chosen(predictions, label, said, limit)
-        for label, said in ((true, predicted), (true, true), (predicted, predicted))
-    )
+    wrong = _chosen(predictions, true, predicted, max_photos)
     pixels, rows = read_pixels(model, wrong["path"])
     wrong = wrong.iloc[rows].reset_index(drop=True)
     maps = {
@@ -151,45 +147,40 @@ def explain_confusion(
     layer = _fine_layer(model)
     grid = feature_grid(model, layer)
     patches = _patches(model, pixels, pair, maps["difference"], layer)
-    window = _cells_within(grid, size)
-    sides = [_embedded(model, pixels, layer, window)]
-    sides += [
-        _embedded(model, read_pixels(model, right["path"])[0], layer, window)
-        for right in (right_true, right_predicted)
-    ]
-    sides = _standardised(sides)
+    right = [_chosen(predictions, name, name, max_photos) for name in (true, predicted)]
+    sides = [pixels, *(read_pixels(model, photos["path"])[0] for photos in right)]
+    sides = _standardised([_embedded(model, side, layer, grid) for side in sides])
     vectors = sides[0][
         patches["photo"], _cell(patches["y"] * size[0], grid.rows),
         _cell(patches["x"] * size[1], grid.columns),
     ]  # fmt: skip
     patches["pattern"] = _grouped(vectors)
-    patterns = _judged(model, pixels, pair, patches, vectors, sides, grid)
-    patches["pattern"] = patches["pattern"].map(dict(zip(patterns.index, range(len(patterns)),
-                                                         strict=True)))  # fmt: skip
+    patterns = _patterns(model, pixels, pair, patches, vectors, sides, grid)
+    patches["pattern"] = patterns.index.get_indexer(pd.Index(patches["pattern"]))
     patches.insert(1, "path", wrong["path"].to_numpy()[patches["photo"]])
     patches["side"] = _WINDOW
     patterns = patterns.reset_index(drop=True).rename_axis("pattern")
     return Confusion(true, predicted, wrong, maps, patches, patterns)
 
 
-def _chosen(predictions: pd.DataFrame, label: str, said: str, limit: int) -> pd.DataFrame:
-    rows = predictions[(predictions["label"] == label) & (predictions["predicted"] == said)]
-    if label != said:
+def _chosen(predictions: pd.DataFrame, label: str, predicted: str, max_photos: int) -> pd.DataFrame:
+    rows = predictions[(predictions["label"] == label) & (predictions["predicted"] == predicted)]
+    if label != predicted:
         rows = misclassified(rows)
-    elif len(rows) > limit:
-        rows = rows.sample(limit, random_state=0)
-    return rows.head(limit).reset_index(drop=True)
+    elif len(rows) > max_photos:
+        rows = rows.sample(max_photos, random_state=0)
+    return rows.head(max_photos).reset_index(drop=True)
 
 
 def _fine_layer(model: keras.Model) -> str:
-    """Give the deepest layer that still resolves a twenty-fourth of the photo."""
+    """Return the deepest layer that still resolves a twenty-fourth of the photo."""
     from hotelviz.models import iter_nodes, last_convolution, model_info
 
     size = model_info(model).preprocessing.size
     last = last_convolution(model).name
     fine = last
-    for name, step in iter_nodes(model).items():
-        shape = step.output.shape
+    for name, node in iter_nodes(model).items():
+        shape = node.output.shape
         fits = len(shape) == 4 and all(
             cells > 1 and cells >= min(_CELLS, side // 8)
             for cells, side in zip(shape[1:3], size, strict=True)
@@ -210,7 +201,11 @@ def _is_placed(model: keras.Model, layer: str) -> bool:
 
 
 def _patches(
-    model: keras.Model, pixels: np.ndarray, pair: Target, coarse: np.ndarray, layer: str
+    model: keras.Model,
+    pixels: np.ndarray,
+    pair: tuple[str, str],
+    coarse: np.ndarray,
+    layer: str,
 ) -> pd.DataFrame:
     """Find the hottest places of each photo, no two of them within one patch."""
     from scipy.ndimage import gaussian_filter, maximum_filter
@@ -232,9 +227,7 @@ def _patches(
     return table.astype({"photo": int, "x": float, "y": float, "weight": float})
 
 
-def _embedded(
-    model: keras.Model, pixels: np.ndarray, layer: str, window: tuple[int, int]
-) -> np.ndarray:
+def _embedded(model: keras.Model, pixels: np.ndarray, layer: str, grid: Grid) -> np.ndarray:
     """Compute for each cell the mean features of the patch around it."""
     from scipy.ndimage import uniform_filter
 
@@ -243,19 +236,17 @@ def _embedded(
     run = activations(model, layer)
     parts = [np.zeros((0, *find_node(model, layer).output.shape[1:]), "float32")]
     parts += [run(batch) for _, batch in iterate_pixels(model, pixels, batch_size=32)]
-    features = np.concatenate(parts)
-    return np.asarray(uniform_filter(features, size=(1, *window, 1), mode="nearest"))
+    window = (1, *_cells_within(grid, pixels.shape[1:3]), 1)
+    return np.asarray(uniform_filter(np.concatenate(parts), size=window, mode="nearest"))
 
 
 def _standardised(sides: list[np.ndarray]) -> list[np.ndarray]:
     cells = np.concatenate([side.reshape(-1, side.shape[-1]) for side in sides])
     mean, spread = cells.mean(axis=0), cells.std(axis=0) + 1e-6
     scaled = [(side - mean) / spread for side in sides]
-    return [side / np.maximum(_norm(side), 1e-9) for side in scaled]
-
-
-def _norm(vectors: np.ndarray) -> np.ndarray:
-    return np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return [
+        side / np.maximum(np.linalg.norm(side, axis=-1, keepdims=True), 1e-9) for side in scaled
+    ]
 
 
 def _cell(places: pd.Series, axis: Axis) -> np.ndarray:
@@ -264,7 +255,7 @@ def _cell(places: pd.Series, axis: Axis) -> np.ndarray:
 
 
 def _cells_within(grid: Grid, size: tuple[int, ...]) -> tuple[int, int]:
-    """Say how many cells a patch is high and wide, at least one."""
+    """Return how many cells a patch is high and wide, at least one."""
     high, wide = (
         max(1, round(_WINDOW * pixels / axis.step)) for pixels, axis in zip(size, grid, strict=True)
     )
@@ -282,19 +273,18 @@ def _grouped(vectors: np.ndarray) -> np.ndarray:
     return np.asarray(groups.fit_predict(vectors))
 
 
-def _judged(
+def _patterns(
     model: keras.Model,
     pixels: np.ndarray,
-    pair: Target,
+    pair: tuple[str, str],
     patches: pd.DataFrame,
     vectors: np.ndarray,
     sides: list[np.ndarray],
     grid: Grid,
 ) -> pd.DataFrame:
-    """Weigh each pattern, and count the photos that it occurs in."""
+    """Compute the weight of each pattern, and the shares of photos that it occurs in."""
     from scipy.stats import fisher_exact
 
-    assert isinstance(pair, tuple)
     rows = {}
     for pattern, own in patches.groupby("pattern"):
         members = vectors[own.index]
@@ -306,22 +296,21 @@ def _judged(
         has[0][own["photo"].unique()] = True
         counts = [[int(occurs.sum()), int((~occurs).sum())] for occurs in has]
         shares = [float(occurs.mean()) if len(occurs) else np.nan for occurs in has]
-        weight = float(own["weight"].sum() / patches["weight"].sum())
-        chance = float(fisher_exact(counts[:2], alternative="greater").pvalue)
-        repaired = _repaired(model, pixels, own, sides[0] @ centre, least, str(pair[1]), grid)
-        rows[pattern] = {
-            "weight": weight,
+        alike = sides[0] @ centre
+        row = {
+            "weight": float(own["weight"].sum() / patches["weight"].sum()),
             "patches": len(own),
-            "errors": shares[0],
-            "right_true": shares[1],
-            "right_predicted": shares[2],
-            "chance": chance,
-            "repaired": repaired,
-            "suspect": weight >= _SHARE
-            and counts[0][0] >= _ERRORS
-            and chance < _CHANCE
-            and repaired >= _REPAIRED,
+            **dict(zip(["errors", "right_true", "right_predicted"], shares, strict=True)),
+            "chance": float(fisher_exact(counts[:2], alternative="greater").pvalue),
+            "repaired": _repaired(model, pixels, own, alike, least, pair[1], grid),
         }
+        row["suspect"] = (
+            row["weight"] >= _SHARE
+            and counts[0][0] >= _ERRORS
+            and row["chance"] < _CHANCE
+            and row["repaired"] >= _REPAIRED
+        )
+        rows[pattern] = row
     table = pd.DataFrame.from_dict(rows, orient="index")
     return table.sort_values("weight", ascending=False, kind="stable")
 
@@ -335,35 +324,33 @@ def _repaired(
     true: str,
     grid: Grid,
 ) -> float:
-    """Blur a pattern wherever it occurs; the share of its photos that are then predicted right."""
+    """Return the share of photos that are predicted right once a pattern is blurred in them."""
     from scipy.ndimage import maximum_filter
 
-    from hotelviz.inference import forward
-    from hotelviz.models import model_info
+    from hotelviz.models import activations, model_info
 
     height, width = pixels.shape[1:3]
     apart = _cells_within(grid, (height, width))
     hidden = []
-    for photo, found in own.groupby("photo"):
-        alike = likeness[int(photo)]  # type: ignore[call-overload]
+    for photo in own["photo"].unique().tolist():
+        alike, found = likeness[photo], own[own["photo"] == photo]
+        # Wherever the pattern occurs, not only in its hottest patches.
         y, x = np.nonzero((alike >= least) & (maximum_filter(alike, apart) == alike))
-        elsewhere = pd.DataFrame(
-            {
-                "x": (grid.columns.start + grid.columns.step * x) / width,
-                "y": (grid.rows.start + grid.rows.step * y) / height,
-            }
-        )
-        changed = pixels[int(photo)].copy()  # type: ignore[call-overload]
-        hidden_photo = blur_baseline(changed)
-        for rows, columns in _windows(pd.concat([found[["x", "y"]], elsewhere]), (height, width)):
-            changed[rows, columns] = hidden_photo[rows, columns]
+        down = [*found["y"], *((grid.rows.start + grid.rows.step * y) / height)]
+        across = [*found["x"], *((grid.columns.start + grid.columns.step * x) / width)]
+        changed, blurred = pixels[photo].copy(), blur_baseline(pixels[photo])
+        for place in zip(down, across, strict=True):
+            window = _window(place, (height, width))
+            changed[window] = blurred[window]
         hidden.append(changed)
-    outputs = forward(model)(np.stack(hidden)).argmax(axis=1)
+    outputs = activations(model)(np.stack(hidden)).argmax(axis=1)
     return float((outputs == model_info(model).classes.index(true)).mean())
 
 
-def _windows(places: pd.DataFrame, size: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
-    high, wide = (round(_WINDOW * pixels / 2) for pixels in size)
-    for place in places.itertuples():
-        y, x = round(float(place.y) * size[0]), round(float(place.x) * size[1])  # type: ignore[arg-type]
-        yield (slice(max(0, y - high), y + high + 1), slice(max(0, x - wide), x + wide + 1))
+def _window(place: tuple[float, float], size: tuple[int, int]) -> tuple[slice, slice]:
+    """Return the pixels of the patch around a place, in shares of the photo's sides."""
+    (y, x), (high, wide) = (
+        [round(share * side) for share, side in zip(shares, size, strict=True)]
+        for shares in (place, (_WINDOW / 2, _WINDOW / 2))
+    )
+    return slice(max(0, y - high), y + high + 1), slice(max(0, x - wide), x + wide + 1)

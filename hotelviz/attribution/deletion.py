@@ -47,7 +47,7 @@ def deletion_insertion(
     Returns
     -------
     pandas.DataFrame
-        A row per photo, check, order (that of the map, and a random one) and step: ``photo`` (its number), ``check`` (``deletion`` or
+        A row per photo, check, order and step: ``photo`` (its number), ``check`` (``deletion`` or
         ``insertion``), ``order`` (``map`` or ``random``), ``share`` of the photo that is hidden
         (deletion) or uncovered (insertion), and ``value``: the probability of the class, the
         difference of both of a pair, or the score. For a good map the value falls fast in deletion

@@ -1,7 +1,7 @@
 """How each kind of layer moves places: which cells of its input a cell of its output sees.
 
-A layer that is not known here is refused by name: taken for one that moves nothing, it would lay
-every map beside what it speaks of.
+A layer that is not known here is refused by name: if it were followed as one that moves nothing,
+every map would lie beside what it explains.
 """
 
 from __future__ import annotations
@@ -56,10 +56,6 @@ def _computes_like_keras(layer: keras.layers.Layer) -> bool:
 Rule = Callable[[Any, list[Places], tuple[int, ...]], "Places | None"]
 
 
-def _same(layer: Any, inputs: list[Places], shape: tuple[int, ...]) -> Places | None:  # noqa: ARG001
-    return inputs[0]
-
-
 def _along(move: Callable[[Any, int, int, int], Move | None]) -> Rule:
     """Return the rule of what a layer does along a side: layer, side, cells before and behind."""
 
@@ -81,15 +77,15 @@ def _within(seen: np.ndarray, cells: int) -> np.ndarray:
     return np.where((seen >= 0) & (seen < cells), seen, NOWHERE)
 
 
-def _side(values: Any, side: int) -> int:
-    return int(values if isinstance(values, int) else values[side])
+def _kernel(layer: Any, side: int) -> tuple[int, int, int, int]:
+    """Return size, stride, dilation and reach of a layer's kernel along a side."""
+    size = (getattr(layer, "kernel_size", None) or layer.pool_size)[side]
+    gap = getattr(layer, "dilation_rate", (1, 1))[side]
+    return size, layer.strides[side], gap, (size - 1) * gap + 1
 
 
 def _window(layer: Any, side: int, before: int, behind: int) -> Move:
-    size = getattr(layer, "kernel_size", None) or layer.pool_size
-    size, stride = _side(size, side), _side(layer.strides, side)
-    gap = _side(getattr(layer, "dilation_rate", 1), side)
-    reach = (size - 1) * gap + 1
+    size, stride, gap, reach = _kernel(layer, side)
     padded = 0
     if layer.padding == "same":
         padded = max((behind - 1) * stride + reach - before, 0) // 2
@@ -98,9 +94,7 @@ def _window(layer: Any, side: int, before: int, behind: int) -> Move:
 
 
 def _transposed(layer: Any, side: int, before: int, behind: int) -> Move:
-    size, stride = _side(layer.kernel_size, side), _side(layer.strides, side)
-    gap = _side(layer.dilation_rate, side)
-    reach = (size - 1) * gap + 1
+    size, stride, gap, reach = _kernel(layer, side)
     # It is a convolution backwards, from the output to the input.
     padded = 0
     if layer.padding == "same":
@@ -111,21 +105,21 @@ def _transposed(layer: Any, side: int, before: int, behind: int) -> Move:
     return Move(1 / stride, shift, _within(seen, before), (reach - 1) // stride + 1)
 
 
+def _shifted(cut: int, before: int, behind: int) -> Move:
+    return Move(1, cut, _within(np.arange(behind)[:, None] + cut, before), 1)
+
+
 def _padded(layer: Any, side: int, before: int, behind: int) -> Move:
-    add = layer.padding[side][0]
-    return Move(1, -add, _within(np.arange(behind)[:, None] - add, before), 1)
+    return _shifted(-layer.padding[side][0], before, behind)
 
 
 def _cropped(layer: Any, side: int, before: int, behind: int) -> Move:
-    cut = layer.cropping[side][0]
-    return Move(1, cut, _within(np.arange(behind)[:, None] + cut, before), 1)
+    return _shifted(layer.cropping[side][0], before, behind)
 
 
 def _centred(layer: Any, side: int, before: int, behind: int) -> Move | None:  # noqa: ARG001
-    if before < behind:
-        return None  # it enlarges the photo then, and cuts the other side
-    cut = (before - behind) // 2
-    return Move(1, cut, _within(np.arange(behind)[:, None] + cut, before), 1)
+    # Where the photo is smaller, it is enlarged, and cut at the other side.
+    return _shifted((before - behind) // 2, before, behind) if before >= behind else None
 
 
 def _resized(layer: Any, side: int, before: int, behind: int) -> Move | None:  # noqa: ARG001
@@ -163,10 +157,6 @@ def _adaptive(layer: Any, side: int, before: int, behind: int) -> Move:  # noqa:
     return Move(stride, (stride - 1) / 2, seen, widest)
 
 
-def _pooled(layer: Any, inputs: list[Places], shape: tuple[int, ...]) -> Places | None:  # noqa: ARG001
-    return inputs[0].one_cell("grid" if len(shape) == 3 else "vector")
-
-
 def _mixed_if(axes: Callable[[Any], Any]) -> Rule:
     """Return the rule of layers that look along some axes, the channels or the places."""
 
@@ -181,10 +171,6 @@ def _mixed_if(axes: Callable[[Any], Any]) -> Rule:
     return rule
 
 
-def _everywhere(layer: Any, inputs: list[Places], shape: tuple[int, ...]) -> Places | None:  # noqa: ARG001
-    return inputs[0].all_seen()
-
-
 def _attention(layer: Any, inputs: list[Places], shape: tuple[int, ...]) -> Places | None:
     """Return the places of the query; each of its cells sees all that is attended to."""
     if getattr(layer, "attention_axes", None) not in (None, tuple(range(1, len(shape)))):
@@ -193,11 +179,7 @@ def _attention(layer: Any, inputs: list[Places], shape: tuple[int, ...]) -> Plac
     return _merged(layer, [inputs[0], seen], shape) if seen else None
 
 
-def _flattened(layer: Any, inputs: list[Places], shape: tuple[int, ...]) -> Places | None:  # noqa: ARG001
-    return inputs[0].one_cell("vector")
-
-
-def _reshaped(layer: Any, inputs: list[Places], shape: tuple[int, ...]) -> Places | None:
+def _reshaped(layer: Any, inputs: list[Places], shape: tuple[int, ...]) -> Places | None:  # noqa: ARG001
     places = inputs[0]
     cells = (len(places.rows.first), len(places.columns.first))
     if math.prod(cells) == 1 and math.prod(shape[:-1]) == 1:
@@ -208,7 +190,7 @@ def _reshaped(layer: Any, inputs: list[Places], shape: tuple[int, ...]) -> Place
         return places._replace(kind="grid")
     if len(shape) == 2 and shape[0] == math.prod(cells):
         return places._replace(kind="sequence")
-    return _flattened(layer, inputs, shape)
+    return places.one_cell("vector")
 
 
 def _permuted(layer: Any, inputs: list[Places], shape: tuple[int, ...]) -> Places | None:
@@ -252,7 +234,7 @@ _JOINING = (
 )  # fmt: skip
 
 _RULES: dict[str, Rule] = {
-    **dict.fromkeys(_STILL, _same),
+    **dict.fromkeys(_STILL, lambda _layer, inputs, _shape: inputs[0]),
     **dict.fromkeys(_JOINING, _merged),
     **dict.fromkeys(
         ("AveragePooling2D", "Conv2D", "DepthwiseConv2D", "MaxPooling2D", "SeparableConv2D"),
@@ -261,7 +243,8 @@ _RULES: dict[str, Rule] = {
     **dict.fromkeys(("AdaptiveAveragePooling2D", "AdaptiveMaxPooling2D"), _along(_adaptive)),
     **dict.fromkeys(
         ("GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalMaxPooling1D",
-         "GlobalMaxPooling2D"), _pooled,
+         "GlobalMaxPooling2D"),
+        lambda _layer, inputs, shape: inputs[0].one_cell("grid" if len(shape) == 3 else "vector"),
     ),
     **dict.fromkeys(("AdditiveAttention", "Attention", "GroupQueryAttention",
                      "MultiHeadAttention"), _attention),
@@ -271,8 +254,8 @@ _RULES: dict[str, Rule] = {
     "Concatenate": _concatenated,
     "Conv2DTranspose": _along(_transposed),
     "Cropping2D": _along(_cropped),
-    "Flatten": _flattened,
-    "GroupNormalization": _everywhere,
+    "Flatten": lambda _layer, inputs, _shape: inputs[0].one_cell("vector"),
+    "GroupNormalization": lambda _layer, inputs, _shape: inputs[0].all_seen(),
     "Permute": _permuted,
     "Reshape": _reshaped,
     "Resizing": _along(_resized),

@@ -63,7 +63,8 @@ def overlay(
     values = np.asarray(whole.resize(size, Image.Resampling.BILINEAR)).clip(0, 1)
     colours = matplotlib.colormaps[cmap](values)[..., :3] * 255
     grey = image @ np.array([0.299, 0.587, 0.114])
-    return (grey[..., None] * (1 - alpha) + colours * alpha).round().astype("uint8")
+    blended = grey[..., None] * (1 - alpha) + colours * alpha
+    return np.asarray(blended.round(), "uint8")
 
 
 def colour_bar(*, cmap: str = COLORMAP, n_steps: int = 9) -> str:

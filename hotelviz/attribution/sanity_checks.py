@@ -205,7 +205,7 @@ def _rank_correlation(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     first, second = (side - side.mean(axis=1, keepdims=True) for side in sides)
     norms = np.sqrt((first**2).sum(axis=1) * (second**2).sum(axis=1))
     products = (first * second).sum(axis=1)
-    return np.divide(products, norms, out=np.zeros(len(products)), where=norms > 0)
+    return np.asarray(np.divide(products, norms, out=np.zeros(len(products)), where=norms > 0))
 
 
 def trust_table(
@@ -267,10 +267,10 @@ def trust_table(
         randomized = parameter_randomization(
             model, pixels[:n_randomized], few, method=method, n_stages=1, seed=seed
         )
-        others = alike.loc[method].drop(method)
+        others = alike[method].drop(method)
         row |= {
             "randomised": float(randomized["correlation"].iloc[-1]),
-            "agreement": float(others.mean()) if len(others) else np.nan,
+            "agreement": others.mean(),
             "ms": 1000 * seconds[method] / len(pixels),
         }
         rows.append(row)

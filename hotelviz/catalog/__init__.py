@@ -1,4 +1,4 @@
-"""Know which photos there are, whose they are, and what they show.
+"""Catalogues: which photos there are, whose they are, and what they show.
 
 A catalogue is a pandas DataFrame with one row per photo. Its columns mean the same everywhere in
 hotelviz:
@@ -34,14 +34,12 @@ from hotelviz.catalog.reading import iterate_catalog, read_catalog
 from hotelviz.catalog.splits import check_splits, split_catalog
 from hotelviz.catalog.validation import check_table
 from hotelviz.catalog.writing import write_catalog
-from hotelviz.errors import CatalogError, CatalogWarning, MissingPhotosError, did_you_mean
-from hotelviz.schema import AREAS, MORE_AREAS, RATINGS, SPLITS
+from hotelviz.errors import CatalogError, CatalogWarning, MissingPhotosError
+from hotelviz.schema import AREAS, MORE_AREAS
 
 __all__ = [
     "AREAS",
     "MORE_AREAS",
-    "RATINGS",
-    "SPLITS",
     "CatalogError",
     "CatalogWarning",
     "MissingPhotosError",
@@ -52,7 +50,6 @@ __all__ = [
     "check_splits",
     "check_table",
     "count_ratings",
-    "did_you_mean",
     "iterate_catalog",
     "maximum_entropy_ratings",
     "mean_and_std",

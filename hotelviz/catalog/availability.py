@@ -1,4 +1,4 @@
-"""Photos that are not here: found out before the work begins, or told when they are too many."""
+"""Photos that are not available: found before the work, or refused when they are too many."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def check_missing(
 
 
 def _place(path: str) -> str:
-    """Name what is missing: the host of a URL, or the first folder of a path that is not there."""
+    """Return what is missing: the host of a URL, or the first folder that is not there."""
     if is_url(path):
         return redact("/".join(path.split("/", 3)[:3]))
     place = Path(path).absolute()

@@ -137,7 +137,7 @@ def _has_lines(column: pa.ChunkedArray) -> bool:
 
 
 def _check_rows(path: Path, encoding: str, header: list[str], delimiter: str) -> int:
-    """Look for the first row that is not what the header says, slowly; else how many there are."""
+    """Refuse the first row that does not fit the header, slowly; return the number of rows."""
     row = 0
     with path.open(encoding=encoding, errors="surrogateescape", newline="") as file:
         try:

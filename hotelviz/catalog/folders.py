@@ -1,4 +1,4 @@
-"""A folder with one folder of photos per class, and what of it is no photo."""
+"""Folders with one folder of photos per class, and what in them is no photo."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NOT_THE_PHOTO = (
 
 
 def read_class_folders(path: Path, classes: Sequence[str] | None) -> pd.DataFrame:
-    """List the photos of a folder of class folders; what else is there is counted and told.
+    """List the photos of a folder of class folders; warn of what else is there.
 
     A photo is known by its suffix, or, where that says nothing, by its first bytes.
 
@@ -119,7 +119,7 @@ def _begins_like_a_photo(file: Path) -> bool:
 
 
 def _is_plain(name: str) -> bool:
-    """Whether a table can hold a name: it is UTF-8, and keeps its end when spaces are dropped."""
+    """Return whether a table can hold a name: it is UTF-8, and no space ends it."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -128,7 +128,7 @@ def _is_plain(name: str) -> bool:
 
 
 def _kind(place: Path) -> str:
-    """Name what is left out, for counting."""
+    """Return a word for a file that is left out, for counting."""
     if place.is_dir():
         return "link to a folder" if place.is_symlink() else "folder of the system"
     if not _is_plain(place.name):

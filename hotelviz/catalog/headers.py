@@ -52,7 +52,7 @@ def canonical_names(names: Iterable[str], where: object) -> dict[str, str]:
 
 
 def column_of(header: str) -> str:
-    """Find the column that a header means; the user's own are called as they are.
+    """Return the column that a header means; the user's own keep their names.
 
     Examples
     --------
@@ -63,7 +63,7 @@ def column_of(header: str) -> str:
 
 
 def near_misses(columns: Iterable[str]) -> dict[str, str]:
-    """Find columns that are named much like one of `COLUMNS` that is not there.
+    """Return columns that are named much like one of `COLUMNS` that is not there.
 
     Parameters
     ----------
@@ -97,12 +97,12 @@ def near_misses(columns: Iterable[str]) -> dict[str, str]:
     return found
 
 
-#: Words of their own that are a letter away from one of ours.
+#: Words that are one letter away from a column's name, and mean something else.
 _THEIRS = frozenset({"height"})
 
 
 def _slipped(word: str, meant: str) -> bool:
-    """Whether a word is one slip of the fingers away from another, or lacks an ending."""
+    """Return whether a word is one typing error away from another, or lacks an ending."""
     if f"{word}id" == meant or f"{word.removesuffix('s')}id" == meant:
         return True
     short, long = sorted((word, meant), key=len)

@@ -1,4 +1,4 @@
-"""Names of photos and hotels, and the fingerprints of what a catalogue holds."""
+"""Names of photos and hotels, and hashes of what a catalogue holds."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _why(value: object) -> str:
 
 
 def _arrow(values: Any) -> pa.Array | pa.ChunkedArray | list[object]:
-    """Give values as an arrow array where that keeps them exactly, else as a list."""
+    """Return values as an Arrow array where that keeps them exactly, else as a list."""
     if isinstance(values, pa.Array | pa.ChunkedArray):
         return values
     # pandas would make floats of whole numbers among which one is missing.
@@ -124,7 +124,7 @@ def _arrow(values: Any) -> pa.Array | pa.ChunkedArray | list[object]:
 def _texts(
     array: pa.Array | pa.ChunkedArray | list[object],
 ) -> tuple[pa.Array | pa.ChunkedArray, np.ndarray]:
-    """Make texts of an array; and the positions of those that are no name."""
+    """Return an array as texts, and the positions of those that are no name."""
     none = np.array([], dtype=int)
     if isinstance(array, list):
         made = [_text(value) for value in array]
@@ -167,7 +167,7 @@ _NO_NAME = object()
 
 
 def _text(value: object) -> object:
-    """Make one value a text, None where it is missing, or `_NO_NAME`."""
+    """Return one value as text, None where it is missing, or `_NO_NAME`."""
     if isinstance(value, str):
         return value if _is_unicode(value) else _NO_NAME
     if value is None or value is pd.NA or value is pd.NaT:
@@ -200,7 +200,7 @@ def _is_unicode(text: str) -> bool:
 
 
 def names_of(paths: pd.Series) -> pd.Series:
-    """Give what photos are called by default: their path, without what grants access to a URL."""
+    """Return the default names of photos: their paths, without what grants access to a URL."""
     remote = paths.str.contains("://", regex=False)
     if not remote.any():
         return paths
@@ -210,7 +210,7 @@ def names_of(paths: pd.Series) -> pd.Series:
 
 
 def absolute_paths(paths: pd.Series) -> pd.Series:
-    """Give local paths from the root of the file system; URLs stay as they are."""
+    """Return local paths from the root of the file system; URLs stay as they are."""
     fixed = paths.str.startswith("/") | paths.str.contains("://", regex=False)
     if os.name == "nt":
         fixed |= paths.str.match(r"[A-Za-z]:[\\/]|[\\/]{2}")
@@ -312,7 +312,7 @@ def _numbers(table: pd.DataFrame, column: str) -> pd.Series:
 
 
 def _row_hash(columns: Mapping[str, pd.Series]) -> np.ndarray:
-    """Mix columns into a number per row; what is missing adds nothing, like a missing column."""
+    """Compute a number per row; what is missing adds nothing, like a missing column."""
     length = len(next(iter(columns.values())))
     total = np.zeros(length, dtype="uint64")
     for name, values in columns.items():

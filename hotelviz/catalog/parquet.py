@@ -106,7 +106,7 @@ class Dataset:
         self.targets = {name: self._target(name) for name in self.columns}
 
     def chunks(self, chunk_rows: int | None = None) -> Iterator[Chunk]:
-        """Give the rows, part by part; None gives each part as one."""
+        """Yield the rows, part by part; None yields each part as one."""
         for part in self.parts:
             headers = [part.headers[name] for name in self.columns if name in part.headers]
             start = 0
@@ -123,7 +123,7 @@ class Dataset:
                 raise _damaged(part.file, error) from error
 
     def _target(self, name: str) -> pa.DataType:
-        """Find the type of a column in which all parts' values are what they were."""
+        """Return the type of a column that keeps the values of all parts."""
         having = [part for part in self.parts if name in part.types]
         types = {part.types[name]: part for part in having}
         if len(types) > 1:
@@ -214,7 +214,7 @@ def _open(file: Path, root: Path) -> Part:
 
 
 def _is_empty(part: Part, name: str) -> bool:
-    """Whether a part says of a column that it has no value in any row."""
+    """Return whether a part declares that a column has no value in any row."""
     if pa.types.is_null(part.types[name]):
         return True
     header = part.headers[name]
@@ -225,12 +225,10 @@ def _is_empty(part: Part, name: str) -> bool:
             continue
         for place in range(group.num_columns):
             column = group.column(place)
-            if column.path_in_schema.split(".")[0] != header and column.path_in_schema != header:
+            if header not in {column.path_in_schema, column.path_in_schema.split(".")[0]}:
                 continue
-            counted = column.statistics
-            if counted is None or not counted.has_null_count:
-                return False
-            if counted.null_count < column.num_values:
+            found = column.statistics
+            if not (found and found.has_null_count and found.null_count == column.num_values):
                 return False
     return True
 
@@ -251,7 +249,7 @@ def _damaged(file: Path, error: Exception) -> CatalogError:
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
-    """Make a DataFrame of an arrow table, without a loss.
+    """Return an Arrow table as a DataFrame, without a loss.
 
     Whole numbers of which some are missing do not become floats, and what pandas wrote as an index
     is a column.
@@ -269,7 +267,7 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
 
 
 def _nullable(metadata: dict[bytes, bytes] | None) -> dict[str, str]:
-    """Read which of pandas' types columns had; a damaged note of it says nothing."""
+    """Return the pandas types that columns had; a damaged note of them is ignored."""
     try:
         noted = json.loads((metadata or {})[b"pandas"])["columns"]
         return {column["field_name"]: column["numpy_type"] for column in noted}

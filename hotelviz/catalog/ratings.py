@@ -1,4 +1,4 @@
-"""Ratings from 1 to 10: how they are read, summed up, and made of a mean alone."""
+"""Ratings from 1 to 10: read, counted, summarised, and derived from a mean."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def mean_and_std(ratings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def rating_summary(catalog: pd.DataFrame) -> pd.DataFrame:
-    """Give each photo's mean rating, its standard deviation and the number of raters.
+    """Compute each photo's mean rating, its standard deviation and the number of raters.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def count_ratings(ratings: pd.DataFrame, *, by: str = "image_id") -> pd.DataFram
 def maximum_entropy_ratings(
     means: np.ndarray | pd.Series, *, scale: tuple[float, float] = (1.0, 10.0)
 ) -> np.ndarray:
-    """Make a distribution over the scores 1 to 10 of a mean alone, assuming nothing else.
+    """Compute the distribution over the scores 1 to 10 of a given mean that assumes nothing else.
 
     Of all distributions with that mean the one of highest entropy is taken; it is exponential,
     :math:`p_s = e^{λ s} / Σ e^{λ s}`, and λ is found by root search.
@@ -228,11 +228,11 @@ def _with_mean(mean: float) -> np.ndarray:
     from scipy.optimize import brentq
 
     if min(mean - 1, 10 - mean) < 1e-6:
-        return np.eye(10)[0 if mean < 5 else 9]
+        return np.asarray(np.eye(10)[0 if mean < 5 else 9])
 
     def shares(slope: float) -> np.ndarray:
         powers = np.exp(slope * (_SCORES - (10 if slope > 0 else 1)))
-        return np.asarray(powers / powers.sum())
+        return np.asarray(powers / powers.sum(), dtype="float64")
 
     return shares(brentq(lambda slope: shares(slope) @ _SCORES - mean, -50.0, 50.0, xtol=1e-13))
 
@@ -291,7 +291,7 @@ def read_ava(path: Path) -> pd.DataFrame:
 
 
 def _with_paths(labels: pd.DataFrame) -> pd.DataFrame:
-    """Both formats name photos without a suffix; their photos are JPEGs.
+    """Add paths: both formats name photos, which are JPEGs, without a suffix.
 
     Only what ends like a photo has a suffix: in ``a.b.c`` or ``42.5`` the dot belongs to the name.
     """

@@ -1,4 +1,4 @@
-"""Deal hotels to train, val and test."""
+"""Splits: whole hotels go to train, val or test."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def split_catalog(
     unsplit: Literal["refuse", "deal", "leave"] = "refuse",
     groups: pd.Series | None = None,
 ) -> pd.DataFrame:
-    """Deal whole hotels to train, val and test, with like shares of each class.
+    """Return a catalogue with whole hotels in train, val and test, and like shares of each class.
 
-    A hotel is never torn apart: its photos look alike, and a model that has seen one of them is
-    not tested by the others. Neither are hotels that show the same file or photos of one of
+    The photos of a hotel stay together: they look alike, and a model that has seen one of them
+    is not tested by the others. Neither are hotels that show the same file or photos of one of
     `groups`, but for files that so many hotels show that they must be placeholders. Hotels are
     dealt by scikit-learn's ``StratifiedGroupKFold``. A class that fewer than three hotels have is
     kept for training, with a warning, since a model cannot be tested on a class that it never saw.
@@ -106,7 +106,7 @@ def split_catalog(
 
 
 def check_splits(catalog: pd.DataFrame, *, where: str) -> pd.DataFrame:
-    """Read labels and splits of a table that may be made by hand, as `read_catalog` does.
+    """Return a table whose labels and splits are read as `read_catalog` reads them.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ def check_splits(catalog: pd.DataFrame, *, where: str) -> pd.DataFrame:
 
 
 def _targets(catalog: pd.DataFrame, by: str | None) -> pd.Series:
-    """Give what is alike in all splits, as text; missing for photos that nobody learns from."""
+    """Return what is alike in all splits, as text; missing for photos that nobody learns from."""
     if by != "ratings" and "label" in catalog and catalog["label"].notna().any():
         return catalog["label"].astype("str")
     if by != "label" and RATINGS[0] in catalog and catalog[RATINGS[0]].notna().any():
@@ -162,7 +162,7 @@ def _targets(catalog: pd.DataFrame, by: str | None) -> pd.Series:
 
 
 def _together(catalog: pd.DataFrame, groups: pd.Series | None) -> np.ndarray:
-    """Name for each photo what it must not be torn from: a hotel, the first of those joined."""
+    """Return for each photo its group, which stays in one split: the first of the joined hotels."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -214,7 +214,7 @@ def _refuse_torn(catalog: pd.DataFrame, split: np.ndarray, together: np.ndarray)
 def _without_split(
     catalog: pd.DataFrame, split: np.ndarray, targets: pd.Series, unsplit: str
 ) -> np.ndarray:
-    """Find photos to learn from that have no split; refuse them where nobody said what to do."""
+    """Return photos to learn from that have no split; refuse them where `unsplit` says so."""
     rows = np.flatnonzero(targets.notna().to_numpy() & pd.isna(split))
     if len(rows) and unsplit == "refuse":
         hotels = catalog["hotel_id"].iloc[rows].unique()
@@ -230,7 +230,7 @@ def _without_split(
 def _deal(
     targets: np.ndarray, together: np.ndarray, test: float, validation: float, seed: int
 ) -> np.ndarray:
-    """Give each photo its split."""
+    """Return the split of each photo."""
     from sklearn.model_selection import StratifiedGroupKFold
 
     table = pd.DataFrame({"target": targets, "hotel": together})

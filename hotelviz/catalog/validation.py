@@ -22,7 +22,7 @@ _NO_POSITION = "is not a whole number from 1"
 def check_table(
     table: pd.DataFrame, *, needs: Iterable[str] = ("image_id",), where: str, unique: bool = True
 ) -> pd.DataFrame:
-    """Check a table that may be made by hand, before work on it begins.
+    """Return a table, which may be made by hand, with what is needed; refuse it before the work.
 
     Columns that have a default are filled in where they are needed: ``image_id`` by the path,
     ``hotel_id`` by the ``image_id``. Names become text, as in `read_catalog`.
@@ -177,7 +177,7 @@ class Rows(NamedTuple):
     word: str = "row"
 
     def place(self, position: int) -> str:
-        """Name the place of a row, counted from 0."""
+        """Return the place of a row, counted from 0."""
         part = int(np.searchsorted(self.ends, position, side="right"))
         start = self.ends[part - 1] if part else 0
         return f"{self.files[part]}, {self.word} {position - start + self.first}"

@@ -1,4 +1,4 @@
-"""Write catalogues so that reading gives them back."""
+"""Catalogues are written such that reading gives them back."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hotelviz.schema import TEXTS
 
 
 def write_catalog(catalog: pd.DataFrame, path: str | os.PathLike[str]) -> None:
-    r"""Write a catalogue so that `read_catalog` gives it back, wherever it is written.
+    r"""Write a catalogue such that `read_catalog` returns it, wherever it is written.
 
     Paths below the folder of the file are written relative to it, so that the whole can be moved;
     all others are written in full. What a photo is called does not change by that: ``image_id`` is
@@ -84,7 +84,7 @@ def _has_returns(values: pd.Series) -> bool:
 
 
 def _from_folder(paths: pd.Series, folder: Path) -> pd.Series:
-    """Give paths as `read_catalog` finds them from a folder: relative below it, else in full."""
+    """Return paths as `read_catalog` finds them from a folder: relative below it, else in full."""
     full = absolute_paths(paths)
     turns = full.str.contains(r"/\.{1,2}/", regex=True) & ~full.str.contains("://", regex=False)
     if turns.any():
@@ -106,7 +106,7 @@ def _real_folder(folder: str) -> str:
 
 
 def _without_turns(path: str) -> str:
-    """Follow ``..`` as the system does: behind a link it is not the folder that stands before."""
+    """Resolve ``..`` as the system does, which follows links."""
     if "/./" not in path and "/../" not in path:
         return path
     folder, _, name = path.rpartition("/")

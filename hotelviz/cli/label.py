@@ -30,7 +30,7 @@ def label(
     task: Annotated[str, typer.Option(help="aesthetic, technical or tags.")] = "aesthetic",
     raters: Annotated[int, typer.Option(min=1, help="How many people label.")] = 12,
     overlap: Annotated[int, typer.Option(min=1, help="How many of them see each photo.")] = 3,
-    gold: Annotated[int, typer.Option(min=0, help="Photos that each of them sees twice.")] = 10,
+    repeats: Annotated[int, typer.Option(min=0, help="Photos that each sees twice.")] = 10,
     classes: Classes = "areas",
     name: Annotated[str, typer.Option("--round", help="Begin, or go on with, this round.")] = "1",
     seed: Annotated[int, typer.Option(help="Of who sees what, in which order.")] = 0,
@@ -41,12 +41,14 @@ def label(
     from hotelviz.catalog import read_catalog
     from hotelviz.labelling import open_store
     from hotelviz.labelling.server import serve_labelling
+    from hotelviz.reports import find_notebook
     from hotelviz.schema import AREAS
 
     photos = read_catalog(catalog, classes=None)
     opened = open_store(store)
     begun = opened.begin_round(
-        photos, name=name, task=task, raters=raters, overlap=overlap, gold=gold, seed=seed,
+        photos, name=name, task=task, n_raters=raters, overlap=overlap, repeats=repeats,
+        seed=seed,
         classes=allowed_classes(classes) or _found_classes(photos) or AREAS,
     )  # fmt: skip
     progress = begun.progress()
@@ -55,7 +57,7 @@ def label(
         f"{progress['done'].sum():,} of {progress['assigned'].sum():,} answers so far"
     )
     say("raters open the link in a browser; Ctrl-C ends; nothing is lost by that")
-    serve_labelling(store, name, ip=ip, port=port, say=say)
+    serve_labelling(find_notebook("label_photos"), store, name, ip=ip, port=port, say=say)
 
 
 def _found_classes(photos: pd.DataFrame) -> list[str]:
@@ -72,9 +74,9 @@ def label_export(
     catalog: Annotated[
         Path | None, typer.Option(help="Keeps this catalogue's other columns and photos.")
     ] = None,
-    train: Annotated[int, typer.Option(min=0, help="Deal rated photos: to train with.")] = 0,
-    test: Annotated[int, typer.Option(min=0, help="Deal rated photos: to test with.")] = 0,
-    seed: Annotated[int, typer.Option(help="Of the deal.")] = 0,
+    train: Annotated[int, typer.Option(min=0, help="Split: rated photos to train with.")] = 0,
+    test: Annotated[int, typer.Option(min=0, help="Split: rated photos to test with.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of the split.")] = 0,
 ) -> None:
     """Write what raters said as a catalogue: ratings to train on, or tags with their votes."""
     import pandas as pd

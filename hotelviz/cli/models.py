@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -24,46 +22,25 @@ from hotelviz.cli.options import (
     say,
     write_table,
 )
-from hotelviz.training.settings import AESTHETIC, OFFERED, TAGGER, TrainingSettings, sentence
+from hotelviz.training.settings import AESTHETIC, TAGGER, sentence, takes_settings
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_Verb = TypeVar("_Verb", bound=Callable[..., None])
-
-
 ModelFile = Annotated[Path, typer.Option(help="The model file (.keras).")]
 
 
-def _offers_settings(defaults: TrainingSettings) -> Callable[[_Verb], _Verb]:
-    """Give a verb an option for each setting that is a number or a word."""
-
-    def decorate(verb: _Verb) -> _Verb:
-        signature = inspect.signature(verb, eval_str=True)
-        own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
-        hints = get_type_hints(type(defaults)) | {"weights": Literal["imagenet", "none"]}
-        options = [
-            inspect.Parameter(
-                field.name, inspect.Parameter.KEYWORD_ONLY,
-                default=getattr(defaults, field.name),
-                annotation=Annotated[
-                    hints[field.name], typer.Option(help=sentence(field.metadata["help"]))
-                ],
-            )
-            for field in dataclasses.fields(defaults)
-            if field.name in OFFERED
-        ]  # fmt: skip
-        verb.__signature__ = signature.replace(  # type: ignore[attr-defined]
-            parameters=[*own, *options]
-        )
-        verb.__annotations__ |= {option.name: option.annotation for option in options}
-        return verb
-
-    return decorate
+def _option(field: dataclasses.Field[Any], hint: Any) -> Any:
+    """Return the option of a setting that is a number or a word."""
+    if field.name == "weights":
+        hint = Literal["imagenet", "none"]
+    elif hint not in {str, int, float}:
+        return None
+    return Annotated[hint, typer.Option(help=sentence(field.metadata["help"]))]
 
 
 @app.command("train-tagger")
-@_offers_settings(TAGGER)
+@takes_settings(TAGGER, _option)
 def train_tagger(
     catalog: Catalog,
     out: ModelFile,
@@ -85,7 +62,7 @@ def train_tagger(
 
 
 @app.command("train-aesthetic")
-@_offers_settings(AESTHETIC)
+@takes_settings(AESTHETIC, _option)
 def train_aesthetic(
     catalog: Catalog,
     out: ModelFile,
@@ -146,17 +123,14 @@ def tag(
     """Predict the area that each photo shows."""
     from hotelviz.catalog import read_catalog
     from hotelviz.inference import predict_tags
-    from hotelviz.inference.preflight import SAMPLE, Watch, check_access
+    from hotelviz.inference.preflight import preflight
     from hotelviz.io.claims import check_apart, claim
     from hotelviz.models import load_model
 
     check_table(out)
     check_apart(out, catalog)
     photos = read_catalog(catalog, classes=allowed_classes(classes))
-    watch = Watch(len(photos), allow_missing=allow_missing)
-    some = photos["path"].sample(min(SAMPLE, len(photos)), random_state=0)
-    watch.look(some.to_list(), len(photos))
-    check_access(photos["path"])
+    watch = preflight(photos["path"], allow_missing=allow_missing)
     tagger = load_model(model, task="tagger")
     with claim(out):
         tags = predict_tags(photos, tagger)
@@ -164,10 +138,10 @@ def tag(
         watch.add(len(tags), zip(photos["path"][lost], tags["error"][lost], strict=True))
         watch.check()
         write_table(tags, out)
-    problems = tags[tags["error"] != ""]
-    say(f"{out}: {len(tags):,} photos, {len(problems):,} with problems")
+    errors = tags[tags["error"] != ""]
+    say(f"{out}: {len(tags):,} photos, {len(errors):,} with errors")
     list_notes(watch.notes())
-    list_errors(problems, len(problems), "in the column 'error'")
+    list_errors(errors, len(errors), "in the column 'error'")
 
 
 @app.command()
@@ -176,9 +150,9 @@ def score(
     model: Annotated[list[Path], typer.Option(help="A model (.keras); may be repeated.")],
     out: Annotated[Path, typer.Option(help="The folder of Parquet parts.")],
     part_size: Annotated[
-        int, typer.Option(min=1, help="Photos a part: what a stop can lose.")
+        int, typer.Option(min=1, help="Photos per part: what a stop can lose.")
     ] = 2048,
-    engine: Annotated[
+    backend: Annotated[
         str, typer.Option(help="keras, or openvino: faster on a processor.")
     ] = "keras",
     precision: Annotated[
@@ -189,7 +163,7 @@ def score(
         int | None,
         typer.Option(min=1, help="Decoding threads, on a cluster actors; else as many as fit."),
     ] = None,
-    engine_cluster: Annotated[
+    cluster: Annotated[
         str | None, typer.Option(help="ray: on many machines, from a Parquet catalogue.")
     ] = None,
     address: Annotated[
@@ -204,31 +178,22 @@ def score(
     allow_missing: AllowMissing = False,
 ) -> None:
     """Score photos with one or more models, decoding each once. A stopped run goes on."""
+    settings: dict[str, Any] = {
+        "backend": backend, "precision": precision, "workers": workers, "part_size": part_size,
+        "check_files": check_files, "prune": prune, "allow_missing": allow_missing,
+        "cluster": cluster, "address": address,
+    }  # fmt: skip
     from hotelviz.inference import score_photos
     from hotelviz.scores import open_scores
 
-    if engine_cluster not in {None, "ray"}:
-        raise typer.BadParameter(f"{engine_cluster!r} is not ray", param_hint="--engine-cluster")
-    if address is not None and engine_cluster is None:
-        raise typer.BadParameter("needs --engine-cluster ray", param_hint="--address")
-    settings: dict[str, Any] = {
-        "engine": engine, "precision": precision, "workers": workers, "part_size": part_size,
-        "check_files": check_files, "prune": prune, "allow_missing": allow_missing,
-    }  # fmt: skip
-    if engine_cluster:
-        from hotelviz.inference.ray import score_on_cluster
-
-        speed = score_on_cluster(catalog, model, out, address=address, **settings)
-    else:
-        speed = score_photos(catalog, model, out, **settings)
+    run = score_photos(catalog, model, out, **settings)
     dataset = open_scores(out)
-    problems = dataset.errors(max_photos=21)
-    wrong = dataset.count("error <> ''")
-    say(f"{out}: {len(dataset):,} photos, {speed.photos:,} computed now, {wrong:,} with problems")
-    if speed.photos:
-        say(str(speed))
-    list_notes(speed.notes)
-    list_errors(problems, wrong, "in the column 'error'")
+    n_errors = dataset.count("error <> ''")
+    say(f"{out}: {len(dataset):,} photos, {run.photos:,} computed now, {n_errors:,} with errors")
+    if run.photos:
+        say(str(run))
+    list_notes(run.notes)
+    list_errors(dataset.errors(max_photos=21), n_errors, "in the column 'error'")
 
 
 @app.command()
@@ -241,7 +206,7 @@ def rank(
         Path | None, typer.Option(help="The tagger's predictions; else those in the scores.")
     ] = None,
     catalog: Annotated[
-        Path | None, typer.Option(help="The catalogue, for the positions of today.")
+        Path | None, typer.Option(help="The catalogue, for the current positions.")
     ] = None,
     min_confidence: Annotated[
         float, typer.Option(help="Tags less sure give no photo the slot of its area.")

@@ -18,9 +18,17 @@ def demo(
     epochs: Annotated[int, typer.Option(help="Most epochs of the tagger's training.")] = 18,
 ) -> None:
     """Draw a catalogue, train small models on it from scratch, and write all reports."""
-    from hotelviz.pipeline import run_demo
+    from hotelviz.demo import make_demo_catalog
+    from hotelviz.io.claims import own_folder
+    from hotelviz.pipeline import run_pipeline
 
-    index = run_demo(out, hotels=hotels, seed=seed, epochs=epochs, say=say)
+    folder = own_folder(out / "demo", "demo")
+    say(f"drawing {hotels} hotels into {folder}")
+    make_demo_catalog(folder, n_hotels=hotels, seed=seed)
+    index = run_pipeline(
+        folder / "catalog.csv", out, public=folder / "public.csv", truth=folder,
+        fine_tune_epochs=epochs, seed=seed, say=say,
+    )  # fmt: skip
     say(f"open {index}")
 
 

@@ -13,10 +13,12 @@ from itertools import pairwise
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageFilter
 
-__all__ = ["Colour", "Point", "Scene", "Style", "flat", "shade", "upright"]
+__all__ = ["Colour", "Point", "Scene", "Style", "flat", "ring", "shade", "upright"]
 
 Colour = tuple[int, int, int]
 Point = tuple[float, float, float]
+#: From and to.
+Span = tuple[float, float]
 
 #: Drawn at this many times the photo's size, then reduced, for smooth edges.
 _SUPERSAMPLE = 2
@@ -28,14 +30,23 @@ def shade(colour: Colour, factor: float) -> Colour:
     return red, green, blue
 
 
-def upright(x: tuple[float, float], y: tuple[float, float], z: float) -> list[Point]:
+def upright(x: Span, y: Span, z: float) -> list[Point]:
     """Return the corners of an upright rectangle that faces the viewer."""
     return [(x[0], y[0], z), (x[1], y[0], z), (x[1], y[1], z), (x[0], y[1], z)]
 
 
-def flat(x: tuple[float, float], y: float, z: tuple[float, float]) -> list[Point]:
+def flat(x: Span, y: float, z: Span) -> list[Point]:
     """Return the corners of a level rectangle."""
     return [(x[0], y, z[0]), (x[1], y, z[0]), (x[1], y, z[1]), (x[0], y, z[1])]
+
+
+def ring(
+    centre: Span, y: float, radius: float, n_points: int, turn: Span = (0.0, 2 * np.pi)
+) -> list[Point]:
+    """Return points of a level circle about `centre` (x, z), or of the part of it in `turn`."""
+    angles = np.linspace(*turn, n_points, endpoint=turn[1] - turn[0] < 2 * np.pi)
+    (x, z), cos, sin = centre, np.cos(angles), np.sin(angles)
+    return [(x + radius * c, y, z + radius * s) for c, s in zip(cos, sin, strict=True)]
 
 
 def _hsv(hue: float, saturation: float, value: float) -> Colour:
@@ -133,7 +144,7 @@ class Scene:
         self._shadow_pen = ImageDraw.Draw(self.shadow)
         self._mask_pens = {mark: ImageDraw.Draw(mask) for mark, mask in self.masks.items()}
 
-    def project(self, points: Sequence[Point]) -> list[tuple[float, float]]:
+    def project(self, points: Sequence[Point]) -> list[Span]:
         """Return the canvas coordinates of points in the room."""
         seen = (np.asarray(points, dtype=float) - self.eye) @ self.rotation.T
         depth = np.maximum(seen[:, 2], 0.05)
@@ -177,9 +188,9 @@ class Scene:
 
     def box(
         self,
-        x: tuple[float, float],
-        y: tuple[float, float],
-        z: tuple[float, float],
+        x: Span,
+        y: Span,
+        z: Span,
         colour: Colour,
         *,
         mark: str = "",
@@ -191,39 +202,30 @@ class Scene:
         if shadow and y0 < 0.3:
             self.cast(flat((x0 - 0.12, x1 + 0.12), 0, (z0 - 0.12, z1 + 0.12)))
         item = self._item(((x0 + x1) / 2, (y0 + y1) / 2, (z0 + z1) / 2), mark, nearer)
-        left = [(x0, y0, z0), (x0, y0, z1), (x0, y1, z1), (x0, y1, z0)]
-        right = [(x1, y0, z0), (x1, y0, z1), (x1, y1, z1), (x1, y1, z0)]
+        faces = []
         if self.eye[0] < x0:
-            item.faces.append((left, shade(colour, 0.7)))
+            faces.append(([(x0, y0, z0), (x0, y0, z1), (x0, y1, z1), (x0, y1, z0)], 0.7))
         if self.eye[0] > x1:
-            item.faces.append((right, shade(colour, 0.78)))
+            faces.append(([(x1, y0, z0), (x1, y0, z1), (x1, y1, z1), (x1, y1, z0)], 0.78))
         if self.eye[1] > y1:
-            item.faces.append((flat(x, y1, z), shade(colour, 1.12)))
+            faces.append((flat(x, y1, z), 1.12))
         if self.eye[1] < y0:
-            item.faces.append((flat(x, y0, z), shade(colour, 0.6)))
-        item.faces.append((upright(x, y, z0), shade(colour, 0.92)))
+            faces.append((flat(x, y0, z), 0.6))
+        faces.append((upright(x, y, z0), 0.92))
+        item.faces += [(points, shade(colour, light)) for points, light in faces]
 
     def disc(
-        self,
-        centre: Point,
-        radius: float,
-        colour: Colour,
-        *,
-        mark: str = "",
-        nearer: float = 0.0,
+        self, centre: Point, radius: float, colour: Colour, *, mark: str = "", nearer: float = 0.0
     ) -> None:
         """Add a horizontal disc."""
-        angles = np.linspace(0, 2 * np.pi, 28, endpoint=False)
-        points = [
-            (centre[0] + radius * c, centre[1], centre[2] + radius * s)
-            for c, s in zip(np.cos(angles), np.sin(angles), strict=True)
-        ]
-        self.quad(points, colour, mark=mark, nearer=nearer)
+        self.quad(
+            ring((centre[0], centre[2]), centre[1], radius, 28), colour, mark=mark, nearer=nearer
+        )
 
     def cylinder(
         self,
-        centre: tuple[float, float],
-        y: tuple[float, float],
+        centre: Span,
+        y: Span,
         radius: float,
         colour: Colour,
         *,
@@ -233,38 +235,17 @@ class Scene:
     ) -> None:
         """Add an upright cylinder, or a cone's trunk whose upper radius is `top`."""
         upper = radius if top is None else top
-        x, z = centre
         if y[0] < 0.3:
-            angles = np.linspace(0, 2 * np.pi, 20, endpoint=False)
-            self.cast(
-                [(x + 1.25 * radius * np.cos(a), 0, z + 1.25 * radius * np.sin(a)) for a in angles]
-            )
-        item = self._item((x, sum(y) / 2, z), mark, nearer)
+            self.cast(ring(centre, 0, 1.25 * radius, 20))
+        item = self._item((centre[0], sum(y) / 2, centre[1]), mark, nearer)
         # Strips from the shaded to the lit side make it round.
-        angles = np.linspace(np.pi, 2 * np.pi, 9)
-        for start, end in pairwise(angles):
-            light = 0.72 + 0.4 * np.sin((start + end) / 2 - np.pi) ** 2 * (
-                0.6 + 0.4 * (start < 4.7)
-            )
-            item.faces.append(
-                (
-                    [
-                        (x + radius * np.cos(start), y[0], z + radius * np.sin(start)),
-                        (x + radius * np.cos(end), y[0], z + radius * np.sin(end)),
-                        (x + upper * np.cos(end), y[1], z + upper * np.sin(end)),
-                        (x + upper * np.cos(start), y[1], z + upper * np.sin(start)),
-                    ],
-                    shade(colour, float(light)),
-                )
-            )
+        for turn in pairwise(np.linspace(np.pi, 2 * np.pi, 9).tolist()):
+            below, above = ring(centre, y[0], radius, 2, turn), ring(centre, y[1], upper, 2, turn)
+            side = 0.6 + 0.4 * (turn[0] < 4.7)
+            light = 0.72 + 0.4 * np.sin(sum(turn) / 2 - np.pi) ** 2 * side
+            item.faces.append(([*below, *above[::-1]], shade(colour, float(light))))
         if self.eye[1] > y[1]:
-            ring = np.linspace(0, 2 * np.pi, 24, endpoint=False)
-            item.faces.append(
-                (
-                    [(x + upper * np.cos(a), y[1], z + upper * np.sin(a)) for a in ring],
-                    shade(colour, 1.1),
-                )
-            )
+            item.faces.append((ring(centre, y[1], upper, 24), shade(colour, 1.1)))
 
     def tube(
         self,

@@ -2,8 +2,8 @@
 
 from hotelviz.errors import FeatureVisError
 from hotelviz.feature_vis.activation_maximization import visualize_channels, visualize_outputs
+from hotelviz.feature_vis.channels import PUBLISHED_LAYERS, channel_node, convolutions
 from hotelviz.feature_vis.compare import (
-    PUBLISHED_LAYERS,
     FilterComparison,
     change_by_channel,
     change_by_layer,
@@ -17,7 +17,9 @@ __all__ = [
     "FilterComparison",
     "change_by_channel",
     "change_by_layer",
+    "channel_node",
     "compare_filters",
+    "convolutions",
     "patch_pixels",
     "top_photos",
     "visualize_channels",

@@ -1,16 +1,16 @@
-"""Find the photos that excite a channel most: what it looks for in the real world."""
+"""The photos that excite a channel most: what it looks for in the real world."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from hotelviz.catalog import check_table
 from hotelviz.errors import FeatureVisError
-from hotelviz.feature_vis.activation_maximization import channel_step, check_channels
+from hotelviz.feature_vis.channels import channel_node, checked_channels
 
 if TYPE_CHECKING:
     import keras
@@ -19,15 +19,16 @@ if TYPE_CHECKING:
 
 #: A patch's side as a share of the photo's, at least and at most.
 _SMALLEST, _LARGEST = 0.15, 0.5
+_COLUMNS = ["layer", "channel", "rank", "image_id", "path", "activation", "x", "y", "side"]
 
 
 def top_photos(
     model: keras.Model,
+    photos: pd.DataFrame,
     layer: str,
     channels: int | Sequence[int],
-    catalog: pd.DataFrame,
     *,
-    count: int = 9,
+    n_photos: int = 9,
     batch_size: int = 32,
 ) -> pd.DataFrame:
     """Find the photos, and the patches of them, that excite channels most.
@@ -36,14 +37,14 @@ def top_photos(
     ----------
     model
         Any flat model.
+    photos
+        With ``image_id`` and ``path``.
     layer
         By name; see `hotelviz.feature_vis.visualize_channels`.
     channels
         One number or several, from 0; all are answered in one pass over the photos.
-    catalog
-        With ``image_id`` and ``path``.
-    count
-        How many photos a channel, from different photos.
+    n_photos
+        How many photos a channel.
     batch_size
         Photos per pass; it bounds the memory.
 
@@ -73,98 +74,82 @@ def top_photos(
     >>> from hotelviz.models import build_tagger
     >>> photos = make_demo_catalog(tempfile.mkdtemp(), n_hotels=3, size=(96, 128)).head(5)
     >>> tagger = build_tagger(["Bedroom", "Pool"], input_size=64, weights=None)
-    >>> top_photos(tagger, "conv_pw_2", [0, 1], photos, count=3)["rank"].to_list()
+    >>> top_photos(tagger, photos, "conv_pw_2", [0, 1], n_photos=3)["rank"].to_list()
     [1, 2, 3, 1, 2, 3]
     """
     from hotelviz.attribution import feature_grid
     from hotelviz.images import iterate_images
     from hotelviz.models import model_info
 
-    catalog = check_table(catalog, needs=["image_id", "path"], where="top_photos", unique=False)
-    if count < 1 or batch_size < 1:
-        raise FeatureVisError(f"count={count} and batch_size={batch_size} must be at least 1")
+    photos = check_table(photos, needs=["image_id", "path"], where="top_photos", unique=False)
+    if n_photos < 1 or batch_size < 1:
+        raise FeatureVisError(f"n_photos={n_photos} and batch_size={batch_size} must be at least 1")
     given = [channels] if isinstance(channels, int | np.integer) else list(channels)
-    numbers = check_channels(channel_step(model, layer), layer, given)
+    node = channel_node(model, layer)
+    numbers = checked_channels(node, layer, given)
     wanted, grid = model_info(model).preprocessing, feature_grid(model, layer)
     run = _strongest(model, layer, numbers)
-    best: list[np.ndarray] = []
-    rows: list[np.ndarray] = []
+    found = []
     for batch in iterate_images(
-        catalog["path"], size=wanted.size, batch_size=batch_size, resample=wanted.resample
+        photos["path"], size=wanted.size, batch_size=batch_size, resample=wanted.resample
     ):
         if len(batch.rows):
-            values, places = run(batch.pixels)
-            best.append(np.stack([values, places.astype("float32")], axis=-1))
-            rows.append(batch.rows)
-    if not best:
-        return pd.DataFrame(
-            columns=["layer", "channel", "rank", "image_id", "path", "activation", "x", "y", "side"]
-        )
-    cells = int(channel_step(model, layer).output.shape[2])
+            values, cells = run(batch.pixels)
+            index = pd.MultiIndex.from_product([batch.rows, numbers], names=["row", "channel"])
+            columns = {"activation": values.ravel(), "cell": cells.ravel()}
+            found.append(pd.DataFrame(columns, index=index).reset_index())
+    if not found:
+        return pd.DataFrame(columns=_COLUMNS)
+    table = pd.concat(found).sort_values("activation", ascending=False, kind="stable")
+    table["rank"] = table.groupby("channel").cumcount() + 1
+    table = table[table["rank"] <= n_photos]
+    parts = [table[table["channel"] == number] for number in numbers]
+    table = pd.concat(parts, ignore_index=True)
+    y, x = np.divmod(table["cell"].to_numpy(), int(node.output.shape[2]))
     seen = max(axis.reach / pixels for axis, pixels in zip(grid, wanted.size, strict=True))
-    side = float(np.clip(seen, _SMALLEST, _LARGEST))
-    strongest, order = np.concatenate(best), np.concatenate(rows)
-    parts = []
-    for number, channel in enumerate(numbers):
-        chosen = np.argsort(-strongest[:, number, 0], kind="stable")[:count]
-        y, x = np.divmod(strongest[chosen, number, 1].astype(int), cells)
-        own = catalog.iloc[order[chosen]]
-        parts.append(
-            pd.DataFrame(
-                {
-                    "layer": layer, "channel": channel, "rank": np.arange(1, len(chosen) + 1),
-                    "image_id": own["image_id"].to_numpy(), "path": own["path"].to_numpy(),
-                    "activation": strongest[chosen, number, 0],
-                    "x": _share(grid.columns, x, wanted.width),
-                    "y": _share(grid.rows, y, wanted.height),
-                    "side": side,
-                }
-            )
-        )  # fmt: skip
-    return pd.concat(parts, ignore_index=True)
+    own = photos.iloc[table["row"]].reset_index(drop=True)
+    return table.assign(
+        layer=layer,
+        image_id=own["image_id"],
+        path=own["path"],
+        x=_share(grid.columns, x, wanted.width),
+        y=_share(grid.rows, y, wanted.height),
+        side=float(np.clip(seen, _SMALLEST, _LARGEST)),
+    )[_COLUMNS]
 
 
 def _share(axis: Axis, cells: np.ndarray, pixels: int) -> np.ndarray:
-    """Say where cells lie, 0 to 1 of the photo's side."""
+    """Return where cells lie, 0 to 1 of the photo's side."""
     return np.asarray(((axis.start + axis.step * cells + 0.5) / pixels).clip(0, 1))
 
 
 def _strongest(
     model: keras.Model, layer: str, channels: Sequence[int]
 ) -> Callable[[np.ndarray], list[np.ndarray]]:
-    """Compile the pass to each channel's largest value and its place: little leaves the network."""
-    import keras
-    import tensorflow as tf
+    """Return the function from pixels to each channel's largest value, and its cell."""
+    from keras import ops
 
-    from hotelviz.models import cached_function, freeze, model_info
+    from hotelviz.models import activations, cached_function
 
-    preprocessing = model_info(model).preprocessing
-
-    def make() -> Any:
-        part = keras.Model(model.input, channel_step(model, layer).output)
-
-        def run(pixels: tf.Tensor) -> list[tf.Tensor]:
-            outputs = part(preprocessing.scale(tf.cast(pixels, tf.float32)), training=False)
-            own = tf.gather(outputs, list(channels), axis=-1)
-            flat = tf.reshape(own, (tf.shape(own)[0], -1, len(channels)))
-            return [tf.reduce_max(flat, axis=1), tf.argmax(flat, axis=1)]
-
-        return freeze(run, tf.TensorSpec((None, *preprocessing.size, 3), tf.uint8))
+    def make() -> Callable[[np.ndarray], list[np.ndarray]]:
+        own = ops.take(channel_node(model, layer).output, list(channels), axis=-1)
+        flat = ops.reshape(own, (-1, own.shape[1] * own.shape[2], len(channels)))
+        return activations(model, [ops.max(flat, axis=1), ops.argmax(flat, axis=1)])
 
     run: Callable[[np.ndarray], list[np.ndarray]] = cached_function(
-        model, f"strongest of {layer!r} {channels}", make
+        model, ("strongest", layer, *channels), make
     )
     return run
 
 
 def patch_pixels(photos: pd.DataFrame, *, size: int = 96) -> np.ndarray:
-    """Cut patches out of their photos.
+    """Read photos, and cut the patches out of them.
 
     Parameters
     ----------
     photos
         With ``path``, ``x``, ``y`` (the patch's centre, 0 to 1) and ``side`` (its share of the
-        photo's sides), as `top_photos` gives them.
+        photo's sides), as `top_photos` returns them.
     size
         Height and width of the result in pixels.
 
@@ -191,8 +176,8 @@ def patch_pixels(photos: pd.DataFrame, *, size: int = 96) -> np.ndarray:
         raise FeatureVisError(f"a patch has at least one pixel a side, not {size}")
 
     patches = np.full((len(photos), size, size, 3), 128, "uint8")
-    columns = photos[["path", "x", "y", "side"]].itertuples(index=False)
-    for number, (path, x, y, side) in enumerate(columns):
+    columns = (photos[name] for name in ("path", "x", "y", "side"))
+    for number, (path, x, y, side) in enumerate(zip(*columns, strict=True)):
         try:
             image = Image.fromarray(decode_image(path).pixels)
         except ImageError:

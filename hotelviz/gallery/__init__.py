@@ -9,6 +9,7 @@ stands under a photo.
 from hotelviz.errors import GalleryError
 from hotelviz.gallery.captions import issue_caption, rank_caption, score_caption, tag_caption
 from hotelviz.gallery.gallery import Gallery, before_after
+from hotelviz.gallery.thumbnails import thumbnail_view
 
 __all__ = [
     "Gallery",
@@ -18,4 +19,5 @@ __all__ = [
     "rank_caption",
     "score_caption",
     "tag_caption",
+    "thumbnail_view",
 ]

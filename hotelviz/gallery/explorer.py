@@ -12,7 +12,7 @@ from hotelviz import feature_vis, plots
 from hotelviz.attribution import MEAN_SCORE, METHODS, explain, overlay, read_pixels
 from hotelviz.catalog import check_table
 from hotelviz.errors import AttributionError
-from hotelviz.images import encode_jpeg
+from hotelviz.images import decode_image, encode_jpeg
 
 if TYPE_CHECKING:
     import ipywidgets
@@ -51,8 +51,7 @@ def explore_predictions(model: keras.Model, photos: pd.DataFrame) -> ipywidgets.
     """
     import ipywidgets
 
-    from hotelviz.inference import forward
-    from hotelviz.models import model_info
+    from hotelviz.models import activations, model_info
 
     photos = check_table(photos, needs=["image_id", "path"], where="explore_predictions")
     if photos.empty:
@@ -90,8 +89,9 @@ def explore_predictions(model: keras.Model, photos: pd.DataFrame) -> ipywidgets.
         else:
             wanted = target if against in ("nothing", target) else (target, against)
         values = explain(model, pixels, wanted, method=controls["method"].value)
-        seen.update(photo=_large(str(path)), map=values[0])
-        says.value = _prediction(info, forward(model)(pixels)[0], bool(values.any()))
+        photo = decode_image(path, max_side=_SHOWN, resample="lanczos").pixels
+        seen.update(photo=photo, map=values[0])
+        says.value = _prediction(info, activations(model)(pixels)[0], bool(values.any()))
         blend()
 
     def blend(_: Any = None) -> None:
@@ -107,16 +107,6 @@ def explore_predictions(model: keras.Model, photos: pd.DataFrame) -> ipywidgets.
     box.controls = controls
     box.picture = picture
     return box
-
-
-def _large(path: str) -> np.ndarray:
-    from PIL import Image
-
-    from hotelviz.images import decode_image
-
-    image = Image.fromarray(decode_image(path).pixels)
-    image.thumbnail((_SHOWN, _SHOWN), Image.Resampling.LANCZOS)
-    return np.asarray(image)
 
 
 def _prediction(info: Any, outputs: np.ndarray, speaks: bool) -> str:
@@ -168,13 +158,11 @@ def explore_channels(
     """
     import ipywidgets
 
-    from hotelviz.feature_vis.activation_maximization import channel_step
-    from hotelviz.feature_vis.compare import convolutions
     from hotelviz.models import spatial_node
 
     photos = check_table(photos, needs=["image_id", "path"], where="explore_channels")
     spatial_node(model, layer)
-    names = convolutions(model)
+    names = feature_vis.convolutions(model)
     controls = {
         "layer": ipywidgets.Dropdown(
             options=names if layer in names else [layer, *names], value=layer, description="layer"
@@ -185,7 +173,7 @@ def explore_channels(
     card = ipywidgets.Image(format="png")
 
     def bound(_: Any = None) -> None:
-        chosen = channel_step(model, controls["layer"].value)
+        chosen = feature_vis.channel_node(model, controls["layer"].value)
         controls["channel"].max = int(chosen.output.shape[-1]) - 1
 
     def show(_: Any = None) -> None:
@@ -193,11 +181,11 @@ def explore_channels(
         picture = feature_vis.visualize_channels(
             model, name, [channel], size=size, steps=steps, cache=cache
         )
-        found = feature_vis.top_photos(model, name, channel, photos)
+        found = feature_vis.top_photos(model, photos, name, channel)
         figure = plots.channel_card(
             [picture[0]],
             [feature_vis.patch_pixels(found.head(9))],
-            activations=[found["activation"]],
+            activations=[found["activation"].to_list()],
             names=["this model"],
             title=f"{name}, channel {channel}",
         ).figure_

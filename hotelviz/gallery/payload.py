@@ -31,7 +31,7 @@ NUMBERS = {
     "technical": "technical score",
     "score_std": "spread of the score",
     "rated_mean": "rated",
-    "position": "position today",
+    "position": "current position",
     "rank": "rank",
 }
 #: What is worth a pair of fields among the filters; the others can be sorted by.

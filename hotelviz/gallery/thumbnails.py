@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hotelviz.errors import ImageError
-from hotelviz.images import decode_bytes, encode_jpeg, reading
+from hotelviz.images import View, encode_jpeg, reading
+from hotelviz.images.kept_views import decode_and_keep, find_kept
 
 #: Bytes of photos that a page carries inside; what is beyond goes to a folder beside it.
 BUDGET = 12_000_000
@@ -41,6 +42,11 @@ class Photos(NamedTuple):
     errors: dict[int, str]
 
 
+def thumbnail_view(side: int = 320) -> View:
+    """Return how photos are decoded for a gallery, at most `side` pixels on the longer side."""
+    return View(None, "lanczos", max_side=side)
+
+
 def thumbnail(path: str | os.PathLike[str], side: int) -> Thumbnail:
     """Make a photo small.
 
@@ -56,12 +62,15 @@ def thumbnail(path: str | os.PathLike[str], side: int) -> Thumbnail:
     Thumbnail
         Its problem is without the path.
     """
+    view = thumbnail_view(side)
     try:
-        with reading(path) as data:
-            pixels = decode_bytes(data, max_side=side, resample="lanczos").pixels
+        photo = find_kept(path, [view])
+        if photo is None:
+            with reading(path) as data:
+                photo = decode_and_keep(path, data, [view])
     except ImageError as error:
         return Thumbnail(b"", str(error))
-    return Thumbnail(encode_jpeg(pixels), "")
+    return Thumbnail(encode_jpeg(photo.pixels), "")
 
 
 def thumbnails(paths: Sequence[str], side: int) -> Iterator[Thumbnail]:

@@ -4,22 +4,21 @@ from hotelviz.errors import ImageError
 from hotelviz.images.batches import (
     ImageBatch,
     Seconds,
-    ViewBatch,
     iterate_images,
     iterate_views,
 )
 from hotelviz.images.bounds import MAX_MEMORY, MAX_PIXELS, MAX_SECONDS, MAX_SIDE, View, usable_cores
-from hotelviz.images.containers import FORMATS, SUFFIXES, SUFFIXES_BY_FORMAT, format_of
 from hotelviz.images.decoding import (
-    Decoded,
     decode_bytes,
     decode_image,
     encode_jpeg,
     read_image,
     reading,
 )
+from hotelviz.images.formats import FORMATS, SUFFIXES, SUFFIXES_BY_FORMAT, format_of
 from hotelviz.images.hashing import perceptual_hash
-from hotelviz.schema import PhotoError, Status
+from hotelviz.images.kept_views import keep_views
+from hotelviz.images.pixels import Decoded
 
 __all__ = [
     "FORMATS",
@@ -32,17 +31,15 @@ __all__ = [
     "Decoded",
     "ImageBatch",
     "ImageError",
-    "PhotoError",
     "Seconds",
-    "Status",
     "View",
-    "ViewBatch",
     "decode_bytes",
     "decode_image",
     "encode_jpeg",
     "format_of",
     "iterate_images",
     "iterate_views",
+    "keep_views",
     "perceptual_hash",
     "read_image",
     "reading",

@@ -14,7 +14,9 @@ import numpy as np
 
 from hotelviz.errors import ImageError
 from hotelviz.images.bounds import View, usable_cores
-from hotelviz.images.decoding import Decoded, check_views, decode_views, reading
+from hotelviz.images.decoding import check_views, reading
+from hotelviz.images.kept_views import decode_and_keep, find_kept
+from hotelviz.images.pixels import Decoded
 from hotelviz.schema import PhotoError, Status
 
 
@@ -25,16 +27,27 @@ class ImageBatch(NamedTuple):
     ----------
     rows
         int64 (n,), their places in the sequence.
-    pixels
-        uint8 (n, height, width, 3).
+    views
+        For each view uint8 (n, height, width, 3).
+    measures
+        What `measure` returned for each of the n photos; empty where nothing was to be measured.
     errors
-        Place in the sequence -> problem, for photos that are truncated (loaded all the same) and
-        for those that could not be read (not in `rows`).
+        Place in the sequence -> what is wrong, for photos that are truncated (loaded all the same)
+        and for those that could not be read (not in `rows`).
+    seconds
+        What reading and decoding them took.
     """
 
     rows: np.ndarray
-    pixels: np.ndarray
+    views: list[np.ndarray]
+    measures: list[Any]
     errors: dict[int, PhotoError]
+    seconds: Seconds
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """The photos in the first view."""
+        return self.views[0]
 
 
 def iterate_images(
@@ -66,7 +79,7 @@ def iterate_images(
     Yields
     ------
     ImageBatch
-        A photo that cannot be read does not stop the others; it is in the batch's problems.
+        A photo that cannot be read does not stop the others; it is in the batch's errors.
 
     Examples
     --------
@@ -79,32 +92,9 @@ def iterate_images(
     >>> batch.pixels.shape, batch.errors[1].status, batch.errors[1].reason
     ((1, 8, 8, 3), <Status.UNAVAILABLE: 'unavailable'>, 'missing')
     """
-    for batch in iterate_views(
+    return iterate_views(
         paths, [View(size, resample)], batch_size=batch_size, workers=workers, prefetch=prefetch
-    ):
-        yield ImageBatch(batch.rows, batch.views[0], batch.errors)
-
-
-class ViewBatch(NamedTuple):
-    """Some photos of a sequence, each in several views.
-
-    Attributes
-    ----------
-    rows, problems
-        As in `ImageBatch`.
-    views
-        For each view uint8 (n, height, width, 3).
-    measures
-        What `measure` gave for each of the n photos; empty where nothing was to be measured.
-    seconds
-        What reading and decoding them took.
-    """
-
-    rows: np.ndarray
-    views: list[np.ndarray]
-    measures: list[Any]
-    errors: dict[int, PhotoError]
-    seconds: Seconds
+    )
 
 
 class Seconds(NamedTuple):
@@ -130,7 +120,7 @@ def iterate_views(
     batch_size: int = 64,
     workers: int | None = None,
     prefetch: int = 2,
-) -> Generator[ViewBatch, None, None]:
+) -> Generator[ImageBatch, None, None]:
     """Read photos as `iterate_images` does, each decoded once for several networks.
 
     Parameters
@@ -144,7 +134,7 @@ def iterate_views(
 
     Yields
     ------
-    ViewBatch
+    ImageBatch
     """
     check_views(views)
     source = iter(paths)
@@ -173,7 +163,7 @@ def iterate_views(
                 results = [job.result() for job in jobs]
                 problems = [result.error for result in results]
                 read = np.array([p is None or p.status is Status.TRUNCATED for p in problems])
-                yield ViewBatch(
+                yield ImageBatch(
                     np.flatnonzero(read) + first,
                     pixels if read.all() else [part[read] for part in pixels],
                     [results[place].measured for place in np.flatnonzero(read)] if measure else [],
@@ -201,15 +191,17 @@ def _decode_into(
 ) -> _Result:
     """Decode into `pixels`; the problem, if there is one, the measure, and what it took."""
     started, measured, problem = time.perf_counter(), None, None
-    decoding = waited = 0.0
+    waited, decoding, begun = 0.0, 0.0, time.thread_time()
     try:
-        with reading(path) as data:
-            waited, begun = time.perf_counter() - started, time.thread_time()
-            photo = decode_views(data, views)
+        photo = find_kept(path, views)
+        if photo is None:
+            with reading(path) as data:
+                waited, begun = time.perf_counter() - started, time.thread_time()
+                photo = decode_and_keep(path, data, views)
         for place, view in zip(pixels, photo.views, strict=True):
             place[...] = view
         if measure:
-            measured = measure(Decoded(photo.views[0], *photo[1:]))
+            measured = measure(photo)
         if photo.truncated:
             problem = PhotoError(Status.TRUNCATED, "truncated: the file ends too early")
         decoding = time.thread_time() - begun

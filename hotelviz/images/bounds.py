@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hotelviz.errors import ImageError
-from hotelviz.images.containers import Container
+from hotelviz.images.formats import Container
 
 #: Pillow's own bound: a quarter of a gigabyte of RGB.
 MAX_PIXELS = 89_478_485
@@ -148,7 +148,7 @@ class Budget:
 
     @contextmanager
     def take(self, amount: int) -> Iterator[None]:
-        """Have `amount` bytes for a while; one who wants more than all gets all."""
+        """Reserve `amount` bytes during the block; more than the total takes all."""
         amount = min(amount, self._total)
         with self._changed:
             self._changed.wait_for(lambda: self._free >= amount)

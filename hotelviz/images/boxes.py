@@ -1,4 +1,4 @@
-"""TIFF, WebP, AVIF and HEIC: files that are directories of their parts; see `walking`."""
+"""TIFF, WebP, AVIF and HEIC: files that are directories of their parts; see `containers`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import struct
 from collections.abc import Iterator
 
-from hotelviz.images.containers import (
+from hotelviz.images.formats import (
     MAX_FILLED,
     MAX_METADATA,
     MAX_PIECES,
@@ -18,35 +18,15 @@ from hotelviz.images.containers import (
 )
 
 #: What of a TIFF's directory is about its pixels.
-_TIFF_TAGS = frozenset(
-    {256, 257, 258, 259, 262, 266, 273, 277, 278, 279, 280, 281, 284, 292, 293, 317, 320, 322, 323}
-    | {
-        324,
-        325,
-        332,
-        338,
-        339,
-        347,
-        512,
-        513,
-        514,
-        515,
-        517,
-        518,
-        519,
-        520,
-        521,
-        529,
-        530,
-        532,
-        50674,
-    }
-)
+_TIFF_TAGS = frozenset([
+    *range(256, 260), 262, 266, 273, *range(277, 282), 284, 292, 293, 317, 320, *range(322, 326),
+    332, 338, 339, 347, *range(512, 516), *range(517, 522), 529, 530, 532, 50674,
+])  # fmt: skip
 _TIFF_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 16: 8}
 
 
 def tiff(data: bytes) -> Container:
-    """Walk through a TIFF's first directory."""
+    """Read a TIFF's first directory."""
     order = "<" if data[:2] == b"II" else ">"
     big = data[2:4] in {b"+\0", b"\0+"}
     (at,) = struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4)
@@ -108,7 +88,7 @@ def _tiff_values(
 
 
 def _chunks(data: bytes, at: int) -> Iterator[tuple[bytes, int, int]]:
-    """Give the kind, begin and end of a RIFF file's chunks."""
+    """Yield the kind, begin and end of a RIFF file's chunks."""
     for _ in range(MAX_PIECES):
         if at + 8 > len(data):
             return
@@ -119,41 +99,29 @@ def _chunks(data: bytes, at: int) -> Iterator[tuple[bytes, int, int]]:
 
 
 def webp(data: bytes) -> Container:
-    """Walk through a WebP's chunks up to its first frame."""
-    header = icc = exif = xmp = frame = b""
+    """Read a WebP's chunks up to its first frame."""
+    about: dict[bytes, bytes] = {}
     kept: list[bytes] = []
-    first, missing = True, 0
+    still = frame = b""
+    missing = 0
     for kind, begin, end in _chunks(data, 12):
-        body = data[begin:end] if kind in {b"VP8X", b"ICCP", b"EXIF", b"XMP "} else b""
-        if kind == b"VP8X":
-            header = body
-        elif kind == b"ICCP":
-            icc = body
-        elif kind == b"EXIF":
-            exif = body
-        elif kind == b"XMP ":
-            xmp = body
-        elif kind in {b"ANIM", b"ALPH"} or (kind in {b"VP8 ", b"VP8L", b"ANMF"} and first):
+        if kind in {b"VP8X", b"ICCP", b"EXIF", b"XMP "}:
+            about[kind] = data[begin:end]
+        elif kind in {b"ANIM", b"ALPH"} or (kind in {b"VP8 ", b"VP8L", b"ANMF"} and not still):
             body = data[begin:end]
             if end > len(data):
                 # More than what is missing: how much a decoder takes depends on what it is.
                 missing = min(4 * (end - len(data)) + 65_536, MAX_FILLED)
                 missing += (len(body) + missing) & 1
-            kept.append(
-                kind
-                + struct.pack("<I", len(body) + missing)
-                + body
-                + b"\0" * (len(body) & 1 and not missing)
-            )
-            if kind in {b"VP8 ", b"VP8L", b"ANMF"}:
-                first = False
-                frame = data[begin : begin + 10]
-                still = kind
-    if first:
+            padding = b"\0" * (len(body) & 1 and not missing)
+            kept.append(kind + struct.pack("<I", len(body) + missing) + body + padding)
+            if kind not in {b"ANIM", b"ALPH"}:
+                still, frame = kind, body[:10]
+    if not still:
         raise DamageError("has no pixels")
-    size = struct.unpack("<I", (header[4:7] or b"\0\0\0") + b"\0")[0] + 1
+    header = about.get(b"VP8X")
     if header:
-        width, height = size, int.from_bytes(header[7:10], "little") + 1
+        width, height = (int.from_bytes(header[at : at + 3], "little") + 1 for at in (4, 7))
         # Transparency, or frames: nothing else is still there.
         kept.insert(0, b"VP8X\x0a\0\0\0" + bytes([header[0] & 0x12]) + header[1:10])
     elif still == b"VP8L":
@@ -165,8 +133,8 @@ def webp(data: bytes) -> Container:
     return Container(
         "WEBP", width, height,
         b"RIFF" + struct.pack("<I", len(body) + missing) + body,
-        icc=icc,
-        orientation=orientation_of(exif, xmp),
+        icc=about.get(b"ICCP", b""),
+        orientation=orientation_of(about.get(b"EXIF", b""), about.get(b"XMP ", b"")),
         missing=missing,
     )  # fmt: skip
 
@@ -175,7 +143,7 @@ _EXIF_ITEM = re.compile(rb"(infe[\x02\x03]...(?:..|....)..)(Exif|mime)", re.DOTA
 
 
 def iso(data: bytes) -> Container:
-    """Walk through the boxes of an AVIF or HEIC."""
+    """Read the boxes of an AVIF or HEIC."""
     at, begin, end = 0, 0, 0
     for _ in range(1000):
         if at + 8 > len(data):

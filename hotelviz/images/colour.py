@@ -1,4 +1,4 @@
-"""Any kind of pixels made into eight bits of sRGB, band by band so that no second copy is held.
+"""Pixels of any kind become eight bits of sRGB, band by band, so that no second copy is held.
 
 How other depths become eight bits
 ----------------------------------
@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from hotelviz.errors import ImageError
-from hotelviz.images.containers import Container
+from hotelviz.images.formats import Container
 
 #: Pixels that are converted at once.
 BAND = 1 << 20
@@ -78,7 +78,7 @@ def eight_bits(image: Image.Image, photo: Container) -> Image.Image:
 
 
 def bands(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
-    """Give an image in bands of rows, each with the row at which it begins."""
+    """Yield an image in bands of rows, each with the row at which it begins."""
     rows = max(1, BAND // image.width)
     if rows >= image.height:
         yield 0, image
@@ -106,7 +106,7 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 
 def _has_greys(image: Image.Image) -> bool:
-    """Whether an image of colours has nothing but greys."""
+    """Return whether an image of colours has nothing but greys."""
     if image.mode == "RGBA":  # so is grey of 16 bits with transparency
         red, green, blue, _ = image.split()
         return red == green == blue
@@ -121,7 +121,7 @@ def _grey_on_white(image: Image.Image) -> Image.Image:
 
 
 def _scale(image: Image.Image, photo: Container) -> float:
-    """Return what 255 is in the values of an image, divided by 255."""
+    """Return the value of an image that is white, divided by 255."""
     low, high = np.inf, -np.inf
     for _, part in bands(image):
         values = np.asarray(part)
@@ -134,7 +134,7 @@ def _scale(image: Image.Image, photo: Container) -> float:
         return 1 / 255
     if high > 65_535 or (image.mode == "F" and high < 32):
         raise ImageError(f"holds values up to {high:g}: nobody knows what is white in it")
-    depths = (photo.depth,) if photo.depth in {10, 12, 14} else ()
+    depths: tuple[int, ...] = (photo.depth,) if photo.depth in {10, 12, 14} else ()
     bits = next(bits for bits in (*depths, 8, 12, 16) if high < 1 << bits)
     return ((1 << bits) - 1) / 255
 
@@ -161,12 +161,12 @@ def _check_deep(image: Image.Image, photo: Container) -> None:
 
 
 def needs_trial(icc: bytes) -> bool:
-    """Whether a profile is one that this process has not yet seen go well."""
+    """Return whether a profile has not yet been converted without a crash."""
     return bool(icc) and not _is_srgb(icc) and _digest(icc) not in _tried
 
 
 def tried(icc: bytes) -> None:
-    """Note that a profile went well in a process that could have crashed."""
+    """Note that a profile was converted without a crash."""
     with _LOCK:
         if len(_tried) < 10_000:
             _tried.add(_digest(icc))
@@ -178,7 +178,7 @@ def _digest(icc: bytes) -> bytes:
 
 @lru_cache(maxsize=256)
 def _is_srgb(icc: bytes) -> bool:
-    """Whether a profile is called sRGB, and its colours and curves are those of sRGB."""
+    """Return whether a profile is called sRGB, and has the colours and curves of sRGB."""
     if len(icc) > 4096 or not any(name in icc for name in _SRGB_NAMES):
         return False
     try:
@@ -227,7 +227,7 @@ def _srgb() -> Any:
 
 @lru_cache(maxsize=16)
 def _transform(icc: bytes) -> tuple[str, ImageCms.ImageCmsTransform | None]:
-    """Make the way from a profile to sRGB; None where there is none, or nothing changes."""
+    """Return a profile's colour space, and the conversion to sRGB, None where nothing changes."""
     try:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
         space = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}[profile.profile.xcolor_space.strip()]

@@ -1,4 +1,4 @@
-"""Make files into pixels, fast and safely.
+"""Decode files to pixels, fast and safely.
 
 The container of a file is read first: what it is, how large, at what cost. Ordinary photos are
 then decoded where they are asked for; others in a process that can be ended; what is beyond the
@@ -14,7 +14,6 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, features
@@ -22,34 +21,12 @@ from PIL import Image, features
 from hotelviz.errors import HotelvizError, ImageError, TooLargeError
 from hotelviz.images.bounds import MEMORY, ORDINARY_FILE, View, cost_of
 from hotelviz.images.colour import needs_trial, tried
-from hotelviz.images.pixels import RESAMPLING, Photo, decode
-from hotelviz.images.walking import read_container
+from hotelviz.images.containers import read_container
+from hotelviz.images.pixels import RESAMPLING, Decoded
+from hotelviz.images.truncated import decode
 from hotelviz.images.worker import decode_apart
 from hotelviz.io.remote import MAX_BYTES, is_url, read_bytes, redact
 from hotelviz.schema import Status
-
-
-class Decoded(NamedTuple):
-    """A photo: its pixels and what its file is.
-
-    Attributes
-    ----------
-    pixels
-        uint8 (height, width, 3), RGB.
-    truncated
-        The file ends too early; the missing part is grey or black.
-    width, height
-        Of the photo in the file, upright, in pixels.
-    format
-        One of `FORMATS`.
-    """
-
-    pixels: np.ndarray
-    truncated: bool
-    width: int
-    height: int
-    format: str
-
 
 #: Is held while a photo's file is larger than most: such are read one at a time.
 _LARGE_FILES = threading.Lock()
@@ -142,8 +119,7 @@ def decode_bytes(
     """
     views = [View(size, resample, max_side)]
     check_views(views)
-    photo = decode_views(data, views)
-    return Decoded(photo.views[0], photo.truncated, photo.width, photo.height, photo.format)
+    return decode_views(data, views)
 
 
 def check_views(views: Sequence[View]) -> None:
@@ -161,7 +137,7 @@ def check_views(views: Sequence[View]) -> None:
             )
 
 
-def decode_views(data: bytes, views: Sequence[View]) -> Photo:
+def decode_views(data: bytes, views: Sequence[View]) -> Decoded:
     """Decode a file's bytes once for all `views`; the reason is all that its errors say."""
     photo = read_container(data)
     cost = cost_of(photo, views)
@@ -186,9 +162,9 @@ def _check_readable(kind: str) -> None:
 
 @contextmanager
 def reading(path: str | os.PathLike[str]) -> Iterator[bytes]:
-    """Have a photo's bytes for a while.
+    """Read a photo's bytes, and yield them.
 
-    Large files are had one at a time, so that many threads do not hold many of them.
+    Large files are read one at a time, so that many threads do not hold many of them.
 
     Parameters
     ----------
@@ -249,7 +225,7 @@ def read_image(
     resample: str = "bilinear",
     max_side: int | None = None,
 ) -> np.ndarray:
-    """Read a photo as pixels; see `decode_image` for what else a file tells.
+    """Read a photo's pixels; see `decode_image` for what else a file says.
 
     Parameters
     ----------

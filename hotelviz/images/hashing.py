@@ -1,4 +1,4 @@
-"""Photos summed up in a few bits."""
+"""Perceptual hashes: copies of a photo differ in few bits."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from PIL import Image
 
 
 def perceptual_hash(pixels: np.ndarray) -> int:
-    """Sum a photo up in 64 bits, such that copies of it differ in few of them.
+    """Compute 64 bits of a photo, in few of which copies of it differ.
 
     The difference hash: whether each of 8 x 8 brightness values is above its left neighbour.
 

@@ -1,22 +1,20 @@
-"""Pillow: from a container to pixels. What runs here may run in a process of its own."""
+"""Pillow, from a container to pixels; what runs here may run in a process of its own."""
 
 from __future__ import annotations
 
 import io
-import random
 import struct
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from PIL import AvifImagePlugin, Image, ImageFile, UnidentifiedImageError
+from PIL import AvifImagePlugin, Image, ImageFile
 
 from hotelviz.errors import ImageError
 from hotelviz.images.bounds import View, draft_scale, targets
-from hotelviz.images.colour import BAND, bands, eight_bits, to_srgb
-from hotelviz.images.containers import Container
+from hotelviz.images.colour import bands, eight_bits, to_srgb
+from hotelviz.images.formats import Container
 
 RESAMPLING = {
     "nearest": Image.Resampling.NEAREST,
@@ -25,37 +23,29 @@ RESAMPLING = {
     "lanczos": Image.Resampling.LANCZOS,
 }
 _ORIENTATION_TAG = 0x0112
-#: Orientation -> how pixels are turned upright. All but 6 and 8 undo themselves.
-_TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
-    1: lambda lying: lying,
-    2: lambda lying: lying[:, ::-1],
-    3: lambda lying: lying[::-1, ::-1],
-    4: lambda lying: lying[::-1],
-    5: lambda lying: lying.swapaxes(0, 1),
-    6: lambda lying: lying.swapaxes(0, 1)[:, ::-1],
-    7: lambda lying: lying[::-1, ::-1].swapaxes(0, 1),
-    8: lambda lying: lying.swapaxes(0, 1)[::-1],
-}
-#: What Pillow's decoders raise on damaged data.
-_DAMAGE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    IndexError,
-    KeyError,
-    TypeError,
-    OverflowError,
-    RuntimeError,
-    Warning,  # where the user wants warnings as errors
-    struct.error,
-)
+#: What Pillow's decoders raise on damaged data, and warn of where the user wants errors.
+DAMAGE = (
+    OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, ArithmeticError,
+    RuntimeError, Warning, struct.error,
+)  # fmt: skip
 # One thread a photo, as with every other format.
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 
 
-class Photo(NamedTuple):
-    """A photo in all its views, uint8 (height, width, 3) each, and what its file is."""
+class Decoded(NamedTuple):
+    """A photo: its pixels and what its file is.
+
+    Attributes
+    ----------
+    views
+        The pixels, uint8 (height, width, 3), RGB, of each view that was asked for.
+    truncated
+        The file ends too early; the missing part is grey or black.
+    width, height
+        Of the photo in the file, upright, in pixels.
+    format
+        One of `FORMATS`.
+    """
 
     views: list[np.ndarray]
     truncated: bool
@@ -63,66 +53,35 @@ class Photo(NamedTuple):
     height: int
     format: str
 
-
-class _PerThread(threading.local):
-    """A switch that each thread has for itself.
-
-    Whether Pillow loads truncated files is a global of its module. Standing there as this object,
-    whose truth differs from thread to thread, it lets one thread load a truncated file while the
-    others still find out about theirs.
-    """
-
-    on = False
-
-    def __bool__(self) -> bool:
-        return self.on
+    @property
+    def pixels(self) -> np.ndarray:
+        """The pixels of the first view."""
+        return self.views[0]
 
 
-_lenient = _PerThread()
-ImageFile.LOAD_TRUNCATED_IMAGES = _lenient  # type: ignore[assignment]
-
-
-class _TruncatedError(Exception):
+class TruncatedError(Exception):
     """Pillow could not load all pixels."""
-
-
-def decode(photo: Container, views: Sequence[View]) -> Photo:
-    """Decode a photo once for all `views`; the reason is all that its errors say."""
-    try:
-        if not photo.missing:
-            return _decode(photo, views)
-    except _TruncatedError:
-        pass
-    except UnidentifiedImageError:
-        raise ImageError(f"damaged, or a {photo.format} of a kind that cannot be read") from None
-    except ImageError:
-        raise
-    except _DAMAGE as error:
-        raise ImageError(f"damaged: {error or type(error).__name__}") from error
-    _lenient.on = True
-    try:
-        whole = _ends_early(photo, views) if photo.missing else _decode(photo, views)
-    except ImageError:
-        raise
-    except (_TruncatedError, *_DAMAGE) as error:
-        raise ImageError(f"damaged: {error or type(error).__name__}") from error
-    finally:
-        _lenient.on = False
-    if (whole.views[0] == whole.views[0][0, 0]).all():
-        raise ImageError("damaged: ends before the first pixel")
-    return whole._replace(truncated=True)
 
 
 @cache
 def _register_heif() -> None:
-    """Teach Pillow to read HEIC; only processes that come upon one do so."""
+    """Register Pillow's reader of HEIC, in processes that meet one."""
     import pillow_heif
 
     pillow_heif.options.DECODE_THREADS = 1
     pillow_heif.register_heif_opener(thumbnails=False)
 
 
-def _decode(photo: Container, views: Sequence[View]) -> Photo:
+def decode_once(photo: Container, views: Sequence[View]) -> Decoded:
+    """Decode a photo for all `views`.
+
+    Raises
+    ------
+    TruncatedError
+        Pillow cannot load all pixels; see `hotelviz.images.truncated`.
+    ImageError
+        It holds more pixels than it says, or other values than are known.
+    """
     if photo.format == "HEIF":
         _register_heif()
     with Image.open(io.BytesIO(photo.data), formats=[photo.format]) as image:
@@ -136,13 +95,13 @@ def _decode(photo: Container, views: Sequence[View]) -> Photo:
             wanted = targets(photo, views)
             image.draft(None, (max(w for w, _ in wanted), max(h for _, h in wanted)))
         _load(image)
-        photo = _turned(image, photo)
+        photo = with_orientation(image, photo)
         loaded = eight_bits(image, photo)
     del image  # Its pixels, unless they are the loaded ones, go before the views are made.
-    return _views(loaded, photo, views)
+    return make_views(loaded, photo, views)
 
 
-def _turned(image: Image.Image, photo: Container) -> Container:
+def with_orientation(image: Image.Image, photo: Container) -> Container:
     """Take the orientation from the decoder where only it knows."""
     if photo.orientation:
         return photo
@@ -153,11 +112,12 @@ def _turned(image: Image.Image, photo: Container) -> Container:
 def _load(image: Image.Image) -> None:
     try:
         image.load()
-    except _DAMAGE as error:
-        raise _TruncatedError(error) from error
+    except DAMAGE as error:
+        raise TruncatedError(error) from error
 
 
-def _views(loaded: Image.Image, photo: Container, views: Sequence[View]) -> Photo:
+def make_views(loaded: Image.Image, photo: Container, views: Sequence[View]) -> Decoded:
+    """Return the views of pixels that are loaded."""
     made = []
     for target, view in zip(targets(photo, views), views, strict=True):
         fitted = loaded
@@ -167,42 +127,23 @@ def _views(loaded: Image.Image, photo: Container, views: Sequence[View]) -> Phot
     width, height = photo.width, photo.height
     if photo.orientation >= 5:
         width, height = height, width
-    return Photo(made, False, width, height, photo.format)
+    return Decoded(made, False, width, height, photo.format)
 
 
 def _upright(image: Image.Image, photo: Container) -> np.ndarray:
     """Return the pixels in sRGB, turned as the photo's orientation says."""
-    if image.width * image.height <= BAND:
-        turned = _TURNS[photo.orientation](np.asarray(to_srgb(image, photo.icc)))
-        return np.ascontiguousarray(turned)
     sides = image.size if photo.orientation >= 5 else image.size[::-1]
     pixels = np.empty((*sides, 3), "uint8")
-    lying = _TURNS[{6: 8, 8: 6}.get(photo.orientation, photo.orientation)](pixels)
+    # Turned as the file lies; all orientations but 6 and 8 undo themselves.
+    lying = _turn(pixels, {6: 8, 8: 6}.get(photo.orientation, photo.orientation))
     for top, part in bands(image):
         lying[top : top + part.height] = np.asarray(to_srgb(part, photo.icc))
     return pixels
 
 
-def _ends_early(photo: Container, views: Sequence[View]) -> Photo:
-    """Decode what ends too early in a format whose decoder then gives nothing.
-
-    What is missing is filled in two ways. Where the two differ the pixels hang on it: from there
-    on the photo is grey.
-    """
-    filled = []
-    for seed in (0, 1):
-        data = io.BytesIO(photo.data + random.Random(seed).randbytes(photo.missing))
-        with Image.open(data, formats=[photo.format]) as image:
-            image.load()
-            photo = _turned(image, photo)
-            filled.append(eight_bits(image, photo))
-    one, other = filled
-    if (one.width, one.height) != (photo.width, photo.height):
-        raise ImageError("damaged: is not as large as its header says")
-    for (top, a), (_, b) in zip(bands(one), bands(other), strict=True):
-        rows = (np.asarray(a) != np.asarray(b)).reshape(a.height, -1).any(axis=1)
-        if rows.any():
-            top += int(rows.argmax())
-            one.paste(128 if one.mode == "L" else (128,) * 3, (0, top, one.width, one.height))
-            break
-    return _views(one, photo, views)
+def _turn(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Return a view of pixels that stands as EXIF's orientation says."""
+    if orientation >= 5:
+        pixels = pixels.swapaxes(0, 1)
+    rows, columns = ((1, 1), (1, -1), (-1, -1), (-1, 1))[(orientation - 1) % 4]
+    return pixels[::rows, ::columns]

@@ -26,8 +26,9 @@ import numpy as np
 
 from hotelviz.errors import ImageError
 from hotelviz.images.bounds import MAX_CPU_SECONDS, MAX_MEMORY, MAX_SECONDS, View, usable_cores
-from hotelviz.images.containers import Container
-from hotelviz.images.pixels import Photo, decode
+from hotelviz.images.formats import Container
+from hotelviz.images.pixels import Decoded
+from hotelviz.images.truncated import decode
 from hotelviz.schema import Status
 
 #: Pixels of photos after which a worker makes room.
@@ -87,7 +88,7 @@ class _Worker:
         finally:
             timer.cancel()
 
-    def decode(self, photo: Container, views: Sequence[View]) -> Photo:
+    def decode(self, photo: Container, views: Sequence[View]) -> Decoded:
         about = photo._replace(data=b"", icc=b"")._asdict()
         about |= {"data": len(photo.data), "icc": len(photo.icc)}
         with self._within(MAX_SECONDS):
@@ -108,19 +109,21 @@ class _Worker:
             raise RuntimeError(f"the process that decodes photos failed:\n{answer['bug']}")
         raise ImageError(str(answer["reason"]), Status(answer["status"]))
 
-    def _photo(self, answer: dict[str, Any], photo: Container, views: Sequence[View]) -> Photo:
+    def _photo(self, answer: dict[str, Any], photo: Container, views: Sequence[View]) -> Decoded:
         made = []
         width, height = int(answer["width"]), int(answer["height"])
         for view in views:
             across, down = view.fit(width, height)
             if view.size is None and across * down * 3 > MAX_MEMORY:
+                self.process.kill()  # What it still has to say would be taken for the next answer.
+                self.process.wait()
                 raise ImageError("damaged: makes its decoder say what cannot be")
             pixels = np.empty((down, across, 3), "uint8")
             if _fill(self.process.stdout, pixels) != pixels.nbytes:
                 self.process.wait()
                 raise _ended(self.process.returncode)
             made.append(pixels)
-        return Photo(made, bool(answer["truncated"]), width, height, photo.format)
+        return Decoded(made, bool(answer["truncated"]), width, height, photo.format)
 
 
 def _not_started(reason: object) -> ImageError:
@@ -150,7 +153,7 @@ class _Pool:
         self._idle: list[_Worker] = []
         self._places = threading.BoundedSemaphore(usable_cores())
 
-    def decode(self, photo: Container, views: Sequence[View]) -> Photo:
+    def decode(self, photo: Container, views: Sequence[View]) -> Decoded:
         with self._places:
             with self._lock:
                 worker = self._idle.pop() if self._idle else None
@@ -180,7 +183,7 @@ _pool = _Pool()
 
 
 def _forget() -> None:
-    """Begin anew in a forked process: the workers are its parent's."""
+    """Start without workers in a forked process: they are its parent's."""
     global _pool
     _pool = _Pool()
 
@@ -190,8 +193,8 @@ if hasattr(os, "register_at_fork"):
 atexit.register(lambda: _pool.end())
 
 
-def decode_apart(photo: Container, views: Sequence[View]) -> Photo:
-    """Decode a photo in a process that is ended when it takes too much; see `pixels.decode`."""
+def decode_apart(photo: Container, views: Sequence[View]) -> Decoded:
+    """Decode a photo in a process that is ended when it takes too much; see `truncated.decode`."""
     return _pool.decode(photo, views)
 
 
@@ -231,31 +234,28 @@ def main() -> None:
         views = [View(tuple(size) if size else None, *rest) for size, *rest in about.pop("views")]
         sizes = about.pop("icc"), about.pop("data")
         icc, data = (coming.read(size) for size in sizes)
+        made: list[np.ndarray] = []
+        answer: dict[str, Any]
         try:
             _time(MAX_CPU_SECONDS)
-            photo = decode(Container(**about, icc=icc, data=data), views)
-            _time(0)
+            made, truncated, width, height, _ = decode(
+                Container(**about, icc=icc, data=data), views
+            )
+            answer = {"truncated": truncated, "width": width, "height": height}
         except ImageError as error:
-            _time(0)
-            _send(going, {"reason": str(error), "status": error.status})
+            answer = {"reason": str(error), "status": error.status}
         except MemoryError:
-            _time(0)
-            _send(going, {
-                "reason": f"too costly: decoding it takes more than {MAX_MEMORY / 1e6:,.0f} MB",
-                "status": Status.UNREADABLE,
-            })  # fmt: skip
+            reason = f"too costly: decoding it takes more than {MAX_MEMORY / 1e6:,.0f} MB"
+            answer = {"reason": reason, "status": Status.UNREADABLE}
         except Exception:
-            _send(going, {"bug": traceback.format_exc()})
-        else:
-            del data
-            about = {
-                "truncated": photo.truncated, "width": photo.width, "height": photo.height,
-            }  # fmt: skip
-            _send(going, about, *(pixels.reshape(-1).data for pixels in photo.views))
-            large = photo.width * photo.height > _LARGE
-            del photo
-            if large:
-                _give_back()
+            answer = {"bug": traceback.format_exc()}
+        finally:
+            _time(0)
+        del data
+        _send(going, answer, *(pixels.reshape(-1).data for pixels in made))
+        del made
+        if answer.get("width", 0) * answer.get("height", 0) > _LARGE:
+            _give_back()
 
 
 def _bound_memory() -> None:
@@ -272,7 +272,7 @@ def _bound_memory() -> None:
 
 
 def _give_back() -> None:
-    """Give the system what a large photo took, which the allocator would keep."""
+    """Return the memory of a large photo to the system, which the allocator would keep."""
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's
         if trim:

@@ -1,28 +1,31 @@
-"""Photos in, predictions out.
+"""Photos in, predictions out, at any scale.
 
-Photos are decoded in threads ahead of the network, once for all networks, and become batches of
-8-bit pixels; an engine runs the network on them. Every row of the catalogue gives a row of the
-result: a photo that could not be read says why instead of being dropped.
+`preflight` checks that photos can be read, `backends` run a network, `pipeline` decodes and
+predicts side by side, `outputs` turns predictions into columns. `predict` does that for tables in
+memory; `dataset` for many photos: `resume` finds what remains, `runner` scores it, on this machine
+or with `ray` on many, and `parts` writes it. Every row of a catalogue gives a row of the result: a
+photo that could not be read says why instead of being dropped.
 """
 
 import hotelviz.models  # noqa: F401, first: it refuses another backend before Keras is imported
-from hotelviz.errors import BackendError, InferenceError
-from hotelviz.inference.backends.base import ENGINES, Engine, forward, make_engine
+from hotelviz.errors import BackendError, ClusterError, InferenceError
+from hotelviz.inference.backends.base import Backend
+from hotelviz.inference.backends.registry import BACKENDS, make_backend
 from hotelviz.inference.dataset import PART_SIZE, score_photos
 from hotelviz.inference.pipeline import Throughput
 from hotelviz.inference.predict import predict_scores, predict_tags
 from hotelviz.inference.runner import Scorer
 
 __all__ = [
-    "ENGINES",
+    "BACKENDS",
     "PART_SIZE",
+    "Backend",
     "BackendError",
-    "Engine",
+    "ClusterError",
     "InferenceError",
     "Scorer",
     "Throughput",
-    "forward",
-    "make_engine",
+    "make_backend",
     "predict_scores",
     "predict_tags",
     "score_photos",

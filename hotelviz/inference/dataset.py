@@ -5,20 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import keras
 import pandas as pd
 from tqdm.auto import tqdm
 
+from hotelviz.errors import InferenceError
 from hotelviz.inference.backends.base import Precision
-from hotelviz.inference.parts import check_folder, free_parts, provenance, write_part
+from hotelviz.inference.parts import check_folder, free_parts, write_part
 from hotelviz.inference.pipeline import Throughput
+from hotelviz.inference.ray import check_cluster, score_on_ray
 from hotelviz.inference.resume import remaining_photos
 from hotelviz.inference.runner import Scorer
 from hotelviz.models import load_model
 
-#: Photos a part of a scores dataset: what an interruption can lose.
+#: Photos per part of a scores dataset: what an interruption can lose.
 PART_SIZE = 2048
 
 #: A model, or the file of one.
@@ -30,7 +32,7 @@ def score_photos(
     models: Model | Iterable[Model],
     out: str | os.PathLike[str],
     *,
-    engine: str = "keras",
+    backend: str = "keras",
     precision: Precision | None = None,
     batch_size: int | None = None,
     workers: int | None = None,
@@ -38,62 +40,83 @@ def score_photos(
     check_files: bool = True,
     prune: bool = False,
     allow_missing: bool = False,
+    cluster: Literal["ray"] | None = None,
+    address: str | None = None,
     progress: bool = True,
 ) -> Throughput:
     """Score photos with several models, decoding each once, into a dataset of Parquet parts.
 
     A part is written whole or not at all. A photo that a part has, by its ``image_id``, is not
     computed again: a run that was stopped, however hard, goes on when it is called again, also with
-    a catalogue that is in another order, has grown or shrunk, with other parts, and after or
-    before `hotelviz.inference.ray.score_on_cluster`.
+    a catalogue that is in another order, has grown or shrunk, with other parts, and on one machine
+    after a cluster or the other way round.
 
     Parameters
     ----------
-    catalog
+    catalog : pandas.DataFrame or path
         With ``path`` (a file or a URL) and, where they are known, ``image_id`` and ``hotel_id``; or
         a file as `hotelviz.catalog.read_catalog` reads it. Parquet is streamed, however many rows
         it has.
-    models
-        Models or model files, at most one of each task. Their photos may differ in size and filter.
-    out
-        The folder: ``part-00000.parquet`` and so on. It belongs to one run at a time.
-    engine, precision
-        What runs the networks, see `hotelviz.inference.make_engine`.
-    batch_size
-        Photos per call of a network; None takes what suits the engine.
-    workers
-        Decoding threads; None takes one for each core, and more where photos are URLs.
-    part_size
-        Photos a part.
-    check_files
+    models : keras.Model or path, or an iterable of them
+        At most one of each task. Their photos may differ in size and filter. To the machines of a
+        cluster they travel by themselves.
+    out : path
+        The folder: ``part-00000.parquet`` and so on; on a cluster the parts are named by their
+        photos. It belongs to one run at a time. All machines of a cluster see it, and photos that
+        are not URLs, at the same place.
+    backend, precision : str, optional
+        What runs the networks, see `hotelviz.inference.make_backend`. What this machine chooses is
+        taken on all machines of a cluster, or scores would differ between them.
+    batch_size : int, optional
+        Photos per call of a network; None takes what suits the backend.
+    workers : int, optional
+        Decoding threads; None takes one for each core, and more where photos are URLs. On a
+        cluster actors; None takes one for each machine, or for each GPU where Keras runs.
+    part_size : int, default 2048
+        Photos per part; on a cluster also what an actor takes at once.
+    check_files : bool, default True
         Look whether the files of photos that have scores are still those that were scored, by size
         and time of change: about 50,000 photos a second. False takes them for the same.
-    prune
+    prune : bool, default False
         Take photos out of the dataset that the catalogue does not have any more. Otherwise they
         stay, and are counted in the notes.
-    allow_missing
+    allow_missing : bool, default False
         Go on also where more than a tenth of the photos are unavailable.
-    progress
+    cluster : {"ray"}, optional
+        Score on many machines.
+    address : str, optional
+        ``host:port`` of the cluster, ``ray://host:port`` of its client server, or ``auto``; None
+        starts a cluster on this machine, for as long as the run takes.
+    progress : bool, default True
         Show a bar with the photos per second.
 
     Returns
     -------
-    Speed
+    Throughput
         How many photos were computed now (the others were there), how fast, what bounded it, and
         in its notes what was tried again, scored again, is unavailable or not in the catalogue.
 
     Raises
     ------
     InferenceError
-        No model, two of a task; a folder that other models or another engine wrote, with files that
-        are no scores, with a photo twice, or that cannot be written to; a bucket that may not be
-        read; more than a tenth of the photos unavailable (what was computed is kept).
+        No model, two of a task; a folder that other models or another backend wrote, with files
+        that are no scores, with a photo twice, or that cannot be written to; a bucket that may not
+        be read.
+    MissingPhotosError
+        More than a tenth of the photos unavailable; what was computed is kept.
     OutputError
         Another run is writing the folder.
     CatalogError
         The catalogue lacks columns, or has a photo twice.
     BackendError
-        The engine is not installed, cannot run a model, or is not exact enough.
+        The backend is not installed, cannot run a model, or is not exact enough.
+    ClusterError
+        Ray is not installed, or no cluster answers at the address.
+
+    See Also
+    --------
+    predict_scores, predict_tags : The same for tables in memory.
+    hotelviz.scores.open_scores : Ask the dataset.
 
     Notes
     -----
@@ -104,7 +127,7 @@ def score_photos(
     model ``score`` and ``score_std``, mean and standard deviation of the distribution ``q_1`` to
     ``q_10``; of a technical one ``technical``, ``technical_std``, ``technical_q_1`` to
     ``technical_q_10``; of a tagger ``predicted`` and ``p_<class>``. A photo that could not be read
-    has a row with its problem, and nothing else. Credentials in a URL are not kept.
+    has a row with its error, and nothing else. Credentials in a URL are not kept.
 
     A photo is scored again when it was unavailable; when its file has another size or time of
     change than the one that was scored; and when its URL names another photo (signatures and the
@@ -123,14 +146,20 @@ def score_photos(
     >>> score_photos(photos[::-1], model, out, progress=False).photos
     2
     """
-    out = Path(out)
+    if cluster == "ray":
+        check_cluster(address)
+    elif cluster is not None or address is not None:
+        told = f"cluster={cluster!r}" if cluster else "an address without a cluster"
+        raise InferenceError(f"{told}: many machines need cluster='ray' (--cluster ray)")
+    out = Path(out).absolute()
     check_folder(out)
     scorer = Scorer(
-        loaded(models), engine=engine, precision=precision, batch_size=batch_size, workers=workers
-    )
+        _loaded(models), backend=backend, precision=precision, batch_size=batch_size,
+        workers=None if cluster else workers,
+    )  # fmt: skip
     with (
         remaining_photos(
-            catalog, out, provenance(scorer), check_files=check_files, prune=prune,
+            catalog, out, scorer.provenance, check_files=check_files, prune=prune,
             allow_missing=allow_missing,
         ) as todo,
         tqdm(
@@ -138,20 +167,25 @@ def score_photos(
             initial=todo.photos - todo.left,
         ) as bar,
     ):  # fmt: skip
-        meter, names = scorer.pipeline.meter(remote=todo.remote), free_parts(out)
 
-        def step(photos: int, unavailable: list[tuple[str, str]]) -> None:
-            bar.update(photos)
-            todo.watch.add(photos, unavailable)
+        def step(n_photos: int, unavailable: list[tuple[str, str]]) -> None:
+            bar.update(n_photos)
+            todo.watch.add(n_photos, unavailable)
 
-        for table in scorer.tables(todo.parts(part_size), meter, step):
-            write_part(table, next(names))
-            todo.watch.check()
-        return meter.result()._replace(notes=(*todo.notes, *todo.watch.notes()))
+        if cluster:
+            throughput = score_on_ray(
+                todo, scorer, out, step, address=address, workers=workers, part_size=part_size
+            )
+        else:
+            names = free_parts(out)
+            for table in scorer.tables(todo.parts(part_size), remote=todo.remote, step=step):
+                write_part(table, next(names))
+                todo.watch.check()
+            throughput = scorer.pipeline.meter.result()
+        return throughput._replace(notes=(*todo.notes, *todo.watch.notes()))
 
 
-def loaded(models: Model | Iterable[Model]) -> list[keras.Model]:
-    """Give models as a list, those that are files loaded."""
+def _loaded(models: Model | Iterable[Model]) -> list[keras.Model]:
     if isinstance(models, keras.Model | str | os.PathLike):
         models = [models]
     return [model if isinstance(model, keras.Model) else load_model(model) for model in models]

@@ -1,4 +1,4 @@
-"""The files of a scores dataset: what made them, parts whole or not at all, rows taken out."""
+"""The files of a scores dataset: its manifest, and parts that become final as a whole."""
 
 from __future__ import annotations
 
@@ -15,31 +15,26 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from hotelviz.errors import InferenceError
-from hotelviz.inference.runner import Scorer
 from hotelviz.io.atomic import atomic_path, remove_leftovers, written_files
-from hotelviz.models import model_info, weights_hash
-from hotelviz.schema import Status
 
 #: Says what a scores dataset was made of; readers of Parquet folders pass over such names.
-MANIFEST = "_hotelviz.json"
+_MANIFEST = "_hotelviz.json"
 #: How the names of work folders within a dataset begin.
 WORK = "_remaining-"
 _PATTERN = "part-*.parquet"
-
-#: How what was wrong with a file began before there was a status, where the file was at fault.
-_OF_THE_FILE = ("damaged", "not a ", "declares", "the file is empty")
+_IN_EACH = {"image_id", "hotel_id", "path", "status", "error"}
 
 
 def write_part(table: pa.Table, part: Path, run: Path | None = None) -> None:
-    """Write a part, whole or not at all.
+    """Write a part, whole or not at all: here it becomes final.
 
     Parameters
     ----------
-    table
+    table : pyarrow.Table
         Its rows.
-    part
+    part : pathlib.Path
         The file.
-    run
+    run : pathlib.Path, optional
         The work folder of the run that this is a part of, where that may have been killed
         meanwhile. A later run removes the folder before it looks what is there.
 
@@ -61,7 +56,7 @@ def write_part(table: pa.Table, part: Path, run: Path | None = None) -> None:
 
 
 def free_parts(out: Path) -> Iterator[Path]:
-    """Name parts that are not there yet, by the lowest numbers."""
+    """Yield parts that are not there yet, by the lowest numbers."""
     for number in count():
         part = out / f"part-{number:05d}.parquet"
         if not part.exists():
@@ -69,12 +64,12 @@ def free_parts(out: Path) -> Iterator[Path]:
 
 
 def complete_parts(out: Path) -> list[Path]:
-    """List the parts that can be gone on with; a damaged one is removed, to be computed again.
+    """Return the parts of a dataset; a damaged one is removed, to be computed again.
 
     Raises
     ------
     InferenceError
-        A Parquet file that is no part of this dataset; it is named.
+        A Parquet file that is no part of this dataset, or one of hotelviz 0.1; it is named.
     """
     parts = []
     for file in written_files(out, "*.parquet"):
@@ -87,42 +82,26 @@ def complete_parts(out: Path) -> list[Path]:
                 file.unlink()
                 continue
             names = []
-        if not file.match(_PATTERN) or not {"image_id", "hotel_id", "path", "error"} <= {*names}:
+        if "problem" in names:
+            raise InferenceError(
+                f"{file}: was written by hotelviz 0.1; choose another folder, and remove this one"
+            )
+        if not file.match(_PATTERN) or not {*names} >= _IN_EACH:
             raise InferenceError(f"{file}: is no part of this dataset of scores; move it away")
-        if "status" not in names:
-            write_part(_with_status(pq.read_table(file)), file)
         parts.append(file)
     return parts
 
 
-def _with_status(table: pa.Table) -> pa.Table:
-    """Give a part of before there was a status the columns that parts have today."""
-
-    def status(problem: str) -> str:
-        if problem.startswith("truncated"):
-            return Status.TRUNCATED
-        if problem.startswith(_OF_THE_FILE):
-            return Status.UNREADABLE
-        return Status.UNAVAILABLE if problem else Status.OK
-
-    place = table.column_names.index("error")
-    found = [str(status(problem or "")) for problem in table["error"].to_pylist()]
-    table = table.add_column(place, "status", pa.array(found, pa.string()))
-    for name in ("modified", "size"):
-        table = table.add_column(place + 2, name, pa.nulls(len(table), pa.int64()))
-    return table
-
-
 def rewrite_part(part: Path, dropped: list[str], renewed: pd.DataFrame) -> None:
-    """Take rows out of a part, and give others what the catalogue says of them today.
+    """Remove rows of a part, and update hotel and path of others.
 
     Parameters
     ----------
-    part
+    part : pathlib.Path
         Replaced when the new one is whole; removed when nothing is left of it.
-    dropped
+    dropped : list of str
         Names of photos.
-    renewed
+    renewed : pandas.DataFrame
         ``image_id``, ``hotel_id`` and ``path`` of photos that stay.
     """
     table = pq.read_table(part)
@@ -143,24 +122,15 @@ def rewrite_part(part: Path, dropped: list[str], renewed: pd.DataFrame) -> None:
         part.unlink()
 
 
-def provenance(scorer: Scorer) -> dict[str, Any]:
-    """Say what of a scorer decides about the scores, as the manifest has it."""
-    models = [engine.model for engine in scorer.engines]
-    return {
-        "models": {model_info(model).task: weights_hash(model) for model in models},
-        "engine": ", ".join(dict.fromkeys(map(repr, scorer.engines))),
-    }
-
-
 def check_folder(out: Path, made: dict[str, Any] | None = None) -> None:
     """Refuse a folder that is not for these scores, before any work.
 
     Parameters
     ----------
-    out
+    out : pathlib.Path
         Need not be there yet.
-    made
-        As of `provenance`; None where the models are not loaded yet.
+    made : dict, optional
+        As of `Scorer.provenance`; None where the models are not loaded yet.
 
     Raises
     ------
@@ -169,7 +139,7 @@ def check_folder(out: Path, made: dict[str, Any] | None = None) -> None:
     """
     if out.is_file():
         raise InferenceError(f"{out}: is a file; scores are a folder")
-    manifest = out / MANIFEST
+    manifest = out / _MANIFEST
     if not manifest.is_file():
         for file in sorted(out.glob("*")):
             if not file.name.startswith((".", "_hotelviz", WORK)):
@@ -184,20 +154,18 @@ def check_folder(out: Path, made: dict[str, Any] | None = None) -> None:
         raise InferenceError(f"{manifest}: damaged ({error}); choose another folder") from error
     if not isinstance(found, dict):
         raise InferenceError(f"{manifest}: damaged (no object); choose another folder")
-    # Before there were engines, there was Keras.
-    found.setdefault("engine", "keras float32")
     for name, value in (made or {}).items():
         if found.get(name) != value:
-            values = f" ({found.get(name)}, not {value})" if name != "models" else ""
+            other = f"another backend ({found.get(name)}, not {value})"
             raise InferenceError(
-                f"{out}: its scores were made with another {name}{values}; choose another folder, "
-                "or remove this one"
+                f"{out}: its scores were made with {'other models' if name == 'models' else other};"
+                " choose another folder, or remove this one"
             )
 
 
 def begin_folder(out: Path, made: dict[str, Any]) -> None:
-    """Write down what the folder's parts are made of; remove what killed runs left half-written."""
-    manifest = out / MANIFEST
+    """Write the manifest, and remove what killed runs left half-written."""
+    manifest = out / _MANIFEST
     remove_leftovers(out, _PATTERN)
     if not manifest.is_file():
         with atomic_path(manifest) as temporary:

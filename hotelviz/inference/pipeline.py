@@ -1,22 +1,23 @@
-"""Decoding and networks side by side, and what of the two a run waits for."""
+"""Decoding and networks side by side, and which of the two a run waits for."""
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from hotelviz.images import Decoded, View, ViewBatch, iterate_views, usable_cores
-from hotelviz.inference.backends.base import Engine
+from hotelviz.images import Decoded, View, ImageBatch, iterate_views, usable_cores
+from hotelviz.inference.backends.base import Backend
 from hotelviz.models import model_info
 from hotelviz.schema import PhotoError, Status
 
 #: Threads that wait for photos from a network, where waiting takes longer than decoding.
-REMOTE_WORKERS = 32
+_REMOTE_WORKERS = 32
 
 
 class Throughput(NamedTuple):
@@ -24,15 +25,15 @@ class Throughput(NamedTuple):
 
     Attributes
     ----------
-    photos
+    photos : int
         How many were computed.
-    seconds
+    seconds : float
         From the first photo to the last.
-    bound
+    bound : str
         ``decode``, ``inference`` or ``disk``; empty where nothing was computed.
-    detail
+    detail : str
         The figures that say so.
-    notes
+    notes : tuple of str
         What else there is to know of the run, a sentence each.
     """
 
@@ -51,23 +52,48 @@ class Throughput(NamedTuple):
         return f"{self.per_second:.0f} photos/s, bound by {self.bound} ({self.detail})"
 
 
+@dataclasses.dataclass
 class ThroughputMeter:
-    """Adds up what the photos of a run take."""
+    """Adds up what the photos of a run take.
 
-    def __init__(self, workers: int, parallel: int) -> None:
-        self.workers, self.parallel = workers, parallel
-        self.photos = 0
-        self.reading = self.decoding = self.inference = 0.0
-        self._wall, self._processor = time.perf_counter(), time.process_time()
+    Attributes
+    ----------
+    workers, parallel : int
+        Threads that read photos, and that run networks.
+    photos : int
+        How many are done.
+    reading, decoding, inference : float
+        Seconds, summed over the threads; of `decoding` of the processor's time.
+    wall_start, processor_start : float
+        When the run began, by ``time.perf_counter`` and ``time.process_time``.
+    """
+
+    workers: int
+    parallel: int
+    photos: int = 0
+    reading: float = 0.0
+    decoding: float = 0.0
+    inference: float = 0.0
+    wall_start: float = dataclasses.field(default_factory=time.perf_counter)
+    processor_start: float = dataclasses.field(default_factory=time.process_time)
+
+    @property
+    def wall(self) -> float:
+        """Seconds since the run began."""
+        return max(time.perf_counter() - self.wall_start, 1e-9)
+
+    @property
+    def processor(self) -> float:
+        """Seconds of the processor's time since the run began."""
+        return max(time.process_time() - self.processor_start, 1e-9)
 
     def result(self) -> Throughput:
-        """Say how fast it went so far, and what bounded it.
+        """Return how fast it went so far, and what bounded it.
 
         Where the processor was busy, that is what used more of it. Otherwise it is what the threads
         were busy with, for as long as each stage has any.
         """
-        wall = max(time.perf_counter() - self._wall, 1e-9)
-        processor = max(time.process_time() - self._processor, 1e-9)
+        wall, processor = self.wall, self.processor
         busy = processor / wall / usable_cores()
         decoding = min(self.decoding / processor, 1.0)
         if busy > 0.75:
@@ -87,14 +113,14 @@ class ThroughputMeter:
 
 
 class Predicted(NamedTuple):
-    """Some photos of a sequence with what the networks say of them.
+    """Some photos of a sequence, with the outputs of the networks.
 
     Attributes
     ----------
-    rows, measures, problems
-        As in `hotelviz.images.ViewBatch`.
-    outputs
-        Of each network float32 (n, outputs); NaN, and a problem, where it gives no numbers.
+    rows, measures, errors
+        As in `hotelviz.images.ImageBatch`.
+    outputs : list of numpy.ndarray
+        Of each network float32 (n, outputs); NaN, and an error, where it gives no numbers.
     """
 
     rows: np.ndarray
@@ -103,125 +129,121 @@ class Predicted(NamedTuple):
     errors: dict[int, PhotoError]
 
     @property
-    def photos(self) -> int:
-        """How many photos these are, with those that could not be read."""
+    def n_photos(self) -> int:
+        """Number of these photos, with those that could not be read."""
         return len(self.rows) + sum(row not in self.rows for row in self.errors)
 
 
 class Pipeline:
-    """Decodes photos once for several networks and runs those meanwhile.
+    """Decodes photos once for several networks, and runs those meanwhile.
 
     Parameters
     ----------
-    engines
+    backends : sequence of Backend
         A network each.
-    batch_size
-        Photos per call; None takes what suits the engines.
-    workers
+    batch_size : int, optional
+        Photos per call; None takes what suits the backends.
+    workers : int, optional
         Decoding threads; None takes one for each core, and more where photos are URLs.
-    mirror
+    mirror : bool, default False
         Average each photo's outputs with those of its mirror image.
+
+    Attributes
+    ----------
+    meter : ThroughputMeter
+        Of the run that was begun last.
     """
 
     def __init__(
         self,
-        engines: Sequence[Engine],
+        backends: Sequence[Backend],
         *,
         batch_size: int | None = None,
         workers: int | None = None,
         mirror: bool = False,
     ) -> None:
-        self.engines, self.mirror, self._workers = list(engines), mirror, workers
-        self.batch_size = batch_size or max(engine.batch_size for engine in engines)
-        self.parallel = max(engine.parallel for engine in engines)
-        wanted = [model_info(engine.model).preprocessing for engine in engines]
+        self.backends, self.mirror, self._workers = list(backends), mirror, workers
+        self.batch_size = batch_size or max(backend.batch_size for backend in backends)
+        self.parallel = max(backend.parallel for backend in backends)
+        wanted = [model_info(backend.model).preprocessing for backend in backends]
         each = [View(info.size, info.resample) for info in wanted]
         self.views = list(dict.fromkeys(each))
         self._view_of = [self.views.index(view) for view in each]
 
-    def meter(self, *, remote: bool) -> ThroughputMeter:
-        """Begin to measure a run.
-
-        Parameters
-        ----------
-        remote
-            Whether there are photos at URLs, for which threads wait longer than they decode.
-        """
-        cores = max(2, usable_cores())
-        workers = self._workers or (max(cores, REMOTE_WORKERS) if remote else cores)
-        return ThroughputMeter(workers, self.parallel)
-
     def run(
         self,
         paths: Iterable[str],
-        meter: ThroughputMeter,
         *,
+        remote: bool = False,
         measure: Callable[[Decoded], Any] | None = None,
     ) -> Iterator[Predicted]:
-        """Predict photos in their order.
+        """Predict photos in their order; `meter` measures the run from now on.
 
         Parameters
         ----------
-        paths
-            Of the photos.
-        meter
-            Counts them.
-        measure
+        paths : iterable of str
+            Of the photos; read ahead.
+        remote : bool, default False
+            Whether there are URLs, for which threads wait longer than they decode.
+        measure : callable, optional
             As in `hotelviz.images.iterate_views`.
 
         Yields
         ------
         Predicted
         """
+        cores = max(2, usable_cores())
+        workers = self._workers or (max(cores, _REMOTE_WORKERS) if remote else cores)
+        self.meter = ThroughputMeter(workers, self.parallel)
         batches = iterate_views(
             paths, self.views, measure=measure, batch_size=self.batch_size,
-            workers=meter.workers, prefetch=1 + self.parallel,
+            workers=workers, prefetch=1 + self.parallel,
         )  # fmt: skip
-        waiting: deque[tuple[ViewBatch, Future[tuple[list[np.ndarray], float]]]] = deque()
+        return self._run(batches)
+
+    def _run(self, batches: Generator[ImageBatch, None, None]) -> Iterator[Predicted]:
+        waiting: deque[tuple[ImageBatch, Future[tuple[list[np.ndarray], float]]]] = deque()
         with ThreadPoolExecutor(self.parallel) as pool:
             try:
                 for batch in batches:
                     waiting.append((batch, pool.submit(self._predict, batch)))
                     # One more than the networks take at once: none waits for the next batch.
                     if len(waiting) > self.parallel:
-                        yield self._finished(*waiting.popleft(), meter)
+                        yield self._finished(*waiting.popleft())
                 while waiting:
-                    yield self._finished(*waiting.popleft(), meter)
+                    yield self._finished(*waiting.popleft())
             finally:
                 batches.close()
                 pool.shutdown(cancel_futures=True)
 
-    def _predict(self, batch: ViewBatch) -> tuple[list[np.ndarray], float]:
+    def _predict(self, batch: ImageBatch) -> tuple[list[np.ndarray], float]:
         started = time.perf_counter()
         outputs = []
-        for engine, view in zip(self.engines, self._view_of, strict=True):
+        for backend, view in zip(self.backends, self._view_of, strict=True):
             pixels = batch.views[view]
             if not len(pixels):
-                outputs.append(np.empty((0, engine.model.output_shape[-1]), "float32"))
+                outputs.append(np.empty((0, backend.model.output_shape[-1]), "float32"))
                 continue
-            seen = engine.predict(pixels)
+            seen = backend.predict(pixels)
             if self.mirror:
-                seen = (seen + engine.predict(pixels[:, :, ::-1])) / 2
+                seen = (seen + backend.predict(pixels[:, :, ::-1])) / 2
             outputs.append(seen)
         return outputs, time.perf_counter() - started
 
-    def _finished(
-        self, batch: ViewBatch, job: Future[tuple[list[np.ndarray], float]], meter: ThroughputMeter
-    ) -> Predicted:
+    def _finished(self, batch: ImageBatch, job: Future[tuple[list[np.ndarray], float]]) -> Predicted:
         outputs, seconds = job.result()
-        problems = dict(batch.errors)
-        for number, engine in enumerate(self.engines):
+        errors = dict(batch.errors)
+        for number, backend in enumerate(self.backends):
             lost = ~np.isfinite(outputs[number]).all(axis=1)
             outputs[number] = np.where(lost[:, None], np.float32("nan"), outputs[number])
+            name = model_info(backend.model).backbone
             for row in batch.rows[lost].tolist():
-                status, reason = problems.get(row, PhotoError(Status.OK, ""))
-                no_number = (
-                    f"{model_info(engine.model).backbone} gives no numbers (NaN or infinite)"
-                )
-                problems[row] = PhotoError(status, "; ".join(filter(None, (reason, no_number))))
-        predicted = Predicted(batch.rows, outputs, batch.measures, problems)
-        meter.photos += predicted.photos
-        meter.inference += seconds
-        meter.reading += batch.seconds.reading
-        meter.decoding += batch.seconds.decoding
+                status, reason = errors.get(row, PhotoError(Status.OK, ""))
+                reasons = filter(None, (reason, f"{name} gives no numbers (NaN or infinite)"))
+                errors[row] = PhotoError(status, "; ".join(reasons))
+        predicted = Predicted(batch.rows, outputs, batch.measures, errors)
+        self.meter.photos += predicted.n_photos
+        self.meter.inference += seconds
+        self.meter.reading += batch.seconds.reading
+        self.meter.decoding += batch.seconds.decoding
         return predicted

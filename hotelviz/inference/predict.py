@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import keras
-import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from hotelviz.catalog import check_table, mean_and_std
+from hotelviz.catalog import check_table
 from hotelviz.errors import ModelError
-from hotelviz.inference.backends.base import Precision, make_engine
+from hotelviz.inference.backends.base import Precision
+from hotelviz.inference.backends.registry import make_backend
+from hotelviz.inference.outputs import Outputs, output_columns
 from hotelviz.inference.pipeline import Pipeline
 from hotelviz.io.remote import is_url
 from hotelviz.models import model_info
-from hotelviz.schema import Status
 from hotelviz.scores.predictions import CLASSES
-
-_NEEDS = ("image_id", "path")
 
 
 def predict_tags(
@@ -24,7 +22,7 @@ def predict_tags(
     model: keras.Model,
     *,
     mirror: bool = False,
-    engine: str = "keras",
+    backend: str = "keras",
     precision: Precision | None = None,
     batch_size: int | None = None,
     progress: bool = True,
@@ -33,18 +31,18 @@ def predict_tags(
 
     Parameters
     ----------
-    catalog
+    catalog : pandas.DataFrame
         With ``path``, and ``image_id`` where it is not the path.
-    model
+    model : keras.Model
         A tagger.
-    mirror
-        Average the probabilities with those of the photo seen in a mirror: somewhat more right,
-        and twice the work.
-    engine, precision
-        What runs the network, see `hotelviz.inference.make_engine`.
-    batch_size
-        Photos per call of the network; None takes what suits the engine.
-    progress
+    mirror : bool, default False
+        Average the probabilities with those of the mirrored photo: somewhat more accurate, and
+        twice the work.
+    backend, precision : str, optional
+        What runs the network, see `make_backend`.
+    batch_size : int, optional
+        Photos per call of the network; None takes what suits the backend.
+    progress : bool, default True
         Show a bar with the photos per second.
 
     Returns
@@ -61,7 +59,13 @@ def predict_tags(
     CatalogError
         The table has no ``path``, or a photo twice.
     ModelError
-        When the model is not a tagger.
+        The model is not a tagger.
+    BackendError
+        As `make_backend` raises it.
+
+    See Also
+    --------
+    score_photos : Write the predictions of many photos, with several models.
 
     Examples
     --------
@@ -76,21 +80,9 @@ def predict_tags(
     info = model_info(model)
     if info.task != "tagger":
         raise ModelError(f"predict_tags needs a tagger; this model is for the task {info.task!r}")
-    catalog = check_table(catalog, needs=_NEEDS, where="predict_tags")
-    pipeline = Pipeline(
-        [make_engine(model, engine, precision=precision)], batch_size=batch_size, mirror=mirror
-    )
-    outputs, found = _predict(catalog, pipeline, progress)
-    readable = ~np.isnan(outputs).any(axis=1)
-    best = np.array(info.classes, dtype=object)[np.nan_to_num(outputs, nan=-1.0).argmax(axis=1)]
-    tags = pd.DataFrame(
-        {
-            "image_id": catalog["image_id"].to_numpy(),
-            "predicted": pd.Series(np.where(readable, best, None), dtype="str"),
-            **{f"p_{name}": outputs[:, number] for number, name in enumerate(info.classes)},
-            **found,
-        }
-    ).set_axis(catalog.index)
+    catalog = check_table(catalog, needs=("image_id", "path"), where="predict_tags")
+    made = make_backend(model, backend, precision=precision)
+    tags = _predict(catalog, Pipeline([made], batch_size=batch_size, mirror=mirror), progress)
     tags.attrs[CLASSES] = list(info.classes)
     return tags
 
@@ -99,27 +91,21 @@ def predict_scores(
     catalog: pd.DataFrame,
     model: keras.Model,
     *,
-    engine: str = "keras",
+    backend: str = "keras",
     precision: Precision | None = None,
     batch_size: int | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
     """Predict the distribution of the scores that each photo would get.
 
-    For many photos see `score_photos`, which writes as it goes and can be stopped.
-
     Parameters
     ----------
-    catalog
+    catalog : pandas.DataFrame
         With ``path``, and ``image_id`` where it is not the path.
-    model
+    model : keras.Model
         An aesthetic or technical model.
-    engine, precision
-        What runs the network, see `hotelviz.inference.make_engine`.
-    batch_size
-        Photos per call of the network; None takes what suits the engine.
-    progress
-        Show a bar with the photos per second.
+    backend, precision, batch_size, progress
+        As in `predict_tags`.
 
     Returns
     -------
@@ -133,7 +119,13 @@ def predict_scores(
     CatalogError
         The table has no ``path``, or a photo twice.
     ModelError
-        When the model is a tagger.
+        The model is a tagger.
+    BackendError
+        As `make_backend` raises it.
+
+    See Also
+    --------
+    score_photos : Write the predictions of many photos, as a run that can be stopped.
 
     Examples
     --------
@@ -147,38 +139,25 @@ def predict_scores(
     """
     if model_info(model).task == "tagger":
         raise ModelError("predict_scores needs an aesthetic or technical model, not a tagger")
-    catalog = check_table(catalog, needs=_NEEDS, where="predict_scores")
-    pipeline = Pipeline([make_engine(model, engine, precision=precision)], batch_size=batch_size)
-    outputs, found = _predict(catalog, pipeline, progress)
-    mean, std = mean_and_std(outputs.astype("float64"))
-    return pd.DataFrame(
+    catalog = check_table(catalog, needs=("image_id", "path"), where="predict_scores")
+    made = make_backend(model, backend, precision=precision)
+    return _predict(catalog, Pipeline([made], batch_size=batch_size), progress)
+
+
+def _predict(catalog: pd.DataFrame, pipeline: Pipeline, progress: bool) -> pd.DataFrame:
+    paths = catalog["path"].to_list()
+    outputs = Outputs(len(paths), pipeline.backends)
+    with tqdm(total=len(paths), unit="photo", desc="predicting", disable=not progress) as bar:
+        for predicted in pipeline.run(paths, remote=any(map(is_url, paths))):
+            outputs.add(predicted)
+            bar.update(predicted.n_photos)
+    table = pd.DataFrame(
         {
             "image_id": catalog["image_id"].to_numpy(),
-            "score": mean,
-            "score_std": std,
-            **{f"q_{number + 1}": outputs[:, number] for number in range(10)},
-            **found,
+            **output_columns(model_info(pipeline.backends[0].model), outputs.values[0]),
+            "status": outputs.status,
+            "error": outputs.errors,
         }
-    ).set_axis(catalog.index)
-
-
-def _predict(
-    catalog: pd.DataFrame, pipeline: Pipeline, progress: bool
-) -> tuple[np.ndarray, dict[str, pd.Series]]:
-    """Run a model over photos; its outputs, NaN for photos that cannot be read, and what was so."""
-    classes = model_info(pipeline.engines[0].model).classes
-    outputs = np.full((len(catalog), len(classes)), np.nan, "float32")
-    status = np.full(len(catalog), Status.OK.value, dtype=object)
-    problems = np.full(len(catalog), "", dtype=object)
-    paths = catalog["path"].to_list()
-    meter = pipeline.meter(remote=any(map(is_url, paths)))
-    with tqdm(total=len(catalog), unit="photo", desc="predicting", disable=not progress) as bar:
-        for predicted in pipeline.run(paths, meter):
-            outputs[predicted.rows] = predicted.outputs[0]
-            for row, problem in predicted.errors.items():
-                status[row], problems[row] = problem.status.value, problem.reason
-            bar.update(predicted.photos)
-    return outputs, {
-        "status": pd.Series(status, dtype="str"),
-        "error": pd.Series(problems, dtype="str"),
-    }
+    )
+    texts = table.columns.intersection(["predicted", "status", "error"])
+    return table.astype(dict.fromkeys(texts, "str")).set_axis(catalog.index)

@@ -1,4 +1,4 @@
-"""Whether photos can be read here: before the work, and while it goes on.
+"""Whether photos can be read here, checked before the work and while it goes on.
 
 A photo that is not found here says something about this machine (a disk that is not mounted, a
 server that does not answer), not about itself. Many of them end a run; few are tried again by the
@@ -12,21 +12,20 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pandas as pd
+
 from hotelviz.catalog import check_missing
 from hotelviz.catalog.availability import MAX_MISSING
 from hotelviz.errors import InferenceError
 from hotelviz.io.remote import is_url, read_bytes, redact
 
-__all__ = ["SAMPLE", "Watch", "check_access"]
-
-
 #: Photos of a bucket or host that are tried before it counts as closed.
-_PROBES = 3
+_N_PROBES = 3
 #: Photos whose files are looked for before a run.
 SAMPLE = 1000
 #: So many photos at the beginning of a run that are all unavailable end it.
-_FIRST = 1000
-_EXAMPLES = 1000
+_MAX_LOST_FIRST = 1000
+_MAX_EXAMPLES = 1000
 
 
 def check_access(paths: Iterable[str]) -> None:
@@ -38,14 +37,14 @@ def check_access(paths: Iterable[str]) -> None:
     Raises
     ------
     InferenceError
-        Permission is refused for all of them; it names the bucket and says what to do.
+        Permission is refused for all of them; the message names the bucket and says what to do.
     """
     probes: dict[str, list[str]] = {}
     for path in paths:
         if is_url(path):
             parts = urlsplit(path)
             tried = probes.setdefault(f"{parts.scheme}://{parts.netloc}", [])
-            if len(tried) < _PROBES:
+            if len(tried) < _N_PROBES:
                 tried.append(path)
     for place, tried in probes.items():
         refused = ""
@@ -66,14 +65,28 @@ def check_access(paths: Iterable[str]) -> None:
             )
 
 
+def preflight(paths: pd.Series, *, allow_missing: bool = False) -> Watch:
+    """Return the watch of a run over photos, once it is clear that they can be read.
+
+    Raises
+    ------
+    MissingPhotosError, InferenceError
+        As `Watch.look` and `check_access` raise them.
+    """
+    watch = Watch(len(paths), allow_missing=allow_missing)
+    watch.look(paths.sample(min(SAMPLE, len(paths)), random_state=0).to_list(), len(paths))
+    check_access(paths)
+    return watch
+
+
 class Watch:
     """Counts photos that are unavailable, and ends a run that has too many of them.
 
     Parameters
     ----------
-    photos
-        Of the whole catalogue.
-    allow_missing
+    photos : int
+        Number of the whole catalogue.
+    allow_missing : bool, default False
         Only count.
     """
 
@@ -83,7 +96,7 @@ class Watch:
         self.examples: list[tuple[str, str]] = []
 
     def look(self, paths: Sequence[str], left: int) -> None:
-        """Look for the files of some of the `left` photos that a run is about to read.
+        """Look for the files of some of the photos that a run is about to read.
 
         Raises
         ------
@@ -100,7 +113,7 @@ class Watch:
             self._end(expected, self.photos, zip(gone, reasons, strict=True))
 
     def add(self, seen: int, unavailable: Iterable[tuple[str, str]]) -> None:
-        """Count photos that were tried; of those that are unavailable path and reason.
+        """Count photos that were tried, and those that are unavailable by path and reason.
 
         Raises
         ------
@@ -110,8 +123,8 @@ class Watch:
         unavailable = list(unavailable)
         self.seen += seen
         self.unavailable += len(unavailable)
-        self.examples += unavailable[: _EXAMPLES - len(self.examples)]
-        if self.unavailable == self.seen >= _FIRST:
+        self.examples += unavailable[: _MAX_EXAMPLES - len(self.examples)]
+        if self.unavailable == self.seen >= _MAX_LOST_FIRST:
             self._end(self.unavailable, self.seen, self.examples)
 
     def check(self) -> None:
@@ -130,7 +143,7 @@ class Watch:
         check_missing(missing, total, examples, allow=allow)
 
     def notes(self) -> list[str]:
-        """Say how many were unavailable."""
+        """Return how many were unavailable, as a sentence."""
         if not self.unavailable:
             return []
         path, reason = self.examples[0]

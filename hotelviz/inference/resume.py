@@ -1,4 +1,4 @@
-"""What of a catalogue is still to be scored: one answer for one machine and for many.
+"""Which photos of a catalogue are still to be scored: one answer for one machine and for many.
 
 A photo is named by its ``image_id``. It is done when a whole part has it, wherever it stands in the
 catalogue and whoever computed it. It is scored again when it was unavailable, when the catalogue
@@ -36,7 +36,7 @@ from hotelviz.inference.parts import (
     rewrite_part,
 )
 from hotelviz.inference.preflight import SAMPLE, Watch, check_access
-from hotelviz.inference.runner import KEPT, shown
+from hotelviz.inference.runner import KEPT, redacted_path
 from hotelviz.io.claims import claim
 from hotelviz.io.content import file_versions
 from hotelviz.io.remote import is_url, photo_name, redact
@@ -57,21 +57,21 @@ _CHANGES = pa.schema(
 
 
 class Remaining(NamedTuple):
-    """The photos that are to be scored.
+    """Photos that are to be scored.
 
     Attributes
     ----------
-    file
+    file : pathlib.Path
         Parquet with their ``image_id``, ``hotel_id`` and ``path``, in the catalogue's order.
-    left
+    left : int
         How many they are.
-    photos
+    photos : int
         How many the catalogue has.
-    remote
-        Whether some are at URLs.
-    watch
+    remote : bool
+        Whether there are URLs.
+    watch : Watch
         Counts those that are unavailable.
-    notes
+    notes : tuple of str
         What the dataset has besides, in words.
     """
 
@@ -98,17 +98,17 @@ def remaining_photos(
     prune: bool = False,
     allow_missing: bool = False,
 ) -> Iterator[Remaining]:
-    """Take a folder of scores for the length of a run, and find what is still to be scored.
+    """Hold a folder of scores for the length of a run, and find what is still to be scored.
 
     Parameters
     ----------
-    catalog
-        A table or a file. Parquet is streamed, and what has to be kept for comparing names goes to
-        disk where memory is short.
-    out
+    catalog : pandas.DataFrame or path
+        Parquet is streamed, and what has to be kept for comparing names goes to disk where memory
+        is short.
+    out : pathlib.Path
         The folder of the scores.
-    made
-        What makes them, see `provenance`.
+    made : dict
+        What makes them, see `Scorer.provenance`.
     check_files, prune, allow_missing
         As in `hotelviz.inference.score_photos`.
 
@@ -134,8 +134,8 @@ def remaining_photos(
             connection = connect(folders=[out])
             try:
                 try:
-                    question = _Question(connection, work, catalog)
-                    found = question.answer(out, check_files, prune, allow_missing)
+                    comparison = _Comparison(connection, work, catalog)
+                    found = comparison.remaining(out, check_files, prune, allow_missing)
                     begin_folder(out, made)
                 except (OSError, duckdb.Error) as error:
                     raise InferenceError(
@@ -150,7 +150,7 @@ def remaining_photos(
             remove_empty(out)
 
 
-class _Question:
+class _Comparison:
     """Compares a catalogue with the parts of a dataset."""
 
     def __init__(
@@ -182,8 +182,10 @@ class _Question:
                 "stand there more than once; an image_id is unique"
             )
 
-    def answer(self, out: Path, check_files: bool, prune: bool, allow_missing: bool) -> Remaining:
-        """Find what remains; make ready for it what is there."""
+    def remaining(
+        self, out: Path, check_files: bool, prune: bool, allow_missing: bool
+    ) -> Remaining:
+        """Find what remains, and prepare the parts for it."""
         notes: list[str] = []
         parts = complete_parts(out)
         left = self.work / "asked.parquet"
@@ -229,7 +231,7 @@ class _Question:
             )
 
     def _changes(self, check_files: bool, prune: bool) -> list[str]:
-        """Find the rows that go, to be scored again, and those that are renewed; say so."""
+        """Find the rows that are scored again, and those that are renewed; return notes."""
         matched, changes = self.work / "matched.parquet", self.work / "changes.parquet"
         self._copy(
             "SELECT s.in_file AS part, s.image_id, s.status, s.hotel_id AS hotel_was, "
@@ -252,7 +254,7 @@ class _Question:
                 for name, which in (("again", again), ("changed", changed), ("renewed", renewed)):
                     counts[name] += int(which.sum())
                 rows = rows.assign(drop=again | changed)[again | changed | renewed]
-                rows["path"] = [shown(path) for path in rows["path"]]
+                rows["path"] = [redacted_path(path) for path in rows["path"]]
                 writer.write_table(
                     pa.Table.from_pandas(rows[_CHANGES.names], _CHANGES, preserve_index=False)
                 )
@@ -274,7 +276,7 @@ class _Question:
         return [f"{number:,} {what}" for number, what in notes if number]
 
     def _apply_changes(self) -> None:
-        """Take rows out of the parts, and renew others, part by part."""
+        """Remove rows of the parts, and update others, part by part."""
         by_part = self.work / "by_part.parquet"
         self._copy("SELECT * FROM changes ORDER BY part", by_part)
         rows = (row for table in _tables(by_part, _ROWS) for row in table.to_pylist())
@@ -298,19 +300,19 @@ class _Question:
 
 
 def _moved(rows: pd.DataFrame) -> np.ndarray:
-    """Whether the catalogue has photos at another place than when they were scored."""
+    """Return whether the catalogue has photos at another place than when they were scored."""
     # Earlier versions wrote relative paths, from where they were called.
     moved = (absolute_paths(rows["path_was"]) != rows["path"]).to_numpy(copy=True)
     for row in np.flatnonzero(moved):
         was, now = rows["path_was"].iloc[row], rows["path"].iloc[row]
         if is_url(now):
             # The same address may be signed at another time.
-            moved[row] = photo_name(was) != photo_name(now) and was != shown(now)
+            moved[row] = photo_name(was) != photo_name(now) and was != redacted_path(now)
     return moved
 
 
 def _changed(rows: pd.DataFrame, moved: np.ndarray, check_files: bool) -> np.ndarray:
-    """Whether there is another photo than the one that was scored, as far as can be known.
+    """Return whether there is another photo than the one that was scored, as far as is known.
 
     A file that has moved is the same while its size and time are; one that is not found is not
     held against its score. An address that names another photo is another photo.
@@ -321,7 +323,7 @@ def _changed(rows: pd.DataFrame, moved: np.ndarray, check_files: bool) -> np.nda
         was = rows[["size", "modified"]].to_numpy("int64")
         is_there, is_known = now[:, 0] >= 0, was[:, 0] >= 0
         changed |= is_there & np.where(is_known, (now != was).any(axis=1), moved)
-    return changed
+    return np.asarray(changed)
 
 
 def _chunks(catalog: pd.DataFrame | str | os.PathLike[str]) -> Iterator[pd.DataFrame]:

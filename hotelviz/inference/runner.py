@@ -8,22 +8,26 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import keras
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from hotelviz.catalog import check_table, mean_and_std
+from hotelviz.catalog import check_table
 from hotelviz.errors import InferenceError
 from hotelviz.images import Decoded, perceptual_hash
-from hotelviz.inference.backends.base import Engine, Precision, make_engine
-from hotelviz.inference.pipeline import Pipeline, Predicted, ThroughputMeter
+from hotelviz.inference.backends.base import Backend, Precision
+from hotelviz.inference.backends.registry import make_backend
+from hotelviz.inference.outputs import Outputs, output_columns
+from hotelviz.inference.pipeline import Pipeline
 from hotelviz.io.content import file_versions
 from hotelviz.io.remote import is_url, redact
-from hotelviz.models import model_info
+from hotelviz.models import model_info, weights_hash
 from hotelviz.schema import Status
 
 #: What a scores dataset keeps of the catalogue.
 KEPT = ("image_id", "hotel_id", "path")
+
+#: Takes how many more photos are done, and path and reason of those that are unavailable.
+Step = Callable[[int, list[tuple[str, str]]], None]
 
 
 class Scorer:
@@ -31,13 +35,15 @@ class Scorer:
 
     Parameters
     ----------
-    models
+    models : iterable of keras.Model
         At most one of each task. Their photos may differ in size and filter.
-    engine, precision
-        What runs the networks, see `hotelviz.inference.make_engine`.
-    batch_size
-        Photos per call of a network; None takes what suits the engine.
-    workers
+    backend : {"keras", "openvino"}, default "keras"
+        What runs the networks, see `hotelviz.inference.make_backend`.
+    precision : {"float32", "bfloat16"}, or a list of them, optional
+        For all models, or for each.
+    batch_size : int, optional
+        Photos per call of a network; None takes what suits the backend.
+    workers : int, optional
         Decoding threads; None takes one for each core.
 
     Raises
@@ -45,7 +51,7 @@ class Scorer:
     InferenceError
         No model, or two of a task.
     BackendError
-        As `hotelviz.inference.make_engine` raises it.
+        As `hotelviz.inference.make_backend` raises it.
 
     Examples
     --------
@@ -62,8 +68,8 @@ class Scorer:
         self,
         models: Iterable[keras.Model],
         *,
-        engine: str = "keras",
-        precision: Precision | None = None,
+        backend: str = "keras",
+        precision: Precision | Sequence[Precision] | None = None,
         batch_size: int | None = None,
         workers: int | None = None,
     ) -> None:
@@ -71,134 +77,108 @@ class Scorer:
         tasks = [model_info(model).task for model in models]
         if not models or len(set(tasks)) < len(tasks):
             raise InferenceError(f"give one model of each task, not {tasks or 'none'}")
-        self.engines = [make_engine(model, engine, precision=precision) for model in models]
-        self.pipeline = Pipeline(self.engines, batch_size=batch_size, workers=workers)
+        each = [precision] * len(models) if isinstance(precision, str | None) else precision
+        self.backends = [
+            make_backend(model, backend, precision=one)
+            for model, one in zip(models, each, strict=True)
+        ]
+        self.pipeline = Pipeline(self.backends, batch_size=batch_size, workers=workers)
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What decides about the scores, as the manifest of a dataset has it."""
+        models = [backend.model for backend in self.backends]
+        return {
+            "models": {model_info(model).task: weights_hash(model) for model in models},
+            "engine": ", ".join(dict.fromkeys(map(repr, self.backends))),
+        }
 
     def table(self, photos: pd.DataFrame) -> pa.Table:
         """Score some photos; the columns are those of `hotelviz.inference.score_photos`."""
         photos = check_table(photos, needs=KEPT, where="Scorer.table")
-        meter = self.pipeline.meter(remote=photos["path"].map(is_url).any())
-        return next(self.tables(iter([photos]), meter))
+        return next(self.tables(iter([photos]), remote=any(map(is_url, photos["path"]))))
 
     def tables(
-        self,
-        parts: Iterator[pd.DataFrame],
-        meter: ThroughputMeter,
-        step: Callable[[int, list[tuple[str, str]]], Any] | None = None,
+        self, parts: Iterator[pd.DataFrame], *, remote: bool, step: Step | None = None
     ) -> Iterator[pa.Table]:
         """Score photos part by part; decoding goes on while a part is written.
 
         Parameters
         ----------
-        parts
+        parts : iterator of pandas.DataFrame
             Each with ``image_id``, ``hotel_id`` and ``path``; read as far ahead as photos are.
-        meter
-            Measures the run.
-        step
-            Is told how many more photos are done, and path and reason of those that are
-            unavailable.
+        remote : bool
+            Whether there are URLs.
+        step : callable, optional
+            Called after each batch.
 
         Yields
         ------
         pyarrow.Table
             A part each.
         """
-        begun: deque[_Outputs] = deque()
+        begun: deque[_Part] = deque()
 
         def paths() -> Iterator[str]:
             start = 0
             for rows in parts:
-                begun.append(_Outputs(rows, self.engines, start))
+                begun.append(_Part(rows, self.backends, start))
                 start += len(rows)
                 yield from rows["path"]
 
         filled = 0
-        for predicted in self.pipeline.run(paths(), meter, measure=_hash):
-            filled += predicted.photos
-            unavailable = [one for outputs in begun for one in outputs.add(predicted)]
+        for predicted in self.pipeline.run(paths(), remote=remote, measure=_hash):
+            filled += predicted.n_photos
+            unavailable = [
+                part.path_and_reason(row) for part in begun for row in part.outputs.add(predicted)
+            ]
             if step:
-                step(predicted.photos, unavailable)
-            while begun and begun[0].end <= filled:
+                step(predicted.n_photos, unavailable)
+            while begun and begun[0].outputs.end <= filled:
                 yield begun.popleft().table()
 
 
-class _Outputs:
-    """What becomes a part: its rows, filled batch by batch."""
+class _Part:
+    """Rows of a part, with the outputs that fill it batch by batch."""
 
-    def __init__(self, rows: pd.DataFrame, engines: Sequence[Engine], start: int) -> None:
-        self.rows, self.engines = rows, engines
-        self.start, self.end = start, start + len(rows)
+    def __init__(self, rows: pd.DataFrame, backends: Sequence[Backend], start: int) -> None:
+        self.rows, self.infos = rows, [model_info(backend.model) for backend in backends]
         # Before the photos are read: a file that is replaced meanwhile is found out later.
         self.versions = file_versions(rows["path"].to_list())
-        self.values = [
-            np.full((len(rows), engine.model.output_shape[-1]), np.nan, "float32")
-            for engine in engines
-        ]
-        self.status = np.full(len(rows), Status.OK.value, dtype=object)
-        self.errors = np.full(len(rows), "", dtype=object)
-        self.hashes = np.zeros(len(rows), "uint64")
+        self.outputs = Outputs(len(rows), backends, start)
 
-    def add(self, predicted: Predicted) -> list[tuple[str, str]]:
-        """Take those of some photos that are rows of this part; path, reason of the unavailable."""
-        mine = (predicted.rows >= self.start) & (predicted.rows < self.end)
-        places = predicted.rows[mine] - self.start
-        self.hashes[places] = np.array(predicted.measures, "uint64")[mine]
-        for values, outputs in zip(self.values, predicted.outputs, strict=True):
-            values[places] = outputs[mine]
-        for row, problem in predicted.errors.items():
-            if self.start <= row < self.end:
-                self.status[row - self.start] = problem.status.value
-                self.errors[row - self.start] = problem.reason
-        return [
-            (self.rows["path"].iloc[row - self.start], problem.reason)
-            for row, problem in predicted.errors.items()
-            if self.start <= row < self.end and problem.status is Status.UNAVAILABLE
-        ]
+    def path_and_reason(self, row: int) -> tuple[str, str]:
+        return self.rows["path"].iloc[row], self.outputs.errors[row]
 
     def table(self) -> pa.Table:
-        """Give the part."""
+        outputs = self.outputs
         columns: dict[str, Any] = {
-            name: pa.array(self.rows[name].astype(str).to_numpy(dtype=object), pa.string())
-            for name in KEPT[:2]
+            name: self.rows[name].astype(str).to_numpy(dtype=object) for name in KEPT[:2]
         }
-        columns["path"] = pa.array([shown(path) for path in self.rows["path"]], pa.string())
-        columns["status"] = pa.array(self.status, pa.string())
-        columns["error"] = pa.array(self.errors, pa.string())
+        columns["path"] = [redacted_path(path) for path in self.rows["path"]]
+        columns |= {"status": outputs.status, "error": outputs.errors}
+        columns = {name: pa.array(values, pa.string()) for name, values in columns.items()}
         for name, values in zip(("size", "modified"), self.versions.T, strict=True):
             columns[name] = pa.array(values, mask=values < 0)
         # Where the end is missing, photos look alike that are not.
-        columns["hash"] = pa.array(self.hashes, mask=self.status != Status.OK.value)
-        for values, engine in zip(self.values, self.engines, strict=True):
-            columns |= _columns(engine.model, values)
+        columns["hash"] = pa.array(outputs.hashes, mask=outputs.status != Status.OK.value)
+        for info, values in zip(self.infos, outputs.values, strict=True):
+            names = {} if info.task != "technical" else _TECHNICAL
+            for name, column in output_columns(info, values, **names).items():
+                if name == "predicted":
+                    columns[name] = pa.array(column, pa.string())
+                else:
+                    columns[name] = pa.array(column.astype("float32"), from_pandas=True)
         return pa.table(columns)
 
 
-def shown(path: str | os.PathLike[str]) -> str:
-    """Give a photo's place as datasets, and so reports, may show it: without credentials."""
+_TECHNICAL = {"score": "technical", "prefix": "technical_"}
+
+
+def redacted_path(path: str | os.PathLike[str]) -> str:
+    """Return a photo's place as datasets, and so reports, may show it: without credentials."""
     return redact(path) if is_url(path) else str(path)
 
 
 def _hash(photo: Decoded) -> int:
     return perceptual_hash(photo.pixels)
-
-
-def _columns(model: keras.Model, output: np.ndarray) -> dict[str, pa.Array]:
-    info = model_info(model)
-    known = ~np.isnan(output).any(axis=1)
-
-    def column(values: np.ndarray) -> pa.Array:
-        return pa.array(values, pa.float32(), mask=~known)
-
-    if info.task == "tagger":
-        best = np.array(info.classes, dtype=object)[output.argmax(axis=1)]
-        return {
-            "predicted": pa.array(np.where(known, best, None), pa.string()),
-            **{f"p_{name}": column(output[:, n]) for n, name in enumerate(info.classes)},
-        }
-    name, prefix = ("score", "") if info.task == "aesthetic" else ("technical", "technical_")
-    mean, std = mean_and_std(output.astype("float64"))
-    return {
-        name: column(mean.astype("float32")),
-        f"{name}_std": column(std.astype("float32")),
-        **{f"{prefix}q_{n + 1}": column(output[:, n]) for n in range(10)},
-    }

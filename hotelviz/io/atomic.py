@@ -18,7 +18,7 @@ LEFT = 600
 
 @contextlib.contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary path in the same folder that becomes `path` when the block succeeds.
+    """Yield a temporary path in the same folder, which becomes `path` when the block succeeds.
 
     When the block raises (an interrupted run, a full disk), the temporary file is removed and
     whatever stood at `path` before is left as it was.

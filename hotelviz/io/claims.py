@@ -107,7 +107,7 @@ def _check_writable(folder: Path) -> None:
 
 @contextmanager
 def claim(path: str | os.PathLike[str], *, folder: bool = False) -> Iterator[Path]:
-    """Hold an output for the length of a run, so that no other run writes it meanwhile.
+    """Lock an output for the length of a run, so that no other run writes it meanwhile.
 
     Parameters
     ----------

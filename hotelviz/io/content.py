@@ -1,4 +1,4 @@
-"""What is in files: the same bytes have the same name, and a file that was replaced is known."""
+"""What is in files: equal bytes have equal names, and a file that was replaced is recognised."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _THREADS, _EACH = 32, 64
 
 
 def content_name(path: str | os.PathLike[str]) -> str:
-    """Name a photo by its bytes, so that it is known again under another name.
+    """Return a name of a photo's bytes, by which it is recognised under another path.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def content_name(path: str | os.PathLike[str]) -> str:
 
 
 def file_versions(paths: Sequence[str]) -> np.ndarray:
-    """Look up what tells a file from one that replaced it.
+    """Return sizes and times of files, by which one that was replaced is recognised.
 
     Returns
     -------

@@ -60,7 +60,7 @@ _SECRET_VARIABLE = re.compile(r"(?i)(secret|token|password|access_key|account_ke
 
 
 def is_url(path: str | os.PathLike[str]) -> bool:
-    """Whether a photo's place is a URL.
+    """Return whether a photo's place is a URL.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def is_url(path: str | os.PathLike[str]) -> bool:
 
 
 def redact(text: object) -> str:
-    """Take what grants access out of a text: users and signatures in URLs, secrets of this process.
+    """Return a text without what grants access: users, signatures and secrets of this process.
 
     Parameters
     ----------
@@ -227,29 +227,22 @@ def _read_file(path: str | os.PathLike[str], bound: int) -> bytes:
 
 
 def _read_url(url: str, timeout: float, bound: int, private: bool | None) -> bytes:
-    # Not above: it brings servers and event loops along.
-    from tenacity import (
-        RetryError,
-        Retrying,
-        retry_if_exception,
-        stop_after_attempt,
-        wait_exponential,
-    )
+    import tenacity  # Not above: it brings servers and event loops along.
 
-    tries = Retrying(
-        stop=stop_after_attempt(TRIES),
-        wait=wait_exponential(multiplier=PAUSE),
-        retry=retry_if_exception(_may_pass),
+    tries = tenacity.Retrying(
+        stop=tenacity.stop_after_attempt(TRIES),
+        wait=tenacity.wait_exponential(multiplier=PAUSE),
+        retry=tenacity.retry_if_exception(_may_pass),
     )
     try:
         return tries(_try_url, url, timeout, bound, private)
-    except RetryError as error:
+    except tenacity.RetryError as error:
         reason = _reason(error.last_attempt.exception(), timeout)
     raise RemoteError(f"failed {TRIES} times: {reason}")
 
 
 def _may_pass(error: BaseException) -> bool:
-    """Whether another try may help; each service has exceptions of its own."""
+    """Return whether another try may help; each service has exceptions of its own."""
     final = isinstance(error, FileNotFoundError | PermissionError | RemoteError)
     return isinstance(error, Exception) and not final
 

@@ -103,7 +103,7 @@ class _PrivateHostError(Exception):
 
 
 class _PublicResolver(AbstractResolver):
-    """Finds the address that will be asked, and refuses it where it is not a public one."""
+    """A resolver that refuses addresses that are not public."""
 
     def __init__(self) -> None:
         self._resolver = ThreadedResolver()

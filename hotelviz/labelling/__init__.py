@@ -1,9 +1,9 @@
 """Let people rate and tag photos, and know how far to trust what they say.
 
-`open_store` opens a store, `LabelStore.begin_round` deals photos to raters, `label_photos` shows
-the app. What comes after has modules of its own, so that a rater's page starts fast: `quality`
-(agreement, raters, disputed photos), `export` (a catalogue to train on) and `choose` (the next
-round).
+`open_store` opens a store, `LabelStore.begin_round` assigns photos to raters, `label_photos` shows
+the app. What comes after has modules of its own, so that a rater's page starts fast: `inter_rater`
+(agreement, raters, disputed photos), `export` (a catalogue to train on) and `active_learning` (the
+next round).
 """
 
 from hotelviz.errors import LabelError, StoreError

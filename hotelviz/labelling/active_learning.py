@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,19 +11,18 @@ import pandas as pd
 from hotelviz.catalog import check_table
 from hotelviz.errors import LabelError
 from hotelviz.labelling.inter_rater import disagreements
+from hotelviz.schema import SCORE_SHARES
 from hotelviz.scores.predictions import class_probabilities
 
 __all__ = ["choose_photos", "uncertainty"]
 
-_SHARES = [f"q_{score}" for score in range(1, 11)]
-
 
 def uncertainty(predictions: pd.DataFrame) -> pd.Series:
-    """Tell how uncertain a model is of each photo: the entropy of what it predicts.
+    """Compute how uncertain a model is of each photo: the entropy of what it predicts.
 
     Parameters
     ----------
-    predictions
+    predictions : pandas.DataFrame
         With ``p_<Class>`` of a tagger, or ``q_1`` to ``q_10`` of an aesthetic model.
 
     Returns
@@ -44,7 +44,7 @@ def uncertainty(predictions: pd.DataFrame) -> pd.Series:
     """
     found = class_probabilities(predictions)
     if not len(found.columns):
-        found = predictions[[name for name in _SHARES if name in predictions]]
+        found = predictions[[name for name in SCORE_SHARES if name in predictions]]
     if len(found.columns) < 2:
         raise LabelError(
             "predictions need the columns p_<Class> of a tagger, or q_1 to q_10 of an aesthetic "
@@ -58,12 +58,12 @@ def uncertainty(predictions: pd.DataFrame) -> pd.Series:
 
 def choose_photos(
     catalog: pd.DataFrame,
-    count: int,
+    n_photos: int,
     *,
     predictions: pd.DataFrame | None = None,
     ratings: pd.DataFrame | None = None,
     random_share: float = 0.2,
-    per_hotel: int = 5,
+    max_per_hotel: int = 5,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Choose photos for the next round of labelling.
@@ -73,20 +73,20 @@ def choose_photos(
 
     Parameters
     ----------
-    catalog
+    catalog : pandas.DataFrame
         The photos to choose from.
-    count
+    n_photos : int
         How many.
-    predictions
+    predictions : pandas.DataFrame, optional
         With ``image_id`` and what `uncertainty` needs. Only photos that nobody rated yet are
         chosen for this.
-    ratings
+    ratings : pandas.DataFrame, optional
         From `LabelRound.ratings`: who disagreed on what, and what was rated already.
-    random_share
+    random_share : float, default 0.2
         The share of random photos, 0 to 1; of those that nobody rated yet.
-    per_hotel
-        At most so many photos of a hotel, which resemble one another; 0 for any number.
-    seed
+    max_per_hotel : int, default 5
+        Photos of a hotel resemble one another; 0 for any number.
+    seed : int, default 0
         For other random photos.
 
     Returns
@@ -108,56 +108,66 @@ def choose_photos(
     >>> choose_photos(photos, 1, predictions=sure, random_share=0)["chosen_for"].tolist()
     ['uncertain 1.00']
     """
-    if count < 1 or not 0 <= random_share <= 1 or per_hotel < 0:
+    if n_photos < 1 or not 0 <= random_share <= 1 or max_per_hotel < 0:
         raise LabelError(
-            f"count={count}, random_share={random_share}, per_hotel={per_hotel}: expected at least "
-            "one photo, a share from 0 to 1, and no negative number"
+            f"n_photos={n_photos}, random_share={random_share}, max_per_hotel={max_per_hotel}: "
+            "expected at least one photo, a share from 0 to 1, and no negative number"
         )
     catalog = check_table(catalog, needs=["image_id", "hotel_id"], where="choose_photos")
     hotel = dict(zip(catalog["image_id"], catalog["hotel_id"], strict=True))
-    if predictions is not None:
-        predictions = check_table(predictions, where="choose_photos, predictions")
+    rated: set[str] = set()
     if ratings is not None:
         ratings = check_table(ratings, where="choose_photos, ratings", unique=False)
-    rated = set() if ratings is None else set(ratings["image_id"])
+        rated = set(ratings["image_id"])
     # What is drawn does not depend on the order of the catalogue.
     fresh = sorted(photo for photo in catalog["image_id"] if photo not in rated)
-    queues: list[deque[tuple[str, str]]] = []
+    queues = []
     if predictions is not None:
-        unsure = uncertainty(predictions).set_axis(predictions["image_id"].to_numpy())
-        unsure = unsure[unsure.index.isin(fresh)].dropna().sort_values(ascending=False)
-        queues.append(deque((photo, f"uncertain {value:.2f}") for photo, value in unsure.items()))
+        queues.append(_uncertain(predictions, fresh))
     if ratings is not None:
-        torn = disagreements(ratings)
-        torn = torn[(torn["disagreement"] > 0) & torn["image_id"].isin(hotel)]
-        queues.append(
-            deque(
-                (row.image_id, f"disagreement {row.disagreement:.2f}") for row in torn.itertuples()
-            )
-        )
+        queues.append(_disputed(ratings, hotel))
     shuffled = np.random.default_rng(seed).permutation(len(fresh))
-    by_chance = deque((fresh[number], "random") for number in shuffled)
+    by_chance = _Queue((fresh[number], "random") for number in shuffled)
     chosen: dict[str, str] = {}
-    taken: dict[str, int] = {}
+    per_hotel: Counter[str] = Counter()
 
-    def take(queue: deque[tuple[str, str]]) -> bool:
+    def take(queue: _Queue) -> bool:
         while queue:
             photo, why = queue.popleft()
-            full = per_hotel and taken.get(hotel[photo], 0) >= per_hotel
+            full = max_per_hotel and per_hotel[hotel[photo]] >= max_per_hotel
             if photo not in chosen and not full:
                 chosen[photo] = why
-                taken[hotel[photo]] = taken.get(hotel[photo], 0) + 1
+                per_hotel[hotel[photo]] += 1
                 return True
         return False
 
-    wanted = count - round(count * random_share)
+    wanted = n_photos - round(n_photos * random_share)
     while len(chosen) < wanted and any(queues):
         for queue in queues:
             if len(chosen) < wanted:
                 take(queue)
-    while len(chosen) < count and take(by_chance):
+    while len(chosen) < n_photos and take(by_chance):
         pass
     if not chosen:
         raise LabelError("there are no photos to choose: all were rated, and nobody disagreed")
     result = catalog[catalog["image_id"].isin(chosen)]
     return result.assign(chosen_for=result["image_id"].map(chosen)).reset_index(drop=True)
+
+
+#: Photos that may be chosen, the first ones first, and why.
+_Queue = deque[tuple[str, str]]
+
+
+def _uncertain(predictions: pd.DataFrame, fresh: Sequence[str]) -> _Queue:
+    predictions = check_table(predictions, where="choose_photos, predictions")
+    found = pd.DataFrame({"photo": predictions["image_id"], "value": uncertainty(predictions)})
+    found = found[found["photo"].isin(fresh)].dropna().sort_values("value", ascending=False)
+    values = zip(found["photo"], found["value"], strict=True)
+    return _Queue((photo, f"uncertain {value:.2f}") for photo, value in values)
+
+
+def _disputed(ratings: pd.DataFrame, photos: Collection[str]) -> _Queue:
+    found = disagreements(ratings)
+    found = found[(found["disagreement"] > 0) & found["image_id"].isin(photos)]
+    values = zip(found["image_id"], found["disagreement"], strict=True)
+    return _Queue((photo, f"disagreement {value:.2f}") for photo, value in values)

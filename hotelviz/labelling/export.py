@@ -14,17 +14,17 @@ from hotelviz.schema import RATINGS
 
 __all__ = ["first_answers", "labelled_catalog", "split_rated", "tag_votes"]
 
-#: How many deals of hotels are tried for one whose test photos are like the others.
-_DEALS = 64
+#: How many splits are tried for one whose test photos are like the others.
+_N_TRIES = 64
 _ANSWER = ["image_id", "hotel_id", "score", "tag", "repeat"]
 
 
 def first_answers(ratings: pd.DataFrame) -> pd.DataFrame:
-    """Keep what counts for a photo: no skips, and of gold photos each rater's first answer.
+    """Return what counts for a photo: no skips, and of repeats each rater's first answer.
 
     Parameters
     ----------
-    ratings
+    ratings : pandas.DataFrame
         From `LabelRound.ratings`.
 
     Returns
@@ -42,7 +42,7 @@ def tag_votes(ratings: pd.DataFrame) -> pd.DataFrame:
 
     Parameters
     ----------
-    ratings
+    ratings : pandas.DataFrame
         With ``image_id`` and ``tag``, a row per vote.
 
     Returns
@@ -79,13 +79,13 @@ def tag_votes(ratings: pd.DataFrame) -> pd.DataFrame:
 def labelled_catalog(
     rounds: LabelRound | Sequence[LabelRound], catalog: pd.DataFrame | None = None
 ) -> pd.DataFrame:
-    """Give what raters said as columns of a catalogue.
+    """Return what raters said as columns of a catalogue.
 
     Parameters
     ----------
-    rounds
+    rounds : LabelRound or sequence of LabelRound
         One round, or several of the same task, whose ratings are added up.
-    catalog
+    catalog : pandas.DataFrame, optional
         The catalogue that the photos are of, for its other columns. Photos that were not rated
         keep the ratings or labels that it has.
 
@@ -125,31 +125,31 @@ def labelled_catalog(
 def split_rated(
     catalog: pd.DataFrame, *, train: int = 800, test: int = 200, validation: int = 0, seed: int = 0
 ) -> pd.DataFrame:
-    """Deal rated photos to train, val and test by number, as 800 and 200 in the talk.
+    """Split rated photos into train, val and test of given sizes, as 800 and 200 in the talk.
 
-    Whole hotels are dealt. Where a hotel has more photos than its split still needs, the rest of
-    them belongs to no split: it would tell a model about photos that it is tested on. Of some
-    deals the one is taken that loses fewest photos and whose test photos are rated most like the
+    Whole hotels are assigned. Where a hotel has more photos than its split still needs, the rest of
+    them belongs to no split: it would tell a model about photos that it is tested on. Of several
+    splits the one is taken that loses fewest photos and whose test photos are rated most like the
     others.
 
     Parameters
     ----------
-    catalog
+    catalog : pandas.DataFrame
         With ``hotel_id`` and ``rating_1`` to ``rating_10``.
-    train, test, validation
+    train, test, validation : int
         How many photos each gets.
-    seed
-        For other deals.
+    seed : int, default 0
+        For another split.
 
     Returns
     -------
     pandas.DataFrame
-        A copy with the column ``split``, missing for photos that are not dealt.
+        A copy with the column ``split``, missing for photos that belong to none.
 
     Raises
     ------
     LabelError
-        When no deal has enough photos for all.
+        No split has enough photos for all.
 
     Examples
     --------
@@ -167,15 +167,15 @@ def split_rated(
     means = rating_summary(rated)["rated_mean"].to_numpy()
     hotels, names = pd.factorize(rated["hotel_id"])
     best, cost = None, np.inf
-    for number in range(_DEALS):
-        dealt = _deal(hotels, len(names), wanted, np.random.default_rng([seed, number]))
-        if dealt is None:
+    for number in range(_N_TRIES):
+        split = _split_hotels(hotels, len(names), wanted, np.random.default_rng([seed, number]))
+        if split is None:
             continue
-        tested = means[dealt == "test"]
-        lost = int((dealt == "").sum()) - (len(rated) - sum(wanted.values()))
+        tested = means[split == "test"]
+        lost = int((split == "").sum()) - (len(rated) - sum(wanted.values()))
         unlike = abs(tested.mean() - means.mean()) + abs(tested.std() - means.std())
         if (lost + unlike) < cost:
-            best, cost = dealt, lost + unlike
+            best, cost = split, lost + unlike
     if best is None:
         raise LabelError(
             f"{len(rated):,} rated photos of {len(names):,} hotels are too few for {train:,} to "
@@ -186,13 +186,13 @@ def split_rated(
     return result
 
 
-def _deal(
-    hotels: np.ndarray, count: int, wanted: dict[str, int], random: np.random.Generator
+def _split_hotels(
+    hotels: np.ndarray, n_hotels: int, wanted: dict[str, int], random: np.random.Generator
 ) -> np.ndarray | None:
-    """Give each photo its split, or an empty text; None where photos do not suffice."""
+    """Return the split of each photo, or an empty text; None where photos do not suffice."""
     members = np.split(np.argsort(hotels, kind="stable"), np.cumsum(np.bincount(hotels))[:-1])
-    dealt = np.full(len(hotels), "", dtype=object)
-    waiting = list(random.permutation(count))
+    splits = np.full(len(hotels), "", dtype=object)
+    waiting = list(random.permutation(n_hotels))
     for split, needed in wanted.items():
         while needed:
             if not waiting:
@@ -202,6 +202,6 @@ def _deal(
                 at for at in range(min(20, len(waiting))) if len(members[waiting[at]]) <= needed
             )
             mine = members[waiting.pop(next(fits, 0))]
-            dealt[random.permutation(mine)[:needed]] = split
+            splits[random.permutation(mine)[:needed]] = split
             needed -= min(needed, len(mine))
-    return dealt
+    return splits

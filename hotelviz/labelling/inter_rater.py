@@ -1,9 +1,9 @@
-"""How far ratings can be trusted: agreement, each rater's habits, photos people disagree on."""
+"""How far ratings can be trusted: agreement, statistics of raters, photos people disagree on."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -24,8 +24,8 @@ __all__ = [
 ]
 
 
-def krippendorff_alpha(ratings: pd.DataFrame, *, draws: int = 500, seed: int = 0) -> Interval:
-    """Measure how far raters agree: Krippendorff's alpha, with the interval of other photos.
+def krippendorff_alpha(ratings: pd.DataFrame, *, n_bootstrap: int = 500, seed: int = 0) -> Interval:
+    """Compute how far raters agree: Krippendorff's alpha, with an interval over hotels.
 
     1 is perfect agreement, 0 what chance would give, below 0 less than that. Scores are compared
     on an interval scale, where a difference of 4 weighs four times as much as one of 2; tags by
@@ -33,9 +33,9 @@ def krippendorff_alpha(ratings: pd.DataFrame, *, draws: int = 500, seed: int = 0
 
     Parameters
     ----------
-    ratings
+    ratings : pandas.DataFrame
         From `LabelRound.ratings`. Photos with fewer than two answers say nothing.
-    draws, seed
+    n_bootstrap, seed : int
         Of the bootstrap over hotels, since photos of one hotel resemble one another.
 
     Returns
@@ -56,7 +56,7 @@ def krippendorff_alpha(ratings: pd.DataFrame, *, draws: int = 500, seed: int = 0
     >>> krippendorff_alpha(table).value
     1.0
     """
-    ratings = _checked(ratings, "agreement")
+    ratings = _checked(ratings, "krippendorff_alpha")
     counts, hotels, scores = _value_counts(first_answers(ratings))
     if not len(counts):
         return Interval(np.nan, np.nan, np.nan)
@@ -67,12 +67,12 @@ def krippendorff_alpha(ratings: pd.DataFrame, *, draws: int = 500, seed: int = 0
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="All-NaN slice")
         return bootstrap_interval(
-            statistic, len(counts), groups=hotels, n_bootstrap=draws, seed=seed
+            statistic, len(counts), groups=hotels, n_bootstrap=n_bootstrap, seed=seed
         )
 
 
 def _checked(ratings: pd.DataFrame, where: str) -> pd.DataFrame:
-    """Check a table of ratings that may be made by hand, and fill in what has a default.
+    """Return a table of ratings, which may be made by hand, with what has a default filled in.
 
     Raises
     ------
@@ -89,8 +89,7 @@ def _checked(ratings: pd.DataFrame, where: str) -> pd.DataFrame:
         )
     defaults = {"score": np.nan, "tag": None, "repeat": 0, "reason": None, "seconds": np.nan,
                 "path": None}  # fmt: skip
-    return ratings.assign(**{name: default for name, default in defaults.items()
-                             if name not in ratings})  # fmt: skip
+    return ratings.assign(**{name: defaults[name] for name in defaults.keys() - set(ratings)})
 
 
 def _value_counts(said: pd.DataFrame) -> tuple[np.ndarray, pd.Series, bool]:
@@ -110,22 +109,19 @@ def _alpha(counts: np.ndarray, scores: bool) -> float:
 
     if (counts.sum(axis=0) > 0).sum() < 2:
         return np.nan  # all the same: there is no disagreement that chance could have made
-    domain = list(range(1, counts.shape[1] + 1)) if scores else list(range(counts.shape[1]))
-    return float(
-        krippendorff.alpha(
-            value_counts=counts,
-            value_domain=domain,
-            level_of_measurement="interval" if scores else "nominal",
-        )
-    )
+    # Both scales look at differences only, so that values may count from 0.
+    level = "interval" if scores else "nominal"
+    domain = list(range(counts.shape[1]))
+    found = krippendorff.alpha(value_counts=counts, value_domain=domain, level_of_measurement=level)
+    return float(found)
 
 
 def repeat_pairs(ratings: pd.DataFrame) -> pd.DataFrame:
-    """List the photos that a rater answered twice.
+    """Return the photos that a rater answered twice.
 
     Parameters
     ----------
-    ratings
+    ratings : pandas.DataFrame
         From `LabelRound.ratings`.
 
     Returns
@@ -134,7 +130,7 @@ def repeat_pairs(ratings: pd.DataFrame) -> pd.DataFrame:
         ``rater``, ``image_id``, ``hotel_id``, ``first``, ``second``, and ``difference``: points
         between the scores, or for tags 0 where they are the same and 1 where not.
     """
-    ratings = _checked(ratings, "gold_pairs")
+    ratings = _checked(ratings, "repeat_pairs")
     said = ratings[ratings["score"].notna() | ratings["tag"].notna()]
     answer = said["score"].astype(object).where(said["score"].notna(), said["tag"])
     said = said.assign(answer=answer)
@@ -150,22 +146,22 @@ def repeat_pairs(ratings: pd.DataFrame) -> pd.DataFrame:
 
 
 def self_agreement(
-    ratings: pd.DataFrame, *, draws: int = 500, seed: int = 0
+    ratings: pd.DataFrame, *, n_bootstrap: int = 500, seed: int = 0
 ) -> dict[str, Interval]:
-    """Measure how far raters agree with themselves, on the gold photos.
+    """Compute how far raters agree with themselves, on the photos that they saw twice.
 
     Parameters
     ----------
-    ratings
+    ratings : pandas.DataFrame
         From `LabelRound.ratings`.
-    draws, seed
+    n_bootstrap, seed : int
         Of the bootstrap over hotels.
 
     Returns
     -------
     dict
-        ``same``: share of gold photos with the same answer twice; of scores also ``within_one``
-        and ``difference``, the mean distance in points. Empty without gold photos.
+        ``same``: share of these photos with the same answer twice; of scores also ``within_one``
+        and ``difference``, the mean distance in points. Empty without such photos.
     """
     ratings = _checked(ratings, "self_agreement")
     pairs = repeat_pairs(ratings)
@@ -176,36 +172,35 @@ def self_agreement(
     if ratings["score"].notna().any():
         figures |= {"within_one": away <= 1, "difference": away}
     return {
-        name: _mean_interval(values, pairs["hotel_id"], draws, seed)
+        name: _mean_interval(values, pairs["hotel_id"], n_bootstrap, seed)
         for name, values in figures.items()
     }
 
 
-def _mean_interval(values: np.ndarray, hotels: pd.Series, draws: int, seed: int) -> Interval:
-    return bootstrap_interval(
-        lambda rows: float(values[rows].mean()),
-        len(values),
-        groups=hotels,
-        n_bootstrap=draws,
-        seed=seed,
-    )
+def _mean_interval(values: np.ndarray, hotels: pd.Series, n_bootstrap: int, seed: int) -> Interval:
+    def mean(rows: np.ndarray) -> float:
+        return float(values[rows].mean())
+
+    return bootstrap_interval(mean, len(values), groups=hotels, n_bootstrap=n_bootstrap, seed=seed)
 
 
-def rater_statistics(ratings: pd.DataFrame, *, draws: int = 300, seed: int = 0) -> pd.DataFrame:
-    """Describe each rater: how strict, how spread, how unlike the others, how steady.
+def rater_statistics(
+    ratings: pd.DataFrame, *, n_bootstrap: int = 300, seed: int = 0
+) -> pd.DataFrame:
+    """Compute per rater how strict, spread, steady and unlike the others the answers are.
 
     Parameters
     ----------
-    ratings
+    ratings : pandas.DataFrame
         From `LabelRound.ratings`.
-    draws, seed
+    n_bootstrap, seed : int
         Of the bootstrap over hotels that gives the intervals.
 
     Returns
     -------
     pandas.DataFrame
         A row per rater: ``rater``, ``photos``, ``skipped``, ``seconds`` (median per photo),
-        ``gold`` (photos seen twice) and ``self_difference`` (mean difference on those, see
+        ``repeats`` (photos seen twice) and ``self_difference`` (mean difference on those, see
         `repeat_pairs`); compared with the others on the same photos, ``compared`` photos of them.
         Of scores: ``mean``, ``spread`` (standard deviation of what the rater gave), ``lowest``,
         ``highest``, ``bias`` (mean of the rater's score minus that of the others), ``bias_low``,
@@ -213,10 +208,11 @@ def rater_statistics(ratings: pd.DataFrame, *, draws: int = 300, seed: int = 0) 
         the others' mean. Of tags: ``agrees``, the share of the others' votes that were the same,
         ``agrees_low`` and ``agrees_high``.
     """
-    ratings = _checked(ratings, "rater_habits")
+    ratings = _checked(ratings, "rater_statistics")
     said = first_answers(ratings)
     scores = bool(said["score"].notna().any())
     pairs = repeat_pairs(ratings).groupby("rater")["difference"]
+    n_repeats, away = pairs.size(), pairs.mean()
     against = _against_others(said, scores)
     rows = []
     for rater, mine in ratings.groupby("rater", sort=True):
@@ -231,14 +227,13 @@ def rater_statistics(ratings: pd.DataFrame, *, draws: int = 300, seed: int = 0) 
             values = own["score"].astype(float)
             row |= {"mean": values.mean(), "spread": values.std(ddof=0),
                     "lowest": values.min(), "highest": values.max()}  # fmt: skip
-        row |= _compared(against[against["rater"] == rater], scores, draws, seed)
-        gold = pairs.get_group(rater) if rater in pairs.groups else pd.Series(dtype=float)
-        rows.append({**row, "gold": len(gold), "self_difference": gold.mean()})
+        row |= _compared(against[against["rater"] == rater], scores, n_bootstrap, seed)
+        rows.append(row | {"repeats": n_repeats.get(rater, 0), "self_difference": away.get(rater)})
     return pd.DataFrame(rows)
 
 
 def _against_others(said: pd.DataFrame, scores: bool) -> pd.DataFrame:
-    """Give each answer beside what the others said: mean score, or share of the same tag."""
+    """Return each answer beside what the others said: mean score, or share of the same tag."""
     by = said.groupby("image_id")
     others = by["rater"].transform("size") - 1
     if scores:
@@ -251,12 +246,12 @@ def _against_others(said: pd.DataFrame, scores: bool) -> pd.DataFrame:
     return said.assign(mine=mine, theirs=theirs)[others > 0]
 
 
-def _compared(rows: pd.DataFrame, scores: bool, draws: int, seed: int) -> dict[str, float]:
+def _compared(rows: pd.DataFrame, scores: bool, n_bootstrap: int, seed: int) -> dict[str, float]:
     name = "bias" if scores else "agrees"
     if rows.empty:
         return {"compared": 0}
     values = (rows["mine"] - rows["theirs"] if scores else rows["theirs"]).to_numpy()
-    found = _mean_interval(values, rows["hotel_id"], draws, seed)
+    found = _mean_interval(values, rows["hotel_id"], n_bootstrap, seed)
     result = {"compared": len(rows), name: found.value, f"{name}_low": found.low,
               f"{name}_high": found.high}  # fmt: skip
     if scores:
@@ -267,11 +262,11 @@ def _compared(rows: pd.DataFrame, scores: bool, draws: int, seed: int) -> dict[s
 
 
 def disagreements(ratings: pd.DataFrame) -> pd.DataFrame:
-    """List photos by how far people disagree on them, the most first.
+    """Return photos by how far people disagree on them, the most first.
 
     Parameters
     ----------
-    ratings
+    ratings : pandas.DataFrame
         From `LabelRound.ratings`.
 
     Returns
@@ -306,13 +301,13 @@ def _tally(answers: pd.Series) -> str:
 
 
 def progress_text(ratings: pd.DataFrame, settings: Mapping[str, Any]) -> str:
-    """Say in a sentence how far a round has come.
+    """Return in a sentence how far a round has come.
 
     Parameters
     ----------
-    ratings
+    ratings : pandas.DataFrame
         From `LabelRound.ratings`.
-    settings
+    settings : mapping
         From `LabelRound.settings`.
 
     Returns
@@ -322,15 +317,17 @@ def progress_text(ratings: pd.DataFrame, settings: Mapping[str, Any]) -> str:
     Raises
     ------
     LabelError
-        When nothing was rated yet.
+        Nothing was rated yet.
     """
     ratings = _checked(ratings, "progress_text")
     said = first_answers(ratings)
-    per_photo: Sequence[int] = said.groupby("image_id").size().to_list()
-    if not per_photo:
+    if said.empty:
         raise LabelError(f"nothing was rated in the round {settings['name']!r} yet")
+    per_photo = said.groupby("image_id").size()
+    fewest, most = per_photo.min(), per_photo.max()
+    shown = f"{fewest} to {most}" if fewest < most else f"{most}"
     return (
         f"{said['rater'].nunique():,} raters gave {len(said):,} answers on {len(per_photo):,} "
-        f"photos ({min(per_photo)} to {max(per_photo)} a photo, {settings['overlap']} planned); "
+        f"photos ({shown} a photo, {settings['overlap']} planned); "
         f"{int(ratings['reason'].notna().sum()):,} were skipped"
     )

@@ -1,7 +1,24 @@
-"""The desk that a rater's page speaks to: it hands out photos and takes ratings.
+"""What a rater's page is told, and what it may ask: messages in, answers out.
 
-It knows nothing of widgets or servers: a message comes in as a dict, the answers go out as dicts,
-of photos with the bytes of a JPEG. It never tells what others said, nor what a model thinks.
+========== ========================================= ==============================================
+A page     which sends                               is answered
+========== ========================================= ==============================================
+``hello``                                            ``round``: the question, the choices, the
+                                                     reasons of a skip, who has come, how many may
+``enter``  ``name``                                  ``state``: the rater's list, with what the
+                                                     rater said so far, and the last ratings' keys
+``state``                                            ``state`` again
+``more``                                             ``state``, with one more photo to help out
+                                                     with, or ``finished``
+``photos`` ``positions``                             ``photo`` for each: JPEG bytes, or an error
+``rate``   ``position``, ``key`` and one of          ``saved`` or ``taken``, and how many are done
+           ``score``, ``tag``, ``reason``
+``undo``   ``key``                                   ``saved``, and how many are done
+========== ========================================= ==============================================
+
+What cannot be is answered by ``refused``; what could not be kept, and should be sent again, by
+``failed``; both with a ``message``. Who has not entered is asked to: ``who``. A page is never told
+what others said, nor what a model thinks. Nothing here knows of widgets or servers.
 """
 
 from __future__ import annotations
@@ -12,14 +29,15 @@ from typing import Any, NamedTuple
 
 from hotelviz.errors import ImageError, LabelError, StoreError
 from hotelviz.images import decode_image, encode_jpeg
-from hotelviz.labelling.session import UNSEEN, LabelRound
+from hotelviz.labelling.session import NOT_SHOWN, LabelRound
+from hotelviz.schema import SCORES
 
-__all__ = ["REASONS", "SHOWN", "Answer", "LabelProtocol", "shown_photo"]
+__all__ = ["Answer", "LabelProtocol", "shown_photo"]
 
 #: The longer side of photos as they are shown, in pixels.
-SHOWN = 1600
+_SIDE = 1600
 #: What the page offers as reasons of a skip.
-REASONS = (
+_REASONS = (
     "not a photo of a hotel",
     "I cannot decide",
     "I know this hotel",
@@ -30,14 +48,14 @@ _QUESTIONS = {
     "technical": "How good is the picture technically (sharpness, light, noise)?",
     "tags": "What does this photo show?",
 }
-#: Keys of tags; s and u have their own meaning.
 #: Photos that a page may ask for at once.
-_MOST_PHOTOS = 32
+_MAX_PHOTOS = 32
+#: Keys of tags; s and u have their own meaning.
 _TAG_KEYS = "123456789abcdefghijklmnopqrtvwxyz"
 
 
 class Answer(NamedTuple):
-    """What the desk says: a message for the page, and the bytes of a photo, if any."""
+    """A message for the page, and the bytes of a photo, if any."""
 
     content: dict[str, Any]
     photo: bytes | None = None
@@ -48,7 +66,7 @@ class LabelProtocol:
 
     Parameters
     ----------
-    labels
+    labels : LabelRound
         The round.
 
     Examples
@@ -57,34 +75,30 @@ class LabelProtocol:
     >>> from hotelviz.labelling import open_store
     >>> photos = pd.DataFrame({"image_id": ["a"], "path": ["a.jpg"], "hotel_id": ["h"]})
     >>> store = open_store(pathlib.Path(tempfile.mkdtemp()) / "labels.sqlite")
-    >>> desk = LabelProtocol(store.begin_round(photos, raters=1, overlap=1))
-    >>> desk.handle({"type": "enter", "name": "Ada"})[0].content["items"]
-    [{'place': 0, 'key': None, 'said': None}]
+    >>> page = LabelProtocol(store.begin_round(photos, n_raters=1, overlap=1))
+    >>> page.handle({"type": "enter", "name": "Ada"})[0].content["items"]
+    [{'position': 0, 'key': None, 'said': None}]
     """
 
     def __init__(self, labels: LabelRound) -> None:
         self._labels = labels
-        self._seat: int | None = None
+        self._rater: int | None = None
         self._name = ""
+        #: photo -> path, and position -> photo
         self._paths: dict[int, str] = {}
-        self._places: dict[int, int] = {}
+        self._photo_at: dict[int, int] = {}
 
     def handle(self, message: Mapping[str, Any]) -> list[Answer]:
         """Answer a message of the page.
 
         Parameters
         ----------
-        message
-            ``type`` says what is wanted. ``hello``: what the round is about. ``enter``, with a
-            ``name``: the rater's list. ``state``: the same again. ``more``: one more photo to help
-            out with, if any. ``photos``, with ``places``: the photos. ``rate`` and ``undo``, with
-            the ``key`` of the rating and the rest of it.
+        message : mapping
+            Its ``type``, and what goes with that; see the module.
 
         Returns
         -------
         list of Answer
-            What cannot be is answered by ``refused``; what could not be kept, and should be sent
-            again, by ``failed``; both with a ``message`` for the rater.
         """
         kind = str(message.get("type"))[:40]
         answer = {
@@ -95,27 +109,25 @@ class LabelProtocol:
         about = {"of": kind, "key": key if isinstance(key, str) and len(key) <= 40 else None}
         if answer is None:
             return [Answer({"type": "refused", "message": f"unknown message {kind!r}", **about})]
-        if self._seat is None and kind not in {"hello", "enter"}:
+        if self._rater is None and kind not in {"hello", "enter"}:
             return [Answer({"type": "who", **about})]
         try:
             return answer(message)
-        except LabelError as error:
-            return [Answer({"type": "refused", "message": str(error), **about})]
-        except KeyError as error:
-            text = f"the message lacks something: {error}"
-            return [Answer({"type": "refused", "message": text, **about})]
+        except (LabelError, KeyError) as error:
+            lacks = "the message lacks something: " if isinstance(error, KeyError) else ""
+            return [Answer({"type": "refused", "message": f"{lacks}{error}", **about})]
         except StoreError as error:
             # Where the store is concerns those who run it, not the rater.
             text = "the store " + str(error).partition(": ")[2]
             return [Answer({"type": "failed", "message": text, **about})]
 
     def _hello(self, _: Mapping[str, Any]) -> list[Answer]:
-        seats = self._labels.seats()["rater"]
+        names = self._labels.raters()["name"]
         content = {
             "type": "round", "uid": self._labels.uid, "name": self._labels.name,
             "task": self._labels.task, "question": _QUESTIONS[self._labels.task],
-            "choices": self._choices(), "reasons": list(REASONS),
-            "raters": sorted(seats.dropna(), key=str.casefold), "free": int(seats.isna().sum()),
+            "choices": self._choices(), "reasons": list(_REASONS),
+            "raters": sorted(names.dropna(), key=str.casefold), "free": int(names.isna().sum()),
         }  # fmt: skip
         return [Answer(content)]
 
@@ -127,54 +139,53 @@ class LabelProtocol:
                 {"key": key, "value": name, "text": name.replace("_", " ")}
                 for key, name in zip(keys, classes, strict=False)
             ]
-        return [{"key": str(s % 10), "value": s, "text": str(s)} for s in range(1, 11)]
+        return [{"key": str(s % 10), "value": s, "text": str(s)} for s in SCORES]
 
     def _enter(self, message: Mapping[str, Any]) -> list[Answer]:
         name = message["name"]
         if not isinstance(name, str):
             raise LabelError("please enter a name")
-        self._seat = self._labels.take_seat(name)
-        self._name = self._labels.seats().set_index("seat")["rater"][self._seat]
+        self._rater = self._labels.enter(name)
+        self._name = self._labels.raters().set_index("rater")["name"][self._rater]
         photos = self._labels.photos()
         self._paths = dict(zip(photos["photo"], photos["path"], strict=True))
         return self._state(message)
 
     def _state(self, _: Mapping[str, Any]) -> list[Answer]:
-        items = self._labels.items(self._my_seat())
-        self._places = {item.place: item.photo for item in items}
+        items = self._labels.items(self._me())
+        self._photo_at = {item.position: item.photo for item in items}
         rows = [
             {
-                "place": item.place,
+                "position": item.position,
                 "key": item.key,
                 "said": item.score or item.tag or item.reason,
             }
             for item in items
         ]
-        last = self._labels.last(self._my_seat())
-        return [Answer({"type": "state", "seat": self._seat, "name": self._name,
+        last = self._labels.last(self._me())
+        return [Answer({"type": "state", "rater": self._rater, "name": self._name,
                         "items": rows, "last": last})]  # fmt: skip
 
     def _more(self, message: Mapping[str, Any]) -> list[Answer]:
-        if self._labels.help_out(self._my_seat()):
+        if self._labels.help_out(self._me()):
             return self._state(message)
         return [Answer({"type": "finished"})]
 
     def _photos(self, message: Mapping[str, Any]) -> list[Answer]:
-        places, answers = message["places"], []
-        if not isinstance(places, list) or len(places) > _MOST_PHOTOS:
-            raise LabelError(f"photos are asked for by a list of at most {_MOST_PHOTOS} places")
-        if any(type(place) is not int or place not in self._places for place in places):
+        positions, answers = message["positions"], []
+        if not isinstance(positions, list) or len(positions) > _MAX_PHOTOS:
+            raise LabelError(f"photos are asked for by a list of at most {_MAX_PHOTOS} positions")
+        if any(type(one) is not int or one not in self._photo_at for one in positions):
             raise LabelError("a photo is asked for that is not in this rater's list")
-        for place in places:
-            content: dict[str, Any] = {"type": "photo", "place": place}
+        for position in positions:
+            content: dict[str, Any] = {"type": "photo", "position": position}
             photo = None
             try:
-                photo, truncated = shown_photo(self._paths[self._places[place]])
+                photo, truncated = shown_photo(self._paths[self._photo_at[position]])
                 content["truncated"] = truncated
             except ImageError as error:
                 # The file's name may tell what it is about; the rater need not know it.
-                why = str(error).rpartition(": ")[2]
-                content["problem"] = f"{UNSEEN}: {why}"
+                content["error"] = f"{NOT_SHOWN}: {str(error).rpartition(': ')[2]}"
             answers.append(Answer(content, photo))
         return answers
 
@@ -183,8 +194,8 @@ class LabelProtocol:
         if isinstance(seconds, bool) or not isinstance(seconds, int | float):
             seconds = None
         kept = self._labels.rate(
-            self._my_seat(),
-            message["place"],
+            self._me(),
+            message["position"],
             message["key"],
             score=message.get("score"),
             tag=message.get("tag"),
@@ -194,34 +205,35 @@ class LabelProtocol:
         return [self._kept(kept, message)]
 
     def _undo(self, message: Mapping[str, Any]) -> list[Answer]:
-        self._labels.undo(self._my_seat(), message["key"])
+        self._labels.undo(self._me(), message["key"])
         return [self._kept("saved", message)]
 
     def _kept(self, kept: str, message: Mapping[str, Any]) -> Answer:
         """Acknowledge; the count lets a page notice what another tab of its rater did."""
-        done = self._labels.done(self._my_seat())
+        done = self._labels.n_done(self._me())
         return Answer({"type": kept, "of": message["type"], "key": message["key"], "done": done})
 
-    def _my_seat(self) -> int:
-        if self._seat is None:
+    def _me(self) -> int:
+        if self._rater is None:
             raise LabelError("nobody has entered yet")
-        return self._seat
+        return self._rater
 
 
-def shown_photo(path: str | os.PathLike[str], *, side: int = SHOWN) -> tuple[bytes, bool]:
-    """Make the JPEG that raters see.
+def shown_photo(path: str | os.PathLike[str], *, side: int = _SIDE) -> tuple[bytes, bool]:
+    """Return the JPEG that raters see.
 
     Parameters
     ----------
-    path
+    path : path
         A local file.
-    side
+    side : int, default 1600
         The longer side, in pixels, of photos that are larger.
 
     Returns
     -------
-    jpeg, truncated
-        The bytes, and whether the file ended too early.
+    jpeg : bytes
+    truncated : bool
+        Whether the file ends too early.
 
     Raises
     ------

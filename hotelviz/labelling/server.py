@@ -34,6 +34,7 @@ _EXTENSIONS = [
 
 
 def serve_labelling(
+    notebook: Path,
     store: str,
     name: str,
     *,
@@ -46,15 +47,18 @@ def serve_labelling(
 
     Parameters
     ----------
-    store, name
+    notebook : pathlib.Path
+        Shows the app, as ``label_photos.ipynb`` does: its parameters are ``store``, ``round`` and
+        ``catalog``.
+    store, name : str
         The store and the name of the round.
-    ip
+    ip : str, default "127.0.0.1"
         The address to listen on; ``0.0.0.0`` lets other machines in, those with the token.
-    port
+    port : int, default 8866
         0 takes any free one.
-    token
+    token : str
         What a link must carry; a random one by default.
-    say
+    say : callable, default print
         Is told the link.
 
     Raises
@@ -66,8 +70,6 @@ def serve_labelling(
     import papermill
     from traitlets.config import Config
 
-    from hotelviz.reports import find_notebook
-
     port = _free_port(ip, port)
     token = token or secrets.token_urlsafe(24)
     # Kernels find the package wherever it was started from; Jupyter finds the page's template.
@@ -76,45 +78,45 @@ def serve_labelling(
     from voila.app import Voila
 
     with tempfile.TemporaryDirectory(prefix="hotelviz-label-") as folder:
-        notebook = Path(folder) / "label_photos.ipynb"
-        source = papermill.iorw.load_notebook_node(str(find_notebook("label_photos")))
-        place = store if "://" in store else str(Path(store).absolute())
-        parameters = {"store": place, "round": name, "catalog": ""}
-        filled = papermill.parameterize.parameterize_notebook(source, parameters)
-        nbformat.write(filled, notebook)
-        notebook.chmod(0o600)  # an address may carry a password
-        app = Voila(
-            config=Config(
-                {
-                    "Voila": {
-                        "ip": ip, "port": port, "port_retries": 0, "token": token,
-                        "open_browser": False, "log_level": logging.WARNING,
-                        "connection_dir_root": folder,
-                        # No file of someone's settings may take the token away.
-                        "config_file_paths": [],
-                        # The link has the token: no other site and no log is told it.
-                        "tornado_settings": {"headers": {"Referrer-Policy": "no-referrer"}},
-                    },
-                    "VoilaConfiguration": {
-                        "template": "hotelviz", "allow_template_override": "NO",
-                        "allow_theme_override": "NO", "file_allowlist": [],
-                        "extension_allowlist": _EXTENSIONS,
-                        "prelaunch_hook": _let_pages_end_their_kernels,
-                    },
-                    # Whoever leaves without closing the page leaves a kernel behind.
-                    "MappingKernelManager": {"cull_idle_timeout": 600, "cull_interval": 60},
-                }
-            )
-        )  # fmt: skip
+        page = Path(folder) / "label_photos.ipynb"
+        address = store if "://" in store else str(Path(store).absolute())
+        parameters = {"store": address, "round": name, "catalog": ""}
+        source = papermill.iorw.load_notebook_node(str(notebook))
+        nbformat.write(papermill.parameterize.parameterize_notebook(source, parameters), page)
+        page.chmod(0o600)  # an address may carry a password
+        app = Voila(config=Config(_settings(ip, port, token, folder)))
         shown = socket.gethostname() if ip in {"", "0.0.0.0", "::"} else ip
         host = f"[{shown}]" if ":" in shown else shown
         say(f"http://{host}:{port}/?token={quote(token)}")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            app.initialize([str(notebook)])
+            app.initialize([str(page)])
             for logger in (app.log, *map(logging.getLogger, _LOGGERS)):
                 logger.addFilter(_Without(token))
             app.start()
+
+
+def _settings(ip: str, port: int, token: str, folder: str) -> dict[str, Any]:
+    """Return Voilà's settings: nothing but the page, for nobody without the token."""
+    return {
+        "Voila": {
+            "ip": ip, "port": port, "port_retries": 0, "token": token,
+            "open_browser": False, "log_level": logging.WARNING,
+            "connection_dir_root": folder,
+            # No file of someone's settings may take the token away.
+            "config_file_paths": [],
+            # The link has the token: no other site and no log is told it.
+            "tornado_settings": {"headers": {"Referrer-Policy": "no-referrer"}},
+        },
+        "VoilaConfiguration": {
+            "template": "hotelviz", "allow_template_override": "NO",
+            "allow_theme_override": "NO", "file_allowlist": [],
+            "extension_allowlist": _EXTENSIONS,
+            "prelaunch_hook": _let_pages_end_their_kernels,
+        },
+        # Whoever leaves without closing the page leaves a kernel behind.
+        "MappingKernelManager": {"cull_idle_timeout": 600, "cull_interval": 60},
+    }  # fmt: skip
 
 
 def _let_pages_end_their_kernels(request: Any, **_: object) -> None:

@@ -1,40 +1,37 @@
-"""A round of labelling: who sits where, what they see, and what they said."""
+"""A round of labelling: who rates, what they see, and what they said."""
 
 from __future__ import annotations
 
 import datetime
 import json
-import re
-import unicodedata
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from hotelviz.errors import LabelError, did_you_mean
-from hotelviz.labelling.schema import assignments, photos, ratings, seats
+from hotelviz.errors import LabelError
+from hotelviz.labelling.database import LabelDatabase
+from hotelviz.labelling.schema import assignments, columns, matching, photos, raters, ratings
+from hotelviz.labelling.validation import (
+    check_key,
+    check_rating,
+    clean_name,
+    kept_reason,
+    kept_seconds,
+)
 
-if TYPE_CHECKING:
-    from hotelviz.labelling.store import LabelStore
-
-__all__ = ["UNSEEN", "Item", "LabelRound"]
+__all__ = ["NOT_SHOWN", "Item", "LabelRound"]
 
 #: How the reason of a skip begins where the photo could not be shown.
-UNSEEN = "cannot be shown"
-_KEY = re.compile(r"[0-9a-f-]{32,36}")
-_LONGEST_NAME, _LONGEST_REASON = 60, 300
-#: Seconds that a look at a photo may take; more is a page that was left open.
-_LONGEST_LOOK = 1e6
-#: What databases take for a place in a list.
-_MOST_PLACES = 2**31
+NOT_SHOWN = "cannot be shown"
 
 
 class Item(NamedTuple):
-    """A place in a rater's list: which photo, and what the rater said of it, if anything."""
+    """A position in a rater's list: the number of its photo, and the rating that counts, if any."""
 
-    place: int
+    position: int
     photo: int
     key: str | None
     score: int | None
@@ -55,117 +52,103 @@ class LabelRound:
         All that it was begun with.
     """
 
-    def __init__(self, store: LabelStore, row: dict[str, Any]) -> None:
-        self._store, self._id, self.settings = store, row["id"], row
-        self.uid, self.name, self.task = row["uid"], row["name"], row["task"]
-        self.classes: list[str] = json.loads(row["classes"])
+    def __init__(self, database: LabelDatabase, settings: dict[str, Any]) -> None:
+        self._database, self._id, self.settings = database, settings["id"], settings
+        self.uid, self.name, self.task = settings["uid"], settings["name"], settings["task"]
+        self.classes: list[str] = json.loads(settings["classes"])
 
     def photos(self) -> pd.DataFrame:
-        """List the photos: ``photo`` (number), ``image_id``, ``path``, ``hotel_id``."""
-        query = sa.select(*[photos.c[name] for name in ("photo", "image_id", "path", "hotel_id")])
+        """Return the photos: ``photo`` (number), ``image_id``, ``path``, ``hotel_id``."""
+        query = sa.select(*columns(photos, "photo", "image_id", "path", "hotel_id"))
         return self._table(query.where(photos.c["round"] == self._id).order_by(photos.c.photo))
 
-    def seats(self) -> pd.DataFrame:
-        """List the seats: ``seat`` and ``rater``, missing where the seat is free."""
-        query = sa.select(seats.c.seat, seats.c.name.label("rater"))
-        return self._table(query.where(seats.c["round"] == self._id).order_by(seats.c.seat))
+    def raters(self) -> pd.DataFrame:
+        """Return the raters: ``rater`` (number) and ``name``, missing where nobody came yet."""
+        query = sa.select(*columns(raters, "rater", "name"))
+        return self._table(query.where(raters.c["round"] == self._id).order_by(raters.c.rater))
 
     def _table(self, query: sa.Select[Any]) -> pd.DataFrame:
-        with self._store.reading() as connection:
+        with self._database.reading() as connection:
             result = connection.execute(query)
             return pd.DataFrame(result.all(), columns=list(result.keys()))
 
-    def take_seat(self, name: str) -> int:
-        """Give a rater's seat, a free one for whoever comes for the first time.
+    def enter(self, name: str) -> int:
+        """Return a rater's number, a free one for whoever comes for the first time.
 
         Parameters
         ----------
-        name
-            Of the rater. Blanks around it, and small and capital letters, make no difference.
+        name : str
+            Blanks around it, and small and capital letters, make no difference.
 
         Returns
         -------
         int
-            The number of the seat.
 
         Raises
         ------
         LabelError
-            A name that is none, or no free seat.
+            A name that is none, or all raters have come.
         StoreError
-            When the store cannot be read or written.
+            The store cannot be read or written.
         """
-        shown, folded = _clean_name(name)
-        here = seats.c["round"] == self._id
-        with self._store.writing() as connection:
-            self._lock_seats(connection)
-            mine = sa.select(seats.c.seat).where(here, seats.c.folded == folded)
-            if (seat := connection.scalar(mine)) is not None:
-                return int(seat)
-            free = (
-                sa.select(seats.c.seat)
-                .where(here, seats.c.folded.is_(None))
-                .order_by(seats.c.seat)
-                .limit(1)
-            )
-            if (seat := connection.scalar(free)) is None:
+        shown, folded = clean_name(name)
+        here = raters.c["round"] == self._id
+        with self._database.writing() as connection:
+            self._lock(connection)
+            mine = sa.select(raters.c.rater).where(here, raters.c.folded == folded)
+            if (rater := connection.scalar(mine)) is not None:
+                return int(rater)
+            free = sa.select(sa.func.min(raters.c.rater)).where(here, raters.c.folded.is_(None))
+            if (rater := connection.scalar(free)) is None:
                 raise LabelError(
-                    f"all {self.settings['raters']} seats of this round are taken; was the name "
+                    f"all {self.settings['n_raters']} seats of this round are taken; was the name "
                     "written differently before?"
                 )
-            connection.execute(
-                sa.update(seats)
-                .where(here, seats.c.seat == seat)
-                .values(name=shown, folded=folded)
-            )  # fmt: skip
-            return int(seat)
+            taken = sa.update(raters).where(here, raters.c.rater == rater)
+            connection.execute(taken.values(name=shown, folded=folded))
+            return int(rater)
 
-    def _lock_seats(self, connection: Connection) -> None:
-        """Let one at a time take seats and photos; SQLite has one writer at a time anyway."""
-        here = seats.c["round"] == self._id
-        connection.execute(sa.select(seats.c.seat).where(here).with_for_update()).all()
+    def _lock(self, connection: Connection) -> None:
+        """Let one rater at a time come or get photos; SQLite has one writer at a time anyway."""
+        here = raters.c["round"] == self._id
+        connection.execute(sa.select(raters.c.rater).where(here).with_for_update()).all()
 
-    def items(self, seat: int) -> list[Item]:
-        """List what a seat has to rate, in its order, with what was said so far."""
+    def _of(self, table: sa.Table, rater: int) -> sa.ColumnElement[bool]:
+        return sa.and_(table.c["round"] == self._id, table.c.rater == rater)
+
+    def items(self, rater: int) -> list[Item]:
+        """Return what a rater has to rate, in order, with the ratings so far."""
         query = (
-            sa.select(assignments.c.place, assignments.c.photo, ratings.c.key, ratings.c.score,
-                      ratings.c.tag, ratings.c.reason)
-            .outerjoin(ratings, self._counts())
-            .where(assignments.c["round"] == self._id, assignments.c.seat == seat)
-            .order_by(assignments.c.place)
+            sa.select(assignments.c.position, assignments.c.photo,
+                      *[ratings.c[name] for name in ("key", "score", "tag", "reason")])
+            .outerjoin(ratings, _COUNTS)
+            .where(self._of(assignments, rater))
+            .order_by(assignments.c.position)
         )  # fmt: skip
-        with self._store.reading() as connection:
+        with self._database.reading() as connection:
             return [Item(*row) for row in connection.execute(query)]
 
-    def _counts(self) -> sa.ColumnElement[bool]:
-        """Join the ratings that count to the places they are of."""
-        columns = ("round", "seat", "place")
-        same = [ratings.c[name] == assignments.c[name] for name in columns]
-        return sa.and_(*same, ratings.c.active == 1)
-
-    def last(self, seat: int, count: int = 100) -> list[str]:
-        """Give the keys of a seat's last ratings that count, the oldest first."""
+    def last(self, rater: int, n_ratings: int = 100) -> list[str]:
+        """Return the keys of a rater's last ratings that count, the oldest first."""
         query = (
             sa.select(ratings.c.key)
-            .where(ratings.c["round"] == self._id, ratings.c.seat == seat, ratings.c.active == 1)
+            .where(self._of(ratings, rater), ratings.c.active == 1)
             .order_by(ratings.c.id.desc())
-            .limit(count)
+            .limit(n_ratings)
         )
-        with self._store.reading() as connection:
+        with self._database.reading() as connection:
             return list(connection.scalars(query))[::-1]
 
-    def done(self, seat: int) -> int:
-        """Count a seat's ratings and skips."""
-        query = sa.select(sa.func.count()).where(
-            ratings.c["round"] == self._id, ratings.c.seat == seat, ratings.c.active == 1
-        )
-        with self._store.reading() as connection:
+    def n_done(self, rater: int) -> int:
+        """Return how many ratings and skips of a rater count."""
+        query = sa.select(sa.func.count()).where(self._of(ratings, rater), ratings.c.active == 1)
+        with self._database.reading() as connection:
             return int(connection.scalar(query) or 0)
 
     def rate(
         self,
-        seat: int,
-        place: int,
+        rater: int,
+        position: int,
         key: str,
         *,
         score: int | None = None,
@@ -173,119 +156,94 @@ class LabelRound:
         reason: str | None = None,
         seconds: float | None = None,
     ) -> str:
-        """Keep a rating, or the reason of a skip. To repeat it does no harm.
+        """Keep a rating, or the reason of a skip; doing it again changes nothing.
 
         Parameters
         ----------
-        seat, place
-            Whose rating it is, and of what: a place in the seat's list.
-        key
+        rater, position : int
+            Whose rating it is, and of what: a position in the rater's list.
+        key : str
             A UUID that the rater's page made: a rating that is sent again has the same one.
         score, tag, reason
             One of the three: a whole number from 1 to 10, one of the classes, or why the photo
             was skipped.
-        seconds
+        seconds : float, optional
             How long the rater looked at it.
 
         Returns
         -------
         str
-            ``saved``, now or before; or ``taken``: the place has another rating, made in another
-            tab, say, and that one stays.
+            ``saved``, now or before; or ``taken``: the position has another rating, made in
+            another tab, say, and that one stays.
 
         Raises
         ------
         LabelError
-            A rating that does not fit the task, or a place that the seat does not have.
+            A rating that does not fit the task, or a position that the rater does not have.
         StoreError
-            When the store cannot be written: send the rating again later.
+            The store cannot be written: send the rating again later.
         """
-        self._check(place, key, score, tag, reason)
-        time = _now()
+        check_key(key)
+        check_rating(self.classes, position, score=score, tag=tag, reason=reason)
         row = {
-            "key": key, "round": self._id, "seat": seat, "place": place, "score": score, "tag": tag,
-            "reason": None if reason is None else _plain(reason)[:_LONGEST_REASON],
-            "seconds": None if seconds is None or not 0 <= seconds <= _LONGEST_LOOK else seconds,
-            "time": time, "active": 1,
+            "key": key, "round": self._id, "rater": rater, "position": position, "score": score,
+            "tag": tag, "reason": kept_reason(reason), "seconds": kept_seconds(seconds),
+            "time": _now(), "active": 1,
         }  # fmt: skip
         try:
-            with self._store.writing() as connection:
+            with self._database.writing() as connection:
                 connection.execute(sa.insert(ratings).values(row))
         except IntegrityError as error:
-            same = sa.select(ratings.c.seat, ratings.c.place).where(
-                ratings.c["round"] == self._id, ratings.c.key == key
-            )
-            here = sa.select(ratings.c.id).where(
-                ratings.c["round"] == self._id, ratings.c.seat == seat,
-                ratings.c.place == place, ratings.c.active == 1,
-            )  # fmt: skip
-            with self._store.reading() as connection:
-                if (known := connection.execute(same).first()) is not None:
-                    if tuple(known) != (seat, place):
-                        raise LabelError(f"the key {key} belongs to another rating") from error
-                    return "saved"
-                if connection.scalar(here) is not None:
-                    return "taken"
-            raise LabelError(f"seat {seat} of this round has no place {place}") from error
+            return self._why_not_saved(rater, position, key, error)
         return "saved"
 
-    def _check(
-        self, place: int, key: str, score: int | None, tag: str | None, reason: str | None
-    ) -> None:
-        _check_key(key)
-        if type(place) is not int or not 0 <= place < _MOST_PLACES:
-            raise LabelError(f"a place in a list is a whole number from 0, not {str(place)[:40]!r}")
-        if sum(value is not None for value in (score, tag, reason)) != 1:
-            raise LabelError("a rating is one score, one tag, or one reason of a skip")
-        if reason is not None:
-            if not isinstance(reason, str) or not _plain(reason):
-                raise LabelError("a skip needs a reason")
-            return
-        if self.task == "tags":
-            if not isinstance(tag, str) or tag not in self.classes:
-                said = str(tag)[:40]
-                raise LabelError(
-                    f"{said!r} is not one of the classes {', '.join(self.classes)}"
-                    f"{did_you_mean(said, self.classes)}"
-                )
-        elif type(score) is not int or not 1 <= score <= 10:
-            raise LabelError(f"a score is a whole number from 1 to 10, not {str(score)[:40]!r}")
+    def _why_not_saved(self, rater: int, position: int, key: str, error: IntegrityError) -> str:
+        same = sa.select(ratings.c.rater, ratings.c.position).where(
+            ratings.c["round"] == self._id, ratings.c.key == key
+        )
+        other = sa.select(ratings.c.id).where(
+            self._of(ratings, rater), ratings.c.position == position, ratings.c.active == 1
+        )
+        with self._database.reading() as connection:
+            if (known := connection.execute(same).first()) is not None:
+                if tuple(known) != (rater, position):
+                    raise LabelError(f"the key {key} belongs to another rating") from error
+                return "saved"
+            if connection.scalar(other) is not None:
+                return "taken"
+        raise LabelError(f"rater {rater} of this round has no position {position}") from error
 
-    def undo(self, seat: int, key: str) -> None:
+    def undo(self, rater: int, key: str) -> None:
         """Take a rating back, by its key; it stays in the store and no longer counts.
 
         Parameters
         ----------
-        seat, key
-            Whose rating, and which. One that is unknown or undone is left as it is.
+        rater : int
+            Whose rating.
+        key : str
+            Which. One that is unknown or undone is left as it is.
 
         Raises
         ------
         LabelError
             A key that is none.
         StoreError
-            When the store cannot be written.
+            The store cannot be written.
         """
-        _check_key(key)
-        with self._store.writing() as connection:
-            connection.execute(
-                sa.update(ratings)
-                .where(
-                    ratings.c["round"] == self._id, ratings.c.seat == seat,
-                    ratings.c.key == key, ratings.c.active == 1,
-                )
-                .values(active=None, undone=_now())
-            )  # fmt: skip
+        check_key(key)
+        mine = sa.and_(self._of(ratings, rater), ratings.c.key == key, ratings.c.active == 1)
+        with self._database.writing() as connection:
+            connection.execute(sa.update(ratings).where(mine).values(active=None, undone=_now()))
 
-    def help_out(self, seat: int) -> bool:
-        """Give a seat that has finished one more photo that lacks a rating.
+    def help_out(self, rater: int) -> bool:
+        """Give a rater who has finished one more photo that lacks a rating.
 
-        That is one of a seat that nobody took, or one that another rater skipped although it can
-        be shown. Photos that the seat had are not given again.
+        That is one of a rater who never came, or one that another rater skipped although it can
+        be shown. Photos that the rater had are not given again.
 
         Parameters
         ----------
-        seat
+        rater : int
             Whose list is to grow.
 
         Returns
@@ -293,139 +251,112 @@ class LabelRound:
         bool
             Whether there was one.
         """
-        mine = sa.select(assignments.c.photo).where(
-            assignments.c["round"] == self._id, assignments.c.seat == seat
-        )
-        with self._store.writing() as connection:
-            self._lock_seats(connection)
-            highest = connection.scalar(
-                sa.select(sa.func.max(assignments.c.place)).where(
-                    assignments.c["round"] == self._id, assignments.c.seat == seat
-                )
+        with self._database.writing() as connection:
+            self._lock(connection)
+            last = connection.scalar(
+                sa.select(sa.func.max(assignments.c.position)).where(self._of(assignments, rater))
             )
-            place = 0 if highest is None else int(highest) + 1
-            return self._take_over(connection, seat, place, mine) or self._add_skipped(
-                connection, seat, place, mine
-            )
+            target = {"rater": rater, "position": 0 if last is None else int(last) + 1}
+            return self._take_over(connection, target) or self._add_skipped(connection, target)
 
-    def _take_over(
-        self, connection: Connection, seat: int, place: int, mine: sa.Select[Any]
-    ) -> bool:
+    def _lacking(self, rater: int) -> sa.ColumnElement[bool]:
+        """Return the condition that an assignment may go to a rater as well."""
+        mine = sa.select(assignments.c.photo).where(self._of(assignments, rater))
+        return sa.and_(
+            assignments.c["round"] == self._id,
+            assignments.c.repeat == 0,
+            assignments.c.photo.not_in(mine),
+        )
+
+    def _take_over(self, connection: Connection, target: dict[str, int]) -> bool:
         found = connection.execute(
-            sa.select(assignments.c.seat, assignments.c.place)
-            .join(seats, sa.and_(seats.c["round"] == assignments.c["round"],
-                                 seats.c.seat == assignments.c.seat))
-            .where(assignments.c["round"] == self._id, seats.c.folded.is_(None),
-                   assignments.c.repeat == 0, assignments.c.photo.not_in(mine))
-            .order_by(assignments.c.seat.desc(), assignments.c.place)
+            sa.select(*columns(assignments, "rater", "position"))
+            .join(raters, matching(raters, assignments, "rater"))
+            .where(self._lacking(target["rater"]), raters.c.folded.is_(None))
+            .order_by(assignments.c.rater.desc(), assignments.c.position)
             .limit(1)
-        ).first()  # fmt: skip
+        ).first()
         if found is None:
             return False
-        connection.execute(
-            sa.update(assignments)
-            .where(assignments.c["round"] == self._id, assignments.c.seat == found.seat,
-                   assignments.c.place == found.place)
-            .values(seat=seat, place=place)
-        )  # fmt: skip
+        theirs = sa.and_(
+            self._of(assignments, found.rater), assignments.c.position == found.position
+        )
+        connection.execute(sa.update(assignments).where(theirs).values(target))
         return True
 
-    def _add_skipped(
-        self, connection: Connection, seat: int, place: int, mine: sa.Select[Any]
-    ) -> bool:
-        skipped = sa.and_(ratings.c.reason.is_not(None))
-        lost = sa.func.sum(sa.case((skipped, 1), else_=0))
-        unseen = sa.func.sum(
-            sa.case((ratings.c.reason.startswith(UNSEEN, autoescape=True), 1), else_=0)
-        )
-        found = connection.scalar(
+    def _add_skipped(self, connection: Connection, target: dict[str, int]) -> bool:
+        n_skipped = sa.func.count(ratings.c.reason)
+        not_shown = ratings.c.reason.startswith(NOT_SHOWN, autoescape=True)
+        photo = connection.scalar(
             sa.select(assignments.c.photo)
-            .outerjoin(ratings, self._counts())
-            .where(assignments.c["round"] == self._id, assignments.c.repeat == 0,
-                   assignments.c.photo.not_in(mine))
+            .outerjoin(ratings, _COUNTS)
+            .where(self._lacking(target["rater"]))
             .group_by(assignments.c.photo)
-            .having(sa.func.count() - lost < self.settings["overlap"], unseen == 0)
+            .having(
+                sa.func.count() - n_skipped < self.settings["overlap"],
+                sa.func.sum(sa.case((not_shown, 1), else_=0)) == 0,
+            )
             .order_by(assignments.c.photo)
             .limit(1)
-        )  # fmt: skip
-        if found is None:
-            return False
-        connection.execute(
-            sa.insert(assignments).values(
-                {"round": self._id, "seat": seat, "place": place, "photo": found, "repeat": 0}
-            )
         )
+        if photo is None:
+            return False
+        row = {"round": self._id, "photo": photo, "repeat": 0, **target}
+        connection.execute(sa.insert(assignments).values(row))
         return True
 
     def ratings(self, *, undone: bool = False) -> pd.DataFrame:
-        """List what raters said, in the order in which it arrived.
+        """Return what raters said, in the order in which it arrived.
 
         Parameters
         ----------
-        undone
+        undone : bool, default False
             List also what was taken back.
 
         Returns
         -------
         pandas.DataFrame
-            ``key``, ``image_id``, ``hotel_id``, ``path``, ``rater``, ``place``, ``repeat`` (1: a
-            gold photo's second time), ``score``, ``tag``, ``reason`` (of a skip), ``seconds``,
-            ``time`` and ``undone`` (when it was taken back, if so).
+            ``key``, ``image_id``, ``hotel_id``, ``path``, ``rater`` (name), ``position`` (in the
+            rater's list), ``repeat`` (1 where the rater saw the photo for the second time),
+            ``score``, ``tag``, ``reason`` (of a skip), ``seconds``, ``time`` and ``undone`` (when
+            it was taken back, if so).
         """
         query = (
-            sa.select(ratings.c.key, photos.c.image_id, photos.c.hotel_id, photos.c.path,
-                      seats.c.name.label("rater"), ratings.c.place, assignments.c.repeat,
-                      ratings.c.score, ratings.c.tag, ratings.c.reason, ratings.c.seconds,
-                      ratings.c.time, ratings.c.undone)
-            .join(assignments, sa.and_(*[
-                ratings.c[name] == assignments.c[name] for name in ("round", "seat", "place")]))
-            .join(photos, sa.and_(photos.c["round"] == assignments.c["round"],
-                                  photos.c.photo == assignments.c.photo))
-            .join(seats, sa.and_(seats.c["round"] == ratings.c["round"],
-                                 seats.c.seat == ratings.c.seat))
+            sa.select(
+                ratings.c.key, *columns(photos, "image_id", "hotel_id", "path"),
+                raters.c.name.label("rater"), *columns(assignments, "position", "repeat"),
+                *columns(ratings, "score", "tag", "reason", "seconds", "time", "undone"),
+            )
+            .join(assignments, matching(ratings, assignments, "rater", "position"))
+            .join(photos, matching(photos, assignments, "photo"))
+            .join(raters, matching(raters, ratings, "rater"))
             .where(ratings.c["round"] == self._id)
             .order_by(ratings.c.id)
         )  # fmt: skip
         if not undone:
             query = query.where(ratings.c.active == 1)
-        table = self._table(query)
-        return table.astype({"score": "Int64", "seconds": "float64"})
+        return self._table(query).astype({"score": "Int64", "seconds": "float64"})
 
     def progress(self) -> pd.DataFrame:
-        """Count per seat: ``rater``, ``assigned``, ``done``, ``skipped``, ``left``."""
+        """Return per ``rater`` (name) the counts ``assigned``, ``done``, ``skipped``, ``left``."""
+        counts = {
+            "assigned": assignments.c.position, "done": ratings.c.id, "skipped": ratings.c.reason,
+        }  # fmt: skip
         query = (
-            sa.select(seats.c.name.label("rater"), sa.func.count(assignments.c.place),
-                      sa.func.count(ratings.c.id), sa.func.count(ratings.c.reason))
-            .select_from(seats)
-            .outerjoin(assignments, sa.and_(assignments.c["round"] == seats.c["round"],
-                                            assignments.c.seat == seats.c.seat))
-            .outerjoin(ratings, self._counts())
-            .where(seats.c["round"] == self._id)
-            .group_by(seats.c.seat, seats.c.name).order_by(seats.c.seat)
+            sa.select(raters.c.name.label("rater"),
+                      *[sa.func.count(column).label(name) for name, column in counts.items()])
+            .select_from(raters)
+            .outerjoin(assignments, matching(assignments, raters, "rater"))
+            .outerjoin(ratings, _COUNTS)
+            .where(raters.c["round"] == self._id)
+            .group_by(raters.c.rater, raters.c.name).order_by(raters.c.rater)
         )  # fmt: skip
-        table = self._table(query).set_axis(["rater", "assigned", "done", "skipped"], axis=1)
+        table = self._table(query)
         return table.assign(left=table["assigned"] - table["done"])
 
 
-def _check_key(key: object) -> None:
-    if not isinstance(key, str) or not _KEY.fullmatch(key):
-        raise LabelError(f"the key of a rating is a UUID, not {str(key)[:40]!r}")
-
-
-def _clean_name(name: object) -> tuple[str, str]:
-    """Give a rater's name as it is shown, and as it is compared."""
-    shown = _plain(unicodedata.normalize("NFC", str(name)))
-    if not shown:
-        raise LabelError("please enter a name")
-    if len(shown) > _LONGEST_NAME:
-        raise LabelError(f"a name has at most {_LONGEST_NAME} letters; this one has {len(shown)}")
-    return shown, shown.casefold()
-
-
-def _plain(text: str) -> str:
-    """Make one line of a text, without control characters, which databases refuse."""
-    kept = (" " if character.isspace() else character for character in text)
-    return " ".join("".join(c for c in kept if unicodedata.category(c) not in {"Cc", "Cs"}).split())
+#: Joins the ratings that count to the assignments they are of.
+_COUNTS = sa.and_(matching(ratings, assignments, "rater", "position"), ratings.c.active == 1)
 
 
 def _now() -> str:

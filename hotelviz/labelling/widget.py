@@ -18,20 +18,20 @@ __all__ = ["LabelWidget", "label_photos"]
 _STATIC = Path(__file__).parent / "static"
 
 #: Letters in the name of a view, and views that are remembered: pages name themselves.
-_LONGEST_VIEW, _MOST_VIEWS = 64, 100
+_MAX_VIEW_NAME, _MAX_VIEWS = 64, 100
 
 
-class LabelWidget(anywidget.AnyWidget):
+class LabelWidget(anywidget.AnyWidget):  # type: ignore[misc]
     """One photo at a time, rated by one key.
 
     Keys: 1 to 9 and 0 for 10, or those beside the tags; the left arrow, backspace or u go back and
-    undo; s skips with a reason; ? shows help. Each page that shows the widget has a desk of its
-    own, where its rater enters by name.
+    undo; s skips with a reason; ? shows help. Each page that shows the widget is one of its
+    own, in which its rater enters by name.
 
     Parameters
     ----------
-    labels
-        The round, as `hotelviz.labelling.open_store` and `LabelStore.round` give it.
+    labels : LabelRound
+        The round, of `LabelStore.round`.
     """
 
     _esm = bundle_script(_STATIC, ["queue", "photos", "layout", "dialogs", "keys", "page"])
@@ -40,20 +40,20 @@ class LabelWidget(anywidget.AnyWidget):
     def __init__(self, labels: LabelRound) -> None:
         super().__init__()
         self._labels = labels
-        self._desks: dict[str, LabelProtocol] = {}
-        self.on_msg(self._hear)
+        self._pages: dict[str, LabelProtocol] = {}
+        self.on_msg(lambda _, message, __: self.answer(message))
 
-    def _hear(self, _: Any, message: Any, __: Any) -> None:
+    def answer(self, message: Any) -> None:
+        """Answer a message of a page, which says in ``view`` which page it is."""
         if not isinstance(message, dict):
             return
-        view = str(message.get("view"))[:_LONGEST_VIEW]
-        if view not in self._desks:
-            self._desks[view] = LabelProtocol(self._labels)
-            while len(self._desks) > _MOST_VIEWS:
-                # Whoever sits there is asked for their name again.
-                del self._desks[next(iter(self._desks))]
-        desk = self._desks[view]
-        for answer in desk.handle(message):
+        view = str(message.get("view"))[:_MAX_VIEW_NAME]
+        if view not in self._pages:
+            self._pages[view] = LabelProtocol(self._labels)
+            while len(self._pages) > _MAX_VIEWS:
+                # Whoever is there is asked for their name again.
+                del self._pages[next(iter(self._pages))]
+        for answer in self._pages[view].handle(message):
             buffers = [answer.photo] if answer.photo is not None else None
             self.send({**answer.content, "view": view}, buffers=buffers)
 
@@ -63,9 +63,9 @@ def label_photos(store: str | os.PathLike[str], name: str | None = None) -> Labe
 
     Parameters
     ----------
-    store
+    store : path or str
         A file of SQLite or an address, as in `hotelviz.labelling.open_store`.
-    name
+    name : str, optional
         Of the round; the latest by default.
 
     Returns

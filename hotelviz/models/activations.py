@@ -63,17 +63,11 @@ def activations(
     >>> [each.shape for each in activations(model, ["conv_pw_1", "pooled"])(pixels)]
     [(3, 16, 16, 64), (3, 1024)]
     """
-    single = not isinstance(outputs, list | tuple) or isinstance(outputs, Node)
-    wanted = [outputs] if single else list(outputs)
-    wanted = [each.output if isinstance(each, Node) else each for each in wanted]
-    key = [
-        "activations",
-        resize,
-        *(each if isinstance(each, str | None) else id(each) for each in wanted),
-    ]
+    single = isinstance(outputs, Node) or not isinstance(outputs, list | tuple)
+    wanted: Any = [outputs] if single else outputs
     compiled, _ = cached_function(
         model,
-        tuple(key),
+        ("activations", resize, *map(_key, wanted)),
         # The tensors are kept, too: no other one may get the place in memory that names them.
         lambda: (constant_graph(*pixel_function(model, wanted, resize=resize)), wanted),
     )
@@ -140,6 +134,12 @@ def check_pixels(pixels: np.ndarray, model: keras.Model, *, any_size: bool = Fal
         f"the model takes uint8 pixels of shape ({', '.join(map(str, wanted))}), not "
         f"{pixels.dtype} {pixels.shape}{hint}"
     )
+
+
+def _key(wanted: Wanted) -> str | int | None:
+    if isinstance(wanted, str | None):
+        return wanted
+    return id(wanted.output if isinstance(wanted, Node) else wanted)
 
 
 def _tensor(model: keras.Model, wanted: Wanted) -> keras.KerasTensor:

@@ -1,4 +1,4 @@
-"""Look into a model file before anything of it is unpacked or built.
+"""Check a model file before anything of it is unpacked or built.
 
 A ``.keras`` file may come from anywhere. Keras' safe mode keeps it from running code; here it is
 kept from taking the memory, and whatever is wrong with it becomes one kind of error. Nothing is
@@ -67,8 +67,8 @@ def opened(path: Path) -> Iterator[zipfile.ZipFile]:
     except FileNotFoundError:
         raise ModelError(f"{path}: there is no such model file") from None
     except ModelError as error:
-        told = str(error)
-        raise ModelError(told if told.startswith(str(path)) else f"{path}: {told}") from error
+        message = str(error).removeprefix(f"{path}: ")
+        raise ModelError(f"{path}: {message}") from error
     except zipfile.BadZipFile as error:
         raise ModelError(f"{path}: not a Keras model file (.keras), or damaged: {error}") from None
     except Exception as error:
@@ -147,7 +147,7 @@ def check_archive(archive: zipfile.ZipFile) -> None:
 
 
 def foreign_objects(config: Any) -> list[str]:
-    """List the objects in a configuration that are not Keras' own, or that run code.
+    """Return the objects in a configuration that are not Keras' own, or that run code.
 
     Raises
     ------
@@ -229,7 +229,7 @@ def _check_size(model: keras.Model, archive: zipfile.ZipFile) -> None:
 
 
 def _check_weights(weights: h5py.File, held: int) -> None:
-    """Check that a weights file holds what it says it has: nothing elsewhere, nothing packed."""
+    """Check that a weights file holds all that it lists: nothing elsewhere, nothing packed."""
     size = seen = 0
     waiting: list[tuple[h5py.Group, int]] = [(weights, 0)]
     while waiting:

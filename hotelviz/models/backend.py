@@ -1,4 +1,4 @@
-"""Refuse another Keras backend than TensorFlow, before Keras is imported."""
+"""The Keras backend has to be TensorFlow; checked before Keras is imported."""
 
 from __future__ import annotations
 

@@ -68,15 +68,15 @@ def iter_nodes(model: keras.Model) -> dict[str, Node]:
             found[id(tensor)] = Node(layer, inputs, tensor, layer.name)
         else:
             waiting += [(tensor, True), *((each, False) for each in reversed(inputs))]
-    uses = Counter(step.name for step in found.values())
+    uses = Counter(node.name for node in found.values())
     numbers: Counter[str] = Counter()
     named: dict[str, Node] = {}
-    for step in found.values():
-        name = step.name
+    for node in found.values():
+        name = node.name
         if uses[name] > 1:
             numbers[name] += 1
-            name = f"{name} ({numbers[name]} of {uses[step.name]})"
-        named[name] = step._replace(name=name)
+            name = f"{name} ({numbers[name]} of {uses[node.name]})"
+        named[name] = node._replace(name=name)
     return named
 
 
@@ -216,12 +216,12 @@ def gap_node(model: keras.Model) -> Node | None:
     'pooled'
     """
     dense_layers = 0
-    for step in reversed(iter_nodes(model).values()):
-        if isinstance(step.layer, layers.GlobalAveragePooling2D):
-            return step if dense_layers == 1 else None
-        if isinstance(step.layer, layers.Dense):
+    for node in reversed(iter_nodes(model).values()):
+        if isinstance(node.layer, layers.GlobalAveragePooling2D):
+            return node if dense_layers == 1 else None
+        if isinstance(node.layer, layers.Dense):
             dense_layers += 1
-        elif not isinstance(step.layer, layers.Dropout | layers.Activation | layers.Softmax):
+        elif not isinstance(node.layer, layers.Dropout | layers.Activation | layers.Softmax):
             return None
     return None
 
@@ -240,7 +240,7 @@ def split_head(model: keras.Model) -> tuple[Node, list[keras.layers.Layer]]:
             f"{model_info(model).backbone}: the head is not global average pooling and one dense "
             f"layer; it ends in {', '.join(list(iter_nodes(model))[-4:])}"
         )
-    order = [step.layer for step in iter_nodes(model).values()]
+    order = [node.layer for node in iter_nodes(model).values()]
     return pooled, order[order.index(pooled.layer) + 1 :]
 
 
@@ -337,9 +337,9 @@ def last_convolution(model: keras.Model) -> Node:
     >>> last_convolution(build_tagger(["Bed", "Pool"], input_size=64, weights=None)).layer.name
     'conv_pw_13_relu'
     """
-    for step in reversed(iter_nodes(model).values()):
-        if _is_spatial(step.output) and not isinstance(step.layer, _POOLING):
-            return step
+    for node in reversed(iter_nodes(model).values()):
+        if _is_spatial(node.output) and not isinstance(node.layer, _POOLING):
+            return node
     raise ModelError(
         f"{model_info(model).backbone}: no layer's output has height and width, so there is "
         "nothing to lay over a photo"

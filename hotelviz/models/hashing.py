@@ -28,14 +28,14 @@ def weights_hash(model: keras.Model) -> str:
     """
     info = model_info(model)
     order = list(iter_nodes(model).values())
-    place = {id(step.output): number for number, step in enumerate(order)}
+    place = {id(node.output): number for number, node in enumerate(order)}
     graph = [
-        (type(step.layer).__name__, _settings(step.layer.get_config()),
-         [place.get(id(tensor), -1) for tensor in step.inputs])
-        for step in order
+        (type(node.layer).__name__, _settings(node.layer.get_config()),
+         [place.get(id(tensor), -1) for tensor in node.inputs])
+        for node in order
     ]  # fmt: skip
-    says = (info.task, info.classes, dataclasses.asdict(info.preprocessing), graph)
-    digest = hashlib.sha256(json.dumps(says, default=repr).encode())
+    content = (info.task, info.classes, dataclasses.asdict(info.preprocessing), graph)
+    digest = hashlib.sha256(json.dumps(content, default=repr).encode())
     for weights in model.get_weights():
         digest.update(f"{weights.dtype} {weights.shape}".encode())
         digest.update(np.ascontiguousarray(weights).data.cast("B"))

@@ -89,8 +89,8 @@ class ModelInfo:
         Raises
         ------
         ModelError
-            When the text is not such a description, is one of a later version of hotelviz, or says
-            what no model can be.
+            When the text is no description, one of a later version of hotelviz, or one of what no
+            model can be.
         """
         try:
             values = json.loads(text)
@@ -125,7 +125,7 @@ def class_names(classes: Any) -> tuple[str, ...]:
     Raises
     ------
     ModelError
-        A single text, which would be taken for its letters, or what has no order.
+        A single text, whose letters are no classes, or what has no order.
     """
     if isinstance(classes, str | bytes | Mapping | Set) or not isinstance(classes, Iterable):
         raise ModelError(f"classes must be a list, in the order of the outputs; not {classes!r}")
@@ -191,7 +191,7 @@ def attached(model: keras.Model) -> _Attached:
     found = getattr(model, _ATTRIBUTE, None)
     if not isinstance(found, _Attached):
         raise ModelError(
-            "this model does not say what it is for; give it a description with "
+            "this model has no description of what it is for; give it one with "
             "hotelviz.models.wrap_model(model, task=..., classes=..., preprocessing=...)"
         )
     return found

@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 
-@keras.saving.register_keras_serializable("hotelviz")
+@keras.saving.register_keras_serializable("hotelviz")  # type: ignore[untyped-decorator]
 def earth_movers_distance(y_true: Any, y_pred: Any) -> Any:
     r"""Compute the earth mover's distance of distributions over ordered scores.
 
@@ -45,7 +45,7 @@ def earth_movers_distance(y_true: Any, y_pred: Any) -> Any:
     return ops.sqrt(ops.maximum(ops.mean(ops.square(difference), axis=-1), 1e-12))
 
 
-@keras.saving.register_keras_serializable("hotelviz")
+@keras.saving.register_keras_serializable("hotelviz")  # type: ignore[untyped-decorator]
 def mean_score_error(y_true: Any, y_pred: Any) -> Any:
     """Compute how far the predicted mean score is from the rated one, on the scale 1 to 10.
 

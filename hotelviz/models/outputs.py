@@ -29,6 +29,15 @@ _ACTIVATIONS = (layers.ELU, layers.LeakyReLU, layers.PReLU, layers.ReLU)
 _SUM = 2e-3
 
 
+_ONE_SIGMOID = (
+    ", a single unit: give both classes, the one that 0 stands for first, and outputs='sigmoid'"
+)
+_SIGMOIDS = (
+    ": each class has a probability of its own, and they do not sum to 1. outputs='sigmoid' makes "
+    "them the probabilities of the classes given that exactly one is true"
+)
+
+
 class Ending(NamedTuple):
     """How a network ends.
 
@@ -36,7 +45,7 @@ class Ending(NamedTuple):
     ----------
     kind
         The last activation by name, ``linear`` for none; ``unknown`` for code of its own.
-    step
+    node
         The layer that applies it.
     fused
         Whether that layer does more than that, such as a dense layer with an activation.
@@ -45,9 +54,13 @@ class Ending(NamedTuple):
     """
 
     kind: str
-    step: Node
+    node: Node
     fused: bool
     tail: tuple[Node, ...]
+
+    def __str__(self) -> str:
+        activation = "" if self.kind in ("linear", "unknown") else f", {self.kind}"
+        return f"{self.node.name!r} ({type(self.node.layer).__name__}{activation})"
 
 
 def ending(model: keras.Model) -> Ending:
@@ -60,18 +73,18 @@ def ending(model: keras.Model) -> Ending:
     'softmax'
     """
     order = iter_nodes(model)
-    made_by = {id(step.output): step for step in order.values()}
-    step = list(order.values())[-1]
+    made_by = {id(node.output): node for node in order.values()}
+    node = list(order.values())[-1]
     tail: list[Node] = []
-    while _passes(step) and id(step.inputs[0]) in made_by:
-        tail.insert(0, step)
-        step = made_by[id(step.inputs[0])]
-    layer, kind, fused = step.layer, "linear", False
+    while _passes(node) and id(node.inputs[0]) in made_by:
+        tail.insert(0, node)
+        node = made_by[id(node.inputs[0])]
+    layer, kind, fused = node.layer, "linear", False
     if not type(layer).__module__.startswith("keras.") or isinstance(layer, layers.Lambda):
         kind = "unknown"
     elif isinstance(layer, layers.Softmax) or type(layer).__module__ == "keras.src.ops.nn":
         kind = type(layer).__name__.lower()
-        axis, rank = getattr(layer, "axis", -1), len(step.output.shape)
+        axis, rank = getattr(layer, "axis", -1), len(node.output.shape)
         kind = "unknown" if kind == "softmax" and axis not in (-1, rank - 1) else kind
     elif isinstance(layer, _ACTIVATIONS):
         kind = type(layer).__name__.lower()
@@ -80,23 +93,23 @@ def ending(model: keras.Model) -> Ending:
         own = not str(getattr(function, "__module__", "")).startswith("keras.")
         kind = "unknown" if own else str(getattr(function, "__name__", type(function).__name__))
         fused = not isinstance(layer, layers.Activation)
-    return Ending(kind, step, fused, tuple(tail))
+    return Ending(kind, node, fused, tuple(tail))
 
 
-def _passes(step: Node) -> bool:
-    layer = step.layer
+def _passes(node: Node) -> bool:
+    layer = node.layer
     if isinstance(layer, layers.Activation):
         return layer.activation is keras.activations.linear
-    shape = step.inputs[0].shape[1:]
+    shape = node.inputs[0].shape[1:]
     return isinstance(layer, _PASSING) and int(np.prod(shape)) == shape[-1]
 
 
 def logits(model: keras.Model) -> Any:
     """Return the outputs before their softmax, as a tensor of the model's graph.
 
-    Softmax makes the gradient of a sure prediction vanish; explanations start from the logits. Of
-    probabilities that no softmax gives, an average of two networks for example, they are the
-    logarithms: their softmax is the same probabilities.
+    Softmax makes the gradient of a certain prediction vanish; explanations start from the logits.
+    Probabilities that no softmax returns, such as an average of two networks, have their logarithms
+    as logits: the softmax of these is the same probabilities.
     """
     return cached_function(model, "logits", lambda: _logits(model))
 
@@ -110,27 +123,20 @@ def _logits(model: keras.Model) -> Any:
 
 def _before(end: Ending) -> Any:
     """Return the outputs without the last activation."""
-    if not end.fused:
-        return _after(end.tail, end.step.inputs[0])
-    return _after(end.tail, _again(end.step, activation=None, name=f"{end.step.layer.name}_logits"))
-
-
-def _again(step: Node, **changes: Any) -> Any:
-    """Apply a copy of a layer that differs in `changes`, with the same weights."""
-    copy = type(step.layer).from_config({**step.layer.get_config(), **changes})
-    output = copy(step.inputs[0])
-    copy.set_weights(step.layer.get_weights())
-    return output
-
-
-def _after(tail: tuple[Node, ...], tensor: Any) -> Any:
-    for step in tail:
-        tensor = step.layer(tensor)
+    tensor = end.node.inputs[0]
+    if end.fused:
+        layer = end.node.layer
+        changes = {"activation": None, "name": f"{layer.name}_logits"}
+        copy = type(layer).from_config({**layer.get_config(), **changes})
+        tensor = copy(tensor)
+        copy.set_weights(layer.get_weights())
+    for node in end.tail:
+        tensor = node.layer(tensor)
     return tensor
 
 
 def as_probabilities(
-    model: keras.Model, count: int, preprocessing: Preprocessing, outputs: Outputs | None
+    model: keras.Model, n_classes: int, preprocessing: Preprocessing, outputs: Outputs | None
 ) -> keras.Model:
     """Return a network whose outputs are probabilities that sum to 1, in float32.
 
@@ -138,7 +144,7 @@ def as_probabilities(
     ----------
     model
         A flat one.
-    count
+    n_classes
         How many classes there are.
     preprocessing
         How photos are prepared; a few drawn ones are shown to a network that has no softmax.
@@ -162,43 +168,29 @@ def as_probabilities(
         )
     end = ending(model)
     units = int(model.output_shape[-1])
-    two = units == 1 and end.kind == "sigmoid" and count == 2
+    two = units == 1 and end.kind == "sigmoid" and n_classes == 2
     if end.kind == "unknown":
         raise ModelError(
-            f"the model ends in {_described(end)}, which cannot be looked into: end it before that "
+            f"the model ends in {end}, which cannot be looked into: end it before that "
             "layer and say outputs='logits', or in layers.Softmax()"
         )
-    if end.kind == "sigmoid":
-        if outputs != "sigmoid":
-            raise ModelError(_sigmoids(end, units))
-    elif outputs == "sigmoid":
-        raise ModelError(f"outputs='sigmoid', but the model ends in {_described(end)}")
-    if units != count and not two:
+    if end.kind == "sigmoid" and outputs != "sigmoid":
+        raise ModelError(f"the model ends in {end}{_ONE_SIGMOID if units == 1 else _SIGMOIDS}")
+    if (outputs == "sigmoid" and end.kind != "sigmoid") or (
+        outputs == "logits" and end.kind == "softmax"
+    ):
+        raise ModelError(f"outputs={outputs!r}, but the model ends in {end}")
+    if units != n_classes and not two:
         hint = ""
         if units == 1 and end.kind == "sigmoid":
             hint = ": a single sigmoid tells two classes apart, the one that 0 stands for first"
-        raise ModelError(f"the model has {units} outputs, but {count} classes were given{hint}")
+        raise ModelError(f"the model has {units} outputs, but {n_classes} classes were given{hint}")
     if end.kind == "softmax":
-        if outputs == "logits":
-            raise ModelError(f"outputs='logits', but the model ends in {_described(end)}")
         if keras.backend.standardize_dtype(model.outputs[0].dtype) == "float32":
             return model
     elif end.kind != "sigmoid" and not _is_converted(model, end, preprocessing, outputs):
         return model
     return _with_softmax(model, end, two)
-
-
-def _sigmoids(end: Ending, units: int) -> str:
-    if units == 1:
-        return (
-            f"the model ends in {_described(end)}, a single unit: give both classes, the one that "
-            "0 stands for first, and outputs='sigmoid'"
-        )
-    return (
-        f"the model ends in {_described(end)}: each class has a probability of its own, and they "
-        "do not sum to 1. outputs='sigmoid' makes them the probabilities of the classes given that "
-        "exactly one is true"
-    )
 
 
 def _is_converted(
@@ -214,7 +206,7 @@ def _is_converted(
     distributions = bool(seen.min() >= 0 and np.abs(sums - 1).max() <= _SUM)
     if end.kind not in ("linear", "logsoftmax", "log_softmax"):
         raise ModelError(
-            f"the model ends in {_described(end)}, and {what}: these are neither probabilities nor "
+            f"the model ends in {end}, and {what}: these are neither probabilities nor "
             "logits. End it before that activation and say outputs='logits'"
         )
     if outputs == "logits" and distributions:
@@ -222,15 +214,9 @@ def _is_converted(
     if outputs == "logits" or distributions:
         return outputs == "logits"
     raise ModelError(
-        f"the model ends in {_described(end)} without a softmax, and {what}: these are no "
+        f"the model ends in {end} without a softmax, and {what}: these are no "
         "probabilities. If they are logits, outputs='logits' adds the softmax"
     )
-
-
-def _described(end: Ending) -> str:
-    layer = end.step.layer
-    activation = "" if end.kind in ("linear", "unknown") else f", {end.kind}"
-    return f"{end.step.name!r} ({type(layer).__name__}{activation})"
 
 
 def probe(model: keras.Model, preprocessing: Preprocessing) -> np.ndarray:
@@ -260,28 +246,28 @@ def probe(model: keras.Model, preprocessing: Preprocessing) -> np.ndarray:
 
 def _with_softmax(model: keras.Model, end: Ending, two: bool) -> keras.Model:
     """Return a network that ends in a softmax in float32, in place of its last activation."""
-    dense = end.step
+    dense = end.node
     if two and not end.fused:
-        made_by = {id(step.output): step for step in iter_nodes(model).values()}
-        dense = made_by.get(id(end.step.inputs[0]), end.step)
+        made_by = {id(node.output): node for node in iter_nodes(model).values()}
+        dense = made_by.get(id(end.node.inputs[0]), end.node)
     if type(dense.layer) is layers.Dense and (end.fused or two) and not end.tail:
         output = _dense(dense, two)
     elif two:
         raise ModelError(
-            f"the model ends in {_described(end)}, a single unit that is no dense layer's: end it "
+            f"the model ends in {end}, a single unit that is no dense layer's: end it "
             "in a dense layer of two units with softmax"
         )
     else:
-        taken = {step.layer.name for step in iter_nodes(model).values()}
+        taken = {node.layer.name for node in iter_nodes(model).values()}
         name = next(n for n in ("probabilities", "softmax", None) if n not in taken)
         before = _before(end) if end.kind in ("softmax", "sigmoid") else model.outputs[0]
         output = layers.Softmax(dtype="float32", name=name)(before)
     return keras.Model(model.inputs[0], output, name=model.name)
 
 
-def _dense(step: Node, two: bool) -> Any:
+def _dense(node: Node, two: bool) -> Any:
     """Apply a copy of a dense layer with softmax; of one sigmoid, with a second unit that is 0."""
-    layer = step.layer
+    layer = node.layer
     weights = [np.asarray(each, "float32") for each in layer.get_weights()]
     if two:
         weights = [np.concatenate([np.zeros_like(each), each], axis=-1) for each in weights]
@@ -289,6 +275,6 @@ def _dense(step: Node, two: bool) -> Any:
         weights[0].shape[-1], activation="softmax", use_bias=layer.use_bias, dtype="float32",
         name=layer.name,
     )  # fmt: skip
-    output = copy(step.inputs[0])
+    output = copy(node.inputs[0])
     copy.set_weights(weights)
     return output

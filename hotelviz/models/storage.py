@@ -177,8 +177,8 @@ def save_model(model: keras.Model, path: str | os.PathLike[str]) -> None:
             with opened(temporary) as archive:
                 check_archive(archive)
         except ModelError as error:
-            told = str(error).removeprefix(f"{temporary}: ")
-            raise ModelError(f"{path}: it could not be loaded again: {told}") from error
+            reason = str(error).removeprefix(f"{temporary}: ")
+            raise ModelError(f"{path}: it could not be loaded again: {reason}") from error
 
 
 def load_model(path: str | os.PathLike[str], *, task: Task | None = None) -> keras.Model:

@@ -163,7 +163,7 @@ def seen_photos(model: keras.Model | str | os.PathLike[str], catalog: pd.DataFra
     pandas.Series
         Of text, with the index of `catalog`: ``train`` (the model or an ancestor learned from the
         photo), ``val`` (its epochs were chosen by it), ``hotel`` (it saw other photos of the
-        hotel) or an empty text. A model without a record has seen nothing that could be told: see
+        hotel) or an empty text. For a model without a record nothing is known: see
         ``training_photos(model).unrecorded``.
 
     Examples

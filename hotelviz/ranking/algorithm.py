@@ -6,17 +6,16 @@ second. Only hotels in which near-duplicates would meet are looked at one by one
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
+
+from hotelviz.errors import RankingError
+from hotelviz.ranking.spacing import Moved, keep_apart
 
 #: Which areas a traveller should see first.
 AREA_ORDER = (
@@ -35,24 +34,35 @@ AREA_ORDER = (
 SLICE = 200_000
 
 
-class RankingConfig(NamedTuple):
+@dataclass(frozen=True)
+class RankingConfig:
     """What an order goes by; see `hotelviz.ranking.rank_hotel_photos`."""
 
     areas: Sequence[str] = AREA_ORDER
     min_confidence: float = 0.6
     max_hash_distance: int = 5
 
+    def __post_init__(self) -> None:
+        if isinstance(self.areas, str):
+            raise RankingError(
+                f"areas={self.areas!r}: expected a list of areas, such as [{self.areas!r}]"
+            )
+        if not 0 <= self.min_confidence <= 1:
+            raise RankingError(
+                f"min_confidence={self.min_confidence}: expected a probability, 0 to 1"
+            )
 
-def ranked(photos: pa.Table, rules: RankingConfig) -> pa.Table:
+
+def ranked(photos: pa.Table, config: RankingConfig) -> pa.Table:
     """Rank photos that are in memory.
 
     Parameters
     ----------
-    photos
+    photos : pyarrow.Table
         ``image_id``, ``hotel_id``, ``score`` (none missing), ``area``, ``confidence``,
         ``position``, ``hash`` and ``duplicate_group`` (all but the first three may be missing).
         All photos of a hotel.
-    rules
+    config : RankingConfig
         What to go by.
 
     Returns
@@ -73,7 +83,7 @@ def ranked(photos: pa.Table, rules: RankingConfig) -> pa.Table:
         if start - cuts[-1] >= SLICE:
             cuts.append(start)
     parts = [
-        _ranked(photos.slice(low, high - low), hotels[low:high], rules)
+        _ranked(photos.slice(low, high - low), hotels[low:high], config)
         for low, high in pairwise([*cuts, len(photos)])
     ]
     table = pa.concat_tables(parts).unify_dictionaries()
@@ -83,7 +93,7 @@ def ranked(photos: pa.Table, rules: RankingConfig) -> pa.Table:
     return table.add_column(1, "hotel_id", hotel_ids)
 
 
-def _ranked(photos: pa.Table, hotels: np.ndarray, rules: RankingConfig) -> pa.Table:
+def _ranked(photos: pa.Table, hotels: np.ndarray, config: RankingConfig) -> pa.Table:
     """Rank photos that are sorted by hotel, given by their numbers; all but ``hotel_id``."""
     scores = photos["score"].to_numpy().astype("float64")
     hotels = hotels - hotels[:1]
@@ -96,21 +106,20 @@ def _ranked(photos: pa.Table, hotels: np.ndarray, rules: RankingConfig) -> pa.Ta
 
     area_codes, area_names = codes_of(photos["area"])
     area_codes = area_codes[order]
-    slot_of_area = np.array(
-        [rules.areas.index(name) if name in rules.areas else -1 for name in area_names], "int64"
-    )
-    slots = np.where(area_codes >= 0, np.r_[slot_of_area, -1][area_codes], -1)
+    slot_of_area = {name: slot for slot, name in enumerate(config.areas)}
+    # A missing area has the code -1, the last one.
+    slots = np.array([slot_of_area.get(name, -1) for name in area_names] + [-1])[area_codes]
     confidence = photos["confidence"].to_numpy().astype("float64")[order]
-    trusted = (slots >= 0) & (confidence >= rules.min_confidence)
+    trusted = (slots >= 0) & (confidence >= config.min_confidence)
     rank, is_slot = _with_coverage(hotel, starts, by_score, np.where(trusted, slots, -1))
 
     places = starts[hotel] + rank - 1
     final = np.empty(count, "int64")
     final[places] = np.arange(count)
-    groups = _duplicate_groups(photos, order, hotel, rules.max_hash_distance)[final]
-    reasons = [f"best {name}".replace("_", " ") for name in rules.areas] + ["by score"]
-    codes = np.where(is_slot, slots, len(rules.areas))[final]
-    moved = _spread(groups, starts, sizes, hotel)
+    groups = _duplicate_groups(photos, order, hotel, config.max_hash_distance)[final]
+    reasons = [f"best {name}".replace("_", " ") for name in config.areas] + ["by score"]
+    codes = np.where(is_slot, slots, len(config.areas))[final]
+    moved = keep_apart(groups, starts, sizes, hotel)
     if moved is not None:
         names = photos["image_id"].take(pa.array(order[final][moved.twins]))
         reasons, codes = _say_moved(reasons, codes, moved, names)
@@ -140,7 +149,7 @@ def _ranked(photos: pa.Table, hotels: np.ndarray, rules: RankingConfig) -> pa.Ta
 
 
 def codes_of(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
-    """Give texts numbers in their order; -1 for missing ones."""
+    """Return numbers for texts, in their order; -1 for missing ones."""
     if not pa.types.is_dictionary(column.type):
         column = column.cast(pa.string()).dictionary_encode()
     encoded = column.unify_dictionaries().combine_chunks()
@@ -153,7 +162,7 @@ def codes_of(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
 
 
 def _sorted_rows(*keys: np.ndarray) -> np.ndarray:
-    """Give the stable order of rows by whole numbers from 0 on, the first ones before the others.
+    """Return the stable order of rows by whole numbers from 0 on, the first ones before the others.
 
     NumPy sorts 16 bits by their digits, many times as fast as it compares: wider numbers are sorted
     by their last 16 bits, then by those before them.
@@ -167,7 +176,7 @@ def _sorted_rows(*keys: np.ndarray) -> np.ndarray:
 
 
 def _descending(scores: np.ndarray) -> np.ndarray:
-    """Give 32 bits that are the smaller the higher a score, to the precision of a float32."""
+    """Return 32 bits that are the smaller the higher a score, to the precision of a float32."""
     known = np.where(np.isnan(scores), -np.inf, scores) + 0.0  # Minus zero becomes zero.
     bits = known.astype("float32").view("uint32")
     # As floats are stored, those below zero are in reverse.
@@ -176,7 +185,7 @@ def _descending(scores: np.ndarray) -> np.ndarray:
 
 
 def _by_score(photos: pa.Table, hotels: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Order rows that are sorted by hotel by score; equal ones by today's position, then name."""
+    """Order rows that are sorted by hotel by score; equal ones by position, then name."""
     keys = _descending(scores)
     order = _sorted_rows(hotels, keys)
     keys = keys[order]
@@ -215,10 +224,14 @@ def _with_coverage(
 def _duplicate_groups(
     photos: pa.Table, order: np.ndarray, hotel: np.ndarray, distance: int
 ) -> np.ndarray:
-    """Give each photo, in `order`, the number of its group of near-duplicates; -1 for none."""
+    """Return the group of near-duplicates of each photo, in `order`; -1 for none."""
     known = photos["duplicate_group"]
     if known.null_count < len(known):
-        return known.fill_null(-1).to_numpy().astype("int64")[order]
+        found: np.ndarray = np.asarray(known.fill_null(-1), "int64")[order]
+        return found
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
     groups = np.full(len(order), -1, "int64")
     column = photos["hash"]
     if column.null_count == len(column):
@@ -248,11 +261,11 @@ def near_pairs(hotel: np.ndarray, hashes: np.ndarray, distance: int) -> np.ndarr
 
     Parameters
     ----------
-    hotel
+    hotel : numpy.ndarray
         int (n,), ascending.
-    hashes
+    hashes : numpy.ndarray
         uint64 (n,).
-    distance
+    distance : int
         Bits in which near-duplicates may differ.
 
     Returns
@@ -287,37 +300,8 @@ def near_pairs(hotel: np.ndarray, hashes: np.ndarray, distance: int) -> np.ndarr
     return np.sort(np.concatenate(found), axis=1) if found else np.empty((0, 2), "int64")
 
 
-class _Moved(NamedTuple):
-    """The order in which near-duplicates are apart, and who moved down because of whom."""
-
-    order: np.ndarray
-    rows: np.ndarray
-    twins: np.ndarray
-
-
-def _spread(
-    groups: np.ndarray, starts: np.ndarray, sizes: np.ndarray, hotel: np.ndarray
-) -> _Moved | None:
-    """Move photos so that near-duplicates are not beside each other, as little as possible."""
-    meets = (groups[1:] == groups[:-1]) & (groups[1:] >= 0) & (hotel[1:] == hotel[:-1])
-    touched = np.unique(hotel[1:][meets])
-    if not len(touched):
-        return None
-    order = np.arange(len(groups))
-    for start, size in zip(starts[touched].tolist(), sizes[touched].tolist(), strict=True):
-        order[start : start + size] = start + np.array(_apart(groups[start : start + size]))
-    # Who moved down: photos that come later than they would, and are not the first of their group.
-    members = np.flatnonzero(groups >= 0)
-    keys = np.stack([hotel[members], groups[members]])
-    _, first, group = np.unique(keys, axis=1, return_index=True, return_inverse=True)
-    leader = np.full(len(groups), -1)
-    leader[members] = members[first[group.ravel()]]
-    late = (np.arange(len(groups)) > order) & (leader[order] >= 0) & (leader[order] != order)
-    return _Moved(order, np.flatnonzero(late), leader[order[late]])
-
-
 def _say_moved(
-    reasons: list[str], codes: np.ndarray, moved: _Moved, names: pa.ChunkedArray
+    reasons: list[str], codes: np.ndarray, moved: Moved, names: pa.ChunkedArray
 ) -> tuple[list[str], np.ndarray]:
     """Add to the reasons of photos that moved down."""
     codes = codes[moved.order].copy()
@@ -327,68 +311,3 @@ def _say_moved(
     ]
     codes[moved.rows] = len(reasons) + np.arange(len(texts))
     return reasons + texts, codes
-
-
-def _apart(groups: np.ndarray) -> list[int]:
-    """Order places such that equal groups (-1: none) are not neighbours, early places first.
-
-    Where a group has more than half of what is left, one of its members has to come at every
-    other place from now on; otherwise the first photo that may follow is taken. What cannot be
-    kept apart, because there are no other photos left, stands at the end.
-    """
-    count, names = len(groups), groups.tolist()
-    most = int(np.unique(groups[groups >= 0], return_counts=True)[1].max(initial=0))
-    meets = np.flatnonzero((groups[1:] == groups[:-1]) & (groups[1:] >= 0)).tolist()
-    order: list[int] = []
-    passed: deque[int] = deque()
-    place, last = 0, -1
-    # No group can have more than half of so many. Those passed over are all of one group.
-    while count - len(order) >= 2 * most and (passed or place < count):
-        if passed and names[passed[0]] != last:
-            order.append(passed.popleft())
-        elif not passed and (last < 0 or names[place] != last):
-            # Up to where two of a group meet, everything stays.
-            meet = bisect_left(meets, place)
-            end = min(meets[meet] if meet < len(meets) else count - 1, count - 2 * most)
-            order += range(place, end + 1)
-            place = end + 1
-        else:
-            while place < count and names[place] == last:
-                passed.append(place)
-                place += 1
-            if place == count:
-                break
-            order.append(place)
-            place += 1
-        last = names[order[-1]]
-    return order + _urgent([*passed, *range(place, count)], names, last)
-
-
-def _urgent(waiting: list[int], groups: Sequence[int], last: int) -> list[int]:
-    """Order the last places, where a group may need every other one."""
-    left: dict[int, int] = {}
-    for row in waiting:
-        if groups[row] >= 0:
-            left[groups[row]] = left.get(groups[row], 0) + 1
-    # Counts only fall, so that the greatest is looked for again only where it could matter.
-    most = max(left.values(), default=0)
-    order: list[int] = []
-    while waiting:
-        urgent = -1
-        if 2 * most > len(waiting):
-            largest = max(left, key=left.__getitem__)
-            most = left[largest]
-            if 2 * most > len(waiting) and largest != last:
-                urgent = largest
-        chosen = 0
-        for place, row in enumerate(waiting):
-            group = groups[row]
-            if group == urgent if urgent >= 0 else (group < 0 or group != last):
-                chosen = place
-                break
-        row = waiting.pop(chosen)
-        order.append(row)
-        last = groups[row]
-        if last >= 0:
-            left[last] -= 1
-    return order

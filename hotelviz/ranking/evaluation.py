@@ -12,23 +12,24 @@ from hotelviz.ranking.algorithm import AREA_ORDER
 from hotelviz.scores.connection import connect
 
 #: Name of an order -> the column with a photo's place in it.
-ORDERS = {"today": "position", "by score": "rank_by_score", "with coverage": "rank"}
+ORDERS = {"current": "position", "by score": "rank_by_score", "with coverage": "rank"}
+_NO_FIGURES = "these are no figures of ranking_figures"
 
 
-def ranking_figures(ranking: pd.DataFrame, *, first: Sequence[int] = (5, 8)) -> pd.DataFrame:
-    r"""Compare today's order with both others, hotel by hotel.
+def ranking_figures(ranking: pd.DataFrame, *, n_first: Sequence[int] = (5, 8)) -> pd.DataFrame:
+    r"""Compute what each order is worth, hotel by hotel.
 
     Parameters
     ----------
-    ranking
+    ranking : pandas.DataFrame
         From `rank_hotel_photos`.
-    first
+    n_first : sequence of int, default (5, 8)
         How many photos a visitor sees: areas are counted among these.
 
     Returns
     -------
     pandas.DataFrame
-        A row per hotel and order (``today`` only for hotels whose positions are all known):
+        A row per hotel and order (``current`` only for hotels whose positions are all known):
         ``hotel_id``, ``order``, ``photos``; ``ndcg`` of the score, 0 to 1; ``areas_in_5``,
         ``areas_in_8`` and ``possible_areas_in_8``, the most that the hotel's photos allow;
         ``mean_of_5``, the mean score of the first five; ``duplicates_in_8``, photos among the
@@ -49,60 +50,53 @@ def ranking_figures(ranking: pd.DataFrame, *, first: Sequence[int] = (5, 8)) -> 
     0       by score   1.0        1
     1  with coverage   1.0        1
     """
-    shown = ", ".join(f"count(*) FILTER (first <= {n}) AS areas_in_{n}" for n in first)
-    shown += ", " + ", ".join(f"least(count(*), {n}) AS possible_areas_in_{n}" for n in first)
-    names = [f"areas_in_{n}, possible_areas_in_{n}" for n in first]
-    areas = ", ".join(f"coalesce({name}, 0) AS {name}" for name in ", ".join(names).split(", "))
     columns = ["hotel_id", "score", "area", "trusted", "duplicate_group", "photos"]
-    _check_ranking(ranking, [*columns, *ORDERS.values()])
-    connection = connect()
-    connection.register("ranking", ranking[[*columns, *ORDERS.values()]])
+    columns += ORDERS.values()
+    _check_ranking(ranking, columns)
+    areas = ", ".join(
+        f"count(DISTINCT area) FILTER (place <= {n}) AS areas_in_{n}, "
+        f"least(count(*), {n}) AS possible_areas_in_{n}"
+        for n in n_first
+    )
     figures = []
-    for name, column in ORDERS.items():
-        if name == "today":
+    with connect() as connection:
+        connection.register("ranking", ranking[columns])
+        for name, column in ORDERS.items():
             if ranking[column].isna().all():
                 continue
-            # Today's positions may have gaps where photos could not be scored.
-            placed = (
-                f"row_number() OVER (PARTITION BY hotel_id ORDER BY {column}) AS place "
-                f"FROM ranking QUALIFY count({column}) OVER (PARTITION BY hotel_id) = photos"
+            place = f"{column} AS place FROM ranking"
+            if name == "current":
+                # Positions may have gaps where photos could not be scored.
+                place = (
+                    f"row_number() OVER (PARTITION BY hotel_id ORDER BY {column}) AS place FROM "
+                    f"ranking QUALIFY count({column}) OVER (PARTITION BY hotel_id) = photos"
+                )
+            figures.append(
+                connection.execute(
+                    "WITH placed AS (SELECT hotel_id, score, rank_by_score, duplicate_group, "
+                    f"CASE WHEN trusted THEN area END AS area, {place}) "
+                    'SELECT hotel_id, $1 AS "order", count(*) AS photos, '
+                    "sum(score / log2(place + 1)) / sum(score / log2(rank_by_score + 1)) AS ndcg, "
+                    f"{areas}, avg(score) FILTER (place <= 5) AS mean_of_5, "
+                    "count(duplicate_group) FILTER (place <= 8) - "
+                    "count(DISTINCT duplicate_group) FILTER (place <= 8) AS duplicates_in_8, "
+                    "min(place) FILTER (rank_by_score = 1) AS best_at "
+                    "FROM placed GROUP BY hotel_id ORDER BY hotel_id",
+                    [name],
+                ).df()
             )
-        else:
-            placed = f"{column} AS place FROM ranking"
-        figures.append(
-            connection.execute(
-                f"WITH placed AS MATERIALIZED (SELECT hotel_id, score, rank_by_score, "
-                f"CASE WHEN trusted THEN area END AS area, duplicate_group, {placed}), "
-                "firsts AS (SELECT hotel_id, area, min(place) AS first FROM placed "
-                "WHERE area IS NOT NULL GROUP BY ALL), "
-                f"areas AS (SELECT hotel_id, {shown} FROM firsts GROUP BY hotel_id), "
-                "repeats AS (SELECT hotel_id, count(*) - count(DISTINCT duplicate_group) AS n "
-                "FROM placed WHERE place <= 8 AND duplicate_group IS NOT NULL GROUP BY hotel_id), "
-                "sums AS (SELECT hotel_id, count(*) AS photos, "
-                "sum(score / log2(place + 1)) / sum(score / log2(rank_by_score + 1)) AS ndcg, "
-                "avg(score) FILTER (place <= 5) AS mean_of_5, "
-                "min(place) FILTER (rank_by_score = 1) AS best_at FROM placed GROUP BY hotel_id) "
-                f'SELECT hotel_id, ? AS "order", photos, ndcg, {areas}, mean_of_5, '
-                "coalesce(n, 0) AS duplicates_in_8, best_at FROM sums "
-                "LEFT JOIN areas USING (hotel_id) LEFT JOIN repeats USING (hotel_id) "
-                "ORDER BY hotel_id",
-                [name],
-            ).df()
-        )
-    connection.close()
     return pd.concat(figures, ignore_index=True)
 
 
 def _check_ranking(
     table: pd.DataFrame,
     columns: Sequence[str],
-    what: str = "is no ranking of rank_hotel_photos",
+    what: str = "this is no ranking of rank_hotel_photos",
 ) -> None:
     """Refuse a table that is no ranking, or no figures of one."""
     for name in columns:
         if name not in table:
-            these = "these" if what.startswith("are") else "this"
-            raise RankingError(f"{these} {what}: no column {name!r}")
+            raise RankingError(f"{what}: no column {name!r}")
 
 
 def ranking_summary(figures: pd.DataFrame) -> pd.DataFrame:
@@ -110,7 +104,7 @@ def ranking_summary(figures: pd.DataFrame) -> pd.DataFrame:
 
     Parameters
     ----------
-    figures
+    figures : pandas.DataFrame
         From `ranking_figures`.
 
     Returns
@@ -119,25 +113,23 @@ def ranking_summary(figures: pd.DataFrame) -> pd.DataFrame:
         Indexed by ``order``: ``hotels``, the means of all figures, and ``all_areas_in_8``, the
         share of hotels that show as many areas among the first eight as they can.
     """
-    _check_ranking(figures, ["hotel_id", "order", "photos"], "are no figures of ranking_figures")
-    table = figures.assign(
-        all_areas_in_8=figures["areas_in_8"] == figures["possible_areas_in_8"]
-        if "areas_in_8" in figures
-        else np.nan
-    ).drop(columns=["hotel_id", "photos"])
-    grouped = table.groupby("order", sort=False)
-    means = grouped.mean()
-    means.insert(0, "hotels", grouped.size())
+    _check_ranking(figures, ["hotel_id", "order", "photos"], _NO_FIGURES)
+    table = figures.drop(columns=["hotel_id", "photos"])
+    if "areas_in_8" in figures:
+        table["all_areas_in_8"] = figures["areas_in_8"] == figures["possible_areas_in_8"]
+    by_order = table.groupby("order", sort=False)
+    means = by_order.mean()
+    means.insert(0, "hotels", by_order.size())
     return means
 
 
 def compare_with_current(figures: pd.DataFrame) -> pd.DataFrame:
-    """Order hotels by what the new order would gain them over today's.
+    """Compute what each hotel gains by the new order over the current one.
 
     Parameters
     ----------
-    figures
-        From `ranking_figures`. Where no hotel's positions of today are known, the new order is
+    figures : pandas.DataFrame
+        From `ranking_figures`. Where no hotel's current positions are known, the new order is
         compared with that by score.
 
     Returns
@@ -153,22 +145,14 @@ def compare_with_current(figures: pd.DataFrame) -> pd.DataFrame:
     >>> compare_with_current(ranking_figures(rank_hotel_photos(scores)))["areas_gained"].to_list()
     [0]
     """
-    needs = ["hotel_id", "order", "areas_in_8", "mean_of_5", "ndcg"]
-    _check_ranking(figures, needs, "are no figures of ranking_figures")
-    before = "today" if (figures["order"] == "today").any() else "by score"
-    today, new = (
-        figures[figures["order"] == order].set_index("hotel_id")
-        for order in (before, "with coverage")
-    )
-    both = today.index.intersection(new.index)
-    table = pd.DataFrame(
-        {
-            "areas_gained": new.loc[both, "areas_in_8"] - today.loc[both, "areas_in_8"],
-            "score_gained": new.loc[both, "mean_of_5"] - today.loc[both, "mean_of_5"],
-            "ndcg_gained": new.loc[both, "ndcg"] - today.loc[both, "ndcg"],
-        }
-    ).sort_values(["areas_gained", "score_gained"], ascending=False, kind="stable")
-    return table.reset_index()
+    names = {"areas_in_8": "areas_gained", "mean_of_5": "score_gained", "ndcg": "ndcg_gained"}
+    _check_ranking(figures, ["hotel_id", "order", *names], _NO_FIGURES)
+    by_order = dict(list(figures.set_index("hotel_id").groupby("order")[list(names)]))
+    new, current = by_order["with coverage"], by_order.get("current", by_order["by score"])
+    gained = (new - current).loc[new.index.intersection(current.index)].rename(columns=names)
+    gained = gained.astype({"areas_gained": "int64"})
+    order = ["areas_gained", "score_gained"]
+    return gained.sort_values(order, ascending=False, kind="stable").reset_index()
 
 
 def completeness(
@@ -177,15 +161,15 @@ def completeness(
     areas: Sequence[str] = AREA_ORDER,
     low_score: float = 4.0,
 ) -> pd.DataFrame:
-    """Say what each hotel's photos lack, as those who ask hotels for photos need it.
+    """Return what each hotel's photos lack, for those who ask hotels for photos.
 
     Parameters
     ----------
-    ranking
+    ranking : pandas.DataFrame
         From `rank_hotel_photos`.
-    areas
+    areas : sequence of str
         What a hotel should show; a tag that is not trusted shows nothing.
-    low_score
+    low_score : float, default 4.0
         Scores up to this are low.
 
     Returns

@@ -37,23 +37,23 @@ def rank_hotel_photos(
 
     Parameters
     ----------
-    scores
+    scores : pandas.DataFrame, Scores or path
         ``image_id``, ``hotel_id`` and ``score``; ``hash`` to know near-duplicates by (or
         ``duplicate_group``, where they are known already). Photos without a score are left out.
-    tags
+    tags : pandas.DataFrame or path, optional
         ``image_id``, ``predicted`` and ``p_<class>`` of each class that is predicted, or their
         Parquet file; other columns are not looked at. Photos without a tag are ranked by their
         score. Tags without any probability are trusted.
-    catalog
-        With ``image_id`` and ``position``, the order of today, or its file, of which
+    catalog : pandas.DataFrame or path, optional
+        With ``image_id`` and ``position``, the current order, or its file, of which
         Parquet is not loaded whole. Its other columns are not looked at.
-    areas
+    areas : sequence of str
         The order in which areas are shown first; a hotel's missing areas are passed over.
-    min_confidence
+    min_confidence : float, default 0.6
         A tag less probable than this does not give a photo the slot of its area.
-    hotels
+    hotels : sequence of str, optional
         Only these; None for all. In scores that are sorted by hotel only these are read.
-    max_hash_distance
+    max_hash_distance : int, default 5
         Photos of a hotel whose hashes differ in at most this many of 64 bits are near-duplicates,
         and so is everything that they are near to.
 
@@ -62,9 +62,9 @@ def rank_hotel_photos(
     pandas.DataFrame
         By ``hotel_id`` and ``rank``: ``image_id``, ``hotel_id``, ``score``, ``area``,
         ``confidence`` (0 to 1), ``trusted`` (whether the tag may give a slot), ``position``
-        (today's), ``duplicate_group`` (missing for a photo that is alone), ``rank_by_score``,
-        ``rank`` (with coverage), ``photos`` (of the hotel), and ``reason``, why the photo has its
-        rank. Equal scores keep today's order, then that of ``image_id``.
+        (the current one), ``duplicate_group`` (missing for a photo that is alone),
+        ``rank_by_score``, ``rank`` (with coverage), ``photos`` (of the hotel), and ``reason``,
+        why the photo has its rank. Equal scores keep the current order, then that of ``image_id``.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def rank_hotel_photos(
     1        a              1     2     best Pool
     2        b              2     3      by score
     """
-    rules = checked_rules(areas, min_confidence, max_hash_distance)
+    config = RankingConfig(areas, min_confidence, max_hash_distance)
     if hotels is not None and (isinstance(hotels, str) or not len(hotels)):
         raise RankingError(
             f"hotels={hotels!r}: expected a list of hotels, such as ['h1']; None for all"
@@ -94,27 +94,16 @@ def rank_hotel_photos(
         photos = sources.photos(hotels)
     if not len(photos):
         raise RankingError("there are no photos with a score to rank")
-    return as_frame(ranked(photos, rules))
-
-
-def checked_rules(
-    areas: Sequence[str], min_confidence: float, max_hash_distance: int
-) -> RankingConfig:
-    """Give what an order goes by; refuse what would let no tag count."""
-    if isinstance(areas, str):
-        raise RankingError(f"areas={areas!r}: expected a list of areas, such as [{areas!r}]")
-    if not 0 <= min_confidence <= 1:
-        raise RankingError(f"min_confidence={min_confidence}: expected a probability, 0 to 1")
-    return RankingConfig(tuple(areas), min_confidence, max_hash_distance)
+    return as_frame(ranked(photos, config))
 
 
 def as_frame(ranking: pa.Table) -> pd.DataFrame:
-    """Give a ranking as pandas has it."""
+    """Return a ranking as pandas has it."""
     texts = ("image_id", "hotel_id", "area", "reason")
     for name in texts:
         place = ranking.schema.get_field_index(name)
         ranking = ranking.set_column(place, name, ranking[name].cast(pa.string()))
-    frame = ranking.to_pandas()
+    frame: pd.DataFrame = ranking.to_pandas()
     for column in ("position", "duplicate_group"):
         frame[column] = ranking[column].to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
     return frame
@@ -211,22 +200,22 @@ class Sources:
         return table.names
 
     def query(self) -> str:
-        """Give the SQL of what is to be ranked; `prepared` makes of it what ranking takes."""
+        """Return the SQL of what is to be ranked; `prepared` makes of it what ranking takes."""
         return f"SELECT {self._select} FROM given_scores s{self._joins} WHERE s.score IS NOT NULL"
 
     def photos(self, hotels: Sequence[str] | None) -> pa.Table:
-        """Give what is to be ranked, of some hotels or of all."""
+        """Return what is to be ranked, of some hotels or of all."""
         where = "" if hotels is None else f" AND s.hotel_id IN ({', '.join('?' * len(hotels))})"
         found = self._connection.sql(
             self.query() + where, params=[] if hotels is None else list(map(str, hotels))
         )
         return prepared(scored(found.to_arrow_table()), self.shares)
 
-    def deal(self, folder: Path, buckets: int) -> list[Path]:
+    def write_buckets(self, folder: Path, n_buckets: int) -> list[Path]:
         """Write what is to be ranked to files such that each has all photos of its hotels."""
         self._connection.execute(
-            f"COPY (SELECT *, hash(hotel_id) % {int(buckets)} AS bucket FROM ({self.query()})) TO "
-            f"{sql_literal(folder)} (FORMAT parquet, PARTITION_BY (bucket))"
+            f"COPY (SELECT *, hash(hotel_id) % {int(n_buckets)} AS bucket FROM ({self.query()})) "
+            f"TO {sql_literal(folder)} (FORMAT parquet, PARTITION_BY (bucket))"
         )
         return sorted(folder.glob("bucket=*"))
 
@@ -238,7 +227,7 @@ def scored(photos: pa.Table) -> pa.Table:
 
 
 def prepared(stored: pa.Table, shares: Mapping[str, str]) -> pa.Table:
-    """Make what `hotelviz.ranking.algorithm.ranked` takes of columns as they are stored.
+    """Return what `hotelviz.ranking.algorithm.ranked` takes, from columns as they are stored.
 
     Parameters
     ----------
@@ -304,7 +293,7 @@ def prepared(stored: pa.Table, shares: Mapping[str, str]) -> pa.Table:
 
 def _is_name(kind: pa.DataType) -> bool:
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return pa.types.is_string(kind)
+    return bool(pa.types.is_string(kind))
 
 
 def _opened(table: Table) -> pd.DataFrame | Scores:
@@ -316,7 +305,7 @@ def _column_names(table: pd.DataFrame | Scores) -> list[str]:
 
 
 def _tag_columns(table: pd.DataFrame | Scores) -> list[str]:
-    """Give ``predicted`` and what may be probabilities; nothing where nothing is predicted."""
+    """Return ``predicted`` and what may be probabilities; nothing where nothing is predicted."""
     if "predicted" not in _column_names(table):
         return []
     if isinstance(table, Scores):
@@ -335,14 +324,14 @@ _FLOATS = ("float", "double", "halffloat")
 
 
 def _places(catalog: pd.DataFrame | str | os.PathLike[str]) -> pd.DataFrame | Scores | None:
-    """Give a catalogue's positions of today; None where it has none."""
+    """Return a catalogue's current positions; None where it has none."""
     if not isinstance(catalog, pd.DataFrame):
         path = Path(catalog)
         if path.is_dir() or path.suffix.lower() in {".parquet", ".pq"}:
             try:
                 opened = open_scores(path)
             except ScoresError:
-                # Photos without names of their own, other headers: reading makes up for them.
+                # Photos without names of their own, other headers: read_catalog understands them.
                 opened = None
             if opened is not None and "position" in opened.columns:
                 return opened

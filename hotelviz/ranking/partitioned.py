@@ -24,7 +24,7 @@ from hotelviz.images import usable_cores
 from hotelviz.io.atomic import atomic_path, remove_leftovers, written_files
 from hotelviz.io.claims import claim, own_folder
 from hotelviz.ranking.algorithm import AREA_ORDER, RankingConfig, ranked
-from hotelviz.ranking.inputs import Sources, as_frame, checked_rules, prepared
+from hotelviz.ranking.inputs import Sources, as_frame, prepared
 from hotelviz.scores import Scores, open_scores
 from hotelviz.scores.connection import memory_limit
 
@@ -32,7 +32,7 @@ from hotelviz.scores.connection import memory_limit
 _PURPOSE = "ranking"
 
 #: Photos that are ranked at once, by each thread.
-CHUNK = 500_000
+_CHUNK_SIZE = 500_000
 
 
 def rank_dataset(
@@ -44,32 +44,32 @@ def rank_dataset(
     areas: Sequence[str] = AREA_ORDER,
     min_confidence: float = 0.6,
     max_hash_distance: int = 5,
-    chunk: int = CHUNK,
+    chunk_size: int = _CHUNK_SIZE,
     progress: bool = True,
 ) -> Path:
     """Rank the photos of all hotels into a folder of Parquet parts, however many there are.
 
     Scores that are sorted by hotel are ranked as they are read. Others, and those to which tags or
-    positions have to be joined, are first dealt to temporary files by hotel.
+    positions have to be joined, are first written to temporary files by hotel.
 
     Parameters
     ----------
-    scores
+    scores : Scores or path
         A dataset of scores, or where it is.
-    out
+    out : path
         The folder; what it had of an earlier ranking is replaced when the new one is complete.
     tags, catalog, areas, min_confidence, max_hash_distance
         As in `hotelviz.ranking.rank_hotel_photos`.
-    chunk
+    chunk_size : int, default 500,000
         Photos that a thread has in memory.
-    progress
+    progress : bool, default True
         Show a bar.
 
     Returns
     -------
     pathlib.Path
-        `out`, with parts of the columns that `hotelviz.ranking.rank_hotel_photos` gives. All photos
-        of a hotel are in one part, in order.
+        `out`, with parts of the columns that `hotelviz.ranking.rank_hotel_photos` returns. All
+        photos of a hotel are in one part, in order.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def rank_dataset(
     ['b', 'a']
     """
     dataset = scores if isinstance(scores, Scores) else open_scores(scores)
-    rules, out = checked_rules(areas, min_confidence, max_hash_distance), Path(out)
+    config, out = RankingConfig(areas, min_confidence, max_hash_distance), Path(out)
     refuse_inputs(out, dataset, tags, catalog)
     _check_folder(out)
     # Beside the folder, which is replaced as a whole.
@@ -101,8 +101,8 @@ def rank_dataset(
         try:
             own_folder(work / "new", _PURPOSE)
             with Sources(dataset, tags, catalog, folders=[work]) as sources:
-                chunks, shares = _chunks(dataset, sources, chunk, work / "hotels")
-                total = _rank_chunks(chunks, shares, rules, work / "new", progress)
+                chunks, shares = _chunks(dataset, sources, chunk_size, work / "hotels")
+                total = _rank_chunks(chunks, shares, config, work / "new", progress)
             if not total:
                 raise RankingError("there are no photos with a score to rank")
             if out.exists():
@@ -156,15 +156,15 @@ def read_ranking(
 
     Parameters
     ----------
-    ranking
+    ranking : path
         The folder.
-    hotels
+    hotels : sequence of str, optional
         Only these; None for all.
 
     Returns
     -------
     pandas.DataFrame
-        As `hotelviz.ranking.rank_hotel_photos` gives it.
+        As `hotelviz.ranking.rank_hotel_photos` returns it.
     """
     chosen = None
     if hotels is not None:
@@ -181,23 +181,23 @@ def _parts(ranking: str | os.PathLike[str]) -> list[Path]:
 
 
 def map_parts(
-    ranking: str | os.PathLike[str], question: Callable[[pd.DataFrame], pd.DataFrame]
+    ranking: str | os.PathLike[str], function: Callable[[pd.DataFrame], pd.DataFrame]
 ) -> pd.DataFrame:
-    """Ask a ranking part by part, for answers that are rows of hotels.
+    """Apply a function to a ranking part by part, for answers that are rows of hotels.
 
     Parameters
     ----------
-    ranking
+    ranking : path
         The folder that `rank_dataset` wrote.
-    question
-        Takes a ranking, gives a table, such as `hotelviz.ranking.ranking_figures`.
+    function : callable
+        From a ranking to a table, such as `hotelviz.ranking.ranking_figures`.
 
     Returns
     -------
     pandas.DataFrame
         The answers, one below the other.
     """
-    answers = [question(as_frame(pq.read_table(part))) for part in _parts(ranking)]
+    answers = [function(as_frame(pq.read_table(part))) for part in _parts(ranking)]
     return pd.concat(answers, ignore_index=True)
 
 
@@ -245,7 +245,7 @@ class _Chunk(NamedTuple):
 def _rank_chunks(
     chunks: Sequence[_Chunk],
     shares: Mapping[str, str],
-    rules: RankingConfig,
+    config: RankingConfig,
     out: Path,
     progress: bool,
 ) -> int:
@@ -256,7 +256,7 @@ def _rank_chunks(
         if len(photos):
             with atomic_path(out / f"part-{number:05d}.parquet") as temporary:
                 pq.write_table(
-                    ranked(photos, rules), temporary, compression="lz4",
+                    ranked(photos, config), temporary, compression="lz4",
                     # Names of photos differ; looking for repeated ones would only cost time.
                     use_dictionary=["hotel_id", "area", "reason", "photos", "rank"],
                     write_statistics=["hotel_id"],
@@ -275,19 +275,19 @@ def _rank_chunks(
 
 
 def _chunks(
-    dataset: Scores, sources: Sources, chunk: int, work: Path
+    dataset: Scores, sources: Sources, chunk_size: int, work: Path
 ) -> tuple[list[_Chunk], Mapping[str, str]]:
-    """Divide the hotels; where photos are not sorted by them, deal photos to files in `work`.
+    """Divide the hotels; where photos are not sorted by them, write them to files in `work`.
 
-    Also give the columns that may hold a class's probability, with the class.
+    Also return the columns that may hold a class's probability, with the class.
     """
     if sources.stored is not None:
-        sorted_chunks = _hotel_ranges(dataset.files, chunk, sources.stored)
+        sorted_chunks = _hotel_ranges(dataset.files, chunk_size, sources.stored)
         if sorted_chunks is not None:
             shares = [name for name in sources.stored if name.startswith("p_")]
             return sorted_chunks, {name: name.removeprefix("p_") for name in shares}
     # Twice as many files as needed: they are not equally large.
-    buckets = sources.deal(work, max(1, round(2 * len(dataset) / chunk)))
+    buckets = sources.write_buckets(work, max(1, round(2 * len(dataset) / chunk_size)))
     chunks = [
         _Chunk([(file, None) for file in sorted(bucket.glob("*.parquet"))], sources.given)
         for bucket in buckets
@@ -306,9 +306,9 @@ class _RowGroup(NamedTuple):
 
 
 def _hotel_ranges(
-    files: Sequence[Path], chunk: int, columns: Collection[str]
+    files: Sequence[Path], chunk_size: int, columns: Collection[str]
 ) -> list[_Chunk] | None:
-    """Divide hotels into ranges of about `chunk` photos, by what row groups say they hold.
+    """Divide hotels into ranges of about `chunk_size` photos, by what row groups say they hold.
 
     None where photos are not sorted by hotel, or files do not say.
     """
@@ -331,12 +331,12 @@ def _hotel_ranges(
     bounds: list[str | None] = [None]
     photos, end = 0, ""
     for group in groups:
-        if photos >= chunk and group.low >= end:
+        if photos >= chunk_size and group.low >= end:
             bounds.append(end)
             photos = 0
         photos += group.photos
         end = max(end, group.high)
-        if photos > 4 * chunk:
+        if photos > 4 * chunk_size:
             return None
     chunks = []
     for after, upto in pairwise([*bounds, None]):

@@ -1,4 +1,4 @@
-"""Where predictions live, and how to ask them questions.
+"""Predictions at rest, and questions about them.
 
 Scores are a folder of Parquet parts. Each question is one DuckDB query that streams through them:
 nothing loads the dataset whole, so that 280 million photos can be asked like 280.

@@ -127,7 +127,7 @@ class Scores(Questions):
         *,
         tags: pd.DataFrame | str | os.PathLike[str] | None = None,
     ) -> pd.DataFrame:
-        """Ask anything in SQL; the table is called ``scores``.
+        """Return the answer to a query in SQL; the table is called ``scores``.
 
         Parameters
         ----------

@@ -70,7 +70,7 @@ def find_files(path: Path) -> list[Path]:
 
 
 def open_parts(connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> Parts:
-    """Find what columns files have, and the query that reads them as one table.
+    """Return what columns files have, and the query that reads them as one table.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from hotelviz.catalog import as_ids
+from hotelviz.catalog import as_ids, check_table
 from hotelviz.errors import HotelvizError
 from hotelviz.schema import RATINGS
 
@@ -33,7 +33,7 @@ _MOST_OTHERS, _MOST_CHOICES = 3, 20_000
 
 
 def class_columns(table: pd.DataFrame, classes: Sequence[str] | None = None) -> dict[str, str]:
-    """Find the columns that hold the probabilities of a tagger's classes.
+    """Return the columns that hold the probabilities of a tagger's classes.
 
     Parameters
     ----------
@@ -139,21 +139,8 @@ def join_photos(
     >>> join_photos(photos, tags)["predicted"].to_list()
     ['Bar', 'Bar']
     """
-    for what, table in (("the catalogue", photos), ("what was computed", computed)):
-        if "image_id" not in table:
-            raise HotelvizError(
-                f"{what} has no column 'image_id', by which photos are known; it has "
-                f"{', '.join(map(str, table))}"
-            )
-    # Predictions call photos by texts, also where a table that was made by hand has numbers.
-    photos, computed = (
-        table.assign(image_id=as_ids(table["image_id"], "image_id", "join_photos"))
-        for table in (photos, computed)
-    )
-    for what, table in (("the catalogue", photos), ("what was computed", computed)):
-        twice = table["image_id"][table["image_id"].duplicated()]
-        if len(twice) and (table is photos or how == "left"):
-            raise HotelvizError(f"{what} has more than one row of the photo {twice.iloc[0]!r}")
+    photos = check_table(photos, where="join_photos, photos")
+    computed = check_table(computed, where="join_photos, computed", unique=how == "left")
     own = [name for name in computed if name not in _OF_THE_CATALOG or name not in photos]
     clash = [name for name in own if name in photos and name != "image_id"]
     renamed = {name: f"catalog_{name}" for name in clash}
@@ -186,42 +173,31 @@ def _predicted(table: pd.DataFrame) -> set[str]:
 
 
 def _said(table: pd.DataFrame) -> pd.Series:
-    """Give what was predicted as text: the class 1 stands as 1.0 where others are missing."""
+    """Return what was predicted as text: the class 1 stands as 1.0 where others are missing."""
     return as_ids(table["predicted"], "predicted", "the table")
 
 
 def _by_values(table: pd.DataFrame, predicted: set[str]) -> dict[str, str]:
-    """Find the columns that behave as a distribution over what was predicted."""
-    numbers = [
-        (str(column), table.iloc[:, place].to_numpy("float64", na_value=np.nan))
+    """Return the columns that behave as a distribution over what was predicted."""
+    places = [
+        place
         for place, (column, kind) in enumerate(zip(table.columns, table.dtypes, strict=True))
         if str(column).startswith("p_") and pd.api.types.is_float_dtype(kind)
     ]
-    if not numbers:
-        return {}
+    options = [(_class_of(column, table), column) for column in map(str, table.columns[places])]
+    shares = table.iloc[:, places].to_numpy("float64", na_value=np.nan)
     # Photos that could not be read have no probabilities.
-    there = (
-        table["predicted"].notna().to_numpy(copy=True)
-        if "predicted" in table
-        else np.logical_and.reduce([~np.isnan(values) for _, values in numbers])
-    )
-    if not there.any():
-        return {}
-    kept = [
-        (column, values[there])
-        for column, values in numbers
-        if not ((values[there] < 0) | (values[there] > 1.001)).any()
-    ]
+    read = ~np.isnan(shares).any(axis=1)
+    there = table["predicted"].notna().to_numpy(copy=True) if "predicted" in table else read
+    kept = ~((shares[there] < 0) | (shares[there] > 1.001)).any(axis=0)
     # A row in which one is missing says nothing about the others.
-    whole = ~np.isnan([values for _, values in kept]).any(axis=0) if kept else there[there]
+    whole = there & ~np.isnan(shares[:, kept]).any(axis=1)
     if whole.any():
-        there[there] = whole
-        kept = [(column, values[whole]) for column, values in kept]
-    else:
-        kept = [(column, values) for column, values in kept if not np.isnan(values).any()]
-    options = [(_class_of(column, table), column) for column, _ in kept]
+        there = whole
+    kept &= ~np.isnan(shares[there]).any(axis=0)
+    shares, options = shares[there][:, kept], list(itertools.compress(options, kept))
     missing = sorted(predicted - {name for name, _ in options})
-    if not options or (missing and len(missing) == len(predicted)):
+    if not len(shares) or not options or (missing and len(missing) == len(predicted)):
         return {}
     columns = ", ".join(repr(column) for _, column in options[:6])
     if missing:
@@ -230,7 +206,6 @@ def _by_values(table: pd.DataFrame, predicted: set[str]) -> dict[str, str]:
             f"of probabilities, as there is for other classes ({columns})"
         )
     names = [name for name, _ in options]
-    shares = np.stack([values for _, values in kept], axis=1)
     fits = _sum_to_one(shares, names, predicted)
     if len(fits) == 1:
         return dict(options[place] for place in fits[0])
@@ -249,7 +224,7 @@ def _by_values(table: pd.DataFrame, predicted: set[str]) -> dict[str, str]:
 
 
 def _class_of(column: str, table: pd.DataFrame) -> str:
-    """Give a column's class; a bare merge of two tables that have it names it anew."""
+    """Return a column's class; a merge of two tables that have it adds a suffix."""
     name = column.removeprefix("p_")
     if name.endswith(("_x", "_y")):
         both = {f"p_{name[:-2]}_x", f"p_{name[:-2]}_y"}
@@ -261,7 +236,7 @@ def _class_of(column: str, table: pd.DataFrame) -> str:
 def _sum_to_one(
     shares: np.ndarray, names: Sequence[str], needed: set[str]
 ) -> list[tuple[int, ...]]:
-    """Find which columns sum to one in each row, leaving out as few as possible."""
+    """Return the choices of columns that sum to one in each row, leaving out as few as possible."""
     places = range(len(names))
     some = shares[:: max(1, len(shares) // 16)]
     # Exact ones before those that were rounded to two places.

@@ -37,7 +37,7 @@ class Questions(ABC):
 
     @abstractmethod
     def query(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> pd.DataFrame:
-        """Ask anything in SQL; the table is called ``scores``."""
+        """Return the answer to a query in SQL; the table is called ``scores``."""
 
     def _name(self, column: str) -> str:
         """Return the name of a column as it stands in SQL; refuse one that is not there."""
@@ -197,7 +197,7 @@ class Questions(ABC):
         low: float = 4.0,
         n_lowest: int | None = None,
     ) -> pd.DataFrame:
-        """Sum up each hotel.
+        """Summarise each hotel's scores.
 
         Parameters
         ----------

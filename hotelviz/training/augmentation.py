@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Augmentation", "transform"]
-
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 from keras import callbacks
 
-__all__ = ["Averages", "WarmUp", "cosine_decay", "stop_and_slow"]
-
 
 def stop_and_slow(patience: int) -> list[callbacks.Callback]:
     """Return what lowers the learning rate, and then stops, where validation gets no better."""
@@ -40,9 +38,11 @@ class WarmUp(callbacks.Callback):  # type: ignore[misc]
         self.learning_rate, self.steps, self.warming = learning_rate, steps, False
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
+        """Note whether this is the first epoch."""
         self.warming = epoch == 0
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
+        """Set the learning rate of a step of the first epoch."""
         if self.warming:
             self.model.optimizer.learning_rate = self.learning_rate * (batch + 1) / self.steps
 

@@ -28,8 +28,6 @@ from hotelviz.io.atomic import atomic_path, remove_leftovers
 from hotelviz.io.claims import claim, own_folder
 from hotelviz.training.callbacks import Averages
 
-__all__ = ["PURPOSE", "PhaseCheckpoint", "checkpoint_folder", "reset_unless_same"]
-
 #: What a folder of checkpoints is marked with.
 PURPOSE = "training"
 

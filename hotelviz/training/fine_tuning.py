@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,16 +20,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers
-from tqdm.auto import tqdm
+from tqdm.auto import trange
 
-from hotelviz.models import model_info, split_head
+from hotelviz.models import activations, model_info, split_head
 from hotelviz.training.augmentation import Augmentation, transform
 from hotelviz.training.callbacks import Averages, WarmUp, cosine_decay, stop_and_slow
 from hotelviz.training.checkpoints import PhaseCheckpoint
 from hotelviz.training.pixel_cache import Pixels
 from hotelviz.training.settings import TrainingSettings
-
-__all__ = ["FineTuning", "Objective", "Photos", "has_gpu", "in_mixed_precision"]
 
 #: Photos per step where nothing is learned from them.
 _AT_ONCE = 64
@@ -123,20 +121,10 @@ class FineTuning:
                 )
             ]
             steps = self._steps(len(learned[0]))
-            validation = (
-                (self._features(self.val.pixels), self.val.targets) if self._judged else None
-            )
-            head.fit(
-                _batches(self._draw_features(learned), learned, checkpoint.first * steps),
-                validation_data=validation,
-                validation_batch_size=settings.batch_size,
-                steps_per_epoch=steps,
-                initial_epoch=checkpoint.first,
-                epochs=checkpoint.epochs,
-                shuffle=False,
-                callbacks=[checkpoint],
-                verbose=0,
-            )
+            batches = _batches(self._draw_features(learned), learned, checkpoint.first * steps)
+            val = (self._features(self.val.pixels), self.val.targets) if self._judged else None
+            size = settings.batch_size
+            _fit(head, batches, val, steps, checkpoint, [], validation_batch_size=size)
         checkpoint.load_best(head)
         return checkpoint.history
 
@@ -172,21 +160,14 @@ class FineTuning:
             progress=self.progress,
         )
         if not checkpoint.ended:
-            network.fit(
-                self._training_batches(checkpoint.first * steps),
-                validation_data=self._validation_batches() if self._judged else None,
-                steps_per_epoch=steps,
-                initial_epoch=checkpoint.first,
-                epochs=epochs,
-                shuffle=False,
-                callbacks=[
-                    *([averages] if averages else []),
-                    *([] if slowed else [cosine_decay(rate, epochs)]),
-                    *([WarmUp(rate, steps)] if pretrained else []),
-                    checkpoint,
-                ],
-                verbose=0,
-            )
+            steering = [
+                *([averages] if averages else []),
+                *([] if slowed else [cosine_decay(rate, epochs)]),
+                *([WarmUp(rate, steps)] if pretrained else []),
+            ]
+            batches = self._training_batches(checkpoint.first * steps)
+            val = self._validation_batches() if self._judged else None
+            _fit(network, batches, val, steps, checkpoint, steering)
         checkpoint.load_best(network)
         for layer in norms:
             layer.trainable = True
@@ -199,23 +180,14 @@ class FineTuning:
 
     def _features(self, pixels: Pixels, *, mirror: bool = False) -> np.ndarray:
         """Compute the pooled backbone features; photos are resized to the input on the way."""
-        preprocessing = model_info(self.model).preprocessing
         pooled, _ = split_head(self.model)
-        body = keras.Model(self.model.input, pooled.output)
-
-        def features(batch: tf.Tensor) -> tf.Tensor:
-            resized = tf.image.resize(batch, preprocessing.size, antialias=True)
-            return body(preprocessing.scale(resized), training=False)
-
-        compute = tf.function(features, reduce_retracing=True)
+        compute = activations(self.model, pooled, resize=True)
         parts = [np.zeros((0, pooled.output.shape[-1]), "float32")]
-        with tqdm(
-            total=len(pixels), unit="photo", desc="features", disable=not self.progress
-        ) as bar:
-            for start in range(0, len(pixels), _AT_ONCE):
-                batch = pixels[start : start + _AT_ONCE]
-                parts.append(np.asarray(compute(batch[:, :, ::-1] if mirror else batch)))
-                bar.update(len(batch))
+        for start in trange(
+            0, len(pixels), _AT_ONCE, unit="batch", desc="features", disable=not self.progress
+        ):
+            batch = pixels[start : start + _AT_ONCE]
+            parts.append(compute(batch[:, :, ::-1] if mirror else batch))
         return np.concatenate(parts)
 
     def _draw_features(self, learned: list[np.ndarray]) -> Callable[[int], list[np.ndarray]]:
@@ -258,26 +230,23 @@ class FineTuning:
             targets.set_shape((n_photos, train.targets.shape[1]))
             return preprocessing.scale(changed), targets
 
-        like = [
-            np.empty((0, stored, stored, 3), "uint8"), np.empty((0, 8), "float32"), train.targets,
-        ]  # fmt: skip
+        like = [train.pixels[:0], np.empty((0, 8), "float32"), train.targets]
         return _batches(draw, like, first_step, change)
 
     def _validation_batches(self) -> tf.data.Dataset:
-        preprocessing, val = model_info(self.model).preprocessing, self.val
+        scale, val = model_info(self.model).preprocessing.scale, self.val
 
-        def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-            for start in range(0, len(val.pixels), _AT_ONCE):
-                pixels = val.pixels[start : start + _AT_ONCE].astype("float32")
-                yield preprocessing.scale(pixels), val.targets[start : start + _AT_ONCE]
+        def draw(step: int) -> list[np.ndarray]:
+            rows = slice(step * _AT_ONCE, (step + 1) * _AT_ONCE)
+            return [val.pixels[rows], val.targets[rows]]
 
-        signature = (
-            tf.TensorSpec((None, *preprocessing.size, 3), tf.float32),
-            tf.TensorSpec((None, val.targets.shape[1]), tf.float32),
+        batches = _batches(
+            draw,
+            [val.pixels[:0], val.targets],
+            0,
+            lambda pixels, targets: (scale(tf.cast(pixels, tf.float32)), targets),
         )
-        dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
-        cardinality = tf.data.experimental.assert_cardinality(-(-len(val.pixels) // _AT_ONCE))
-        return dataset.apply(cardinality)
+        return batches.take(-(-len(val.pixels) // _AT_ONCE))
 
 
 def _batches(
@@ -295,6 +264,29 @@ def _batches(
         return change(*parts)
 
     return tf.data.Dataset.range(first_step, np.iinfo("int64").max).map(batch).prefetch(2)
+
+
+def _fit(
+    network: keras.Model,
+    batches: tf.data.Dataset,
+    val: Any,
+    steps: int,
+    checkpoint: PhaseCheckpoint,
+    steering: list[keras.callbacks.Callback],
+    **more: Any,
+) -> None:
+    """Run the epochs of a phase that are left to do; the checkpoint sees what steering has done."""
+    network.fit(
+        batches,
+        validation_data=val,
+        steps_per_epoch=steps,
+        initial_epoch=checkpoint.first,
+        epochs=checkpoint.epochs,
+        shuffle=False,
+        callbacks=[*steering, checkpoint],
+        verbose=0,
+        **more,
+    )
 
 
 def _compile(

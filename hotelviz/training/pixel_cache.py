@@ -22,8 +22,6 @@ from hotelviz.io.atomic import atomic_path
 from hotelviz.io.content import content_name
 from hotelviz.schema import Status
 
-__all__ = ["Decoded", "Pixels", "decode_once"]
-
 
 class Pixels:
     """Decoded photos in an order of their own, read from disk when they are looked at.

@@ -5,21 +5,12 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_type_hints
 
 from hotelviz.errors import TrainingError
 from hotelviz.training.augmentation import Augmentation
 
-__all__ = [
-    "AESTHETIC",
-    "OFFERED",
-    "TAGGER",
-    "TaggerSettings",
-    "TrainingSettings",
-    "sentence",
-    "shows_settings",
-]
-
+_AUGMENTATION = Augmentation()
 _Settings = TypeVar("_Settings", bound=type)
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -64,8 +55,8 @@ class TrainingSettings:
     head_learning_rate: float = _setting(1e-3, "learning rate of phase one")
     fine_tune_learning_rate: float = _setting(3e-5, "learning rate of phase two")
     batch_size: int = _setting(32, "photos per step")
-    augmentation: Augmentation | None = _setting(
-        Augmentation(), "random changes of the photos in phase two, or None"
+    augmentation: Augmentation | None = _setting(  # noqa: RUF009  frozen
+        _AUGMENTATION, "random changes of the photos in phase two, or None"
     )
     patience: int = _setting(
         4, "epochs of phase two without a better validation loss until it ends"
@@ -97,12 +88,6 @@ class TaggerSettings(TrainingSettings):
     )
 
 
-#: Settings that are a number or a word: options on the command line.
-OFFERED = tuple(
-    field.name
-    for field in dataclasses.fields(TaggerSettings)
-    if field.name not in {"backbone_kw", "augmentation"}
-)
 #: The defaults of `train_tagger`.
 TAGGER = TaggerSettings()
 #: The defaults of `train_aesthetic`. Turning photos or changing their colours would change how
@@ -112,22 +97,38 @@ AESTHETIC = TrainingSettings(
 )
 
 
-def shows_settings(defaults: TrainingSettings) -> Callable[[_Function], _Function]:
-    """Show settings in the signature of a function that takes them as ``**changes``."""
+def takes_settings(
+    defaults: TrainingSettings,
+    annotation: Callable[[dataclasses.Field[Any], Any], Any] | None = None,
+) -> Callable[[_Function], _Function]:
+    """Show settings in the signature of a function that takes them as keywords.
+
+    Parameters
+    ----------
+    defaults : TrainingSettings
+        Its fields take the place of the function's ``**`` parameter.
+    annotation : callable, optional
+        Takes field and type, returns what a parameter is annotated with; by default the type.
+        Fields for which it returns None are left out.
+
+    Returns
+    -------
+    callable
+        A decorator.
+    """
+    hints = get_type_hints(type(defaults))
 
     def decorate(function: _Function) -> _Function:
-        signature = inspect.signature(function)
-        own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
-        shown = [
-            inspect.Parameter(
-                field.name, inspect.Parameter.KEYWORD_ONLY, annotation=field.type,
-                default=getattr(defaults, field.name),
-            )
-            for field in dataclasses.fields(defaults)
-        ]  # fmt: skip
-        function.__signature__ = signature.replace(  # type: ignore[attr-defined]
-            parameters=[*own, *shown]
-        )
+        signature = inspect.signature(function, eval_str=annotation is not None)
+        shown = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+        for field in dataclasses.fields(defaults):
+            hint = annotation(field, hints[field.name]) if annotation else hints[field.name]
+            default = getattr(defaults, field.name)
+            if hint is not None:
+                kind = inspect.Parameter.KEYWORD_ONLY
+                shown.append(inspect.Parameter(field.name, kind, default=default, annotation=hint))
+        function.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
+        function.__annotations__ |= {each.name: each.annotation for each in shown}
         return function
 
     return decorate

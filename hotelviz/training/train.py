@@ -1,30 +1,24 @@
 """Train taggers and aesthetic models by transfer learning.
 
-This module says what is to be learned; `hotelviz.training.fine_tuning` runs the two phases.
+This module says what is to be learned; `hotelviz.training.lesson` has it learned.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import hashlib
 import os
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Literal
 
-import hotelviz.models  # first: it refuses another backend before Keras is imported
+import hotelviz.models  # noqa: F401, first: it refuses another backend before Keras is imported
 
 # isort: split
 import keras
 import numpy as np
 import pandas as pd
 
-from hotelviz.catalog import as_shares, catalog_hash, check_missing, check_table, split_catalog
+from hotelviz.catalog import as_shares, catalog_hash, check_table, split_catalog
 from hotelviz.errors import CatalogError, did_you_mean
-from hotelviz.io.claims import check_output, check_own_folder, claim, remove_own_folder
-from hotelviz.io.remote import redact
 from hotelviz.models import (
     ModelInfo,
     build_aesthetic,
@@ -34,34 +28,24 @@ from hotelviz.models import (
     load_model,
     mean_score_error,
     model_info,
-    record_training_photos,
-    save_model,
-    update_info,
     weights_hash,
 )
-from hotelviz.schema import RATINGS, SCORES, Status
-from hotelviz.training.checkpoints import PURPOSE, checkpoint_folder, reset_unless_same
-from hotelviz.training.fine_tuning import FineTuning, Objective, Photos, has_gpu
-from hotelviz.training.pixel_cache import Decoded, decode_once
+from hotelviz.schema import RATINGS, SCORES
+from hotelviz.training.fine_tuning import Objective
+from hotelviz.training.lesson import Lesson, Places, train
 from hotelviz.training.settings import (
     AESTHETIC,
     TAGGER,
     TaggerSettings,
     TrainingSettings,
-    shows_settings,
+    takes_settings,
 )
 
-__all__ = ["balanced_weights", "history", "train_aesthetic", "train_tagger"]
-
-#: Training photos are kept this much larger than the input, for the random crop: 256 for 224.
-_MARGIN = 8 / 7
-#: Photos with errors are all counted in a model's description, and so many are listed.
-_MAX_LISTED = 200
 #: What photos that are learned from need.
 _NEEDS = ["image_id", "path", "hotel_id", "split"]
 
 
-@shows_settings(TAGGER)
+@takes_settings(TAGGER)
 def train_tagger(
     catalog: pd.DataFrame,
     *,
@@ -148,7 +132,7 @@ def train_tagger(
     ['from_scratch']
     """
     settings = dataclasses.replace(settings, **changes)
-    places = _Places.checked(out, checkpoint_dir)
+    places = Places.checked(out, checkpoint_dir)
     catalog = check_table(catalog, needs=[*_NEEDS, "label"], where="train_tagger")
     labels = _known_labels(catalog, classes)
     usable = catalog[catalog["label"].isin(labels)]
@@ -160,7 +144,7 @@ def train_tagger(
         return np.eye(len(labels), dtype="float32")[numbers], weights
 
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing)
-    lesson = _Lesson(
+    lesson = Lesson(
         model=build_tagger(labels, **settings.network()),
         photos=photos,
         targets=targets,
@@ -170,10 +154,10 @@ def train_tagger(
         catalog_hash=catalog_hash(catalog),
         left_out={"without split": len(usable) - len(photos)},
     )
-    return _train(lesson, places, allow_missing=allow_missing, progress=progress)
+    return train(lesson, places, allow_missing=allow_missing, progress=progress)
 
 
-@shows_settings(AESTHETIC)
+@takes_settings(AESTHETIC)
 def train_aesthetic(
     catalog: pd.DataFrame,
     *,
@@ -235,7 +219,7 @@ def train_aesthetic(
     'aesthetic'
     """
     settings = dataclasses.replace(settings, **changes)
-    places = _Places.checked(out, checkpoint_dir)
+    places = Places.checked(out, checkpoint_dir)
     needs = [*_NEEDS, *RATINGS]
     catalog = check_table(catalog, needs=needs, where="train_aesthetic").reset_index(drop=True)
     shares = as_shares(catalog)
@@ -259,7 +243,7 @@ def train_aesthetic(
             "input_size": info.preprocessing.height,
             "weights": "parent",
         }
-    lesson = _Lesson(
+    lesson = Lesson(
         model=model,
         photos=photos,
         targets=targets,
@@ -273,155 +257,7 @@ def train_aesthetic(
         },
         started=started,
     )
-    return _train(lesson, places, allow_missing=allow_missing, progress=progress)
-
-
-@dataclasses.dataclass
-class _Lesson:
-    """What a network is to learn, and from what."""
-
-    model: keras.Model
-    photos: pd.DataFrame
-    targets: Callable[[pd.DataFrame], tuple[np.ndarray, np.ndarray]]
-    objective: Objective
-    settings: TrainingSettings
-    pretrained: bool
-    catalog_hash: str
-    left_out: dict[str, int]
-    #: Settings that a parent decides.
-    started: dict[str, Any] = dataclasses.field(default_factory=dict)
-
-    def record(self) -> dict[str, Any]:
-        """Return the settings as the model's description keeps them."""
-        recorded = dataclasses.asdict(self.settings) | self.started
-        return recorded | ({} if self.pretrained else {"head_epochs": 0})
-
-
-class _Places(NamedTuple):
-    """Where a training writes: the model file, and the folder of what it needs to go on."""
-
-    out: Path | None
-    folder: Path | None
-
-    @classmethod
-    def checked(
-        cls,
-        out: str | os.PathLike[str] | None,
-        checkpoint_dir: str | os.PathLike[str] | None,
-    ) -> _Places:
-        """Refuse what could not be written, before any work."""
-        file = None if out is None else check_output(out, suffixes=[".keras"])
-        if checkpoint_dir is None and file is not None:
-            checkpoint_dir = file.with_name(f"{file.name}.training")
-        folder = None if checkpoint_dir is None else check_own_folder(checkpoint_dir, PURPOSE)
-        return cls(file, folder)
-
-    @contextlib.contextmanager
-    def held(self) -> Iterator[Path]:
-        """Keep other runs from both, and yield the folder."""
-        with contextlib.ExitStack() as stack:
-            if self.out is not None:
-                stack.enter_context(claim(self.out))
-            if self.folder is None:
-                yield Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hotelviz-")))
-            else:
-                yield stack.enter_context(checkpoint_folder(self.folder))
-
-
-def _train(lesson: _Lesson, places: _Places, *, allow_missing: bool, progress: bool) -> keras.Model:
-    """Decode the photos of both splits, run the phases, and write down what was done."""
-    # Neither the order of the catalogue nor that of an earlier run decides what is drawn when.
-    catalog = lesson.photos.sort_values("image_id", ignore_index=True)
-    model, settings = lesson.model, lesson.record()
-    with places.held() as folder:
-        rows = {name: catalog[catalog["split"] == name] for name in ("train", "val")}
-        decoded = {
-            name: _decode(lesson, part, folder / f"{name}.pixels", progress)
-            for name, part in rows.items()
-        }
-        found = pd.concat([part.photos for part in decoded.values()])
-        gone = catalog[["path"]].join(found[["status", "error"]])
-        gone = gone[gone["status"].eq(Status.UNAVAILABLE)]
-        examples = zip(gone["path"], gone["error"], strict=True)
-        check_missing(len(gone), len(found), examples, allow=allow_missing)
-        rows = {name: part[decoded[name].is_read] for name, part in rows.items()}
-        if not len(rows["train"]):
-            raise CatalogError("none of the training photos can be read: nothing to learn from")
-        train, val = (_photos(lesson, rows[name], decoded[name]) for name in rows)
-        used = pd.concat(list(rows.values()))[["image_id", "hotel_id", "split"]]
-        used = used.assign(content=found["content"], hash=found["hash"])
-        about = {
-            "version": hotelviz.__version__,
-            "task": model_info(model).task,
-            "classes": model_info(model).classes,
-            "mixed precision": has_gpu(),
-            **settings,
-            "photos": _digest(*(used[name] for name in ("split", "image_id", "hash"))),
-            "labels": _digest(train.targets, train.weights, val.targets),
-        }
-        reset_unless_same(folder, about)
-        log = FineTuning(
-            model,
-            train,
-            val,
-            lesson.objective,
-            lesson.settings,
-            lesson.pretrained,
-            folder,
-            progress,
-        ).run()
-        training = {
-            "catalog": lesson.catalog_hash,
-            "photos": {name: len(part) for name, part in rows.items()},
-            "settings": settings,
-            "history": log,
-            **_errors(catalog, found),
-            "left_out": lesson.left_out,
-        }
-        update_info(model, training={**model_info(model).training, **training})
-        record_training_photos(model, used)
-        if places.out is not None:
-            save_model(model, places.out)
-    if places.out is not None and places.folder is not None:
-        remove_own_folder(places.folder, PURPOSE)
-    return model
-
-
-def _decode(lesson: _Lesson, rows: pd.DataFrame, file: Path, progress: bool) -> Decoded:
-    """Decode the photos of a split, those to be augmented with a margin."""
-    preprocessing = model_info(lesson.model).preprocessing
-    augmented = file.stem == "train" and lesson.settings.augmentation is not None
-    size = round(preprocessing.height * (_MARGIN if augmented else 1))
-    return decode_once(rows, size, file, resample=preprocessing.resample, progress=progress)
-
-
-def _photos(lesson: _Lesson, rows: pd.DataFrame, decoded: Decoded) -> Photos:
-    targets, weights = lesson.targets(rows)
-    mean = weights.mean() if len(weights) else 1.0
-    return Photos(decoded.pixels, targets, (weights / mean).astype("float32"))
-
-
-def _digest(*parts: Any) -> str:
-    """Return the hash of texts and arrays, in their order."""
-    digest = hashlib.sha256()
-    for part in parts:
-        array = np.ascontiguousarray(part)
-        digest.update(repr((array.shape, array.dtype.kind)).encode())
-        digest.update(
-            "\n".join(map(str, part)).encode() if array.dtype.kind == "O" else array.tobytes()
-        )
-    return digest.hexdigest()
-
-
-def _errors(rows: pd.DataFrame, photos: pd.DataFrame) -> dict[str, Any]:
-    """Return the photos that were not read, or not whole, as far as a description has room."""
-    wrong = rows.loc[photos.index, ["image_id", "path"]].assign(error=photos["error"])
-    wrong = wrong[wrong["error"] != ""]
-    wrong["path"] = wrong["path"].map(redact)
-    return {
-        "errors": wrong.head(_MAX_LISTED).to_dict("records"),
-        "problem_counts": photos.loc[wrong.index, "status"].value_counts().to_dict(),
-    }
+    return train(lesson, places, allow_missing=allow_missing, progress=progress)
 
 
 def _with_split(

@@ -155,7 +155,7 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def scores(catalog: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     store = tmp_path_factory.mktemp("store") / "labels.sqlite"
-    served = Served(catalog, store, "--raters", "8", "--overlap", "8", "--gold", "2")
+    served = Served(catalog, store, "--raters", "8", "--overlap", "8", "--repeats", "2")
     yield served
     served.stop()
 

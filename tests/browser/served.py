@@ -63,16 +63,17 @@ class Served:
 def enter(page: Page, name: str) -> None:
     page.fill(f"{APP} input", name)
     page.keyboard.press("Enter")
-    page.wait_for_selector(f"{APP} .stage[data-place]")
+    page.wait_for_selector(f"{APP} .stage[data-position]")
 
 
 def press(page: Page, key: str) -> None:
     """Press a key that ends in another photo, and wait for that one."""
-    before = page.get_attribute(f"{APP} .stage", "data-place")
+    before = page.get_attribute(f"{APP} .stage", "data-position")
     page.keyboard.press(key)
     page.wait_for_function(
         "before => { const stage = document.querySelector('.hotelviz-label .stage');"
-        " return stage.dataset.place !== before && stage.querySelector('img, button, .large'); }",
+        " const shown = stage.querySelector('img, button, .large');"
+        " return stage.dataset.position !== before && shown; }",
         arg=before,
     )
 

@@ -40,7 +40,7 @@ def test_one_key_rates_back_undoes_and_a_rater_resumes_where_they_stopped(scores
     again.get_by_role("button", name=name).click()
     again.wait_for_selector(f"{APP} .stage img")
     assert "5 of 26" in again.inner_text(APP)
-    assert again.get_attribute(f"{APP} .stage", "data-place") == "5"
+    assert again.get_attribute(f"{APP} .stage", "data-position") == "5"
     for _ in range(5):  # a key that is held down rates one photo
         again.keyboard.down("6")
     again.keyboard.up("6")
@@ -60,17 +60,17 @@ def test_two_tabs_of_one_rater_rate_no_photo_twice(scores, open_page):
     second.wait_for_function(
         "document.querySelector('.hotelviz-label .note').textContent.includes('another tab')"
     )
-    second.wait_for_function("document.querySelector('.stage').dataset.place === '2'")
+    second.wait_for_function("document.querySelector('.stage').dataset.position === '2'")
     press(second, "9")
     assert "another tab" in second.inner_text(f"{APP} .note")  # it can still be read
     saved(second)
-    assert scores.said("Bo")[["place", "score"]].values.tolist() == [[0, 4], [1, 5], [2, 9]]
+    assert scores.said("Bo")[["position", "score"]].values.tolist() == [[0, 4], [1, 5], [2, 9]]
 
 
 def test_photo_that_was_deleted_is_said_skipped_and_listed(scores, open_page):
     gone = scores.round
-    seat = gone.take_seat("Eve")
-    photo = gone.photos().set_index("photo").loc[gone.items(seat)[0].photo]
+    eve = gone.enter("Eve")
+    photo = gone.photos().set_index("photo").loc[gone.items(eve)[0].photo]
     kept = Path(photo["path"]).read_bytes()
     Path(photo["path"]).unlink()
     try:

@@ -10,36 +10,38 @@ import pandas as pd
 import pytest
 from keras import layers
 from PIL import Image
+from runs import SHORT, course_of
+
+from hotelviz.training import train_tagger
+
+
+def few_layers(*, input_shape: tuple[int | None, int | None, int], **_: object) -> keras.Model:
+    """Stand in for MobileNet by a few of its layers: what is tested are the phases around them.
+
+    Its "ImageNet weights" are random ones, so that both phases run.
+    """
+    inputs = outputs = keras.Input(input_shape)
+    for name, filters, size, strides in (
+        ("conv1", 8, 3, 4), ("conv_pw_5", 12, 1, 1), ("conv_pw_13", 16, 1, 1),
+    ):  # fmt: skip
+        outputs = layers.Conv2D(filters, size, strides=strides, name=name)(outputs)
+        outputs = layers.BatchNormalization(name=f"{name}_bn")(outputs)
+        outputs = layers.ReLU()(outputs)
+    return keras.Model(inputs, outputs)
 
 
 @pytest.fixture(autouse=True)
 def small_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stand in for MobileNet by a few of its layers: what is tested is the regime around them.
-
-    Its "ImageNet weights" are random ones, so that both phases run.
-    """
-
-    def build(*, input_shape: tuple[int | None, int | None, int], **_: object) -> keras.Model:
-        inputs = outputs = keras.Input(input_shape)
-        for name, filters, size, strides in (
-            ("conv1", 8, 3, 4), ("conv_pw_5", 12, 1, 1), ("conv_pw_13", 16, 1, 1),
-        ):  # fmt: skip
-            outputs = layers.Conv2D(filters, size, strides=strides, name=name)(outputs)
-            outputs = layers.BatchNormalization(name=f"{name}_bn")(outputs)
-            outputs = layers.ReLU()(outputs)
-        return keras.Model(inputs, outputs)
-
-    monkeypatch.setattr(keras.applications, "MobileNet", build)
+    monkeypatch.setattr(keras.applications, "MobileNet", few_layers)
 
 
-@pytest.fixture
-def coloured(tmp_path: Path) -> pd.DataFrame:
+def draw_coloured(folder: Path) -> pd.DataFrame:
     """96 noisy red and blue photos of 24 hotels; a quarter of the hotels validates."""
     random, rows = np.random.default_rng(0), []
     for number in range(96):
         label, colour = [("red", (150, 90, 90)), ("blue", (90, 90, 150))][number % 2]
         pixels = np.array(colour) + random.integers(-80, 81, (40, 40, 3))
-        path = tmp_path / f"{number}.png"
+        path = folder / f"{number}.png"
         Image.fromarray(pixels.astype("uint8")).save(path)
         rows.append(
             {
@@ -48,3 +50,17 @@ def coloured(tmp_path: Path) -> pd.DataFrame:
             }
         )  # fmt: skip
     return pd.DataFrame(rows)
+
+
+@pytest.fixture
+def coloured(tmp_path: Path) -> pd.DataFrame:
+    return draw_coloured(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def short_course(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    """The course of an undisturbed training with `SHORT` settings."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras.applications, "MobileNet", few_layers)
+        photos = draw_coloured(tmp_path_factory.mktemp("coloured"))
+        return course_of(train_tagger(photos, **SHORT))

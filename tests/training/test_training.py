@@ -97,7 +97,7 @@ def test_unreadable_photos_are_left_out_and_listed(demo_catalog, tmp_path):
     lost = demo_catalog.copy()
     row = lost.index[lost["split"] == "train"][3]
     lost.loc[row, "path"] = str(tmp_path / "lost.jpg")
-    model = train_tagger(lost, weights=None, fine_tune_epochs=1, **QUICK)
+    model = train_tagger(lost, weights=None, fine_tune_epochs=0, **QUICK)
     problems = {entry["path"]: entry["error"] for entry in model_info(model).training["errors"]}
     assert problems[str(tmp_path / "lost.jpg")] == "missing"
     assert any(text.startswith("truncated") for text in problems.values())
@@ -112,6 +112,7 @@ def test_model_file_keeps_the_history(demo_catalog, tmp_path):
     assert model_info(again).training["catalog"] == catalog_hash(demo_catalog)
 
 
+@pytest.mark.slow
 def test_vgg16_trains_and_predicts_through_the_same_call(demo_catalog):
     from hotelviz.inference import predict_tags
 
@@ -183,6 +184,6 @@ def test_training_stops_when_more_than_a_tenth_is_missing(coloured, tmp_path):
         Path(path).unlink()
     with pytest.raises(MissingPhotosError, match="10 of 96 photos are not available"):
         train_tagger(coloured, **SHORT)
-    model = train_tagger(coloured, allow_missing=True, **{**SHORT, "fine_tune_epochs": 1})
+    model = train_tagger(coloured, allow_missing=True, **{**SHORT, "fine_tune_epochs": 0})
     assert model_info(model).training["problem_counts"] == {"unavailable": 10}
     assert len(training_photos(model).photos) == 86

@@ -57,7 +57,7 @@ def test_tagger_lends_its_backbone_to_an_aesthetic_model(rated_catalog):
 def test_photos_without_ratings_are_left_out_and_counted(rated_catalog):
     rated = rated_catalog.copy()
     rated.loc[rated.index[:5], [f"rating_{score}" for score in range(1, 11)]] = np.nan
-    model = train_aesthetic(rated, weights=None, fine_tune_epochs=1, **QUICK)
+    model = train_aesthetic(rated, weights=None, fine_tune_epochs=0, **QUICK)
     training_record = model_info(model).training
     assert training_record["left_out"] == {"without ratings": 5, "without split": 0}
     used = sum(training_record["photos"].values()) + len(training_record["errors"])
@@ -71,6 +71,6 @@ def test_aesthetic_training_without_ratings_is_refused(demo_catalog):
 
 
 def test_photos_are_neither_turned_nor_recoloured_for_aesthetics(rated_catalog):
-    model = train_aesthetic(rated_catalog, weights=None, fine_tune_epochs=1, **QUICK)
+    model = train_aesthetic(rated_catalog, weights=None, fine_tune_epochs=0, **QUICK)
     settings = model_info(model).training["settings"]
     assert settings["augmentation"] == {"scale": (7 / 8, 7 / 8), "rotation": 0.0, "flip": True}

@@ -56,7 +56,7 @@ def pixel_gradient(
         maps = np.abs(total).max(axis=-1)
         cap = np.percentile(maps, _CAP, axis=(1, 2), keepdims=True)
         # A map that is nearly everywhere zero keeps its few peaks.
-        return np.minimum(maps, np.where(cap > 0, cap, np.inf))
+        return np.asarray(np.minimum(maps, np.where(cap > 0, cap, np.inf)))
 
     return compute
 

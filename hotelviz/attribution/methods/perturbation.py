@@ -60,7 +60,7 @@ def score_activation_map(
 def scaled_to_one(maps: np.ndarray) -> np.ndarray:
     """Return maps, (N, h, w), each divided by its maximum; all zero where nothing is above 0."""
     peak = maps.max(axis=(1, 2), keepdims=True, initial=0)
-    return np.divide(maps, peak, out=np.zeros_like(maps), where=peak > 0)
+    return np.asarray(np.divide(maps, peak, out=np.zeros_like(maps), where=peak > 0))
 
 
 def blur_baseline(photo: np.ndarray) -> np.ndarray:

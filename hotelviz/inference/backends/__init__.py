@@ -1,1 +1,1 @@
-"""What runs a network: Keras, or OpenVINO."""
+"""What runs a network: Keras, or OpenVINO, which is faster on a processor."""

@@ -1,4 +1,4 @@
-"""OpenVINO as the engine: exported from the model, cached, and split where bfloat16 costs too much.
+"""OpenVINO as the backend: exported, cached, and split where bfloat16 is not exact enough.
 
 In bfloat16 nearly all of MobileNet's error comes from its first layers, where pixels differ by
 little. These are computed in float32 therefore, as few of them as do: the network is cut in two at
@@ -21,17 +21,23 @@ from openvino import opset13
 
 from hotelviz.errors import BackendError
 from hotelviz.images import usable_cores
-from hotelviz.inference.backends.base import Engine, check_pixels, from_pixels
+from hotelviz.inference.backends.base import Backend, Precision
 from hotelviz.io.atomic import remove_leftovers
 from hotelviz.io.cache import cache_folder
-from hotelviz.models import constant_graph, model_info, weights_hash
+from hotelviz.models import (
+    check_pixels,
+    constant_graph,
+    model_info,
+    pixel_function,
+    weights_hash,
+)
 
 _CONVOLUTIONS = ("Convolution", "GroupConvolution")
 #: How many of a network's first convolutions are computed in float32, tried in this order.
 EXACT_LAYERS = (0, 3, 7, 13)
 
 
-class OpenVino(Engine):
+class OpenVinoBackend(Backend):
     """One stream a core, each with small batches: streams need not wait for one another.
 
     Batches are filled up to one size. The compiled network then never changes its shape, and a
@@ -39,12 +45,17 @@ class OpenVino(Engine):
 
     Parameters
     ----------
-    model
-        The Keras model.
-    precision
-        ``float32`` or ``bfloat16``.
-    exact_layers
-        In bfloat16 the convolutions that are computed in float32, at least.
+    model : keras.Model
+        What it runs.
+    precision : {"float32", "bfloat16"}
+        What it multiplies in.
+    exact_layers : int, default 0
+        How many of the first convolutions are computed in float32, at least.
+
+    Attributes
+    ----------
+    stages : list
+        The compiled network, in one piece or two.
 
     Raises
     ------
@@ -54,26 +65,26 @@ class OpenVino(Engine):
 
     name, batch_size = "openvino", 8
 
-    def __init__(self, model: keras.Model, precision: str, exact_layers: int = 0) -> None:
+    def __init__(self, model: keras.Model, precision: Precision, exact_layers: int = 0) -> None:
         self.model, self.precision = model, precision
         core, exported = openvino.Core(), _exported(model)
-        pieces = _cut(core, exported, exact_layers if precision == "bfloat16" else 0)
+        pieces = _cut(core, exported, exact_layers)
         kinds = ["f32"] * (len(pieces) - 1) + ["f32" if precision == "float32" else "bf16"]
         shape = [self.batch_size, *model_info(model).preprocessing.size, 3]
-        self._stages = []
+        self.stages = []
         for piece, kind in zip(pieces, kinds, strict=True):
             piece.reshape(shape)
             shape = list(piece.outputs[0].shape)
-            self._stages.append(core.compile_model(piece, "CPU", _settings(kind)))
+            self.stages.append(core.compile_model(piece, "CPU", _settings(kind)))
         wanted = "OPTIMAL_NUMBER_OF_INFER_REQUESTS"
-        self.parallel = max(int(stage.get_property(wanted)) for stage in self._stages)
+        self.parallel = max(int(stage.get_property(wanted)) for stage in self.stages)
         self._requests = threading.local()
 
     def predict(self, pixels: np.ndarray) -> np.ndarray:
-        """Give the network's outputs; each thread has requests of its own."""
+        """Return the network's outputs; each thread has requests of its own."""
         check_pixels(pixels, self.model)
         if not hasattr(self._requests, "mine"):
-            self._requests.mine = [stage.create_infer_request() for stage in self._stages]
+            self._requests.mine = [stage.create_infer_request() for stage in self.stages]
         outputs = np.empty((len(pixels), self.model.output_shape[-1]), "float32")
         for start in range(0, len(pixels), self.batch_size):
             some = np.ascontiguousarray(pixels[start : start + self.batch_size])
@@ -98,12 +109,12 @@ def _settings(precision: str) -> dict[str, Any]:
 
 
 def computes_bfloat16() -> bool:
-    """Whether the processor has instructions for bfloat16."""
+    """Return whether the processor has instructions for bfloat16."""
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def _cut(core: openvino.Core, file: Path, exact_layers: int) -> list[openvino.Model]:
-    """Give a network in two pieces, the first with so many convolutions or a few more.
+    """Return a network in two pieces, the first with so many convolutions or a few more.
 
     Where it cannot be cut, or is not to be, it is one piece.
     """
@@ -124,7 +135,7 @@ def _cut(core: openvino.Core, file: Path, exact_layers: int) -> list[openvino.Mo
 
 
 def _place_to_cut(network: openvino.Model, exact_layers: int) -> str | None:
-    """Name the operation after which nothing else is still needed, past so many convolutions."""
+    """Return the operation after which nothing else is still needed, past so many convolutions."""
     order = network.get_ordered_ops()
     waiting: dict[str, int] = {}
     convolutions = 0
@@ -153,13 +164,13 @@ def _place_to_cut(network: openvino.Model, exact_layers: int) -> str | None:
 
 
 def _exported(model: keras.Model) -> Path:
-    """Give the model in OpenVINO's format, exported now or found in the cache."""
+    """Return the file of the model in OpenVINO's format, exported now or found in the cache."""
     key = hashlib.sha256(
         "\n".join([weights_hash(model), model.to_json(), openvino.__version__]).encode()
     ).hexdigest()[:24]
     folder = cache_folder("openvino", key)
     network = folder / "network.xml"
-    if _is_whole(network):
+    if _is_complete(network):
         return network
     folder.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(folder.parent, f"{key}-*")
@@ -171,15 +182,15 @@ def _exported(model: keras.Model) -> Path:
             work.rename(folder)
         except OSError:
             # Another process was faster; what it wrote is the same.
-            if not _is_whole(network):
+            if not _is_complete(network):
                 raise
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return network
 
 
-def _is_whole(network: Path) -> bool:
-    """Whether a network is in the cache and can be read."""
+def _is_complete(network: Path) -> bool:
+    """Return whether a network is in the cache and can be read."""
     if not network.is_file():
         return False
     try:
@@ -191,7 +202,7 @@ def _is_whole(network: Path) -> bool:
 
 def _export(model: keras.Model, folder: Path) -> None:
     graph = folder / "graph.pb"
-    constant = constant_graph(*from_pixels(model))
+    constant = constant_graph(*pixel_function(model))
     # Read by OpenVINO itself: its converter for Python reports each use to its makers.
     graph.write_bytes(constant.graph.as_graph_def().SerializeToString())
     try:
@@ -200,14 +211,14 @@ def _export(model: keras.Model, folder: Path) -> None:
     except RuntimeError as error:
         raise BackendError(
             f"{model_info(model).backbone}: OpenVINO cannot convert this model "
-            f"({_first_reason(error)}); take engine='keras'"
+            f"({_first_reason(error)}); take backend='keras'"
         ) from error
     finally:
         graph.unlink()
 
 
 def _first_reason(error: BaseException) -> str:
-    """Give the line of OpenVINO's message that says what is wrong; places in its source do not."""
+    """Return the line of OpenVINO's message that says what is wrong."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [line for line in lines if "conver" in line.lower() or "not supported" in line]
     return (telling or lines or [type(error).__name__])[0][:300]

@@ -15,7 +15,7 @@ function openDialog({ dialog }, title, ...children) {
 }
 
 function chooseReason(page) {
-  if (page.place === null || page.dialog.open) return;
+  if (page.position === null || page.dialog.open) return;
   const pick = (reason) => {
     page.dialog.close();
     page.rate({ reason });

@@ -28,7 +28,7 @@ function actionOf(page, event) {
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   if (page.dialog.open) return page.reasons[Number(key) - 1];
   if (TOOLS[key]) return TOOLS[key];
-  const reason = page.photos.kept.get(page.place)?.error;
+  const reason = page.photos.kept.get(page.position)?.error;
   const skips = key === "Enter" && reason && !event.target.matches("button");
   if (skips) return () => page.rate({ reason });
   const choice = page.keys.get(key);

@@ -6,12 +6,12 @@ class Page {
     this.view = uuid();
     this.alone = document.body.dataset.voila !== undefined;
     this.queue = new Queue((message) => this.say(message), (...what) => this.told(...what));
-    const arrived = (place) => place === this.place && this.show();
+    const arrived = (position) => position === this.position && this.show();
     this.photos = new Photos((message) => this.say(message), arrived);
     this.items = [];
-    this.done = new Map(); // place -> {key, said}
-    this.history = []; // places, the last one last
-    this.place = null;
+    this.done = new Map(); // position -> {key, said}
+    this.history = []; // positions, the last one last
+    this.position = null;
     this.before = null; // what was said of this photo before it was taken back
     this.remarked = -Infinity; // when something was told
     this.durations = []; // of the last ratings, in milliseconds
@@ -79,36 +79,36 @@ class Page {
   }
 
   complain({ message, type, of }) {
-    if (this.place === null && this.warning) this.warning.textContent = message;
+    if (this.position === null && this.warning) this.warning.textContent = message;
     else this.note.textContent = message;
     if (type !== "failed" || of === "hello") return;
     const again = of === "enter" ? { type: of, name: this.name } : { type: "state" };
     setTimeout(() => this.say(again), 3000);
   }
 
-  state({ seat, name, items, last }) {
-    const first = this.seat === undefined;
-    this.seat = seat;
+  state({ rater, name, items, last }) {
+    const first = this.rater === undefined;
+    this.rater = rater;
     this.name = name;
     this.who.textContent = name;
-    if (first) this.queue.open(`hotelviz-label/${this.round.uid}/${seat}`);
-    this.items = items.map((item) => item.place);
-    this.done = new Map(items.filter((item) => item.key).map((item) => [item.place, item]));
-    const places = new Map(items.map((item) => [item.key, item.place]));
-    this.history = last.filter((key) => places.has(key)).map((key) => places.get(key));
+    if (first) this.queue.open(`hotelviz-label/${this.round.uid}/${rater}`);
+    this.items = items.map((item) => item.position);
+    this.done = new Map(items.filter((item) => item.key).map((item) => [item.position, item]));
+    const positions = new Map(items.map((item) => [item.key, item.position]));
+    this.history = last.filter((key) => positions.has(key)).map((key) => positions.get(key));
     // What was not acknowledged yet still counts here.
     for (const waiting of this.queue.waiting) this.apply(waiting);
     this.foot.hidden = this.progress.hidden = false;
-    if (this.place === null || this.done.has(this.place)) this.forward();
+    if (this.position === null || this.done.has(this.position)) this.forward();
     this.figures();
   }
 
-  apply({ type, key, place, score, tag, reason }) {
-    this.history = this.history.filter((one) => one !== place);
+  apply({ type, key, position, score, tag, reason }) {
+    this.history = this.history.filter((one) => one !== position);
     if (type === "rate") {
-      this.done.set(place, { key, said: score ?? tag ?? reason });
-      this.history.push(place);
-    } else this.done.delete(place);
+      this.done.set(position, { key, said: score ?? tag ?? reason });
+      this.history.push(position);
+    } else this.done.delete(position);
   }
 
   /** Show what became of a rating, and of those that wait. */
@@ -133,26 +133,26 @@ class Page {
 
   forward() {
     this.before = null;
-    this.go(this.items.find((place) => !this.done.has(place)));
+    this.go(this.items.find((position) => !this.done.has(position)));
   }
 
-  go(place) {
-    this.place = place ?? null;
-    this.foot.classList.toggle("over", this.place === null);
-    if (this.place === null) {
-      this.stage.removeAttribute("data-place");
+  go(position) {
+    this.position = position ?? null;
+    this.foot.classList.toggle("over", this.position === null);
+    if (this.position === null) {
+      this.stage.removeAttribute("data-position");
       showCard(this, make("p", {}, "Looking for more…"));
       this.say({ type: "more" });
       return;
     }
     this.show();
-    const next = this.items.filter((one) => one !== place && !this.done.has(one));
-    this.photos.preload(place, next, this.history);
+    const next = this.items.filter((one) => one !== position && !this.done.has(one));
+    this.photos.preload(position, next, this.history);
   }
 
   show() {
-    const photo = this.photos.ready(this.place);
-    this.stage.dataset.place = this.place;
+    const photo = this.photos.ready(this.position);
+    this.stage.dataset.position = this.position;
     this.since = photo ? performance.now() : null;
     if (!photo) showCard(this, make("p", {}, "The photo is on its way…"));
     else if (photo.error) this.showError(photo.error);
@@ -166,7 +166,7 @@ class Page {
   }
 
   showPhoto({ image, truncated }) {
-    image.alt = `Photo ${this.items.indexOf(this.place) + 1} of ${this.items.length}`;
+    image.alt = `Photo ${this.items.indexOf(this.position) + 1} of ${this.items.length}`;
     this.stage.replaceChildren(image);
     for (const choice of this.choices.children) {
       choice.classList.toggle("before", this.before === choice.dataset.value);
@@ -191,13 +191,13 @@ class Page {
   }
 
   rate(what) {
-    const photo = this.photos.ready(this.place);
+    const photo = this.photos.ready(this.position);
     // Nobody rates a photo that they have not seen.
     if (!photo || this.dialog.open) return;
     if (photo.error && !what.reason) return;
     const duration = performance.now() - this.since;
     const seconds = Math.round(duration) / 1000;
-    const message = { type: "rate", key: uuid(), place: this.place, ...what, seconds };
+    const message = { type: "rate", key: uuid(), position: this.position, ...what, seconds };
     this.apply(message);
     this.durations = [...this.durations.slice(-30), Math.min(duration, 120000)];
     this.forward(); // the next photo first, the rest after it
@@ -206,14 +206,14 @@ class Page {
   }
 
   undo() {
-    const place = this.history.at(-1);
-    if (place === undefined || this.dialog.open) return;
-    const { key, said } = this.done.get(place);
-    const message = { type: "undo", key, place };
+    const position = this.history.at(-1);
+    if (position === undefined || this.dialog.open) return;
+    const { key, said } = this.done.get(position);
+    const message = { type: "undo", key, position };
     this.apply(message);
     this.queue.add(message);
     this.before = String(said);
-    this.go(place);
+    this.go(position);
     this.figures();
   }
 

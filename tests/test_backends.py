@@ -1,4 +1,4 @@
-"""Engines: equal to Keras, cached, checked when loaded, and named when they cannot be had."""
+"""Backends: equal to Keras, cached, checked when loaded, and named when they cannot be had."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pytest
 import tensorflow as tf
 
 from hotelviz.errors import BackendError, InferenceError, ModelWarning
-from hotelviz.inference import make_engine, score_photos
-from hotelviz.inference.backends import base
+from hotelviz.inference import make_backend, score_photos
+from hotelviz.inference.backends import registry
 from hotelviz.inference.pipeline import ThroughputMeter
 from hotelviz.models import (
     Preprocessing,
@@ -34,7 +34,7 @@ needs_openvino = pytest.mark.skipif(
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path_factory, monkeypatch):
-    folder = tmp_path_factory.getbasetemp() / "engine-cache"
+    folder = tmp_path_factory.getbasetemp() / "backend-cache"
     monkeypatch.setenv("HOTELVIZ_CACHE", str(folder))
     return folder
 
@@ -51,8 +51,8 @@ def rows(folder):
 
 @needs_openvino
 def test_openvino_scores_as_keras_does(demo_catalog, model, tmp_path):
-    for engine in ("keras", "openvino"):
-        score_photos(demo_catalog, [model], tmp_path / engine, engine=engine,
+    for backend in ("keras", "openvino"):
+        score_photos(demo_catalog, [model], tmp_path / backend, backend=backend,
                      precision="float32", progress=False)  # fmt: skip
     keras_rows, openvino_rows = rows(tmp_path / "keras"), rows(tmp_path / "openvino")
     np.testing.assert_allclose(keras_rows["score"], openvino_rows["score"], atol=1e-4)
@@ -62,13 +62,13 @@ def test_openvino_scores_as_keras_does(demo_catalog, model, tmp_path):
 
 @needs_openvino
 def test_outputs_do_not_depend_on_the_photos_beside(model):
-    engine = make_engine(model, "openvino", precision="float32")
+    backend = make_backend(model, "openvino", precision="float32")
     pixels = np.random.default_rng(0).integers(0, 256, (19, 32, 32, 3), dtype="uint8")
-    together = engine.predict(pixels)
+    together = backend.predict(pixels)
     order = np.random.default_rng(1).permutation(19)
-    np.testing.assert_array_equal(engine.predict(pixels[order]), together[order])
-    np.testing.assert_array_equal(engine.predict(pixels[:1]), together[:1])
-    assert engine.predict(pixels[:0]).shape == (0, 10)
+    np.testing.assert_array_equal(backend.predict(pixels[order]), together[order])
+    np.testing.assert_array_equal(backend.predict(pixels[:1]), together[:1])
+    assert backend.predict(pixels[:0]).shape == (0, 10)
 
 
 @needs_openvino
@@ -77,25 +77,25 @@ def test_export_is_kept_by_fingerprint_and_made_again_when_damaged(cache, tmp_pa
     file = tmp_path / "tagger.keras"
     save_model(build_tagger(["Bedroom", "Pool"], **SMALL), file)
     for text in ("", "not a network"):
-        make_engine(load_model(file), "openvino", precision="float32")
+        make_backend(load_model(file), "openvino", precision="float32")
         (exported,) = (tmp_path / "openvino").iterdir()
         network = exported / "network.xml"
         assert network.stat().st_size > 1000
         written = network.stat().st_mtime_ns
-        make_engine(load_model(file), "openvino", precision="float32")
+        make_backend(load_model(file), "openvino", precision="float32")
         assert network.stat().st_mtime_ns == written
         network.write_text(text)
     other = build_tagger(["Bedroom", "Pool"], **SMALL, seed=1)
-    make_engine(other, "openvino", precision="float32")
+    make_backend(other, "openvino", precision="float32")
     assert len(list((tmp_path / "openvino").iterdir())) == 2
 
 
 @needs_openvino
-def test_engine_that_is_not_exact_enough_is_refused(model, monkeypatch):
-    monkeypatch.setattr(base, "deviation", lambda *_: 0.011)
+def test_backend_that_is_not_exact_enough_is_refused(model, monkeypatch):
+    monkeypatch.setattr(registry, "deviation", lambda *_: 0.011)
     fresh = wrap_model(model, task="aesthetic", preprocessing=Preprocessing(32, 32))
-    with pytest.raises(BackendError, match=r"up to 0\.011 from Keras', more than 0\.01; take eng"):
-        make_engine(fresh, "openvino", precision="float32")
+    with pytest.raises(BackendError, match=r"up to 0\.011 from Keras', more than 0\.01; take back"):
+        make_backend(fresh, "openvino", precision="float32")
 
 
 @needs_openvino
@@ -105,31 +105,29 @@ def test_bfloat16_is_taken_only_where_it_is_exact_enough(monkeypatch):
     monkeypatch.setattr(fast, "computes_bfloat16", lambda: True)
     tried = []
 
-    def deviation(_, engine):
-        tried.append(engine.precision)
-        return 0.051 if engine.precision == "bfloat16" else 0.0
+    def deviation(_, backend):
+        tried.append(backend.precision)
+        return 0.051 if backend.precision == "bfloat16" else 0.0
 
-    monkeypatch.setattr(base, "deviation", deviation)
+    monkeypatch.setattr(registry, "deviation", deviation)
     small = build_aesthetic(**SMALL)
-    assert make_engine(small, "openvino").precision == "float32"
+    assert make_backend(small, "openvino").precision == "float32"
     assert tried == ["bfloat16"] * len(fast.EXACT_LAYERS) + ["float32"]
     with pytest.raises(BackendError, match=r"more than 0\.05; take precision='float32'"):
-        make_engine(small, "openvino", precision="bfloat16")
+        make_backend(small, "openvino", precision="bfloat16")
     monkeypatch.setattr(fast, "computes_bfloat16", lambda: False)
     with pytest.raises(BackendError, match="does not compute in bfloat16"):
-        make_engine(build_aesthetic(**SMALL), "openvino", precision="bfloat16")
+        make_backend(build_aesthetic(**SMALL), "openvino", precision="bfloat16")
 
 
 @needs_openvino
-@pytest.mark.parametrize("layers", [1, 3, 9])
-def test_network_in_two_pieces_computes_what_the_whole_does(model, layers, monkeypatch):
-    from hotelviz.inference.backends import openvino as fast
+@pytest.mark.parametrize("n_layers", [1, 3, 9])
+def test_network_in_two_pieces_computes_what_the_whole_does(model, n_layers):
+    from hotelviz.inference.backends.openvino import OpenVinoBackend
 
-    settings = fast._settings
-    monkeypatch.setattr(fast, "_settings", lambda _: settings("f32"))
-    pieces = fast.OpenVino(model, "bfloat16", layers)
-    assert len(pieces._stages) == 2
-    assert base.deviation(model, pieces) < 1e-4
+    pieces = OpenVinoBackend(model, "float32", n_layers)
+    assert len(pieces.stages) == 2
+    assert registry.deviation(model, pieces) < 1e-4
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -153,36 +151,38 @@ def test_model_that_cannot_be_converted_is_named():
         ours = wrap_model(
             theirs, task="aesthetic", preprocessing=Preprocessing(32, 32), name="theirs"
         )
-    with pytest.raises(BackendError, match=r"theirs: OpenVINO cannot convert .* engine='keras'"):
-        make_engine(ours, "openvino")
+    with pytest.raises(BackendError, match=r"theirs: OpenVINO cannot convert .* backend='keras'"):
+        make_backend(ours, "openvino")
 
 
-def test_engine_that_is_not_installed_is_named_with_its_command(model, monkeypatch):
+def test_backend_that_is_not_installed_is_named_with_its_command(model, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     fresh = wrap_model(model, task="aesthetic", preprocessing=Preprocessing(32, 32))
     with pytest.raises(BackendError, match=r"pip install 'hotelviz\[fast\]'"):
-        make_engine(fresh, "openvino", precision="float32")
+        make_backend(fresh, "openvino", precision="float32")
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"engine": "onnx"}, "one of keras, openvino; not 'onnx'"),
-        ({"engine": "openvino", "precision": "int8"}, "one of float32, bfloat16; not 'int8'"),
-        ({"engine": "keras", "precision": "bfloat16"}, "needs 'openvino'"),
+        ({"backend": "onnx"}, "one of keras, openvino; not 'onnx'"),
+        ({"backend": "openvino", "precision": "int8"}, "one of float32, bfloat16; not 'int8'"),
+        ({"backend": "keras", "precision": "bfloat16"}, "needs 'openvino'"),
     ],
 )
-def test_unknown_engines_are_refused(model, settings, message):
+def test_unknown_backends_are_refused(model, settings, message):
     with pytest.raises(BackendError, match=message):
-        make_engine(model, **settings)
+        make_backend(model, **settings)
 
 
 @needs_openvino
-def test_scores_of_two_engines_do_not_mix(demo_catalog, model, tmp_path):
+def test_scores_of_two_backends_do_not_mix(demo_catalog, model, tmp_path):
     few = demo_catalog.head(3)
     score_photos(few, [model], tmp_path / "s", progress=False)
-    with pytest.raises(InferenceError, match=r"another engine \(keras float32, not openvino float"):
-        score_photos(few, [model], tmp_path / "s", engine="openvino", precision="float32")
+    with pytest.raises(
+        InferenceError, match=r"another backend .keras float32, not openvino "
+    ):
+        score_photos(few, [model], tmp_path / "s", backend="openvino", precision="float32")
 
 
 def test_parts_do_not_depend_on_batches(demo_catalog, model, tmp_path):
@@ -223,13 +223,13 @@ def test_full_disk_leaves_whole_parts_and_the_run_goes_on(demo_catalog, model, t
 
 
 def test_meter_names_what_bounds():
-    meter = ThroughputMeter(workers=2, parallel=1)
-    meter.photos, meter._wall = 10, meter._wall - 10
+    meter = ThroughputMeter(workers=2, parallel=1, photos=10)
+    meter.wall_start -= 10
     meter.reading = 18.0
     assert meter.result().bound == "disk"
     meter.reading, meter.inference = 1.0, 9.0
     assert meter.result().bound == "inference"
-    meter._processor -= 1000
+    meter.processor_start -= 1000
     meter.decoding = 900.0
     assert meter.result().bound == "decode"
     meter.decoding = 100.0

@@ -1,0 +1,99 @@
+"""The channels of a layer: where they are looked at, and the kernels that compute them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hotelviz.errors import FeatureVisError
+
+if TYPE_CHECKING:
+    import keras
+
+    from hotelviz.models import Node
+
+#: The layers whose filters the talk shows: 23, 51 and 79 of the Keras of that time.
+PUBLISHED_LAYERS = ("conv_pw_3", "conv_pw_7", "conv_pw_11")
+
+
+def channel_node(model: keras.Model, layer: str) -> Node:
+    """Return a layer where its channels are looked at.
+
+    Of a convolution that is its batch normalisation, if it has one: scale and sign of the
+    convolution's own output mean nothing, and models whose batch normalisation was folded into
+    their weights could not be compared with others.
+
+    Parameters
+    ----------
+    model
+        Any flat model.
+    layer
+        By name.
+
+    Raises
+    ------
+    ModelError
+        A layer that is not there or has no height and width.
+    """
+    import keras
+
+    from hotelviz.models import iter_nodes, spatial_node
+
+    node = spatial_node(model, layer)
+    for other in iter_nodes(model).values():
+        if isinstance(other.layer, keras.layers.BatchNormalization) and any(
+            tensor is node.output for tensor in other.inputs
+        ):
+            return other
+    return node
+
+
+def checked_channels(node: Node, layer: str, channels: Sequence[int]) -> list[int]:
+    """Return channels as numbers; those that a layer does not have are refused."""
+    n_channels = int(node.output.shape[-1])
+    for channel in channels:
+        if isinstance(channel, bool) or not isinstance(channel, int | np.integer):
+            raise FeatureVisError(f"a channel is a whole number, not {channel!r}")
+        if not 0 <= channel < n_channels:
+            raise FeatureVisError(
+                f"{layer} has the channels 0 to {n_channels - 1}; there is no {channel}"
+            )
+    return [int(channel) for channel in channels]
+
+
+def convolutions(model: keras.Model) -> list[str]:
+    """Return the names of a model's convolutions, but for depthwise ones, in order."""
+    import keras
+
+    from hotelviz.models import iter_nodes
+
+    return [
+        name
+        for name, node in iter_nodes(model).items()
+        if isinstance(node.layer, keras.layers.Conv2D)
+        and not isinstance(node.layer, keras.layers.DepthwiseConv2D)
+        and node.output.shape[1] != 1
+    ]
+
+
+def folded_kernel(model: keras.Model, layer: str) -> np.ndarray | None:
+    """Return a convolution's kernel with its batch normalisation folded in, (..., channels).
+
+    None for a layer without a kernel.
+    """
+    import keras
+
+    from hotelviz.models import spatial_node
+
+    convolution, norm = spatial_node(model, layer).layer, channel_node(model, layer).layer
+    if getattr(convolution, "kernel", None) is None:
+        return None
+    values = np.asarray(convolution.kernel)
+    if isinstance(convolution, keras.layers.DepthwiseConv2D):
+        values = values.reshape(*values.shape[:2], -1)
+    if isinstance(norm, keras.layers.BatchNormalization):
+        scale = 1 / np.sqrt(np.asarray(norm.moving_variance) + norm.epsilon)
+        values = values * (scale if norm.gamma is None else scale * np.asarray(norm.gamma))
+    return np.asarray(values)
