@@ -272,14 +272,8 @@ def _judged(parts: list[pd.DataFrame], notes: list[str], seed: int) -> Ablation:
         report = metrics.classification_report(known["label"], known["predicted"])
         report = report.drop(index=["macro avg", "weighted avg"]).rename_axis("label")
         classes.append(report.reset_index().assign(stage=names["stage"], tested=names["tested"]))
-    first = ["stage", "tested"]
-    return Ablation(
-        _leading(pd.concat(figures, ignore_index=True), first),
-        _leading(pd.concat(classes, ignore_index=True), first),
-        _leading(pd.concat(parts, ignore_index=True), first),
-        notes,
+    first, second, third = (
+        pd.concat(tables).set_index(["stage", "tested"]).reset_index()
+        for tables in (figures, classes, parts)
     )
-
-
-def _leading(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    return table[columns + [name for name in table if name not in columns]]
+    return Ablation(first, second, third, notes)
