@@ -186,10 +186,7 @@ def channel_card(demo: Demo) -> Any:
     models = (demo.tagger, demo.aesthetic)
     return plots.channel_card(
         [visualize_channels(model, layer, [channel], size=96, steps=48)[0] for model in models],
-        [
-            patch_pixels(top_photos(model, demo.photos.head(96), layer, channel))
-            for model in models
-        ],
+        [patch_pixels(top_photos(model, demo.photos.head(96), layer, channel)) for model in models],
         title=f"{layer}, channel {channel}",
     )
 

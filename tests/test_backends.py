@@ -179,9 +179,7 @@ def test_unknown_backends_are_refused(model, settings, message):
 def test_scores_of_two_backends_do_not_mix(demo_catalog, model, tmp_path):
     few = demo_catalog.head(3)
     score_photos(few, [model], tmp_path / "s", progress=False)
-    with pytest.raises(
-        InferenceError, match=r"another backend .keras float32, not openvino "
-    ):
+    with pytest.raises(InferenceError, match=r"another backend .keras float32, not openvino "):
         score_photos(few, [model], tmp_path / "s", backend="openvino", precision="float32")
 
 

@@ -17,7 +17,6 @@ from keras import applications, layers
 from hotelviz.errors import ModelError, OutputError
 from hotelviz.models import (
     Preprocessing,
-    activations,
     backbone_range,
     build_tagger,
     load_model,

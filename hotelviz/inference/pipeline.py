@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hotelviz.images import Decoded, View, ImageBatch, iterate_views, usable_cores
+from hotelviz.images import Decoded, ImageBatch, View, iterate_views, usable_cores
 from hotelviz.inference.backends.base import Backend
 from hotelviz.models import model_info
 from hotelviz.schema import PhotoError, Status
@@ -230,7 +230,9 @@ class Pipeline:
             outputs.append(seen)
         return outputs, time.perf_counter() - started
 
-    def _finished(self, batch: ImageBatch, job: Future[tuple[list[np.ndarray], float]]) -> Predicted:
+    def _finished(
+        self, batch: ImageBatch, job: Future[tuple[list[np.ndarray], float]]
+    ) -> Predicted:
         outputs, seconds = job.result()
         errors = dict(batch.errors)
         for number, backend in enumerate(self.backends):
