@@ -49,7 +49,7 @@ def test_tag_writes_predictions_and_lists_problems(demo_dir, model_file, tmp_pat
     assert result.exit_code == 0, result.output
     tags = pd.read_parquet(tmp_path / "tags.parquet")
     assert len(tags) == len(pd.read_csv(demo_dir / "catalog.csv"))
-    assert "2 with problems" in result.output
+    assert "2 with errors" in result.output
     assert "not a JPEG" in result.output
 
 
@@ -76,7 +76,7 @@ def test_from_ratings_to_a_ranking_on_the_command_line(demo_dir, model_file, tmp
     command = ("score", catalog, "--model", first, "--model", second, "--out", scores)
     result = run(*command)
     assert result.exit_code == 0, result.output
-    assert "2 with problems" in result.output
+    assert "2 with errors" in result.output
     assert re.search(r"\d+ photos/s, bound by (decode|inference|disk) \(processor", result.output)
     assert "0 computed now" in run(*command).output
     tags = tmp_path / "tags.parquet"
