@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import io
 import random
-import resource
 import signal
 import subprocess
 import sys
@@ -85,6 +84,31 @@ def distort(image: Image.Image, kind: str, level: int, chance: random.Random) ->
     return Image.fromarray((np.asarray(image) * factors).clip(0, 255).astype("uint8"))
 
 
+def write_distorted(photos: pd.DataFrame, folder: str) -> pd.DataFrame:
+    """Write photos and their distortions, and return the catalogue of them."""
+    chance, rows = random.Random(0), []
+    for photo in photos.itertuples():
+        with Image.open(photo.path) as file:
+            image = file.convert("RGB")
+        # Test: every kind at every level, as TID2013 has them. Training: every kind twice.
+        wanted = [("none", 0)]
+        for kind in KINDS:
+            levels = range(1, 6) if photo.split == "test" else chance.sample(range(1, 6), 2)
+            wanted += [(kind, level) for level in levels]
+        for number, (kind, level) in enumerate(wanted):
+            path = f"{folder}/{len(rows)}.jpg"
+            changed = image if kind == "none" else distort(image, kind, level, chance)
+            changed.save(path, quality=95)
+            rows.append(
+                {
+                    "image_id": f"{photo.image_id}-{number}", "path": path, "kind": kind,
+                    "level": level, "original": photo.image_id, "hotel_id": photo.hotel_id,
+                    "split": photo.split,
+                }
+            )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
 def distortions(*, short: bool) -> None:
     """Learn technical quality from graded distortions; judge on hotels that were never seen."""
     from hotelviz import metrics
@@ -101,29 +125,8 @@ def distortions(*, short: bool) -> None:
     photos = photos[photos["split"].notna()]
     if short:
         photos = photos.groupby("split").head(60)
-    chance = random.Random(0)
-    rows = []
     with tempfile.TemporaryDirectory() as folder:
-        for photo in photos.itertuples():
-            with Image.open(photo.path) as file:
-                image = file.convert("RGB")
-            # Test: every kind at every level, as TID2013 has them. Training: every kind twice.
-            wanted = [("none", 0)]
-            for kind in KINDS:
-                levels = range(1, 6) if photo.split == "test" else chance.sample(range(1, 6), 2)
-                wanted += [(kind, level) for level in levels]
-            for number, (kind, level) in enumerate(wanted):
-                path = f"{folder}/{len(rows)}.jpg"
-                changed = image if kind == "none" else distort(image, kind, level, chance)
-                changed.save(path, quality=95)
-                rows.append(
-                    {
-                        "image_id": f"{photo.image_id}-{number}", "path": path, "kind": kind,
-                        "level": level, "original": photo.image_id, "hotel_id": photo.hotel_id,
-                        "split": photo.split,
-                    }
-                )  # fmt: skip
-        catalog = pd.DataFrame(rows)
+        catalog = write_distorted(photos, folder)
         catalog[list(RATINGS)] = maximum_entropy_ratings(BEST - STEP * catalog["level"])
         model = train_aesthetic(
             catalog, task="technical", progress=False,
@@ -174,6 +177,35 @@ def nima(task: str, size: int | None = None):
     return wrap_model(sized, task=task, preprocessing=Preprocessing(size, size), name=file.name)
 
 
+def report_ratings(judged: pd.DataFrame, predictions: dict[str, np.ndarray]) -> None:
+    """Print the figures of each start, and of what the two tuned ones know together."""
+    from hotelviz import metrics
+
+    # What the two starting points know together.
+    names = list(predictions)
+    predictions["both tuned, averaged"] = (predictions[names[1]] + predictions[names[2]]) / 2
+    table = metrics.compare_scores(judged, predictions, groups=judged["hotel_id"])
+    print(f"{len(judged)} photos of {judged['hotel_id'].nunique()} hotels, 3 stand-in raters each")
+    print(metrics.PUBLISHED_RESULTS.join(table.round(3), how="right").to_string())
+    for metric, least in (("LCC", 0.70), ("SRCC", 0.70)):
+        for name in list(predictions)[1:]:
+            results.append(
+                (
+                    f"ratings, {metric}, {name}",
+                    f">= {least}",
+                    f"{table.loc[metric, name]:.3f} ({table.loc[metric, f'{name} interval']})",
+                )
+            )
+    used = table.loc["range use"]
+    results.append(
+        (
+            "ratings, range use, second / first",
+            ">= 2",
+            f"{used[names[1]] / used[names[0]]:.2f} ({used[names[0]]:.2f} to {used[names[1]]:.2f})",
+        )
+    )
+
+
 def ratings(*, short: bool) -> None:
     """Run the talk's two iterations on ratings of hotel photos, cross-validated by hotel.
 
@@ -220,32 +252,7 @@ def ratings(*, short: bool) -> None:
         print(table.round(3).to_string(), flush=True)
         if short:
             break
-    judged = photos[done]
-    # What the two starting points know together.
-    predictions["both tuned, averaged"] = (predictions[names[1]] + predictions[names[2]]) / 2
-    table = metrics.compare_scores(
-        judged, {name: values[done] for name, values in predictions.items()},
-        groups=judged["hotel_id"],
-    )  # fmt: skip
-    print(f"{len(judged)} photos of {judged['hotel_id'].nunique()} hotels, 3 stand-in raters each")
-    print(metrics.PUBLISHED_RESULTS.join(table.round(3), how="right").to_string())
-    for metric, least in (("LCC", 0.70), ("SRCC", 0.70)):
-        for name in list(predictions)[1:]:
-            results.append(
-                (
-                    f"ratings, {metric}, {name}",
-                    f">= {least}",
-                    f"{table.loc[metric, name]:.3f} ({table.loc[metric, f'{name} interval']})",
-                )
-            )
-    used = table.loc["range use"]
-    results.append(
-        (
-            "ratings, range use, second / first",
-            ">= 2",
-            f"{used[names[1]] / used[names[0]]:.2f} ({used[names[0]]:.2f} to {used[names[1]]:.2f})",
-        )
-    )
+    report_ratings(photos[done], {name: values[done] for name, values in predictions.items()})
 
 
 def two_models(*, short: bool) -> None:
@@ -347,70 +354,9 @@ def _wait(process: subprocess.Popen[bytes], seconds: float) -> None:
         process.wait(seconds)
 
 
-def ranking(*, short: bool) -> None:
-    """Rank a million photos of 7,500 hotels with coverage, in a process of its own."""
-    count = 100_000 if short else 1_000_000
-    with tempfile.TemporaryDirectory() as folder:
-        _write_scores(Path(folder), count, count * 3 // 400)
-        print(
-            subprocess.run(
-                [sys.executable, __file__, "--rank", folder],
-                check=True, capture_output=True, text=True,
-            ).stdout
-        )  # fmt: skip
-        seconds, gigabytes = Path(folder, "figures").read_text().split()
-    results.append((f"ranking {count:,} photos", "< 30 s, < 2 GB", f"{seconds} s, {gigabytes} GB"))
-
-
-def _write_scores(folder: Path, count: int, hotels: int) -> None:
-    from hotelviz.ranking import AREA_ORDER
-
-    chance = np.random.default_rng(0)
-    hotel = np.sort(chance.integers(hotels, size=count))
-    hashes = chance.integers(0, 2**63, size=count, dtype=np.uint64)
-    # One photo in twenty repeats one of the same hotel.
-    source = np.maximum(np.arange(count) - chance.integers(1, 60, count), 0)
-    repeats = (chance.random(count) < 0.05) & (hotel[source] == hotel)
-    hashes[repeats] = hashes[source[repeats]]
-    names = np.array([f"photos/{number:07d}.jpg" for number in range(count)], dtype=object)
-    (folder / "scores").mkdir()
-    pd.DataFrame(
-        {
-            "image_id": names,
-            "hotel_id": np.array([f"hotel-{number:05d}" for number in range(hotels)])[hotel],
-            "score": chance.normal(5.2, 0.6, count).clip(1, 10).astype("float32"),
-            "hash": hashes,
-        }
-    ).to_parquet(folder / "scores" / "part-00000.parquet")
-    shares = chance.dirichlet(np.full(8, 0.15), count).astype("float32")
-    tags = pd.DataFrame(shares, columns=[f"p_{area}" for area in AREA_ORDER])
-    tags.insert(0, "predicted", np.array(AREA_ORDER, dtype=object)[shares.argmax(axis=1)])
-    tags.insert(0, "image_id", names)
-    tags.to_parquet(folder / "tags.parquet")
-    places = pd.Series(hotel).groupby(hotel).cumcount() + 1
-    pd.DataFrame({"image_id": names, "position": places}).to_parquet(folder / "catalog.parquet")
-
-
-def rank_in_this_process(folder: Path) -> None:
-    """Rank what `_write_scores` wrote; time and memory go to the file ``figures``."""
-    from hotelviz import ranking
-
-    started = time.perf_counter()
-    ranked = ranking.rank_hotel_photos(
-        folder / "scores",
-        folder / "tags.parquet",
-        catalog=pd.read_parquet(folder / "catalog.parquet"),
-    )
-    seconds = time.perf_counter() - started
-    print(ranking.ranking_summary(ranking.ranking_figures(ranked)).T.round(3).to_string())
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    (folder / "figures").write_text(f"{seconds:.1f} {memory:.2f}")
-
-
 SECTIONS = {
     "ava": ava,
     "two_models": two_models,
-    "ranking": ranking,
     "kills": kills,
     "distortions": distortions,
     "ratings": ratings,
@@ -418,7 +364,4 @@ SECTIONS = {
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--rank"]:
-        rank_in_this_process(Path(sys.argv[2]))
-    else:
-        run(__doc__, SECTIONS, without_data=["ranking"])
+    run(__doc__, SECTIONS)

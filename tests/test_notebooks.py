@@ -1,4 +1,4 @@
-"""Each notebook, executed: as a report of the product, and by plain papermill."""
+"""Each notebook, executed: as a report of the demo, or in this process."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import json
 import re
 import uuid
 from pathlib import Path
+from typing import Any
 
+import anywidget
+import ipywidgets
 import numpy as np
 import pandas as pd
-import papermill
 import pytest
+from executed import run_cells
 from typer.testing import CliRunner
 
 from hotelviz import metrics, pipeline
@@ -22,6 +25,7 @@ from hotelviz.labelling import open_store
 from hotelviz.labelling.protocol import LabelProtocol
 from hotelviz.models import load_model, model_info, training_photos
 from hotelviz.reports import notebook_directory, run_report
+from hotelviz.schema import RATINGS, SCORE_SHARES
 
 
 def galleries(text: str) -> list[dict]:
@@ -30,17 +34,27 @@ def galleries(text: str) -> list[dict]:
     return [json.loads(one) for one in found]
 
 
+#: What makes the demo's reports small, by report.
+SMALL: dict[str, dict[str, Any]] = {
+    "tagger_training": {"input_size": 96, "head_epochs": 2},
+    "aesthetic_training": {"head_epochs": 2},
+    "explain_tagger": {"n_checked": 8, "n_confusions": 1, "max_photos": 4},
+    "compare_filters": {"n_channels": 2, "steps": 4, "n_searched": 40, "n_photos": 16},
+}
+
+
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `hotelviz demo` leaves, in its smallest form."""
     out = tmp_path_factory.mktemp("reports")
-    arguments = ["demo", "--out", str(out), "--hotels", "7", "--epochs", "1"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(pipeline.SETTINGS["aesthetic_training"], "head_epochs", 2)
-        for name, value in (("n_channels", 2), ("steps", 4), ("n_searched", 40), ("n_photos", 16)):
-            patch.setitem(pipeline.SETTINGS["compare_filters"], name, value)
-        patch.setitem(pipeline.SETTINGS["explain_tagger"], "n_checked", 8)
-        result = CliRunner().invoke(app, arguments)
+        for name, small in SMALL.items():
+            for parameter, value in small.items():
+                patch.setitem(pipeline.SETTINGS[name], parameter, value)
+        patch.setitem(pipeline.SETTINGS["explain_tagger"], "export", str(out / "figures"))
+        result = CliRunner().invoke(
+            app, ["demo", "--out", str(out), "--hotels", "7", "--epochs", "1"]
+        )
     assert result.exit_code == 0, result.output
     return out
 
@@ -124,26 +138,22 @@ def test_second_iteration_names_its_ancestors(pages):
 def test_reports_on_stored_distributions_need_no_photo(tmp_path):
     random = np.random.default_rng(0)
     shares = random.dirichlet(np.ones(10), 60)
-    table = pd.DataFrame(shares, columns=[f"rating_{n}" for n in range(1, 11)])
-    table[[f"q_{n}" for n in range(1, 11)]] = random.dirichlet(np.ones(10), 60)
+    table = pd.DataFrame(shares, columns=list(RATINGS))
+    table[list(SCORE_SHARES)] = random.dirichlet(np.ones(10), 60)
     table.insert(0, "image_id", [f"p{n}" for n in range(60)])
     file = tmp_path / "stored.parquet"
     table.to_parquet(file)
-    report = run_report(
-        "aesthetic_report", {"predictions": str(file)}, tmp_path / "a.html", progress=False
-    ).read_text()
-    figures = metrics.score_metrics(table, table[[f"q_{n}" for n in range(1, 11)]].to_numpy())
-    assert f"{figures.set_index('metric').loc['LCC', 'value']:.5f}" in report
-    page = run_report(
-        "score_distribution", {"scores": str(file)}, tmp_path / "s.html", progress=False
-    ).read_text()
-    assert "60 photos scored" in page
+    shown = run_cells("aesthetic_report", predictions=str(file))
+    figures = metrics.score_metrics(table, table[list(SCORE_SHARES)].to_numpy())
+    compared = next(one for one in shown if isinstance(one, pd.DataFrame))
+    value = figures.set_index("metric").loc["LCC", "value"]
+    assert compared.loc["LCC", "predictions"] == pytest.approx(value, abs=1e-5)
+    shown = run_cells("score_distribution", scores=str(file))
+    assert any(getattr(one, "detail", "").endswith("60 photos scored") for one in shown)
     table.assign(hotel_id=[f"h{n % 4}" for n in range(60)]).to_parquet(file)
-    # Neither photos nor tags nor positions of today.
-    page = run_report(
-        "hotel_ranking", {"scores": str(file), "catalog": ""}, tmp_path / "h.html", progress=False
-    ).read_text()
-    assert "Photos ranked: 60." in page
+    # Neither photos nor tags nor current positions.
+    shown = run_cells("hotel_ranking", scores=str(file), catalog="")
+    assert any("Photos ranked: 60." in getattr(one, "data", "") for one in shown)
 
 
 @pytest.mark.slow
@@ -172,8 +182,11 @@ def test_tagger_report_has_its_figures_and_galleries(pages):
 @pytest.mark.slow
 def test_report_leaves_out_what_the_model_learned_from_in_a_catalogue_that_changed(pages, tmp_path):
     model, catalog = pages / "demo" / "tagger.keras", pages / "demo" / "catalog.csv"
-    rows = pd.read_csv(catalog, dtype=str).drop(columns="split")
+    rows = pd.read_csv(catalog, dtype=str)
+    tested = rows.pop("split") == "test"
     rows.loc[3, "label"] = "Pool" if rows.loc[3, "label"] != "Pool" else "Foyer"
+    evil = "<script>alert(1)</script>"
+    rows.loc[tested & (rows["label"] == "Pool"), "label"] = evil
     # A copy of a photo that was learned from, under another name and of another hotel.
     new = rows.iloc[[0]].assign(image_id="new", hotel_id="a new hotel")
     grown = catalog.with_name("grown.csv")
@@ -187,6 +200,8 @@ def test_report_leaves_out_what_the_model_learned_from_in_a_catalogue_that_chang
         tmp_path / "grown.html",
         progress=False,
     ).read_text()  # fmt: skip
+    assert evil not in text
+    assert "&lt;script&gt;alert(1)" in text
     tags = pd.read_parquet(tmp_path / "tags.parquet")
     learned = training_photos(model).photos
     assert not set(tags["image_id"]) & set(learned["image_id"])
@@ -206,6 +221,9 @@ def test_explanation_report_has_montages_maps_and_checks(pages):
     for column in ("deletion_low", "hit", "energy", "randomised", "agreement"):
         assert f"<th>{column}</th>" in text
     assert "suspected shortcuts" in text
+    files = {file.name for file in (pages / "figures").iterdir()}
+    names = ("methods", "deletion_insertion", "patterns_1", "maps_1")
+    assert files == {f"{name}.{kind}" for name in names for kind in ("png", "svg")}
 
 
 @pytest.mark.slow
@@ -221,22 +239,13 @@ def test_filter_report_has_profile_channels_cards_and_outputs(pages):
 
 @pytest.mark.slow
 def test_explorer_notebook_shows_its_controls(pages, tmp_path):
-    done = papermill.execute_notebook(
-        str(notebook_directory() / "explore_model.ipynb"),
-        str(tmp_path / "out.ipynb"),
-        parameters={
-            "catalog": str(pages / "demo" / "catalog.csv"),
-            "model": str(pages / "demo" / "aesthetic_1.keras"),
-            "cache": str(tmp_path / "pictures"),
-        },
-        progress_bar=False,
+    shown = run_cells(
+        "explore_model",
+        catalog=str(pages / "demo" / "catalog.csv"),
+        model=str(pages / "demo" / "aesthetic_1.keras"),
+        cache=str(tmp_path / "pictures"),
     )
-    outputs = [output for cell in done.cells for output in cell.get("outputs", [])]
-    widgets = [
-        output for output in outputs
-        if "application/vnd.jupyter.widget-view+json" in output.get("data", {})
-    ]  # fmt: skip
-    assert len(widgets) == 2
+    assert [isinstance(one, ipywidgets.Widget) for one in shown] == [True, True]
 
 
 @pytest.fixture(scope="module")
@@ -270,16 +279,16 @@ def test_labels_made_in_the_app_train_a_second_iteration(pages, labels, tmp_path
          "10"],
     )  # fmt: skip
     assert done.exit_code == 0, done.output
-    page = run_report(
+    shown = run_cells(
         "aesthetic_training",
-        {
-            "catalog": str(rated), "parent": str(pages / "demo" / "aesthetic_1.keras"),
-            "out": str(tmp_path / "second.keras"), "head_epochs": 1, "fine_tune_epochs": 1,
-        },
-        tmp_path / "second.html",
-        progress=False,
-    ).read_text()  # fmt: skip
-    assert "Ancestors: aesthetic model MobileNet" in page
+        catalog=str(rated),
+        parent=str(pages / "demo" / "aesthetic_1.keras"),
+        out=str(tmp_path / "second.keras"),
+        head_epochs=1,
+        fine_tune_epochs=1,
+    )
+    told = " ".join(str(getattr(one, "data", "")) for one in shown)
+    assert "Ancestors: aesthetic model MobileNet" in told
     info = model_info(load_model(tmp_path / "second.keras", task="aesthetic"))
     assert info.training["photos"]["train"] == 40
     assert info.training["catalog"] == catalog_hash(read_catalog(rated, classes=None))
@@ -302,20 +311,15 @@ def test_rating_report_shows_agreement_raters_and_disputed_photos(labels, tmp_pa
 
 @pytest.mark.slow
 def test_labelling_notebook_shows_the_app(pages, tmp_path):
-    done = papermill.execute_notebook(
-        str(notebook_directory() / "label_photos.ipynb"),
-        str(tmp_path / "out.ipynb"),
-        parameters={
-            "store": str(tmp_path / "labels.sqlite"),
-            "catalog": str(pages / "demo" / "catalog.csv"),
-            "task": "tags",
-            "raters": 2,
-            "overlap": 1,
-        },
-        progress_bar=False,
+    shown = run_cells(
+        "label_photos",
+        store=str(tmp_path / "labels.sqlite"),
+        catalog=str(pages / "demo" / "catalog.csv"),
+        task="tags",
+        n_raters=2,
+        overlap=1,
     )
-    shown = done.cells[-1].outputs[0].data
-    assert "application/vnd.jupyter.widget-view+json" in shown
+    assert isinstance(shown[-1], anywidget.AnyWidget)
     assert open_store(tmp_path / "labels.sqlite").rounds()["task"].tolist() == ["tags"]
 
 
@@ -325,43 +329,3 @@ def test_every_notebook_is_executed_by_a_test(pages):
     # These are for JupyterLab, or need labels; they have tests of their own.
     run |= {"explore_model", "label_photos", "rating_quality"}
     assert run == {path.stem for path in notebook_directory().glob("*.ipynb")}
-
-
-@pytest.mark.slow
-def test_plain_papermill_runs_a_report_too_and_exports_its_figures(pages, tmp_path):
-    papermill.execute_notebook(
-        str(notebook_directory() / "explain_tagger.ipynb"),
-        str(tmp_path / "out.ipynb"),
-        parameters={
-            "catalog": str(pages / "demo" / "catalog.csv"),
-            "model": str(pages / "demo" / "tagger.keras"),
-            "split": "val",
-            "n_confusions": 1,
-            "max_photos": 4,
-            "methods": ["cam"],
-            "checked_methods": ["cam"],
-            "n_checked": 4,
-            "export": str(tmp_path / "figures"),
-        },
-        progress_bar=False,
-    )
-    assert (tmp_path / "out.ipynb").is_file()
-    files = {file.name for file in (tmp_path / "figures").iterdir()}
-    names = ("methods", "deletion_insertion", "patterns_1", "maps_1")
-    assert files == {f"{name}.{kind}" for name in names for kind in ("png", "svg")}
-
-
-@pytest.mark.slow
-def test_label_with_markup_stays_text_in_a_report(pages, tmp_path):
-    catalog = (pages / "demo" / "catalog.csv").read_text()
-    evil = "<script>alert(1)</script>"
-    changed = pages / "demo" / "evil.csv"
-    changed.write_text(catalog.replace(",Pool,drawn,test", f",{evil},drawn,test"))
-    out = run_report(
-        "tagger_report",
-        {"catalog": str(changed), "model": str(pages / "demo" / "tagger.keras")},
-        tmp_path / "evil.html",
-        progress=False,
-    )
-    assert evil not in out.read_text()
-    assert "&lt;script&gt;alert(1)" in out.read_text()

@@ -1,0 +1,104 @@
+"""Plots made of pictures: sheets of maps, montages of patches, filters and channel cards."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from hotelviz import plots
+from hotelviz.attribution import Confusion
+from hotelviz.feature_vis import FilterComparison
+from hotelviz.plots.alt_text import figure_alt
+
+
+def solid(*values: int) -> np.ndarray:
+    """Return a picture of one grey for each value."""
+    return np.stack([np.full((8, 8, 3), value, "uint8") for value in values])
+
+
+def grey(image) -> int:
+    return int(np.asarray(image.get_array())[0, 0, 0])
+
+
+def confusion(n_photos: int) -> Confusion:
+    patterns = pd.DataFrame(
+        {"weight": [0.6, 0.4], "errors": [0.5, 0.25], "right_true": [0.0, np.nan],
+         "right_predicted": [0.75, 0.5], "repaired": [1.0, 0.0], "suspect": [True, False]}
+    )  # fmt: skip
+    patches = pd.DataFrame({"pattern": [0, 0, 1], "weight": [0.1, 0.5, 0.4]})
+    some = slice(None) if n_photos else slice(0)
+    maps = {name: np.zeros((n_photos, 4, 4)) for name in ("predicted", "true", "difference")}
+    photos = pd.DataFrame({"path": ["p.jpg"] * n_photos})
+    return Confusion("Pool", "Bathroom", photos, maps, patches[some], patterns[some])
+
+
+CHANNELS = pd.DataFrame(
+    {"layer": ["conv", "conv"], "channel": [3, 7], "weight_change": [0.5, 0.25],
+     "correlation": [0.1, np.nan]}
+)  # fmt: skip
+COMPARISON = FilterComparison(
+    CHANNELS, {"conv": solid(10, 20)}, {"conv": solid(30, 40)}, pd.DataFrame()
+)
+
+
+def test_map_sheet_draws_photos_beside_their_maps():
+    maps = {"cam": np.stack([np.ones((4, 4)), np.zeros((4, 4))])}
+    display = plots.map_sheet(solid(10, 20), maps, captions=["first", "second"])
+    assert display.axes_.shape == (2, 2)
+    assert [grey(image) for image in display.images_["photo"]] == [10, 20]
+    # The map that is high everywhere covers the photo, the one of zeros leaves it darker.
+    first, second = (np.asarray(image.get_array()) for image in display.images_["cam"])
+    assert first.mean() > 100
+    assert second.mean() < 20
+    assert [text.get_text() for text in display.axes_[1, 1].texts] == ["nothing"]
+    assert [ax.get_ylabel() for ax in display.axes_[:, 0]] == ["first", "second"]
+    assert [ax.get_title() for ax in display.axes_[0]] == ["photo", "cam"]
+
+
+def test_confusion_sheet_draws_what_speaks_for_either_class():
+    display = plots.confusion_sheet(confusion(3), solid(10, 20))
+    assert display.axes_.shape == (2, 4)
+    titles = [ax.get_title() for ax in display.axes_[0]]
+    assert titles == ["photo", "for Bathroom", "for Pool", "Bathroom, not Pool"]
+
+
+def test_pattern_montages_draw_the_weightiest_patches_first():
+    display = plots.pattern_montages(confusion(4), solid(10, 20, 30))
+    assert [grey(image) for image in display.images_[0]] == [20, 10]
+    assert [grey(image) for image in display.images_[1]] == [30]
+    assert display.texts_[0].get_text().split("\n") == [
+        "SUSPECTED SHORTCUT", "60% of the evidence", "in 50% of the errors,",
+        "0% of right Pool,", "75% of right Bathroom", "blurred: 100% set right",
+    ]  # fmt: skip
+    assert "none there of right Pool" in display.texts_[1].get_text()
+    assert len(plots.pattern_montages(confusion(4), solid(1, 2, 3), max_patterns=1).texts_) == 1
+    nothing = plots.pattern_montages(confusion(0), solid(1)[:0])
+    assert nothing.texts_[0].get_text() == "No Pool is predicted as Bathroom: nothing to explain."
+
+
+def test_filters_are_drawn_one_above_the_other():
+    display = plots.filter_comparison(COMPARISON, names=("before", "after"))
+    assert {key: [grey(image) for image in both] for key, both in display.images_.items()} == {
+        ("conv", 3): [10, 30], ("conv", 7): [20, 40],
+    }  # fmt: skip
+    titles = [text.get_text() for text in display.texts_.values()]
+    assert titles == ["3: r 0.10", "7: w 25%"]
+    assert [ax.get_ylabel() for ax in display.axes_[:, 0]] == ["before", "after"]
+    assert "conv: channels 3, 7" in figure_alt(display.figure_)
+
+
+def test_channel_card_draws_a_picture_and_nine_patches_for_each_model():
+    patches = [solid(*range(10, 22)), solid(50)]
+    display = plots.channel_card(
+        [solid(1)[0], solid(2)[0]], patches, activations=[[0.75], [0.5]], names=["a", "b"]
+    )
+    shown = {name: [grey(image) for image in images] for name, images in display.images_.items()}
+    assert shown == {"a": [1, *range(10, 19)], "b": [2, 50]}
+    assert "a: photos with activations 0.8; b: photos" in figure_alt(display.figure_)
+
+
+def test_pictures_stand_in_rows_of_four():
+    display = plots.picture_row(solid(1, 2, 3, 4, 5), list("abcde"), title="five")
+    assert display.axes_.shape == (2, 4)
+    assert [grey(image) for image in display.images_.values()] == [1, 2, 3, 4, 5]
+    assert [text.get_text() for text in display.texts_.values()] == list("abcde")
