@@ -22,20 +22,20 @@ from common import DATA, ROOT, compare, enlarge, leave, results, run
 import numpy as np
 import pandas as pd
 
-from hotelviz.schema import AREAS as TALK
+from hotelviz.schema import AREAS
 
-#: Classes of houses that are taken for one another.
+#: Classes of houses that are confused.
 SIMILAR = {
     "Bathroom": "Kitchen", "Kitchen": "Bathroom", "Bedroom": "Bathroom",
     "View_of_Exterior": "Bedroom",
 }  # fmt: skip
-#: Decoded once for all sections; of `again` it would spoil the timings.
-MEASURES = tempfile.TemporaryDirectory()
+#: Image properties, computed once for all sections; in `again` that would spoil the timings.
+PROPERTIES = tempfile.TemporaryDirectory()
 
 
 @cache
 def network():
-    """Give the network whose features judge labels."""
+    """Return the network whose features judge labels."""
     from hotelviz.audit import feature_model
 
     model, note = feature_model()
@@ -44,7 +44,7 @@ def network():
 
 
 def catalog_of(name: str) -> pd.DataFrame:
-    """Read one of the catalogues, with names that are unique among all."""
+    """Read one of the catalogues, under names that are unique among all."""
     from hotelviz.catalog import read_catalog
 
     photos = read_catalog(DATA / name / "catalog.csv", classes=None)
@@ -55,11 +55,11 @@ def catalog_of(name: str) -> pd.DataFrame:
 
 
 def audit(photos: pd.DataFrame, **settings):
-    """Audit photos with the measures that earlier sections left."""
+    """Audit photos with the image properties that earlier sections left."""
     from hotelviz.audit import find_issues
 
     return find_issues(
-        photos, model=network(), cache=MEASURES.name, progress=False, **settings
+        photos, model=network(), cache=PROPERTIES.name, progress=False, **settings
     )  # fmt: skip
 
 
@@ -116,7 +116,7 @@ def houses(*, short: bool) -> None:  # noqa: ARG001
 
 
 def flagged_figures(found, wrong: pd.Series, known: pd.Series) -> tuple[float, float, float]:
-    """Give precision and recall of the flagged, and precision at the number of wrong labels."""
+    """Compute precision and recall of the flagged, and precision at the number of wrong labels."""
     suspects = found.issues[found.issues["issue"] == "label_error"]["image_id"]
     flagged = wrong.index.isin(suspects) & known
     judged = pd.Series(found.label_issues.quality, index=wrong.index[found.label_issues.rows])
@@ -169,7 +169,7 @@ def hotels(*, short: bool) -> None:  # noqa: ARG001
     together = pd.concat([given, catalog_of("enriched"), catalog_of("houses")], ignore_index=True)
     together = together.set_index("image_id", drop=False).rename_axis(None)
     truth = photos.set_index("image_id")["label"].reindex(together.index)
-    known = truth.notna() & together["label"].isin(TALK)
+    known = truth.notna() & together["label"].isin(AREAS)
     wrong = known & (truth != together["label"])
     print(f"{wrong.sum()} of {known.sum()} labels are wrong")
     for margin in (MARGIN, 0.1):
@@ -183,15 +183,37 @@ def hotels(*, short: bool) -> None:  # noqa: ARG001
         )
 
 
+def story_stages(rest: pd.DataFrame, more: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return the stages of the talk's story: named by file, enriched, cleaned, and the truth."""
+    from hotelviz.audit import apply_decisions, suggest_decisions
+
+    named = rest[rest["filename_label"].isin(AREAS)]
+    file_names = named.assign(label=named["filename_label"])
+    enriched = more.assign(split="train")
+    noisy = pd.concat([file_names, enriched], ignore_index=True)
+    # What else is at hand helps to see which labels are wrong; it is not trained on.
+    found = audit(pd.concat([noisy, catalog_of("houses")], ignore_index=True))
+    decided = suggest_decisions(found.issues, policy="automatic")
+    print(f"decided {decided['action'].value_counts().to_dict()}")
+    right = named[named["label"].isin(AREAS)]
+    whole = rest[rest["label"].isin(AREAS)]
+    return {
+        "a: file names": file_names,
+        "b: a, enriched, augmented": noisy,
+        "c: b, cleaned automatically": apply_decisions(noisy, decided).catalog,
+        "d: the same photos, right labels": pd.concat([right, enriched], ignore_index=True),
+        "all hotels' photos, right labels": pd.concat([whole, enriched], ignore_index=True),
+    }
+
+
 def story(*, short: bool) -> None:
     """Tell the talk's story: named by file, enriched and augmented, cleaned; five folds."""
     from sklearn.model_selection import StratifiedGroupKFold
 
-    from hotelviz import metrics
-    from hotelviz.audit import apply_decisions, compare_datasets, suggest_decisions
+    from hotelviz.audit import compare_datasets
 
     photos = catalog_of("hotels")
-    usable = photos[photos["label"].isin(TALK) & (photos["sure"] == "1")].reset_index(drop=True)
+    usable = photos[photos["label"].isin(AREAS) & (photos["sure"] == "1")].reset_index(drop=True)
     more = catalog_of("enriched")
     folds = StratifiedGroupKFold(5, shuffle=True, random_state=0).split(
         usable, usable["label"], groups=usable["hotel_id"]
@@ -200,52 +222,33 @@ def story(*, short: bool) -> None:
     for number, (_, tested) in enumerate(folds):
         test = usable.iloc[tested]
         rest = photos[~photos["hotel_id"].isin(test["hotel_id"])].assign(split="train")
-        named = rest[rest["filename_label"].isin(TALK)]
-        file_names = named.assign(label=named["filename_label"])
-        enriched = more.assign(split="train")
-        noisy = pd.concat([file_names, enriched], ignore_index=True)
-        # What else is at hand helps to see which labels are wrong; it is not trained on.
-        found = audit(pd.concat([noisy, catalog_of("houses")], ignore_index=True))
-        decided = suggest_decisions(found.issues, policy="automatic")
-        decided["time"] = ""
-        right = named[named["label"].isin(TALK)]
-        whole = rest[rest["label"].isin(TALK)]
-        stages = {
-            "a: file names": file_names,
-            "b: a, enriched, augmented": noisy,
-            "c: b, cleaned automatically": apply_decisions(noisy, decided).catalog,
-            "d: the same photos, right labels": pd.concat([right, enriched], ignore_index=True),
-            "all hotels' photos, right labels": pd.concat([whole, enriched], ignore_index=True),
-        }
+        stages = story_stages(rest, more)
         compared = compare_datasets(
-            stages, test, model=network(), augmented=[*stages][1:], cache=MEASURES.name,
+            stages, test, model=network(), augmented=[*stages][1:], cache=PROPERTIES.name,
             progress=False,
         )  # fmt: skip
         predictions = compared.predictions
         parts.append(predictions[predictions["tested"] == "same"].assign(fold=number))
-        actions = decided["action"].value_counts().to_dict()
-        print(f"fold {number}: {len(test)} photos tested; decided {actions}", flush=True)
+        print(f"fold {number}: {len(test)} photos tested", flush=True)
         if short:
             break
-    every = pd.concat(parts, ignore_index=True)
+    story_figures(pd.concat(parts, ignore_index=True))
+
+
+def story_figures(predictions: pd.DataFrame) -> None:
+    """Print the figures of each stage, and how much of the gap cleaning closes."""
+    from hotelviz import metrics
+
+    columns = {"top-1 accuracy": "accuracy", "macro recall": "recall"}
     rows = {}
-    for name, tags in every.groupby("stage"):
-        table = metrics.summary(tags).set_index("metric")
-        rows[name] = {
-            "photos": len(tags),
-            **{
-                metric: f"{table.at[metric, 'value']:.4f} ({table.at[metric, 'low']:.3f} to "
-                f"{table.at[metric, 'high']:.3f})"
-                for metric in ("top-1 accuracy", "macro recall")
-            },
-            "accuracy": table.at["top-1 accuracy", "value"],
-            "recall": table.at["macro recall", "value"],
-        }
-    table = pd.DataFrame(rows).T
-    print(table.drop(columns=["accuracy", "recall"]).to_string())
-    by_letter = {name[0]: row for name, row in rows.items() if name[1] == ":"}
-    for what in ("accuracy", "recall"):
-        a, b, c, d = (by_letter[letter][what] for letter in "abcd")
+    for name, tags in predictions.groupby("stage"):
+        table = metrics.summary(tags).set_index("metric").loc[list(columns)]
+        texts = [metrics.Interval(*row) for row in table.to_numpy()]
+        print(f"{name}: {len(tags)} photos, " + ", ".join(map(" ".join, zip(
+            columns, map(str, texts), strict=True))))  # fmt: skip
+        rows[name.partition(":")[0]] = dict(zip(columns.values(), table["value"], strict=True))
+    for what in columns.values():
+        a, b, c, d = (rows[letter][what] for letter in "abcd")
         share = (c - b) / (d - b)
         results.append(
             (
@@ -296,7 +299,7 @@ def again(*, short: bool) -> None:
     from hotelviz.audit import find_issues
 
     photos = pd.concat([catalog_of(name) for name in ("houses", "hotels", "enriched")])
-    photos["label"] = photos["label"].where(photos["label"].isin(TALK))
+    photos["label"] = photos["label"].where(photos["label"].isin(AREAS))
     photos = photos.sample(frac=0.25 if short else 1, random_state=0).reset_index(drop=True)
     before = photos.head(round(len(photos) / 1.05))
     times = []

@@ -159,7 +159,7 @@ def asked(scores: Path, out: Path, count: int, kind: str) -> list[dict[str, obje
 
 
 def summary(frame: pd.DataFrame) -> list[tuple[str, str, str]]:
-    """Give what was wanted at the largest size, and what was measured."""
+    """Return what was wanted at the largest size, and what was measured."""
     largest = frame[(frame["rows"] == frame["rows"].max()) & (frame["kind"] == "sorted")]
     lines = []
     for row in largest.itertuples():
@@ -217,7 +217,7 @@ def draw(frame: pd.DataFrame, file: Path) -> None:
 
 
 def _used() -> tuple[float, float]:
-    """Give seconds of the processor, and the megabytes of whichever process had most."""
+    """Return seconds of the processor, and the megabytes of whichever process had most."""
     kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     used = [resource.getrusage(kind) for kind in kinds]
     processor = sum(each.ru_utime + each.ru_stime for each in used)

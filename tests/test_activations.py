@@ -111,7 +111,7 @@ def test_pixels_of_any_size_are_resized_on_the_way(model: keras.Model, pixels: n
 
 @pytest.mark.parametrize("wrong", [(3, 32, 32, 3), (3, 64, 64, 1), (64, 64, 3)])
 def test_other_pixels_are_refused(model: keras.Model, wrong: tuple[int, ...]) -> None:
-    with pytest.raises(ModelError, match=r"uint8 pixels of shape \(N, 64, 64, 3\), not uint8"):
+    with pytest.raises(ModelError, match=r"uint8 pixels of shape \(None, 64, 64, 3\), not uint8"):
         activations(model)(np.zeros(wrong, "uint8"))
     with pytest.raises(ModelError, match=r"not float32 .* from 0 to 0: bring them to 0 to 255"):
         activations(model)(np.zeros((1, 64, 64, 3), "float32"))

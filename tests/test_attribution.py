@@ -341,7 +341,7 @@ def test_no_photos_give_no_maps(tagger):
     ("images", "message"),
     [
         (np.zeros((2, 96, 96, 3)), r"not float64 \(2, 96, 96, 3\) from 0 to 0: bring them to 0 to"),
-        (np.zeros((96, 96, 3), "uint8"), r"shape \(N, 96, 96, 3\), not uint8 \(96, 96, 3\)"),
+        (np.zeros((96, 96, 3), "uint8"), r"shape \(None, 96, 96, 3\), not uint8 \(96, 96, 3\)"),
         (np.zeros((2, 64, 64, 3), "uint8"), r"not uint8 \(2, 64, 64, 3\)"),
         (pd.DataFrame({"path": ["a.jpg"]}), r"photos\['path'\], not their table"),
     ],

@@ -159,6 +159,6 @@ def test_round_of_a_table_without_paths_is_refused_before_it_begins(labels, tmp_
     store = open_store(tmp_path / "labels.sqlite")
     with pytest.raises(CatalogError, match=r"begin_round: .*no column 'path'"):
         store.begin_round(pd.DataFrame({"image_id": ["a"]}))
-    with pytest.raises(CatalogError, match="repeated"):
+    with pytest.raises(CatalogError, match="already"):
         store.begin_round(pd.DataFrame({"image_id": ["a", "a"], "path": ["a", "b"]}))
     assert store.rounds().empty

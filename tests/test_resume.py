@@ -120,10 +120,10 @@ def test_photos_that_left_the_catalogue_are_counted_and_taken_out_when_asked(
     out = tmp_path / "scores"
     run(photos, model, out, part_size=8)
     (note,) = run(photos[9:], model, out).notes
-    assert note.startswith("9 photos are not in the catalogue any more, such as 'photo 0'")
+    assert note.startswith("9 photos not in the catalogue any more, such as 'photo 0': kept")
     assert len(open_scores(out)) == 20
     (note,) = run(photos[9:], model, out, prune=True).notes
-    assert "taken out" in note
+    assert note.endswith(": removed")
     assert set(rows(out)["image_id"]) == set(photos["image_id"][9:])
     assert run(photos[9:], model, out).notes == ()
 
@@ -134,7 +134,7 @@ def test_photos_that_were_unavailable_are_tried_again_by_the_next_run(photos, mo
     lost = Path(photos["path"][6])
     lost.rename(tmp_path / "away.png")
     (note,) = run(photos, model, out, part_size=4).notes
-    assert note.startswith(f"1 photos are unavailable here, such as {lost} (missing)")
+    assert note.startswith(f"1 photo unavailable here, such as {lost} (missing)")
     row = rows(out).set_index("image_id").loc["photo 6"]
     assert (row["status"], row["error"]) == ("unavailable", "missing")
     assert pd.isna(row["score"])
@@ -142,7 +142,7 @@ def test_photos_that_were_unavailable_are_tried_again_by_the_next_run(photos, mo
     (tmp_path / "away.png").rename(lost)
     again = run(photos, model, out)
     assert again.photos == 1
-    assert again.notes == ("1 photos that were unavailable are tried again",)
+    assert again.notes == ("1 photo unavailable before, tried again",)
     pd.testing.assert_frame_equal(rows(out), rows(undisturbed), check_exact=True)
 
 
@@ -186,7 +186,7 @@ def test_photo_whose_file_was_replaced_is_scored_again(photos, model, tmp_path):
     assert run(photos, model, out, check_files=False).photos == 0
     again = run(photos, model, out)
     assert again.photos == 1
-    assert again.notes[0].startswith("1 photos are scored again")
+    assert again.notes[0].startswith("1 photo scored again")
     after = rows(out).set_index("image_id")
     expected = predict_scores(photos, model, progress=False).set_index("image_id")
     assert after["hash"].ne(before["hash"])["photo 3"]
@@ -223,7 +223,7 @@ def test_rows_follow_the_catalogue_where_photos_have_moved(photos, model, tmp_pa
     moved.loc[2, "hotel_id"] = "another"
     again = run(moved, model, out)
     assert again.photos == 0
-    assert again.notes[0].startswith("20 photos stay, and get the path and hotel")
+    assert again.notes[0].startswith("20 photos kept, with the path and hotel")
     after = rows(out).set_index("image_id")
     assert after["path"].to_dict() == moved.set_index("image_id")["path"].to_dict()
     assert after.loc["photo 2", "hotel_id"] == "another"
@@ -242,7 +242,7 @@ def test_address_that_is_signed_anew_is_the_same_photo_and_its_secrets_are_nowhe
     second.loc[5, "path"] = second["path"][5].replace("version=1", "version=2")
     again = run(second, model, out)
     assert again.photos == 1
-    assert again.notes[0].startswith("1 photos are scored again")
+    assert again.notes[0].startswith("1 photo scored again")
     written = "".join(rows(out).to_string() + (out / "_hotelviz.json").read_text())
     assert "hunter2" not in written
     assert "abc123" not in written
@@ -333,7 +333,7 @@ def test_command_tag_stops_without_its_disk_and_keeps_the_table_that_is_there(ph
     Path(photos["path"][4]).unlink()
     result = command(*asked)
     assert result.exit_code == 0, result.output
-    assert "1 photos are unavailable here" in result.output
+    assert "1 photo unavailable here" in result.output
     tags = pd.read_csv(out)
     assert tags["status"].value_counts().to_dict() == {"ok": 19, "unavailable": 1}
     (tmp_path / "photos").rename(tmp_path / "unmounted")
@@ -358,8 +358,8 @@ def test_command_score_says_what_is_unavailable_and_how_to_go_on(photos, model, 
     assert result.exit_code == 1
     assert "20 of 20 photos are not available" in result.output
     assert "--allow-missing" in result.output
-    assert "20 photos are unavailable here" in command(*asked, "--allow-missing").output
+    assert "20 photos unavailable here" in command(*asked, "--allow-missing").output
     (tmp_path / "unmounted").rename(tmp_path / "photos")
     result = command(*asked)
     assert "20 photos, 20 computed now, 0 with errors" in result.output
-    assert "20 photos that were unavailable are tried again" in result.output
+    assert "20 photos unavailable before, tried again" in result.output

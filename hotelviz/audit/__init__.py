@@ -11,16 +11,10 @@
 
 from hotelviz.audit.ablation import Ablation, compare_datasets
 from hotelviz.audit.class_balance import class_balance
-from hotelviz.audit.cleaning import (
-    AUTOMATIC,
-    SAFE,
-    Cleaned,
-    apply_decisions,
-    suggest_decisions,
-)
+from hotelviz.audit.cleaning import Cleaned, apply_decisions, suggest_decisions
 from hotelviz.audit.combining import Combined, combine_catalogs
 from hotelviz.audit.duplicates import find_duplicates
-from hotelviz.audit.image_issues import THRESHOLDS, find_image_issues
+from hotelviz.audit.image_issues import THRESHOLDS
 from hotelviz.audit.image_properties import ImageProperties, compute_image_properties
 from hotelviz.audit.issues import Audit, find_issues
 from hotelviz.audit.label_issues import (
@@ -35,9 +29,7 @@ from hotelviz.errors import AuditError, CacheWarning
 from hotelviz.schema import ISSUES
 
 __all__ = [
-    "AUTOMATIC",
     "ISSUES",
-    "SAFE",
     "THRESHOLDS",
     "Ablation",
     "Audit",
@@ -55,7 +47,6 @@ __all__ = [
     "compute_image_properties",
     "feature_model",
     "find_duplicates",
-    "find_image_issues",
     "find_issues",
     "find_label_issues",
     "label_issue_tagger",

@@ -103,13 +103,7 @@ def compare_datasets(
     """
     if not stages or not len(test):
         raise AuditError("stages are compared on test photos: give at least one of both")
-    if mode not in ("fast", "full"):
-        raise AuditError(f"mode must be 'fast' or 'full', not {mode!r}")
-    unknown = sorted(set(augmented) - set(stages))
-    if unknown:
-        raise AuditError(f"there is no stage {unknown[0]!r}; there are {', '.join(stages)}")
-    if mode == "fast" and model is None:
-        raise AuditError("the fast mode needs a model that gives the features, or use mode='full'")
+    _check_settings(list(stages), model, mode, augmented)
     model = model if mode == "fast" else None
     needs = ["image_id", "path", "hotel_id", "label"]
     stages = {
@@ -152,6 +146,17 @@ def compare_datasets(
             for kind, tags in tested.items()
         ]
     return _judged(parts, notes, seed)
+
+
+def _check_settings(
+    stages: list[str], model: keras.Model | None, mode: str, augmented: Collection[str]
+) -> None:
+    if mode not in ("fast", "full"):
+        raise AuditError(f"mode must be 'fast' or 'full', not {mode!r}")
+    if unknown := sorted(set(augmented) - set(stages)):
+        raise AuditError(f"there is no stage {unknown[0]!r}; there are {', '.join(stages)}")
+    if mode == "fast" and model is None:
+        raise AuditError("the fast mode needs a model that gives the features, or use mode='full'")
 
 
 def _seen(photos: pd.DataFrame, model: keras.Model | None) -> pd.Series:
@@ -267,14 +272,8 @@ def _judged(parts: list[pd.DataFrame], notes: list[str], seed: int) -> Ablation:
         report = metrics.classification_report(known["label"], known["predicted"])
         report = report.drop(index=["macro avg", "weighted avg"]).rename_axis("label")
         classes.append(report.reset_index().assign(stage=names["stage"], tested=names["tested"]))
-    first = ["stage", "tested"]
-    return Ablation(
-        _leading(pd.concat(figures, ignore_index=True), first),
-        _leading(pd.concat(classes, ignore_index=True), first),
-        _leading(pd.concat(parts, ignore_index=True), first),
-        notes,
+    first, second, third = (
+        pd.concat(tables).set_index(["stage", "tested"]).reset_index()
+        for tables in (figures, classes, parts)
     )
-
-
-def _leading(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    return table[columns + [name for name in table if name not in columns]]
+    return Ablation(first, second, third, notes)

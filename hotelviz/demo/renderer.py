@@ -106,13 +106,13 @@ class Scene:
 
     Parameters
     ----------
-    size
+    size : tuple of int
         Height and width of the photo in pixels.
-    eye
+    eye : tuple of float
         Where the camera stands.
-    yaw, pitch, roll
+    yaw, pitch, roll : float
         How it is turned, in radians.
-    zoom
+    zoom : float
         Focal length as a share of the photo's width.
     """
 

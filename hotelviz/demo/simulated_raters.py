@@ -41,9 +41,9 @@ def expected_score(photos: pd.DataFrame, group: str) -> pd.Series:
 
     Parameters
     ----------
-    photos
+    photos : pandas.DataFrame
         With ``true_label`` and the columns `QUALITIES`.
-    group
+    group : str
         ``colleague`` or ``public``.
     """
     losses = _COLLEAGUES if group == "colleague" else _PUBLIC
@@ -61,11 +61,11 @@ def rate(photos: pd.DataFrame, group: str, random: Random) -> pd.DataFrame:
 
     Parameters
     ----------
-    photos
+    photos : pandas.DataFrame
         With ``image_id``, ``true_label`` and the columns `QUALITIES`.
-    group
+    group : str
         ``colleague`` or ``public``.
-    random
+    random : numpy.random.Generator
         For biases and noise.
 
     Returns

@@ -23,7 +23,7 @@ def read_truth(directory: str | os.PathLike[str]) -> pd.DataFrame:
 
     Parameters
     ----------
-    directory
+    directory : path
         As given to `make_demo_catalog`.
 
     Returns
@@ -54,11 +54,11 @@ def read_masks(
 
     Parameters
     ----------
-    directory
+    directory : path
         As given to `make_demo_catalog`.
-    image_ids
+    image_ids : iterable of str
         Of photos that are there.
-    size
+    size : tuple of int
         Height and width in pixels, of the maps that the masks are compared with.
 
     Returns
@@ -86,9 +86,9 @@ def compare_with_planted(issues: pd.DataFrame, directory: str | os.PathLike[str]
 
     Parameters
     ----------
-    issues
+    issues : pandas.DataFrame
         Of `hotelviz.audit.find_issues`, on the demo's catalogue.
-    directory
+    directory : path
         As given to `make_demo_catalog`.
 
     Returns
@@ -140,9 +140,9 @@ def decide_by_truth(issues: pd.DataFrame, directory: str | os.PathLike[str]) -> 
 
     Parameters
     ----------
-    issues
+    issues : pandas.DataFrame
         Of `hotelviz.audit.find_issues`, on the demo's catalogue.
-    directory
+    directory : path
         As given to `make_demo_catalog`.
 
     Returns

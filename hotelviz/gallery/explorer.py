@@ -30,9 +30,9 @@ def explore_predictions(model: keras.Model, photos: pd.DataFrame) -> ipywidgets.
 
     Parameters
     ----------
-    model
+    model : keras.Model
         A tagger, an aesthetic or a technical model.
-    photos
+    photos : pandas.DataFrame
         With ``image_id`` and ``path``.
 
     Returns
@@ -136,11 +136,11 @@ def explore_channels(
 
     Parameters
     ----------
-    model
+    model : keras.Model
         Any flat model.
-    photos
+    photos : pandas.DataFrame
         With ``image_id`` and ``path``: those that are searched for what excites the channel most.
-    layer
+    layer : str, default "conv_pw_7"
         Shown first.
     size, steps, cache
         As in `hotelviz.feature_vis.visualize_channels`; with `cache` a channel is drawn once.

@@ -19,7 +19,7 @@ _OURS = re.compile(r"[0-9a-f]{12}")
 
 
 def policy() -> str:
-    """Give the content security policy of pages: nothing is fetched from anywhere.
+    """Return the content security policy of pages: nothing is fetched from anywhere.
 
     Returns
     -------
@@ -40,12 +40,12 @@ def policy() -> str:
 
 
 def files_folder(path: Path) -> str:
-    """Give the name of the folder beside a page that holds photos beyond its budget."""
+    """Return the name of the folder beside a page that holds photos beyond its budget."""
     return f"{path.stem}_photos"
 
 
 def head(path: Path) -> str:
-    """Give what belongs into the head of every page: policy, style, where photos lie."""
+    """Return what belongs into the head of every page: policy, style, where photos lie."""
     return (
         f'<meta http-equiv="Content-Security-Policy" content="{html.escape(policy())}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -55,7 +55,7 @@ def head(path: Path) -> str:
 
 
 def script() -> str:
-    """Give the script's element; it stands after the galleries."""
+    """Return the script element; it stands after the galleries."""
     return f'<script type="module">{SCRIPT}</script>'
 
 
@@ -64,11 +64,11 @@ def write_page(path: Path, page: str, files: Path | None = None) -> None:
 
     Parameters
     ----------
-    path
+    path : pathlib.Path
         The page.
-    page
+    page : str
         Its text.
-    files
+    files : pathlib.Path, optional
         A folder of galleries' sub-folders, if there is one.
 
     Raises

@@ -48,19 +48,19 @@ def thumbnail_view(side: int = 320) -> View:
 
 
 def thumbnail(path: str | os.PathLike[str], side: int) -> Thumbnail:
-    """Make a photo small.
+    """Return a photo made small.
 
     Parameters
     ----------
-    path
+    path : path
         The file, or its URL.
-    side
+    side : int
         Most pixels on the longer side.
 
     Returns
     -------
     Thumbnail
-        Its problem is without the path.
+        Its error is without the path.
     """
     view = thumbnail_view(side)
     try:
@@ -74,7 +74,7 @@ def thumbnail(path: str | os.PathLike[str], side: int) -> Thumbnail:
 
 
 def thumbnails(paths: Sequence[str], side: int) -> Iterator[Thumbnail]:
-    """Make photos small, in order, decoding a few ahead and holding no more."""
+    """Yield photos made small, in order, decoding a few ahead and holding no more."""
     ahead = 4 * (os.cpu_count() or 2)
     with ThreadPoolExecutor() as pool:
         waiting = [pool.submit(thumbnail, path, side) for path in paths[:ahead]]
@@ -87,19 +87,19 @@ def thumbnails(paths: Sequence[str], side: int) -> Iterator[Thumbnail]:
 def page_photos(
     paths: Sequence[str], side: int, *, folder: Path, name: str, budget: int = BUDGET
 ) -> Photos:
-    """Make the photos of a page: inside while they fit the budget, else as files.
+    """Return the photos of a page: inside while they fit the budget, else as files.
 
     Parameters
     ----------
-    paths
+    paths : sequence of str
         By row.
-    side
+    side : int
         Most pixels on the longer side.
-    folder
+    folder : pathlib.Path
         Gets a sub-folder `name` of ``<row>.jpg`` files if the budget is passed; is made then.
-    name
+    name : str
         A name that no other gallery of the page has.
-    budget
+    budget : int, default 12 MB
         Bytes that may be inside.
 
     Returns

@@ -147,7 +147,8 @@ class Watch:
         if not self.unavailable:
             return []
         path, reason = self.examples[0]
+        photos = "photo" if self.unavailable == 1 else "photos"
         return [
-            f"{self.unavailable:,} photos are unavailable here, such as {redact(path)} ({reason}): "
-            "the next run tries them again"
+            f"{self.unavailable:,} {photos} unavailable here, such as {redact(path)} ({reason}): "
+            "the next run tries again"
         ]

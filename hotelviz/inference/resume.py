@@ -266,14 +266,18 @@ class _Comparison:
             + (f" UNION ALL {pruned}" if prune else "")
         )
         count, example = self._all(gone.format("count(*), min(s.image_id)"))[0]
+        removed = "removed" if prune else "kept; prune=True (--prune) takes them out"
         notes = [
-            (counts["again"], "photos that were unavailable are tried again"),
-            (counts["changed"], "photos are scored again: their files are others than before"),
-            (counts["renewed"], "photos stay, and get the path and hotel that the catalogue has"),
-            (count, f"photos are not in the catalogue any more, such as {example!r}: they "
-             + ("are taken out" if prune else "stay; prune=True (--prune) takes them out")),
-        ]  # fmt: skip
-        return [f"{number:,} {what}" for number, what in notes if number]
+            (counts["again"], "unavailable before, tried again"),
+            (counts["changed"], "scored again, since the file is another than before"),
+            (counts["renewed"], "kept, with the path and hotel that the catalogue has"),
+            (count, f"not in the catalogue any more, such as {example!r}: {removed}"),
+        ]
+        return [
+            f"{number:,} {'photo' if number == 1 else 'photos'} {what}"
+            for number, what in notes
+            if number
+        ]
 
     def _apply_changes(self) -> None:
         """Remove rows of the parts, and update others, part by part."""

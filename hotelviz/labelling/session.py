@@ -236,7 +236,7 @@ class LabelRound:
             connection.execute(sa.update(ratings).where(mine).values(active=None, undone=_now()))
 
     def help_out(self, rater: int) -> bool:
-        """Give a rater who has finished one more photo that lacks a rating.
+        """Assign one more photo that lacks a rating to a rater who has finished.
 
         That is one of a rater who never came, or one that another rater skipped although it can
         be shown. Photos that the rater had are not given again.

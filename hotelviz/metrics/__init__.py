@@ -1,7 +1,7 @@
 """Metrics: predicted classes against labels, predicted scores against ratings."""
 
 from hotelviz.errors import MetricsError
-from hotelviz.metrics.bootstrap import Interval, bootstrap_interval, bootstrap_intervals
+from hotelviz.metrics.bootstrap import Interval, bootstrap_interval, bootstrap_table
 from hotelviz.metrics.calibration import calibration, expected_calibration_error
 from hotelviz.metrics.classification import (
     classification_report,
@@ -17,7 +17,7 @@ __all__ = [
     "Interval",
     "MetricsError",
     "bootstrap_interval",
-    "bootstrap_intervals",
+    "bootstrap_table",
     "calibration",
     "classification_report",
     "compare_scores",

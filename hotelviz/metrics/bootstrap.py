@@ -72,33 +72,40 @@ def bootstrap_interval(
     >>> print(bootstrap_interval(lambda rows: right[rows].mean(), 100))
     0.750 (0.660 to 0.830)
     """
-    return bootstrap_intervals(
-        lambda rows: [statistic(rows)], n_photos,
+    table = bootstrap_table(
+        lambda rows: {"": statistic(rows)}, n_photos,
         groups=groups, level=level, n_bootstrap=n_bootstrap, seed=seed,
-    )[0]  # fmt: skip
+    )  # fmt: skip
+    return Interval(*table[["value", "low", "high"]].iloc[0])
 
 
-def bootstrap_intervals(
-    statistics: Callable[[np.ndarray], Sequence[float] | np.ndarray],
+def bootstrap_table(
+    statistics: Callable[[np.ndarray], dict[str, float]],
     n_photos: int,
     *,
     groups: Labels | None = None,
     level: float = 0.95,
     n_bootstrap: int = 1000,
     seed: int = 0,
-) -> list[Interval]:
-    """Compute the intervals of several figures on the same resamples; see `bootstrap_interval`."""
+) -> pd.DataFrame:
+    """Compute several figures with their intervals, from the same resamples.
+
+    Parameters and errors are those of `bootstrap_interval`, but that `statistics` returns name ->
+    figure. The table has ``metric``, ``value``, ``low`` and ``high``.
+    """
     if n_photos < 1 or n_bootstrap < 1 or not 0 < level < 1:
         raise MetricsError(
             "an interval needs photos, resamples and a level between 0 and 1; there are "
             f"{n_photos} photos, n_bootstrap={n_bootstrap} and level={level}"
         )
+    figures = pd.Series(statistics(np.arange(n_photos)), dtype=float)
     resamples = _resamples(n_photos, groups, n_bootstrap, seed)
-    values = np.array([statistics(rows) for rows in resamples], dtype=float)
+    values = np.array([list(statistics(rows).values()) for rows in resamples], dtype=float)
     tail = (1 - level) / 2
     low, high = np.nanquantile(values, [tail, 1 - tail], axis=0)
-    figures = np.array(statistics(np.arange(n_photos)), dtype=float)
-    return [Interval(*row) for row in np.stack([figures, low, high], axis=1).tolist()]
+    return pd.DataFrame(
+        {"metric": figures.index, "value": figures.to_numpy(), "low": low, "high": high}
+    )
 
 
 def _resamples(

@@ -13,7 +13,7 @@ import pandas as pd
 
 from hotelviz.catalog import as_ids, check_table
 from hotelviz.errors import MetricsError, did_you_mean
-from hotelviz.metrics.bootstrap import Labels, bootstrap_intervals
+from hotelviz.metrics.bootstrap import Labels, bootstrap_table
 from hotelviz.metrics.calibration import confidence_bins
 from hotelviz.scores.predictions import class_probabilities
 
@@ -237,27 +237,26 @@ def summary(
     binned = confidence_bins(shares.to_numpy(), true, shares.columns.to_list())
     bins, gaps = binned["bin"].to_numpy(), (binned["confidence"] - binned["right"]).to_numpy()
 
-    def figures(rows: np.ndarray) -> list[float]:
-        """Compute accuracy, and macro precision, recall and F1 of the classes that have photos."""
+    def figures(rows: np.ndarray) -> dict[str, float]:
         matrix = np.bincount(cells[rows], minlength=size**2).reshape(size, size)
+        # Of the classes that have photos.
         there = matrix.any(axis=1)
         right, support, taken = np.diag(matrix)[there], matrix.sum(1)[there], matrix.sum(0)[there]
-        shares = right / np.maximum(taken, 1), right / support, 2 * right / (support + taken)
-        return [right.sum() / len(rows), *(share.mean() for share in shares)]
+        return {
+            "top-1 accuracy": right.sum() / len(rows),
+            "macro precision": (right / np.maximum(taken, 1)).mean(),
+            "macro recall": (right / support).mean(),
+            "macro F1": (2 * right / (support + taken)).mean(),
+        }
 
-    def calibration_error(rows: np.ndarray) -> list[float]:
-        return [abs(np.bincount(bins[rows], gaps[rows])).sum() / len(rows)]
+    def calibration_error(rows: np.ndarray) -> dict[str, float]:
+        gap = abs(np.bincount(bins[rows], gaps[rows])).sum()
+        return {"expected calibration error": gap / len(rows)}
 
-    groups = table.get("hotel_id")
-    intervals = [
-        interval
-        for statistics, n_bootstrap in ((figures, 1000), (calibration_error, 200))
-        for interval in bootstrap_intervals(
-            statistics, len(true), groups=groups, n_bootstrap=n_bootstrap, seed=seed
+    parts = [
+        bootstrap_table(
+            statistics, len(true), groups=table.get("hotel_id"), n_bootstrap=n_bootstrap, seed=seed
         )
+        for statistics, n_bootstrap in ((figures, 1000), (calibration_error, 200))
     ]
-    metrics = ("top-1 accuracy", "macro precision", "macro recall", "macro F1",
-               "expected calibration error")  # fmt: skip
-    result = pd.DataFrame(intervals, columns=["value", "low", "high"])
-    result.insert(0, "metric", metrics)
-    return result
+    return pd.concat(parts, ignore_index=True)

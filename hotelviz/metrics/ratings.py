@@ -9,7 +9,7 @@ import pandas as pd
 
 from hotelviz.catalog import as_shares, check_table, mean_and_std
 from hotelviz.errors import MetricsError
-from hotelviz.metrics.bootstrap import Labels, bootstrap_intervals
+from hotelviz.metrics.bootstrap import Labels, bootstrap_table
 from hotelviz.schema import RATINGS
 
 #: What Lennan and Jain (talk at PyParis 2018) report for their aesthetic models. Which exponent the
@@ -100,35 +100,21 @@ def score_metrics(
     root, flat = np.sqrt((difference**2).mean(axis=1)), difference.mean(axis=1)
     same_side, error = (truth > threshold) == (guess > threshold), (truth - guess) ** 2
 
-    def figures(rows: np.ndarray) -> list[float]:
+    def figures(rows: np.ndarray) -> dict[str, float]:
         ours, theirs = guess[rows], truth[rows]
-        return [
-            _correlation(ours, theirs),
-            _correlation(rankdata(ours), rankdata(theirs)),
-            float(root[rows].mean()),
-            float(flat[rows].mean()),
-            float(same_side[rows].mean()),
-            float(np.sqrt(error[rows].mean())),
-            _width(ours) / _width(theirs) if _width(theirs) else np.nan,
-        ]
+        return {
+            "LCC": _correlation(ours, theirs),
+            "SRCC": _correlation(rankdata(ours), rankdata(theirs)),
+            "EMD": root[rows].mean(),
+            "mean |CDF difference|": flat[rows].mean(),
+            f"accuracy at {threshold:g}": same_side[rows].mean(),
+            "RMSE of the mean": np.sqrt(error[rows].mean()),
+            "range use": _width(ours) / _width(theirs) if _width(theirs) else np.nan,
+        }
 
-    names = [
-        "LCC",
-        "SRCC",
-        "EMD",
-        "mean |CDF difference|",
-        f"accuracy at {threshold:g}",
-        "RMSE of the mean",
-        "range use",
-    ]
     if n_bootstrap is None:
         n_bootstrap = 1000 if len(truth) <= 10_000 else 200
-    intervals = bootstrap_intervals(
-        figures, len(truth), groups=groups, n_bootstrap=n_bootstrap, seed=seed
-    )
-    table = pd.DataFrame(intervals, columns=["value", "low", "high"])
-    table.insert(0, "metric", names)
-    return table
+    return bootstrap_table(figures, len(truth), groups=groups, n_bootstrap=n_bootstrap, seed=seed)
 
 
 def compare_scores(

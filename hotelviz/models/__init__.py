@@ -21,7 +21,7 @@ from hotelviz.models.build import (
     clone_for_task,
     copy_model,
 )
-from hotelviz.models.compilation import cached_function, constant_graph, freeze
+from hotelviz.models.compilation import cached_function, constant_graph
 from hotelviz.models.evaluation import EvaluationPhotos, evaluation_photos
 from hotelviz.models.graph import (
     Node,
@@ -67,7 +67,6 @@ __all__ = [
     "earth_movers_distance",
     "evaluation_photos",
     "find_node",
-    "freeze",
     "gap_node",
     "iter_nodes",
     "last_convolution",

@@ -117,10 +117,10 @@ def check_pixels(pixels: np.ndarray, model: keras.Model, *, any_size: bool = Fal
     ModelError
         When they are not.
     """
-    wanted = ("N", *(("height", "width") if any_size else model_info(model).preprocessing.size), 3)
+    size = (None, None) if any_size else model_info(model).preprocessing.size
+    wanted = (None, *size, 3)
     fits = len(pixels.shape) == 4 and all(
-        isinstance(side, str) or side == given
-        for side, given in zip(wanted, pixels.shape, strict=True)
+        side in (None, given) for side, given in zip(wanted, pixels.shape, strict=True)
     )
     if pixels.dtype == np.uint8 and fits:
         return
@@ -131,8 +131,7 @@ def check_pixels(pixels: np.ndarray, model: keras.Model, *, any_size: bool = Fal
             ".astype('uint8')"
         )
     raise ModelError(
-        f"the model takes uint8 pixels of shape ({', '.join(map(str, wanted))}), not "
-        f"{pixels.dtype} {pixels.shape}{hint}"
+        f"the model takes uint8 pixels of shape {wanted}, not {pixels.dtype} {pixels.shape}{hint}"
     )
 
 

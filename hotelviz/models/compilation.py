@@ -54,32 +54,3 @@ def constant_graph(function: Callable[..., Any], *signature: tf.TensorSpec) -> A
     """
     concrete = tf.function(function, input_signature=signature).get_concrete_function()
     return convert_variables_to_constants_v2(concrete)
-
-
-def freeze(
-    function: Callable[..., Any], *signature: tf.TensorSpec
-) -> Callable[..., list[np.ndarray]]:
-    """Compile a function of tensors with the weights it uses as constants.
-
-    With constant weights TensorFlow folds batch normalisation and activations into the
-    convolutions, which makes MobileNet about 1.3 times as fast on a processor. Weights that change
-    later are not seen.
-
-    Parameters
-    ----------
-    function
-        Takes tensors, gives a tensor or a list of them.
-    signature
-        Shape and type of each argument.
-
-    Returns
-    -------
-    callable
-        Takes arrays, gives the list of results as arrays.
-    """
-    constant = constant_graph(function, *signature)
-
-    def call(*arrays: np.ndarray) -> list[np.ndarray]:
-        return [result.numpy() for result in constant(*map(tf.constant, arrays))]
-
-    return call

@@ -231,9 +231,9 @@ def prepared(stored: pa.Table, shares: Mapping[str, str]) -> pa.Table:
 
     Parameters
     ----------
-    stored
+    stored : pyarrow.Table
         Photos with a score.
-    shares
+    shares : mapping
         Columns that may hold a class's probability -> the class. Only those of classes that were
         predicted are looked at: other columns may be the user's own.
 

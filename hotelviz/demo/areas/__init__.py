@@ -44,19 +44,18 @@ def paint(
 
     Parameters
     ----------
-    area
+    area : str
         A key of `PAINTERS`.
-    style
+    style : Style
         The hotel's.
-    random
+    random : numpy.random.Generator
         Where things stand, and where the camera is.
-    size
+    size : tuple of int
         Height and width in pixels.
-    rails
+    rails : bool, default False
         With the handrails.
-    quality
-        How well it is taken, `QUALITIES` -> 0 to 1; by default as well as can
-        be.
+    quality : mapping, optional
+        How well it is taken, `QUALITIES` -> 0 to 1; by default as well as can be.
 
     Returns
     -------
