@@ -253,7 +253,7 @@ def talk(*, short: bool) -> None:
 
 
 def hotels(*, short: bool) -> None:
-    """Let the detective look at the most frequent confusions among real hotel photos."""
+    """Look at the most frequent confusions among real hotel photos."""
     from real_photos import AREAS_SETTINGS, areas_catalog
     from sklearn.model_selection import StratifiedGroupKFold
 
@@ -294,7 +294,7 @@ def hotels(*, short: bool) -> None:
 
 
 def demo(*, short: bool) -> None:
-    """Put maps and the detective to the drawn demo, with the shortcut and without it."""
+    """Explain the drawn demo, with the shortcut and without it."""
     import tempfile
 
     from hotelviz.demo import make_demo_catalog, read_masks, read_truth

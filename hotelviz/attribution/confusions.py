@@ -47,7 +47,7 @@ class Confusion(NamedTuple):
     true, predicted
         The pair of classes.
     photos
-        The wrongly predicted photos: the rows of the predictions, the surest error first.
+        The wrongly predicted photos: the rows of the predictions, the most confident first.
     maps
         ``predicted``, ``true`` and ``difference`` -> float32 (photos, height, width): what speaks
         for the one class, for the other, and for the first rather than the second.

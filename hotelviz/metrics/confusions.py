@@ -74,7 +74,7 @@ def confusions(
 
 
 def misclassified(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Return the wrong predictions: the most frequent confusion, in it the surest error first.
+    """Return the wrong predictions: the most frequent confusion, in it the most confident first.
 
     Parameters
     ----------
