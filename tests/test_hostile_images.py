@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from hotelviz.errors import ImageError
-from hotelviz.images import decode_bytes, iterate_images, worker
+from hotelviz.images import decode_bytes, decode_image, iterate_images, worker
 from hotelviz.images.bounds import Budget
 from hotelviz.schema import Status
 
@@ -105,6 +105,17 @@ def test_metadata_that_inflates_without_end_costs_neither_photo_nor_memory(kind)
     bomb = chunk(kind, b"a\0\0" + zlib.compress(bytes(50_000_000)))
     pixels = decode_bytes(png(9, 9, colour=2, extra=bomb)).pixels
     assert pixels.shape == (9, 9, 3)
+
+
+@pytest.mark.parametrize("kind", [3, 4, 8])
+def test_colour_profile_of_the_wrong_kind_of_numbers_does_not_cost_the_photo(kind):
+    data = bytearray(
+        encoded(Image.new("RGB", (8, 8), "red"), "TIFF", icc_profile=bytes(range(200)))
+    )
+    (at,) = struct.unpack_from("<I", data, 4)
+    entry = data.index(struct.pack("<HH", 34675, 7), at)
+    struct.pack_into("<HHI", data, entry, 34675, kind, 40)
+    assert decode_bytes(bytes(data)).pixels[0, 0].tolist() == [255, 0, 0]
 
 
 def decoders() -> set[int]:
@@ -205,6 +216,15 @@ def test_device_pipe_and_impossible_name_are_no_photos_and_hold_nobody_up(tmp_pa
         "a device or a pipe, not a file", "a device or a pipe, not a file",
         "no file can have this name",
     ]  # fmt: skip
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts what is open in /proc")
+def test_folders_among_photos_leave_no_file_open(tmp_path):
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(5):
+        with pytest.raises(ImageError, match="a folder, not a file"):
+            decode_image(tmp_path)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def originals() -> dict[str, bytes]:

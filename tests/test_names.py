@@ -25,7 +25,7 @@ from hotelviz.attribution import Confusion
 from hotelviz.errors import HotelvizError
 from hotelviz.gallery import Gallery, before_after, tag_caption
 from hotelviz.gallery.html import files_folder, head
-from hotelviz.io.escaping import escape_markdown
+from hotelviz.io.escaping import csv_safe, escape_markdown
 from hotelviz.plots.alt_text import figure_alt
 from hotelviz.ranking import completeness, ranking_figures
 from hotelviz.scores.predictions import class_columns, class_probabilities, join_photos
@@ -261,6 +261,12 @@ def unescaped(made: ast.expr, assigned: dict[str, ast.expr]) -> list[str]:
     if isinstance(made, ast.GeneratorExp):
         return unescaped(made.elt, assigned)
     return [ast.unparse(made)]
+
+
+@pytest.mark.parametrize("dtype", ["object", "string", "category"])
+def test_formulas_are_escaped_in_columns_of_any_kind(dtype):
+    table = pd.DataFrame({"@name": pd.Series(["=1+1", "Pool"], dtype=dtype), "n": [-1, 2]})
+    assert csv_safe(table).to_csv(index=False) == "'@name,n\n'=1+1,-1\nPool,2\n"
 
 
 def test_tables_of_notebooks_are_not_typeset():

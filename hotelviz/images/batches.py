@@ -8,13 +8,13 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from hotelviz.errors import ImageError
 from hotelviz.images.bounds import View, usable_cores
-from hotelviz.images.decoding import check_views, reading
+from hotelviz.images.decoding import reading
 from hotelviz.images.kept_views import decode_and_keep, find_kept
 from hotelviz.images.pixels import Decoded
 from hotelviz.schema import PhotoError, Status
@@ -112,6 +112,10 @@ class Seconds(NamedTuple):
     decoding: float
 
 
+#: What is wrong with a photo, what `measure` returned, and what it took.
+_Result: TypeAlias = tuple[PhotoError | None, Any, Seconds]
+
+
 def iterate_views(
     paths: Iterable[str | os.PathLike[str]],
     views: Sequence[View],
@@ -136,51 +140,35 @@ def iterate_views(
     ------
     ImageBatch
     """
-    check_views(views)
     source = iter(paths)
+    chunks = enumerate(iter(lambda: list(islice(source, batch_size)), []))
     sizes = [view.size for view in views if view.size is not None]
     waiting: deque[tuple[int, list[np.ndarray], list[Future[_Result]]]] = deque()
-    start = 0
     with ThreadPoolExecutor(workers or max(2, usable_cores())) as pool:
         try:
             while True:
-                while len(waiting) <= prefetch:
-                    chunk = list(islice(source, batch_size))
-                    if not chunk:
-                        break
+                for number, chunk in islice(chunks, prefetch + 1 - len(waiting)):
                     pixels = [np.empty((len(chunk), *size, 3), "uint8") for size in sizes]
                     jobs = [
-                        pool.submit(
-                            _decode_into, path, views, [part[place] for part in pixels], measure
-                        )
-                        for place, path in enumerate(chunk)
+                        pool.submit(_decode_into, path, views, place, measure)
+                        for path, *place in zip(chunk, *pixels, strict=True)
                     ]
-                    waiting.append((start, pixels, jobs))
-                    start += len(chunk)
+                    waiting.append((number * batch_size, pixels, jobs))
                 if not waiting:
                     return
                 first, pixels, jobs = waiting.popleft()
-                results = [job.result() for job in jobs]
-                problems = [result.error for result in results]
-                read = np.array([p is None or p.status is Status.TRUNCATED for p in problems])
+                errors, measured, seconds = zip(*(job.result() for job in jobs), strict=True)
+                read = np.array([not error or error.status is Status.TRUNCATED for error in errors])
+                rows = np.flatnonzero(read)
                 yield ImageBatch(
-                    np.flatnonzero(read) + first,
+                    rows + first,
                     pixels if read.all() else [part[read] for part in pixels],
-                    [results[place].measured for place in np.flatnonzero(read)] if measure else [],
-                    {first + place: problem for place, problem in enumerate(problems) if problem},
-                    Seconds(
-                        sum(result.seconds.reading for result in results),
-                        sum(result.seconds.decoding for result in results),
-                    ),
+                    [measured[row] for row in rows] if measure else [],
+                    {first + row: error for row, error in enumerate(errors) if error},
+                    Seconds(*map(sum, zip(*seconds, strict=True))),
                 )
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-class _Result(NamedTuple):
-    error: PhotoError | None
-    measured: Any
-    seconds: Seconds
 
 
 def _decode_into(
@@ -189,8 +177,8 @@ def _decode_into(
     pixels: list[np.ndarray],
     measure: Callable[[Decoded], Any] | None,
 ) -> _Result:
-    """Decode into `pixels`; the problem, if there is one, the measure, and what it took."""
-    started, measured, problem = time.perf_counter(), None, None
+    """Decode into `pixels`; return what is wrong, if anything, the measure, and what it took."""
+    started, measured, error = time.perf_counter(), None, None
     waited, decoding, begun = 0.0, 0.0, time.thread_time()
     try:
         photo = find_kept(path, views)
@@ -203,9 +191,9 @@ def _decode_into(
         if measure:
             measured = measure(photo)
         if photo.truncated:
-            problem = PhotoError(Status.TRUNCATED, "truncated: the file ends too early")
+            error = PhotoError(Status.TRUNCATED, "truncated: the file ends too early")
         decoding = time.thread_time() - begun
-    except ImageError as error:
-        problem = PhotoError(error.status, str(error))
+    except ImageError as problem:
+        error = PhotoError(problem.status, str(problem))
         waited = waited or time.perf_counter() - started
-    return _Result(problem, measured, Seconds(waited, decoding))
+    return error, measured, Seconds(waited, decoding)

@@ -6,10 +6,10 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
-from hotelviz.errors import ImageError
+from hotelviz.errors import HotelvizError, ImageError
 from hotelviz.images.formats import Container
 
 #: Pillow's own bound: a quarter of a gigabyte of RGB.
@@ -30,11 +30,13 @@ _ORDINARY_PASSES = 300_000_000
 #: Larger files are read one at a time.
 ORDINARY_FILE = 16 * 1024**2
 
+_RESAMPLING = ("nearest", "bilinear", "bicubic", "lanczos")
 #: Format -> bytes a pixel that its decoder has beside Pillow's image; measured.
 _DECODER = {"WEBP": 14, "AVIF": 10, "HEIF": 8}
 
 
-class View(NamedTuple):
+@dataclass(frozen=True)
+class View:
     """How a photo is wanted.
 
     Attributes
@@ -45,11 +47,21 @@ class View(NamedTuple):
         The filter of the resizing: ``nearest``, ``bilinear``, ``bicubic`` or ``lanczos``.
     max_side
         Where `size` is None: pixels that the longer side may have; smaller photos stay as they are.
+
+    Raises
+    ------
+    HotelvizError
+        The filter is not known.
     """
 
     size: tuple[int, int] | None
     resample: str = "bilinear"
     max_side: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.resample not in _RESAMPLING:
+            known = ", ".join(_RESAMPLING)
+            raise HotelvizError(f"resample must be one of {known}; not {self.resample!r}")
 
     def fit(self, width: int, height: int) -> tuple[int, int]:
         """Return width and height of the view of a photo that stands upright."""
@@ -85,15 +97,15 @@ def usable_cores() -> int:
     return cores if quota == "max" else max(1, min(cores, round(int(quota) / int(period))))
 
 
-class Cost(NamedTuple):
-    """What decoding a photo takes: bytes, and whether it is done in this process."""
-
-    memory: int
-    ordinary: bool
-
-
-def cost_of(photo: Container, views: Sequence[View]) -> Cost:
+def cost_of(photo: Container, views: Sequence[View]) -> tuple[int, bool]:
     """Estimate what a photo takes from what its file says of itself.
+
+    Returns
+    -------
+    memory : int
+        Bytes.
+    ordinary : bool
+        Whether it is decoded in this process.
 
     Raises
     ------
@@ -126,7 +138,7 @@ def cost_of(photo: Container, views: Sequence[View]) -> Cost:
     ordinary = (
         photo.ordinary and memory <= _ORDINARY_MEMORY and photo.scans * pixels <= _ORDINARY_PASSES
     )
-    return Cost(memory, ordinary)
+    return memory, ordinary
 
 
 def draft_scale(photo: Container, views: Sequence[View]) -> int:

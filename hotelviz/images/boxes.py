@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from hotelviz.images.formats import (
     MAX_FILLED,
@@ -22,69 +22,60 @@ _TIFF_TAGS = frozenset([
     *range(256, 260), 262, 266, 273, *range(277, 282), 284, 292, 293, 317, 320, *range(322, 326),
     332, 338, 339, 347, *range(512, 516), *range(517, 522), 529, 530, 532, 50674,
 ])  # fmt: skip
+#: A kind of value -> its bytes, and how `struct` reads it; what has no code is taken as bytes.
 _TIFF_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 16: 8}
+_TIFF_CODES = {3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 16: "Q"}
+_ORIENTATION, _PROFILE = 274, 34675
 
 
 def tiff(data: bytes) -> Container:
     """Read a TIFF's first directory."""
     order = "<" if data[:2] == b"II" else ">"
     big = data[2:4] in {b"+\0", b"\0+"}
-    (at,) = struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4)
-    (count,) = struct.unpack_from(order + ("Q" if big else "H"), data, at)
+    room, address, counter = (8, order + "Q", order + "Q") if big else (4, order + "I", order + "H")
+    (at,) = struct.unpack_from(address, data, room)
+    (count,) = struct.unpack_from(counter, data, at)
     if count > 4096:
         raise too_many("tags", 4096)
-    first, length = at + (8 if big else 2), 20 if big else 12
-    entries, values = [], {}
+    first, length = at + struct.calcsize(counter), 4 + 2 * room
+    entries: list[bytes] = []
+    values: dict[int, Sequence[int]] = {}
     for place in range(first, first + length * count, length):
         entry = data[place : place + length]
-        tag, kind, number = struct.unpack_from(order + ("HHQ" if big else "HHI"), entry)
-        size = _TIFF_SIZES.get(kind, 0)
-        wanted = tag in _TIFF_TAGS
-        if wanted and (number * size > MAX_METADATA or (tag in {273, 324} and number > MAX_PIECES)):
-            raise too_many("strips", MAX_PIECES)
-        if wanted or (tag in {274, 34675} and number * size <= MAX_METADATA):
-            inside = place + length - (8 if big else 4)
-            where = inside
-            if number * size > (8 if big else 4):
-                (where,) = struct.unpack_from(order + ("Q" if big else "I"), data, inside)
-            values[tag] = _tiff_values(data, order, kind, number, where)
-        if wanted:
+        tag, kind, number = struct.unpack_from(order + "HH" + address[1], entry)
+        size = _TIFF_SIZES.get(kind, 0) * number
+        if tag in _TIFF_TAGS:
+            if size > MAX_METADATA or (tag in {273, 324} and number > MAX_PIECES):
+                raise too_many("strips", MAX_PIECES)
             entries.append(entry)
+        elif tag not in {_ORIENTATION, _PROFILE} or size > MAX_METADATA:
+            continue
+        where = place + length - room
+        if size > room:
+            (where,) = struct.unpack_from(address, data, where)
+        body = data[where : where + size]
+        code = _TIFF_CODES.get(kind) if len(body) == size and tag != _PROFILE else None
+        values[tag] = struct.unpack(f"{order}{number}{code}", body) if code else body
     # The same directory with what is about pixels, and no other page.
-    kept = struct.pack(order + ("Q" if big else "H"), len(entries)) + b"".join(entries)
-    kept += bytes(8 if big else 4)
+    kept = struct.pack(counter, len(entries)) + b"".join(entries) + bytes(room)
     clean = b"".join([memoryview(data)[:at], kept, memoryview(data)[at + len(kept) :]])
 
     def one(tag: int, default: int) -> int:
-        found = values.get(tag) or ()
-        return int(found[0]) if found else default
+        return int((values.get(tag) or (default,))[0])
 
-    width, height, samples = one(256, 0), one(257, 0), one(277, 1)
-    bits = one(258, 1)
+    width, height, samples, bits = one(256, 0), one(257, 0), one(277, 1), one(258, 1)
     rows = min(one(278, height), height)
     across, down = (one(322, 0), one(323, 0)) if 322 in values else (width, rows)
     used = max(values.get(281) or (0,)).bit_length() if bits == 16 else bits
-    icc = bytes(values.get(34675) or b"")
     return Container(
         "TIFF", width, height, clean,
         mode=1 if samples == 1 and bits <= 8 else 2 if samples == 1 and bits <= 16 else 4,
         depth=used if 8 < used <= 16 else bits,
         largest_piece=across * down * samples * max(bits, 8) // 8,
-        icc=icc,
-        orientation=one(274, 1) if 1 <= one(274, 1) <= 8 else 1,
+        icc=bytes(values.get(_PROFILE, b"")),
+        orientation=one(_ORIENTATION, 1) if 1 <= one(_ORIENTATION, 1) <= 8 else 1,
         ordinary=False,
     )  # fmt: skip
-
-
-def _tiff_values(
-    data: bytes, order: str, kind: int, number: int, where: int
-) -> tuple[int, ...] | bytes:
-    code = {1: "B", 3: "H", 4: "I", 6: "b", 7: "B", 8: "h", 9: "i", 16: "Q"}.get(kind)
-    size = _TIFF_SIZES.get(kind, 0) * number
-    body = data[where : where + size]
-    if kind in {1, 2, 7} or code is None or len(body) < size:
-        return body
-    return struct.unpack(f"{order}{number}{code}", body)
 
 
 def _chunks(data: bytes, at: int) -> Iterator[tuple[bytes, int, int]]:
@@ -172,10 +163,5 @@ def iso(data: bytes) -> Container:
 
 
 def _iso_profile(meta: bytes) -> bytes:
-    place = meta.find(b"colrprof")
-    if place < 4:
-        place = meta.find(b"colrrICC")
-    if place < 4:
-        return b""
-    (length,) = struct.unpack_from(">I", meta, place - 4)
-    return meta[place + 8 : place - 4 + length]
+    found = re.search(rb"(.{4})colr(?:prof|rICC)", meta, re.DOTALL)
+    return meta[found.end() : found.start() + int.from_bytes(found[1], "big")] if found else b""

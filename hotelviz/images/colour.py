@@ -15,7 +15,6 @@ from __future__ import annotations
 import hashlib
 import io
 import struct
-import threading
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
@@ -40,7 +39,6 @@ _SRGB_COLOURS = {
     b"gXYZ": (0.385, 0.7169, 0.0971),
     b"bXYZ": (0.143, 0.0606, 0.7141),
 }
-_LOCK = threading.Lock()
 #: Profiles that have been through a decoder that may crash.
 _tried: set[bytes] = set()
 
@@ -63,17 +61,15 @@ def eight_bits(image: Image.Image, photo: Container) -> Image.Image:
     is_grey = image.mode in {"L", "LA"} or (photo.icc[16:20] == b"GRAY" and _has_greys(image))
     if image.has_transparency_data:
         if is_grey:
-            return _banded(image, "L", _grey_on_white)
+            return _banded(image, "L", lambda part: _on_white(part).getchannel("R"))
         return _banded(image, "RGB", _on_white)
-    if is_grey and image.mode == "P":
+    if image.mode == "1" or (is_grey and image.mode == "P"):
         return image.convert("L")
     if image.mode in {"L", "RGB"} or (image.mode == "CMYK" and photo.icc):
         return image
-    if image.mode == "1":
-        return image.convert("L")
     if image.mode == "LAB":
-        lab = ImageCms.buildTransform(ImageCms.createProfile("LAB"), _srgb(), "LAB", "RGB")
-        return _banded(image, "RGB", lab.apply)
+        lab, srgb = (ImageCms.createProfile(space) for space in ("LAB", "sRGB"))
+        return _banded(image, "RGB", ImageCms.buildTransform(lab, srgb, "LAB", "RGB").apply)
     return _banded(image, "RGB", lambda part: part.convert("RGB"))
 
 
@@ -116,26 +112,21 @@ def _has_greys(image: Image.Image) -> bool:
     return bool((colours == colours[:, :1]).all())
 
 
-def _grey_on_white(image: Image.Image) -> Image.Image:
-    return _on_white(image).getchannel("R")
-
-
 def _scale(image: Image.Image, photo: Container) -> float:
     """Return the value of an image that is white, divided by 255."""
-    low, high = np.inf, -np.inf
-    for _, part in bands(image):
-        values = np.asarray(part)
-        low, high = min(low, float(values.min())), max(high, float(values.max()))
-        if not np.isfinite(low + high):
-            raise ImageError("holds values that are no numbers: its brightness is not known")
+    parts = (np.asarray(part) for _, part in bands(image))
+    extremes = np.array([(part.min(), part.max()) for part in parts], float)
+    low, high = extremes.min(), extremes.max()
+    if not np.isfinite(extremes).all():
+        raise ImageError("holds values that are no numbers: its brightness is not known")
     if low < 0:
         raise ImageError(f"holds negative values (down to {low:g}): its brightness is not known")
     if image.mode == "F" and high <= 1:
         return 1 / 255
     if high > 65_535 or (image.mode == "F" and high < 32):
         raise ImageError(f"holds values up to {high:g}: nobody knows what is white in it")
-    depths: tuple[int, ...] = (photo.depth,) if photo.depth in {10, 12, 14} else ()
-    bits = next(bits for bits in (*depths, 8, 12, 16) if high < 1 << bits)
+    said = {10, 12, 14} & {photo.depth}
+    bits = next(bits for bits in (*said, 8, 12, 16) if high < 1 << bits)
     return ((1 << bits) - 1) / 255
 
 
@@ -151,8 +142,7 @@ def _scaled(image: Image.Image, scale: float, clear: Any) -> Image.Image:
 
 def _check_deep(image: Image.Image, photo: Container) -> None:
     """Refuse colours of 16 bits of which only the lower ones, that are lost, are used."""
-    bands = image.getextrema()
-    highest = max(high for _, high in bands[:3]) if isinstance(bands[0], tuple) else bands[1]
+    highest = np.max(image.getextrema()[:3])  # without transparency
     if photo.depth < 16 or 0 < highest < 16:
         raise ImageError(
             f"uses {photo.depth if photo.depth < 16 else 'at most 12'} of 16 bits a channel, "
@@ -167,9 +157,8 @@ def needs_trial(icc: bytes) -> bool:
 
 def tried(icc: bytes) -> None:
     """Note that a profile was converted without a crash."""
-    with _LOCK:
-        if len(_tried) < 10_000:
-            _tried.add(_digest(icc))
+    if len(_tried) < 10_000:
+        _tried.add(_digest(icc))
 
 
 def _digest(icc: bytes) -> bytes:
@@ -221,19 +210,14 @@ def to_srgb(image: Image.Image, icc: bytes) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _srgb() -> Any:
-    return ImageCms.createProfile("sRGB")
-
-
 @lru_cache(maxsize=16)
 def _transform(icc: bytes) -> tuple[str, ImageCms.ImageCmsTransform | None]:
     """Return a profile's colour space, and the conversion to sRGB, None where nothing changes."""
     try:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
         space = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}[profile.profile.xcolor_space.strip()]
-        transform = ImageCms.buildTransform(
-            profile, _srgb(), space, "RGB", flags=ImageCms.Flags.BLACKPOINTCOMPENSATION
-        )
+        srgb, flags = ImageCms.createProfile("sRGB"), ImageCms.Flags.BLACKPOINTCOMPENSATION
+        transform = ImageCms.buildTransform(profile, srgb, space, "RGB", flags=flags)
         cube = np.stack(np.meshgrid(*[np.arange(0, 256, 51, dtype="uint8")] * 3), axis=-1)
         if space == "RGB":
             colours = Image.fromarray(cube.reshape(6, 36, 3))

@@ -95,8 +95,8 @@ def _jpeg(data: bytes) -> Container:
     if not frame or marker == 0xD9:
         raise DamageError("has no pixels")
     _, height, width, components = struct.unpack_from(">BHHB", frame)
-    sampling = [divmod(value, 16) for value in frame[7 : 6 + 3 * components : 3]]
-    most = max((h * v for h, v in sampling), default=1) or 1
+    blocks = [(value >> 4) * (value & 15) for value in frame[7 : 6 + 3 * components : 3]]
+    most = max(blocks, default=1) or 1
     # Where the first scan has all components and is not progressive, decoders read no other.
     several = kind not in {0xC0, 0xC1} or data[at + 4] < components
     scans = data.count(b"\xff\xda", at) if several else 1
@@ -108,7 +108,7 @@ def _jpeg(data: bytes) -> Container:
         mode=1 if components == 1 else 4,
         depth=frame[0],
         scans=scans,
-        coefficients=sum(h * v for h, v in sampling) / most if several else 0,
+        coefficients=sum(blocks) / most if several else 0,
         icc=b"".join(icc[number] for number in sorted(icc)),
         orientation=orientation_of(exif, xmp),
         ordinary=kind in {0xC0, 0xC1, 0xC2},
@@ -188,10 +188,7 @@ def _raw_profile(text: bytes) -> bytes:
 def _gif(data: bytes) -> Container:
     width, height, flags = struct.unpack_from("<HHB", data, 6)
     at = 13 + (3 << ((flags & 7) + 1) if flags & 0x80 else 0)
-    kept = [data[:at]]
-    control = b""
-    blocks = 0
-    first = at
+    head, control, blocks, first = data[:at], b"", 0, at
     while data[at : at + 1] == b"!":
         start, label, at = at, data[at + 1], at + 2
         while size := int.from_bytes(data[at : at + 1], "little"):
@@ -207,25 +204,19 @@ def _gif(data: bytes) -> Container:
         if not at:
             raise DamageError("has no pixels")
     left, top, across, down = struct.unpack_from("<HHHH", data, at + 1)
-    kept += [control, data[at:]]
-    return Container(
-        "GIF", max(width, left + across), max(height, top + down), b"".join(kept), mode=1
-    )
+    width, height = max(width, left + across), max(height, top + down)
+    return Container("GIF", width, height, head + control + data[at:], mode=1)
 
 
 def _bmp(data: bytes) -> Container:
     (size,) = struct.unpack_from("<I", data, 14)
-    if size == 12:
-        width, height, _, bits = struct.unpack_from("<HHHH", data, 18)
-        packing = 0
-    else:
-        width, height, _, bits, packing = struct.unpack_from("<iiHHI", data, 18)
+    layout = "<HHHH" if size == 12 else "<iiHHI"
+    width, height, _, bits, *packing = struct.unpack_from(layout, data, 18)
     if width <= 0:
         raise DamageError("has no width")
     # Runs are unpacked by a slow loop, which cannot be ended where it runs.
-    return Container(
-        "BMP", width, abs(height), data, mode=1 if bits <= 8 else 4, ordinary=packing in {0, 3}
-    )
+    ordinary = packing in ([], [0], [3])
+    return Container("BMP", width, abs(height), data, mode=1 if bits <= 8 else 4, ordinary=ordinary)
 
 
 _READERS: dict[str, Callable[[bytes], Container]] = {

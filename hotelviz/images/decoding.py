@@ -13,16 +13,16 @@ import io
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 from PIL import Image, features
 
-from hotelviz.errors import HotelvizError, ImageError, TooLargeError
+from hotelviz.errors import ImageError, TooLargeError
 from hotelviz.images.bounds import MEMORY, ORDINARY_FILE, View, cost_of
 from hotelviz.images.colour import needs_trial, tried
 from hotelviz.images.containers import read_container
-from hotelviz.images.pixels import RESAMPLING, Decoded
+from hotelviz.images.pixels import Decoded
 from hotelviz.images.truncated import decode
 from hotelviz.images.worker import decode_apart
 from hotelviz.io.remote import MAX_BYTES, is_url, read_bytes, redact
@@ -117,33 +117,16 @@ def decode_bytes(
     >>> decode_bytes(encode_jpeg(np.zeros((8, 16, 3), "uint8"))).width
     16
     """
-    views = [View(size, resample, max_side)]
-    check_views(views)
-    return decode_views(data, views)
-
-
-def check_views(views: Sequence[View]) -> None:
-    """Refuse views that cannot be made.
-
-    Raises
-    ------
-    HotelvizError
-        A filter is not known.
-    """
-    for view in views:
-        if view.resample not in RESAMPLING:
-            raise HotelvizError(
-                f"resample must be one of {', '.join(RESAMPLING)}; not {view.resample!r}"
-            )
+    return decode_views(data, [View(size, resample, max_side)])
 
 
 def decode_views(data: bytes, views: Sequence[View]) -> Decoded:
     """Decode a file's bytes once for all `views`; the reason is all that its errors say."""
     photo = read_container(data)
-    cost = cost_of(photo, views)
+    memory, ordinary = cost_of(photo, views)
     _check_readable(photo.format)
-    with MEMORY.take(cost.memory):
-        if cost.ordinary and not needs_trial(photo.icc):
+    with MEMORY.take(memory):
+        if ordinary and not needs_trial(photo.icc):
             return decode(photo, views)
         found = decode_apart(photo, views)
     tried(photo.icc)
@@ -153,11 +136,12 @@ def decode_views(data: bytes, views: Sequence[View]) -> Decoded:
 def _check_readable(kind: str) -> None:
     """Refuse a format that is read elsewhere, but not here."""
     if kind == "AVIF" and not features.check("avif"):
-        raise ImageError("an AVIF image, which this Pillow cannot read", Status.UNAVAILABLE)
-    if kind == "HEIF" and importlib.util.find_spec("pillow_heif") is None:
-        raise ImageError(
-            "a HEIC image: pip install 'hotelviz[heif]' to read it", Status.UNAVAILABLE
-        )
+        reason = "an AVIF image, which this Pillow cannot read"
+    elif kind == "HEIF" and importlib.util.find_spec("pillow_heif") is None:
+        reason = "a HEIC image: pip install 'hotelviz[heif]' to read it"
+    else:
+        return
+    raise ImageError(reason, Status.UNAVAILABLE)
 
 
 @contextmanager
@@ -191,11 +175,9 @@ def reading(path: str | os.PathLike[str]) -> Iterator[bytes]:
     5
     """
     data = _read(path, ORDINARY_FILE)
-    if data is not None:
-        yield data
-        return
-    with _LARGE_FILES:
-        data = _read(path, MAX_BYTES)
+    with _LARGE_FILES if data is None else nullcontext():
+        if data is None:
+            data = _read(path, MAX_BYTES)
         if data is None:
             raise ImageError(f"too costly: the file is larger than {MAX_BYTES // 1024**2} MB")
         yield data
@@ -207,15 +189,15 @@ def _read(path: str | os.PathLike[str], max_bytes: int) -> bytes | None:
         return read_bytes(path, max_bytes=max_bytes)
     except TooLargeError:
         return None
-    except FileNotFoundError:
-        raise ImageError("missing", Status.UNAVAILABLE) from None
-    except IsADirectoryError:
-        raise ImageError("a folder, not a file", Status.UNAVAILABLE) from None
-    except PermissionError as error:
-        reason = (error.strerror or "refused") if is_url(path) else "no permission to read it"
-        raise ImageError(reason, Status.UNAVAILABLE) from None
     except OSError as error:
-        raise ImageError(error.strerror or str(error), Status.UNAVAILABLE) from None
+        reason = error.strerror or str(error)
+        if isinstance(error, FileNotFoundError):
+            reason = "missing"
+        elif isinstance(error, IsADirectoryError):
+            reason = "a folder, not a file"
+        elif isinstance(error, PermissionError) and not is_url(path):
+            reason = "no permission to read it"
+        raise ImageError(reason, Status.UNAVAILABLE) from None
 
 
 def read_image(

@@ -9,33 +9,21 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from hotelviz.images.bounds import View, draft_scale
 from hotelviz.images.containers import read_container
 from hotelviz.images.decoding import decode_views
 from hotelviz.images.pixels import Decoded
-from hotelviz.io.remote import is_url
+from hotelviz.io.content import file_version
 
 
 class _Kept:
     """Views by photo, up to a number of bytes; others are decoded again when needed."""
 
     def __init__(self) -> None:
-        self.views: dict[tuple[Any, View], Decoded] = {}
+        self.views: dict[tuple[tuple[str, int, int], View], Decoded] = {}
         self.also: tuple[View, ...] = ()
         self.free, self.lock = 0, threading.Lock()
-
-    def add(self, key: Any, view: View, photo: Decoded, pixels: np.ndarray) -> None:
-        with self.lock:
-            if pixels.nbytes > self.free:
-                self.free = 0
-            elif (key, view) not in self.views:
-                self.free -= pixels.nbytes
-                self.views[key, view] = photo._replace(views=[pixels])
 
 
 _kept = _Kept()
@@ -67,11 +55,11 @@ def find_kept(path: str | os.PathLike[str], views: Sequence[View]) -> Decoded | 
     if not _kept.views:
         return None
     key = _identity(path)
-    found = [_kept.views.get((key, view)) for view in views]
-    whole = [photo for photo in found if photo is not None]
-    if len(whole) < len(found):
+    try:
+        found = [_kept.views[key, view] for view in views]
+    except KeyError:
         return None
-    return whole[0]._replace(views=[photo.pixels for photo in whole])
+    return found[0]._replace(views=[photo.pixels for photo in found])
 
 
 def decode_and_keep(path: str | os.PathLike[str], data: bytes, views: Sequence[View]) -> Decoded:
@@ -93,16 +81,15 @@ def decode_and_keep(path: str | os.PathLike[str], data: bytes, views: Sequence[V
             wanted = [*views]
     photo, key = decode_views(data, wanted), _identity(path)
     for view, pixels in zip(wanted, photo.views, strict=True):
-        _kept.add(key, view, photo, pixels)
+        with _kept.lock:
+            if pixels.nbytes > _kept.free:
+                _kept.free = 0
+            elif (key, view) not in _kept.views:
+                _kept.free -= pixels.nbytes
+                _kept.views[key, view] = photo._replace(views=[pixels])
     return photo._replace(views=photo.views[: len(views)])
 
 
-def _identity(path: str | os.PathLike[str]) -> Any:
+def _identity(path: str | os.PathLike[str]) -> tuple[str, int, int]:
     """Return what tells whether it is the same photo: a file's name, size and time."""
-    if is_url(path):
-        return str(path)
-    try:
-        found = Path(path).stat()
-    except OSError:
-        return None
-    return os.fspath(path), found.st_size, found.st_mtime_ns
+    return os.fspath(path), *file_version(path)

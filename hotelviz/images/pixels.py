@@ -16,13 +16,9 @@ from hotelviz.images.bounds import View, draft_scale, targets
 from hotelviz.images.colour import bands, eight_bits, to_srgb
 from hotelviz.images.formats import Container
 
-RESAMPLING = {
-    "nearest": Image.Resampling.NEAREST,
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
-    "lanczos": Image.Resampling.LANCZOS,
-}
 _ORIENTATION_TAG = 0x0112
+#: Orientation -> steps along a file's rows and columns, in which the upright photo is filled.
+_WAYS = dict(enumerate(((1, 1), (1, -1), (-1, -1), (-1, 1), (1, 1), (-1, 1), (-1, -1), (1, -1)), 1))
 #: What Pillow's decoders raise on damaged data, and warn of where the user wants errors.
 DAMAGE = (
     OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, ArithmeticError,
@@ -94,7 +90,10 @@ def decode_once(photo: Container, views: Sequence[View]) -> Decoded:
         if draft_scale(photo, views) > 1:
             wanted = targets(photo, views)
             image.draft(None, (max(w for w, _ in wanted), max(h for _, h in wanted)))
-        _load(image)
+        try:
+            image.load()
+        except DAMAGE as error:
+            raise TruncatedError(error) from error
         photo = with_orientation(image, photo)
         loaded = eight_bits(image, photo)
     del image  # Its pixels, unless they are the loaded ones, go before the views are made.
@@ -109,41 +108,25 @@ def with_orientation(image: Image.Image, photo: Container) -> Container:
     return photo._replace(orientation=turn if 1 <= turn <= 8 else 1)
 
 
-def _load(image: Image.Image) -> None:
-    try:
-        image.load()
-    except DAMAGE as error:
-        raise TruncatedError(error) from error
-
-
 def make_views(loaded: Image.Image, photo: Container, views: Sequence[View]) -> Decoded:
     """Return the views of pixels that are loaded."""
     made = []
     for target, view in zip(targets(photo, views), views, strict=True):
         fitted = loaded
         if loaded.size != target:
-            fitted = loaded.resize(target, RESAMPLING[view.resample])
+            fitted = loaded.resize(target, Image.Resampling[view.resample.upper()])
         made.append(_upright(fitted, photo))
-    width, height = photo.width, photo.height
-    if photo.orientation >= 5:
-        width, height = height, width
-    return Decoded(made, False, width, height, photo.format)
+    sides = photo.width, photo.height
+    return Decoded(made, False, *(sides[::-1] if photo.orientation >= 5 else sides), photo.format)
 
 
 def _upright(image: Image.Image, photo: Container) -> np.ndarray:
     """Return the pixels in sRGB, turned as the photo's orientation says."""
-    sides = image.size if photo.orientation >= 5 else image.size[::-1]
-    pixels = np.empty((*sides, 3), "uint8")
-    # Turned as the file lies; all orientations but 6 and 8 undo themselves.
-    lying = _turn(pixels, {6: 8, 8: 6}.get(photo.orientation, photo.orientation))
+    sideways = photo.orientation >= 5
+    pixels = np.empty((*(image.size if sideways else image.size[::-1]), 3), "uint8")
+    # As the file lies: a view whose rows and columns go the way that the orientation says.
+    lying = pixels.swapaxes(0, 1) if sideways else pixels
+    lying = lying[:: _WAYS[photo.orientation][0], :: _WAYS[photo.orientation][1]]
     for top, part in bands(image):
         lying[top : top + part.height] = np.asarray(to_srgb(part, photo.icc))
     return pixels
-
-
-def _turn(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Return a view of pixels that stands as EXIF's orientation says."""
-    if orientation >= 5:
-        pixels = pixels.swapaxes(0, 1)
-    rows, columns = ((1, 1), (1, -1), (-1, -1), (-1, 1))[(orientation - 1) % 4]
-    return pixels[::rows, ::columns]

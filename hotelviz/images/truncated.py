@@ -10,6 +10,7 @@ import io
 import random
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
@@ -50,20 +51,14 @@ def decode(photo: Container, views: Sequence[View]) -> Decoded:
     """Decode a photo once for all `views`; the reason is all that its errors say."""
     try:
         if not photo.missing:
-            return decode_once(photo, views)
-    except TruncatedError:
-        pass
-    except UnidentifiedImageError:
-        raise ImageError(f"damaged, or a {photo.format} of a kind that cannot be read") from None
-    except ImageError:
-        raise
-    except DAMAGE as error:
-        raise ImageError(f"damaged: {error or type(error).__name__}") from error
-    _lenient.on = True
-    try:
+            with suppress(TruncatedError):
+                return decode_once(photo, views)
+        _lenient.on = True
         whole = _ends_early(photo, views) if photo.missing else decode_once(photo, views)
     except ImageError:
         raise
+    except UnidentifiedImageError:
+        raise ImageError(f"damaged, or a {photo.format} of a kind that cannot be read") from None
     except (TruncatedError, *DAMAGE) as error:
         raise ImageError(f"damaged: {error or type(error).__name__}") from error
     finally:

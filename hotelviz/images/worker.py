@@ -12,14 +12,15 @@ import ctypes
 import json
 import os
 import signal
-import struct
 import subprocess
 import sys
 import threading
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import astuple
 from pathlib import Path
+from queue import Empty, LifoQueue
 from typing import Any
 
 import numpy as np
@@ -36,10 +37,7 @@ _LARGE = 8_000_000
 #: Seconds within which a worker has to start.
 _START = 60.0
 #: Ends of a worker that are the photo's doing.
-_CRASHES = {
-    getattr(signal, name) for name in ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL")
-    if hasattr(signal, name)
-}  # fmt: skip
+_CRASHES = ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL")
 
 
 class _Worker:
@@ -59,23 +57,20 @@ class _Worker:
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                 env=environment, pipesize=1 << 20,
             )  # fmt: skip
+            self.going: Any = self.process.stdin
+            self.coming: Any = self.process.stdout
+            with self._within(_START):
+                if not _receive(self.coming):
+                    self.end()
+                    raise OSError(f"it ended with {self.process.returncode}")
         except OSError as error:
-            raise _not_started(error) from error
-        with self._within(_START):
-            ready = _receive(self.process.stdout) == {"ready": True}
-        if not ready:
-            self.end()
-            raise _not_started(f"it ended with {self.process.returncode}")
+            reason = f"no process to decode it could be started ({sys.executable}: {error})"
+            raise ImageError(reason, Status.UNAVAILABLE) from error
 
     def end(self) -> None:
-        self.process.kill()
-        for pipe in (self.process.stdin, self.process.stdout):
-            if pipe:
-                try:
-                    pipe.close()
-                except OSError:  # What was still to be written to a process that is gone.
-                    continue
-        self.process.wait()
+        # What was still to be written to a process that is gone is lost.
+        with suppress(OSError), self.process:
+            self.process.kill()
 
     @contextmanager
     def _within(self, seconds: float) -> Iterator[None]:
@@ -88,26 +83,23 @@ class _Worker:
         finally:
             timer.cancel()
 
-    def decode(self, photo: Container, views: Sequence[View]) -> Decoded:
+    def decode(self, photo: Container, views: Sequence[View]) -> Decoded | ImageError:
+        """Return the photo, or why it cannot be decoded; after any exception it has to be ended."""
         about = photo._replace(data=b"", icc=b"")._asdict()
         about |= {"data": len(photo.data), "icc": len(photo.icc)}
+        about["views"] = [astuple(view) for view in views]
         with self._within(MAX_SECONDS):
-            try:
-                _send(
-                    self.process.stdin, {**about, "views": [list(view) for view in views]},
-                    photo.icc, photo.data,
-                )  # fmt: skip
-                answer = _receive(self.process.stdout)
-            except OSError:
-                answer = None
-            if answer is not None and "width" in answer:
+            answer = None
+            with suppress(OSError):
+                _send(self.going, about, photo.icc, photo.data)
+                answer = _receive(self.coming)
+            if answer is None:
+                raise self._ended()
+            if "width" in answer:
                 return self._photo(answer, photo, views)
-        if answer is None:
-            self.process.wait()
-            raise _ended(self.process.returncode)
         if "bug" in answer:
             raise RuntimeError(f"the process that decodes photos failed:\n{answer['bug']}")
-        raise ImageError(str(answer["reason"]), Status(answer["status"]))
+        return ImageError(str(answer["reason"]), Status(answer["status"]))
 
     def _photo(self, answer: dict[str, Any], photo: Container, views: Sequence[View]) -> Decoded:
         made = []
@@ -115,110 +107,79 @@ class _Worker:
         for view in views:
             across, down = view.fit(width, height)
             if view.size is None and across * down * 3 > MAX_MEMORY:
-                self.process.kill()  # What it still has to say would be taken for the next answer.
-                self.process.wait()
                 raise ImageError("damaged: makes its decoder say what cannot be")
             pixels = np.empty((down, across, 3), "uint8")
-            if _fill(self.process.stdout, pixels) != pixels.nbytes:
-                self.process.wait()
-                raise _ended(self.process.returncode)
+            if self.coming.readinto(pixels.reshape(-1).data) != pixels.nbytes:
+                raise self._ended()
             made.append(pixels)
         return Decoded(made, bool(answer["truncated"]), width, height, photo.format)
 
-
-def _not_started(reason: object) -> ImageError:
-    return ImageError(
-        f"no process to decode it could be started ({sys.executable}: {reason})",
-        Status.UNAVAILABLE,
-    )
-
-
-def _ended(code: int) -> ImageError:
-    if code == -getattr(signal, "SIGPROF", 0):
-        return ImageError(f"too costly: decoding it takes more than {MAX_CPU_SECONDS:g} s")
-    if -code in _CRASHES:
-        return ImageError(f"damaged: makes its decoder crash ({signal.Signals(-code).name})")
-    # The clock, or whoever ends processes when memory is short: the machine's doing as well.
-    return ImageError(
-        f"the process that decodes it was ended, after {MAX_SECONDS:g} s at the latest",
-        Status.UNAVAILABLE,
-    )
+    def _ended(self) -> ImageError:
+        code = self.process.wait()
+        name = {-one: one.name for one in signal.Signals}.get(code)
+        if name == "SIGPROF":
+            return ImageError(f"too costly: decoding it takes more than {MAX_CPU_SECONDS:g} s")
+        if name in _CRASHES:
+            return ImageError(f"damaged: makes its decoder crash ({name})")
+        # The clock, or whoever ends processes when memory is short: the machine's doing as well.
+        return ImageError(
+            f"the process that decodes it was ended, after {MAX_SECONDS:g} s at the latest",
+            Status.UNAVAILABLE,
+        )
 
 
 class _Pool:
     """The workers of this process: at most one for each core."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._idle: list[_Worker] = []
-        self._places = threading.BoundedSemaphore(usable_cores())
+        self.start()
+
+    def start(self) -> None:
+        """Begin without workers; in a forked process they are its parent's."""
+        self._places: LifoQueue[_Worker | None] = LifoQueue()
+        for _ in range(usable_cores()):
+            self._places.put(None)
 
     def decode(self, photo: Container, views: Sequence[View]) -> Decoded:
-        with self._places:
-            with self._lock:
-                worker = self._idle.pop() if self._idle else None
+        """Decode a photo in a process that is ended when it takes too much."""
+        worker, kept = self._places.get(), None
+        try:
             worker = worker or _Worker()
-            kept = False
-            try:
-                found = worker.decode(photo, views)
-                kept = True
-            except ImageError:
-                kept = worker.process.poll() is None
-                raise
-            finally:
-                if kept:
-                    with self._lock:
-                        self._idle.append(worker)
-                else:
-                    worker.end()
-            return found
+            found = worker.decode(photo, views)
+            kept = worker
+        finally:
+            if worker and not kept:
+                worker.end()
+            self._places.put(kept)
+        if isinstance(found, ImageError):
+            raise found
+        return found
 
     def end(self) -> None:
-        with self._lock:
-            while self._idle:
-                self._idle.pop().end()
+        with suppress(Empty):
+            while True:
+                if worker := self._places.get_nowait():
+                    worker.end()
 
 
 _pool = _Pool()
-
-
-def _forget() -> None:
-    """Start without workers in a forked process: they are its parent's."""
-    global _pool
-    _pool = _Pool()
-
-
+decode_apart = _pool.decode
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
-atexit.register(lambda: _pool.end())
-
-
-def decode_apart(photo: Container, views: Sequence[View]) -> Decoded:
-    """Decode a photo in a process that is ended when it takes too much; see `truncated.decode`."""
-    return _pool.decode(photo, views)
+    os.register_at_fork(after_in_child=_pool.start)
+atexit.register(_pool.end)
 
 
 def _send(pipe: Any, about: dict[str, Any], *bodies: Any) -> None:
-    text = json.dumps(about).encode()
-    pipe.write(struct.pack("<I", len(text)) + text)
+    pipe.write(json.dumps(about).encode() + b"\n")
     for body in bodies:
         pipe.write(body)
     pipe.flush()
 
 
-def _fill(pipe: Any, pixels: np.ndarray) -> int:
-    return int(pipe.readinto(pixels.reshape(-1).data))
-
-
 def _receive(pipe: Any) -> dict[str, Any] | None:
-    head = pipe.read(4)
-    if len(head) < 4:
-        return None
-    (length,) = struct.unpack("<I", head)
-    text = pipe.read(min(length, 1 << 20))
     try:
-        found = json.loads(text)
-    except ValueError:
+        found = json.loads(pipe.readline(1 << 20))
+    except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 
@@ -262,10 +223,9 @@ def _bound_memory() -> None:
     try:
         import resource
 
-        with open("/proc/self/statm") as file:  # noqa: PTH123 - one line of the system's
-            used = int(file.read().split()[0]) * resource.getpagesize()
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
         hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-        resource.setrlimit(resource.RLIMIT_AS, (used + MAX_MEMORY, hard))
+        resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MAX_MEMORY, hard))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     except (ImportError, OSError, ValueError):
         return  # No such bound on this system: what its file says bounds a photo all the same.
@@ -274,9 +234,8 @@ def _bound_memory() -> None:
 def _give_back() -> None:
     """Return the memory of a large photo to the system, which the allocator would keep."""
     if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's
-        if trim:
-            trim(0)
+        with suppress(AttributeError):  # Only glibc has it.
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def _time(seconds: float) -> None:

@@ -12,8 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["bundle_script"]
-
 _SHARED = Path(__file__).parent / "static" / "elements.js"
 
 

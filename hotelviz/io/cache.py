@@ -7,8 +7,6 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-__all__ = ["cache_folder"]
-
 
 def cache_folder(*parts: str) -> Path:
     """Return the folder of a cache: in ``$HOTELVIZ_CACHE``, or else in the user's cache folder.

@@ -19,16 +19,6 @@ from filelock import SoftFileLock, Timeout
 from hotelviz.errors import OutputError
 from hotelviz.io.atomic import atomic_path
 
-__all__ = [
-    "MARKER",
-    "check_apart",
-    "check_output",
-    "check_own_folder",
-    "claim",
-    "own_folder",
-    "remove_own_folder",
-]
-
 #: Stands in a folder that hotelviz made and may empty; its text says for what.
 MARKER = ".hotelviz-folder"
 
@@ -223,11 +213,10 @@ def own_folder(path: str | os.PathLike[str], purpose: str) -> Path:
     """
     path = check_own_folder(path, purpose)
     marker = path / MARKER
-    if marker.is_file():
-        return path
-    _check_writable(path)
-    with atomic_path(marker) as temporary:
-        temporary.write_text(purpose, encoding="utf-8")
+    if not marker.is_file():
+        _check_writable(path)
+        with atomic_path(marker) as temporary:
+            temporary.write_text(purpose, encoding="utf-8")
     return path
 
 
@@ -249,5 +238,4 @@ def remove_own_folder(path: str | os.PathLike[str], purpose: str) -> None:
             shutil.rmtree(child)
         elif child.name != MARKER:
             child.unlink()
-    (path / MARKER).unlink()
-    path.rmdir()
+    shutil.rmtree(path)

@@ -12,8 +12,6 @@ import numpy as np
 
 from hotelviz.io.remote import is_url, photo_name
 
-__all__ = ["content_name", "file_versions"]
-
 #: Threads that wait for a file system, and the files that each asks for at once.
 _THREADS, _EACH = 32, 64
 
@@ -48,36 +46,40 @@ def content_name(path: str | os.PathLike[str]) -> str:
         return ""  # ValueError: a name with a zero byte.
 
 
+def file_version(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Return the size and time of a file, by which one that was replaced is recognised.
+
+    Returns
+    -------
+    tuple of int
+        Bytes, and nanoseconds of the last change; -1 for a URL or where there is no file.
+    """
+    try:
+        found = None if is_url(path) else Path(path).stat()
+    except (OSError, ValueError):  # ValueError: a name with a zero byte.
+        found = None
+    return (found.st_size, found.st_mtime_ns) if found else (-1, -1)
+
+
 def file_versions(paths: Sequence[str]) -> np.ndarray:
-    """Return sizes and times of files, by which one that was replaced is recognised.
+    """Return `file_version` of many files; slow file systems are asked for several at once.
 
     Returns
     -------
     numpy.ndarray
-        int64 (n, 2): bytes, and nanoseconds of the last change; -1 for a URL or where there is no
-        file.
+        int64 (n, 2).
 
     Examples
     --------
     >>> file_versions(["/nowhere/a.jpg"]).tolist()
     [[-1, -1]]
     """
-    versions = np.full((len(paths), 2), -1, "int64")
+    versions = np.empty((len(paths), 2), "int64")
 
     def look(start: int) -> None:
         for row in range(start, min(start + _EACH, len(paths))):
-            if is_url(paths[row]):
-                continue
-            try:
-                found = Path(paths[row]).stat()
-            except (OSError, ValueError):
-                continue  # ValueError: a name with a zero byte.
-            versions[row] = found.st_size, found.st_mtime_ns
+            versions[row] = file_version(paths[row])
 
-    starts = range(0, len(paths), _EACH)
-    if len(starts) == 1:
-        look(0)
-    elif starts:
-        with ThreadPoolExecutor(min(_THREADS, len(starts))) as pool:
-            list(pool.map(look, starts))
+    with ThreadPoolExecutor(_THREADS) as pool:
+        list(pool.map(look, range(0, len(paths), _EACH)))
     return versions

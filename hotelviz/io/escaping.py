@@ -12,13 +12,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "csv_safe",
-    "escape_markdown",
-    "escape_mathtext",
-    "escape_terminal",
-]
-
 _MARKDOWN = re.compile(r"([$\\]+)|(_|[^\w\s$\\])", re.ASCII)
 #: All control characters but tab and line feed, and those that turn the direction of text.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -94,16 +87,9 @@ def csv_safe(table: pd.DataFrame) -> pd.DataFrame:
     >>> csv_safe(pd.DataFrame({"label": ["=1+1", "Pool"], "n": [-1, 2]})).values.tolist()
     [["'=1+1", -1], ['Pool', 2]]
     """
-    import pandas as pd
 
     def safe(value: object) -> object:
-        return f"'{value}" if isinstance(value, str) and value[:1] in _FORMULA else value
+        formula = isinstance(value, str) and value.startswith(tuple("=+-@\t\r"))
+        return f"'{value}" if formula else value
 
-    result = table.rename(columns=safe)
-    for place, kind in enumerate(result.dtypes):
-        if pd.api.types.is_string_dtype(kind) or pd.api.types.is_object_dtype(kind):
-            result.isetitem(place, result.iloc[:, place].map(safe).array)
-    return result
-
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+    return table.rename(columns=safe).map(safe)

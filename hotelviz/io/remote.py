@@ -11,21 +11,9 @@ import errno
 import os
 import re
 import stat
-from typing import Any
 from urllib.parse import unquote_plus
 
 from hotelviz.errors import RemoteError, TooLargeError
-
-__all__ = [
-    "MAX_BYTES",
-    "SCHEMES",
-    "TIMEOUT",
-    "TRIES",
-    "is_url",
-    "photo_name",
-    "read_bytes",
-    "redact",
-]
 
 #: Longer files are not photos.
 MAX_BYTES = 256 * 1024**2
@@ -37,10 +25,13 @@ PAUSE = 0.2
 
 #: Where photos may be, beside the disk. Nothing that leads to it, or on to somewhere else.
 SCHEMES = ("http", "https", "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss")
-#: scheme -> what has to be installed for it
-_EXTRAS = {
-    "s3": "hotelviz[s3]", "s3a": "hotelviz[s3]", "http": "hotelviz[s3]", "https": "hotelviz[s3]",
-    "gs": "hotelviz[gcs]", "gcs": "hotelviz[gcs]",
+#: scheme -> the extra of hotelviz that has to be installed for it
+_EXTRAS = {**dict.fromkeys(("http", "https", "s3", "s3a"), "s3"), "gs": "gcs", "gcs": "gcs"}
+#: No other try helps: an answer, or the user's wish to end.
+_FINAL = (FileNotFoundError, PermissionError, RemoteError, KeyboardInterrupt, SystemExit)
+#: What stores raise where they refuse, of clients that may not be installed.
+_REFUSALS = {
+    "PermissionError", "NoCredentialsError", "PartialCredentialsError", "TokenRetrievalError"
 }  # fmt: skip
 #: Names of what grants access in an address: AWS, Google, Azure, CloudFront, Akamai and others.
 _SECRET_PARAMETER = re.compile(
@@ -132,18 +123,17 @@ def photo_name(url: str) -> str:
     azure = re.search(r"(?:^|&)sig=", query)
 
     def kept(text: str) -> str:
-        parts = [
+        return "&".join(
             part
             for part in re.split("[&;]", text)
             if not _is_secret(name := part.partition("=")[0])
             and not _SIGNING.fullmatch(unquote_plus(name))
             and not (azure and _AZURE.fullmatch(f"&{part}"))
-        ]
-        return "&".join(parts)
+        )
 
-    query, fragment = kept(query), kept(fragment)
-    named = place + (asked + query if query else "") + (mark + fragment if fragment else "")
-    return redact(named)
+    for sign, part in ((asked, kept(query)), (mark, kept(fragment))):
+        place += part and sign + part
+    return redact(place)
 
 
 def _is_secret(name: str) -> bool:
@@ -199,31 +189,28 @@ def read_bytes(
     b'photo'
     """
     bound = MAX_BYTES if max_bytes is None else max_bytes
-    if not is_url(path):
-        return _read_file(path, bound)
-    return _read_url(str(path), timeout or TIMEOUT, bound, allow_private_redirects)
+    private, timeout = allow_private_redirects, timeout or TIMEOUT
+    url = is_url(path)
+    data = _read_url(str(path), timeout, bound, private) if url else _read_file(path, bound)
+    if data is None or len(data) > bound:
+        raise TooLargeError(f"larger than {bound // 1024**2} MB")
+    return data
 
 
-def _read_file(path: str | os.PathLike[str], bound: int) -> bytes:
+def _read_file(path: str | os.PathLike[str], bound: int) -> bytes | None:
+    """Read a file, or None where it is longer than the bound."""
     if "\0" in os.fspath(path):
         raise OSError(errno.EINVAL, "no file can have this name")
     # A pipe would be waited for, a device read without end.
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    with os.fdopen(os.open(path, flags), "rb", buffering=0) as file:
+    at_once = getattr(os, "O_NONBLOCK", 0)
+    with open(path, "rb", 0, opener=lambda name, how: os.open(name, how | at_once)) as file:
         about = os.fstat(file.fileno())
-        if stat.S_ISDIR(about.st_mode):
-            raise IsADirectoryError(errno.EISDIR, "a folder, not a file")
         if not stat.S_ISREG(about.st_mode):
             raise OSError(errno.EINVAL, "a device or a pipe, not a file")
         if about.st_size > bound:
-            raise TooLargeError(f"larger than {bound // 1024**2} MB")
-        if about.st_size:
-            return file.read()
+            return None
         # Files that the system makes up say that they are empty.
-        data = file.read(bound + 1) or b""
-    if len(data) > bound:
-        raise TooLargeError(f"larger than {bound // 1024**2} MB")
-    return data
+        return file.read() if about.st_size else file.read(bound + 1)
 
 
 def _read_url(url: str, timeout: float, bound: int, private: bool | None) -> bytes:
@@ -232,28 +219,26 @@ def _read_url(url: str, timeout: float, bound: int, private: bool | None) -> byt
     tries = tenacity.Retrying(
         stop=tenacity.stop_after_attempt(TRIES),
         wait=tenacity.wait_exponential(multiplier=PAUSE),
-        retry=tenacity.retry_if_exception(_may_pass),
+        retry=tenacity.retry_if_not_exception_type(_FINAL),
     )
     try:
         return tries(_try_url, url, timeout, bound, private)
     except tenacity.RetryError as error:
-        reason = _reason(error.last_attempt.exception(), timeout)
+        last = error.last_attempt.exception()
+    if isinstance(last, TimeoutError) or "imeout" in type(last).__name__:
+        reason = f"no answer within {timeout:g} s"
+    else:
+        reason = redact(last or "") or type(last).__name__
     raise RemoteError(f"failed {TRIES} times: {reason}")
-
-
-def _may_pass(error: BaseException) -> bool:
-    """Return whether another try may help; each service has exceptions of its own."""
-    final = isinstance(error, FileNotFoundError | PermissionError | RemoteError)
-    return isinstance(error, Exception) and not final
 
 
 def _try_url(url: str, timeout: float, bound: int, private: bool | None) -> bytes:
     scheme = url.partition("://")[0].lower()
     if scheme not in SCHEMES:
-        hint = "write its path without it" if scheme in {"file", "local"} else ""
+        hint = "; write its path without it" if scheme in {"file", "local"} else ""
         raise RemoteError(
             f"the scheme {scheme}:// is not known: photos are read from disk and from "
-            f"{', '.join(f'{known}://' for known in SCHEMES)}{hint and '; ' + hint}"
+            f"{', '.join(f'{known}://' for known in SCHEMES)}{hint}"
         )
     user = _USER.search(url) if scheme not in {"http", "https"} else None
     # Azure's containers stand before an @, too. Clients would take the rest for a bucket's name,
@@ -268,69 +253,39 @@ def _try_url(url: str, timeout: float, bound: int, private: bool | None) -> byte
     except FileNotFoundError:
         raise FileNotFoundError(errno.ENOENT, "missing") from None
     except ImportError as error:
-        raise RemoteError(_how_to_install(scheme, error)) from None
+        extra = _EXTRAS.get(scheme)
+        hint = f": pip install 'hotelviz[{extra}]'" if extra else f" ({redact(error)})"
+        raise RemoteError(f"{scheme}:// is not installed{hint}") from None
     except Exception as error:
-        if _is_refused(error):
-            raise PermissionError(errno.EACCES, _refusal(error)) from None
-        raise
-
-
-def _how_to_install(scheme: str, error: ImportError) -> str:
-    if scheme in _EXTRAS:
-        return f"{scheme}:// is not installed: pip install '{_EXTRAS[scheme]}'"
-    return f"{scheme}:// is not installed ({redact(error)})"
+        if _REFUSALS.isdisjoint(cls.__name__ for cls in type(error).__mro__):
+            raise
+        reason = redact(error.args[-1] if error.args else "refused")
+        raise PermissionError(errno.EACCES, f"no permission ({reason})") from None
 
 
 def _fetch(scheme: str, url: str, timeout: float, bound: int, private: bool | None) -> bytes:
-    try:
-        import fsspec.asyn
-    except ImportError as error:
-        raise RemoteError(_how_to_install(scheme, error)) from None
+    """Read up to one byte more than the bound."""
+    import fsspec.asyn
+
     if scheme in {"http", "https"}:
         from hotelviz.io.web import stream
 
-        system = fsspec.filesystem(scheme)
-        data: bytes = fsspec.asyn.sync(
-            system.loop, stream, system, url, bound, private, timeout=timeout
-        )
-    else:
-        options: dict[str, Any] = {}
-        if scheme in {"s3", "s3a"}:
-            # Tries are counted here, so the client makes one; its own time-outs close the sockets.
-            options["config_kwargs"] = {
-                "connect_timeout": timeout, "read_timeout": timeout,
-                "retries": {"total_max_attempts": 1}, "max_pool_connections": 64,
-            }  # fmt: skip
-        # Not by `url_to_fs`, which reads chains: `s3://…::file://…` is a local file to it.
-        system = fsspec.filesystem(scheme, **options)
-        path = system._strip_protocol(url)
-        system.retries = 1
-        keywords = {"timeout": timeout} if getattr(system, "async_impl", False) else {}
-        try:
-            data = system.cat_file(path, start=0, end=bound + 1, **keywords)
-        except OSError as error:
-            if "range is not satisfiable" not in str(error):
-                raise
-            data = b""  # An empty file has no first byte to ask for.
-    if len(data) > bound:
-        raise TooLargeError(f"larger than {bound // 1024**2} MB")
+        web = fsspec.filesystem(scheme)
+        page: bytes = fsspec.asyn.sync(web.loop, stream, web, url, bound, private, timeout=timeout)
+        return page
+    # Tries are counted here, so the client makes one; its own time-outs close the sockets.
+    client = {
+        "connect_timeout": timeout, "read_timeout": timeout,
+        "retries": {"total_max_attempts": 1}, "max_pool_connections": 64,
+    }  # fmt: skip
+    # Not by `url_to_fs`, which reads chains: `s3://…::file://…` is a local file to it.
+    system = fsspec.filesystem(scheme, **{"config_kwargs": client} if scheme[:2] == "s3" else {})
+    system.retries = 1
+    path = system._strip_protocol(url)
+    try:
+        data: bytes = system.cat_file(path, start=0, end=bound + 1, timeout=timeout)
+    except OSError as error:
+        if "range is not satisfiable" not in str(error):
+            raise
+        return b""  # An empty file has no first byte to ask for.
     return data
-
-
-def _is_refused(error: BaseException) -> bool:
-    names = {cls.__name__ for cls in type(error).__mro__}
-    return isinstance(error, PermissionError) or bool(
-        names & {"NoCredentialsError", "PartialCredentialsError", "TokenRetrievalError"}
-    )
-
-
-def _refusal(error: BaseException) -> str:
-    if isinstance(error, PermissionError):
-        return f"no permission ({redact(error.args[-1] if error.args else 'refused')})"
-    return f"no permission ({redact(error)})"
-
-
-def _reason(error: BaseException | None, timeout: float) -> str:
-    if isinstance(error, TimeoutError) or "imeout" in type(error).__name__:
-        return f"no answer within {timeout:g} s"
-    return redact(error or "") or type(error).__name__

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.abc import ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
 from hotelviz.errors import RemoteError
@@ -102,23 +102,17 @@ class _PrivateHostError(Exception):
     """A name leads to this machine or its network; no OSError, or it would be tried again."""
 
 
-class _PublicResolver(AbstractResolver):
+class _PublicResolver(ThreadedResolver):
     """A resolver that refuses addresses that are not public."""
-
-    def __init__(self) -> None:
-        self._resolver = ThreadedResolver()
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        found = await self._resolver.resolve(host, port, family)
+        found = await super().resolve(host, port, family)
         for one in found:
             if not _is_public(ipaddress.ip_address(one["host"].partition("%")[0])):
                 raise _PrivateHostError(host)
         return found
-
-    async def close(self) -> None:
-        await self._resolver.close()
 
 
 async def _body(response: aiohttp.ClientResponse, bound: int) -> bytes:
