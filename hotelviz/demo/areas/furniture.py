@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from hotelviz.demo.renderer import Colour, Point, Scene, Style, flat, shade, upright
+from hotelviz.demo.renderer import Colour, Point, Random, Scene, Style, across, flat, shade, upright
 
 WHITE: Colour = (244, 244, 240)
 CHROME: Colour = (176, 184, 192)
 LEAF: Colour = (72, 122, 66)
 GLASS: Colour = (188, 214, 226)
 LAMP: Colour = (255, 238, 190)
-
-Random = np.random.Generator
 
 
 def add_room(scene: Scene, random: Random, style: Style, width: float, depth: float) -> float:
@@ -33,8 +31,7 @@ def add_room(scene: Scene, random: Random, style: Style, width: float, depth: fl
             scene.line([(-half, 0, z), (half, 0, z)], seam, 0.015)
     scene.surface(flat((-half, half), height, (-2, back)), shade(style.trim, 0.98))
     for side, light in ((-half, 0.84), (half, 0.9)):
-        corners = [(side, 0, -2), (side, 0, back), (side, height, back), (side, height, -2)]
-        scene.surface(corners, shade(wall, light))
+        scene.surface(across(side, (0, height), (-2, back)), shade(wall, light))
     scene.surface(upright((-half, half), (0, height), back), wall)
     for y in (0.05, height):
         seams = [(-half, y, -1), (-half, y, back), (half, y, back), (half, y, -1)]
@@ -72,7 +69,7 @@ def add_clutter(scene: Scene, random: Random, style: Style, width: float, depth:
     if random.random() < 0.35:
         x, z = random.choice([-1, 1]) * (half - 0.4), random.uniform(1.5, depth - 0.8)
         scene.cylinder((x, z), (0, 1.4), 0.02, shade(CHROME, 0.7))
-        scene.cylinder((x, z), (1.4, 1.7), 0.2, LAMP, top=0.13)
+        scene.cylinder((x, z), (1.4, 1.7), (0.2, 0.13), LAMP)
     if random.random() < 0.4:
         for x in (-0.8, 0.8):
             scene.disc((x, 2.58, depth * 0.55), 0.14, LAMP)
@@ -89,7 +86,7 @@ def add_mess(scene: Scene, random: Random, things: int) -> None:
 
 def add_plant(scene: Scene, random: Random, x: float, z: float) -> None:
     """Add a plant in a pot."""
-    scene.cylinder((x, z), (0, 0.38), 0.14, (150, 96, 70), top=0.19)
+    scene.cylinder((x, z), (0, 0.38), (0.14, 0.19), (150, 96, 70))
     for _ in range(9):
         angle, reach = random.uniform(0, 2 * np.pi), random.uniform(0.15, 0.42)
         cos, sin = np.cos(angle), np.sin(angle)

@@ -9,13 +9,12 @@ from hotelviz.demo.areas.furniture import (
     GLASS,
     LAMP,
     WHITE,
-    Random,
     add_clutter,
     add_plant,
     add_rails,
     add_room,
 )
-from hotelviz.demo.renderer import Colour, Scene, Style, flat, shade, upright
+from hotelviz.demo.renderer import Colour, Random, Scene, Style, flat, shade, upright
 
 
 def _add_tiles(
@@ -49,7 +48,7 @@ def bathroom(scene: Scene, random: Random, style: Style, *, rails: bool) -> None
     basin, wall = -side * random.uniform(0.5, half - 0.55), depth - 0.06
     zb = depth - 0.5
     scene.box((basin - 0.4, basin + 0.4), (0, 0.82), (zb, depth), shade(style.wood, 1.0))
-    scene.cylinder((basin, zb + 0.22), (0.82, 0.95), 0.26, WHITE, top=0.31, mark="object")
+    scene.cylinder((basin, zb + 0.22), (0.82, 0.95), (0.26, 0.31), WHITE, mark="object")
     scene.disc((basin, 0.955, zb + 0.22), 0.24, shade(WHITE, 0.8), mark="object", nearer=0.3)
     pipe = [(basin, 0.9, wall), (basin, 1.2, wall), (basin, 1.17, zb + 0.25)]
     scene.tube(pipe, 0.05, CHROME, mark="object", nearer=0.4)
@@ -84,7 +83,7 @@ def bedroom(scene: Scene, random: Random, style: Style, *, rails: bool) -> None:
         if abs(px) < half - 0.2:
             scene.box((px - 0.22, px + 0.22), (0, 0.5), (z1 - 0.4, z1), wood)
             scene.cylinder((px, z1 - 0.2), (0.5, 0.72), 0.03, CHROME, nearer=0.2)
-            scene.cylinder((px, z1 - 0.2), (0.72, 0.95), 0.15, LAMP, top=0.1, nearer=0.2)
+            scene.cylinder((px, z1 - 0.2), (0.72, 0.95), (0.15, 0.1), LAMP, nearer=0.2)
     add_clutter(scene, random, style, width, depth)
     if rails:
         add_rails(scene, random.choice([-1, 1]) * half * 0.6, z0 - 0.9)
@@ -98,10 +97,9 @@ def kitchen(scene: Scene, random: Random, style: Style, *, rails: bool) -> None:
     front = shade(style.trim, 0.95) if random.random() < 0.5 else style.wood
     x0 = random.uniform(-half + 0.1, -0.6)
     x1 = random.uniform(0.7, half - 0.8)
-    z, top = depth - 0.65, shade(style.stone, 0.7)
+    z, top, slab = depth - 0.65, shade(style.stone, 0.7), (x0 - 0.02, x1 + 0.02)
     scene.box((x0, x1), (0, 0.88), (z, depth), front, mark="object")
-    scene.box((x0 - 0.02, x1 + 0.02), (0.88, 0.93), (z - 0.03, depth), top, mark="object",
-              shadow=False, nearer=0.2)  # fmt: skip
+    scene.box(slab, (0.88, 0.93), (z - 0.03, depth), top, mark="object", nearer=0.2)
     tiles = shade(style.stone, random.uniform(0.85, 1.1))
     _add_tiles(scene, (x0, x1), (0.9, 1.5), depth - 0.01, tiles)
     edges = np.linspace(x0, x1, max(2, round((x1 - x0) / 0.5)) + 1)
@@ -193,15 +191,15 @@ def reception(scene: Scene, random: Random, style: Style, *, rails: bool) -> Non
     x = random.uniform(-half + wide / 2 + 0.3, half - wide / 2 - 0.3) * 0.75
     z = depth - random.uniform(1.7, 2.4)
     x0, x1, top = x - wide / 2, x + wide / 2, shade(style.stone, 0.9)
+    slab = (x0 - 0.08, x1 + 0.08)
     scene.box((x0, x1), (0, 1.06), (z, z + 0.6), style.wood, mark="object")
-    scene.box((x0 - 0.08, x1 + 0.08), (1.06, 1.13), (z - 0.1, z + 0.65), top, mark="object",
-              shadow=False, nearer=0.3)  # fmt: skip
+    scene.box(slab, (1.06, 1.13), (z - 0.1, z + 0.65), top, mark="object", nearer=0.3)
     for left in np.arange(x0 + 0.08, x1 - 0.3, 0.46):
         panel = upright((left, left + 0.36), (0.15, 0.92), z - 0.01)
         scene.quad(panel, shade(style.wood, 1.2), mark="object", nearer=0.4)
     for px in (x0 + 0.25, x1 - 0.25):
         scene.cylinder((px, z + 0.25), (1.13, 1.4), 0.03, CHROME, mark="object", nearer=0.3)
-        scene.cylinder((px, z + 0.25), (1.4, 1.62), 0.15, LAMP, top=0.09, mark="object", nearer=0.3)
+        scene.cylinder((px, z + 0.25), (1.4, 1.62), (0.15, 0.09), LAMP, mark="object", nearer=0.3)
     rack = depth - 0.06
     back = upright((x - 0.8, x + 0.8), (1.25, 2.25), rack)
     scene.quad(back, shade(style.wood, 0.75), mark="object")
@@ -244,7 +242,7 @@ def _add_table(
         for leg in (cx - 0.16, cx + 0.16):
             stick = [(leg, 0, z - 0.18), (leg, 0.4, z - 0.18)]
             scene.tube(stick, 0.035, shade(wood, 0.8), mark="object")
-    scene.cylinder((x, z), (0.2, 0.75), 0.5, cloth, top=0.46, mark="object")
+    scene.cylinder((x, z), (0.2, 0.75), (0.5, 0.46), cloth, mark="object")
     for angle in (0.2, 3.3):
         px, pz = x + 0.26 * float(np.cos(angle)), z + 0.26 * float(np.sin(angle))
         scene.disc((px, 0.765, pz), 0.13, shade(WHITE, 0.88), mark="object", nearer=0.4)

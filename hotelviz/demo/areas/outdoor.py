@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from hotelviz.demo.areas.furniture import LEAF, Random, add_plant, add_rails, add_room
-from hotelviz.demo.renderer import Colour, Scene, Style, flat, shade, upright
+from hotelviz.demo.areas.furniture import LEAF, add_plant, add_rails, add_room
+from hotelviz.demo.renderer import Colour, Random, Scene, Style, flat, shade, upright
 
 _WATER: Colour = (86, 176, 204)
 
@@ -63,10 +63,9 @@ def exterior(scene: Scene, random: Random, style: Style, *, rails: bool) -> None
     wide, floors = random.uniform(8, 13), int(random.integers(3, 6))
     x0 = random.uniform(-wide * 0.75, -wide * 0.25)
     x1, high = x0 + wide, floors * 2.3
-    roof = shade(style.fabric, 0.8)
+    eaves, deep, roof = (x0 - 0.3, x1 + 0.3), (z - 0.3, z + 7.3), shade(style.fabric, 0.8)
     scene.box((x0, x1), (0, high), (z, z + 7), shade(style.wall, 1.02), mark="object")
-    scene.box((x0 - 0.3, x1 + 0.3), (high, high + 0.4), (z - 0.3, z + 7.3), roof, mark="object",
-              shadow=False, nearer=0.5)  # fmt: skip
+    scene.box(eaves, (high, high + 0.4), deep, roof, mark="object", nearer=0.5)
     columns = max(3, int(wide / 1.7))
     door = int(random.integers(columns))
     for row in range(floors):
