@@ -87,10 +87,13 @@ def ranked(photos: pa.Table, config: RankingConfig) -> pa.Table:
         for low, high in pairwise([*cuts, len(photos)])
     ]
     table = pa.concat_tables(parts).unify_dictionaries()
-    hotel_ids = pa.DictionaryArray.from_arrays(
-        pa.array(hotels, pa.int32(), mask=hotels < 0), pa.array(names, pa.string())
-    )
-    return table.add_column(1, "hotel_id", hotel_ids)
+    return table.add_column(1, "hotel_id", _texts(hotels, names))
+
+
+def _texts(codes: np.ndarray, names: Sequence[str]) -> pa.DictionaryArray:
+    """Return texts by their numbers in `names`; negative ones are missing."""
+    places = pa.array(codes, pa.int32(), mask=codes < 0)
+    return pa.DictionaryArray.from_arrays(places, pa.array(names, pa.string()))
 
 
 def _ranked(photos: pa.Table, hotels: np.ndarray, config: RankingConfig) -> pa.Table:
@@ -130,10 +133,7 @@ def _ranked(photos: pa.Table, hotels: np.ndarray, config: RankingConfig) -> pa.T
         {
             "image_id": taken["image_id"],
             "score": scores[rows],
-            "area": pa.DictionaryArray.from_arrays(
-                pa.array(area_codes[final], pa.int32(), mask=area_codes[final] < 0),
-                pa.array(area_names, pa.string()),
-            ),
+            "area": _texts(area_codes[final], area_names),
             "confidence": pa.array(confidence[final], from_pandas=True),
             "trusted": trusted[final],
             "position": taken["position"].cast(pa.int64()),
@@ -141,9 +141,7 @@ def _ranked(photos: pa.Table, hotels: np.ndarray, config: RankingConfig) -> pa.T
             "rank_by_score": by_score[final],
             "rank": np.arange(count) - starts[hotel] + 1,
             "photos": sizes[hotel],
-            "reason": pa.DictionaryArray.from_arrays(
-                pa.array(codes, pa.int32()), pa.array(reasons, pa.string())
-            ),
+            "reason": _texts(codes, reasons),
         }
     )
 

@@ -6,7 +6,7 @@ import glob
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -24,7 +24,7 @@ from hotelviz.images import usable_cores
 from hotelviz.io.atomic import atomic_path, remove_leftovers, written_files
 from hotelviz.io.claims import claim, own_folder
 from hotelviz.ranking.algorithm import AREA_ORDER, RankingConfig, ranked
-from hotelviz.ranking.inputs import Sources, as_frame, prepared
+from hotelviz.ranking.inputs import Sources, as_frame, open_sources, prepared
 from hotelviz.scores import Scores, open_scores
 from hotelviz.scores.connection import memory_limit
 
@@ -100,7 +100,7 @@ def rank_dataset(
         work = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{unfinished}"))
         try:
             own_folder(work / "new", _PURPOSE)
-            with Sources(dataset, tags, catalog, folders=[work]) as sources:
+            with open_sources(dataset, tags, catalog, folders=[work]) as sources:
                 chunks, shares = _chunks(dataset, sources, chunk_size, work / "hotels")
                 total = _rank_chunks(chunks, shares, config, work / "new", progress)
             if not total:
@@ -169,15 +169,17 @@ def read_ranking(
     chosen = None
     if hotels is not None:
         chosen = pc.field("hotel_id").isin(pa.array(list(map(str, hotels)), pa.string()))
-    parts = [as_frame(pq.read_table(part, filters=chosen)) for part in _parts(ranking)]
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat(_parts(ranking, chosen), ignore_index=True)
 
 
-def _parts(ranking: str | os.PathLike[str]) -> list[Path]:
+def _parts(
+    ranking: str | os.PathLike[str], chosen: pc.Expression | None = None
+) -> Iterator[pd.DataFrame]:
     parts = written_files(ranking, "part-*.parquet")
     if not parts:
         raise RankingError(f"{ranking}: there is no ranking (part-*.parquet) here")
-    return parts
+    for part in parts:
+        yield as_frame(pq.read_table(part, filters=chosen))
 
 
 def map_parts(
@@ -197,8 +199,7 @@ def map_parts(
     pandas.DataFrame
         The answers, one below the other.
     """
-    answers = [function(as_frame(pq.read_table(part))) for part in _parts(ranking)]
-    return pd.concat(answers, ignore_index=True)
+    return pd.concat(map(function, _parts(ranking)), ignore_index=True)
 
 
 class _Chunk(NamedTuple):
@@ -220,7 +221,7 @@ class _Chunk(NamedTuple):
     upto: str | None = None
 
     def read(self) -> pa.Table:
-        """Read the photos that have a score."""
+        """Read the photos."""
         tables = []
         for file, groups in self.places:
             # Names that repeat are read as numbers: three times as fast.
@@ -230,16 +231,14 @@ class _Chunk(NamedTuple):
                 chosen = range(parquet.num_row_groups) if groups is None else groups
                 tables.append(parquet.read_row_groups(chosen, names, use_threads=False))
         table = pa.concat_tables(tables, promote_options="permissive")
-        keep = ~np.isnan(table["score"].to_numpy())
-        if self.after is not None or self.upto is not None:
-            hotels = table["hotel_id"].unify_dictionaries().combine_chunks()
-            inside = [
-                (self.after is None or name > self.after)
-                and (self.upto is None or name <= self.upto)
-                for name in hotels.dictionary.to_pylist()
-            ]
-            keep &= np.array(inside, bool)[hotels.indices.to_numpy()]
-        return table if keep.all() else table.filter(pa.array(keep))
+        if self.after is None and self.upto is None:
+            return table
+        hotels = table["hotel_id"].unify_dictionaries().combine_chunks()
+        inside = [
+            (self.after is None or name > self.after) and (self.upto is None or name <= self.upto)
+            for name in hotels.dictionary.to_pylist()
+        ]
+        return table.filter(pa.array(np.array(inside, bool)[hotels.indices.to_numpy()]))
 
 
 def _rank_chunks(
@@ -263,15 +262,10 @@ def _rank_chunks(
                 )  # fmt: skip
         return len(photos)
 
-    with (
-        ThreadPoolExecutor(threads) as pool,
-        tqdm(total=len(chunks), desc="ranking", unit="part", disable=not progress) as bar,
-    ):
-        total = 0
-        for count in pool.map(rank, range(len(chunks))):
-            total += count
-            bar.update()
-    return total
+    with ThreadPoolExecutor(threads) as pool:
+        counts = pool.map(rank, range(len(chunks)))
+        shown = tqdm(counts, "ranking", len(chunks), unit="part", disable=not progress)
+        return sum(shown)
 
 
 def _chunks(
@@ -284,7 +278,7 @@ def _chunks(
     if sources.stored is not None:
         sorted_chunks = _hotel_ranges(dataset.files, chunk_size, sources.stored)
         if sorted_chunks is not None:
-            shares = [name for name in sources.stored if name.startswith("p_")]
+            shares = (name for name in sources.stored if name.startswith("p_"))
             return sorted_chunks, {name: name.removeprefix("p_") for name in shares}
     # Twice as many files as needed: they are not equally large.
     buckets = sources.write_buckets(work, max(1, round(2 * len(dataset) / chunk_size)))
