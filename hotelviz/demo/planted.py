@@ -91,9 +91,7 @@ def _copy_photo(
     hotels = plan.loc[plan["split"] == "train", "hotel_id"].unique()
     hotel = original["hotel_id"] if number % 3 == 0 else str(random.choice(hotels))
     position = 1 + int(plan.loc[plan["hotel_id"] == hotel, "position"].max()) + number
-    label = original["label"]
-    if number % 4 == 3:
-        label = _another_area(original["true_label"], random)
+    label = _another_area(original["true_label"], random) if number % 4 == 3 else original["label"]
     copy = {
         **original, "image_id": f"photos/{hotel}_{position:02d}.jpg", "hotel_id": hotel,
         "position": position, "label": label, "fault": f"{kind}_duplicate",

@@ -284,6 +284,5 @@ class Scene:
             self._pen.line(path, fill=shade(colour, 0.55), width=width, joint="curve")
             self._pen.line(path, fill=colour, width=max(1, width * 2 // 3), joint="curve")
             self._pen.line(path, fill=shade(colour, 1.35), width=max(1, width // 4), joint="curve")
-            for mark, pen in self._mask_pens.items():
-                if item.mark == mark:
-                    pen.line(path, fill=255, width=width, joint="curve")
+            if item.mark:
+                self._mask_pens[item.mark].line(path, fill=255, width=width, joint="curve")

@@ -40,8 +40,7 @@ def read_truth(directory: str | os.PathLike[str]) -> pd.DataFrame:
         raise CatalogError(f"{file}: there is no such file; was {directory} made by the demo?")
     masks = ["object_mask", "rails_mask"]
     truth = pd.read_csv(file, dtype=dict.fromkeys(["image_id", *masks], str))
-    for column in masks:
-        truth[column] = str(directory) + "/" + truth[column]
+    truth[masks] = f"{directory}/" + truth[masks]
     return truth
 
 

@@ -225,15 +225,12 @@ def _duplicate_groups(
     """Return the group of near-duplicates of each photo, in `order`; -1 for none."""
     known = photos["duplicate_group"]
     if known.null_count < len(known):
-        found: np.ndarray = np.asarray(known.fill_null(-1), "int64")[order]
-        return found
+        return np.asarray(known.fill_null(-1).take(pa.array(order)), "int64")
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
     groups = np.full(len(order), -1, "int64")
     column = photos["hash"]
-    if column.null_count == len(column):
-        return groups
     hashed = np.flatnonzero(column.is_valid().to_numpy()[order])
     hashes = column.fill_null(0).to_numpy().astype("uint64")[order][hashed]
     pairs = near_pairs(hotel[hashed], hashes, distance)

@@ -13,6 +13,7 @@ from hotelviz.scores.connection import connect
 
 #: Name of an order -> the column with a photo's place in it.
 ORDERS = {"current": "position", "by score": "rank_by_score", "with coverage": "rank"}
+_NO_RANKING = "this is no ranking of rank_hotel_photos"
 _NO_FIGURES = "these are no figures of ranking_figures"
 
 
@@ -88,11 +89,7 @@ def ranking_figures(ranking: pd.DataFrame, *, n_first: Sequence[int] = (5, 8)) -
     return pd.concat(figures, ignore_index=True)
 
 
-def _check_ranking(
-    table: pd.DataFrame,
-    columns: Sequence[str],
-    what: str = "this is no ranking of rank_hotel_photos",
-) -> None:
+def _check_ranking(table: pd.DataFrame, columns: Sequence[str], what: str = _NO_RANKING) -> None:
     """Refuse a table that is no ranking, or no figures of one."""
     for name in columns:
         if name not in table:

@@ -22,8 +22,9 @@ from hotelviz.scores.connection import connect, register
 from hotelviz.scores.dataset import open_table
 from hotelviz.scores.sql import select_list, sql_literal, sql_name
 
+Given: TypeAlias = pd.DataFrame | str | os.PathLike[str]
+Table: TypeAlias = Given | Scores
 Opened: TypeAlias = pd.DataFrame | Scores
-Table: TypeAlias = Opened | str | os.PathLike[str]
 
 
 def rank_hotel_photos(
@@ -114,11 +115,7 @@ def as_frame(ranking: pa.Table) -> pd.DataFrame:
 
 @contextmanager
 def open_sources(
-    scores: Table,
-    tags: pd.DataFrame | str | os.PathLike[str] | None,
-    catalog: pd.DataFrame | str | os.PathLike[str] | None,
-    *,
-    folders: Sequence[Path] = (),
+    scores: Table, tags: Table | None, catalog: Given | None, *, folders: Sequence[Path] = ()
 ) -> Iterator[Sources]:
     """Open what is to be ranked for as long as it is needed; `folders` may be written to."""
     scores, places = _opened(scores), None if catalog is None else _places(catalog)
@@ -244,8 +241,7 @@ def prepared(stored: pa.Table, shares: Mapping[str, str]) -> pa.Table:
     columns["score"] = stored["score"]
     kinds = {"position": "int64", "hash": "uint64", "duplicate_group": "int64"}
     for name, kind in kinds.items():
-        given = name in stored.column_names
-        columns[name] = stored[name] if given else pa.nulls(len(stored), kind)
+        columns[name] = stored[name] if name in stored.column_names else pa.nulls(len(stored), kind)
     if "predicted" in stored.column_names:
         columns["area"] = stored["predicted"]
         columns["confidence"] = pa.array(_confidence(stored, shares))
@@ -306,7 +302,7 @@ def _tag_columns(table: Opened) -> list[str]:
     return ["predicted", *(name for name in sorted(numbers) if name.startswith("p_"))]
 
 
-def _places(catalog: pd.DataFrame | str | os.PathLike[str]) -> Opened | None:
+def _places(catalog: Given) -> Opened | None:
     """Return a catalogue's current positions; None where it has none."""
     if not isinstance(catalog, pd.DataFrame):
         path = Path(catalog)

@@ -31,9 +31,6 @@ from hotelviz.scores.connection import memory_limit
 #: What `hotelviz.io.claims.own_folder` knows a ranking's folder by.
 _PURPOSE = "ranking"
 
-#: Photos that are ranked at once, by each thread.
-_CHUNK_SIZE = 500_000
-
 
 def rank_dataset(
     scores: Scores | str | os.PathLike[str],
@@ -44,7 +41,7 @@ def rank_dataset(
     areas: Sequence[str] = AREA_ORDER,
     min_confidence: float = 0.6,
     max_hash_distance: int = 5,
-    chunk_size: int = _CHUNK_SIZE,
+    chunk_size: int = 500_000,
     progress: bool = True,
 ) -> Path:
     """Rank the photos of all hotels into a folder of Parquet parts, however many there are.
@@ -91,7 +88,13 @@ def rank_dataset(
     dataset = scores if isinstance(scores, Scores) else open_scores(scores)
     config, out = RankingConfig(areas, min_confidence, max_hash_distance), Path(out)
     refuse_inputs(out, dataset, tags, catalog)
-    _check_folder(out)
+    foreign = [f for f in out.glob("*") if not f.name.startswith(("part-", "."))]
+    if foreign:
+        raise RankingError(
+            f"{out}: {foreign[0].name} is no part of a ranking; choose another folder"
+        )
+    if out.exists():
+        own_folder(out, _PURPOSE)
     # Beside the folder, which is replaced as a whole.
     with claim(out.parent / f"{out.name}-{_PURPOSE}"):
         unfinished = f"{out.name}-unfinished-"
@@ -131,22 +134,6 @@ def refuse_inputs(out: Path, *given: object) -> None:
             raise RankingError(
                 f"{out}: holds {place}, which is to be ranked, or lies in it; choose another place"
             )
-
-
-def _check_folder(out: Path) -> None:
-    """Refuse a folder that is not a ranking's.
-
-    Raises
-    ------
-    RankingError, OutputError
-    """
-    foreign = [f for f in out.glob("*") if not f.name.startswith(("part-", "."))]
-    if foreign:
-        raise RankingError(
-            f"{out}: {foreign[0].name} is no part of a ranking; choose another folder"
-        )
-    if out.exists():
-        own_folder(out, _PURPOSE)
 
 
 def read_ranking(
@@ -242,7 +229,7 @@ class _Chunk(NamedTuple):
 
 
 def _rank_chunks(
-    chunks: Sequence[_Chunk],
+    chunks: list[_Chunk],
     shares: Mapping[str, str],
     config: RankingConfig,
     out: Path,

@@ -28,6 +28,8 @@ PAINTERS: dict[str, Callable[..., None]] = {
     "Restaurant": indoor.restaurant,
     "View_of_Exterior": outdoor.exterior,
 }
+#: The areas in which handrails may stand.
+RAILED = ("Bathroom", "Pool")
 
 
 def paint(
@@ -52,7 +54,7 @@ def paint(
     size
         Height and width in pixels.
     rails
-        With the handrails.
+        With the handrails; only areas of `RAILED` have any.
     quality
         How well it is taken, `QUALITIES` -> 0 to 1; by default as well as can be.
 
@@ -73,6 +75,6 @@ def paint(
         ),
         zoom=random.uniform(0.78, 0.95),
     )
-    PAINTERS[area](scene, random, style, rails=rails)
+    PAINTERS[area](scene, random, style, **({"rails": rails} if area in RAILED else {}))
     add_mess(scene, random, round(5 * worst["tidiness"]))
     return scene.finish(random, style.warmth + random.normal(0, 0.02), worst)

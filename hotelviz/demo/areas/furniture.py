@@ -13,10 +13,9 @@ GLASS: Colour = (188, 214, 226)
 LAMP: Colour = (255, 238, 190)
 
 
-def add_room(scene: Scene, random: Random, style: Style, width: float, depth: float) -> float:
-    """Paint walls, ceiling and floor, and return the height of the room."""
+def add_room(scene: Scene, random: Random, style: Style, half: float, back: float) -> float:
+    """Paint walls, ceiling and floor, `half` to each side; return the height of the room."""
     height = random.uniform(2.6, 3.1)
-    half, back = width / 2, depth
     wall, floor = style.wall, style.floor
     scene.surface(flat((-half, half), 0, (-2, back)), floor)
     kind = random.integers(3)
@@ -53,9 +52,8 @@ def _add_window(scene: Scene, random: Random, style: Style, half: float, back: f
         scene.surface(upright((side, side + 0.16), (0.2, 2.35), z), shade(style.fabric, 1.1))
 
 
-def add_clutter(scene: Scene, random: Random, style: Style, width: float, depth: float) -> None:
+def add_clutter(scene: Scene, random: Random, style: Style, half: float, depth: float) -> None:
     """Add what stands in any room."""
-    half = width / 2
     if random.random() < 0.55:
         add_plant(scene, random, random.choice([-1, 1]) * (half - 0.35), depth - 0.45)
     if random.random() < 0.5:
@@ -63,8 +61,7 @@ def add_clutter(scene: Scene, random: Random, style: Style, width: float, depth:
         y = random.uniform(1.5, 1.8)
         wide, high = random.uniform(0.4, 0.8), random.uniform(0.35, 0.6)
         scene.quad(upright((x, x + wide), (y, y + high), z), style.wood, nearer=-1)
-        inner = 0.05
-        picture = upright((x + inner, x + wide - inner), (y + inner, y + high - inner), z)
+        picture = upright((x + 0.05, x + wide - 0.05), (y + 0.05, y + high - 0.05), z)
         scene.quad(picture, shade(style.accent, random.uniform(0.8, 1.2)), nearer=-0.9)
     if random.random() < 0.35:
         x, z = random.choice([-1, 1]) * (half - 0.4), random.uniform(1.5, depth - 0.8)
