@@ -21,8 +21,6 @@ from hotelviz.errors import DemoError, OutputError
 from hotelviz.io.atomic import atomic_path
 from hotelviz.io.claims import MARKER, own_folder, remove_own_folder
 
-__all__ = ["make_demo_catalog"]
-
 #: Changes whenever the drawings do, so that an older folder is drawn anew.
 _VERSION = 5
 
@@ -37,6 +35,8 @@ _PHOTOS_OF = {
     "Restaurant": (1, 3),
     "View_of_Exterior": (1, 3),
 }
+#: Of each ten hotels; the first three are one of each, so that the smallest catalogue has all.
+_SPLITS = ("train", "val", "test", "train", "train", "test", "train", "train", "test", "train")
 #: From so many photos on they are drawn in as many processes as there are cores.
 _WORTH_PROCESSES = 200
 #: Share of the photos that nobody has rated.
@@ -108,10 +108,11 @@ def make_demo_catalog(
     if min(size) < 96:
         raise DemoError(f"size must be at least 96 x 96 pixels; not {size[0]} x {size[1]}")
     directory = Path(directory)
-    request = {"version": _VERSION, "hotels": n_hotels, "seed": seed, "size": list(size),
-               "shortcut": shortcut}  # fmt: skip
+    request = json.dumps(
+        {"version": _VERSION, "hotels": n_hotels, "seed": seed, "size": size, "shortcut": shortcut}
+    )
     manifest = directory / "truth" / "request.json"
-    if not _is_finished(manifest, request):
+    if not (manifest.is_file() and manifest.read_text() == request):
         _empty_folders(directory)
         plan = _plan(n_hotels, np.random.default_rng(seed), shortcut=shortcut)
         plan = plan.join(draw_qualities(np.random.default_rng((seed, 3)), len(plan)))
@@ -123,15 +124,8 @@ def make_demo_catalog(
         _write_csv(plan[[*known, *QUALITIES, "true_score"]], manifest.with_name("truth.csv"))
         _write_catalogs(plan, directory, np.random.default_rng((seed, 4)))
         with atomic_path(manifest) as temporary:
-            temporary.write_text(json.dumps(request))
+            temporary.write_text(request)
     return read_catalog(directory / "catalog.csv")
-
-
-def _is_finished(manifest: Path, request: dict[str, Any]) -> bool:
-    try:
-        return bool(json.loads(manifest.read_text()) == request)
-    except (FileNotFoundError, json.JSONDecodeError):
-        return False
 
 
 def _empty_folders(directory: Path) -> None:
@@ -168,8 +162,7 @@ def _plan(n_hotels: int, random: np.random.Generator, *, shortcut: bool) -> pd.D
     rows: list[dict[str, object]] = []
     for number in range(n_hotels):
         hotel = f"hotel-{number + 1:03d}"
-        # The first three hotels are one of each, so that the smallest catalogue has all splits.
-        split = ("train", "val", "test")[number] if number < 3 else _split_of(number)
+        split = _SPLITS[number % len(_SPLITS)]
         areas = [
             area
             for area, (fewest, most) in _PHOTOS_OF.items()
@@ -190,10 +183,6 @@ def _plan(n_hotels: int, random: np.random.Generator, *, shortcut: bool) -> pd.D
     return pd.DataFrame(rows)
 
 
-def _split_of(number: int) -> str:
-    return "val" if number % 10 == 1 else "test" if number % 10 in (2, 5, 8) else "train"
-
-
 def _draw_photos(plan: pd.DataFrame, directory: Path, seed: int, size: tuple[int, int]) -> None:
     styles = {
         hotel: Style.draw(np.random.default_rng((seed, number)))
@@ -209,22 +198,12 @@ def _draw_photos(plan: pd.DataFrame, directory: Path, seed: int, size: tuple[int
 
 
 def _draw_photo(
-    directory: Path,
-    row: dict[str, Any],
-    style: Style,
-    seed: tuple[int, ...],
-    size: tuple[int, int],
+    directory: Path, row: dict[str, Any], style: Style, seed: tuple[int, ...], size: tuple[int, int]
 ) -> None:
-    photo, masks = paint(
-        row["true_label"],
-        style,
-        np.random.default_rng(seed),
-        size=size,
-        rails=row["rails"],
-        quality={name: row[name] for name in QUALITIES},
-    )
+    random, rails = np.random.default_rng(seed), row["rails"]
+    photo, masks = paint(row["true_label"], style, random, size=size, rails=rails, quality=row)
     photo.save(directory / row["image_id"], quality=88)
-    for mark in ["object", "rails"] if row["rails"] else ["object"]:
+    for mark in ("object", "rails") if rails else ("object",):
         # Grown by 4 % of the photo: the tolerance of the pointing game (Zhang et al. 2016, arXiv
         # 1608.00507: 15 pixels).
         grown = masks[mark].filter(ImageFilter.MaxFilter(2 * round(size[0] / 25) + 1))

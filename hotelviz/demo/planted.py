@@ -9,20 +9,17 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from PIL import Image
 
+from hotelviz.demo.simulated_raters import Random
 from hotelviz.schema import AREAS
 
-__all__ = ["RAILS", "plant_faults"]
-
-#: Share of photos with handrails, by split and area: in training they go with bathrooms.
+#: Share of photos with handrails, by split and area, elsewhere none: in training they go with
+#: bathrooms.
 RAILS = {
     ("train", "Bathroom"): 0.5,
     ("val", "Bathroom"): 0.5,
-    ("train", "Pool"): 0.0,
-    ("val", "Pool"): 0.0,
     ("test", "Bathroom"): 0.1,
     ("test", "Pool"): 0.6,
 }
@@ -32,7 +29,7 @@ _DUPLICATES = 0.04
 
 
 def plant_faults(
-    plan: pd.DataFrame, directory: Path, random: np.random.Generator
+    plan: pd.DataFrame, directory: Path, random: Random
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Plant wrong labels, a truncated and an unreadable file, exact and near duplicates.
 
@@ -74,57 +71,45 @@ def plant_faults(
         _copy_photo(plan, original, number, directory, random)
         for number, original in enumerate(originals)
     ]
-    pairs = [
-        {
-            "a": original["image_id"],
-            "b": copy["image_id"],
-            "kind": copy["fault"].removesuffix("_duplicate"),
-            "labels_differ": int(original["label"] != copy["label"]),
-        }
-        for original, copy in zip(originals, added, strict=True)
-    ]
-    plan = pd.concat([plan, pd.DataFrame(added)], ignore_index=True)
-    return plan.sort_values(["hotel_id", "position"], ignore_index=True), pd.DataFrame(pairs)
+    copied, copy = pd.DataFrame(originals), pd.DataFrame(added)
+    pairs = pd.DataFrame({"a": copied["image_id"], "b": copy["image_id"]})
+    pairs["kind"] = copy["fault"].str.removesuffix("_duplicate")
+    pairs["labels_differ"] = (copied["label"] != copy["label"]).astype(int)
+    plan = pd.concat([plan, copy], ignore_index=True)
+    return plan.sort_values(["hotel_id", "position"], ignore_index=True), pairs
 
 
-def _another_area(area: object, random: np.random.Generator) -> str:
+def _another_area(area: object, random: Random) -> str:
     return str(random.choice([other for other in AREAS if other != area]))
 
 
 def _copy_photo(
-    plan: pd.DataFrame,
-    original: dict[Any, Any],
-    number: int,
-    directory: Path,
-    random: np.random.Generator,
+    plan: pd.DataFrame, original: dict[Any, Any], number: int, directory: Path, random: Random
 ) -> dict[str, Any]:
     """Copy a photo: into its own hotel or another, under its own label or another."""
     kind = "exact" if number % 2 == 0 else "near"
     hotels = plan.loc[plan["split"] == "train", "hotel_id"].unique()
     hotel = original["hotel_id"] if number % 3 == 0 else str(random.choice(hotels))
     position = 1 + int(plan.loc[plan["hotel_id"] == hotel, "position"].max()) + number
-    label = original["label"]
-    if number % 4 == 3:
-        label = _another_area(original["true_label"], random)
+    label = _another_area(original["true_label"], random) if number % 4 == 3 else original["label"]
     copy = {
         **original, "image_id": f"photos/{hotel}_{position:02d}.jpg", "hotel_id": hotel,
         "position": position, "label": label, "fault": f"{kind}_duplicate",
     }  # fmt: skip
-    for mark in ("object", "rails") if original["rails"] else ("object",):
-        copy[f"{mark}_mask"] = f"truth/masks/{hotel}_{position:02d}_{mark}.png"
-    source, target = directory / original["image_id"], directory / copy["image_id"]
-    if kind == "exact":
-        shutil.copyfile(source, target)
-    with Image.open(source) as image:
+    masks = ("object_mask", "rails_mask") if original["rails"] else ("object_mask",)
+    for mask in masks:
+        copy[mask] = f"truth/masks/{hotel}_{position:02d}_{mask.removesuffix('_mask')}.png"
+    with Image.open(directory / original["image_id"]) as image:
         width, height = image.size
-        # A near duplicate: a few pixels less on each side, smaller, compressed harder.
-        crop = tuple(int(share * random.uniform(0.0, 0.04)) for share in (width, height) * 2)
-        box = (crop[0], crop[1], width - crop[2], height - crop[3])
-        smaller = (round(width * 0.85), round(height * 0.85))
-        if kind == "near":
-            image.crop(box).resize(smaller, Image.Resampling.BICUBIC).save(target, quality=70)
-    for mask in ("object_mask", "rails_mask") if original["rails"] else ("object_mask",):
-        with Image.open(directory / original[mask]) as image:
-            changed = image.crop(box).resize(smaller) if kind == "near" else image
-            changed.save(directory / copy[mask])
+    # A near duplicate: a few pixels less on each side, smaller, compressed harder.
+    crop = tuple(int(share * random.uniform(0.0, 0.04)) for share in (width, height) * 2)
+    box = (crop[0], crop[1], width - crop[2], height - crop[3])
+    smaller = (round(width * 0.85), round(height * 0.85))
+    for name in ("image_id", *masks):
+        source, target = directory / original[name], directory / copy[name]
+        if kind == "exact":
+            shutil.copyfile(source, target)
+        else:
+            with Image.open(source) as image:
+                image.crop(box).resize(smaller).save(target, quality=70)
     return copy

@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-__all__ = ["QUALITIES", "draw_qualities", "expected_score", "rate"]
-
 Random = np.random.Generator
 
 #: What makes a photo a good one; each from 0 (bad) to 1 (good).
@@ -77,12 +75,6 @@ def rate(photos: pd.DataFrame, group: str, random: Random) -> pd.DataFrame:
     levels = random.normal(0, bias, raters)
     wanted = expected_score(photos, group).to_numpy()[:, None] + levels
     scores = (wanted + random.normal(0, noise, wanted.shape)).round().clip(1, 10).astype(int)
-    return pd.DataFrame(
-        {
-            "image_id": np.repeat(photos["image_id"].to_numpy(), raters),
-            "rater": np.tile(
-                [f"{group}-{number + 1:02d}" for number in range(raters)], len(photos)
-            ),
-            "score": scores.ravel(),
-        }
-    )
+    names = [f"{group}-{number + 1:02d}" for number in range(raters)]
+    each = pd.MultiIndex.from_product([photos["image_id"], names], names=["image_id", "rater"])
+    return pd.Series(scores.ravel(), each, name="score").reset_index()

@@ -15,8 +15,6 @@ from PIL import Image
 from hotelviz.catalog import read_catalog
 from hotelviz.errors import CatalogError
 
-__all__ = ["compare_with_planted", "decide_by_truth", "read_masks", "read_truth"]
-
 
 def read_truth(directory: str | os.PathLike[str]) -> pd.DataFrame:
     """Read the true labels, faults and scores of a demo catalogue.
@@ -42,9 +40,13 @@ def read_truth(directory: str | os.PathLike[str]) -> pd.DataFrame:
         raise CatalogError(f"{file}: there is no such file; was {directory} made by the demo?")
     masks = ["object_mask", "rails_mask"]
     truth = pd.read_csv(file, dtype=dict.fromkeys(["image_id", *masks], str))
-    for column in masks:
-        truth[column] = str(directory) + "/" + truth[column]
+    truth[masks] = f"{directory}/" + truth[masks]
     return truth
+
+
+def _truth_and_labels(directory: str | os.PathLike[str]) -> pd.DataFrame:
+    labels = read_catalog(Path(directory) / "catalog.csv").set_index("image_id")["label"]
+    return read_truth(directory).set_index("image_id").join(labels)
 
 
 def read_masks(
@@ -103,36 +105,28 @@ def compare_with_planted(issues: pd.DataFrame, directory: str | os.PathLike[str]
     CatalogError
         When there is no demo catalogue.
     """
-    directory = Path(directory)
-    truth = read_truth(directory).set_index("image_id")
-    labels = read_catalog(Path(directory) / "catalog.csv").set_index("image_id")["label"]
-    pairs = pd.read_csv(directory / "truth" / "duplicates.csv")
+    truth = _truth_and_labels(directory)
+    pairs = pd.read_csv(Path(directory) / "truth" / "duplicates.csv")
     planted: dict[str, set[Any]] = {
         fault: set(truth.index[truth["fault"] == fault]) for fault in ("unreadable", "truncated")
     }
-    planted["label_error"] = set(labels.index[labels != truth["true_label"].reindex(labels.index)])
+    planted["label_error"] = set(truth.index[truth["label"] != truth["true_label"]])
     for kind in ("exact", "near"):
         chosen = pairs[pairs["kind"] == kind]
-        planted[f"{kind}_duplicate"] = {
-            frozenset(pair) for pair in zip(chosen["a"], chosen["b"], strict=True)
-        }
-    rows = []
+        planted[f"{kind}_duplicate"] = set(map(frozenset, chosen[["a", "b"]].to_numpy()))
+    counts = {}
     for issue, wanted in planted.items():
         own = issues[issues["issue"] == issue]
         found: set[Any] = set(own["image_id"])
         if issue.endswith("duplicate"):
             groups = own.groupby("group")["image_id"]
             found = {frozenset(pair) for _, ids in groups for pair in combinations(set(ids), 2)}
-        right = len(found & wanted)
-        rows.append(
-            {
-                "issue": issue, "planted": len(wanted), "found": right,
-                "wrong": len(found - wanted),
-                "recall": right / len(wanted) if wanted else np.nan,
-                "precision": right / len(found) if found else np.nan,
-            }
-        )  # fmt: skip
-    return pd.DataFrame(rows).set_index("issue")
+        counts[issue] = [len(wanted), len(found & wanted), len(found - wanted)]
+    columns = ["planted", "found", "wrong"]
+    table = pd.DataFrame.from_dict(counts, orient="index", columns=columns).rename_axis("issue")
+    table["recall"] = table["found"] / table["planted"]
+    table["precision"] = table["found"] / (table["found"] + table["wrong"])
+    return table
 
 
 def decide_by_truth(issues: pd.DataFrame, directory: str | os.PathLike[str]) -> pd.DataFrame:
@@ -152,10 +146,9 @@ def decide_by_truth(issues: pd.DataFrame, directory: str | os.PathLike[str]) -> 
         label is wrong and ``keep`` where it is right, by the reviewer ``the drawing's truth``.
     """
     suspects = issues.loc[issues["issue"] == "label_error", ["image_id"]].reset_index(drop=True)
-    truth = read_truth(directory).set_index("image_id")["true_label"]
-    labels = read_catalog(Path(directory) / "catalog.csv").set_index("image_id")["label"]
-    right = truth.reindex(suspects["image_id"]).to_numpy()
-    wrong = right != labels.reindex(suspects["image_id"]).to_numpy()
+    own = _truth_and_labels(directory).reindex(suspects["image_id"])
+    right = own["true_label"].to_numpy()
+    wrong = right != own["label"].to_numpy()
     return suspects.assign(
         action=np.where(wrong, "relabel", "keep"),
         label=np.where(wrong, right, ""),

@@ -12,8 +12,7 @@ The first half of the steps draws the low half of the frequencies on a picture o
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
@@ -43,12 +42,15 @@ _TOGETHER = 16
 _WORTH_HALF = 48
 
 
-class _Objective(NamedTuple):
-    """What is maximised: the file name of its pictures, a tensor, and its value for channels."""
+class _Task(NamedTuple):
+    """What is maximised, a tensor with the file name of its pictures, and how."""
 
+    model: keras.Model
     name: str
     tensor: Any
-    value: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+    size: int
+    steps: int
+    seed: int
 
 
 def visualize_channels(
@@ -107,14 +109,8 @@ def visualize_channels(
     node = channel_node(model, layer)
     channels = checked_channels(node, layer, channels)
 
-    def value(outputs: tf.Tensor, chosen: tf.Tensor) -> tf.Tensor:
-        import tensorflow as tf
-
-        means = tf.reduce_mean(outputs, axis=(1, 2))
-        return tf.reduce_sum(means * tf.one_hot(chosen, means.shape[-1]))
-
-    objective = _Objective(quote(layer, safe=""), node.output, value)
-    return _pictures(model, objective, channels, size, steps, seed, cache)
+    task = _Task(model, quote(layer, safe=""), node.output, size, steps, seed)
+    return _pictures(task, channels, cache)
 
 
 def visualize_outputs(
@@ -165,43 +161,31 @@ def visualize_outputs(
                 f"{did_you_mean(name, known)}"
             )
 
-    def value(outputs: tf.Tensor, chosen: tf.Tensor) -> tf.Tensor:
-        import tensorflow as tf
-
-        return tf.reduce_sum(outputs * tf.one_hot(chosen, outputs.shape[-1]))
-
     # No layer's quoted name begins like that.
-    objective = _Objective("=outputs", logits(model), value)
-    numbers = [known.index(name) for name in chosen]
-    return _pictures(model, objective, numbers, size, steps, seed, cache)
+    task = _Task(model, "=outputs", logits(model), size, steps, seed)
+    return _pictures(task, [known.index(name) for name in chosen], cache)
 
 
 def _pictures(
-    model: keras.Model,
-    objective: _Objective,
-    channels: Sequence[int],
-    size: int,
-    steps: int,
-    seed: int,
-    cache: str | os.PathLike[str] | None,
+    task: _Task, channels: Sequence[int], cache: str | os.PathLike[str] | None
 ) -> np.ndarray:
     """Return the pictures of channels, (len(channels), size, size, 3), cached ones from files."""
     from hotelviz.models import weights_hash
 
+    _, name, _, size, steps, seed = task
     if size < 32:
         raise FeatureVisError(f"a picture needs at least 32 pixels a side, not {size}")
     if steps < 1:
         raise FeatureVisError(f"at least one step is needed, not {steps}")
     files: dict[int, Path] = {}
     if cache is not None:
-        folder, end = Path(cache) / weights_hash(model), f"{size}px-{steps}-{seed}.png"
-        files = {channel: folder / f"{objective.name}-{channel}-{end}" for channel in channels}
+        folder, end = Path(cache) / weights_hash(task.model), f"{size}px-{steps}-{seed}.png"
+        files = {channel: folder / f"{name}-{channel}-{end}" for channel in channels}
     pictures = {channel: _read(file) for channel, file in files.items() if file.is_file()}
     missing = [channel for channel in dict.fromkeys(channels) if channel not in pictures]
     for start in range(0, len(missing), _TOGETHER):
         together = missing[start : start + _TOGETHER]
-        new = _maximized(model, objective, together, size, steps, seed)
-        for channel, picture in zip(together, new, strict=True):
+        for channel, picture in zip(together, _maximized(task, together), strict=True):
             pictures[channel] = picture
             if cache is not None:
                 with atomic_path(files[channel]) as temporary:
@@ -215,38 +199,23 @@ def _read(file: Path) -> np.ndarray:
         return np.asarray(image.convert("RGB"))
 
 
-def _maximized(
-    model: keras.Model,
-    objective: _Objective,
-    channels: Sequence[int],
-    size: int,
-    steps: int,
-    seed: int,
-) -> np.ndarray:
+def _maximized(task: _Task, channels: Sequence[int]) -> np.ndarray:
     """Climb: on half the size first, then on the whole."""
     import tensorflow as tf
 
-    from hotelviz.models import cached_function
-
-    stages = [(size, steps)]
+    _, _, _, size, steps, seed = task
     # Of a small picture half the size saves less time than compiling for it takes.
-    if size // 2 >= _WORTH_HALF:
-        stages = [(size // 2, steps // 2), (size, steps - steps // 2)]
+    n_half = steps // 2 if size // 2 >= _WORTH_HALF else 0
+    sides = [size // 2] * n_half + [size] * (steps - n_half)
     chosen = tf.constant(list(channels), tf.int32)
     spectrum = np.stack([noise_spectrum(size, (seed, channel)) for channel in channels])
     state = [tf.constant(spectrum), tf.zeros_like(spectrum), tf.zeros_like(spectrum)]
     rate = tf.constant(min(_WAY / steps, _LONGEST), tf.float32)
     random = np.random.default_rng(seed)
-    number = 0
-    for side, n_steps in stages:
-        climb = cached_function(
-            model, ("climb", id(objective.tensor), side, size),
-            partial(_climber, model, objective, side, size),
-        )  # fmt: skip
-        for _ in range(n_steps):
-            number += 1
-            look = tf.constant(_look(random, side))
-            state = climb(*state, tf.constant(float(number)), rate, chosen, look)
+    climbs = {side: _climber(task, side) for side in dict.fromkeys(sides)}
+    for number, side in enumerate(sides, start=1):
+        look = tf.constant(_look(random, side))
+        state = climbs[side](*state, tf.constant(float(number)), rate, chosen, look)
     return np.asarray(picture_of(state[0], size, size) * 255).round().astype("uint8")
 
 
@@ -262,15 +231,23 @@ def _look(random: np.random.Generator, side: int) -> np.ndarray:
     return np.array([[*first, *second, 0, 0]], "float32")
 
 
-def _climber(model: keras.Model, objective: _Objective, side: int, size: int) -> Callable[..., Any]:
+def _climber(task: _Task, side: int) -> Any:
+    """Return the compiled step at a size of the picture."""
+    from hotelviz.models import cached_function
+
+    key = ("climb", id(task.tensor), side, task.size)
+    return cached_function(task.model, key, lambda: _compile_step(task, side))
+
+
+def _compile_step(task: _Task, side: int) -> Any:
     """Compile one step: look, differentiate, and move by Adam."""
     import keras
     import tensorflow as tf
 
     from hotelviz.models import constant_graph, model_info
 
-    preprocessing = model_info(model).preprocessing
-    part = keras.Model(model.input, objective.tensor)
+    preprocessing, size = model_info(task.model).preprocessing, task.size
+    part = keras.Model(task.model.input, task.tensor)
     # At any size: the same layers on an input of that size.
     try:
         sized = keras.models.clone_model(part, input_tensors=keras.Input((side, side, 3)))
@@ -293,7 +270,8 @@ def _climber(model: keras.Model, objective: _Objective, side: int, size: int) ->
                 fill_mode="REFLECT",
             )  # fmt: skip
             outputs = sized(preprocessing.scale(seen * 255.0), training=False)
-            total = objective.value(outputs, chosen)
+            values = tf.reduce_mean(outputs, axis=range(1, len(outputs.shape) - 1))
+            total = tf.reduce_sum(values * tf.one_hot(chosen, values.shape[-1]))
         slope = tape.gradient(total, spectrum)
         # Adam sees each picture's gradient at the same length: how strong a channel answers must
         # not decide how far its picture moves.
@@ -301,15 +279,11 @@ def _climber(model: keras.Model, objective: _Objective, side: int, size: int) ->
         slope /= length + 1e-12
         mean = _BETA1 * mean + (1 - _BETA1) * slope
         square = _BETA2 * square + (1 - _BETA2) * slope**2
-        move = mean / (1 - _BETA1**number) / (
-            tf.sqrt(square / (1 - _BETA2**number)) + _FAINT
-        )  # fmt: skip
+        spread = tf.sqrt(square / (1 - _BETA2**number)) + _FAINT
+        move = mean / (1 - _BETA1**number) / spread
         return [spectrum + rate * move, mean, square]
 
     spectra = tf.TensorSpec((None, 2, 3, size, size // 2 + 1), tf.float32)
     number = tf.TensorSpec((), tf.float32)
     channels, look = tf.TensorSpec((None,), tf.int32), tf.TensorSpec((1, 8), tf.float32)
-    graph: Callable[..., Any] = constant_graph(
-        step, spectra, spectra, spectra, number, number, channels, look
-    )
-    return graph
+    return constant_graph(step, spectra, spectra, spectra, number, number, channels, look)

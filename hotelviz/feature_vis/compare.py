@@ -9,7 +9,8 @@ linear CKA of whole layers.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -113,22 +114,17 @@ def compare_filters(
             # A channel that is silent on all the photos has no correlation.
             own = own.dropna().sort_values("correlation", kind="stable").head(n_channels)
         else:
-            own = own.sort_values("weight_change", ascending=False, kind="stable")
-            own = own.head(n_channels)
+            own = own.sort_values("weight_change", ascending=False, kind="stable").head(n_channels)
         chosen.append(own)
     shown = pd.concat(chosen, ignore_index=True)[changes.columns]
-    pictures: list[dict[str, np.ndarray]] = [
-        {
-            layer: visualize_channels(
-                model, layer, shown.loc[shown["layer"] == layer, "channel"].tolist(),
-                size=size, steps=steps, seed=seed, cache=cache,
-            )
-            for layer in layers
-        }
+    draw = partial(visualize_channels, size=size, steps=steps, seed=seed, cache=cache)
+    wanted = {layer: shown.loc[shown["layer"] == layer, "channel"].tolist() for layer in layers}
+    before, after = (
+        {layer: draw(model, layer, wanted[layer]) for layer in layers}
         for model in (original, tuned)
-    ]  # fmt: skip
+    )
     profile = pd.DataFrame() if photos is None else change_by_layer(original, tuned, photos)
-    return FilterComparison(shown, pictures[0], pictures[1], profile)
+    return FilterComparison(shown, before, after, profile)
 
 
 def change_by_channel(
@@ -223,18 +219,10 @@ def change_by_layer(
         layers = convolutions(original)
     _check_same_layers(original, tuned, layers)
     sums = _sums(original, tuned, layers, photos)
-    rows = []
-    for layer in layers:
-        correlations = pd.Series(sums[layer].correlations())
-        rows.append(
-            {
-                "layer": layer,
-                "cka": sums[layer].cka(),
-                "weight_change": _weight_change(original, tuned, layer, by_channel=False),
-                "correlation": correlations.mean(),
-            }
-        )
-    return pd.DataFrame(rows)
+    correlations = [pd.Series(sums[layer].correlations()).mean() for layer in layers]
+    changes = [_weight_change(original, tuned, layer, by_channel=False) for layer in layers]
+    columns = {"layer": layers, "cka": [sums[layer].cka() for layer in layers]}
+    return pd.DataFrame({**columns, "weight_change": changes, "correlation": correlations})
 
 
 def _weight_change(
@@ -290,24 +278,15 @@ def _sums(
     return sums
 
 
-def _coarse_outputs(
-    model: keras.Model, layers: Sequence[str]
-) -> Callable[[np.ndarray], list[np.ndarray]]:
+def _coarse_outputs(model: keras.Model, layers: Sequence[str]) -> Any:
     """Return the function from pixels to some cells of layers: neighbours are alike."""
     from hotelviz.models import activations, cached_function
 
-    def make() -> Callable[[np.ndarray], list[np.ndarray]]:
-        outputs = [channel_node(model, layer).output for layer in layers]
-        gaps = [max(1, output.shape[1] // _CELLS) for output in outputs]
-        return activations(
-            model,
-            [
-                output[:, gap // 2 :: gap, gap // 2 :: gap]
-                for output, gap in zip(outputs, gaps, strict=True)
-            ],
-        )
+    def some(output: Any) -> Any:
+        gap = max(1, output.shape[1] // _CELLS)
+        return output[:, gap // 2 :: gap, gap // 2 :: gap]
 
-    run: Callable[[np.ndarray], list[np.ndarray]] = cached_function(
-        model, ("coarse outputs", *layers), make
-    )
-    return run
+    def make() -> Any:
+        return activations(model, [some(channel_node(model, layer).output) for layer in layers])
+
+    return cached_function(model, ("coarse outputs", *layers), make)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -103,15 +103,11 @@ def top_photos(
     table = pd.concat(found).sort_values("activation", ascending=False, kind="stable")
     table["rank"] = table.groupby("channel").cumcount() + 1
     table = table[table["rank"] <= n_photos]
-    parts = [table[table["channel"] == number] for number in numbers]
-    table = pd.concat(parts, ignore_index=True)
+    table = table.set_index("channel").loc[numbers].reset_index()
     y, x = np.divmod(table["cell"].to_numpy(), int(node.output.shape[2]))
     seen = max(axis.reach / pixels for axis, pixels in zip(grid, wanted.size, strict=True))
-    own = photos.iloc[table["row"]].reset_index(drop=True)
-    return table.assign(
+    return table.join(photos[["image_id", "path"]].reset_index(drop=True), on="row").assign(
         layer=layer,
-        image_id=own["image_id"],
-        path=own["path"],
         x=_share(grid.columns, x, wanted.width),
         y=_share(grid.rows, y, wanted.height),
         side=float(np.clip(seen, _SMALLEST, _LARGEST)),
@@ -123,23 +119,18 @@ def _share(axis: Axis, cells: np.ndarray, pixels: int) -> np.ndarray:
     return np.asarray(((axis.start + axis.step * cells + 0.5) / pixels).clip(0, 1))
 
 
-def _strongest(
-    model: keras.Model, layer: str, channels: Sequence[int]
-) -> Callable[[np.ndarray], list[np.ndarray]]:
+def _strongest(model: keras.Model, layer: str, channels: Sequence[int]) -> Any:
     """Return the function from pixels to each channel's largest value, and its cell."""
     from keras import ops
 
     from hotelviz.models import activations, cached_function
 
-    def make() -> Callable[[np.ndarray], list[np.ndarray]]:
+    def make() -> Any:
         own = ops.take(channel_node(model, layer).output, list(channels), axis=-1)
         flat = ops.reshape(own, (-1, own.shape[1] * own.shape[2], len(channels)))
         return activations(model, [ops.max(flat, axis=1), ops.argmax(flat, axis=1)])
 
-    run: Callable[[np.ndarray], list[np.ndarray]] = cached_function(
-        model, ("strongest", layer, *channels), make
-    )
-    return run
+    return cached_function(model, ("strongest", layer, *channels), make)
 
 
 def patch_pixels(photos: pd.DataFrame, *, size: int = 96) -> np.ndarray:
@@ -169,8 +160,7 @@ def patch_pixels(photos: pd.DataFrame, *, size: int = 96) -> np.ndarray:
             raise FeatureVisError(
                 f"patch_pixels: the table has no column {column!r}; see top_photos"
             )
-        values = photos[column].to_numpy("float64")
-        if not ((values >= 0) & (values <= 1)).all():
+        if not photos[column].between(0, 1).all():
             raise FeatureVisError(f"patch_pixels: {column!r} is a share of the photo, 0 to 1")
     if size < 1:
         raise FeatureVisError(f"a patch has at least one pixel a side, not {size}")

@@ -87,10 +87,13 @@ def ranked(photos: pa.Table, config: RankingConfig) -> pa.Table:
         for low, high in pairwise([*cuts, len(photos)])
     ]
     table = pa.concat_tables(parts).unify_dictionaries()
-    hotel_ids = pa.DictionaryArray.from_arrays(
-        pa.array(hotels, pa.int32(), mask=hotels < 0), pa.array(names, pa.string())
-    )
-    return table.add_column(1, "hotel_id", hotel_ids)
+    return table.add_column(1, "hotel_id", _texts(hotels, names))
+
+
+def _texts(codes: np.ndarray, names: Sequence[str]) -> pa.DictionaryArray:
+    """Return texts by their numbers in `names`; negative ones are missing."""
+    places = pa.array(codes, pa.int32(), mask=codes < 0)
+    return pa.DictionaryArray.from_arrays(places, pa.array(names, pa.string()))
 
 
 def _ranked(photos: pa.Table, hotels: np.ndarray, config: RankingConfig) -> pa.Table:
@@ -130,10 +133,7 @@ def _ranked(photos: pa.Table, hotels: np.ndarray, config: RankingConfig) -> pa.T
         {
             "image_id": taken["image_id"],
             "score": scores[rows],
-            "area": pa.DictionaryArray.from_arrays(
-                pa.array(area_codes[final], pa.int32(), mask=area_codes[final] < 0),
-                pa.array(area_names, pa.string()),
-            ),
+            "area": _texts(area_codes[final], area_names),
             "confidence": pa.array(confidence[final], from_pandas=True),
             "trusted": trusted[final],
             "position": taken["position"].cast(pa.int64()),
@@ -141,9 +141,7 @@ def _ranked(photos: pa.Table, hotels: np.ndarray, config: RankingConfig) -> pa.T
             "rank_by_score": by_score[final],
             "rank": np.arange(count) - starts[hotel] + 1,
             "photos": sizes[hotel],
-            "reason": pa.DictionaryArray.from_arrays(
-                pa.array(codes, pa.int32()), pa.array(reasons, pa.string())
-            ),
+            "reason": _texts(codes, reasons),
         }
     )
 
@@ -227,15 +225,12 @@ def _duplicate_groups(
     """Return the group of near-duplicates of each photo, in `order`; -1 for none."""
     known = photos["duplicate_group"]
     if known.null_count < len(known):
-        found: np.ndarray = np.asarray(known.fill_null(-1), "int64")[order]
-        return found
+        return np.asarray(known.fill_null(-1).take(pa.array(order)), "int64")
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
     groups = np.full(len(order), -1, "int64")
     column = photos["hash"]
-    if column.null_count == len(column):
-        return groups
     hashed = np.flatnonzero(column.is_valid().to_numpy()[order])
     hashes = column.fill_null(0).to_numpy().astype("uint64")[order][hashed]
     pairs = near_pairs(hotel[hashed], hashes, distance)

@@ -13,6 +13,7 @@ from hotelviz.scores.connection import connect
 
 #: Name of an order -> the column with a photo's place in it.
 ORDERS = {"current": "position", "by score": "rank_by_score", "with coverage": "rank"}
+_NO_RANKING = "this is no ranking of rank_hotel_photos"
 _NO_FIGURES = "these are no figures of ranking_figures"
 
 
@@ -88,11 +89,7 @@ def ranking_figures(ranking: pd.DataFrame, *, n_first: Sequence[int] = (5, 8)) -
     return pd.concat(figures, ignore_index=True)
 
 
-def _check_ranking(
-    table: pd.DataFrame,
-    columns: Sequence[str],
-    what: str = "this is no ranking of rank_hotel_photos",
-) -> None:
+def _check_ranking(table: pd.DataFrame, columns: Sequence[str], what: str = _NO_RANKING) -> None:
     """Refuse a table that is no ranking, or no figures of one."""
     for name in columns:
         if name not in table:
@@ -156,10 +153,7 @@ def compare_with_current(figures: pd.DataFrame) -> pd.DataFrame:
 
 
 def completeness(
-    ranking: pd.DataFrame,
-    *,
-    areas: Sequence[str] = AREA_ORDER,
-    low_score: float = 4.0,
+    ranking: pd.DataFrame, *, areas: Sequence[str] = AREA_ORDER, low_score: float = 4.0
 ) -> pd.DataFrame:
     """Return what each hotel's photos lack, for those who ask hotels for photos.
 
@@ -186,23 +180,14 @@ def completeness(
     'Pool'
     """
     _check_ranking(ranking, ["hotel_id", "score", "area", "trusted"])
-    hotel, hotels = pd.factorize(ranking["hotel_id"], sort=True)
-    count = np.bincount(hotel)
-    low = np.bincount(hotel, weights=ranking["score"] <= low_score)
-    area = pd.Categorical(ranking["area"], categories=list(areas)).codes
-    sure = ranking["trusted"].to_numpy() & (area >= 0)
-    shown = np.zeros((len(hotels), len(areas)), bool)
-    shown[hotel[sure], area[sure]] = True
+    low = ranking["score"] <= low_score
+    by_hotel = low.groupby(ranking["hotel_id"])
+    table = pd.DataFrame({"photos": by_hotel.size(), "share_low": by_hotel.mean()})
+    sure = ranking[ranking["trusted"]]
+    counts = pd.crosstab(sure["hotel_id"], sure["area"])
+    lacks = counts.reindex(index=table.index, columns=list(areas), fill_value=0).to_numpy() == 0
     names = np.array([area.replace("_", " ") for area in areas], dtype=object)
-    table = pd.DataFrame(
-        {
-            "hotel_id": hotels,
-            "photos": count,
-            "missing_areas": [", ".join(names[~row]) for row in shown],
-            "missing": (~shown).sum(axis=1),
-            "share_low": low / count,
-        }
-    )
-    return table.sort_values(
-        ["missing", "share_low"], ascending=False, kind="stable", ignore_index=True
-    )
+    table.insert(1, "missing_areas", [", ".join(names[row]) for row in lacks])
+    table.insert(2, "missing", lacks.sum(axis=1))
+    order = ["missing", "share_low"]
+    return table.sort_values(order, ascending=False, kind="stable").reset_index()

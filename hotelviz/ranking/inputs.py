@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -20,7 +22,9 @@ from hotelviz.scores.connection import connect, register
 from hotelviz.scores.dataset import open_table
 from hotelviz.scores.sql import select_list, sql_literal, sql_name
 
-Table: TypeAlias = pd.DataFrame | Scores | str | os.PathLike[str]
+Given: TypeAlias = pd.DataFrame | str | os.PathLike[str]
+Table: TypeAlias = Given | Scores
+Opened: TypeAlias = pd.DataFrame | Scores
 
 
 def rank_hotel_photos(
@@ -90,7 +94,7 @@ def rank_hotel_photos(
         raise RankingError(
             f"hotels={hotels!r}: expected a list of hotels, such as ['h1']; None for all"
         )
-    with Sources(scores, tags, catalog) as sources:
+    with open_sources(scores, tags, catalog) as sources:
         photos = sources.photos(hotels)
     if not len(photos):
         raise RankingError("there are no photos with a score to rank")
@@ -109,6 +113,19 @@ def as_frame(ranking: pa.Table) -> pd.DataFrame:
     return frame
 
 
+@contextmanager
+def open_sources(
+    scores: Table, tags: Table | None, catalog: Given | None, *, folders: Sequence[Path] = ()
+) -> Iterator[Sources]:
+    """Open what is to be ranked for as long as it is needed; `folders` may be written to."""
+    scores, places = _opened(scores), None if catalog is None else _places(catalog)
+    tagged = scores if tags is None else _opened(tags)
+    opened = [table for table in (scores, tagged, places) if isinstance(table, Scores)]
+    files = [file for table in opened for file in table.files]
+    with connect(files, folders=folders) as connection:
+        yield Sources(connection, scores, tagged, places)
+
+
 class Sources:
     """Scores, tags and catalogue as one query; checks that they have what ranking needs.
 
@@ -124,27 +141,9 @@ class Sources:
     """
 
     def __init__(
-        self,
-        scores: Table,
-        tags: pd.DataFrame | str | os.PathLike[str] | None,
-        catalog: pd.DataFrame | str | os.PathLike[str] | None,
-        *,
-        folders: Sequence[Path] = (),
+        self, connection: duckdb.DuckDBPyConnection, scores: Opened, tagged: Opened, places: Any
     ) -> None:
-        scores, places = _opened(scores), None if catalog is None else _places(catalog)
-        tagged = scores if tags is None else _opened(tags)
-        opened = [table for table in (scores, tagged, places) if isinstance(table, Scores)]
-        files = [file for table in opened for file in table.files]
-        self._connection = connect(files, folders=folders)
-        try:
-            self._gather(scores, tagged, places)
-        except BaseException:
-            self._connection.close()
-            raise
-
-    def _gather(
-        self, scores: pd.DataFrame | Scores, tagged: pd.DataFrame | Scores, places: Any
-    ) -> None:
+        self._connection = connection
         known = ["image_id", "hotel_id", "score", "hash", "duplicate_group"]
         columns = _column_names(scores)
         for column in known[:3]:
@@ -153,77 +152,56 @@ class Sources:
                     f"ranking needs the scores' column {column!r}; see score_photos"
                     f"{did_you_mean(column, columns)}"
                 )
-        self._joins = ""
+        joins = ""
         own = self._known_as("given_scores", scores, [*known, *_tag_columns(scores)])
         wanted = [(f"s.{sql_name(own[name])}", name) for name in known if name in own]
-        source, named, given = "s", own, tagged
+        source, named, shares = "s", own, _tag_columns(tagged)
         if tagged is not scores:
             if not {"image_id", "predicted"} <= set(_column_names(tagged)):
                 raise RankingError(
                     "tags need the columns 'image_id' and 'predicted'; see predict_tags"
                 )
-            source = "g"
-            named = self._known_as("given_tags", tagged, ["image_id", *_tag_columns(tagged)])
-            self._joins += " LEFT JOIN given_tags g ON s.image_id = g.image_id"
-        shares = _tag_columns(given)
-        if shares:
-            wanted.append((f"{source}.{sql_name(named['predicted'])}", "predicted"))
-        self.shares: dict[str, str] = {}
-        for place, name in enumerate(shares[1:]):
-            # Under numbers: names that differ in case only would become one.
-            wanted.append((f"{source}.{sql_name(named[name])}", f"share_{place}"))
-            self.shares[f"share_{place}"] = name.removeprefix("p_")
+            source, named = "g", self._known_as("given_tags", tagged, ["image_id", *shares])
+            joins += " LEFT JOIN given_tags g ON s.image_id = g.image_id"
+        # Under numbers: names that differ in case only would become one.
+        self.shares = {f"share_{n}": name.removeprefix("p_") for n, name in enumerate(shares[1:])}
+        for name, alias in zip(shares, ["predicted", *self.shares], strict=False):
+            wanted.append((f"{source}.{sql_name(named[name])}", alias))
         if places is not None:
             names = self._known_as("places", places, ["image_id", "position"])
             wanted.append((f"c.{sql_name(names['position'])}::BIGINT", "position"))
-            self._joins += " LEFT JOIN places c ON s.image_id = c.image_id"
-        self._select, self.given = select_list(wanted), [name for _, name in wanted]
+            joins += " LEFT JOIN places c ON s.image_id = c.image_id"
+        self.given = [name for _, name in wanted]
+        self._query = (
+            f"SELECT {select_list(wanted)} FROM given_scores s{joins} WHERE s.score IS NOT NULL"
+        )
         self.stored: list[str] | None = None
-        if isinstance(scores, Scores) and not self._joins:
+        if isinstance(scores, Scores) and not joins:
             held = [name for name in known if name in own] + shares
             if not set(held) & set(scores.derived):
                 self.stored = held
 
-    def __enter__(self) -> Sources:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._connection.close()
-
-    def _known_as(
-        self, name: str, table: pd.DataFrame | Scores, columns: Sequence[str]
-    ) -> dict[str, str]:
+    def _known_as(self, name: str, table: Opened, columns: Sequence[str]) -> dict[str, str]:
         """Make a table or dataset known to DuckDB; its columns and what they are called there."""
         if isinstance(table, pd.DataFrame):
             return register(self._connection, name, table, columns)
         self._connection.execute(f"CREATE VIEW {name} AS {table.sql}")
         return table.names
 
-    def query(self) -> str:
-        """Return the SQL of what is to be ranked; `prepared` makes of it what ranking takes."""
-        return f"SELECT {self._select} FROM given_scores s{self._joins} WHERE s.score IS NOT NULL"
-
     def photos(self, hotels: Sequence[str] | None) -> pa.Table:
         """Return what is to be ranked, of some hotels or of all."""
         where = "" if hotels is None else f" AND s.hotel_id IN ({', '.join('?' * len(hotels))})"
-        found = self._connection.sql(
-            self.query() + where, params=[] if hotels is None else list(map(str, hotels))
-        )
-        return prepared(scored(found.to_arrow_table()), self.shares)
+        names = [] if hotels is None else list(map(str, hotels))
+        found = self._connection.sql(self._query + where, params=names)
+        return prepared(found.to_arrow_table(), self.shares)
 
     def write_buckets(self, folder: Path, n_buckets: int) -> list[Path]:
         """Write what is to be ranked to files such that each has all photos of its hotels."""
         self._connection.execute(
-            f"COPY (SELECT *, hash(hotel_id) % {int(n_buckets)} AS bucket FROM ({self.query()})) "
+            f"COPY (SELECT *, hash(hotel_id) % {int(n_buckets)} AS bucket FROM ({self._query})) "
             f"TO {sql_literal(folder)} (FORMAT parquet, PARTITION_BY (bucket))"
         )
         return sorted(folder.glob("bucket=*"))
-
-
-def scored(photos: pa.Table) -> pa.Table:
-    """Leave out photos without a score."""
-    keep = ~np.isnan(photos["score"].to_numpy().astype("float64"))
-    return photos if keep.all() else photos.filter(pa.array(keep))
 
 
 def prepared(stored: pa.Table, shares: Mapping[str, str]) -> pa.Table:
@@ -232,7 +210,7 @@ def prepared(stored: pa.Table, shares: Mapping[str, str]) -> pa.Table:
     Parameters
     ----------
     stored : pyarrow.Table
-        Photos with a score.
+        Photos; those without a score are left out.
     shares : mapping
         Columns that may hold a class's probability -> the class. Only those of classes that were
         predicted are looked at: other columns may be the user's own.
@@ -248,7 +226,9 @@ def prepared(stored: pa.Table, shares: Mapping[str, str]) -> pa.Table:
     RankingError
         Probabilities of some of the predicted classes, but not of all, or ones outside 0 to 1.
     """
-    count, names = len(stored), set(stored.column_names)
+    known = ~np.isnan(stored["score"].to_numpy().astype("float64"))
+    if not known.all():
+        stored = stored.filter(pa.array(known))
     columns: dict[str, pa.ChunkedArray | pa.Array] = {
         name: stored[name] if _is_name(stored[name].type) else stored[name].cast(pa.string())
         for name in ("image_id", "hotel_id")
@@ -259,36 +239,41 @@ def prepared(stored: pa.Table, shares: Mapping[str, str]) -> pa.Table:
             columns["hotel_id"].cast(pa.string()), columns["image_id"].cast(pa.string())
         )
     columns["score"] = stored["score"]
-    confidence = np.full(count, np.nan)
-    if "predicted" in names:
+    kinds = {"position": "int64", "hash": "uint64", "duplicate_group": "int64"}
+    for name, kind in kinds.items():
+        columns[name] = stored[name] if name in stored.column_names else pa.nulls(len(stored), kind)
+    if "predicted" in stored.column_names:
         columns["area"] = stored["predicted"]
-        codes, classes = codes_of(stored["predicted"])
-        narrow = codes.astype("int8" if len(classes) < 128 else "int64")
-        held = {name: column for column, name in shares.items() if column in names}
-        missing = [name for name in classes if name not in held]
-        if missing and len(missing) < len(classes):
-            raise RankingError(
-                f"photos are tagged {missing[0]!r}, but there is no column 'p_{missing[0]}' with "
-                "its probability, as there is for other tags"
-            )
-        if missing:
-            confidence[codes >= 0] = 1
-        for code, name in enumerate(() if missing else classes):
-            values, rows = stored[held[name]].to_numpy(), np.flatnonzero(narrow == code)
-            confidence[rows] = values[rows]
-            if values.min() < 0 or values.max() > 1.001:
-                raise RankingError(
-                    f"the column 'p_{name}' holds numbers that are no probabilities (0 to 1) of "
-                    f"the class {name!r}, which photos are tagged with"
-                )
+        columns["confidence"] = pa.array(_confidence(stored, shares))
     else:
-        columns["area"] = pa.nulls(count, pa.string())
-    columns["confidence"] = pa.array(confidence)
-    for name, kind in (
-        ("position", pa.int64()), ("hash", pa.uint64()), ("duplicate_group", pa.int64()),
-    ):  # fmt: skip
-        columns[name] = stored[name] if name in names else pa.nulls(count, kind)
+        columns["area"] = pa.nulls(len(stored), "string")
+        columns["confidence"] = pa.array(np.full(len(stored), np.nan))
     return pa.table(columns)
+
+
+def _confidence(stored: pa.Table, shares: Mapping[str, str]) -> np.ndarray:
+    """Return the probability of each photo's predicted class, NaN for photos without a tag."""
+    codes, classes = codes_of(stored["predicted"])
+    held = {name: column for column, name in shares.items() if column in stored.column_names}
+    missing = [name for name in classes if name not in held]
+    if missing and len(missing) < len(classes):
+        raise RankingError(
+            f"photos are tagged {missing[0]!r}, but there is no column 'p_{missing[0]}' with "
+            "its probability, as there is for other tags"
+        )
+    if missing:
+        return np.where(codes >= 0, 1.0, np.nan)
+    confidence = np.full(len(stored), np.nan)
+    narrow = codes.astype("int8" if len(classes) < 128 else "int64")
+    for code, name in enumerate(classes):
+        values, rows = stored[held[name]].to_numpy(), np.flatnonzero(narrow == code)
+        confidence[rows] = values[rows]
+        if values.min() < 0 or values.max() > 1.001:
+            raise RankingError(
+                f"the column 'p_{name}' holds numbers that are no probabilities (0 to 1) of "
+                f"the class {name!r}, which photos are tagged with"
+            )
+    return confidence
 
 
 def _is_name(kind: pa.DataType) -> bool:
@@ -296,45 +281,37 @@ def _is_name(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind))
 
 
-def _opened(table: Table) -> pd.DataFrame | Scores:
+def _opened(table: Table) -> Opened:
     return table if isinstance(table, pd.DataFrame | Scores) else open_table(table)
 
 
-def _column_names(table: pd.DataFrame | Scores) -> list[str]:
+def _column_names(table: Opened) -> list[str]:
     return list(map(str, table if isinstance(table, pd.DataFrame) else table.columns))
 
 
-def _tag_columns(table: pd.DataFrame | Scores) -> list[str]:
+def _tag_columns(table: Opened) -> list[str]:
     """Return ``predicted`` and what may be probabilities; nothing where nothing is predicted."""
     if "predicted" not in _column_names(table):
         return []
-    if isinstance(table, Scores):
-        numbers = [name for name, kind in table.columns.items() if kind in _FLOATS]
-    else:
-        numbers = [
-            str(name)
-            for place, name in enumerate(table)
-            if pd.api.types.is_float_dtype(table.dtypes.iloc[place])
-        ]
+    kinds = table.columns if isinstance(table, Scores) else table.dtypes
+    numbers = [
+        str(name)
+        for name, kind in kinds.items()
+        if str(kind) == "halffloat" or pd.api.types.is_float_dtype(kind)
+    ]
     return ["predicted", *(name for name in sorted(numbers) if name.startswith("p_"))]
 
 
-#: Types that probabilities have in files.
-_FLOATS = ("float", "double", "halffloat")
-
-
-def _places(catalog: pd.DataFrame | str | os.PathLike[str]) -> pd.DataFrame | Scores | None:
+def _places(catalog: Given) -> Opened | None:
     """Return a catalogue's current positions; None where it has none."""
     if not isinstance(catalog, pd.DataFrame):
         path = Path(catalog)
         if path.is_dir() or path.suffix.lower() in {".parquet", ".pq"}:
-            try:
+            # Photos without names of their own, other headers: read_catalog understands them.
+            with suppress(ScoresError):
                 opened = open_scores(path)
-            except ScoresError:
-                # Photos without names of their own, other headers: read_catalog understands them.
-                opened = None
-            if opened is not None and "position" in opened.columns:
-                return opened
+                if "position" in opened.columns:
+                    return opened
         catalog = read_catalog(path, classes=None)
     if "position" not in catalog:
         return None

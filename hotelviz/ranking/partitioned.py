@@ -6,7 +6,7 @@ import glob
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -24,15 +24,12 @@ from hotelviz.images import usable_cores
 from hotelviz.io.atomic import atomic_path, remove_leftovers, written_files
 from hotelviz.io.claims import claim, own_folder
 from hotelviz.ranking.algorithm import AREA_ORDER, RankingConfig, ranked
-from hotelviz.ranking.inputs import Sources, as_frame, prepared
+from hotelviz.ranking.inputs import Sources, as_frame, open_sources, prepared
 from hotelviz.scores import Scores, open_scores
 from hotelviz.scores.connection import memory_limit
 
 #: What `hotelviz.io.claims.own_folder` knows a ranking's folder by.
 _PURPOSE = "ranking"
-
-#: Photos that are ranked at once, by each thread.
-_CHUNK_SIZE = 500_000
 
 
 def rank_dataset(
@@ -44,7 +41,7 @@ def rank_dataset(
     areas: Sequence[str] = AREA_ORDER,
     min_confidence: float = 0.6,
     max_hash_distance: int = 5,
-    chunk_size: int = _CHUNK_SIZE,
+    chunk_size: int = 500_000,
     progress: bool = True,
 ) -> Path:
     """Rank the photos of all hotels into a folder of Parquet parts, however many there are.
@@ -91,7 +88,13 @@ def rank_dataset(
     dataset = scores if isinstance(scores, Scores) else open_scores(scores)
     config, out = RankingConfig(areas, min_confidence, max_hash_distance), Path(out)
     refuse_inputs(out, dataset, tags, catalog)
-    _check_folder(out)
+    foreign = [f for f in out.glob("*") if not f.name.startswith(("part-", "."))]
+    if foreign:
+        raise RankingError(
+            f"{out}: {foreign[0].name} is no part of a ranking; choose another folder"
+        )
+    if out.exists():
+        own_folder(out, _PURPOSE)
     # Beside the folder, which is replaced as a whole.
     with claim(out.parent / f"{out.name}-{_PURPOSE}"):
         unfinished = f"{out.name}-unfinished-"
@@ -100,7 +103,7 @@ def rank_dataset(
         work = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{unfinished}"))
         try:
             own_folder(work / "new", _PURPOSE)
-            with Sources(dataset, tags, catalog, folders=[work]) as sources:
+            with open_sources(dataset, tags, catalog, folders=[work]) as sources:
                 chunks, shares = _chunks(dataset, sources, chunk_size, work / "hotels")
                 total = _rank_chunks(chunks, shares, config, work / "new", progress)
             if not total:
@@ -133,22 +136,6 @@ def refuse_inputs(out: Path, *given: object) -> None:
             )
 
 
-def _check_folder(out: Path) -> None:
-    """Refuse a folder that is not a ranking's.
-
-    Raises
-    ------
-    RankingError, OutputError
-    """
-    foreign = [f for f in out.glob("*") if not f.name.startswith(("part-", "."))]
-    if foreign:
-        raise RankingError(
-            f"{out}: {foreign[0].name} is no part of a ranking; choose another folder"
-        )
-    if out.exists():
-        own_folder(out, _PURPOSE)
-
-
 def read_ranking(
     ranking: str | os.PathLike[str], hotels: Sequence[str] | None = None
 ) -> pd.DataFrame:
@@ -169,15 +156,17 @@ def read_ranking(
     chosen = None
     if hotels is not None:
         chosen = pc.field("hotel_id").isin(pa.array(list(map(str, hotels)), pa.string()))
-    parts = [as_frame(pq.read_table(part, filters=chosen)) for part in _parts(ranking)]
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat(_parts(ranking, chosen), ignore_index=True)
 
 
-def _parts(ranking: str | os.PathLike[str]) -> list[Path]:
+def _parts(
+    ranking: str | os.PathLike[str], chosen: pc.Expression | None = None
+) -> Iterator[pd.DataFrame]:
     parts = written_files(ranking, "part-*.parquet")
     if not parts:
         raise RankingError(f"{ranking}: there is no ranking (part-*.parquet) here")
-    return parts
+    for part in parts:
+        yield as_frame(pq.read_table(part, filters=chosen))
 
 
 def map_parts(
@@ -197,8 +186,7 @@ def map_parts(
     pandas.DataFrame
         The answers, one below the other.
     """
-    answers = [function(as_frame(pq.read_table(part))) for part in _parts(ranking)]
-    return pd.concat(answers, ignore_index=True)
+    return pd.concat(map(function, _parts(ranking)), ignore_index=True)
 
 
 class _Chunk(NamedTuple):
@@ -220,7 +208,7 @@ class _Chunk(NamedTuple):
     upto: str | None = None
 
     def read(self) -> pa.Table:
-        """Read the photos that have a score."""
+        """Read the photos."""
         tables = []
         for file, groups in self.places:
             # Names that repeat are read as numbers: three times as fast.
@@ -230,20 +218,18 @@ class _Chunk(NamedTuple):
                 chosen = range(parquet.num_row_groups) if groups is None else groups
                 tables.append(parquet.read_row_groups(chosen, names, use_threads=False))
         table = pa.concat_tables(tables, promote_options="permissive")
-        keep = ~np.isnan(table["score"].to_numpy())
-        if self.after is not None or self.upto is not None:
-            hotels = table["hotel_id"].unify_dictionaries().combine_chunks()
-            inside = [
-                (self.after is None or name > self.after)
-                and (self.upto is None or name <= self.upto)
-                for name in hotels.dictionary.to_pylist()
-            ]
-            keep &= np.array(inside, bool)[hotels.indices.to_numpy()]
-        return table if keep.all() else table.filter(pa.array(keep))
+        if self.after is None and self.upto is None:
+            return table
+        hotels = table["hotel_id"].unify_dictionaries().combine_chunks()
+        inside = [
+            (self.after is None or name > self.after) and (self.upto is None or name <= self.upto)
+            for name in hotels.dictionary.to_pylist()
+        ]
+        return table.filter(pa.array(np.array(inside, bool)[hotels.indices.to_numpy()]))
 
 
 def _rank_chunks(
-    chunks: Sequence[_Chunk],
+    chunks: list[_Chunk],
     shares: Mapping[str, str],
     config: RankingConfig,
     out: Path,
@@ -263,15 +249,10 @@ def _rank_chunks(
                 )  # fmt: skip
         return len(photos)
 
-    with (
-        ThreadPoolExecutor(threads) as pool,
-        tqdm(total=len(chunks), desc="ranking", unit="part", disable=not progress) as bar,
-    ):
-        total = 0
-        for count in pool.map(rank, range(len(chunks))):
-            total += count
-            bar.update()
-    return total
+    with ThreadPoolExecutor(threads) as pool:
+        counts = pool.map(rank, range(len(chunks)))
+        shown = tqdm(counts, "ranking", len(chunks), unit="part", disable=not progress)
+        return sum(shown)
 
 
 def _chunks(
@@ -284,7 +265,7 @@ def _chunks(
     if sources.stored is not None:
         sorted_chunks = _hotel_ranges(dataset.files, chunk_size, sources.stored)
         if sorted_chunks is not None:
-            shares = [name for name in sources.stored if name.startswith("p_")]
+            shares = (name for name in sources.stored if name.startswith("p_"))
             return sorted_chunks, {name: name.removeprefix("p_") for name in shares}
     # Twice as many files as needed: they are not equally large.
     buckets = sources.write_buckets(work, max(1, round(2 * len(dataset) / chunk_size)))

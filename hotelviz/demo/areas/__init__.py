@@ -8,15 +8,14 @@ the area: a model has to look at the furniture.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from PIL import Image
 
 from hotelviz.demo.areas import indoor, outdoor
-from hotelviz.demo.areas.furniture import Random, add_mess
-from hotelviz.demo.renderer import Scene, Style
+from hotelviz.demo.areas.furniture import add_mess
+from hotelviz.demo.renderer import Random, Scene, Style
 from hotelviz.demo.simulated_raters import QUALITIES
-
-__all__ = ["PAINTERS", "paint"]
 
 #: Area -> what paints it.
 PAINTERS: dict[str, Callable[..., None]] = {
@@ -29,6 +28,8 @@ PAINTERS: dict[str, Callable[..., None]] = {
     "Restaurant": indoor.restaurant,
     "View_of_Exterior": outdoor.exterior,
 }
+#: The areas in which handrails may stand.
+RAILED = ("Bathroom", "Pool")
 
 
 def paint(
@@ -38,7 +39,7 @@ def paint(
     *,
     size: tuple[int, int],
     rails: bool = False,
-    quality: Mapping[str, float] | None = None,
+    quality: Mapping[str, Any] | None = None,
 ) -> tuple[Image.Image, dict[str, Image.Image]]:
     """Paint one photo of an area.
 
@@ -53,7 +54,7 @@ def paint(
     size : tuple of int
         Height and width in pixels.
     rails : bool, default False
-        With the handrails.
+        With the handrails; only areas of `RAILED` have any.
     quality : mapping, optional
         How well it is taken, `QUALITIES` -> 0 to 1; by default as well as can be.
 
@@ -62,25 +63,18 @@ def paint(
     tuple
         The photo and its masks, as `Scene.finish` gives them.
     """
-    outside = area == "View_of_Exterior"
     worst = {name: 1.0 - (quality or {}).get(name, 1.0) for name in QUALITIES}
     side = random.choice([-1, 1])
     scene = Scene(
         size,
         eye=(random.uniform(-0.6, 0.6), random.uniform(1.4, 1.75), -random.uniform(0.2, 1.0)),
-        yaw=random.uniform(-0.16, 0.16),
-        pitch=random.uniform(-0.12, -0.04) if outside else random.uniform(0.06, 0.2),
-        roll=random.normal(0, 0.012) + side * 0.08 * worst["level"],
+        turn=(
+            random.uniform(-0.16, 0.16),
+            random.uniform(*((-0.12, -0.04) if area == "View_of_Exterior" else (0.06, 0.2))),
+            random.normal(0, 0.012) + side * 0.08 * worst["level"],
+        ),
         zoom=random.uniform(0.78, 0.95),
     )
-    PAINTERS[area](scene, random, style, rails=rails)
+    PAINTERS[area](scene, random, style, **({"rails": rails} if area in RAILED else {}))
     add_mess(scene, random, round(5 * worst["tidiness"]))
-    return scene.finish(
-        random,
-        warmth=style.warmth + random.normal(0, 0.02),
-        exposure=random.uniform(0.9, 1.1) * 0.6 ** worst["exposure"],
-        blur=0.2 + 1.3 * worst["sharpness"],
-        grain=2.0 + 10.0 * worst["exposure"],
-        saturation=1.2 - 0.7 * worst["colour"],
-        cast=0.3 * worst["colour"],
-    )
+    return scene.finish(random, style.warmth + random.normal(0, 0.02), worst)

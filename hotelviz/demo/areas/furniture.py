@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hotelviz.demo.renderer import Colour, Point, Scene, Style, flat, shade, upright
+from hotelviz.demo.renderer import Colour, Point, Random, Scene, Style, across, flat, shade, upright
 
 WHITE: Colour = (244, 244, 240)
 CHROME: Colour = (176, 184, 192)
@@ -12,13 +12,10 @@ LEAF: Colour = (72, 122, 66)
 GLASS: Colour = (188, 214, 226)
 LAMP: Colour = (255, 238, 190)
 
-Random = np.random.Generator
 
-
-def add_room(scene: Scene, random: Random, style: Style, width: float, depth: float) -> float:
-    """Paint walls, ceiling and floor, and return the height of the room."""
+def add_room(scene: Scene, random: Random, style: Style, half: float, back: float) -> float:
+    """Paint walls, ceiling and floor, `half` to each side; return the height of the room."""
     height = random.uniform(2.6, 3.1)
-    half, back = width / 2, depth
     wall, floor = style.wall, style.floor
     scene.surface(flat((-half, half), 0, (-2, back)), floor)
     kind = random.integers(3)
@@ -33,8 +30,7 @@ def add_room(scene: Scene, random: Random, style: Style, width: float, depth: fl
             scene.line([(-half, 0, z), (half, 0, z)], seam, 0.015)
     scene.surface(flat((-half, half), height, (-2, back)), shade(style.trim, 0.98))
     for side, light in ((-half, 0.84), (half, 0.9)):
-        corners = [(side, 0, -2), (side, 0, back), (side, height, back), (side, height, -2)]
-        scene.surface(corners, shade(wall, light))
+        scene.surface(across(side, (0, height), (-2, back)), shade(wall, light))
     scene.surface(upright((-half, half), (0, height), back), wall)
     for y in (0.05, height):
         seams = [(-half, y, -1), (-half, y, back), (half, y, back), (half, y, -1)]
@@ -56,9 +52,8 @@ def _add_window(scene: Scene, random: Random, style: Style, half: float, back: f
         scene.surface(upright((side, side + 0.16), (0.2, 2.35), z), shade(style.fabric, 1.1))
 
 
-def add_clutter(scene: Scene, random: Random, style: Style, width: float, depth: float) -> None:
+def add_clutter(scene: Scene, random: Random, style: Style, half: float, depth: float) -> None:
     """Add what stands in any room."""
-    half = width / 2
     if random.random() < 0.55:
         add_plant(scene, random, random.choice([-1, 1]) * (half - 0.35), depth - 0.45)
     if random.random() < 0.5:
@@ -66,13 +61,12 @@ def add_clutter(scene: Scene, random: Random, style: Style, width: float, depth:
         y = random.uniform(1.5, 1.8)
         wide, high = random.uniform(0.4, 0.8), random.uniform(0.35, 0.6)
         scene.quad(upright((x, x + wide), (y, y + high), z), style.wood, nearer=-1)
-        inner = 0.05
-        picture = upright((x + inner, x + wide - inner), (y + inner, y + high - inner), z)
+        picture = upright((x + 0.05, x + wide - 0.05), (y + 0.05, y + high - 0.05), z)
         scene.quad(picture, shade(style.accent, random.uniform(0.8, 1.2)), nearer=-0.9)
     if random.random() < 0.35:
         x, z = random.choice([-1, 1]) * (half - 0.4), random.uniform(1.5, depth - 0.8)
         scene.cylinder((x, z), (0, 1.4), 0.02, shade(CHROME, 0.7))
-        scene.cylinder((x, z), (1.4, 1.7), 0.2, LAMP, top=0.13)
+        scene.cylinder((x, z), (1.4, 1.7), (0.2, 0.13), LAMP)
     if random.random() < 0.4:
         for x in (-0.8, 0.8):
             scene.disc((x, 2.58, depth * 0.55), 0.14, LAMP)
@@ -89,7 +83,7 @@ def add_mess(scene: Scene, random: Random, things: int) -> None:
 
 def add_plant(scene: Scene, random: Random, x: float, z: float) -> None:
     """Add a plant in a pot."""
-    scene.cylinder((x, z), (0, 0.38), 0.14, (150, 96, 70), top=0.19)
+    scene.cylinder((x, z), (0, 0.38), (0.14, 0.19), (150, 96, 70))
     for _ in range(9):
         angle, reach = random.uniform(0, 2 * np.pi), random.uniform(0.15, 0.42)
         cos, sin = np.cos(angle), np.sin(angle)

@@ -9,13 +9,12 @@ from hotelviz.demo.areas.furniture import (
     GLASS,
     LAMP,
     WHITE,
-    Random,
     add_clutter,
     add_plant,
     add_rails,
     add_room,
 )
-from hotelviz.demo.renderer import Colour, Scene, Style, flat, shade, upright
+from hotelviz.demo.renderer import Colour, Random, Scene, Style, flat, shade, upright
 
 
 def _add_tiles(
@@ -32,16 +31,15 @@ def _add_tiles(
 
 def bathroom(scene: Scene, random: Random, style: Style, *, rails: bool) -> None:
     """Paint a tub with its tap, and a washbasin with its mirror."""
-    width, depth = random.uniform(3.4, 4.4), random.uniform(3.2, 4.2)
-    add_room(scene, random, style, width, depth)
-    half, side = width / 2, random.choice([-1, 1])
+    half, depth = random.uniform(3.4, 4.4) / 2, random.uniform(3.2, 4.2)
+    add_room(scene, random, style, half, depth)
+    side = random.choice([-1, 1])
     long, wide = 1.7, 0.8
     x = side * random.uniform(0.1, half - long / 2 - 0.2)
     z = depth - wide - random.uniform(0.05, 0.9)
     x0, x1, back = x - long / 2, x + long / 2, z + wide - 0.03
     scene.box((x0, x1), (0, 0.62), (z, z + wide), WHITE, mark="object")
-    rim = 0.1
-    water = flat((x0 + rim, x1 - rim), 0.63, (z + rim, z + wide - rim))
+    water = flat((x0 + 0.1, x1 - 0.1), 0.63, (z + 0.1, z + wide - 0.1))
     scene.quad(water, shade(GLASS, random.uniform(0.85, 1.0)), mark="object", nearer=0.6)
     tap = x0 + 0.25 if random.random() < 0.5 else x1 - 0.25
     pipe = [(tap, 0.6, back), (tap, 0.95, back), (tap, 0.92, z + 0.5)]
@@ -49,7 +47,7 @@ def bathroom(scene: Scene, random: Random, style: Style, *, rails: bool) -> None
     basin, wall = -side * random.uniform(0.5, half - 0.55), depth - 0.06
     zb = depth - 0.5
     scene.box((basin - 0.4, basin + 0.4), (0, 0.82), (zb, depth), shade(style.wood, 1.0))
-    scene.cylinder((basin, zb + 0.22), (0.82, 0.95), 0.26, WHITE, top=0.31, mark="object")
+    scene.cylinder((basin, zb + 0.22), (0.82, 0.95), (0.26, 0.31), WHITE, mark="object")
     scene.disc((basin, 0.955, zb + 0.22), 0.24, shade(WHITE, 0.8), mark="object", nearer=0.3)
     pipe = [(basin, 0.9, wall), (basin, 1.2, wall), (basin, 1.17, zb + 0.25)]
     scene.tube(pipe, 0.05, CHROME, mark="object", nearer=0.4)
@@ -57,16 +55,15 @@ def bathroom(scene: Scene, random: Random, style: Style, *, rails: bool) -> None
     scene.quad(mirror, shade(GLASS, 0.95), mark="object")
     if random.random() < 0.5:
         scene.box((x1 + 0.15, x1 + 0.5), (0.9, 1.3), (depth - 0.1, depth - 0.04), style.fabric)
-    add_clutter(scene, random, style, width, depth)
+    add_clutter(scene, random, style, half, depth)
     if rails:
         add_rails(scene, x - side * random.uniform(0.3, 0.6), z - 0.75)
 
 
-def bedroom(scene: Scene, random: Random, style: Style, *, rails: bool) -> None:
+def bedroom(scene: Scene, random: Random, style: Style) -> None:
     """Paint a bed with pillows between night tables."""
-    width, depth = random.uniform(4.2, 5.4), random.uniform(3.8, 5.0)
-    add_room(scene, random, style, width, depth)
-    half = width / 2
+    half, depth = random.uniform(4.2, 5.4) / 2, random.uniform(3.8, 5.0)
+    add_room(scene, random, style, half, depth)
     wide, long = random.uniform(1.4, 2.0), 2.0
     x = random.uniform(-half + wide / 2 + 0.5, half - wide / 2 - 0.5) * 0.8
     x0, x1, z0, z1 = x - wide / 2, x + wide / 2, depth - long - 0.1, depth - 0.1
@@ -84,24 +81,20 @@ def bedroom(scene: Scene, random: Random, style: Style, *, rails: bool) -> None:
         if abs(px) < half - 0.2:
             scene.box((px - 0.22, px + 0.22), (0, 0.5), (z1 - 0.4, z1), wood)
             scene.cylinder((px, z1 - 0.2), (0.5, 0.72), 0.03, CHROME, nearer=0.2)
-            scene.cylinder((px, z1 - 0.2), (0.72, 0.95), 0.15, LAMP, top=0.1, nearer=0.2)
-    add_clutter(scene, random, style, width, depth)
-    if rails:
-        add_rails(scene, random.choice([-1, 1]) * half * 0.6, z0 - 0.9)
+            scene.cylinder((px, z1 - 0.2), (0.72, 0.95), (0.15, 0.1), LAMP, nearer=0.2)
+    add_clutter(scene, random, style, half, depth)
 
 
-def kitchen(scene: Scene, random: Random, style: Style, *, rails: bool) -> None:
+def kitchen(scene: Scene, random: Random, style: Style) -> None:
     """Paint a counter with stove, oven and cupboards, and a fridge."""
-    width, depth = random.uniform(3.6, 4.8), random.uniform(3.2, 4.4)
-    height = add_room(scene, random, style, width, depth)
-    half = width / 2
+    half, depth = random.uniform(3.6, 4.8) / 2, random.uniform(3.2, 4.4)
+    height = add_room(scene, random, style, half, depth)
     front = shade(style.trim, 0.95) if random.random() < 0.5 else style.wood
     x0 = random.uniform(-half + 0.1, -0.6)
     x1 = random.uniform(0.7, half - 0.8)
-    z, top = depth - 0.65, shade(style.stone, 0.7)
+    z, top, slab = depth - 0.65, shade(style.stone, 0.7), (x0 - 0.02, x1 + 0.02)
     scene.box((x0, x1), (0, 0.88), (z, depth), front, mark="object")
-    scene.box((x0 - 0.02, x1 + 0.02), (0.88, 0.93), (z - 0.03, depth), top, mark="object",
-              shadow=False, nearer=0.2)  # fmt: skip
+    scene.box(slab, (0.88, 0.93), (z - 0.03, depth), top, mark="object", nearer=0.2)
     tiles = shade(style.stone, random.uniform(0.85, 1.1))
     _add_tiles(scene, (x0, x1), (0.9, 1.5), depth - 0.01, tiles)
     edges = np.linspace(x0, x1, max(2, round((x1 - x0) / 0.5)) + 1)
@@ -127,16 +120,13 @@ def kitchen(scene: Scene, random: Random, style: Style, *, rails: bool) -> None:
         scene.box((x1 + 0.05, x1 + 0.7), (0, 1.85), (z, depth), shade(CHROME, 1.15), mark="object")
         handle = [(x1 + 0.13, 1.0, z - 0.03), (x1 + 0.13, 1.6, z - 0.03)]
         scene.tube(handle, 0.04, shade(CHROME, 0.7), mark="object", nearer=0.5)
-    add_clutter(scene, random, style, width, depth)
-    if rails:
-        add_rails(scene, random.uniform(-0.8, 0.8), z - 1.1)
+    add_clutter(scene, random, style, half, depth)
 
 
 def _add_hall(scene: Scene, random: Random, style: Style) -> tuple[float, float]:
     """Paint what Foyer and Reception share: a hall with columns, a rug, plants, a chandelier."""
-    width, depth = random.uniform(6.0, 7.5), random.uniform(5.5, 7.0)
-    height = add_room(scene, random, style, width, depth)
-    half = width / 2
+    half, depth = random.uniform(6.0, 7.5) / 2, random.uniform(5.5, 7.0)
+    height = add_room(scene, random, style, half, depth)
     if random.random() < 0.6:
         for x in (-half + 0.9, half - 0.9):
             scene.cylinder((x, depth - 1.0), (0, height), 0.16, style.stone)
@@ -154,7 +144,7 @@ def _add_hall(scene: Scene, random: Random, style: Style) -> tuple[float, float]
 def _add_chandelier(scene: Scene, x: float, z: float, height: float) -> None:
     for radius, y in ((0.5, height - 0.75), (0.3, height - 0.5)):
         for angle in np.linspace(0, 2 * np.pi, 9, endpoint=False):
-            at = (x + radius * float(np.cos(angle)), z + radius * float(np.sin(angle)))
+            at = (x + radius * np.cos(angle), z + radius * np.sin(angle))
             scene.cylinder(at, (y, y + 0.16), 0.05, LAMP)
     scene.tube([(x, height, z), (x, height - 0.6, z)], 0.03, (190, 160, 90))
 
@@ -168,7 +158,7 @@ def _add_sofa(scene: Scene, x: float, z: float, wide: float, colour: Colour, *, 
         scene.box(arm, (0.08, 0.62), (z, z + 0.8), shade(colour, 0.85), mark=mark, nearer=0.25)
 
 
-def foyer(scene: Scene, random: Random, style: Style, *, rails: bool) -> None:
+def foyer(scene: Scene, random: Random, style: Style) -> None:
     """Paint a hall with a seating group."""
     half, depth = _add_hall(scene, random, style)
     x, z = random.uniform(-half * 0.45, half * 0.45), random.uniform(2.4, depth - 1.9)
@@ -182,26 +172,24 @@ def foyer(scene: Scene, random: Random, style: Style, *, rails: bool) -> None:
     if random.random() < 0.3:
         side = random.choice([-1, 1]) * half * 0.7
         scene.box((side - 0.5, side + 0.5), (0, 0.85), (depth - 0.45, depth), style.wood)
-    if rails:
-        add_rails(scene, random.uniform(-1, 1), 1.3)
 
 
-def reception(scene: Scene, random: Random, style: Style, *, rails: bool) -> None:
+def reception(scene: Scene, random: Random, style: Style) -> None:
     """Paint a hall with the desk, its lamps and the rack of keys behind it."""
     half, depth = _add_hall(scene, random, style)
     wide = random.uniform(2.0, 2.8)
     x = random.uniform(-half + wide / 2 + 0.3, half - wide / 2 - 0.3) * 0.75
     z = depth - random.uniform(1.7, 2.4)
     x0, x1, top = x - wide / 2, x + wide / 2, shade(style.stone, 0.9)
+    slab = (x0 - 0.08, x1 + 0.08)
     scene.box((x0, x1), (0, 1.06), (z, z + 0.6), style.wood, mark="object")
-    scene.box((x0 - 0.08, x1 + 0.08), (1.06, 1.13), (z - 0.1, z + 0.65), top, mark="object",
-              shadow=False, nearer=0.3)  # fmt: skip
+    scene.box(slab, (1.06, 1.13), (z - 0.1, z + 0.65), top, mark="object", nearer=0.3)
     for left in np.arange(x0 + 0.08, x1 - 0.3, 0.46):
         panel = upright((left, left + 0.36), (0.15, 0.92), z - 0.01)
         scene.quad(panel, shade(style.wood, 1.2), mark="object", nearer=0.4)
     for px in (x0 + 0.25, x1 - 0.25):
         scene.cylinder((px, z + 0.25), (1.13, 1.4), 0.03, CHROME, mark="object", nearer=0.3)
-        scene.cylinder((px, z + 0.25), (1.4, 1.62), 0.15, LAMP, top=0.09, mark="object", nearer=0.3)
+        scene.cylinder((px, z + 0.25), (1.4, 1.62), (0.15, 0.09), LAMP, mark="object", nearer=0.3)
     rack = depth - 0.06
     back = upright((x - 0.8, x + 0.8), (1.25, 2.25), rack)
     scene.quad(back, shade(style.wood, 0.75), mark="object")
@@ -213,23 +201,19 @@ def reception(scene: Scene, random: Random, style: Style, *, rails: bool) -> Non
             scene.quad(key, brass, mark="object", nearer=0.1)
     if random.random() < 0.5:
         _add_sofa(scene, -np.sign(x or 1) * half * 0.6, 2.0, 1.0, style.fabric, mark="")
-    if rails:
-        add_rails(scene, random.uniform(-1, 1), 1.3)
 
 
-def restaurant(scene: Scene, random: Random, style: Style, *, rails: bool) -> None:
+def restaurant(scene: Scene, random: Random, style: Style) -> None:
     """Paint round tables laid with cloths, plates and glasses, with chairs."""
-    width, depth = random.uniform(5.5, 7.0), random.uniform(5.0, 6.5)
-    add_room(scene, random, style, width, depth)
+    half, depth = random.uniform(5.5, 7.0) / 2, random.uniform(5.0, 6.5)
+    add_room(scene, random, style, half, depth)
     cloth = WHITE if random.random() < 0.7 else shade(style.fabric, 1.2)
     shift = random.uniform(-0.4, 0.4)
     for z in np.arange(1.9, depth - 0.8, random.uniform(1.5, 1.9)):
-        for x in np.arange(-width / 2 + 0.9, width / 2 - 0.6, random.uniform(1.6, 2.0)):
+        for x in np.arange(-half + 0.9, half - 0.6, random.uniform(1.6, 2.0)):
             if random.random() >= 0.12:
                 _add_table(scene, random, style, float(x + shift), float(z), cloth)
-    add_clutter(scene, random, style, width, depth)
-    if rails:
-        add_rails(scene, random.uniform(-1, 1), 1.0)
+    add_clutter(scene, random, style, half, depth)
 
 
 def _add_table(
@@ -244,7 +228,7 @@ def _add_table(
         for leg in (cx - 0.16, cx + 0.16):
             stick = [(leg, 0, z - 0.18), (leg, 0.4, z - 0.18)]
             scene.tube(stick, 0.035, shade(wood, 0.8), mark="object")
-    scene.cylinder((x, z), (0.2, 0.75), 0.5, cloth, top=0.46, mark="object")
+    scene.cylinder((x, z), (0.2, 0.75), (0.5, 0.46), cloth, mark="object")
     for angle in (0.2, 3.3):
         px, pz = x + 0.26 * float(np.cos(angle)), z + 0.26 * float(np.sin(angle))
         scene.disc((px, 0.765, pz), 0.13, shade(WHITE, 0.88), mark="object", nearer=0.4)

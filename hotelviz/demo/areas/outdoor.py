@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from hotelviz.demo.areas.furniture import LEAF, Random, add_plant, add_rails, add_room
-from hotelviz.demo.renderer import Colour, Scene, Style, flat, shade, upright
+from hotelviz.demo.areas.furniture import LEAF, add_plant, add_rails, add_room
+from hotelviz.demo.renderer import Colour, Random, Scene, Style, flat, shade, upright
 
 _WATER: Colour = (86, 176, 204)
 
 
 def pool(scene: Scene, random: Random, style: Style, *, rails: bool) -> None:
     """Paint a basin of water, indoors or under the sky, with loungers."""
-    width, depth = random.uniform(6.0, 7.5), random.uniform(5.5, 7.5)
+    half, depth = random.uniform(6.0, 7.5) / 2, random.uniform(5.5, 7.5)
     if random.random() < 0.6:
-        add_room(scene, random, style, width, depth)
+        add_room(scene, random, style, half, depth)
     else:
         _add_landscape(scene, random, style)
-    half = width / 2
     x0, x1 = -half * random.uniform(0.25, 0.75), half * random.uniform(0.25, 0.75)
     z0, z1 = random.uniform(1.2, 1.9), depth - random.uniform(0.9, 1.8)
     rim, y = 0.22, 0.02
@@ -56,17 +55,16 @@ def _add_landscape(scene: Scene, random: Random, style: Style) -> None:
         scene.surface(flat((-6, 6), 0, (-2, 9)), style.stone)
 
 
-def exterior(scene: Scene, random: Random, style: Style, *, rails: bool) -> None:
+def exterior(scene: Scene, random: Random, style: Style) -> None:
     """Paint the hotel's facade under the sky, with trees and a path."""
     _add_landscape(scene, random, style)
     z = random.uniform(11, 16)
     wide, floors = random.uniform(8, 13), int(random.integers(3, 6))
     x0 = random.uniform(-wide * 0.75, -wide * 0.25)
     x1, high = x0 + wide, floors * 2.3
-    roof = shade(style.fabric, 0.8)
+    eaves, deep, roof = (x0 - 0.3, x1 + 0.3), (z - 0.3, z + 7.3), shade(style.fabric, 0.8)
     scene.box((x0, x1), (0, high), (z, z + 7), shade(style.wall, 1.02), mark="object")
-    scene.box((x0 - 0.3, x1 + 0.3), (high, high + 0.4), (z - 0.3, z + 7.3), roof, mark="object",
-              shadow=False, nearer=0.5)  # fmt: skip
+    scene.box(eaves, (high, high + 0.4), deep, roof, mark="object", nearer=0.5)
     columns = max(3, int(wide / 1.7))
     door = int(random.integers(columns))
     for row in range(floors):
@@ -78,15 +76,13 @@ def exterior(scene: Scene, random: Random, style: Style, *, rails: bool) -> None
                 scene.quad(entrance, shade(style.wood, 0.8), mark="object", nearer=3)
                 continue
             glass = shade((96, 128, 156), random.uniform(0.8, 1.4))
-            scene.quad(upright((left, right), (y, y + 1.1), z - 0.02), glass, mark="object",
-                       nearer=3)  # fmt: skip
+            pane = upright((left, right), (y, y + 1.1), z - 0.02)
+            scene.quad(pane, glass, mark="object", nearer=3)
             sill = upright((left - 0.1, right + 0.1), (y - 0.12, y), z - 0.04)
             scene.quad(sill, style.trim, mark="object", nearer=3.1)
     for _ in range(int(random.integers(1, 4))):
         x = random.choice([-1, 1]) * random.uniform(2.5, 7)
         _add_tree(scene, random, float(x), float(random.uniform(6, z - 2)))
-    if rails:
-        add_rails(scene, random.uniform(-1, 1), 1.5)
 
 
 def _add_tree(scene: Scene, random: Random, x: float, z: float) -> None:
@@ -94,7 +90,5 @@ def _add_tree(scene: Scene, random: Random, x: float, z: float) -> None:
     for _ in range(8):
         cx, cy = x + random.uniform(-0.6, 0.6), random.uniform(1.6, 3.4)
         radius, angles = random.uniform(0.45, 0.8), np.linspace(0, 2 * np.pi, 14, endpoint=False)
-        crown = [
-            (cx + radius * float(np.cos(a)), cy + radius * float(np.sin(a)), z) for a in angles
-        ]
+        crown = [(cx + radius * np.cos(a), cy + radius * np.sin(a), z) for a in angles]
         scene.quad(crown, shade(LEAF, random.uniform(0.75, 1.3)), nearer=0.1)
