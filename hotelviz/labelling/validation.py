@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from typing import Any
 
 from hotelviz.errors import LabelError, did_you_mean
 from hotelviz.schema import SCORES
@@ -52,9 +53,10 @@ def kept_reason(reason: str | None) -> str | None:
     return None if reason is None else _one_line(reason)[:_MAX_REASON]
 
 
-def kept_seconds(seconds: float | None) -> float | None:
+def kept_seconds(seconds: Any) -> float | None:
     """Return the time of a look at a photo, where it is one."""
-    return None if seconds is None or not 0 <= seconds <= _MAX_SECONDS else seconds
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    return seconds if is_number and 0 <= seconds <= _MAX_SECONDS else None
 
 
 def clean_name(name: object) -> tuple[str, str]:
