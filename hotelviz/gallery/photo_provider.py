@@ -26,7 +26,7 @@ class LivePhoto(NamedTuple):
     caption: str
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class PhotoProvider:
     """Photos by row, decoded when they are looked at and kept while they fit.
 

@@ -45,7 +45,7 @@ def uncertainty(predictions: pd.DataFrame) -> pd.Series:
         found = predictions[[name for name in SCORE_SHARES if name in predictions]]
     if len(found.columns) < 2:
         raise LabelError(
-            "predictions need a tagger's p_<Class>, or an aesthetic model's q_1 to q_10"
+            "predictions need the columns p_<Class> (of a tagger) or q_1 to q_10 (of scores)"
         )
     shares = found.to_numpy(dtype=float)
     logs = np.log(np.where(shares > 0, shares, 1.0))

@@ -13,13 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from hotelviz.errors import LabelError
 from hotelviz.labelling.database import LabelDatabase
 from hotelviz.labelling.schema import assignments, columns, matching, now, photos, raters, ratings
-from hotelviz.labelling.validation import (
-    check_key,
-    check_rating,
-    clean_name,
-    kept_reason,
-    kept_seconds,
-)
+from hotelviz.labelling.validation import check_key, clean_name, clean_rating
 
 #: How the reason of a skip begins where the photo could not be shown.
 NOT_SHOWN = "cannot be shown"
@@ -180,12 +174,9 @@ class LabelRound:
             The store cannot be written: send the rating again later.
         """
         check_key(key)
-        check_rating(self.classes, position, score=score, tag=tag, reason=reason)
-        row = {
-            "key": key, "round": self._id, "rater": rater, "position": position, "score": score,
-            "tag": tag, "reason": kept_reason(reason), "seconds": kept_seconds(seconds),
-            "active": 1,
-        }  # fmt: skip
+        said = {"score": score, "tag": tag, "reason": reason, "seconds": seconds}
+        row = {"key": key, "round": self._id, "rater": rater, "position": position, "active": 1}
+        row |= clean_rating(self.classes, position, **said)
         try:
             with self._database.writing() as connection:
                 connection.execute(sa.insert(ratings).values(row))

@@ -41,11 +41,8 @@ class LabelStore:
 
     def rounds(self) -> pd.DataFrame:
         """Return the rounds, with their settings and how many ``photos`` each has."""
-        count = (
-            sa.select(sa.func.count())
-            .where(schema.photos.c["round"] == schema.rounds.c.id)
-            .scalar_subquery()
-        )
+        mine = schema.photos.c["round"] == schema.rounds.c.id
+        count = sa.select(sa.func.count()).where(mine).scalar_subquery()
         names = ["name", "task", "n_raters", "overlap", "repeats"]
         query = sa.select(*schema.columns(schema.rounds, *names), count.label("photos"))
         return self.database.table(query.order_by(schema.rounds.c.id))
