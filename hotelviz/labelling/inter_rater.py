@@ -122,7 +122,8 @@ def repeat_pairs(ratings: pd.DataFrame) -> pd.DataFrame:
         between the scores, or for tags 0 where they are the same and 1 where not.
     """
     ratings, scores = _checked(ratings, "repeat_pairs")
-    said = ratings.dropna(subset="answer")[["rater", "image_id", "hotel_id", "repeat", "answer"]]
+    columns = ["rater", "image_id", "hotel_id", "repeat", "answer"]
+    said = ratings.dropna(subset="answer")[columns].convert_dtypes()  # scores as 7, not 7.0
     first = said[said["repeat"] == 0].drop(columns="repeat").rename(columns={"answer": "first"})
     second = said[said["repeat"] == 1].drop(columns=["repeat", "hotel_id"])
     pairs = first.merge(second.rename(columns={"answer": "second"}), on=["rater", "image_id"])
