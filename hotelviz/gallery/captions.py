@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from hotelviz.errors import GalleryError
-from hotelviz.gallery.payload import words
-
-__all__ = ["issue_caption", "rank_caption", "score_caption", "tag_caption"]
+from hotelviz.gallery.payload import check_columns, words
 
 
 def tag_caption(row: pd.Series) -> str:
@@ -30,7 +27,7 @@ def tag_caption(row: pd.Series) -> str:
     ...                        "p_Reception": 0.94, "p_Bathroom": 0.06}))
     'predicted Reception 0.94, true Bathroom 0.06'
     """
-    _check(row, ["predicted"], "tag_caption")
+    check_columns(row, ["predicted"], "tag_caption: ")
     predicted = row["predicted"]
     if pd.isna(predicted):
         return f"not predicted: {row.get('error') or 'unreadable'}"
@@ -64,7 +61,7 @@ def score_caption(row: pd.Series) -> str:
     >>> score_caption(pd.Series({"score": 6.0942, "rated_mean": 6.5, "rated_std": 1.25}))
     'predicted 6.094, rated (6.500 / 1.250)'
     """
-    _check(row, ["score"], "score_caption")
+    check_columns(row, ["score"], "score_caption: ")
     if pd.isna(row["score"]):
         return f"not scored: {row.get('error') or 'unreadable'}"
     text = f"predicted {row['score']:.3f}"
@@ -94,7 +91,7 @@ def rank_caption(row: pd.Series) -> str:
     ...                         "area": "Bedroom", "confidence": 0.93, "reason": "best Bedroom"}))
     'predicted: 6.094; rank 1/12 (currently 7); Bedroom 0.93; best Bedroom'
     """
-    _check(row, ["score", "rank", "photos", "reason"], "rank_caption")
+    check_columns(row, ["score", "rank", "photos", "reason"], "rank_caption: ")
     parts = [f"predicted: {row['score']:.3f}", f"rank {row['rank']}/{row['photos']}"]
     if _knows(row, "position"):
         parts[-1] += f" (currently {row['position']})"
@@ -124,7 +121,7 @@ def issue_caption(row: pd.Series) -> str:
     ...                          "label": "Pool", "hotel_id": "h1", "width": 40, "height": 30}))
     'copy of a.jpg; labelled Pool; hotel h1; 40 x 30'
     """
-    _check(row, ["issue", "detail"], "issue_caption")
+    check_columns(row, ["issue", "detail"], "issue_caption: ")
     copy = str(row["issue"]).endswith("duplicate")
     parts = [row["detail"] if copy else f"{row['issue']}: {row['detail']}".replace("_", " ")]
     if _knows(row, "label") and row["issue"] != "label_error":
@@ -138,12 +135,3 @@ def issue_caption(row: pd.Series) -> str:
 
 def _knows(row: pd.Series, name: str) -> bool:
     return not pd.isna(row.get(name))
-
-
-def _check(row: pd.Series, needs: list[str], where: str) -> None:
-    missing = [name for name in needs if name not in row]
-    if missing:
-        raise GalleryError(
-            f"{where}: the table has no column {missing[0]!r}; it has "
-            f"{', '.join(map(str, row.index))}"
-        )

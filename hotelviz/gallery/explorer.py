@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import os
 from typing import TYPE_CHECKING, Any
 
+import ipywidgets
 import numpy as np
 import pandas as pd
 
@@ -13,12 +15,10 @@ from hotelviz.attribution import MEAN_SCORE, METHODS, explain, overlay, read_pix
 from hotelviz.catalog import check_table
 from hotelviz.errors import AttributionError
 from hotelviz.images import decode_image, encode_jpeg
+from hotelviz.models import activations, model_info, spatial_node
 
 if TYPE_CHECKING:
-    import ipywidgets
     import keras
-
-__all__ = ["explore_channels", "explore_predictions"]
 
 #: The longer side of the pictures that are shown, in pixels.
 _SHOWN = 448
@@ -49,29 +49,24 @@ def explore_predictions(model: keras.Model, photos: pd.DataFrame) -> ipywidgets.
     CatalogError
         When a column is missing.
     """
-    import ipywidgets
-
-    from hotelviz.models import activations, model_info
-
     photos = check_table(photos, needs=["image_id", "path"], where="explore_predictions")
     if photos.empty:
         raise AttributionError(
             "there is no photo to explore; was the split that was asked for empty?"
         )
     info = model_info(model)
-    targets = [_PREDICTED, *info.classes]
-    if info.task != "tagger":
-        targets = [MEAN_SCORE, "score>=7", *info.classes]
-    controls = {
-        "photo": ipywidgets.Dropdown(
-            options=list(zip(photos["image_id"], range(len(photos)), strict=True)),
-            description="photo",
-        ),
-        "method": ipywidgets.Dropdown(options=METHODS, description="method"),
-        "target": ipywidgets.Dropdown(options=targets, description="target"),
-        "against": ipywidgets.Dropdown(options=["nothing", *info.classes], description="against"),
-        "opacity": ipywidgets.FloatSlider(0.55, min=0, max=1, step=0.05, description="opacity"),
+    first = [_PREDICTED] if info.task == "tagger" else [MEAN_SCORE, "score>=7"]
+    options = {
+        "photo": [(name, row) for row, name in enumerate(photos["image_id"])],
+        "method": METHODS,
+        "target": [*first, *info.classes],
+        "against": ["nothing", *info.classes],
     }
+    controls = {
+        name: ipywidgets.Dropdown(options=values, description=name)
+        for name, values in options.items()
+    }
+    controls["opacity"] = ipywidgets.FloatSlider(0.55, max=1, step=0.05, description="opacity")
     picture = ipywidgets.Image(format="jpeg", layout={"max_width": "100%"})
     says = ipywidgets.HTML()
     seen: dict[str, Any] = {}
@@ -84,10 +79,9 @@ def explore_predictions(model: keras.Model, photos: pd.DataFrame) -> ipywidgets.
             picture.value, says.value = b"", "This photo cannot be read."
             return
         target, against = controls["target"].value, controls["against"].value
-        if target not in info.classes:
-            wanted: Any = None if target == _PREDICTED else target
-        else:
-            wanted = target if against in ("nothing", target) else (target, against)
+        wanted: Any = None if target == _PREDICTED else target
+        if target in info.classes and against not in ("nothing", target):
+            wanted = (target, against)
         values = explain(model, pixels, wanted, method=controls["method"].value)
         photo = decode_image(path, max_side=_SHOWN, resample="lanczos").pixels
         seen.update(photo=photo, map=values[0])
@@ -97,28 +91,21 @@ def explore_predictions(model: keras.Model, photos: pd.DataFrame) -> ipywidgets.
     def blend(_: Any = None) -> None:
         if seen:
             laid = overlay(seen["photo"], seen["map"], alpha=controls["opacity"].value)
-            side = np.concatenate([seen["photo"], laid], axis=1)
-            picture.value = encode_jpeg(side)
+            picture.value = encode_jpeg(np.concatenate([seen["photo"], laid], axis=1))
 
     for name, control in controls.items():
         control.observe(blend if name == "opacity" else look, names="value")
     look()
-    box = ipywidgets.VBox([*controls.values(), says, picture])
-    box.controls = controls
-    box.picture = picture
-    return box
+    return _box(controls, picture, says)
 
 
 def _prediction(info: Any, outputs: np.ndarray, speaks: bool) -> str:
     """Write what the model says of a photo, as HTML; classes come from data."""
-    import html
-
     if info.task == "tagger":
         best = np.argsort(-outputs)[:3]
         text = ", ".join(f"{info.classes[number]} {outputs[number]:.2f}" for number in best)
     else:
-        mean = float(outputs @ np.arange(1, len(outputs) + 1))
-        text = f"mean score {mean:.3f}"
+        text = f"mean score {outputs @ np.arange(1, len(outputs) + 1):.3f}"
     more = "" if speaks else "; nothing in the photo speaks for the target"
     return html.escape(f"The model says: {text}{more}".replace("_", " "))
 
@@ -156,10 +143,6 @@ def explore_channels(
     ModelError
         When the model has no such layer.
     """
-    import ipywidgets
-
-    from hotelviz.models import spatial_node
-
     photos = check_table(photos, needs=["image_id", "path"], where="explore_channels")
     spatial_node(model, layer)
     names = feature_vis.convolutions(model)
@@ -182,19 +165,22 @@ def explore_channels(
             model, name, [channel], size=size, steps=steps, cache=cache
         )
         found = feature_vis.top_photos(model, photos, name, channel)
-        figure = plots.channel_card(
+        drawn = plots.channel_card(
             [picture[0]],
             [feature_vis.patch_pixels(found.head(9))],
             activations=[found["activation"].to_list()],
             names=["this model"],
             title=f"{name}, channel {channel}",
-        ).figure_
-        card.value = plots.figure_png(figure)
+        )
+        card.value = plots.figure_png(drawn.figure_)
 
     controls["layer"].observe(bound, names="value")
     controls["show"].on_click(show)
     bound()
-    box = ipywidgets.VBox([*controls.values(), card])
-    box.controls = controls
-    box.picture = card
+    return _box(controls, card)
+
+
+def _box(controls: dict[str, Any], picture: Any, *above: Any) -> ipywidgets.Widget:
+    box = ipywidgets.VBox([*controls.values(), *above, picture])
+    box.controls, box.picture = controls, picture
     return box

@@ -6,8 +6,8 @@ import html
 import json
 import os
 import tempfile
-import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from hotelviz.gallery.html import head, script, write_page
 from hotelviz.gallery.payload import (
     as_text,
     caption_of,
+    check_columns,
     check_frame,
     make_payload,
     packed,
@@ -33,9 +34,8 @@ from hotelviz.scores.predictions import join_photos
 if TYPE_CHECKING:
     from hotelviz.gallery.widget import GalleryWidget
 
-__all__ = ["Gallery", "before_after"]
 
-
+@dataclass(eq=False, repr=False)
 class Gallery:
     """A gallery of photos; as the last line of a notebook cell it shows itself.
 
@@ -95,35 +95,30 @@ class Gallery:
     (['a room'], 1)
     """
 
-    def __init__(
-        self,
-        frame: pd.DataFrame,
-        *,
-        caption: str | Callable[[pd.Series], str] | None = None,
-        group: str | None = None,
-        overlays: np.ndarray | None = None,
-        distributions: Mapping[str, np.ndarray] | None = None,
-        decisions: str | os.PathLike[str] | None = None,
-        reviewer: str = "",
-        classes: Sequence[str] | None = None,
-        open_groups: int = 1,
-        max_photos: int | None = None,
-        thumbnail: int = 320,
-        budget: int = BUDGET,
-        title: str = "",
-    ) -> None:
-        named = ["path", group, caption if isinstance(caption, str) else None]
-        check_frame(frame, named, overlays, distributions or {})
-        shown = len(frame) if max_photos is None else min(max_photos, len(frame))
-        self.total = len(frame)
-        self.frame = frame.head(shown).reset_index(drop=True)
-        self.overlays = None if overlays is None else overlays[:shown]
-        self.distributions = {
-            name: shares[:shown] for name, shares in (distributions or {}).items()
-        }
-        self.caption, self.group, self.open_groups = caption, group, open_groups
-        self.decisions, self.reviewer, self.classes = decisions, reviewer, classes
-        self.thumbnail, self.budget, self.title = thumbnail, budget, title
+    frame: pd.DataFrame
+    _: KW_ONLY
+    caption: str | Callable[[pd.Series], str] | None = None
+    group: str | None = None
+    overlays: np.ndarray | None = None
+    distributions: Mapping[str, np.ndarray] | None = None
+    decisions: str | os.PathLike[str] | None = None
+    reviewer: str = ""
+    classes: Sequence[str] | None = None
+    open_groups: int = 1
+    max_photos: int | None = None
+    thumbnail: int = 320
+    budget: int = BUDGET
+    title: str = ""
+
+    def __post_init__(self) -> None:
+        named = ["path", self.group, self.caption if isinstance(self.caption, str) else None]
+        distributions = self.distributions or {}
+        check_frame(self.frame, named, self.overlays, distributions)
+        self.total = len(self.frame)
+        shown = slice(self.total if self.max_photos is None else self.max_photos)
+        self.frame = self.frame[shown].reset_index(drop=True)
+        self.overlays = None if self.overlays is None else self.overlays[shown]
+        self.distributions = {name: shares[shown] for name, shares in distributions.items()}
 
     def __len__(self) -> int:
         return self.total
@@ -138,17 +133,21 @@ class Gallery:
     def payload(self) -> dict[str, Any]:
         """Return what the script shows, without photos; see `hotelviz.gallery.payload`."""
         cut = len(self.frame) < self.total
-        return make_payload(
+        of_table = make_payload(
             self.frame,
-            title=self.title,
-            note=f"showing the first {len(self.frame):,} of {self.total:,} photos" if cut else "",
             group=self.group,
-            open_groups=self.open_groups,
             overlays=self.overlays,
-            distributions=self.distributions,
+            distributions=self.distributions or {},
             classes=self.classes,
-            reviewer=self.reviewer,
         )
+        return of_table | {
+            "title": self.title,
+            "note": f"showing the first {len(self.frame):,} of {self.total:,} photos"
+            if cut
+            else "",
+            "open_groups": self.open_groups,
+            "decisions": {"where": "", "reviewer": self.reviewer},
+        }
 
     def widget(self) -> GalleryWidget:
         """Return the live gallery, as it shows itself in JupyterLab."""
@@ -175,13 +174,8 @@ class Gallery:
         heading : bool, default True
             Show the title in the gallery; a page of its own has it already.
         """
-        photos = page_photos(
-            self.frame["path"].astype(str).tolist(),
-            self.thumbnail,
-            folder=files,
-            name=uuid.uuid4().hex[:12],
-            budget=self.budget,
-        )
+        paths = self.frame["path"].astype(str).tolist()
+        photos = page_photos(paths, self.thumbnail, folder=files, budget=self.budget)
         payload = self.payload()
         if self.overlays is not None and len(self.frame):
             rows = range(len(self.frame))
@@ -192,9 +186,7 @@ class Gallery:
         payload |= {
             "note": "; ".join(filter(None, [payload["note"], unread])),
             "captions": self.captions(),
-            "photos": photos.embedded,
-            "folder": photos.folder,
-            "errors": photos.errors,
+            **photos._asdict(),
         }
         # Nothing in the text can end the element or begin another.
         text = json.dumps(packed(payload, as_text), allow_nan=False).replace("<", "\\u003c")
@@ -259,13 +251,9 @@ def before_after(
     GalleryError
         When the rows are of several hotels.
     """
-    for name in ("image_id", "hotel_id", "position", "rank", "score", "photos", "reason"):
-        if name not in ranking:
-            raise GalleryError(f"this is no ranking of rank_hotel_photos: no column {name!r}")
-    if "path" not in paths:
-        raise GalleryError(
-            "the photos have no column 'path', where their files are; pass the catalogue"
-        )
+    needs = ["image_id", "hotel_id", "position", "rank", "score", "photos", "reason"]
+    check_columns(ranking, needs, "this is no ranking of rank_hotel_photos: ")
+    check_columns(paths, ["path"], "pass the catalogue, which says where the photos' files are: ")
     if ranking["hotel_id"].nunique() != 1:
         raise GalleryError("a gallery of before and after is for the photos of one hotel")
     photos = join_photos(paths[["image_id", "path"]], ranking, how="right")

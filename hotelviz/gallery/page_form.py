@@ -11,8 +11,6 @@ from typing import Any
 
 from hotelviz.gallery.gallery import Gallery
 
-__all__ = ["FILES_MIME", "load_ipython_extension", "page_form"]
-
 #: Says, beside the markup, in which folder a page's photos lie until the page is written.
 FILES_MIME = "application/vnd.hotelviz.files+json"
 

@@ -55,11 +55,7 @@ def check_frame(
     GalleryError
         With what was expected and what was found.
     """
-    for column in columns:
-        if column is not None and column not in frame:
-            raise GalleryError(
-                f"the table has no column {column!r}; it has {', '.join(map(str, frame))}"
-            )
+    check_columns(frame, columns)
     if "path" in columns and frame["path"].isna().any():
         row = int(np.flatnonzero(frame["path"].isna())[0])
         raise GalleryError(f"row {row}, column 'path': is empty; every photo needs one")
@@ -77,6 +73,22 @@ def check_frame(
             )
 
 
+def check_columns(
+    table: pd.DataFrame | pd.Series, columns: Sequence[str | None], where: str = ""
+) -> None:
+    """Refuse a table, or a row of it, that has not all of some columns; `where` begins the error.
+
+    Raises
+    ------
+    GalleryError
+        With the column and those that are there.
+    """
+    for column in columns:
+        if column is not None and column not in table:
+            has = ", ".join(map(str, table.keys()))
+            raise GalleryError(f"{where}the table has no column {column!r}; it has {has}")
+
+
 def image_ids(frame: pd.DataFrame) -> list[str]:
     """Return the names by which decisions know the photos: ``image_id``, else the path."""
     return frame["image_id" if "image_id" in frame else "path"].astype(str).tolist()
@@ -92,35 +104,25 @@ def caption_of(row: pd.Series, caption: str | Callable[[pd.Series], str] | None)
 def make_payload(
     frame: pd.DataFrame,
     *,
-    title: str = "",
-    note: str = "",
-    group: str | None = None,
-    open_groups: int = 1,
-    overlays: np.ndarray | None = None,
-    distributions: Mapping[str, np.ndarray] | None = None,
-    classes: Sequence[str] | None = None,
-    reviewer: str = "",
+    group: str | None,
+    overlays: np.ndarray | None,
+    distributions: Mapping[str, np.ndarray],
+    classes: Sequence[str] | None,
 ) -> dict[str, Any]:
-    """Return what the script needs to show a gallery.
+    """Return what the script needs to know of a gallery's table.
 
     Parameters
     ----------
     frame : pandas.DataFrame
         A row per photo.
-    title, note : str
-        A heading, and a line under it.
     group : str, optional
         A column whose values become sections.
-    open_groups : int, default 1
-        How many of these are unfolded at first.
     overlays : numpy.ndarray, optional
         Maps, float (n, h, w) in 0 to 1.
-    distributions : mapping, optional
+    distributions : mapping
         Name -> float (n, 10).
     classes : sequence of str, optional
         What the keys 1 to 9 relabel to; by default the labels and predictions that occur.
-    reviewer : str
-        Who decides.
 
     Returns
     -------
@@ -131,16 +133,12 @@ def make_payload(
     shares = class_probabilities(frame)
     known = list(map(str, shares))
     probabilities = shares.to_numpy("float32", na_value=np.nan) if known else None
-    distributions = distributions or {}
     tones = ["b0", "b1"][-max(1, len(distributions)) :]
     return {
-        "title": title,
-        "note": note,
         "size": len(frame),
         "ids": image_ids(frame),
         "columns": _categories(frame, group) + _numbers(frame, group, probabilities),
         "group": group,
-        "open_groups": open_groups,
         "classes": known,
         "probabilities": probabilities,
         "distributions": [
@@ -150,7 +148,6 @@ def make_payload(
         "maps_size": None if overlays is None else list(_map_size(overlays)),
         "ramp": None if overlays is None else _ramp(),
         "labels": list(classes) if classes is not None else known or _labels(frame),
-        "decisions": {"where": "", "reviewer": reviewer},
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import KW_ONLY, dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +26,7 @@ class LivePhoto(NamedTuple):
     caption: str
 
 
+@dataclass(eq=False, repr=False)
 class PhotoProvider:
     """Photos by row, decoded when they are looked at and kept while they fit.
 
@@ -42,37 +44,35 @@ class PhotoProvider:
         JPEG bytes that are kept.
     """
 
-    def __init__(
-        self,
-        paths: Sequence[str],
-        *,
-        caption: Callable[[int], str],
-        side: int,
-        overlays: np.ndarray | None = None,
-        max_bytes: int = 64_000_000,
-    ) -> None:
-        self._paths, self._caption, self._side, self._overlays = paths, caption, side, overlays
-        self._kept: LRUCache[int, Thumbnail] = LRUCache(max_bytes, lambda kept: len(kept.jpeg))
+    paths: Sequence[str]
+    _: KW_ONLY
+    caption: Callable[[int], str]
+    side: int
+    overlays: np.ndarray | None = None
+    max_bytes: int = 64_000_000
+
+    def __post_init__(self) -> None:
+        self._kept: LRUCache[int, Thumbnail] = LRUCache(self.max_bytes, lambda one: len(one.jpeg))
 
     def __len__(self) -> int:
-        return len(self._paths)
+        return len(self.paths)
 
     def photos(self, rows: Sequence[int]) -> list[LivePhoto]:
         """Return the photos of the grid."""
         found = {row: self._kept[row] for row in rows if row in self._kept}
         missing = [row for row in rows if row not in found]
         with ThreadPoolExecutor() as pool:
-            made = pool.map(lambda row: thumbnail(self._paths[row], self._side), missing)
+            made = pool.map(lambda row: thumbnail(self.paths[row], self.side), missing)
         for row, one in zip(missing, made, strict=True):
             found[row] = one
             # A photo that cannot be read is tried again: it may be back.
             if one.jpeg and len(one.jpeg) <= self._kept.maxsize:
                 self._kept[row] = one
-        return [LivePhoto(*found[row], self._overlay(row), self._caption(row)) for row in rows]
+        return [LivePhoto(*found[row], self._overlay(row), self.caption(row)) for row in rows]
 
     def _overlay(self, row: int) -> bytes:
-        return b"" if self._overlays is None else small_map(self._overlays, row).tobytes()
+        return b"" if self.overlays is None else small_map(self.overlays, row).tobytes()
 
     def large(self, row: int) -> Thumbnail:
         """Return the photo of the large view."""
-        return thumbnail(self._paths[row], _LARGE)
+        return thumbnail(self.paths[row], _LARGE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,11 +26,11 @@ class Thumbnail(NamedTuple):
 
 
 class Photos(NamedTuple):
-    """The photos of a page.
+    """The photos of a page, as the gallery's script takes them.
 
     Attributes
     ----------
-    embedded
+    photos
         Base64 JPEGs by row, or None where they lie in a folder.
     folder
         The name of that folder's sub-folder, or an empty string.
@@ -37,7 +38,7 @@ class Photos(NamedTuple):
         Row -> why the photo cannot be shown.
     """
 
-    embedded: list[str] | None
+    photos: list[str] | None
     folder: str
     errors: dict[int, str]
 
@@ -84,9 +85,7 @@ def thumbnails(paths: Sequence[str], side: int) -> Iterator[Thumbnail]:
                 waiting[number % ahead] = pool.submit(thumbnail, paths[number + ahead], side)
 
 
-def page_photos(
-    paths: Sequence[str], side: int, *, folder: Path, name: str, budget: int = BUDGET
-) -> Photos:
+def page_photos(paths: Sequence[str], side: int, *, folder: Path, budget: int = BUDGET) -> Photos:
     """Return the photos of a page: inside while they fit the budget, else as files.
 
     Parameters
@@ -96,9 +95,7 @@ def page_photos(
     side : int
         Most pixels on the longer side.
     folder : pathlib.Path
-        Gets a sub-folder `name` of ``<row>.jpg`` files if the budget is passed; is made then.
-    name : str
-        A name that no other gallery of the page has.
+        Gets a sub-folder of ``<row>.jpg`` files if the budget is passed; is made then.
     budget : int, default 12 MB
         Bytes that may be inside.
 
@@ -106,25 +103,21 @@ def page_photos(
     -------
     Photos
     """
-    inside: list[bytes] = []
+    inside: dict[int, bytes] = {}
     errors: dict[int, str] = {}
     total = 0
-    target: Path | None = None
+    name = uuid.uuid4().hex[:12]  # no other gallery of the page has it
     for row, made in enumerate(thumbnails(paths, side)):
         if made.error:
             errors[row] = made.error
+        inside[row] = made.jpeg
         total += len(made.jpeg)
-        if target is None and total > budget:
-            target = folder / name
-            target.mkdir(parents=True)
-            for before, jpeg in enumerate(inside):
+        if total > budget:
+            (folder / name).mkdir(parents=True, exist_ok=True)
+            for number, jpeg in inside.items():
                 if jpeg:
-                    (target / f"{before}.jpg").write_bytes(jpeg)
+                    (folder / name / f"{number}.jpg").write_bytes(jpeg)
             inside.clear()
-        if target is None:
-            inside.append(made.jpeg)
-        elif made.jpeg:
-            (target / f"{row}.jpg").write_bytes(made.jpeg)
-    if target is not None:
+    if total > budget:
         return Photos(None, name, errors)
-    return Photos([base64.b64encode(jpeg).decode() for jpeg in inside], "", errors)
+    return Photos([base64.b64encode(jpeg).decode() for jpeg in inside.values()], "", errors)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import anywidget
-import numpy as np
 import pandas as pd
 import traitlets
 
@@ -99,14 +98,12 @@ class GalleryWidget(anywidget.AnyWidget):  # type: ignore[misc]
             if not table["image_id"].isin(self._ids).all():
                 raise DecisionError("a decision on a photo that is not in this gallery")
             lines = self._lines()
-            there = set(zip(lines["image_id"], lines["time"], strict=True))
-            known = [pair in there for pair in zip(table["image_id"], table["time"], strict=True)]
-            fresh = table[~np.array(known, dtype=bool)]
+            names = table["time"] + table["image_id"]
+            fresh = table[~names.isin(lines["time"] + lines["image_id"])]
             if len(fresh):
                 append_decisions(self._decisions, fresh)
         except (DecisionError, OSError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             self.send({"type": "decided", "error": f"{self._decisions}: {reason}"})
             return
-        times = (table["time"] + table["image_id"]).tolist()
-        self.send({"type": "decided", "times": times})
+        self.send({"type": "decided", "times": names.tolist()})

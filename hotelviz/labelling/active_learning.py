@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator
 
 import numpy as np
 import pandas as pd
@@ -13,8 +13,6 @@ from hotelviz.errors import LabelError
 from hotelviz.labelling.inter_rater import disagreements
 from hotelviz.schema import SCORE_SHARES
 from hotelviz.scores.predictions import class_probabilities
-
-__all__ = ["choose_photos", "uncertainty"]
 
 
 def uncertainty(predictions: pd.DataFrame) -> pd.Series:
@@ -47,8 +45,7 @@ def uncertainty(predictions: pd.DataFrame) -> pd.Series:
         found = predictions[[name for name in SCORE_SHARES if name in predictions]]
     if len(found.columns) < 2:
         raise LabelError(
-            "predictions need the columns p_<Class> of a tagger, or q_1 to q_10 of an aesthetic "
-            "model"
+            "predictions need the columns p_<Class> (of a tagger) or q_1 to q_10 (of scores)"
         )
     shares = found.to_numpy(dtype=float)
     logs = np.log(np.where(shares > 0, shares, 1.0))
@@ -115,37 +112,32 @@ def choose_photos(
         )
     catalog = check_table(catalog, needs=["image_id", "hotel_id"], where="choose_photos")
     hotel = dict(zip(catalog["image_id"], catalog["hotel_id"], strict=True))
-    rated: set[str] = set()
+    fresh, queues = set(hotel), []
     if ratings is not None:
         ratings = check_table(ratings, where="choose_photos, ratings", unique=False)
-        rated = set(ratings["image_id"])
-    # What is drawn does not depend on the order of the catalogue.
-    fresh = sorted(photo for photo in catalog["image_id"] if photo not in rated)
-    queues = []
-    if predictions is not None:
-        queues.append(_uncertain(predictions, fresh))
-    if ratings is not None:
+        fresh -= set(ratings["image_id"])
         queues.append(_disputed(ratings, hotel))
-    shuffled = np.random.default_rng(seed).permutation(len(fresh))
-    by_chance = _Queue((fresh[number], "random") for number in shuffled)
+    if predictions is not None:
+        queues.insert(0, _uncertain(predictions, fresh))
+    # What is drawn does not depend on the order of the catalogue.
+    ordered = sorted(fresh)
+    shuffled = np.random.default_rng(seed).permutation(len(ordered))
+    by_chance = ((ordered[number], "random") for number in shuffled)
     chosen: dict[str, str] = {}
     per_hotel: Counter[str] = Counter()
 
     def take(queue: _Queue) -> bool:
-        while queue:
-            photo, why = queue.popleft()
-            full = max_per_hotel and per_hotel[hotel[photo]] >= max_per_hotel
-            if photo not in chosen and not full:
+        for photo, why in queue:
+            if photo not in chosen and per_hotel[hotel[photo]] < (max_per_hotel or n_photos):
                 chosen[photo] = why
                 per_hotel[hotel[photo]] += 1
                 return True
         return False
 
-    wanted = n_photos - round(n_photos * random_share)
-    while len(chosen) < wanted and any(queues):
-        for queue in queues:
-            if len(chosen) < wanted:
-                take(queue)
+    while len(chosen) < n_photos - round(n_photos * random_share) and queues:
+        queue = queues.pop(0)
+        if take(queue):
+            queues.append(queue)
     while len(chosen) < n_photos and take(by_chance):
         pass
     if not chosen:
@@ -155,19 +147,18 @@ def choose_photos(
 
 
 #: Photos that may be chosen, the first ones first, and why.
-_Queue = deque[tuple[str, str]]
+_Queue = Iterator[tuple[str, str]]
 
 
-def _uncertain(predictions: pd.DataFrame, fresh: Sequence[str]) -> _Queue:
+def _uncertain(predictions: pd.DataFrame, fresh: Collection[str]) -> _Queue:
     predictions = check_table(predictions, where="choose_photos, predictions")
-    found = pd.DataFrame({"photo": predictions["image_id"], "value": uncertainty(predictions)})
-    found = found[found["photo"].isin(fresh)].dropna().sort_values("value", ascending=False)
-    values = zip(found["photo"], found["value"], strict=True)
-    return _Queue((photo, f"uncertain {value:.2f}") for photo, value in values)
+    found = uncertainty(predictions).set_axis(predictions["image_id"])
+    found = found[found.index.isin(fresh)].dropna().sort_values(ascending=False)
+    return ((str(photo), f"uncertain {value:.2f}") for photo, value in found.items())
 
 
 def _disputed(ratings: pd.DataFrame, photos: Collection[str]) -> _Queue:
     found = disagreements(ratings)
     found = found[(found["disagreement"] > 0) & found["image_id"].isin(photos)]
     values = zip(found["image_id"], found["disagreement"], strict=True)
-    return _Queue((photo, f"disagreement {value:.2f}") for photo, value in values)
+    return ((photo, f"disagreement {value:.2f}") for photo, value in values)

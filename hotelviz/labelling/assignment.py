@@ -7,8 +7,6 @@ import pandas as pd
 
 from hotelviz.errors import LabelError
 
-__all__ = ["assign_photos"]
-
 
 def assign_photos(
     n_photos: int, *, n_raters: int, overlap: int, repeats: int = 0, seed: int = 0
@@ -64,11 +62,8 @@ def assign_photos(
     rows = []
     for rater, mine in enumerate(_lists(n_photos, n_raters, overlap, np.random.default_rng(seed))):
         own = np.random.default_rng([seed, rater])
-        order = own.permutation(mine)
-        rows += [
-            (rater, position, photo, repeat)
-            for position, (photo, repeat) in enumerate(_with_repeats(order, repeats, own))
-        ]
+        shown = _with_repeats(own.permutation(mine), repeats, own)
+        rows += [(rater, position, *photo) for position, photo in enumerate(shown)]
     return pd.DataFrame(rows, columns=["rater", "position", "photo", "repeat"]).astype("int64")
 
 

@@ -6,7 +6,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
@@ -55,6 +57,12 @@ class LabelDatabase:
                 yield connection
         except DBAPIError as error:
             raise StoreError(f"{self.name}: cannot be read: {_reason(error)}") from error
+
+    def table(self, query: sa.Select[Any]) -> pd.DataFrame:
+        """Return what a query finds."""
+        with self.reading() as connection:
+            result = connection.execute(query)
+            return pd.DataFrame(result.all(), columns=list(result.keys()))
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:

@@ -12,8 +12,6 @@ from hotelviz.errors import LabelError
 from hotelviz.labelling.session import LabelRound
 from hotelviz.schema import RATINGS
 
-__all__ = ["first_answers", "labelled_catalog", "split_rated", "tag_votes"]
-
 #: How many splits are tried for one whose test photos are like the others.
 _N_TRIES = 64
 _ANSWER = ["image_id", "hotel_id", "score", "tag", "repeat"]
@@ -60,20 +58,12 @@ def tag_votes(ratings: pd.DataFrame) -> pd.DataFrame:
     """
     ratings = check_table(ratings, needs=["image_id", "tag"], where="tag_votes", unique=False)
     votes = ratings[ratings["tag"].notna()]
-    counts = pd.crosstab(votes["image_id"], votes["tag"])
-    counts = counts.loc[votes["image_id"].unique()]
-    most = counts.max(axis=1)
+    counts = pd.crosstab(votes["image_id"], votes["tag"]).loc[votes["image_id"].unique()]
+    most, total = counts.max(axis=1), counts.sum(axis=1)
     tied = counts.eq(most, axis=0).sum(axis=1) > 1
     labels = counts.idxmax(axis=1).astype("str") if len(counts) else pd.Series(dtype="str")
-    table = pd.DataFrame(
-        {
-            "image_id": counts.index.to_numpy(),
-            "label": labels.mask(tied).to_numpy(),
-            "votes": counts.sum(axis=1).to_numpy(),
-            "vote_share": (most / counts.sum(axis=1)).to_numpy(),
-        }
-    )
-    return pd.concat([table, counts.add_prefix("votes_").reset_index(drop=True)], axis=1)
+    table = pd.DataFrame({"label": labels.mask(tied), "votes": total, "vote_share": most / total})
+    return table.join(counts.add_prefix("votes_")).rename_axis("image_id").reset_index()
 
 
 def labelled_catalog(
@@ -166,16 +156,17 @@ def split_rated(
                          "test need photos")  # fmt: skip
     means = rating_summary(rated)["rated_mean"].to_numpy()
     hotels, names = pd.factorize(rated["hotel_id"])
-    best, cost = None, np.inf
-    for number in range(_N_TRIES):
-        split = _split_hotels(hotels, len(names), wanted, np.random.default_rng([seed, number]))
-        if split is None:
-            continue
+
+    def cost(split: np.ndarray) -> float:
         tested = means[split == "test"]
-        lost = int((split == "").sum()) - (len(rated) - sum(wanted.values()))
         unlike = abs(tested.mean() - means.mean()) + abs(tested.std() - means.std())
-        if (lost + unlike) < cost:
-            best, cost = split, lost + unlike
+        return float(unlike + (split == "").sum())
+
+    tries = (
+        _split_hotels(hotels, len(names), wanted, np.random.default_rng([seed, number]))
+        for number in range(_N_TRIES)
+    )
+    best = min((split for split in tries if split is not None), key=cost, default=None)
     if best is None:
         raise LabelError(
             f"{len(rated):,} rated photos of {len(names):,} hotels are too few for {train:,} to "

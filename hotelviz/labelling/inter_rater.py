@@ -13,15 +13,7 @@ from hotelviz.catalog import check_table
 from hotelviz.errors import LabelError
 from hotelviz.labelling.export import first_answers, tag_votes
 from hotelviz.metrics import Interval, bootstrap_interval
-
-__all__ = [
-    "disagreements",
-    "krippendorff_alpha",
-    "progress_text",
-    "rater_statistics",
-    "repeat_pairs",
-    "self_agreement",
-]
+from hotelviz.schema import SCORES
 
 
 def krippendorff_alpha(ratings: pd.DataFrame, *, n_bootstrap: int = 500, seed: int = 0) -> Interval:
@@ -56,10 +48,16 @@ def krippendorff_alpha(ratings: pd.DataFrame, *, n_bootstrap: int = 500, seed: i
     >>> krippendorff_alpha(table).value
     1.0
     """
-    ratings = _checked(ratings, "krippendorff_alpha")
-    counts, hotels, scores = _value_counts(first_answers(ratings))
-    if not len(counts):
+    ratings, scores = _checked(ratings, "krippendorff_alpha")
+    said = first_answers(ratings)
+    table = pd.crosstab(said["image_id"], said["answer"])
+    if scores:
+        table = table.reindex(columns=SCORES, fill_value=0)
+    table = table[table.sum(axis=1) > 1]
+    if table.empty:
         return Interval(np.nan, np.nan, np.nan)
+    hotels = said.groupby("image_id")["hotel_id"].first()[table.index]
+    counts = table.to_numpy()
 
     def statistic(rows: np.ndarray) -> float:
         return _alpha(counts[rows], scores)
@@ -71,8 +69,10 @@ def krippendorff_alpha(ratings: pd.DataFrame, *, n_bootstrap: int = 500, seed: i
         )
 
 
-def _checked(ratings: pd.DataFrame, where: str) -> pd.DataFrame:
-    """Return a table of ratings, which may be made by hand, with what has a default filled in.
+def _checked(ratings: pd.DataFrame, where: str) -> tuple[pd.DataFrame, bool]:
+    """Return a table of ratings, which may be made by hand, and whether they are scores.
+
+    What has a default is filled in; ``answer`` is the score, or else the tag.
 
     Raises
     ------
@@ -89,19 +89,10 @@ def _checked(ratings: pd.DataFrame, where: str) -> pd.DataFrame:
         )
     defaults = {"score": np.nan, "tag": None, "repeat": 0, "reason": None, "seconds": np.nan,
                 "path": None}  # fmt: skip
-    return ratings.assign(**{name: defaults[name] for name in defaults.keys() - set(ratings)})
-
-
-def _value_counts(said: pd.DataFrame) -> tuple[np.ndarray, pd.Series, bool]:
-    """Count the answers of each photo with two or more; by photo and answer."""
-    scores = bool(said["score"].notna().any())
-    answer = said["score" if scores else "tag"]
-    table = pd.crosstab(said["image_id"], answer.astype(int) if scores else answer)
-    if scores:
-        table = table.reindex(columns=range(1, 11), fill_value=0)
-    table = table[table.sum(axis=1) > 1]
-    hotels = said.drop_duplicates("image_id").set_index("image_id")["hotel_id"]
-    return table.to_numpy(), hotels.reindex(table.index), scores
+    ratings = ratings.assign(**{name: defaults[name] for name in defaults.keys() - set(ratings)})
+    scores = bool(ratings["score"].notna().any())
+    answer = ratings["score"].astype(float) if scores else ratings["tag"]
+    return ratings.assign(answer=answer), scores
 
 
 def _alpha(counts: np.ndarray, scores: bool) -> float:
@@ -130,19 +121,14 @@ def repeat_pairs(ratings: pd.DataFrame) -> pd.DataFrame:
         ``rater``, ``image_id``, ``hotel_id``, ``first``, ``second``, and ``difference``: points
         between the scores, or for tags 0 where they are the same and 1 where not.
     """
-    ratings = _checked(ratings, "repeat_pairs")
-    said = ratings[ratings["score"].notna() | ratings["tag"].notna()]
-    answer = said["score"].astype(object).where(said["score"].notna(), said["tag"])
-    said = said.assign(answer=answer)
-    columns = ["rater", "image_id", "hotel_id", "answer"]
-    first = said.loc[said["repeat"] == 0, columns].rename(columns={"answer": "first"})
-    second = said.loc[said["repeat"] == 1, ["rater", "image_id", "answer"]]
+    ratings, scores = _checked(ratings, "repeat_pairs")
+    columns = ["rater", "image_id", "hotel_id", "repeat", "answer"]
+    said = ratings.dropna(subset="answer")[columns].convert_dtypes()  # scores as 7, not 7.0
+    first = said[said["repeat"] == 0].drop(columns="repeat").rename(columns={"answer": "first"})
+    second = said[said["repeat"] == 1].drop(columns=["repeat", "hotel_id"])
     pairs = first.merge(second.rename(columns={"answer": "second"}), on=["rater", "image_id"])
-    if said["score"].notna().any():
-        difference = (pairs["first"].astype(float) - pairs["second"].astype(float)).abs()
-    else:
-        difference = (pairs["first"] != pairs["second"]).astype(float)
-    return pairs.assign(difference=difference)
+    away = (pairs["first"] - pairs["second"]).abs() if scores else pairs["first"] != pairs["second"]
+    return pairs.assign(difference=away.astype(float))
 
 
 def self_agreement(
@@ -163,13 +149,13 @@ def self_agreement(
         ``same``: share of these photos with the same answer twice; of scores also ``within_one``
         and ``difference``, the mean distance in points. Empty without such photos.
     """
-    ratings = _checked(ratings, "self_agreement")
+    ratings, scores = _checked(ratings, "self_agreement")
     pairs = repeat_pairs(ratings)
     if pairs.empty:
         return {}
     away = pairs["difference"].to_numpy()
     figures = {"same": away == 0}
-    if ratings["score"].notna().any():
+    if scores:
         figures |= {"within_one": away <= 1, "difference": away}
     return {
         name: _mean_interval(values, pairs["hotel_id"], n_bootstrap, seed)
@@ -208,9 +194,8 @@ def rater_statistics(
         the others' mean. Of tags: ``agrees``, the share of the others' votes that were the same,
         ``agrees_low`` and ``agrees_high``.
     """
-    ratings = _checked(ratings, "rater_statistics")
+    ratings, scores = _checked(ratings, "rater_statistics")
     said = first_answers(ratings)
-    scores = bool(said["score"].notna().any())
     pairs = repeat_pairs(ratings).groupby("rater")["difference"]
     n_repeats, away = pairs.size(), pairs.mean()
     against = _against_others(said, scores)
@@ -224,7 +209,7 @@ def rater_statistics(
             "seconds": float(own["seconds"].median()),
         }
         if scores:
-            values = own["score"].astype(float)
+            values = own["answer"]
             row |= {"mean": values.mean(), "spread": values.std(ddof=0),
                     "lowest": values.min(), "highest": values.max()}  # fmt: skip
         row |= _compared(against[against["rater"] == rater], scores, n_bootstrap, seed)
@@ -237,27 +222,24 @@ def _against_others(said: pd.DataFrame, scores: bool) -> pd.DataFrame:
     by = said.groupby("image_id")
     others = by["rater"].transform("size") - 1
     if scores:
-        mine = said["score"].astype(float)
-        total = mine.groupby(said["image_id"]).transform("sum")
-        theirs = (total - mine) / others.where(others > 0)
+        theirs = by["answer"].transform("sum") - said["answer"]
     else:
-        same = said.groupby(["image_id", "tag"])["rater"].transform("size") - 1
-        mine, theirs = pd.Series(1.0, said.index), same / others.where(others > 0)
-    return said.assign(mine=mine, theirs=theirs)[others > 0]
+        theirs = said.groupby(["image_id", "answer"])["rater"].transform("size") - 1
+    return said.assign(theirs=theirs / others)[others > 0]
 
 
 def _compared(rows: pd.DataFrame, scores: bool, n_bootstrap: int, seed: int) -> dict[str, float]:
     name = "bias" if scores else "agrees"
     if rows.empty:
         return {"compared": 0}
-    values = (rows["mine"] - rows["theirs"] if scores else rows["theirs"]).to_numpy()
+    values = (rows["answer"] - rows["theirs"] if scores else rows["theirs"]).to_numpy()
     found = _mean_interval(values, rows["hotel_id"], n_bootstrap, seed)
     result = {"compared": len(rows), name: found.value, f"{name}_low": found.low,
               f"{name}_high": found.high}  # fmt: skip
     if scores:
-        steady = rows["mine"].nunique() < 2 or rows["theirs"].nunique() < 2
+        steady = rows["answer"].nunique() < 2 or rows["theirs"].nunique() < 2
         result["noise"] = float(values.std())
-        result["correlation"] = np.nan if steady else float(rows["mine"].corr(rows["theirs"]))
+        result["correlation"] = np.nan if steady else float(rows["answer"].corr(rows["theirs"]))
     return result
 
 
@@ -277,20 +259,13 @@ def disagreements(ratings: pd.DataFrame) -> pd.DataFrame:
         standard deviation of scores, and of tags the share of votes that did not go to the
         leading one.
     """
-    ratings = _checked(ratings, "disagreements")
+    ratings, scores = _checked(ratings, "disagreements")
     said = first_answers(ratings)
-    scores = bool(said["score"].notna().any())
-    answer = said["score"].astype(float) if scores else said["tag"]
-    by = answer.groupby(said["image_id"])
-    votes = None if scores else tag_votes(said).set_index("image_id")["vote_share"]
-    spread = by.std(ddof=0) if votes is None else 1 - votes
-    table = said.drop_duplicates("image_id")[["image_id", "path", "hotel_id"]]
-    table = table.assign(
-        answers=table["image_id"].map(by.size()),
-        disagreement=table["image_id"].map(spread),
-        said=table["image_id"].map(by.agg(_tally)),
-    )
-    table = table[table["answers"] > 1]
+    by = said.groupby("image_id")["answer"]
+    spread = by.std(ddof=0) if scores else 1 - tag_votes(said).set_index("image_id")["vote_share"]
+    found = pd.DataFrame({"answers": by.size(), "disagreement": spread, "said": by.agg(_tally)})
+    photos = said.drop_duplicates("image_id")[["image_id", "path", "hotel_id"]]
+    table = photos.merge(found[found["answers"] > 1], on="image_id")
     return table.sort_values("disagreement", ascending=False, kind="stable").reset_index(drop=True)
 
 
@@ -319,7 +294,7 @@ def progress_text(ratings: pd.DataFrame, settings: Mapping[str, Any]) -> str:
     LabelError
         Nothing was rated yet.
     """
-    ratings = _checked(ratings, "progress_text")
+    ratings, _ = _checked(ratings, "progress_text")
     said = first_answers(ratings)
     if said.empty:
         raise LabelError(f"nothing was rated in the round {settings['name']!r} yet")

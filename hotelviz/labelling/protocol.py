@@ -32,8 +32,6 @@ from hotelviz.images import decode_image, encode_jpeg
 from hotelviz.labelling.session import NOT_SHOWN, LabelRound
 from hotelviz.schema import SCORES
 
-__all__ = ["Answer", "LabelProtocol", "shown_photo"]
-
 #: The longer side of photos as they are shown, in pixels.
 _SIDE = 1600
 #: What the page offers as reasons of a skip.
@@ -82,8 +80,8 @@ class LabelProtocol:
 
     def __init__(self, labels: LabelRound) -> None:
         self._labels = labels
-        self._rater: int | None = None
-        self._name = ""
+        #: Who entered; without a name nobody has.
+        self._rater, self._name = 0, ""
         #: photo -> path, and position -> photo
         self._paths: dict[int, str] = {}
         self._photo_at: dict[int, int] = {}
@@ -109,7 +107,7 @@ class LabelProtocol:
         about = {"of": kind, "key": key if isinstance(key, str) and len(key) <= 40 else None}
         if answer is None:
             return [Answer({"type": "refused", "message": f"unknown message {kind!r}", **about})]
-        if self._rater is None and kind not in {"hello", "enter"}:
+        if not self._name and kind not in {"hello", "enter"}:
             return [Answer({"type": "who", **about})]
         try:
             return answer(message)
@@ -152,22 +150,17 @@ class LabelProtocol:
         return self._state(message)
 
     def _state(self, _: Mapping[str, Any]) -> list[Answer]:
-        items = self._labels.items(self._me())
+        items = self._labels.items(self._rater)
         self._photo_at = {item.position: item.photo for item in items}
         rows = [
-            {
-                "position": item.position,
-                "key": item.key,
-                "said": item.score or item.tag or item.reason,
-            }
-            for item in items
+            {"position": position, "key": key, "said": score or tag or reason}
+            for position, _, key, score, tag, reason in items
         ]
-        last = self._labels.last(self._me())
-        return [Answer({"type": "state", "rater": self._rater, "name": self._name,
-                        "items": rows, "last": last})]  # fmt: skip
+        content = {"type": "state", "rater": self._rater, "name": self._name, "items": rows}
+        return [Answer({**content, "last": self._labels.last(self._rater)})]
 
     def _more(self, message: Mapping[str, Any]) -> list[Answer]:
-        if self._labels.help_out(self._me()):
+        if self._labels.help_out(self._rater):
             return self._state(message)
         return [Answer({"type": "finished"})]
 
@@ -190,33 +183,18 @@ class LabelProtocol:
         return answers
 
     def _rate(self, message: Mapping[str, Any]) -> list[Answer]:
-        seconds = message.get("seconds")
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-            seconds = None
-        kept = self._labels.rate(
-            self._me(),
-            message["position"],
-            message["key"],
-            score=message.get("score"),
-            tag=message.get("tag"),
-            reason=message.get("reason"),
-            seconds=seconds,
-        )
+        said = {name: message.get(name) for name in ("score", "tag", "reason", "seconds")}
+        kept = self._labels.rate(self._rater, message["position"], message["key"], **said)
         return [self._kept(kept, message)]
 
     def _undo(self, message: Mapping[str, Any]) -> list[Answer]:
-        self._labels.undo(self._me(), message["key"])
+        self._labels.undo(self._rater, message["key"])
         return [self._kept("saved", message)]
 
     def _kept(self, kept: str, message: Mapping[str, Any]) -> Answer:
         """Acknowledge; the count lets a page notice what another tab of its rater did."""
-        done = self._labels.n_done(self._me())
+        done = self._labels.n_done(self._rater)
         return Answer({"type": kept, "of": message["type"], "key": message["key"], "done": done})
-
-    def _me(self) -> int:
-        if self._rater is None:
-            raise LabelError("nobody has entered yet")
-        return self._rater
 
 
 def shown_photo(path: str | os.PathLike[str], *, side: int = _SIDE) -> tuple[bytes, bool]:

@@ -11,6 +11,8 @@ Columns are named here as everywhere in hotelviz, and in the database as version
 
 from __future__ import annotations
 
+import datetime
+import uuid
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,13 +23,19 @@ VERSION = 1
 
 metadata = sa.MetaData()
 
+
+def now() -> str:
+    """Return the time as it is kept."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+
+
 versions = Table("label_schema", metadata, Column("version", Integer, primary_key=True))
 
 #: A round of labelling: a task, photos, and how they were assigned.
 rounds = Table(
     "label_rounds", metadata,
     Column("id", Integer, primary_key=True),
-    Column("uid", String(32), nullable=False, unique=True),
+    Column("uid", String(32), nullable=False, unique=True, default=lambda: uuid.uuid4().hex),
     Column("name", Text, nullable=False, unique=True),
     Column("task", String(16), nullable=False),
     Column("classes", Text, nullable=False),
@@ -35,7 +43,7 @@ rounds = Table(
     Column("overlap", Integer, nullable=False),
     Column("gold", Integer, key="repeats", nullable=False),
     Column("seed", Integer, nullable=False),
-    Column("created", String(32), nullable=False),
+    Column("created", String(32), nullable=False, default=now),
 )  # fmt: skip
 
 photos = Table(
@@ -82,7 +90,7 @@ ratings = Table(
     Column("tag", Text),
     Column("reason", Text),
     Column("seconds", Float),
-    Column("time", String(32), nullable=False),
+    Column("time", String(32), nullable=False, default=now),
     Column("active", Integer),
     Column("undone", String(32)),
     ForeignKeyConstraint(

@@ -19,8 +19,6 @@ from urllib.parse import quote
 
 from hotelviz.errors import LabelError
 
-__all__ = ["serve_labelling"]
-
 _JUPYTER = Path(__file__).parent / "static" / "jupyter"
 
 #: Those of Tornado, which log the addresses of what they refuse.
@@ -77,6 +75,11 @@ def serve_labelling(
     _prepend("JUPYTER_PATH", str(_JUPYTER))
     from voila.app import Voila
 
+    def without_token(record: logging.LogRecord) -> bool:
+        # Logs have the addresses of what failed.
+        record.msg, record.args = record.getMessage().replace(token, "***"), ()
+        return True
+
     with tempfile.TemporaryDirectory(prefix="hotelviz-label-") as folder:
         page = Path(folder) / "label_photos.ipynb"
         address = store if "://" in store else str(Path(store).absolute())
@@ -88,11 +91,10 @@ def serve_labelling(
         shown = socket.gethostname() if ip in {"", "0.0.0.0", "::"} else ip
         host = f"[{shown}]" if ":" in shown else shown
         say(f"http://{host}:{port}/?token={quote(token)}")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"):
             app.initialize([str(page)])
             for logger in (app.log, *map(logging.getLogger, _LOGGERS)):
-                logger.addFilter(_Without(token))
+                logger.addFilter(without_token)
             app.start()
 
 
@@ -122,18 +124,6 @@ def _settings(ip: str, port: int, token: str, folder: str) -> dict[str, Any]:
 def _let_pages_end_their_kernels(request: Any, **_: object) -> None:
     """Set the cookie with which a page that is left may end its kernel; Voilà itself does not."""
     _ = request.xsrf_token  # to ask for it sets it
-
-
-class _Without(logging.Filter):
-    """Keep a token out of a log, which has the addresses of what failed."""
-
-    def __init__(self, token: str) -> None:
-        super().__init__()
-        self._token = token
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = record.getMessage().replace(self._token, "***"), ()
-        return True
 
 
 def _prepend(variable: str, path: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 from typing import Any, NamedTuple
 
@@ -13,16 +12,8 @@ from sqlalchemy.exc import IntegrityError
 
 from hotelviz.errors import LabelError
 from hotelviz.labelling.database import LabelDatabase
-from hotelviz.labelling.schema import assignments, columns, matching, photos, raters, ratings
-from hotelviz.labelling.validation import (
-    check_key,
-    check_rating,
-    clean_name,
-    kept_reason,
-    kept_seconds,
-)
-
-__all__ = ["NOT_SHOWN", "Item", "LabelRound"]
+from hotelviz.labelling.schema import assignments, columns, matching, now, photos, raters, ratings
+from hotelviz.labelling.validation import check_key, clean_name, clean_rating
 
 #: How the reason of a skip begins where the photo could not be shown.
 NOT_SHOWN = "cannot be shown"
@@ -60,17 +51,16 @@ class LabelRound:
     def photos(self) -> pd.DataFrame:
         """Return the photos: ``photo`` (number), ``image_id``, ``path``, ``hotel_id``."""
         query = sa.select(*columns(photos, "photo", "image_id", "path", "hotel_id"))
-        return self._table(query.where(photos.c["round"] == self._id).order_by(photos.c.photo))
+        return self._database.table(
+            query.where(photos.c["round"] == self._id).order_by(photos.c.photo)
+        )
 
     def raters(self) -> pd.DataFrame:
         """Return the raters: ``rater`` (number) and ``name``, missing where nobody came yet."""
         query = sa.select(*columns(raters, "rater", "name"))
-        return self._table(query.where(raters.c["round"] == self._id).order_by(raters.c.rater))
-
-    def _table(self, query: sa.Select[Any]) -> pd.DataFrame:
-        with self._database.reading() as connection:
-            result = connection.execute(query)
-            return pd.DataFrame(result.all(), columns=list(result.keys()))
+        return self._database.table(
+            query.where(raters.c["round"] == self._id).order_by(raters.c.rater)
+        )
 
     def enter(self, name: str) -> int:
         """Return a rater's number, a free one for whoever comes for the first time.
@@ -184,12 +174,9 @@ class LabelRound:
             The store cannot be written: send the rating again later.
         """
         check_key(key)
-        check_rating(self.classes, position, score=score, tag=tag, reason=reason)
-        row = {
-            "key": key, "round": self._id, "rater": rater, "position": position, "score": score,
-            "tag": tag, "reason": kept_reason(reason), "seconds": kept_seconds(seconds),
-            "time": _now(), "active": 1,
-        }  # fmt: skip
+        said = {"score": score, "tag": tag, "reason": reason, "seconds": seconds}
+        row = {"key": key, "round": self._id, "rater": rater, "position": position, "active": 1}
+        row |= clean_rating(self.classes, position, **said)
         try:
             with self._database.writing() as connection:
                 connection.execute(sa.insert(ratings).values(row))
@@ -233,7 +220,7 @@ class LabelRound:
         check_key(key)
         mine = sa.and_(self._of(ratings, rater), ratings.c.key == key, ratings.c.active == 1)
         with self._database.writing() as connection:
-            connection.execute(sa.update(ratings).where(mine).values(active=None, undone=_now()))
+            connection.execute(sa.update(ratings).where(mine).values(active=None, undone=now()))
 
     def help_out(self, rater: int) -> bool:
         """Assign one more photo that lacks a rating to a rater who has finished.
@@ -335,7 +322,7 @@ class LabelRound:
         )  # fmt: skip
         if not undone:
             query = query.where(ratings.c.active == 1)
-        return self._table(query).astype({"score": "Int64", "seconds": "float64"})
+        return self._database.table(query).astype({"score": "Int64", "seconds": "float64"})
 
     def progress(self) -> pd.DataFrame:
         """Return per ``rater`` (name) the counts ``assigned``, ``done``, ``skipped``, ``left``."""
@@ -351,13 +338,9 @@ class LabelRound:
             .where(raters.c["round"] == self._id)
             .group_by(raters.c.rater, raters.c.name).order_by(raters.c.rater)
         )  # fmt: skip
-        table = self._table(query)
+        table = self._database.table(query)
         return table.assign(left=table["assigned"] - table["done"])
 
 
 #: Joins the ratings that count to the assignments they are of.
 _COUNTS = sa.and_(matching(ratings, assignments, "rater", "position"), ratings.c.active == 1)
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import os
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,8 +20,6 @@ from hotelviz.labelling.assignment import assign_photos
 from hotelviz.labelling.database import LabelDatabase, open_database
 from hotelviz.labelling.session import LabelRound
 from hotelviz.schema import AREAS
-
-__all__ = ["TASKS", "LabelStore", "open_store"]
 
 #: What raters are asked for.
 TASKS = ("aesthetic", "technical", "tags")
@@ -45,16 +41,11 @@ class LabelStore:
 
     def rounds(self) -> pd.DataFrame:
         """Return the rounds, with their settings and how many ``photos`` each has."""
-        count = (
-            sa.select(sa.func.count())
-            .where(schema.photos.c["round"] == schema.rounds.c.id)
-            .scalar_subquery()
-        )
+        mine = schema.photos.c["round"] == schema.rounds.c.id
+        count = sa.select(sa.func.count()).where(mine).scalar_subquery()
         names = ["name", "task", "n_raters", "overlap", "repeats"]
         query = sa.select(*schema.columns(schema.rounds, *names), count.label("photos"))
-        with self.database.reading() as connection:
-            rows = connection.execute(query.order_by(schema.rounds.c.id)).all()
-        return pd.DataFrame(rows, columns=[*names, "photos"])
+        return self.database.table(query.order_by(schema.rounds.c.id))
 
     def round(self, name: str | None = None) -> LabelRound:
         """Return a round by its name; the latest by default.
@@ -117,8 +108,7 @@ class LabelStore:
         CatalogError
             As `hotelviz.catalog.check_table` raises it.
         """
-        needs = ["image_id", "path", "hotel_id"]
-        photos = check_table(photos, needs=needs, where="begin_round")
+        photos = check_table(photos, needs=["image_id", "path", "hotel_id"], where="begin_round")
         if task not in TASKS:
             raise LabelError(
                 f"task {task!r} is not one of {', '.join(TASKS)}{did_you_mean(task, TASKS)}"
@@ -127,17 +117,13 @@ class LabelStore:
             raise LabelError("tags need classes to choose from")
         if not name.strip():
             raise LabelError("a round needs a name")
-        settings = {
-            "name": name, "task": task, "n_raters": n_raters, "overlap": overlap,
-            "repeats": repeats, "seed": seed,
-            "classes": json.dumps(list(classes) if task == "tags" else []),
-        }  # fmt: skip
-        assigned = assign_photos(
-            len(photos), n_raters=n_raters, overlap=overlap, repeats=repeats, seed=seed
-        )
+        plan = {"n_raters": n_raters, "overlap": overlap, "repeats": repeats, "seed": seed}
+        assigned = assign_photos(len(photos), **plan)
+        tags = json.dumps(list(classes) if task == "tags" else [])
+        settings: dict[str, Any] = {"name": name, "task": task, **plan, "classes": tags}
         try:
             with self.database.writing() as connection:
-                _insert_round(connection, photos, settings, assigned, n_raters)
+                _insert_round(connection, photos, settings, assigned)
         except IntegrityError as error:
             if name not in set(self.rounds()["name"]):
                 raise LabelError(f"the photos cannot be assigned: {error.orig}") from error
@@ -145,7 +131,7 @@ class LabelStore:
         return self.round(name)
 
     def _checked(
-        self, found: LabelRound, photos: pd.DataFrame, settings: dict[str, object]
+        self, found: LabelRound, photos: pd.DataFrame, settings: dict[str, Any]
     ) -> LabelRound:
         for key, value in settings.items():
             if key != "name" and found.settings[key] != value:
@@ -170,24 +156,16 @@ class LabelStore:
 
 
 def _insert_round(
-    connection: Connection,
-    photos: pd.DataFrame,
-    settings: dict[str, object],
-    assigned: pd.DataFrame,
-    n_raters: int,
+    connection: Connection, photos: pd.DataFrame, settings: dict[str, Any], assigned: pd.DataFrame
 ) -> None:
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
-    number = connection.scalar(
-        sa.insert(schema.rounds)
-        .values(**settings, uid=uuid.uuid4().hex, created=now)
-        .returning(schema.rounds.c.id)
-    )
+    row = sa.insert(schema.rounds).values(settings)
+    number = connection.scalar(row.returning(schema.rounds.c.id))
     # A photo is found wherever the app is started from.
     paths = [path if "://" in path else str(Path(path).absolute()) for path in photos["path"]]
     rows = photos[["image_id", "hotel_id"]].assign(path=paths, photo=range(len(photos)))
     tables = {
         schema.photos: rows,
-        schema.raters: pd.DataFrame({"rater": range(n_raters)}),
+        schema.raters: pd.DataFrame({"rater": range(settings["n_raters"])}),
         schema.assignments: assigned,
     }
     for table, frame in tables.items():
@@ -223,7 +201,7 @@ def open_store(store: str | os.PathLike[str], *, create: bool = True) -> LabelSt
 
     Examples
     --------
-    >>> import tempfile
+    >>> import tempfile, uuid
     >>> store = open_store(Path(tempfile.mkdtemp()) / "labels.sqlite")
     >>> photos = pd.DataFrame({"image_id": ["a", "b"], "path": ["a.jpg", "b.jpg"],
     ...                        "hotel_id": ["h", "h"]})

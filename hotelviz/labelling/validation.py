@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from typing import Any
 
 from hotelviz.errors import LabelError, did_you_mean
 from hotelviz.schema import SCORES
@@ -23,10 +24,17 @@ def check_key(key: object) -> None:
         raise LabelError(f"the key of a rating is a UUID, not {str(key)[:40]!r}")
 
 
-def check_rating(
-    classes: Sequence[str], position: object, *, score: object, tag: object, reason: object
-) -> None:
-    """Refuse what is not exactly one score, one of the classes (where there are any), or a skip."""
+def clean_rating(
+    classes: Sequence[str], position: object, *, score: Any, tag: Any, reason: Any, seconds: Any
+) -> dict[str, Any]:
+    """Return what a rating says, as it is kept.
+
+    Raises
+    ------
+    LabelError
+        Not exactly one score, one of the classes (where there are any), or the reason of a skip;
+        or no position in a list.
+    """
     if type(position) is not int or not 0 <= position < _MAX_POSITION:
         raise LabelError(
             f"a position in a list is a whole number from 0, not {str(position)[:40]!r}"
@@ -34,7 +42,8 @@ def check_rating(
     if sum(value is not None for value in (score, tag, reason)) != 1:
         raise LabelError("a rating is one score, one tag, or one reason of a skip")
     if reason is not None:
-        if not isinstance(reason, str) or not _one_line(reason):
+        reason = _one_line(reason)[:_MAX_REASON] if isinstance(reason, str) else ""
+        if not reason:
             raise LabelError("a skip needs a reason")
     elif classes:
         if not isinstance(tag, str) or tag not in classes:
@@ -45,16 +54,10 @@ def check_rating(
             )
     elif type(score) is not int or score not in SCORES:
         raise LabelError(f"a score is a whole number from 1 to 10, not {str(score)[:40]!r}")
-
-
-def kept_reason(reason: str | None) -> str | None:
-    """Return the reason of a skip as it is kept."""
-    return None if reason is None else _one_line(reason)[:_MAX_REASON]
-
-
-def kept_seconds(seconds: float | None) -> float | None:
-    """Return the time of a look at a photo, where it is one."""
-    return None if seconds is None or not 0 <= seconds <= _MAX_SECONDS else seconds
+    # The time of a look at a photo, where it is one.
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    kept = seconds if is_number and 0 <= seconds <= _MAX_SECONDS else None
+    return {"score": score, "tag": tag, "reason": reason, "seconds": kept}
 
 
 def clean_name(name: object) -> tuple[str, str]:

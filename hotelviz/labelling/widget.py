@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import anywidget
+from cachetools import FIFOCache
 
 from hotelviz.io.bundle import bundle_script
 from hotelviz.labelling.protocol import LabelProtocol
 from hotelviz.labelling.session import LabelRound
 from hotelviz.labelling.store import open_store
-
-__all__ = ["LabelWidget", "label_photos"]
 
 _STATIC = Path(__file__).parent / "static"
 
@@ -40,7 +39,8 @@ class LabelWidget(anywidget.AnyWidget):  # type: ignore[misc]
     def __init__(self, labels: LabelRound) -> None:
         super().__init__()
         self._labels = labels
-        self._pages: dict[str, LabelProtocol] = {}
+        # Where a page was forgotten, whoever is there is asked for their name again.
+        self._pages: FIFOCache[str, LabelProtocol] = FIFOCache(_MAX_VIEWS)
         self.on_msg(lambda _, message, __: self.answer(message))
 
     def answer(self, message: Any) -> None:
@@ -50,9 +50,6 @@ class LabelWidget(anywidget.AnyWidget):  # type: ignore[misc]
         view = str(message.get("view"))[:_MAX_VIEW_NAME]
         if view not in self._pages:
             self._pages[view] = LabelProtocol(self._labels)
-            while len(self._pages) > _MAX_VIEWS:
-                # Whoever is there is asked for their name again.
-                del self._pages[next(iter(self._pages))]
         for answer in self._pages[view].handle(message):
             buffers = [answer.photo] if answer.photo is not None else None
             self.send({**answer.content, "view": view}, buffers=buffers)
