@@ -23,7 +23,7 @@ from typing import BinaryIO, TypeAlias
 import filelock
 import pandas as pd
 
-from hotelviz.errors import DecisionError, DecisionWarning, did_you_mean
+from hotelviz.errors import DecisionError, DecisionWarning, check_choice
 
 StrPath: TypeAlias = str | os.PathLike[str]
 ACTIONS = ("keep", "drop", "relabel")
@@ -156,11 +156,7 @@ def _checked(where: str, fields: list[str], *, timed: bool = True) -> list[str]:
     image_id, action, label, *_, moment = fields
     if not image_id:
         raise DecisionError(f"{where}: no image_id")
-    if action not in ACTIONS:
-        raise DecisionError(
-            f"{where}, column 'action': {action!r} is not one of {', '.join(ACTIONS)}"
-            f"{did_you_mean(action, ACTIONS)}"
-        )
+    check_choice(action, ACTIONS, f"{where}, column 'action':", DecisionError)
     if action == "relabel" and not label:
         raise DecisionError(f"{where}: a photo is relabelled, but the column 'label' is empty")
     try:

@@ -13,7 +13,7 @@ import pandas as pd
 from hotelviz import metrics
 from hotelviz.audit.image_properties import compute_image_properties
 from hotelviz.catalog import check_table, split_catalog
-from hotelviz.errors import AuditError
+from hotelviz.errors import AuditError, check_choice
 from hotelviz.images import iterate_images
 
 if TYPE_CHECKING:
@@ -103,7 +103,11 @@ def compare_datasets(
     """
     if not stages or not len(test):
         raise AuditError("stages are compared on test photos: give at least one of both")
-    _check_settings(list(stages), model, mode, augmented)
+    check_choice(mode, ("fast", "full"), "mode", AuditError)
+    for name in augmented:
+        check_choice(name, stages, "stage", AuditError)
+    if mode == "fast" and model is None:
+        raise AuditError("the fast mode needs a model that gives the features, or use mode='full'")
     model = model if mode == "fast" else None
     needs = ["image_id", "path", "hotel_id", "label"]
     stages = {
@@ -146,17 +150,6 @@ def compare_datasets(
             for kind, tags in tested.items()
         ]
     return _judged(parts, notes, seed)
-
-
-def _check_settings(
-    stages: list[str], model: keras.Model | None, mode: str, augmented: Collection[str]
-) -> None:
-    if mode not in ("fast", "full"):
-        raise AuditError(f"mode must be 'fast' or 'full', not {mode!r}")
-    if unknown := sorted(set(augmented) - set(stages)):
-        raise AuditError(f"there is no stage {unknown[0]!r}; there are {', '.join(stages)}")
-    if mode == "fast" and model is None:
-        raise AuditError("the fast mode needs a model that gives the features, or use mode='full'")
 
 
 def _seen(photos: pd.DataFrame, model: keras.Model | None) -> pd.Series:

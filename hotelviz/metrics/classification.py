@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from hotelviz.catalog import as_ids, check_table
-from hotelviz.errors import MetricsError, did_you_mean
+from hotelviz.errors import MetricsError, check_choice
 from hotelviz.metrics.bootstrap import Labels, bootstrap_table
 from hotelviz.metrics.calibration import confidence_bins
 from hotelviz.scores.predictions import class_probabilities
@@ -50,11 +50,8 @@ def _class_names(
     found = sorted({*true.tolist(), *predicted.tolist()})
     if classes is None:
         return found
-    if unknown := [name for name in found if name not in classes]:
-        raise MetricsError(
-            f"{unknown[0]!r} is not one of the {len(classes)} classes ({', '.join(classes)})"
-            f"{did_you_mean(unknown[0], classes)}"
-        )
+    for name in found:
+        check_choice(name, classes, "class", MetricsError)
     return list(classes)
 
 
