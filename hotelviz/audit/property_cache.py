@@ -75,9 +75,11 @@ class PropertyCache:
         self.unavailable: set[str] = set()
         self._tables: list[pa.Table] = []
         self._unsaved: list[pa.Table] = []
-        from hotelviz.models import weights_hash
+        name = None
+        if model is not None:
+            from hotelviz.models import weights_hash
 
-        name = None if model is None else weights_hash(model)
+            name = weights_hash(model)
         self._key = json.dumps({"version": _VERSION, "model": name}).encode()
         for table in _read_parts(folder, self._key) if folder is not None else ():
             self._index(table)
