@@ -23,7 +23,7 @@ from typing import BinaryIO, TypeAlias
 import filelock
 import pandas as pd
 
-from hotelviz.errors import DecisionError, DecisionWarning, did_you_mean
+from hotelviz.errors import DecisionError, DecisionWarning, check_choice
 
 StrPath: TypeAlias = str | os.PathLike[str]
 ACTIONS = ("keep", "drop", "relabel")
@@ -156,11 +156,7 @@ def _checked(where: str, fields: list[str], *, timed: bool = True) -> list[str]:
     image_id, action, label, *_, moment = fields
     if not image_id:
         raise DecisionError(f"{where}: no image_id")
-    if action not in ACTIONS:
-        raise DecisionError(
-            f"{where}, column 'action': {action!r} is not one of {', '.join(ACTIONS)}"
-            f"{did_you_mean(action, ACTIONS)}"
-        )
+    check_choice(action, ACTIONS, f"{where}, column 'action':", DecisionError)
     if action == "relabel" and not label:
         raise DecisionError(f"{where}: a photo is relabelled, but the column 'label' is empty")
     try:
@@ -232,7 +228,6 @@ def append_decisions(path: StrPath, decisions: pd.DataFrame) -> None:
     path = Path(path)
     # Refuses what cannot be written, before a file is created.
     table = check_decisions(decisions, where=f"{path}, line")
-    _lines(path, table, "")
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+b") as file:
         _lock(file, path)
@@ -247,7 +242,7 @@ def append_decisions(path: StrPath, decisions: pd.DataFrame) -> None:
             cut = not whole or whole[0][1].endswith(_CUT_OFF)
             start = f"{_CUT_OFF}\n" if cut else "\n"
         # One write of whole lines, for those who do not ask for the lock.
-        file.write(start.encode() + _lines(path, table, _later_than(tail)))
+        file.write((start + _lines(table, _later_than(tail))).encode())
         file.flush()
         os.fsync(file.fileno())
 
@@ -263,7 +258,10 @@ def check_decisions(decisions: pd.DataFrame, *, where: str = "decision") -> pd.D
             "decisions: the column 'image_id' has numbers with a decimal point, or missing values; "
             "identifiers are text"
         )
-    table = table.astype("object").where(table.notna(), "").astype("str")
+    try:
+        table = table.astype("object").where(table.notna(), "").astype("str")
+    except UnicodeEncodeError as error:
+        raise DecisionError(f"{error.object!r} is no text in UTF-8; rename the file") from error
     # What people wrote is one line; names of photos and classes stay as they are.
     for name in DECISION_COLUMNS[3:]:
         table[name] = table[name].map(lambda text: " ".join(text.splitlines()))
@@ -272,17 +270,12 @@ def check_decisions(decisions: pd.DataFrame, *, where: str = "decision") -> pd.D
     return table
 
 
-def _lines(path: Path, table: pd.DataFrame, now: str) -> bytes:
+def _lines(table: pd.DataFrame, now: str) -> str:
     rows = table.assign(time=table["time"].replace("", now)).to_numpy().tolist()
     lines: list[str] = []
     # The writer's own line ends, or it would leave one of both without quotes inside a name.
     csv.writer(SimpleNamespace(write=lines.append)).writerows(rows)
-    text = "".join(line.removesuffix("\r\n") + "\n" for line in lines)
-    try:
-        return text.encode()
-    except UnicodeEncodeError as error:
-        name = text[max(0, error.start - 20) : error.end]
-        raise DecisionError(f"{path}: {name!r} is no text in UTF-8; rename the file") from error
+    return "".join(line.removesuffix("\r\n") + "\n" for line in lines)
 
 
 def _lock(file: BinaryIO, path: Path) -> None:

@@ -6,7 +6,7 @@ The command line catches `HotelvizError`; everything else is a bug, and shows it
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Collection
 
 from hotelviz.schema import Status
 
@@ -137,7 +137,7 @@ class DemoError(HotelvizError):
     """A demo catalogue cannot be made as asked."""
 
 
-def did_you_mean(value: object, choices: Sequence[str]) -> str:
+def did_you_mean(value: object, choices: Collection[str]) -> str:
     """Return the end of an error message: which of `choices` was probably meant.
 
     Parameters
@@ -160,3 +160,19 @@ def did_you_mean(value: object, choices: Sequence[str]) -> str:
     by_lower = {choice.lower(): choice for choice in choices}
     close = difflib.get_close_matches(str(value).lower(), by_lower, n=1)
     return f"; did you mean {by_lower[close[0]]!r}?" if close else ""
+
+
+def check_choice(
+    value: object, choices: Collection[str], what: str, error: type[HotelvizError]
+) -> None:
+    """Raise `error` when `value`, which `what` names, is not one of `choices`.
+
+    Examples
+    --------
+    >>> check_choice("Bedrom", ["Bathroom", "Bedroom"], "label", CatalogError)
+    Traceback (most recent call last):
+    hotelviz.errors.CatalogError: label 'Bedrom' is not one of Bathroom, Bedroom; did you mean ...
+    """
+    if value not in choices:
+        meant = did_you_mean(value, choices)
+        raise error(f"{what} {value!r} is not one of {', '.join(choices)}{meant}")

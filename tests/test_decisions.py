@@ -182,9 +182,13 @@ def test_file_without_line_feeds_is_refused_and_stays(file):
         read_decisions(file)
 
 
-def test_refused_decision_leaves_no_file(file):
-    with pytest.raises(DecisionError, match="'burn' is not one of"):
-        decide(file, "a", "burn")
+@pytest.mark.parametrize(
+    ("name", "action", "message"),
+    [("a", "burn", "'burn' is not one of"), ("caf\udce9", "drop", "is no text in UTF-8; rename")],
+)
+def test_refused_decision_leaves_no_file(file, name, action, message):
+    with pytest.raises(DecisionError, match=message):
+        decide(file, name, action)
     assert not file.exists()
 
 

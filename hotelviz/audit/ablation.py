@@ -13,13 +13,13 @@ import pandas as pd
 from hotelviz import metrics
 from hotelviz.audit.image_properties import compute_image_properties
 from hotelviz.catalog import check_table, split_catalog
-from hotelviz.errors import AuditError
+from hotelviz.errors import AuditError, check_choice
 from hotelviz.images import iterate_images
 
 if TYPE_CHECKING:
     import keras
 
-_METRICS = ("top-1 accuracy", "macro precision", "macro recall", "macro F1")
+_NEEDS = ["image_id", "path", "hotel_id", "label"]
 #: From photos, and their features in the fast mode, to predictions.
 _Predict: TypeAlias = Callable[[pd.DataFrame, Any], pd.DataFrame]
 
@@ -103,14 +103,14 @@ def compare_datasets(
     """
     if not stages or not len(test):
         raise AuditError("stages are compared on test photos: give at least one of both")
-    _check_settings(list(stages), model, mode, augmented)
+    check_choice(mode, ("fast", "full"), "mode", AuditError)
+    for name in augmented:
+        check_choice(name, stages, "stage", AuditError)
+    if mode == "fast" and model is None:
+        raise AuditError("the fast mode needs a model that gives the features, or use mode='full'")
     model = model if mode == "fast" else None
-    needs = ["image_id", "path", "hotel_id", "label"]
-    stages = {
-        name: check_table(catalog, needs=needs, where=f"compare_datasets, stage {name!r}")
-        for name, catalog in stages.items()
-    }
-    test = check_table(test, needs=needs, where="compare_datasets, test")
+    stages = {name: _split(name, catalog, seed) for name, catalog in stages.items()}
+    test = check_table(test, needs=_NEEDS, where="compare_datasets, test")
     notes: list[str] = []
     same = _unseen(test[test["label"].notna()], model, notes)
     found = {
@@ -121,14 +121,12 @@ def compare_datasets(
     }
     contents = set(found[""].photos["content"].dropna())
     mirrored: dict[str, np.ndarray] = {}
-    parts = []
+    parts: dict[tuple[str, str], pd.DataFrame] = {}
     for name, catalog in stages.items():
-        catalog = _split(catalog.reset_index(drop=True), seed)
         features = found[name].features
         copied = found[name].photos["content"].isin(contents)
-        learned = _learned(
-            name, catalog, copied | catalog["hotel_id"].isin(same["hotel_id"]), notes
-        )
+        tested = copied | catalog["hotel_id"].isin(same["hotel_id"])
+        learned = _learned(name, catalog, tested, notes)
         if model is None or features is None:
             settings = {**({} if name in augmented else {"augmentation": None}), **(train_kw or {})}
             predict = _train(catalog[learned], seed=seed, progress=progress, **settings)
@@ -137,26 +135,19 @@ def compare_datasets(
             paths = catalog.loc[rows, "path"]
             more = _mirrored(model, paths, mirrored) if name in augmented else None
             predict = _fit_head(catalog.loc[rows, "label"], features[rows], more)
-        tested = {"same": predict(same, found[""].features)}
+        parts[name, "same"] = predict(same, found[""].features).assign(trained=learned.sum())
         own = catalog["split"].eq("test") & catalog["label"].notna() & _seen(catalog, model).eq("")
         if own.any():
-            tested["own"] = predict(catalog[own], None if features is None else features[own])
-        parts += [
-            tags.assign(stage=name, tested=kind, trained=int(learned.sum()))
-            for kind, tags in tested.items()
-        ]
+            tags = predict(catalog[own], None if features is None else features[own])
+            parts[name, "own"] = tags.assign(trained=learned.sum())
     return _judged(parts, notes, seed)
 
 
-def _check_settings(
-    stages: list[str], model: keras.Model | None, mode: str, augmented: Collection[str]
-) -> None:
-    if mode not in ("fast", "full"):
-        raise AuditError(f"mode must be 'fast' or 'full', not {mode!r}")
-    if unknown := sorted(set(augmented) - set(stages)):
-        raise AuditError(f"there is no stage {unknown[0]!r}; there are {', '.join(stages)}")
-    if mode == "fast" and model is None:
-        raise AuditError("the fast mode needs a model that gives the features, or use mode='full'")
+def _split(name: str, catalog: pd.DataFrame, seed: int) -> pd.DataFrame:
+    catalog = check_table(catalog, needs=_NEEDS, where=f"compare_datasets, stage {name!r}")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="fewer than 3 hotels have")
+        return split_catalog(catalog, seed=seed).reset_index(drop=True)
 
 
 def _seen(photos: pd.DataFrame, model: keras.Model | None) -> pd.Series:
@@ -181,12 +172,6 @@ def _unseen(photos: pd.DataFrame, model: keras.Model | None, notes: list[str]) -
             "the features has seen them, or others of their hotels"
         )
     return photos[~seen].reset_index(drop=True)
-
-
-def _split(catalog: pd.DataFrame, seed: int) -> pd.DataFrame:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="fewer than 3 hotels have")
-        return split_catalog(catalog, seed=seed)
 
 
 def _learned(name: str, catalog: pd.DataFrame, tested: pd.Series, notes: list[str]) -> np.ndarray:
@@ -216,15 +201,13 @@ def _fit_head(labels: pd.Series, vectors: np.ndarray, mirrored: np.ndarray | Non
     head.fit(normalize(vectors), labels.to_numpy(dtype=object), weights / weights.mean())
 
     def predict(photos: pd.DataFrame, features: np.ndarray) -> pd.DataFrame:
-        shares = np.full((len(photos), len(head.classes_)), np.nan)
+        shares = pd.DataFrame(np.nan, photos.index, head.classes_)
         there = np.isfinite(features).all(axis=1)
         if there.any():
             shares[there] = head.predict_proba(normalize(features[there]))
-        best = head.classes_[np.nan_to_num(shares, nan=-1).argmax(axis=1)]
-        columns = dict(zip("p_" + head.classes_, shares.T, strict=True))
         tags = photos[["image_id", "hotel_id", "label"]]
-        predicted = pd.Series(best, photos.index).where(there, None)
-        return tags.assign(predicted=predicted, **columns)
+        best = shares[there].idxmax(axis="columns")
+        return tags.assign(predicted=best).join(shares.add_prefix("p_"))
 
     return predict
 
@@ -257,23 +240,23 @@ def _train(rows: pd.DataFrame, **settings: Any) -> _Predict:
     return predict
 
 
-def _judged(parts: list[pd.DataFrame], notes: list[str], seed: int) -> Ablation:
-    figures, classes = [], []
-    for tags in parts:
-        names = {column: tags[column].iloc[0] for column in ("stage", "tested", "trained")}
+def _judged(parts: dict[tuple[str, str], pd.DataFrame], notes: list[str], seed: int) -> Ablation:
+    figures, classes = {}, {}
+    for key, tags in parts.items():
         judged = tags[tags["predicted"].notna()]
         if unread := len(tags) - len(judged):
-            notes.append(f"{names['stage']}: {unread:,} test photos could not be read")
+            notes.append(f"{key[0]}: {unread:,} test photos could not be read")
         # A photo whose class a stage does not know is a wrong prediction, not an error.
         known = judged.dropna(axis="columns", how="all")
         table = metrics.summary(known, seed=seed)
-        table = table[table["metric"].isin(_METRICS)].assign(**names, photos=len(judged))
-        figures.append(table)
+        table = table[table["metric"] != "expected calibration error"]
+        figures[key] = table.assign(trained=tags["trained"].iloc[0], photos=len(judged))
         report = metrics.classification_report(known["label"], known["predicted"])
-        report = report.drop(index=["macro avg", "weighted avg"]).rename_axis("label")
-        classes.append(report.reset_index().assign(stage=names["stage"], tested=names["tested"]))
+        report = report.drop(index=["macro avg", "weighted avg"])
+        classes[key] = report.rename_axis("label").reset_index()
+    keys = ["stage", "tested"]
     first, second, third = (
-        pd.concat(tables).set_index(["stage", "tested"]).reset_index()
+        pd.concat(tables, names=keys).reset_index(keys).reset_index(drop=True)
         for tables in (figures, classes, parts)
     )
     return Ablation(first, second, third, notes)

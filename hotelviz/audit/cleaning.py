@@ -10,7 +10,7 @@ import pandas as pd
 
 from hotelviz.catalog import check_table
 from hotelviz.decisions import ACTIONS, DECISION_COLUMNS, check_decisions
-from hotelviz.errors import DecisionError, did_you_mean
+from hotelviz.errors import DecisionError, check_choice
 from hotelviz.schema import ISSUES
 
 #: What may be decided without people: nothing is lost with a copy, or with a file that is no photo.
@@ -95,27 +95,18 @@ def suggest_decisions(
     table = table[chosen]
     # One decision per photo; what is dropped needs no label.
     drops_first = table.sort_values("action", key=lambda action: action != "drop", kind="stable")
-    decided = drops_first.drop_duplicates("image_id").set_index("image_id", drop=False)
-    decided = decided.loc[table["image_id"].unique(), DECISION_COLUMNS[:-1]]
-    return decided.reset_index(drop=True)
+    decided = drops_first.drop_duplicates("image_id").set_index("image_id")
+    decided = decided.loc[table["image_id"].unique()].reset_index()
+    return decided[DECISION_COLUMNS[:-1]]
 
 
 def _checked_policy(policy: str | Mapping[str, str]) -> Mapping[str, str]:
     if isinstance(policy, str):
-        if policy not in _POLICIES:
-            raise DecisionError(
-                f"policy {policy!r} is not one of {', '.join(_POLICIES)}"
-                f"{did_you_mean(policy, list(_POLICIES))}"
-            )
+        check_choice(policy, _POLICIES, "policy", DecisionError)
         return _POLICIES[policy]
     for issue, action in policy.items():
-        if issue not in ISSUES:
-            raise DecisionError(
-                f"{issue!r} is not one of the issues {', '.join(ISSUES)}"
-                f"{did_you_mean(issue, ISSUES)}"
-            )
-        if action not in ACTIONS:
-            raise DecisionError(f"{action!r} is not one of {', '.join(ACTIONS)}")
+        check_choice(issue, ISSUES, "issue", DecisionError)
+        check_choice(action, ACTIONS, "action", DecisionError)
         if issue == "unavailable" and action != "keep":
             raise DecisionError(
                 "a photo that is unavailable here may be there at another time or place: no policy "
@@ -167,7 +158,9 @@ def apply_decisions(
     known = last["image_id"].isin(catalog["image_id"])
     last, unknown = last[known], last[~known]
     dropped, relabelled = (last[last["action"] == action] for action in ("drop", "relabel"))
-    _check_labels(relabelled, classes)
+    if classes is not None:
+        for name, label in zip(relabelled["image_id"], relabelled["label"], strict=True):
+            check_choice(label, classes, f"{name}: the new label", DecisionError)
     before = catalog.set_index("image_id").reindex(columns=["label"])["label"].astype("str")
     after = before.copy()
     after[relabelled["image_id"]] = relabelled["label"].to_numpy()
@@ -176,41 +169,26 @@ def apply_decisions(
     cleaned = catalog.copy()
     if "label" in catalog or len(relabelled):
         cleaned["label"] = after.to_numpy()
+    unlabelled = pd.Series(dtype="str")
     changes = [
-        _changes(dropped, "dropped", before),
+        _changes(dropped, "dropped", before, unlabelled),
         _changes(relabelled, "relabelled", before, after),
-        _changes(unknown, "unknown"),
-        _changes(overruled, "overruled"),
-        _changes(passed_over, "passed over"),
+        _changes(unknown, "unknown", unlabelled, unlabelled),
+        _changes(overruled, "overruled", unlabelled, unlabelled),
+        _changes(passed_over, "passed over", unlabelled, unlabelled),
     ]
-    return Cleaned(
-        cleaned[~cleaned["image_id"].isin(dropped["image_id"])],
-        pd.concat(changes, ignore_index=True),
-        _per_class(before, after, before.index.isin(dropped["image_id"])),
-    )
-
-
-def _check_labels(relabelled: pd.DataFrame, classes: Sequence[str] | None) -> None:
-    for name, label in zip(relabelled["image_id"], relabelled["label"], strict=True):
-        if classes is not None and label not in classes:
-            raise DecisionError(
-                f"{name}: the new label {label!r} is not one of "
-                f"{', '.join(classes)}{did_you_mean(label, list(classes))}"
-            )
+    gone = cleaned["image_id"].isin(dropped["image_id"])
+    per_class = _per_class(before, after, gone.to_numpy())
+    return Cleaned(cleaned[~gone], pd.concat(changes, ignore_index=True), per_class)
 
 
 def _changes(
-    decisions: pd.DataFrame,
-    change: str,
-    before: pd.Series | None = None,
-    after: pd.Series | None = None,
+    decisions: pd.DataFrame, change: str, before: pd.Series, after: pd.Series
 ) -> pd.DataFrame:
-    labels = {
-        name: None if values is None else values.reindex(decisions["image_id"]).to_numpy()
-        for name, values in (("before", before), ("after", after))
-    }
-    table = decisions.assign(change=change, **labels).astype(dict.fromkeys(labels, "str"))
-    return table[["image_id", "change", *labels, "reason", "reviewer", "time"]]
+    names = decisions["image_id"]
+    table = decisions.assign(change=change, before=names.map(before), after=names.map(after))
+    table = table.astype({"before": "str", "after": "str"})
+    return table[["image_id", "change", "before", "after", "reason", "reviewer", "time"]]
 
 
 def _per_class(before: pd.Series, after: pd.Series, dropped: np.ndarray) -> pd.DataFrame:

@@ -83,24 +83,18 @@ def combine_catalogs(
     )
     near = None if model is None else photo_neighbours(properties)[1]
     copies = find_duplicates(properties, joined, near)
-    copies["place"] = copies["row"].map(joined["_place"])
-    copies = copies.sort_values(["place", "row"], kind="stable")
-    first = copies.groupby("group")[["place", "row"]].transform("first")
+    # Rows are in the order of the catalogues.
+    first = copies["row"].groupby(copies["group"]).transform("min")
     # Copies inside one source are not this function's to judge.
-    later = copies["place"] > first["place"]
-    rows, kept = copies.loc[later, "row"].sort_values(), first.loc[later, "row"]
-    kept = kept.loc[rows.index]
+    place = joined["_place"]
+    later = copies["row"].map(place) > first.map(place)
+    refused = joined[["image_id", "source"]].iloc[copies.loc[later, "row"]]
+    kept = first[later].set_axis(refused.index)
     pixels = properties.photos["pixels"]
-    exact = rows.map(pixels) == kept.map(pixels)
-    refused = pd.DataFrame(
-        {
-            "image_id": rows.map(joined["image_id"]),
-            "source": rows.map(joined["source"]),
-            "copy_of": kept.map(joined["image_id"]),
-            "kind": exact.map({True: "exact", False: "near"}).astype("str"),
-        }
-    )
-    catalog = joined.drop(columns="_place").drop(index=rows.to_list())
+    exact = pixels[refused.index] == kept.map(pixels)
+    refused["copy_of"] = kept.map(joined["image_id"])
+    refused["kind"] = exact.map({True: "exact", False: "near"}).astype("str")
+    catalog = joined.drop(columns="_place").drop(index=refused.index)
     return Combined(catalog.reset_index(drop=True), refused.reset_index(drop=True))
 
 

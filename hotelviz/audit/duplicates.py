@@ -87,17 +87,15 @@ def find_duplicates(
 
 def _exact_pairs(photos: pd.DataFrame, paths: pd.Series) -> np.ndarray:
     """Pair each photo with the first of the same pixels."""
-    pairs = []
-    read = photos[photos["pixels"].notna() & photos["pixels"].duplicated(keep=False)]
-    for rows in read.groupby("pixels", sort=False).indices.values():
-        contents = read["content"].iloc[rows].to_list()
-        first, *others = read.index[rows]
-        pairs += [
-            (first, row)
-            for row, content in zip(others, contents[1:], strict=True)
-            # Files with other bytes were seen reduced: only whole do their pixels prove equal.
-            if content == contents[0] or _same_pixels(paths[first], paths[row])
-        ]
+    rows, content = photos.index.to_series(), photos["content"]
+    first = rows.groupby(photos["pixels"]).transform("first").dropna().astype(int)
+    later = first[first != first.index]
+    pairs = [
+        (one, row)
+        for row, one in zip(later.index, later, strict=True)
+        # Files with other bytes were seen reduced: only whole do their pixels prove equal.
+        if content[row] == content[one] or _same_pixels(paths[one], paths[row])
+    ]
     return np.array(pairs, dtype=int).reshape(-1, 2)
 
 
@@ -143,11 +141,11 @@ def _with_keepers(table: pd.DataFrame, photos: pd.DataFrame, catalog: pd.DataFra
 def _spans(table: pd.DataFrame, catalog: pd.DataFrame) -> pd.Series:
     """Name what the photos of each group differ in."""
     spans = pd.Series("", table.index, dtype="str")
-    for column, name in (("label", "labels"), ("split", "splits"), ("hotel_id", "hotels")):
-        if column in catalog:
-            values = catalog[column].iloc[table["row"]].set_axis(table.index)
-            many = values.groupby(table["number"]).transform("nunique") > 1
-            spans = spans.mask(many, spans + f"{name} ")
+    names = {"label": "labels", "split": "splits", "hotel_id": "hotels"}
+    about = catalog.reindex(columns=list(names)).iloc[table["row"]].set_axis(table.index)
+    many = about.groupby(table["number"]).transform("nunique") > 1
+    for column, name in names.items():
+        spans = spans.mask(many[column], spans + f"{name} ")
     return spans.str.strip()
 
 
@@ -158,15 +156,10 @@ def duplicate_issues(copies: pd.DataFrame, image_ids: pd.Series) -> pd.DataFrame
     detail = ("copy of " + kept).mask(keeper, "keeper of the group")
     bits = ", " + copies["distance"].astype("str") + " of 64 bits differ"
     spans = "; the group spans " + copies["spans"].str.replace(" ", ", ")
-    return pd.DataFrame(
-        {
-            "row": copies["row"],
-            "issue": copies["kind"] + "_duplicate",
-            "score": ((1 + copies["distance"]) / 65).where(near, 0.0),
-            "group": copies["group"],
-            "suggestion": keeper.map({True: "keep", False: "drop"}).astype("str"),
-            "detail": detail
-            + bits.where(near & ~keeper, "")
-            + spans.where(copies["spans"] != "", ""),
-        }
+    detail += bits.where(near & ~keeper, "") + spans.where(copies["spans"] != "", "")
+    return copies[["row", "group"]].assign(
+        issue=copies["kind"] + "_duplicate",
+        score=((1 + copies["distance"]) / 65).where(near, 0.0),
+        suggestion=keeper.map({True: "keep", False: "drop"}).astype("str"),
+        detail=detail,
     )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TypeAlias
 
 import pandas as pd
 
-from hotelviz.errors import AuditError, did_you_mean
+from hotelviz.errors import AuditError, check_choice
 from hotelviz.images import SUFFIXES_BY_FORMAT
 from hotelviz.schema import Status
 
@@ -25,6 +25,8 @@ THRESHOLDS: dict[str, float] = {
 }
 #: Half of the photos that the networks see have a shorter side of at least this.
 _GOOD_SIDE = 224
+#: Issue, which photos have it, score, suggestion and details.
+_Judged: TypeAlias = Iterator[tuple[str, pd.Series, float | pd.Series, str, pd.Series]]
 #: Sharpness (variance of the Laplacian at 224 pixels) that scores one half.
 _HALF_SHARP = 50.0
 
@@ -75,18 +77,14 @@ def find_image_issues(
     """
     limits = check_thresholds(thresholds)
     photos, paths = photos.reset_index(drop=True), paths.reset_index(drop=True)
-    judged: list[tuple[str, pd.Series, Any, str, pd.Series]] = [*_file_issues(photos, paths)]
-    judged += [
-        (issue, score < limits[name], score.clip(0, 1), suggestion, detail)
-        for issue, name, score, suggestion, detail in _pixel_scores(photos)
-    ]
+    about = pd.DataFrame({"row": photos.index})
     parts = [
-        pd.DataFrame(
-            {"row": photos.index, "issue": issue, "score": score, "suggestion": suggestion,
-             "detail": detail}
-        )[has]
-        for issue, has, score, suggestion, detail in judged
-    ]  # fmt: skip
+        about.assign(issue=issue, score=score, suggestion=suggestion, detail=detail)[has]
+        for issue, has, score, suggestion, detail in (
+            *_file_issues(photos, paths),
+            *_pixel_issues(photos, limits),
+        )
+    ]
     # A plain photo is its own border: one row per photo and issue, the worse one.
     issues = pd.concat(parts).sort_values(["row", "issue", "score"], kind="stable")
     return issues.drop_duplicates(["row", "issue"]).reset_index(drop=True)
@@ -95,18 +93,11 @@ def find_image_issues(
 def check_thresholds(thresholds: Mapping[str, float] | None) -> dict[str, float]:
     """Return all thresholds, with those that are given; refuse unknown names (AuditError)."""
     for name in thresholds or {}:
-        if name not in THRESHOLDS:
-            raise AuditError(
-                f"there is no threshold {name!r}; there are {', '.join(THRESHOLDS)}"
-                f"{did_you_mean(name, list(THRESHOLDS))}"
-            )
+        check_choice(name, THRESHOLDS, "threshold", AuditError)
     return {**THRESHOLDS, **(thresholds or {})}
 
 
-def _file_issues(
-    photos: pd.DataFrame, paths: pd.Series
-) -> Iterator[tuple[str, pd.Series, float, str, pd.Series]]:
-    """Yield issue, which photos have it, score, suggestion and details."""
+def _file_issues(photos: pd.DataFrame, paths: pd.Series) -> _Judged:
     # Says nothing about the photo: it may be there at another time or place.
     yield "unavailable", photos["status"].eq(Status.UNAVAILABLE), 0.0, "find", photos["error"]
     yield "unreadable", photos["status"].eq(Status.UNREADABLE), 0.0, "drop", photos["error"]
@@ -120,34 +111,35 @@ def _file_issues(
     yield "wrong_extension", pd.Series(wrong, dtype=bool), 0.5, "rename", detail
 
 
-def _pixel_scores(
-    photos: pd.DataFrame,
-) -> Iterator[tuple[str, str, pd.Series, str, pd.Series]]:
-    """Yield issue, threshold's name, scores, suggestion and details."""
+def _pixel_issues(photos: pd.DataFrame, limits: Mapping[str, float]) -> _Judged:
     names = ["width", "height", "dark", "light", "sharpness", "entropy", "colour", "border"]
     numbers = photos[names].astype(float)
     sides = numbers[["width", "height"]]
     shorter, longer = sides.min(axis=1), sides.max(axis=1)
     size = _text("{:.0f} x ", sides["width"]) + _text("{:.0f} pixels", sides["height"])
-    yield "tiny", "tiny", shorter / _GOOD_SIDE, "look", size
-    yield "odd_aspect_ratio", "odd_aspect_ratio", shorter / longer, "look", size
     side = (shorter * longer) ** 0.5
     usual = side.median()
-    ratio = (side / usual).clip(upper=usual / side)
-    yield "odd_size", "odd_size", ratio, "look", size + f", usually about {usual:.0f} squared"
-    dark, light = numbers["dark"], numbers["light"]
-    yield "dark", "dark", dark, "look", _text("95 % is darker than {:.0%}", dark)
-    yield "light", "light", 1 - light, "look", _text("95 % is brighter than {:.0%}", light)
+    dark, light, entropy = numbers["dark"], numbers["light"], numbers["entropy"]
     # As if the photo were stretched to full brightness: a dark one is not blurry for that.
     sharp = numbers["sharpness"] / dark.clip(lower=0.05) ** 2
-    blurry = sharp / (sharp + _HALF_SHARP)
-    yield "blurry", "blurry", blurry, "look", _text("sharpness {:.0f}", sharp)
-    bits = _text("{:.1f} of 8 bits of brightness", numbers["entropy"])
-    yield "low_information", "low_information", numbers["entropy"] / 8, "look", bits
-    strips = _text("plain borders cover {:.0%}", numbers["border"])
-    yield "low_information", "border", 1 - numbers["border"], "crop", strips
-    grey = _text("at most {:.1%} away from grey", numbers["colour"])
-    yield "grayscale", "grayscale", 10 * numbers["colour"], "look", grey
+    border, colour = numbers["border"], numbers["colour"]
+    scores = {
+        "tiny": (shorter / _GOOD_SIDE, size),
+        "odd_aspect_ratio": (shorter / longer, size),
+        "odd_size": (
+            (side / usual).clip(upper=usual / side),
+            size + f", usually about {usual:.0f} squared",
+        ),
+        "dark": (dark, _text("95 % is darker than {:.0%}", dark)),
+        "light": (1 - light, _text("95 % is brighter than {:.0%}", light)),
+        "blurry": (sharp / (sharp + _HALF_SHARP), _text("sharpness {:.0f}", sharp)),
+        "low_information": (entropy / 8, _text("{:.1f} of 8 bits of brightness", entropy)),
+        "border": (1 - border, _text("plain borders cover {:.0%}", border)),
+        "grayscale": (10 * colour, _text("at most {:.1%} away from grey", colour)),
+    }
+    for name, (score, detail) in scores.items():
+        issue, suggestion = (name, "look") if name != "border" else ("low_information", "crop")
+        yield issue, score < limits[name], score.clip(0, 1), suggestion, detail
 
 
 def _text(template: str, values: pd.Series) -> pd.Series:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 from PIL import Image
 from tqdm.auto import tqdm
+from tqdm.contrib.concurrent import thread_map
 
 from hotelviz.audit.property_cache import PART_SIZE, PropertyCache
 from hotelviz.audit.registration import SIDE
@@ -125,7 +125,8 @@ def compute_image_properties(
     remote = np.flatnonzero(paths.map(is_url))
     blocks = [remote[start : start + _MAX_FETCHED] for start in range(0, len(remote), _MAX_FETCHED)]
     run = _Run(model, batch_size, PropertyCache(None if cache is None else Path(cache), model))
-    with _bar(len(paths), "computing properties", progress) as bar:
+    bar_kw: dict[str, Any] = {"unit": "photo", "disable": not progress}
+    with tqdm(total=len(paths), desc="computing properties", **bar_kw) as bar:
         for rows in (np.setdiff1d(np.arange(len(paths)), remote), *blocks):
             with tempfile.TemporaryDirectory(prefix="hotelviz-") as folder:
                 asked = paths.iloc[rows]
@@ -134,25 +135,18 @@ def compute_image_properties(
                     f"{folder}/{row}" if is_url(path) else path for row, path in asked.items()
                 ]
                 files = pd.Series(fetched, index=asked.index)
-                contents.iloc[rows] = _contents(asked, files, progress and files.equals(asked))
-                _check_missing(paths, contents, allow_missing)
+                bar_kw["disable"] = not progress or not files.equals(asked)
+                hashed = thread_map(
+                    _content, asked, files, max_workers=_READERS, desc="hashing", **bar_kw
+                )
+                contents.iloc[rows] = pd.DataFrame(hashed, asked.index, _CONTENT)
+                gone = contents["status"] == Status.UNAVAILABLE
+                examples = zip(paths[gone], contents.loc[gone, "error"], strict=True)
+                check_missing(int(gone.sum()), len(paths), examples, allow=allow_missing)
                 n_decoded = run.compute(files, contents["content"].iloc[rows], bar)
                 bar.update(len(rows) - n_decoded)
     run.cache.save()
     return _joined(catalog["image_id"], contents, run, with_features=model is not None)
-
-
-def _bar(total: int, what: str, progress: bool) -> Any:
-    return tqdm(total=total, unit="photo", desc=what, disable=not progress)
-
-
-def _contents(paths: pd.Series, files: pd.Series, progress: bool) -> pd.DataFrame:
-    with ThreadPoolExecutor(_READERS) as pool, _bar(len(paths), "hashing", progress) as bar:
-        rows = []
-        for found in pool.map(_content, paths, files):
-            rows.append(found)
-            bar.update()
-    return pd.DataFrame(rows, columns=_CONTENT, index=paths.index)
 
 
 def _content(path: str, file: str) -> tuple[str | None, int, str, str]:
@@ -164,12 +158,6 @@ def _content(path: str, file: str) -> tuple[str | None, int, str, str]:
             return hashlib.blake2b(data, digest_size=16).hexdigest(), len(data), "ok", ""
     except ImageError as error:
         return None, 0, str(error.status), str(error)
-
-
-def _check_missing(paths: pd.Series, contents: pd.DataFrame, allow: bool) -> None:
-    gone = contents["status"] == Status.UNAVAILABLE
-    examples = zip(paths[gone], contents.loc[gone, "error"], strict=True)
-    check_missing(int(gone.sum()), len(paths), examples, allow=allow)
 
 
 class _Run:
@@ -238,6 +226,7 @@ def image_properties(photo: Decoded) -> dict[str, Any]:
     brightness = _shares(grey)
     low, high = np.searchsorted(np.cumsum(brightness), [0.05, 0.95])
     some = brightness[brightness > 0]
+    stated = photo.pixels.tobytes() + bytes(f"{photo.width}x{photo.height}", "ascii")
     # Cb and Cr are 128 in a photo without colour.
     bands = map(_shares, image.reduce(2).convert("YCbCr").split()[1:])
     away = [np.cumsum(np.bincount(abs(_LEVELS - 128), band, 129)) for band in bands]
@@ -251,9 +240,7 @@ def image_properties(photo: Decoded) -> dict[str, Any]:
         "entropy": -float(some @ np.log2(some)),
         "colour": max(int(np.searchsorted(band, 0.99)) for band in away) / 128,
         "border": _border(levels),
-        "pixels": hashlib.blake2b(
-            photo.pixels.tobytes() + bytes(f"{photo.width}x{photo.height}", "ascii"), digest_size=16
-        ).hexdigest(),
+        "pixels": hashlib.blake2b(stated, digest_size=16).hexdigest(),
         "hash": perceptual_hash(levels),
         "thumbnail": image.resize((SIDE, SIDE), Image.Resampling.BOX).tobytes(),
     }

@@ -165,20 +165,15 @@ def find_issues(
 
 
 def _notes(properties: ImageProperties, *, labelled: bool) -> list[str]:
-    notes, photos = [], properties.photos
-    if n_gone := int((photos["status"] == Status.UNAVAILABLE).sum()):
-        notes.append(
-            f"{n_gone:,} of {len(photos):,} photos are unavailable here, which says nothing about "
-            "them: nothing of them was checked, and the next audit tries them again"
-        )
-    if properties.features is None:
-        notes.append(
-            "without a model the labels and the outliers are not judged, and only near-duplicates "
-            "with nearly equal hashes are found"
-        )
-    if not labelled:
-        notes.append("the photos have no labels: there are none to judge")
-    return notes
+    gone = properties.photos["status"] == Status.UNAVAILABLE
+    notes = {
+        f"{gone.sum():,} of {len(gone):,} photos are unavailable here, which says nothing about "
+        "them: nothing of them was checked, and the next audit tries them again": gone.any(),
+        "without a model the labels and the outliers are not judged, and only near-duplicates "
+        "with nearly equal hashes are found": properties.features is None,
+        "the photos have no labels: there are none to judge": not labelled,
+    }
+    return [note for note, holds in notes.items() if holds]
 
 
 def _fold_groups(catalog: pd.DataFrame, copies: pd.DataFrame) -> np.ndarray:
@@ -207,15 +202,13 @@ def _sorted(rows: pd.DataFrame, catalog: pd.DataFrame) -> pd.DataFrame:
 
 
 def _summary(issues: pd.DataFrame, n_photos: int) -> pd.DataFrame:
-    by_kind = issues.groupby("issue")
-    table = pd.DataFrame(index=pd.Index(ISSUES, name="issue"))
-    table["photos"] = by_kind.size()
-    table["groups"] = issues[issues["group"] != ""].groupby("issue")["group"].nunique()
-    automatic = issues["issue"].isin(["unavailable", "unreadable"]) | (
-        (issues["issue"] == "exact_duplicate")
-        & ~issues["detail"].str.contains("spans labels", regex=False)
+    torn = issues["detail"].str.contains("spans labels", regex=False)
+    automatic = issues["issue"].isin(["unavailable", "unreadable"])
+    automatic |= issues["issue"].eq("exact_duplicate") & ~torn
+    told = issues.assign(group=issues["group"].replace("", None), looking=~automatic)
+    table = told.groupby("issue").agg(
+        photos=("image_id", "size"), groups=("group", "nunique"), looking=("looking", "sum")
     )
-    table["looking"] = issues[~automatic].groupby("issue").size()
-    table = table.fillna(0).astype(int)
+    table = table.reindex(pd.Index(ISSUES, name="issue"), fill_value=0)
     table.insert(2, "share", table["photos"] / max(n_photos, 1))
     return table

@@ -122,7 +122,7 @@ def find_label_issues(
     Model-agnostic label quality scoring, 2022 (the normalised margin). Computed by cleanlab.
     """
     from cleanlab.rank import get_label_quality_scores
-    from sklearn.model_selection import StratifiedGroupKFold
+    from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 
     labels = labels.reset_index(drop=True)
     usable = labels.notna().to_numpy() & np.isfinite(vectors).all(axis=1)
@@ -136,40 +136,28 @@ def find_label_issues(
     rows = np.flatnonzero(usable & labels.isin(classes))
     if len(classes) < 2:
         notes.append(f"{len(classes)} classes can be judged; labels need at least two")
-        none = np.zeros(0)
-        return LabelIssues(
-            none.astype(int), classes, none.astype(int), np.zeros((0, len(classes))), none,
-            none.astype(bool), notes,
-        )  # fmt: skip
+        none, shares = np.zeros(0, int), np.zeros((0, len(classes)))
+        return LabelIssues(none, classes, none, shares, np.zeros(0), np.zeros(0, bool), notes)
     given, chosen = labels[rows].map(classes.index).to_numpy(dtype=int), vectors[rows]
     splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+
+    def out_of_fold(splits: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+        model = _linear_model()
+        shares = cross_val_predict(model, chosen, given, cv=splits, method="predict_proba")
+        return np.asarray(shares, dtype=float)
+
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The least populated class")
+        # A fold that happens to hold all photos of a class leaves none to learn it from.
+        warnings.filterwarnings("ignore", message="The least populated class|Number of classes in")
         splits = list(splitter.split(chosen, given, groups[rows]))
-    everything = np.ones(len(rows), bool)
-    probabilities = _out_of_fold(chosen, given, len(classes), splits, everything)
-    agreed = probabilities.argmax(axis=1) == given
-    if len(set(given[agreed])) == len(classes):
-        probabilities = _out_of_fold(chosen, given, len(classes), splits, agreed)
+        probabilities = out_of_fold(splits)
+        agreed = probabilities.argmax(axis=1) == given
+        if len(set(given[agreed])) == len(classes):
+            splits = [(learned[agreed[learned]], asked) for learned, asked in splits]
+            probabilities = out_of_fold(splits)
     quality = get_label_quality_scores(given, probabilities, method="normalized_margin")
     is_issue = quality <= (1 - margin) / 2
     return LabelIssues(rows, classes, given, probabilities, quality, is_issue, notes)
-
-
-def _out_of_fold(
-    vectors: np.ndarray,
-    given: np.ndarray,
-    n_classes: int,
-    splits: list[tuple[np.ndarray, np.ndarray]],
-    taught: np.ndarray,
-) -> np.ndarray:
-    probabilities = np.zeros((len(given), n_classes))
-    for learned, asked in splits:
-        rows = learned[taught[learned]]
-        model = _linear_model().fit(vectors[rows], given[rows])
-        # A fold that happens to hold all photos of a class leaves none to learn it from.
-        probabilities[np.ix_(asked, model.classes_)] = model.predict_proba(vectors[asked])
-    return probabilities
 
 
 def _linear_model() -> LogisticRegression:
@@ -198,27 +186,13 @@ def label_noise_matrix(found: LabelIssues) -> pd.DataFrame:
     if not len(found.rows):
         return pd.DataFrame(columns=["label", "suggestion", "photos", "estimated"])
     joint = estimate_joint(found.given, found.probabilities) * len(found.given)
-    best = _best_other(found)
-    counts = np.zeros(joint.shape, dtype=int)
-    np.add.at(counts, (found.given[found.is_issue], best[found.is_issue]), 1)
     np.fill_diagonal(joint, 0)
-    a, b = np.nonzero((counts > 0) | (joint >= 0.5))
-    classes = np.array(found.classes, dtype=object)
-    table = pd.DataFrame(
-        {
-            "label": classes[a],
-            "suggestion": classes[b],
-            "photos": counts[a, b],
-            "estimated": joint[a, b].round(1),
-        }
-    )
+    wrong = suggested_labels(found)[found.is_issue]
+    pairs = pd.MultiIndex.from_product([found.classes] * 2, names=["label", "suggestion"])
+    table = pd.DataFrame({"photos": wrong[pairs.names].value_counts()}, pairs).fillna(0)
+    table = table.astype(int).assign(estimated=joint.ravel()).reset_index()
+    table = table[(table["photos"] > 0) | (table["estimated"] >= 0.5)].round({"estimated": 1})
     return table.sort_values(["photos", "estimated"], ascending=False, ignore_index=True)
-
-
-def _best_other(found: LabelIssues) -> np.ndarray:
-    others = found.probabilities.copy()
-    others[np.arange(len(others)), found.given] = -1
-    return np.asarray(others.argmax(axis=1)) if len(others) else found.given
 
 
 def suggested_labels(found: LabelIssues) -> pd.DataFrame:
@@ -234,7 +208,9 @@ def suggested_labels(found: LabelIssues) -> pd.DataFrame:
     pandas.DataFrame
         A row per judged photo: ``row``, ``label``, ``suggestion``, ``p_suggestion``, ``p_given``.
     """
-    best, numbers = _best_other(found), np.arange(len(found.rows))
+    numbers, others = np.arange(len(found.rows)), found.probabilities.copy()
+    others[numbers, found.given] = -1
+    best = others.argmax(axis=1) if len(others) else found.given
     classes = np.array(found.classes, dtype=object)
     return pd.DataFrame(
         {
@@ -271,8 +247,7 @@ def label_issue_rows(
     table["detail"] = detail.mask(impossible, detail + "; a copy of the photo has another label")
     likelier = table["p_suggestion"] > table["p_given"]
     table["suggestion"] = ("relabel:" + table["suggestion"]).where(likelier, "look")
-    table["issue"] = "label_error"
-    chosen = table[found.is_issue | doubtful | (impossible & cleared)]
+    chosen = table[found.is_issue | doubtful | (impossible & cleared)].assign(issue="label_error")
     return chosen[["row", "issue", "score", "group", "suggestion", "detail"]]
 
 
@@ -307,8 +282,7 @@ def label_issue_tagger(model: keras.Model, features: np.ndarray, found: LabelIss
     bias = np.full(len(found.classes), -30.0, "float32")
     weights, offsets = fitted.coef_, fitted.intercept_
     if len(fitted.classes_) == 2:  # scikit-learn keeps one row for two classes
-        weights = np.concatenate([-weights, weights]) / 2
-        offsets = np.array([-1, 1]) * offsets / 2
+        weights, offsets = np.concatenate([-weights, weights]) / 2, np.array([-1, 1]) * offsets / 2
     kernel[:, fitted.classes_], bias[fitted.classes_] = weights.T, offsets
     tagger = clone_for_task(model, task="tagger", classes=found.classes)
     dense = next(layer for layer in tagger.layers[::-1] if isinstance(layer, keras.layers.Dense))

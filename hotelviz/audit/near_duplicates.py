@@ -22,11 +22,11 @@ MIN_ALIGNMENT = 0.985
 
 def near_duplicate_pairs(
     properties: ImageProperties,
-    neighbours: Neighbours | None = None,
+    neighbours: Neighbours | None,
     *,
-    max_distance: int = MAX_DISTANCE,
-    min_similarity: float = MIN_SIMILARITY,
-    min_alignment: float = MIN_ALIGNMENT,
+    max_distance: int,
+    min_similarity: float,
+    min_alignment: float,
 ) -> np.ndarray:
     """Return the pairs of photos that are near-duplicates, int (n_pairs, 2), the lower row first.
 

@@ -13,7 +13,7 @@ from hotelviz.errors import AuditError
 if TYPE_CHECKING:
     import faiss
 
-#: Up to so many photos all are compared, in blocks; beyond, an inverted-file index looks only into
+#: Up to so many photos all are compared; beyond, an inverted-file index looks only into
 #: the nearest cells.
 MAX_EXACT = 40_000
 #: Principal components of the features that are kept: they hold what tells photos apart.
@@ -22,7 +22,6 @@ N_COMPONENTS = 256
 N_NEIGHBOURS = 10
 #: Cells of the inverted file that a search looks into.
 _PROBES = 8
-_BLOCK = 8192
 
 
 class Neighbours(NamedTuple):
@@ -114,17 +113,11 @@ def nearest_neighbours(
         return Neighbours(np.zeros((count, 0), "int64"), np.zeros((count, 0), "float32"))
     index = faiss.IndexFlatIP(width) if count <= max_exact else _inverted_file(vectors)
     index.add(vectors)
-    rows = np.empty((count, k), "int64")
-    similarity = np.empty((count, k), "float32")
-    for start in range(0, count, _BLOCK):
-        block = slice(start, min(start + _BLOCK, count))
-        values, found = index.search(vectors[block], k + 1)
-        itself = found == np.arange(block.start, block.stop)[:, None]
-        # Among many equal vectors a photo may miss itself: then the last one is left out.
-        itself[~itself.any(axis=1), -1] = True
-        rows[block] = found[~itself].reshape(-1, k)
-        similarity[block] = values[~itself].reshape(-1, k)
-    return Neighbours(rows, similarity)
+    similarity, rows = index.search(vectors, k + 1)
+    itself = rows == np.arange(count)[:, None]
+    # Among many equal vectors a photo may miss itself: then the last one is left out.
+    itself[~itself.any(axis=1), -1] = True
+    return Neighbours(rows[~itself].reshape(-1, k), similarity[~itself].reshape(-1, k))
 
 
 def _inverted_file(vectors: np.ndarray) -> faiss.IndexIVFFlat:

@@ -48,13 +48,6 @@ def outlier_issues(neighbours: Neighbours, copies: pd.DataFrame) -> pd.DataFrame
     score, outlier = outlier_scores(Neighbours(neighbours.rows[rows], neighbours.similarity[rows]))
     found = score[outlier]
     text = "mean similarity to its nearest photos {:.2f}, usually {:.2f}"
-    return pd.DataFrame(
-        {
-            "row": rows[outlier],
-            "issue": "outlier",
-            "score": found,
-            "group": "",
-            "suggestion": "look",
-            "detail": [text.format(value, np.median(score)) for value in found],
-        }
-    )
+    detail = [text.format(value, np.median(score)) for value in found]
+    issues = pd.DataFrame({"row": rows[outlier], "score": found, "detail": detail})
+    return issues.assign(issue="outlier", suggestion="look")

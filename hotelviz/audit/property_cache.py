@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import json
-import re
 import uuid
 import warnings
 from collections.abc import Iterable, Iterator
@@ -28,7 +28,8 @@ PART_SIZE = 4096
 _VERSION = 4
 _KEY = b"hotelviz"
 #: How parts are named; other files of the folder are not touched.
-_PART = re.compile(r"part-[0-9a-f]{32}\.parquet")
+_PARTS = f"part-{'[0-9a-f]' * 32}.parquet"
+_warn = functools.partial(warnings.warn, category=CacheWarning, stacklevel=5)
 
 _SCHEMA = pa.schema(
     {
@@ -119,23 +120,17 @@ class PropertyCache:
 
 def _read_parts(folder: Path, key: bytes) -> Iterator[pa.Table]:
     others = 0
-    for part in sorted(file for file in folder.glob("part-*.parquet") if _PART.match(file.name)):
+    for part in sorted(folder.glob(_PARTS)):
         try:
             if (pq.read_schema(part).metadata or {}).get(_KEY) == key:
                 yield pq.read_table(part).cast(_SCHEMA)
             else:
                 others += 1
         except (OSError, pa.ArrowException) as error:
-            warnings.warn(
-                f"{part}: damaged ({error}); removed, and computed again",
-                CacheWarning,
-                stacklevel=5,
-            )
+            _warn(f"{part}: damaged ({error}); removed, and computed again")
             part.unlink(missing_ok=True)
     if others:
-        warnings.warn(
+        _warn(
             f"{folder}: {others} parts of the cache were written by another model, or another "
-            "version of hotelviz; they are passed over, and their photos computed again",
-            CacheWarning,
-            stacklevel=5,
+            "version of hotelviz; they are passed over, and their photos computed again"
         )

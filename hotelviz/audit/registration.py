@@ -46,11 +46,9 @@ def aligned_similarity(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     >>> float(aligned_similarity(photo, photo // 2 + 9)[0].round(2))
     1.0
     """
-    found = np.full(len(first), -1.0)
-    for start in range(0, len(first), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        found[block] = _compare(first[block], second[block])
-    return found
+    blocks = [slice(start, start + _BLOCK) for start in range(0, len(first), _BLOCK)]
+    found = [_compare(first[block], second[block]) for block in blocks]
+    return np.concatenate([np.zeros(0), *found])
 
 
 def _compare(first: np.ndarray, second: np.ndarray) -> np.ndarray:

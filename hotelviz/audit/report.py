@@ -93,7 +93,7 @@ def write_audit(found: Audit, out: str | os.PathLike[str]) -> int:
         "notes": found.notes,
     }
     with atomic_path(out / "summary.json") as temporary:
-        temporary.write_text(json.dumps(summary, indent=1, default=_plain), encoding="utf-8")
+        temporary.write_text(json.dumps(summary, indent=1), encoding="utf-8")
     decisions = suggest_decisions(found.issues)
     decisions = decisions[~decisions["image_id"].isin(decided)]
     append_decisions(out / "decisions.csv", decisions)
@@ -123,28 +123,18 @@ def check_audit_folder(out: str | os.PathLike[str]) -> set[str]:
     out = Path(out)
     if out.is_file():
         raise OutputError(f"{out}: is a file; give the name of a folder")
-    for name, is_ours in (("issues.parquet", _has_issues), ("summary.json", _has_summary)):
-        if (out / name).exists() and not is_ours(out / name):
-            raise OutputError(f"{out / name}: was not written by an audit; choose another folder")
+    for other in (out / "issues.parquet", out / "summary.json"):
+        if other.exists() and not _is_ours(other):
+            raise OutputError(f"{other}: was not written by an audit; choose another folder")
     file = out / "decisions.csv"
     return set(read_decisions(file)["image_id"]) if file.exists() else set()
 
 
-def _has_issues(file: Path) -> bool:
+def _is_ours(file: Path) -> bool:
     try:
-        return set(ISSUE_COLUMNS) <= set(pq.read_schema(file).names)
-    except (OSError, pa.ArrowException):
-        return False
-
-
-def _has_summary(file: Path) -> bool:
-    try:
+        if file.suffix == ".parquet":
+            return set(ISSUE_COLUMNS) <= set(pq.read_schema(file).names)
         found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, pa.ArrowException):
         return False
     return isinstance(found, dict) and {"photos", "issues", "notes"} <= set(found)
-
-
-def _plain(value: Any) -> Any:
-    """Return NumPy's numbers as ordinary ones."""
-    return value.item() if hasattr(value, "item") else str(value)

@@ -3,12 +3,7 @@
 from hotelviz.errors import MetricsError
 from hotelviz.metrics.bootstrap import Interval, bootstrap_interval, bootstrap_table
 from hotelviz.metrics.calibration import calibration, expected_calibration_error
-from hotelviz.metrics.classification import (
-    classification_report,
-    confusion_matrix,
-    summary,
-    top1,
-)
+from hotelviz.metrics.classification import classification_report, confusion_matrix, summary, top1
 from hotelviz.metrics.confusions import confusion_names, confusions, misclassified
 from hotelviz.metrics.ratings import PUBLISHED_RESULTS, compare_scores, score_metrics
 

@@ -103,9 +103,8 @@ def bootstrap_table(
     values = np.array([list(statistics(rows).values()) for rows in resamples], dtype=float)
     tail = (1 - level) / 2
     low, high = np.nanquantile(values, [tail, 1 - tail], axis=0)
-    return pd.DataFrame(
-        {"metric": figures.index, "value": figures.to_numpy(), "low": low, "high": high}
-    )
+    table = figures.rename_axis("metric").reset_index(name="value")
+    return table.assign(low=low, high=high)
 
 
 def _resamples(
@@ -113,15 +112,11 @@ def _resamples(
 ) -> Iterator[np.ndarray]:
     """Draw photos, or whole groups of them, with replacement; yield their row numbers."""
     random = np.random.default_rng(seed)
-    if groups is None:
-        for _ in range(n_bootstrap):
-            yield random.integers(n_photos, size=n_photos)
-        return
-    codes = pd.factorize(pd.Series(list(groups)))[0]
+    codes = np.arange(n_photos) if groups is None else pd.factorize(pd.Series(list(groups)))[0]
     if len(codes) != n_photos or (codes < 0).any():
         raise MetricsError(f"each of the {n_photos} photos needs a group; some have none")
     order = np.argsort(codes, kind="stable")
     members = np.split(order, np.cumsum(np.bincount(codes))[:-1])
     for _ in range(n_bootstrap):
         drawn = random.integers(len(members), size=len(members))
-        yield np.concatenate([members[number] for number in drawn])
+        yield drawn if groups is None else np.concatenate([members[number] for number in drawn])

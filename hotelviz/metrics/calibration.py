@@ -52,10 +52,9 @@ def calibration(
        lower  upper  confidence  accuracy  count
     0    0.5    1.0        0.85       0.5      2
     """
-    table = (
-        confidence_bins(probabilities, true, classes, n_bins=n_bins)
-        .groupby("bin")
-        .agg(confidence=("confidence", "mean"), accuracy=("right", "mean"), count=("right", "size"))
+    bins = confidence_bins(probabilities, true, classes, n_bins=n_bins).groupby("bin")
+    table = bins.agg(
+        confidence=("confidence", "mean"), accuracy=("right", "mean"), count=("right", "size")
     )
     table.insert(0, "lower", table.index / n_bins)
     table.insert(1, "upper", (table.index + 1) / n_bins)
@@ -69,11 +68,10 @@ def confidence_bins(
 
     Parameters and errors are those of `calibration`.
     """
-    probabilities = np.asarray(probabilities, dtype=float)
-    if probabilities.shape != (len(true), len(classes)):
+    probabilities, expected = np.asarray(probabilities, dtype=float), (len(true), len(classes))
+    if probabilities.shape != expected:
         raise MetricsError(
-            f"probabilities have the shape {probabilities.shape}; "
-            f"expected {(len(true), len(classes))}"
+            f"probabilities have the shape {probabilities.shape}; expected {expected}"
         )
     if not np.isfinite(probabilities).all():
         raise MetricsError("some probabilities are missing; leave out photos that were not read")
@@ -86,13 +84,9 @@ def confidence_bins(
         )
     confidence = probabilities.max(axis=1)
     predicted = np.asarray(classes, dtype=object)[probabilities.argmax(axis=1)]
-    return pd.DataFrame(
-        {
-            "bin": np.minimum((confidence * n_bins).astype(int), n_bins - 1),
-            "confidence": confidence,
-            "right": predicted == np.asarray(true, dtype=object),
-        }
-    )
+    numbers = np.minimum((confidence * n_bins).astype(int), n_bins - 1)
+    right = predicted == np.asarray(true, dtype=object)
+    return pd.DataFrame({"bin": numbers, "confidence": confidence, "right": right})
 
 
 def expected_calibration_error(table: pd.DataFrame) -> float:

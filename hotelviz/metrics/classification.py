@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from hotelviz.catalog import as_ids, check_table
-from hotelviz.errors import MetricsError, did_you_mean
+from hotelviz.errors import MetricsError, check_choice
 from hotelviz.metrics.bootstrap import Labels, bootstrap_table
 from hotelviz.metrics.calibration import confidence_bins
 from hotelviz.scores.predictions import class_probabilities
@@ -21,30 +21,27 @@ from hotelviz.scores.predictions import class_probabilities
 def _checked(true: Labels, predicted: Labels) -> tuple[np.ndarray, np.ndarray]:
     """Return labels and predictions as text; refuse those that cannot be compared."""
     if isinstance(true, pd.Series) and isinstance(predicted, pd.Series):
-        same_rows = len(true) == len(predicted) and true.index.sort_values().equals(
-            predicted.index.sort_values()
-        )
-        if same_rows and not true.index.equals(predicted.index):
+        rows, others = true.index, predicted.index
+        if not rows.equals(others) and rows.sort_values().equals(others.sort_values()):
             raise MetricsError(
                 "labels and predictions are of the same rows in different orders; join them by "
                 "image_id first"
             )
-    # Text: a class 1 that became 1.0 beside a missing one is the class 1.
-    true_array, predicted_array = (
-        as_ids(pd.Series(list(side)), name, "the labels")
-        for name, side in (("true", true), ("predicted", predicted))
-    )
-    if len(true_array) != len(predicted_array):
-        raise MetricsError(f"{len(true_array)} true labels, but {len(predicted_array)} predictions")
-    if not len(true_array):
+    if len(true) != len(predicted):
+        raise MetricsError(f"{len(true)} true labels, but {len(predicted)} predictions")
+    if not len(true):
         raise MetricsError("there are no predictions to judge")
-    for name, side in (("true labels", true_array), ("predictions", predicted_array)):
-        if side.isna().any():
+    sides = []
+    for name, labels in (("true labels", true), ("predictions", predicted)):
+        # Text: a class 1 that became 1.0 beside a missing one is the class 1.
+        side = as_ids(pd.Series(list(labels)), name, "the labels")
+        if n_missing := int(side.isna().sum()):
             raise MetricsError(
-                f"{int(side.isna().sum())} of {len(side)} {name} are missing; leave photos without "
-                "a label, and those whose 'error' kept them from being read, out, and say so"
+                f"{n_missing} of {len(side)} {name} are missing; leave photos without a label, and "
+                "those whose 'error' kept them from being read, out, and say so"
             )
-    return true_array.to_numpy(dtype=object), predicted_array.to_numpy(dtype=object)
+        sides.append(side.to_numpy(dtype=object))
+    return sides[0], sides[1]
 
 
 def _class_names(
@@ -53,12 +50,8 @@ def _class_names(
     found = sorted({*true.tolist(), *predicted.tolist()})
     if classes is None:
         return found
-    unknown = [name for name in found if name not in classes]
-    if unknown:
-        raise MetricsError(
-            f"{unknown[0]!r} is not one of the {len(classes)} classes ({', '.join(classes)})"
-            f"{did_you_mean(unknown[0], classes)}"
-        )
+    for name in found:
+        check_choice(name, classes, "class", MetricsError)
     return list(classes)
 
 
@@ -125,8 +118,7 @@ def confusion_matrix(
     true_array, predicted_array = _checked(true, predicted)
     names = _class_names(true_array, predicted_array, classes)
     counts = metrics.confusion_matrix(true_array, predicted_array, labels=names)
-    index, columns = pd.Index(names, name="true"), pd.Index(names, name="predicted")
-    return pd.DataFrame(counts, index=index, columns=columns)
+    return pd.DataFrame(counts, names, names).rename_axis(index="true", columns="predicted")
 
 
 def classification_report(
@@ -167,14 +159,12 @@ def classification_report(
 
     true_array, predicted_array = _checked(true, predicted)
     names = _class_names(true_array, predicted_array, classes)
-    precision, recall, f1, support = precision_recall_fscore_support(
+    columns = precision_recall_fscore_support(
         true_array, predicted_array, labels=names, zero_division=np.nan
     )
-    report = pd.DataFrame(
-        {"precision": precision, "recall": recall, "f1": f1, "support": support}, index=names
-    )
-    tested = report[report["support"] > 0]
     scores = ["precision", "recall", "f1"]
+    report = pd.DataFrame(dict(zip([*scores, "support"], columns, strict=True)), index=names)
+    tested = report[report["support"] > 0]
     # A class that is never predicted finds nothing: its precision counts as 0 in an average.
     filled = tested[scores].fillna(0)
     total = int(report["support"].sum())
@@ -230,10 +220,9 @@ def summary(
         )
     best = table["predicted"] if "predicted" in table else shares.idxmax(axis="columns")
     true, predicted = _checked(table["label"], best)
-    names = _class_names(true, predicted, None)
+    names, codes = np.unique([true, predicted], return_inverse=True)
     size = len(names)
-    cells = pd.Categorical(true, names).codes.astype(int) * size
-    cells += pd.Categorical(predicted, names).codes
+    cells = size * codes[0] + codes[1]
     binned = confidence_bins(shares.to_numpy(), true, shares.columns.to_list())
     bins, gaps = binned["bin"].to_numpy(), (binned["confidence"] - binned["right"]).to_numpy()
 

@@ -90,8 +90,7 @@ def score_metrics(
             "least two"
         )
     for side, name in ((shares, "ratings"), (guesses, "predictions")):
-        missing = int(np.isnan(side).any(axis=1).sum())
-        if missing:
+        if missing := int(np.isnan(side).any(axis=1).sum()):
             raise MetricsError(
                 f"{missing} of {len(side)} photos have no {name}; leave them out, and say so"
             )
@@ -151,10 +150,8 @@ def compare_scores(
         table = score_metrics(rated, predicted, threshold=threshold, groups=groups, seed=seed)
         table = table.set_index("metric")
         bounds = table[["low", "high"]].map("{:.3f}".format)
-        columns |= {
-            name: table["value"],
-            f"{name} interval": bounds["low"] + " to " + bounds["high"],
-        }
+        columns[name] = table["value"]
+        columns[f"{name} interval"] = bounds["low"] + " to " + bounds["high"]
     return pd.DataFrame(columns)
 
 
@@ -165,5 +162,4 @@ def _correlation(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def _width(values: np.ndarray) -> float:
-    low, high = np.quantile(values, [0.01, 0.99])
-    return float(high - low)
+    return float(np.ptp(np.quantile(values, [0.01, 0.99])))
