@@ -122,8 +122,8 @@ class _Pipeline:
 
     def report(self, name: str, page: str = "", **given: Any) -> None:
         """Run a report on the catalogue, with the settings of the demo."""
-        settings = {"catalog": str(self.catalog), "seed": self.seed} | SETTINGS.get(name, {})
-        self.write(name, page, **settings | given)
+        settings: dict[str, Any] = {"catalog": str(self.catalog), "seed": self.seed}
+        self.write(name, page, **settings | SETTINGS.get(name, {}) | given)
 
     def write(
         self, name: str, page: str = "", *, progress: bool = False, **parameters: Any
