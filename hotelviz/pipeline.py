@@ -99,11 +99,9 @@ def run_pipeline(
             pool.submit(run.report, "aesthetic_report", models=run.aesthetic),
         ]
         run.score()
-        scored = {"scores": run.scores}
-        ranked = scored | {"catalog": str(catalog)}
         used = [
-            pool.submit(run.write, "score_distribution", scored, "score_distribution"),
-            pool.submit(run.write, "hotel_ranking", ranked, "hotel_ranking"),
+            pool.submit(run.write, "score_distribution", scores=run.scores),
+            pool.submit(run.write, "hotel_ranking", scores=run.scores, catalog=str(catalog)),
         ]
         for step in [explained, cleaned, *compared, *used]:
             step.result()
@@ -122,19 +120,18 @@ class _Pipeline:
         self.aesthetic = [str(folder / f"aesthetic_{number}.keras") for number in (1, 2)]
         self.scores, self.audit = str(folder / "scores"), folder / "audit"
 
-    def report(
-        self, name: str, page: str = "", *, progress: bool = False, **parameters: Any
-    ) -> None:
-        """Run a report on the catalogue."""
-        given = {"catalog": str(self.catalog), "seed": self.seed} | SETTINGS.get(name, {})
-        self.write(name, given | parameters, page or name, progress=progress)
+    def report(self, name: str, page: str = "", **given: Any) -> None:
+        """Run a report on the catalogue, with the settings of the demo."""
+        settings: dict[str, Any] = {"catalog": str(self.catalog), "seed": self.seed}
+        self.write(name, page, **settings | SETTINGS.get(name, {}) | given)
 
     def write(
-        self, name: str, parameters: dict[str, Any], page: str, *, progress: bool = False
+        self, name: str, page: str = "", *, progress: bool = False, **parameters: Any
     ) -> None:
         """Run a report with just these parameters."""
-        run_report(name, parameters, self.out / f"{page}.html", progress=progress)
-        self.say(f"wrote {page}.html")
+        page = f"{page or name}.html"
+        run_report(name, parameters, self.out / page, progress=progress)
+        self.say(f"wrote {page}")
 
     def train_aesthetic(self, number: int, rated: Path, parent: str, fine_tune_epochs: int) -> None:
         """Train an iteration of the aesthetic model."""

@@ -5,20 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Option
 
-from hotelviz.cli.options import (
-    AllowMissing,
-    Catalog,
-    Classes,
-    allowed_classes,
-    app,
-    check_table,
-    list_errors,
-    on_one_line,
-    say,
-    write_table,
-)
+from hotelviz.cli import options
+from hotelviz.cli.options import AllowMissing, Catalog, Classes, app, say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,16 +19,14 @@ if TYPE_CHECKING:
 @app.command()
 def audit(
     catalog: Catalog,
-    out: Annotated[
-        Path, typer.Option(help="The folder for issues, summary and suggested decisions.")
-    ],
+    out: Annotated[Path, Option(help="The folder for issues, summary and suggested decisions.")],
     model: Annotated[
         Path | None,
-        typer.Option(help="Gives the features (.keras); else MobileNet with ImageNet's weights."),
+        Option(help="Gives the features (.keras); else MobileNet with ImageNet's weights."),
     ] = None,
     classes: Classes = "any",
     cache: Annotated[
-        Path | None, typer.Option(help="The folder of measures; else beside the catalogue.")
+        Path | None, Option(help="The folder of measures; else beside the catalogue.")
     ] = None,
     allow_missing: AllowMissing = False,
 ) -> None:
@@ -54,7 +42,7 @@ def audit(
     from hotelviz.io.claims import claim
 
     check_audit_folder(out)
-    photos = read_catalog(catalog, classes=allowed_classes(classes))
+    photos = read_catalog(catalog, classes=options.allowed_classes(classes))
     features, note = feature_model(model)
     with claim(out, folder=True):
         found = find_issues(
@@ -62,8 +50,7 @@ def audit(
             allow_missing=allow_missing,
         )  # fmt: skip
         suggested = write_audit(found, out)
-    for line in [note, *found.notes]:
-        say(line, err=True)
+    options.list_notes([note, *found.notes])
     say(found.summary[found.summary["photos"] > 0].round(4).to_string())
     say(
         f"{out}: {found.issues['image_id'].nunique():,} of {len(photos):,} photos have an "
@@ -74,10 +61,8 @@ def audit(
 @app.command()
 def clean(
     catalog: Catalog,
-    decisions: Annotated[
-        list[Path], typer.Option(help="A file of decisions (.csv); may be repeated.")
-    ],
-    out: Annotated[Path, typer.Option(help="The cleaned catalogue (.csv or .parquet).")],
+    decisions: Annotated[list[Path], Option(help="A file of decisions (.csv); may be repeated.")],
+    out: Annotated[Path, Option(help="The cleaned catalogue (.csv or .parquet).")],
     classes: Classes = "any",
     allow_missing: AllowMissing = False,
 ) -> None:
@@ -90,10 +75,10 @@ def clean(
     from hotelviz.io.escaping import csv_safe
     from hotelviz.io.remote import is_url
 
-    check_table(out)
+    options.check_table(out)
     # The photos that are dropped would be gone with their decisions' undoing.
     check_apart(out, catalog, *decisions)
-    allowed = allowed_classes(classes)
+    allowed = options.allowed_classes(classes)
     photos = read_catalog(catalog, classes=allowed)
     lines = read_decisions(decisions)
     if len(lines) and not lines["image_id"].isin(photos["image_id"]).any():
@@ -111,7 +96,7 @@ def clean(
         write_catalog(cleaned.catalog, out)
         changes = out.with_name(f"{out.stem}.changes.csv")
         # For people, who open it in a spreadsheet; nothing reads it again.
-        write_table(csv_safe(cleaned.changes), changes)
+        options.write_table(csv_safe(cleaned.changes), changes)
     _say_changes(photos, cleaned, catalog, out, changes)
 
 
@@ -134,9 +119,9 @@ def _say_changes(
         ("passed over", "not dropped: a photo that was not found may still be a good one"),
     ):
         rows = cleaned.changes[cleaned.changes["change"] == change]
-        list_errors(rows.assign(error=said), len(rows), f"in {changes}")
+        options.list_errors(rows.assign(error=said), len(rows), f"in {changes}")
     relabelled = cleaned.changes[cleaned.changes["change"] == "relabelled"]
     known = set(photos["label"].dropna()) if "label" in photos else set()
     for name in sorted(set(relabelled["after"]) - known):
-        say(f"  {on_one_line(name)}: a class that no photo of {catalog} had"
+        say(f"  {options.on_one_line(name)}: a class that no photo of {catalog} had"
             f"{did_you_mean(name, sorted(known))}", err=True)  # fmt: skip

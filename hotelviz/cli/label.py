@@ -5,17 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Option
 
-from hotelviz.cli.options import (
-    Catalog,
-    Classes,
-    allowed_classes,
-    app,
-    check_table,
-    on_one_line,
-    say,
-)
+from hotelviz.cli import options
+from hotelviz.cli.options import Catalog, Classes, app, say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,17 +18,17 @@ if TYPE_CHECKING:
 def label(
     catalog: Catalog,
     store: Annotated[
-        str, typer.Option(help="A file of SQLite, or an address such as postgresql://host/labels.")
+        str, Option(help="A file of SQLite, or an address such as postgresql://host/labels.")
     ],
-    task: Annotated[str, typer.Option(help="aesthetic, technical or tags.")] = "aesthetic",
-    raters: Annotated[int, typer.Option(min=1, help="How many people label.")] = 12,
-    overlap: Annotated[int, typer.Option(min=1, help="How many of them see each photo.")] = 3,
-    repeats: Annotated[int, typer.Option(min=0, help="Photos that each sees twice.")] = 10,
+    task: Annotated[str, Option(help="aesthetic, technical or tags.")] = "aesthetic",
+    raters: Annotated[int, Option(min=1, help="How many people label.")] = 12,
+    overlap: Annotated[int, Option(min=1, help="How many of them see each photo.")] = 3,
+    repeats: Annotated[int, Option(min=0, help="Photos that each sees twice.")] = 10,
     classes: Classes = "areas",
-    name: Annotated[str, typer.Option("--round", help="Begin, or go on with, this round.")] = "1",
-    seed: Annotated[int, typer.Option(help="Of who sees what, in which order.")] = 0,
-    ip: Annotated[str, typer.Option(help="Listen here; 0.0.0.0 lets others in.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free one.")] = 8866,
+    name: Annotated[str, Option("--round", help="Begin, or go on with, this round.")] = "1",
+    seed: Annotated[int, Option(help="Of who sees what, in which order.")] = 0,
+    ip: Annotated[str, Option(help="Listen here; 0.0.0.0 lets others in.")] = "127.0.0.1",
+    port: Annotated[int, Option(min=0, max=65535, help="0 takes any free one.")] = 8866,
 ) -> None:
     """Serve the labelling app: people rate or tag photos in their browsers, by one key each."""
     from hotelviz.catalog import read_catalog
@@ -49,7 +42,7 @@ def label(
     begun = opened.begin_round(
         photos, name=name, task=task, n_raters=raters, overlap=overlap, repeats=repeats,
         seed=seed,
-        classes=allowed_classes(classes) or _found_classes(photos) or AREAS,
+        classes=options.allowed_classes(classes) or _found_classes(photos) or AREAS,
     )  # fmt: skip
     progress = begun.progress()
     say(
@@ -66,17 +59,17 @@ def _found_classes(photos: pd.DataFrame) -> list[str]:
 
 @app.command("label-export")
 def label_export(
-    store: Annotated[str, typer.Option(help="The store of labels.")],
-    out: Annotated[Path, typer.Option(help="The catalogue (.csv or .parquet).")],
+    store: Annotated[str, Option(help="The store of labels.")],
+    out: Annotated[Path, Option(help="The catalogue (.csv or .parquet).")],
     name: Annotated[
-        list[str] | None, typer.Option("--round", help="May be repeated; the latest by default.")
+        list[str] | None, Option("--round", help="May be repeated; the latest by default.")
     ] = None,
     catalog: Annotated[
-        Path | None, typer.Option(help="Keeps this catalogue's other columns and photos.")
+        Path | None, Option(help="Keeps this catalogue's other columns and photos.")
     ] = None,
-    train: Annotated[int, typer.Option(min=0, help="Split: rated photos to train with.")] = 0,
-    test: Annotated[int, typer.Option(min=0, help="Split: rated photos to test with.")] = 0,
-    seed: Annotated[int, typer.Option(help="Of the split.")] = 0,
+    train: Annotated[int, Option(min=0, help="Split: rated photos to train with.")] = 0,
+    test: Annotated[int, Option(min=0, help="Split: rated photos to test with.")] = 0,
+    seed: Annotated[int, Option(help="Of the split.")] = 0,
 ) -> None:
     """Write what raters said as a catalogue: ratings to train on, or tags with their votes."""
     import pandas as pd
@@ -86,7 +79,7 @@ def label_export(
     from hotelviz.labelling import open_store
     from hotelviz.labelling.export import labelled_catalog, split_rated
 
-    check_table(out)
+    options.check_table(out)
     opened = open_store(store, create=False)
     rounds = [opened.round(one) for one in name] if name else [opened.round()]
     photos = read_catalog(catalog, classes=None) if catalog else None
@@ -108,27 +101,25 @@ def label_export(
     if left:
         say(f"  {left:,} of them are in no split; train with --unsplit leave")
     for row in skips.head(20).itertuples():
-        photo, rater, reason = map(on_one_line, (row.image_id, row.rater, row.reason))
+        photo, rater, reason = map(options.on_one_line, (row.image_id, row.rater, row.reason))
         say(f"  {photo}: skipped by {rater}: {reason}", err=True)
 
 
 @app.command("label-choose")
 def label_choose(
     catalog: Catalog,
-    out: Annotated[Path, typer.Option(help="The chosen photos, a catalogue (.csv or .parquet).")],
-    count: Annotated[int, typer.Option(min=1, help="How many photos.")] = 500,
-    store: Annotated[
-        str | None, typer.Option(help="The store of labels: where raters disagree.")
-    ] = None,
+    out: Annotated[Path, Option(help="The chosen photos, a catalogue (.csv or .parquet).")],
+    count: Annotated[int, Option(min=1, help="How many photos.")] = 500,
+    store: Annotated[str | None, Option(help="The store of labels: where raters disagree.")] = None,
     name: Annotated[
-        str | None, typer.Option("--round", help="Of the store; the latest by default.")
+        str | None, Option("--round", help="Of the store; the latest by default.")
     ] = None,
     predictions: Annotated[
         Path | None,
-        typer.Option(help="Scores or tags (Parquet): where the model is uncertain."),
+        Option(help="Scores or tags (Parquet): where the model is uncertain."),
     ] = None,
-    random_share: Annotated[float, typer.Option(help="The share of random photos.")] = 0.2,
-    seed: Annotated[int, typer.Option(help="Of the random photos.")] = 0,
+    random_share: Annotated[float, Option(help="The share of random photos.")] = 0.2,
+    seed: Annotated[int, Option(help="Of the random photos.")] = 0,
 ) -> None:
     """Choose photos for the next round: uncertain ones, disputed ones and some random ones."""
     from hotelviz.catalog import read_catalog, write_catalog
@@ -137,7 +128,7 @@ def label_choose(
     from hotelviz.labelling.active_learning import choose_photos
     from hotelviz.scores import open_scores
 
-    check_table(out)
+    options.check_table(out)
     check_apart(out, catalog, predictions)
     chosen = choose_photos(
         read_catalog(catalog, classes=None),

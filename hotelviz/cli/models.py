@@ -6,28 +6,16 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import typer
+from typer import Option
 
-from hotelviz.cli.options import (
-    AllowMissing,
-    Catalog,
-    Classes,
-    Unsplit,
-    allowed_classes,
-    app,
-    check_table,
-    list_errors,
-    list_notes,
-    on_one_line,
-    say,
-    write_table,
-)
+from hotelviz.cli import options
+from hotelviz.cli.options import AllowMissing, Catalog, Classes, Unsplit, app, say
 from hotelviz.training.settings import AESTHETIC, TAGGER, sentence, takes_settings
 
 if TYPE_CHECKING:
     import pandas as pd
 
-ModelFile = Annotated[Path, typer.Option(help="The model file (.keras).")]
+ModelFile = Annotated[Path, Option(help="The model file (.keras).")]
 
 
 def _option(field: dataclasses.Field[Any], hint: Any) -> Any:
@@ -36,7 +24,7 @@ def _option(field: dataclasses.Field[Any], hint: Any) -> Any:
         hint = Literal["imagenet", "none"]
     elif hint not in {str, int, float}:
         return None
-    return Annotated[hint, typer.Option(help=sentence(field.metadata["help"]))]
+    return Annotated[hint, Option(help=sentence(field.metadata["help"]))]
 
 
 @app.command("train-tagger")
@@ -53,7 +41,7 @@ def train_tagger(
     from hotelviz import training
 
     photos = _training_photos(
-        catalog, out, allowed_classes(classes), settings, by="label", unsplit=unsplit
+        catalog, out, options.allowed_classes(classes), settings, by="label", unsplit=unsplit
     )
     model = training.train_tagger(
         photos, out=out, unsplit="leave", allow_missing=allow_missing, **settings
@@ -66,12 +54,10 @@ def train_tagger(
 def train_aesthetic(
     catalog: Catalog,
     out: ModelFile,
-    parent: Annotated[
-        Path | None, typer.Option(help="An earlier model (.keras) to start from.")
-    ] = None,
+    parent: Annotated[Path | None, Option(help="An earlier model (.keras) to start from.")] = None,
     task: Annotated[
         Literal["aesthetic", "technical"],
-        typer.Option(help="technical for the quality of the picture as such."),
+        Option(help="technical for the quality of the picture as such."),
     ] = "aesthetic",
     unsplit: Unsplit = "refuse",
     allow_missing: AllowMissing = False,
@@ -115,8 +101,8 @@ def _say_last_epoch(out: Path, course: pd.DataFrame, *shown: str) -> None:
 @app.command()
 def tag(
     catalog: Catalog,
-    model: Annotated[Path, typer.Option(help="A tagger (.keras).")],
-    out: Annotated[Path, typer.Option(help="The predictions (.parquet or .csv).")],
+    model: Annotated[Path, Option(help="A tagger (.keras).")],
+    out: Annotated[Path, Option(help="The predictions (.parquet or .csv).")],
     classes: Classes = "any",
     allow_missing: AllowMissing = False,
 ) -> None:
@@ -127,9 +113,9 @@ def tag(
     from hotelviz.io.claims import check_apart, claim
     from hotelviz.models import load_model
 
-    check_table(out)
+    options.check_table(out)
     check_apart(out, catalog)
-    photos = read_catalog(catalog, classes=allowed_classes(classes))
+    photos = read_catalog(catalog, classes=options.allowed_classes(classes))
     watch = preflight(photos["path"], allow_missing=allow_missing)
     tagger = load_model(model, task="tagger")
     with claim(out):
@@ -137,43 +123,39 @@ def tag(
         lost = (tags["status"] == "unavailable").to_numpy()
         watch.add(len(tags), zip(photos["path"][lost], tags["error"][lost], strict=True))
         watch.check()
-        write_table(tags, out)
+        options.write_table(tags, out)
     errors = tags[tags["error"] != ""]
     say(f"{out}: {len(tags):,} photos, {len(errors):,} with errors")
-    list_notes(watch.notes())
-    list_errors(errors, len(errors), "in the column 'error'")
+    options.list_notes(watch.notes())
+    options.list_errors(errors, len(errors), "in the column 'error'")
 
 
 @app.command()
 def score(
     catalog: Catalog,
-    model: Annotated[list[Path], typer.Option(help="A model (.keras); may be repeated.")],
-    out: Annotated[Path, typer.Option(help="The folder of Parquet parts.")],
-    part_size: Annotated[
-        int, typer.Option(min=1, help="Photos per part: what a stop can lose.")
-    ] = 2048,
-    backend: Annotated[
-        str, typer.Option(help="keras, or openvino: faster on a processor.")
-    ] = "keras",
+    model: Annotated[list[Path], Option(help="A model (.keras); may be repeated.")],
+    out: Annotated[Path, Option(help="The folder of Parquet parts.")],
+    part_size: Annotated[int, Option(min=1, help="Photos per part: what a stop can lose.")] = 2048,
+    backend: Annotated[str, Option(help="keras, or openvino: faster on a processor.")] = "keras",
     precision: Annotated[
         str | None,
-        typer.Option(help="float32 or bfloat16; else the fastest that is exact enough."),
+        Option(help="float32 or bfloat16; else the fastest that is exact enough."),
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Decoding threads, on a cluster actors; else as many as fit."),
+        Option(min=1, help="Decoding threads, on a cluster actors; else as many as fit."),
     ] = None,
     cluster: Annotated[
-        str | None, typer.Option(help="ray: on many machines, from a Parquet catalogue.")
+        str | None, Option(help="ray: on many machines, from a Parquet catalogue.")
     ] = None,
     address: Annotated[
-        str | None, typer.Option(help="Of the Ray cluster; else one on this machine.")
+        str | None, Option(help="Of the Ray cluster; else one on this machine.")
     ] = None,
     check_files: Annotated[
-        bool, typer.Option(help="Score photos again whose files have changed since.")
+        bool, Option(help="Score photos again whose files have changed since.")
     ] = True,
     prune: Annotated[
-        bool, typer.Option(help="Take photos out that the catalogue does not have any more.")
+        bool, Option(help="Take photos out that the catalogue does not have any more.")
     ] = False,
     allow_missing: AllowMissing = False,
 ) -> None:
@@ -192,24 +174,24 @@ def score(
     say(f"{out}: {len(dataset):,} photos, {run.photos:,} computed now, {n_errors:,} with errors")
     if run.photos:
         say(str(run))
-    list_notes(run.notes)
-    list_errors(dataset.errors(max_photos=21), n_errors, "in the column 'error'")
+    options.list_notes(run.notes)
+    options.list_errors(dataset.errors(max_photos=21), n_errors, "in the column 'error'")
 
 
 @app.command()
 def rank(
-    scores: Annotated[Path, typer.Option(help="The folder of scores.")],
+    scores: Annotated[Path, Option(help="The folder of scores.")],
     out: Annotated[
-        Path, typer.Option(help="The ranking (.parquet or .csv), or a folder of Parquet parts.")
+        Path, Option(help="The ranking (.parquet or .csv), or a folder of Parquet parts.")
     ],
     tags: Annotated[
-        Path | None, typer.Option(help="The tagger's predictions; else those in the scores.")
+        Path | None, Option(help="The tagger's predictions; else those in the scores.")
     ] = None,
     catalog: Annotated[
-        Path | None, typer.Option(help="The catalogue, for the current positions.")
+        Path | None, Option(help="The catalogue, for the current positions.")
     ] = None,
     min_confidence: Annotated[
-        float, typer.Option(help="Tags less sure give no photo the slot of its area.")
+        float, Option(help="Tags less sure give no photo the slot of its area.")
     ] = 0.6,
 ) -> None:
     """Rank the photos of each hotel by score, and with coverage of its areas."""
@@ -219,17 +201,17 @@ def rank(
     from hotelviz.scores import open_scores
 
     if out.suffix:
-        check_table(out)
+        options.check_table(out)
         refuse_inputs(out, scores, tags, catalog)
     dataset = open_scores(scores)
-    options: dict[str, Any] = {"catalog": catalog, "min_confidence": min_confidence}
+    settings: dict[str, Any] = {"catalog": catalog, "min_confidence": min_confidence}
     if out.suffix:
         with claim(out):
-            ranked = ranking.rank_hotel_photos(dataset, tags, **options)
-            write_table(ranked, out)
+            ranked = ranking.rank_hotel_photos(dataset, tags, **settings)
+            options.write_table(ranked, out)
         figures = ranking.ranking_figures(ranked)
     else:
-        ranking.rank_dataset(dataset, out, tags, **options)
+        ranking.rank_dataset(dataset, out, tags, **settings)
         figures = ranking.map_parts(out, ranking.ranking_figures)
     hotels = figures[figures["order"] == "with coverage"]
     say(f"{out}: {hotels['photos'].sum():,} photos of {len(hotels):,} hotels")
@@ -238,4 +220,4 @@ def rank(
         unmatched = dataset.unmatched(tags)
         say(f"{len(unmatched):,} photos have only a score or only a tag")
         for row in unmatched.head(20).itertuples():
-            say(f"  {on_one_line(row.image_id)}: no {row.missing}", err=True)
+            say(f"  {options.on_one_line(row.image_id)}: no {row.missing}", err=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from typer import Argument, Option
 from typer.core import TyperGroup
 
 import hotelviz
@@ -53,33 +54,29 @@ app = typer.Typer(
 )
 
 Catalog = Annotated[
-    Path, typer.Argument(help="CSV, Parquet, or a folder with one folder of photos per class.")
+    Path, Argument(help="CSV, Parquet, or a folder with one folder of photos per class.")
 ]
 AllowMissing = Annotated[
-    bool, typer.Option(help="Go on where more than a tenth of the photos are unavailable.")
+    bool, Option(help="Go on where more than a tenth of the photos are unavailable.")
 ]
 Classes = Annotated[
     str,
-    typer.Option(
+    Option(
         help="The labels that are allowed: 'areas' (the eight of the tagger), 'any', or a list "
         "separated by commas."
     ),
 ]
 Unsplit = Annotated[
     Literal["refuse", "deal", "leave"],
-    typer.Option(
+    Option(
         help="What becomes of photos without a split where others have one: 'deal' their hotels, "
         "or 'leave' them out."
     ),
 ]
 
 
-def _plain_warning(
-    message: Warning | str, category: type[Warning], filename: str, lineno: int,
-    line: str | None = None,
-) -> str:  # fmt: skip
+def _plain_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> str:
     """Return a warning as a message, without the line of code that it comes from."""
-    del filename, lineno, line
     return f"{category.__name__}: {escape_terminal(message)}\n"
 
 
@@ -104,8 +101,8 @@ def allowed_classes(classes: str) -> list[str] | None:
 
 @app.callback(invoke_without_command=True)
 def main(
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False,
+    version: Annotated[bool, Option("--version", help="Print the version.")] = False,
+    debug: Annotated[bool, Option("--debug", help="Show where an error comes from.")] = False,
 ) -> None:
     """Handle the options that stand before a verb."""
     del debug  # whoever catches errors looks for it

@@ -6,16 +6,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Argument, Option
 
 from hotelviz.cli.options import app, say
 
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option(help="The folder that gets the reports.")] = Path("reports"),
-    seed: Annotated[int, typer.Option(help="Of the drawings and the training.")] = 0,
-    hotels: Annotated[int, typer.Option(help="How many hotels are drawn.")] = 60,
-    epochs: Annotated[int, typer.Option(help="Most epochs of the tagger's training.")] = 18,
+    out: Annotated[Path, Option(help="The folder that gets the reports.")] = Path("reports"),
+    seed: Annotated[int, Option(help="Of the drawings and the training.")] = 0,
+    hotels: Annotated[int, Option(help="How many hotels are drawn.")] = 60,
+    epochs: Annotated[int, Option(help="Most epochs of the tagger's training.")] = 18,
 ) -> None:
     """Draw a catalogue, train small models on it from scratch, and write all reports."""
     from hotelviz.demo import make_demo_catalog
@@ -34,12 +35,12 @@ def demo(
 
 @app.command()
 def report(
-    name: Annotated[str | None, typer.Argument(help="A report, or the path of a notebook.")] = None,
+    name: Annotated[str | None, Argument(help="A report, or the path of a notebook.")] = None,
     parameter: Annotated[
-        list[str] | None, typer.Option("-p", help="A parameter: name=value; may be repeated.")
+        list[str] | None, Option("-p", help="A parameter: name=value; may be repeated.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="The page (.html).")] = None,
-    show_list: Annotated[bool, typer.Option("--list", help="List reports and parameters.")] = False,
+    out: Annotated[Path | None, Option(help="The page (.html).")] = None,
+    show_list: Annotated[bool, Option("--list", help="List reports and parameters.")] = False,
 ) -> None:
     """Run a notebook and write what it shows as one self-contained HTML page."""
     from hotelviz.reports import list_reports, run_report

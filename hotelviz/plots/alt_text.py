@@ -15,8 +15,6 @@ from weakref import WeakKeyDictionary, WeakSet
 from matplotlib.figure import Figure
 from PIL import Image
 
-__all__ = ["figure_alt", "mimebundle", "set_alt"]
-
 _texts: WeakKeyDictionary[Figure, str] = WeakKeyDictionary()
 _photographic: WeakSet[Figure] = WeakSet()
 

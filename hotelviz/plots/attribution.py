@@ -7,25 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
+from hotelviz.plots import style
 from hotelviz.plots.display import Display
-from hotelviz.plots.style import (
-    COLOURS,
-    GREY,
-    ORANGE,
-    bare_axes,
-    drawn,
-    drawn_lines,
-    figure_of,
-    finish,
-    new_figure,
-    open_axes,
-    readable,
-)
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from hotelviz.attribution import Confusion
 
 
@@ -34,7 +21,7 @@ def map_sheet(
     maps: Mapping[str, np.ndarray],
     *,
     captions: Sequence[str] = (),
-    im_kw: Mapping[str, Any] | None = None,
+    im_kw: style.Kw = None,
 ) -> Display:
     """Draw photos beside their maps, a row per photo, a column per method or target.
 
@@ -56,30 +43,27 @@ def map_sheet(
     """
     from hotelviz.attribution import overlay
 
-    figure = new_figure((1.5 * (1 + len(maps)) + 0.6, 1.5 * max(1, len(pixels)) + 0.4))
-    axes = figure.subplots(max(1, len(pixels)), 1 + len(maps), squeeze=False)
-    bare_axes(axes)
-    images: dict[str, list[Any]] = {name: [] for name in ("photo", *maps)}
-    for number, photo in enumerate(pixels):
-        shown = [photo, *(overlay(photo, values[number]) for values in maps.values())]
-        for ax, drawings, picture in zip(axes[number], images.values(), shown, strict=True):
-            drawings.append(ax.imshow(picture, **(im_kw or {})))
-        for ax, values in zip(axes[number, 1:], maps.values(), strict=True):
-            if not values[number].any():
-                ax.text(0.5, 0.5, "nothing", color="white", ha="center", va="center",
-                        transform=ax.transAxes, fontsize=9)  # fmt: skip
+    n_rows = max(1, len(pixels))
+    figure = style.new_figure((1.5 * (1 + len(maps)) + 0.6, 1.5 * n_rows + 0.4))
+    axes = figure.subplots(n_rows, 1 + len(maps), squeeze=False)
+    style.bare_axes(axes)
+    images = {"photo": style.show_pictures(axes[:, 0], pixels, im_kw)}
+    for column, (name, values) in zip(axes.T[1:], maps.items(), strict=True):
+        images[name] = style.show_pictures(column, map(overlay, pixels, values), im_kw)
+        for ax, one in zip(column, values, strict=False):
+            if not one.any():
+                place = {"ha": "center", "va": "center", "transform": ax.transAxes}
+                ax.text(0.5, 0.5, "nothing", color="white", fontsize=9, **place)
     for ax, caption in zip(axes[:, 0], captions, strict=False):
-        ax.set_ylabel(drawn_lines(caption, 18), rotation=0, ha="right", va="center", fontsize=8)
+        caption = style.drawn_lines(caption, 18)
+        ax.set_ylabel(caption, rotation=0, ha="right", va="center", fontsize=8)
     for ax, name in zip(axes[0], images, strict=True):
-        ax.set_title(drawn_lines(name, 18), fontsize=9)
+        ax.set_title(style.drawn_lines(name, 18), fontsize=9)
     text = f"{len(pixels)} photos with their maps by {', '.join(maps)}: {'; '.join(captions)}"
-    finish(figure, text, photographic=True)
-    return Display(figure, axes, images_=images)
+    return style.display(axes, text, photographic=True, images_=images)
 
 
-def confusion_sheet(
-    confusion: Confusion, pixels: np.ndarray, *, im_kw: Mapping[str, Any] | None = None
-) -> Display:
+def confusion_sheet(confusion: Confusion, pixels: np.ndarray, *, im_kw: style.Kw = None) -> Display:
     """Draw photos of a confusion with what speaks for either class, and for one of them only.
 
     Parameters
@@ -96,7 +80,7 @@ def confusion_sheet(
     Display
         As of `map_sheet`.
     """
-    true, predicted = readable(confusion.true), readable(confusion.predicted)
+    true, predicted = map(style.readable, (confusion.true, confusion.predicted))
     names = {
         "predicted": f"for {predicted}",
         "true": f"for {true}",
@@ -112,7 +96,7 @@ def pattern_montages(
     *,
     max_patterns: int = 4,
     max_patches: int = 8,
-    im_kw: Mapping[str, Any] | None = None,
+    im_kw: style.Kw = None,
 ) -> Display:
     """Draw what the photos of a confusion have in common: a row of patches per pattern.
 
@@ -135,48 +119,37 @@ def pattern_montages(
         ``texts_`` has the words about each pattern by its number, ``images_`` the lists of its
         patches. Where there are no errors there is one sentence, of number 0.
     """
-    true, predicted = readable(confusion.true), readable(confusion.predicted)
+    names = true, predicted = tuple(map(style.readable, (confusion.true, confusion.predicted)))
+    drawn = [style.drawn(name) for name in names]
     patterns = confusion.patterns.head(max_patterns)
-    figure = new_figure((10, 1.12 * max(1, len(patterns)) + 0.5), layout="none")
+    patches = confusion.patches.reset_index(drop=True)
+    figure = style.new_figure((10, 1.12 * max(1, len(patterns)) + 0.5), layout="none")
     # The first columns are for the words.
-    axes = figure.subplots(
-        max(1, len(patterns)), max_patches + 3, squeeze=False,
-        gridspec_kw={"wspace": 0.06, "hspace": 0.12},
-    )  # fmt: skip
-    for ax in axes.ravel():
+    shape, gaps = (max(1, len(patterns)), max_patches + 3), {"wspace": 0.06, "hspace": 0.12}
+    axes = figure.subplots(*shape, squeeze=False, gridspec_kw=gaps)
+    for ax in axes.flat:
         ax.axis("off")
     texts, images, told = {}, {}, []
     for row, (number, pattern) in zip(axes, patterns.iterrows(), strict=False):
-        own = np.flatnonzero(confusion.patches["pattern"] == number)
-        weights = confusion.patches["weight"].to_numpy()[own]
-        own = own[np.argsort(-weights, kind="stable")][:max_patches]
-        images[number] = [
-            ax.imshow(pixels[place], **(im_kw or {}))
-            for ax, place in zip(row[3:], own, strict=False)
-        ]
+        own = patches[patches["pattern"] == number].sort_values(
+            "weight", ascending=False, kind="stable"
+        )
+        images[number] = style.show_pictures(row[3:], pixels[own.index], im_kw)
         texts[number] = row[0].text(
-            -0.1, 0.5, pattern_text(pattern, drawn(true), drawn(predicted)), fontsize=8,
-            va="center", ha="left", color=ORANGE if pattern["suspect"] else "black",
-            transform=row[0].transAxes,
+            -0.1, 0.5, pattern_text(pattern, *drawn), fontsize=8, va="center", ha="left",
+            color=style.ORANGE if pattern["suspect"] else "black", transform=row[0].transAxes,
         )  # fmt: skip
-        told.append(pattern_text(pattern, true, predicted).replace("\n", ", "))
+        told.append(pattern_text(pattern, *names).replace("\n", ", "))
     if not texts:
-        ax = axes[0, 0]
-        said = _nothing(drawn(true), drawn(predicted))
-        texts[0] = ax.text(0, 0.5, said, fontsize=11, transform=ax.transAxes)
-        told = [_nothing(true, predicted)]
-    figure.suptitle(
-        f"{len(confusion.photos)} × {drawn(true)} predicted as {drawn(predicted)}: what speaks "
-        f"for {drawn(predicted)}",
-        fontsize=11, x=0.125, ha="left",
-    )  # fmt: skip
+        nothing = "No {} is predicted as {}: nothing to explain."
+        place = {"fontsize": 11, "transform": axes[0, 0].transAxes}
+        texts[0] = axes[0, 0].text(0, 0.5, nothing.format(*drawn), **place)
+        told = [nothing.format(*names)]
+    heading = "{n} × {0} predicted as {1}: what speaks for {1}"
+    heading = heading.format(*drawn, n=len(confusion.photos))
+    figure.suptitle(heading, fontsize=11, x=0.125, ha="left")
     text = f"Patches that speak for {predicted} in photos of {true}. {' '.join(told)}"
-    finish(figure, text, photographic=True)
-    return Display(figure, axes, images_=images, texts_=texts)
-
-
-def _nothing(true: str, predicted: str) -> str:
-    return f"No {true} is predicted as {predicted}: nothing to explain."
+    return style.display(axes, text, photographic=True, images_=images, texts_=texts)
 
 
 def pattern_text(pattern: pd.Series, true: str, predicted: str) -> str:
@@ -212,7 +185,7 @@ def deletion_curves(
     curves: Mapping[str, pd.DataFrame],
     *,
     axes: Sequence[Axes] | None = None,
-    line_kw: Mapping[str, Any] | None = None,
+    line_kw: style.Kw = None,
 ) -> Display:
     """Draw how the value changes while a photo is hidden, and while it is uncovered.
 
@@ -231,27 +204,27 @@ def deletion_curves(
         ``lines_`` has the mean over the photos as ``deletion <method>`` and ``insertion <method>``;
         ``random`` is random order.
     """
-    panels = np.array(new_figure((8, 3)).subplots(1, 2, sharey=True) if axes is None else axes)
+    panels = np.array(
+        style.new_figure((8, 3)).subplots(1, 2, sharey=True) if axes is None else axes
+    )
     lines = {}
-    for ax, check, what, better in zip(
-        panels, ("deletion", "insertion"), ("hidden", "uncovered"), ("lower", "higher"), strict=True
+    for ax, (check, what, better) in zip(
+        panels, (("deletion", "hidden", "lower"), ("insertion", "uncovered", "higher")), strict=True
     ):
-        for number, (method, table) in enumerate(curves.items()):
-            own = table[table["check"] == check]
-            mean = own.pivot_table(index="share", columns="order", values="value")
-            if number == 0:
-                (lines[f"{check} random"],) = ax.plot(
-                    mean.index, mean["random"], color=GREY, linestyle="--", label="random"
-                )
-            (lines[f"{check} {method}"],) = ax.plot(
-                mean.index, mean["map"],
-                **{"color": COLOURS[number % len(COLOURS)], "label": drawn(readable(method)),
-                   **(line_kw or {})},
-            )  # fmt: skip
+        means = {
+            method: table[table["check"] == check].pivot_table("value", "share", "order")
+            for method, table in curves.items()
+        }
+        first = next(iter(means.values()))["random"]
+        own: dict[str, Any] = {"color": style.GREY, "linestyle": "--", "label": "random"}
+        (lines[f"{check} random"],) = ax.plot(first, **own)
+        for number, (method, mean) in enumerate(means.items()):
+            colour = style.COLOURS[number % len(style.COLOURS)]
+            own = style.options(line_kw, color=colour, label=style.label(method))
+            (lines[f"{check} {method}"],) = ax.plot(mean["map"], **own)
         ax.set(title=f"{check}: {better} is better", xlabel=f"share of the photo {what}")
-        open_axes(ax)
+        style.open_axes(ax)
     panels[0].set_ylabel("probability or score")
     panels[1].legend(frameon=False, fontsize=8)
-    figure = figure_of(panels[0])
-    finish(figure, f"Deletion and insertion curves of {', '.join(curves)} against random order")
-    return Display(figure, panels, lines_=lines)
+    text = f"Deletion and insertion curves of {', '.join(curves)} against random order"
+    return style.display(panels, text, lines_=lines)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 import sklearn.metrics
+from matplotlib.axes import Axes
 
 from hotelviz import metrics
+from hotelviz.plots import style
 from hotelviz.plots.display import ShowsFigure
-from hotelviz.plots.style import drawn, figure_of, finish, new_axes, readable, write_cells
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from hotelviz.metrics.bootstrap import Labels
 
 #: With more classes the cells are too small for numbers.
@@ -89,8 +88,8 @@ class ConfusionMatrixDisplay(ShowsFigure, sklearn.metrics.ConfusionMatrixDisplay
         normalize: Literal["true"] | None = None,
         ax: Axes | None = None,
         cmap: str = "cividis",
-        im_kw: Mapping[str, Any] | None = None,
-        text_kw: Mapping[str, Any] | None = None,
+        im_kw: style.Kw = None,
+        text_kw: style.Kw = None,
     ) -> ConfusionMatrixDisplay:
         """Draw the matrix.
 
@@ -115,11 +114,10 @@ class ConfusionMatrixDisplay(ShowsFigure, sklearn.metrics.ConfusionMatrixDisplay
         values = 100 * counts / support if normalize else counts
         side = float(np.clip(2.2 + 0.62 * n_classes, 4.2, 12))
         top = 100 if normalize else max(float(values.max(initial=0)), 1)
-        super().plot(
-            include_values=False, ax=new_axes(ax, (side + 1.2, side)), cmap=cmap, colorbar=False,
-            im_kw={"vmin": 0, "vmax": top, "aspect": "equal", **(im_kw or {})},
-        )  # fmt: skip
-        self.figure_ = figure_of(self.ax_)
+        im_kw = style.options(im_kw, vmin=0, vmax=top, aspect="equal")
+        ax = style.new_axes(ax, (side + 1.2, side))
+        super().plot(include_values=False, ax=ax, cmap=cmap, colorbar=False, im_kw=im_kw)
+        self.figure_ = style.figure_of(ax)
         self.ax_.spines[:].set_visible(True)
         # A count of 0 is white: what is there at all is seen at once.
         values = np.where(values == 0, np.nan, values)
@@ -128,14 +126,25 @@ class ConfusionMatrixDisplay(ShowsFigure, sklearn.metrics.ConfusionMatrixDisplay
         self._name_classes(size)
         self.text_ = np.full(values.shape, None, dtype=object)
         if n_classes <= _MAX_WRITTEN:
-            self.text_ = write_cells(self.ax_, values, ".0f", fontsize=size, **(text_kw or {}))
+            self._write_cells(values, style.options(text_kw, fontsize=size))
         label = "% of the true class" if normalize else "photos"
         self.figure_.colorbar(self.im_, ax=self.ax_, label=label, shrink=0.8)
-        finish(self.figure_, self._alt_text())
+        style.finish(self.figure_, self._alt_text())
         return self
 
+    def _write_cells(self, values: np.ndarray, text_kw: dict[str, Any]) -> None:
+        """Write the values into their cells, in black or white, whichever is readable."""
+        for (row, column), value in np.ndenumerate(values):
+            if np.isnan(value):
+                continue
+            light = np.dot(self.im_.cmap(self.im_.norm(value))[:3], [0.299, 0.587, 0.114]) > 0.5
+            kw = {"ha": "center", "va": "center", "color": "black" if light else "white"} | text_kw
+            # A positive value that is rounded to 0 would be read as none.
+            text = format(value, ".0f") if value > 0.5 else "<1"
+            self.text_[row, column] = self.ax_.text(column, row, text, **kw)
+
     def _name_classes(self, size: float) -> None:
-        names = [drawn(readable(name)) for name in self.display_labels]
+        names = [style.label(name) for name in self.display_labels]
         places, edges = range(len(names)), np.arange(len(names) + 1) - 0.5
         turned: dict[str, Any] = {"rotation": 90}
         if len(names) <= 20:
@@ -157,7 +166,7 @@ class ConfusionMatrixDisplay(ShowsFigure, sklearn.metrics.ConfusionMatrixDisplay
         )
         if wrong.any():
             row, column = np.unravel_index(wrong.argmax(), wrong.shape)
-            true, predicted = (readable(self.display_labels[place]) for place in (row, column))
+            true, predicted = (style.readable(self.display_labels[at]) for at in (row, column))
             text += (
                 f" The most frequent confusion is {true} predicted as {predicted}: "
                 f"{wrong[row, column]:.0f} photos."

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
+from hotelviz.plots import style
 from hotelviz.plots.display import Display
-from hotelviz.plots.style import (
-    BLUE,
-    GREEN,
-    ORANGE,
-    bare_axes,
-    drawn,
-    drawn_lines,
-    figure_of,
-    finish,
-    new_axes,
-    new_figure,
-)
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from hotelviz.feature_vis import FilterComparison
 
 #: Patches on a channel's card.
@@ -36,7 +24,7 @@ def filter_comparison(
     *,
     names: tuple[str, str] = ("original", "tuned"),
     title: str = "",
-    im_kw: Mapping[str, Any] | None = None,
+    im_kw: style.Kw = None,
 ) -> Display:
     """Draw the same channels of two models, one above the other, layer by layer.
 
@@ -59,33 +47,29 @@ def filter_comparison(
     """
     layers = list(comparison.original)
     n_columns = max(len(pictures) for pictures in comparison.original.values())
-    figure = new_figure((0.95 * n_columns + 1.0, 2.35 * len(layers) + 0.2))
+    figure = style.new_figure((0.95 * n_columns + 1.0, 2.35 * len(layers) + 0.2))
     parts = figure.subfigures(len(layers), 1, squeeze=False).ravel()
     panels, images, texts, told = [], {}, {}, []
     for part, layer in zip(parts, layers, strict=True):
-        axes = part.subplots(
-            2, n_columns, squeeze=False, gridspec_kw={"wspace": 0.04, "hspace": 0.03}
-        )
-        part.suptitle(drawn(layer), fontsize=11, fontweight="bold", x=0.01, ha="left")
-        bare_axes(axes)
+        gaps = {"wspace": 0.04, "hspace": 0.03}
+        axes = part.subplots(2, n_columns, squeeze=False, gridspec_kw=gaps)
+        part.suptitle(style.drawn(layer), fontsize=11, fontweight="bold", x=0.01, ha="left")
+        style.bare_axes(axes)
         rows = comparison.channels[comparison.channels["layer"] == layer]
         pairs = zip(comparison.original[layer], comparison.tuned[layer], strict=True)
         for both, pictures, (_, row) in zip(axes.T, pairs, rows.iterrows(), strict=False):
             key = (layer, int(row["channel"]))
-            images[key] = [
-                ax.imshow(picture, **(im_kw or {}))
-                for ax, picture in zip(both, pictures, strict=True)
-            ]
+            images[key] = style.show_pictures(both, pictures, im_kw)
             texts[key] = both[0].set_title(change_text(row), fontsize=7, pad=2)
         for ax, name in zip(axes[:, 0], names, strict=True):
-            ax.set_ylabel(drawn(name), fontsize=8)
+            ax.set_ylabel(style.drawn(name), fontsize=8)
         panels.append(axes)
         told.append(f"{layer}: channels {', '.join(map(str, rows['channel']))}")
     if title:
-        figure.suptitle(drawn(title, longest=100), fontsize=12)
+        figure.suptitle(style.drawn(title, longest=100), fontsize=12)
     text = f"What channels look for, {names[0]} above {names[1]}. {'; '.join(told)}"
-    finish(figure, text, photographic=True)
-    return Display(figure, np.concatenate(panels), images_=images, texts_=texts)
+    axes = np.concatenate(panels)
+    return style.display(axes, text, photographic=True, images_=images, texts_=texts)
 
 
 def change_text(row: pd.Series) -> str:
@@ -110,7 +94,7 @@ def change_text(row: pd.Series) -> str:
 
 
 def depth_profile(
-    profile: pd.DataFrame, *, ax: Axes | None = None, line_kw: Mapping[str, Any] | None = None
+    profile: pd.DataFrame, *, ax: Axes | None = None, line_kw: style.Kw = None
 ) -> Display:
     """Draw where in its depth a network was changed.
 
@@ -129,19 +113,16 @@ def depth_profile(
         Layers from left to right; ``lines_`` has ``cka`` (linear CKA) and ``correlation`` (the mean
         of the channels), 1 where nothing changed, and ``weight_change``, 0 where nothing changed.
     """
-    ax = new_axes(ax, (8, 3.4), grid="y")
+    ax = style.new_axes(ax, (8, 3.4), grid="y")
     lines = {}
     for column, label, colour, marker in (
-        ("cka", "outputs alike (linear CKA)", BLUE, "o"),
-        ("correlation", "channels alike (mean correlation)", GREEN, "s"),
-        ("weight_change", "weights changed (relative)", ORANGE, "^"),
+        ("cka", "outputs alike (linear CKA)", style.BLUE, "o"),
+        ("correlation", "channels alike (mean correlation)", style.GREEN, "s"),
+        ("weight_change", "weights changed (relative)", style.ORANGE, "^"),
     ):
-        (lines[column],) = ax.plot(
-            range(len(profile)), profile[column],
-            **{"color": colour, "marker": marker, "markersize": 4, "label": label,
-               **(line_kw or {})},
-        )  # fmt: skip
-    names = [drawn(name) for name in profile["layer"]]
+        own = style.options(line_kw, color=colour, marker=marker, markersize=4, label=label)
+        (lines[column],) = ax.plot(range(len(profile)), profile[column], **own)
+    names = [style.drawn(name) for name in profile["layer"]]
     ax.set_xticks(range(len(profile)), names, rotation=60, ha="right", fontsize=8)
     top = max(1.0, float(profile["weight_change"].max(skipna=True) or 0))
     ax.set(ylim=(min(0.0, float(profile["correlation"].min())) - 0.02, 1.05 * top), xlabel="layer")
@@ -149,8 +130,7 @@ def depth_profile(
     values = ", ".join(
         f"{layer} {cka:.2f}" for layer, cka in zip(profile["layer"], profile["cka"], strict=True)
     )
-    finish(figure_of(ax), f"Linear CKA of both models' outputs by layer: {values}")
-    return Display(figure_of(ax), np.array([ax]), lines_=lines)
+    return style.display(ax, f"Linear CKA of both models' outputs by layer: {values}", lines_=lines)
 
 
 def channel_card(
@@ -160,7 +140,7 @@ def channel_card(
     activations: Sequence[Sequence[float]] = (),
     names: Sequence[str] = ("original", "tuned"),
     title: str = "",
-    im_kw: Mapping[str, Any] | None = None,
+    im_kw: style.Kw = None,
 ) -> Display:
     """Draw what a channel looks for: the synthetic picture, and the photos that excite it most.
 
@@ -185,9 +165,9 @@ def channel_card(
     Display
         A column per model: ``images_`` has its picture and patches by name.
     """
-    figure = new_figure((2.5 * len(pictures) + 0.2, 5.2))
+    figure = style.new_figure((2.5 * len(pictures) + 0.2, 5.2))
     if title:
-        figure.suptitle(drawn(title, longest=100), fontsize=11)
+        figure.suptitle(style.drawn(title, longest=100), fontsize=11)
     parts = figure.subfigures(1, len(pictures), squeeze=False).ravel()
     images, panels = {}, []
     for part, picture, own, name in zip(parts, pictures, patches, names, strict=False):
@@ -196,18 +176,15 @@ def channel_card(
         axes = [part.add_subplot(place) for place in places]
         for ax in axes:
             ax.axis("off")
-        axes[0].set_title(drawn(name), fontsize=10)
-        shown = [picture, *own[:_MAX_PATCHES]]
-        images[name] = [
-            ax.imshow(one, **(im_kw or {})) for ax, one in zip(axes, shown, strict=False)
-        ]
+        axes[0].set_title(style.drawn(name), fontsize=10)
+        images[name] = style.show_pictures(axes, [picture, *own[:_MAX_PATCHES]], im_kw)
         panels.append(axes)
     told = [
         f"{name}: photos with activations {', '.join(f'{a:.1f}' for a in list(own)[:_MAX_PATCHES])}"
         for name, own in zip(names, activations, strict=False)
     ]
-    finish(figure, f"Channel card {title}: a synthetic picture and real patches. {'; '.join(told)}")
-    return Display(figure, np.array(panels), images_=images)
+    text = f"Channel card {title}: a synthetic picture and real patches. {'; '.join(told)}"
+    return style.display(np.array(panels), text, images_=images)
 
 
 def picture_row(
@@ -215,7 +192,7 @@ def picture_row(
     names: Sequence[str],
     *,
     title: str = "",
-    im_kw: Mapping[str, Any] | None = None,
+    im_kw: style.Kw = None,
 ) -> Display:
     """Draw pictures side by side, such as what each tag looks like to a model.
 
@@ -237,14 +214,15 @@ def picture_row(
     """
     n_columns = min(4, max(1, len(pictures)))
     n_rows = max(1, -(-len(pictures) // n_columns))
-    figure = new_figure((2.2 * n_columns, 2.35 * n_rows + 0.2))
+    figure = style.new_figure((2.2 * n_columns, 2.35 * n_rows + 0.2))
     axes = figure.subplots(n_rows, n_columns, squeeze=False)
-    bare_axes(axes)
-    images, texts = {}, {}
-    for number, (ax, picture, name) in enumerate(zip(axes.ravel(), pictures, names, strict=False)):
-        images[number] = ax.imshow(picture, **(im_kw or {}))
-        texts[number] = ax.set_title(drawn_lines(name, 24), fontsize=10)
+    style.bare_axes(axes)
+    images = dict(enumerate(style.show_pictures(axes.flat, pictures, im_kw)))
+    texts = {
+        number: ax.set_title(style.drawn_lines(name, 24), fontsize=10)
+        for number, (ax, name) in enumerate(zip(axes.flat, names, strict=False))
+    }
     if title:
-        figure.suptitle(drawn(title, longest=100), fontsize=11)
-    finish(figure, f"{title or 'Pictures'}: {', '.join(names)}", photographic=True)
-    return Display(figure, axes, images_=images, texts_=texts)
+        figure.suptitle(style.drawn(title, longest=100), fontsize=11)
+    text = f"{title or 'Pictures'}: {', '.join(names)}"
+    return style.display(axes, text, photographic=True, images_=images, texts_=texts)

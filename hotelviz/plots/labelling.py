@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
+from hotelviz.plots import style
 from hotelviz.plots.display import Display
-from hotelviz.plots.style import BLUE, GREY, check_columns, drawn, figure_of, finish, new_axes
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 
 def rater_bias(
-    raters: pd.DataFrame, *, ax: Axes | None = None, line_kw: Mapping[str, Any] | None = None
+    raters: pd.DataFrame, *, ax: Axes | None = None, line_kw: style.Kw = None
 ) -> Display:
     """Draw how far each rater is from the others on the same photos.
 
@@ -45,26 +42,26 @@ def rater_bias(
     """
     name = "bias" if "bias" in raters else "agrees"
     needs = [name, f"{name}_low", f"{name}_high", *(["noise"] if name == "bias" else [])]
-    check_columns(raters, ["rater", "compared", *needs], "rater_bias", empty=True)
+    style.check_columns(raters, ["rater", "compared", *needs], "rater_bias", empty=True)
     known = raters[raters["compared"] > 0].sort_values(name)
-    ax = new_axes(ax, (7.5, max(1.8, 0.34 * len(known) + 1.0)))
+    ax = style.new_axes(ax, (7.5, max(1.8, 0.34 * len(known) + 1.0)))
     rows = np.arange(len(known))
     value, low, high = (known[f"{name}{end}"].to_numpy(float) for end in ("", "_low", "_high"))
     lines: dict[str, Any] = {}
     if name == "bias":
         noise = known["noise"].to_numpy(float)
-        lines["noise"] = ax.hlines(rows, value - noise, value + noise, color=GREY, linewidth=1)
-        ax.axvline(0, color=GREY, linestyle="--", linewidth=1)
+        lines["noise"] = ax.hlines(
+            rows, value - noise, value + noise, color=style.GREY, linewidth=1
+        )
+        ax.axvline(0, color=style.GREY, linestyle="--", linewidth=1)
         ax.set_xlabel("points above (right) or below the others, on the same photos")
     else:
         ax.set(xlim=(0, 1), xlabel="share of the others' votes that were the same")
-    lines["interval"] = ax.hlines(rows, low, high, color=BLUE, linewidth=4)
-    (lines["value"],) = ax.plot(
-        value, rows, **{"marker": "o", "linestyle": "", "color": BLUE, **(line_kw or {})}
-    )
+    lines["interval"] = ax.hlines(rows, low, high, color=style.BLUE, linewidth=4)
+    own = style.options(line_kw, marker="o", linestyle="", color=style.BLUE)
+    (lines["value"],) = ax.plot(value, rows, **own)
     names = known["rater"].astype(str)
-    ax.set_yticks(rows, [drawn(rater) for rater in names])
+    ax.set_yticks(rows, [style.drawn(rater) for rater in names])
     texts = [f"{rater} {figure:+.2f}" for rater, figure in zip(names, value, strict=True)]
     what = "Bias" if name == "bias" else "Agreement with the others"
-    finish(figure_of(ax), f"{what} of {len(known)} raters: {', '.join(texts)}")
-    return Display(figure_of(ax), np.array([ax]), lines_=lines)
+    return style.display(ax, f"{what} of {len(known)} raters: {', '.join(texts)}", lines_=lines)

@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
+from hotelviz.plots import style
 from hotelviz.plots.display import Display
-from hotelviz.plots.style import (
-    BLUE,
-    COLOURS,
-    GREY,
-    ORANGE,
-    check_columns,
-    drawn,
-    figure_of,
-    finish,
-    new_axes,
-    readable,
-)
 from hotelviz.schema import SCORES
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 #: With more photos their points would hide one another.
 _MAX_POINTS = 2000
@@ -35,7 +22,7 @@ def score_distribution(
     *,
     thresholds: Sequence[float] = (),
     ax: Axes | None = None,
-    stairs_kw: Mapping[str, Any] | None = None,
+    stairs_kw: style.Kw = None,
 ) -> Display:
     """Draw the distribution of scores from counts, however many photos were counted.
 
@@ -66,19 +53,18 @@ def score_distribution(
     """
     several = histograms if isinstance(histograms, Mapping) else {"photos": histograms}
     for bins in several.values():
-        check_columns(bins, ["low", "high", "count"], "score_distribution")
-    ax = new_axes(ax, (8.0, 3.8))
+        style.check_columns(bins, ["low", "high", "count"], "score_distribution")
+    ax = style.new_axes(ax, (8.0, 3.8))
     lines, told = {}, []
     for number, (name, bins) in enumerate(several.items()):
         total = int(bins["count"].sum())
-        shares = bins["count"] / max(total, 1)
-        lines[name] = ax.stairs(
-            shares / (bins["high"] - bins["low"]), [*bins["low"], bins["high"].iloc[-1]],
-            **{"fill": len(several) == 1, "linewidth": 1.6, "alpha": 0.85,
-               "color": COLOURS[number % len(COLOURS)],
-               # A label that begins with an underscore would not be in the legend.
-               "label": f"{drawn(readable(name))} ({total:,} photos)", **(stairs_kw or {})},
-        )  # fmt: skip
+        shares, edges = bins["count"] / max(total, 1), [*bins["low"], bins["high"].iloc[-1]]
+        own = {
+            "color": style.COLOURS[number % len(style.COLOURS)], "fill": len(several) == 1,
+            "label": f"{style.label(name)} ({total:,} photos)", "linewidth": 1.6, "alpha": 0.85,
+        }  # fmt: skip
+        heights = shares.to_numpy() / np.diff(edges)
+        lines[name] = ax.stairs(heights, edges, **style.options(stairs_kw, **own))
         mean = np.average((bins["low"] + bins["high"]) / 2, weights=shares + 1e-300)
         told.append(f"{name}: {total:,} photos, mean about {mean:.2f}")
     texts: dict[int, Any] = {}
@@ -90,23 +76,20 @@ def score_distribution(
     ax.set(xlabel="mean score", ylabel="share of photos per point")
     if len(several) > 1:
         ax.legend(frameon=False, fontsize=9)
-    finish(figure_of(ax), f"Distribution of scores. {'; '.join(told)}.")
-    return Display(figure_of(ax), np.array([ax]), lines_=lines, texts_=texts)
+    text = f"Distribution of scores. {'; '.join(told)}."
+    return style.display(ax, text, lines_=lines, texts_=texts)
 
 
 def _mark_thresholds(ax: Axes, bins: pd.DataFrame, bounds: Sequence[float]) -> dict[int, Any]:
     """Draw a line at each threshold, and write the shares of photos between them."""
     ends = np.array([bins["low"].iloc[0], *bounds, bins["high"].iloc[-1]], float)
     for bound in bounds:
-        ax.axvline(bound, color=ORANGE, linestyle="--", linewidth=1)
+        ax.axvline(bound, color=style.ORANGE, linestyle="--", linewidth=1)
     seen = ends.clip(*ax.get_xlim())
-    return {
-        number: ax.text(
-            seen[number : number + 2].mean(), 1.02, f"{share:.1%}", ha="center", fontsize=9,
-            transform=ax.get_xaxis_transform(),
-        )
-        for number, share in enumerate(shares_between(bins, bounds))
-    }  # fmt: skip
+    middles, place = (seen[:-1] + seen[1:]) / 2, ax.get_xaxis_transform()
+    own: dict[str, Any] = {"ha": "center", "fontsize": 9, "transform": place}
+    shares = enumerate(shares_between(bins, bounds))
+    return {number: ax.text(middles[number], 1.02, f"{one:.1%}", **own) for number, one in shares}
 
 
 def shares_between(histogram: pd.DataFrame, thresholds: Sequence[float]) -> list[float]:
@@ -127,7 +110,7 @@ def shares_between(histogram: pd.DataFrame, thresholds: Sequence[float]) -> list
         One more than there are thresholds; they sum to 1.
     """
     edges = np.array([*histogram["low"], histogram["high"].iloc[-1]])
-    up_to = np.concatenate([[0.0], np.cumsum(histogram["count"].to_numpy(dtype=float))])
+    up_to = np.array([0.0, *histogram["count"].cumsum()])
     cuts = np.interp(sorted(thresholds), edges, up_to) / max(up_to[-1], 1.0)
     return [float(share) for share in np.diff([0.0, *cuts, 1.0])]
 
@@ -138,8 +121,8 @@ def predicted_against_rated(
     *,
     title: str = "",
     ax: Axes | None = None,
-    scatter_kw: Mapping[str, Any] | None = None,
-    hexbin_kw: Mapping[str, Any] | None = None,
+    scatter_kw: style.Kw = None,
+    hexbin_kw: style.Kw = None,
 ) -> Display:
     """Draw predicted against rated mean scores; more than 2,000 photos as density.
 
@@ -165,33 +148,28 @@ def predicted_against_rated(
     >>> display.lines_["photos"].get_offsets().tolist()
     [[4.0, 5.0], [6.0, 5.5]]
     """
-    ax = new_axes(ax, (4.8, 4.5))
+    ax = style.new_axes(ax, (4.8, 4.5))
     both = np.concatenate([rated, predicted])
     low, high = np.floor(both.min() * 2) / 2, np.ceil(both.max() * 2) / 2
     photos: Any
     if len(rated) > _MAX_POINTS:
-        photos = ax.hexbin(
-            rated, predicted, extent=(low, high, low, high),
-            **{"gridsize": 40, "mincnt": 1, "bins": "log", "cmap": "cividis", **(hexbin_kw or {})},
-        )  # fmt: skip
-        figure_of(ax).colorbar(photos, ax=ax, label="photos")
+        own = style.options(hexbin_kw, gridsize=40, mincnt=1, bins="log", cmap="cividis")
+        photos = ax.hexbin(rated, predicted, extent=(low, high, low, high), **own)
+        style.figure_of(ax).colorbar(photos, ax=ax, label="photos")
     else:
-        photos = ax.scatter(
-            rated, predicted,
-            **{"s": 12, "color": BLUE, "alpha": 0.45, "linewidths": 0, **(scatter_kw or {})},
-        )  # fmt: skip
-    (equal,) = ax.plot([low, high], [low, high], color=GREY, linewidth=1, linestyle="--")
-    ax.set_title(drawn(title, longest=60))
-    ax.set(xlabel="rated mean", ylabel="predicted mean", xlim=(low, high), ylim=(low, high),
-           aspect="equal")  # fmt: skip
-    finish(
-        figure_of(ax),
+        own = style.options(scatter_kw, s=12, color=style.BLUE, alpha=0.45, linewidths=0)
+        photos = ax.scatter(rated, predicted, **own)
+    (equal,) = ax.plot([low, high], [low, high], color=style.GREY, linewidth=1, linestyle="--")
+    ax.set_title(style.drawn(title, longest=60))
+    ax.set(xlabel="rated mean", ylabel="predicted mean")
+    ax.set(xlim=(low, high), ylim=(low, high), aspect="equal")
+    return style.display(
+        ax,
         f"{title + ': ' if title else ''}predicted against rated mean scores of "
         f"{len(rated):,} photos; ratings from {rated.min():.2f} to {rated.max():.2f}, predictions "
         f"from {predicted.min():.2f} to {predicted.max():.2f}.",
+        lines_={"photos": photos, "equal": equal},
     )
-    lines = {"photos": photos, "equal": equal}
-    return Display(figure_of(ax), np.array([ax]), lines_=lines)
 
 
 def rating_bars(
@@ -199,7 +177,7 @@ def rating_bars(
     predicted: np.ndarray | None,
     *,
     ax: Axes | None = None,
-    bar_kw: Mapping[str, Any] | None = None,
+    bar_kw: style.Kw = None,
 ) -> Display:
     """Draw the distribution of the scores of one photo, rated beside predicted.
 
@@ -223,23 +201,16 @@ def rating_bars(
     >>> display.bars_["rated"].get_label()
     'rated, mean 5.00'
     """
-    ax = new_axes(ax, (4.0, 2.4))
+    ax = style.new_axes(ax, (4.0, 2.4))
     scores = np.array(SCORES)
-    sides = {
-        name: (colour, shares, float(scores @ shares))
-        for name, colour, shares in (("rated", GREY, rated), ("predicted", BLUE, predicted))
-        if shares is not None
-    }
-    width = 0.8 / max(len(sides), 1)
-    bars = {
-        name: ax.bar(
-            scores - 0.4 + width * (number + 0.5), shares, width,
-            **{"color": colour, "label": f"{name}, mean {mean:.2f}", **(bar_kw or {})},
-        )
-        for number, (name, (colour, shares, mean)) in enumerate(sides.items())
-    }  # fmt: skip
+    sides = {"rated": (rated, style.GREY), "predicted": (predicted, style.BLUE)}
+    known = {name: shares for name, (shares, _) in sides.items() if shares is not None}
+    bars, told, width = {}, [], 0.8 / max(len(known), 1)
+    for number, (name, shares) in enumerate(known.items()):
+        mean = f"mean {scores @ shares:.2f}"
+        own = style.options(bar_kw, color=sides[name][1], label=f"{name}, {mean}")
+        bars[name] = ax.bar(scores - 0.4 + width * (number + 0.5), shares, width, **own)
+        told.append(f"{name}: {mean}")
     ax.set(xlabel="score", ylabel="share", xticks=SCORES)
     ax.legend(frameon=False, fontsize=8)
-    told = "; ".join(f"{name}: mean {mean:.2f}" for name, (_, _, mean) in sides.items())
-    finish(figure_of(ax), f"{told}.")
-    return Display(figure_of(ax), np.array([ax]), bars_=bars)
+    return style.display(ax, f"{'; '.join(told)}.", bars_=bars)

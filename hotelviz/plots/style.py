@@ -8,7 +8,7 @@ import os
 import re
 import textwrap
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,10 @@ from hotelviz.errors import HotelvizError, did_you_mean
 from hotelviz.io.atomic import atomic_path
 from hotelviz.io.escaping import escape_mathtext, escape_terminal
 from hotelviz.plots.alt_text import set_alt
-from hotelviz.plots.display import ShowsFigure
+from hotelviz.plots.display import Display, ShowsFigure
 
-#: Characters of a name that are drawn; the alternative text has all of it.
-LONGEST = 40
+#: Further arguments of what matplotlib draws.
+Kw = Mapping[str, Any] | None
 
 #: Okabe and Ito's colours, which colour-blind eyes tell apart.
 BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#6b7280"
@@ -61,11 +61,15 @@ def open_axes(ax: Axes, *, grid: str = "") -> Axes:
     return ax
 
 
+def options(given: Kw, **defaults: Any) -> dict[str, Any]:
+    """Return arguments of matplotlib: those that the caller gave, and else the plot's own."""
+    return defaults | dict(given or {})
+
+
 def legend_above(ax: Axes, n_columns: int) -> None:
     """Draw the legend in one row above the axes, where it hides nothing."""
-    ax.legend(
-        loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=n_columns, frameon=False, fontsize=9
-    )
+    above: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0)}
+    ax.legend(ncols=n_columns, frameon=False, fontsize=9, **above)
 
 
 def bare_axes(axes: np.ndarray) -> None:
@@ -75,36 +79,10 @@ def bare_axes(axes: np.ndarray) -> None:
         ax.spines[:].set_visible(False)
 
 
-def write_cells(ax: Axes, values: np.ndarray, form: str, **text_kw: Any) -> np.ndarray:
-    """Write the values of an image into its cells, in black or white, whichever is readable.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-        With the image of `values`.
-    values : numpy.ndarray of shape (n_rows, n_columns)
-        Cells of NaN stay empty.
-    form : str
-        Format of a value. Positive ones that it rounds to 0 are written as ``<1``.
-    **text_kw
-        Further arguments of ``Axes.text``.
-
-    Returns
-    -------
-    numpy.ndarray of shape (n_rows, n_columns)
-        The texts; None where a cell is empty.
-    """
-    image, texts = ax.images[-1], np.full(values.shape, None, dtype=object)
-    for (row, column), value in np.ndenumerate(values):
-        if np.isnan(value):
-            continue
-        text = format(value, form)
-        light = np.dot(image.cmap(image.norm(value))[:3], [0.299, 0.587, 0.114]) > 0.5
-        texts[row, column] = ax.text(
-            column, row, text if float(text) or not value else "<1",
-            **{"ha": "center", "va": "center", "color": "black" if light else "white", **text_kw},
-        )  # fmt: skip
-    return texts
+def show_pictures(axes: Iterable[Axes], pictures: Iterable[np.ndarray], im_kw: Kw) -> list[Any]:
+    """Draw pictures on as many of the axes as there are pictures."""
+    pairs = zip(axes, pictures, strict=False)
+    return [ax.imshow(picture, **options(im_kw)) for ax, picture in pairs]
 
 
 def figure_of(ax: Axes) -> Figure:
@@ -141,7 +119,12 @@ def readable(name: object) -> str:
     return str(name).replace("_", " ")
 
 
-def drawn(name: object, *, longest: int = LONGEST) -> str:
+def label(name: object, *, longest: int = 40) -> str:
+    """Return the name of a class, a stage, an issue as a figure writes it, without underscores."""
+    return drawn(readable(name), longest=longest)
+
+
+def drawn(name: object, *, longest: int = 40) -> str:
     r"""Return a name from data as a figure can draw it.
 
     Parameters
@@ -188,6 +171,26 @@ def _numbers(signs: str) -> str:
     return "[" + " ".join(f"U+{ord(sign):04X}" for sign in signs) + "]"
 
 
+def display(
+    axes: Axes | np.ndarray, text: str, *, photographic: bool = False, **artists: Any
+) -> Display:
+    """Return the display of what was drawn on axes, finished.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes or numpy.ndarray of those
+        With everything drawn.
+    text, photographic
+        See `finish`.
+    **artists
+        ``bars_``, ``lines_``, ``images_``, ``texts_`` of a `Display`.
+    """
+    grid = axes if isinstance(axes, np.ndarray) else np.array([axes])
+    figure = figure_of(grid.flat[0])
+    finish(figure, text, photographic=photographic)
+    return Display(figure, grid, **artists)
+
+
 def finish(figure: Figure, text: str, *, photographic: bool = False) -> None:
     """Set the alternative text of a figure, and fonts that have its names' characters.
 
@@ -198,10 +201,9 @@ def finish(figure: Figure, text: str, *, photographic: bool = False) -> None:
     text, photographic
         See `hotelviz.plots.alt_text.set_alt`.
     """
-    for label in figure.findobj(Text):
-        found = {_family_with(sign) for sign in label.get_text()} - {None, ""}
-        if found:
-            label.set_fontfamily([*label.get_fontfamily(), *sorted(filter(None, found))])
+    for written in figure.findobj(Text):
+        if found := set(filter(None, map(_family_with, written.get_text()))):
+            written.set_fontfamily([*written.get_fontfamily(), *sorted(found)])
     set_alt(figure, text, photographic=photographic)
 
 

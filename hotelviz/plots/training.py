@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from hotelviz.plots import style
 from hotelviz.plots.display import Display
-from hotelviz.plots.style import (
-    BLUE,
-    GREY,
-    ORANGE,
-    check_columns,
-    drawn,
-    figure_of,
-    finish,
-    new_figure,
-    open_axes,
-    readable,
-)
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 
 def training_history(
-    history: pd.DataFrame,
-    *,
-    axes: Sequence[Axes] | None = None,
-    line_kw: Mapping[str, Any] | None = None,
+    history: pd.DataFrame, *, axes: Sequence[Axes] | None = None, line_kw: style.Kw = None
 ) -> Display:
     """Draw loss and metric over the epochs, with the change of phase marked.
 
@@ -57,45 +40,41 @@ def training_history(
     >>> sorted(training_history(table).lines_)
     ['accuracy', 'loss']
     """
-    check_columns(history, ["epoch", "phase", "loss"], "training_history")
-    panels = np.array(new_figure((9.5, 3.6)).subplots(1, 2) if axes is None else list(axes))
+    style.check_columns(history, ["epoch", "phase", "loss"], "training_history")
+    panels = np.array(style.new_figure((9.5, 3.6)).subplots(1, 2) if axes is None else list(axes))
     metric = "accuracy" if "accuracy" in history else "mean_score_error"
     changes = history[history["phase"].ne(history["phase"].shift())]
     lines = {}
     for ax, name in zip(panels, ("loss", metric), strict=True):
-        open_axes(ax, grid="both")
+        style.open_axes(ax, grid="both")
         for column, colour, label in (
-            (name, GREY, "training"), (f"val_{name}", BLUE, "validation")
-        ):  # fmt: skip
+            (name, style.GREY, "training"),
+            (f"val_{name}", style.BLUE, "validation"),
+        ):
             if column in history:
-                (lines[column],) = ax.plot(
-                    history["epoch"], history[column],
-                    **{"color": colour, "label": label, "marker": "o", "markersize": 3,
-                       **(line_kw or {})},
-                )  # fmt: skip
+                own = style.options(line_kw, color=colour, label=label, marker="o", markersize=3)
+                (lines[column],) = ax.plot(history["epoch"], history[column], **own)
         _mark_phases(ax, changes)
-        ax.set(xlabel="epoch", ylabel=drawn(readable(name)))
+        ax.set(xlabel="epoch", ylabel=style.label(name))
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     panels[0].legend(frameon=False)
-    side, column = ("validation", f"val_{metric}") if f"val_{metric}" in history else (
-        "training", metric
-    )  # fmt: skip
-    last = history[column].iloc[-1]
-    phases = readable(", ".join(changes["phase"]))
-    finish(
-        figure_of(panels[0]),
-        f"Loss and {readable(metric)} over {len(history)} epochs in the phases {phases}; at the "
-        f"end the {side} {readable(metric)} is {last:{'.1%' if metric == 'accuracy' else '.3f'}}.",
+    side = "validation" if f"val_{metric}" in history else "training"
+    last = history[f"val_{metric}" if side == "validation" else metric].iloc[-1]
+    phases = style.readable(", ".join(changes["phase"]))
+    text = (
+        f"Loss and {style.readable(metric)} over {len(history)} epochs in the phases {phases}; at "
+        f"the end the {side} {style.readable(metric)} is "
+        f"{last:{'.1%' if metric == 'accuracy' else '.3f'}}."
     )
-    return Display(figure_of(panels[0]), panels, lines_=lines)
+    return style.display(panels, text, lines_=lines)
 
 
 def _mark_phases(ax: Axes, changes: pd.DataFrame) -> None:
     """Write each phase above its first epoch, with a dashed line before all but the first."""
     for number, (start, phase) in enumerate(zip(changes["epoch"], changes["phase"], strict=True)):
         if number:
-            ax.axvline(start - 0.5, color=ORANGE, linestyle="--", linewidth=1)
+            ax.axvline(start - 0.5, color=style.ORANGE, linestyle="--", linewidth=1)
         ax.annotate(
-            drawn(readable(phase)), (start - 0.4, 1.0), xycoords=("data", "axes fraction"),
-            xytext=(2, 3), textcoords="offset points", fontsize=8, color=ORANGE,
+            style.label(phase), (start - 0.4, 1.0), xycoords=("data", "axes fraction"),
+            xytext=(2, 3), textcoords="offset points", fontsize=8, color=style.ORANGE,
         )  # fmt: skip

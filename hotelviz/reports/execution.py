@@ -75,17 +75,15 @@ def _execute(source: Path, arguments: dict[str, Any], executed: Path, progress: 
     from jupyter_core.utils import ensure_event_loop
 
     try:
-        with _kernel_environment:
-            papermill.execute_notebook(
-                str(source),
-                str(executed),
-                parameters=arguments,
-                kernel_name="python3",
-                cwd=str(Path.cwd()),
-                progress_bar={"desc": source.stem} if progress else False,
-                # Galleries become parts of the page.
-                extra_arguments=["--IPKernelApp.extensions=hotelviz.gallery.page_form"],
-            )
+        papermill.execute_notebook(
+            str(source),
+            str(executed),
+            parameters=arguments,
+            kernel_name="python3",
+            cwd=str(Path.cwd()),
+            progress_bar={"desc": source.stem} if progress else False,
+            extra_arguments=["--IPKernelApp.extensions=hotelviz.reports.kernel"],
+        )
     except papermill.PapermillExecutionError as error:
         # A bug is shown with the way to it, the user's mistake with the cell alone.
         kind = getattr(builtins, error.ename, OSError)
@@ -99,39 +97,3 @@ def _execute(source: Path, arguments: dict[str, Any], executed: Path, progress: 
         # In a thread of its own the client of the kernel has made an event loop.
         if threading.current_thread() is not threading.main_thread():
             ensure_event_loop().close()
-
-
-class _KernelEnvironment:
-    """Set the variables that kernels inherit as long as any report runs.
-
-    Figures come out as pictures, and TensorFlow keeps its notes at the start to itself.
-    """
-
-    def __init__(self) -> None:
-        self._lock, self._running = threading.Lock(), 0
-        self._before: dict[str, str | None] = {}
-
-    def __enter__(self) -> None:
-        wanted = {
-            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-            "TF_CPP_MIN_LOG_LEVEL": "3",
-        }
-        with self._lock:
-            self._running += 1
-            if self._running == 1:
-                self._before = {name: os.environ.get(name) for name in wanted}
-                os.environ.update(wanted)
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._running -= 1
-            if self._running:
-                return
-            for name, value in self._before.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
-
-
-_kernel_environment = _KernelEnvironment()

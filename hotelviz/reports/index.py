@@ -9,10 +9,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import quote
 
-from hotelviz.gallery import html as pages
 from hotelviz.io.atomic import written_files
 from hotelviz.reports.headline import headline_html
-from hotelviz.reports.page import now, write_whole
 
 
 class _Head(HTMLParser):
@@ -47,6 +45,10 @@ def write_index(directory: str | os.PathLike[str]) -> Path:
     ReportError
         It cannot be written.
     """
+    # A list of reports need not wait for what pages need.
+    from hotelviz.gallery import html as pages
+    from hotelviz.reports.page import now, write_whole
+
     index = Path(directory) / "index.html"
     cards = [_card(file) for file in written_files(index.parent, "*.html") if file != index]
     listed = "".join(cards)

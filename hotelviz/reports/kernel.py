@@ -1,0 +1,16 @@
+"""IPython extension of the kernels that run reports."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Make figures pictures and galleries parts of the page; silence TensorFlow's notes.
+
+    It sets variables before anything reads them: here nothing but the standard library is imported.
+    """
+    os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    shell.extension_manager.load_extension("hotelviz.gallery.page_form")
