@@ -6,9 +6,9 @@ The command line catches `HotelvizError`; everything else is a bug, and shows it
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from hotelviz.schema import Status
+from hotelviz.schema import MEANINGS, RATINGS, Status
 
 
 class HotelvizError(ValueError):
@@ -160,3 +160,29 @@ def did_you_mean(value: object, choices: Sequence[str]) -> str:
     by_lower = {choice.lower(): choice for choice in choices}
     close = difflib.get_close_matches(str(value).lower(), by_lower, n=1)
     return f"; did you mean {by_lower[close[0]]!r}?" if close else ""
+
+
+def no_column(column: str, given: Iterable[object]) -> str:
+    """Return what an error message says of a column that a table does not have.
+
+    Parameters
+    ----------
+    column
+        The column that is needed.
+    given
+        The columns of the table.
+
+    Returns
+    -------
+    str
+        With what the column holds, the columns that there are, and which was probably meant.
+
+    Examples
+    --------
+    >>> no_column("label", ["path", "lable"])
+    "no column 'label' (the area that each photo shows); its columns are path, lable; did you ..."
+    """
+    names = [str(name) for name in given]
+    meaning = f" ({MEANINGS[column]})" if column in MEANINGS else ""
+    hint = "" if column in RATINGS else did_you_mean(column, names)
+    return f"no column {column!r}{meaning}; its columns are {', '.join(names) or 'none'}{hint}"

@@ -37,7 +37,6 @@ def canonical_names(names: Iterable[str], where: object) -> dict[str, str]:
     >>> canonical_names(["path", " Hotel ID", "my notes"], "photos.csv")
     {'path': 'path', ' Hotel ID': 'hotel_id', 'my notes': 'my notes'}
     """
-    result: dict[str, str] = {}
     given: dict[str, str] = {}
     for name in names:
         column = column_of(name)
@@ -47,8 +46,7 @@ def canonical_names(names: Iterable[str], where: object) -> dict[str, str]:
                 "rename or remove one of them"
             )
         given[column] = name
-        result[name] = column
-    return result
+    return {name: column for column, name in given.items()}
 
 
 def column_of(header: str) -> str:
@@ -87,13 +85,11 @@ def near_misses(columns: Iterable[str]) -> dict[str, str]:
         if name in COLUMNS or _key(name) in _THEIRS:
             continue
         rating = re.fullmatch(r"ratings?0*(10|[1-9])", _key(name))
-        if rating:
-            close = [key for key in missing if key == f"rating{rating[1]}"]
-        else:
-            words = [key for key in missing if not key.startswith("rating")]
-            close = [key for key in words if _slipped(_key(name), key)]
-        if close:
-            found[name] = missing.pop(close[0])
+        word = f"rating{rating[1]}" if rating else _key(name)
+        for key in missing:
+            if key == word or (not key.startswith("rating") and _slipped(word, key)):
+                found[name] = missing.pop(key)
+                break
     return found
 
 
