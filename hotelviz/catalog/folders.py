@@ -131,8 +131,8 @@ def _kind(place: Path) -> str:
 def _tell(path: Path, left_out: list[Path]) -> None:
     if not left_out:
         return
-    kinds = {place: _kind(place) for place in sorted(left_out, reverse=True)}
-    first = {kind: place.relative_to(path).as_posix() for place, kind in kinds.items()}
+    kinds = {place: _kind(place) for place in sorted(left_out)}
+    first = {kind: place.relative_to(path).as_posix() for place, kind in reversed(kinds.items())}
     shown = ", ".join(
         f"{count:,} {kind} (such as {first[kind]!r})"
         for kind, count in Counter(kinds.values()).most_common()

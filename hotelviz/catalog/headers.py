@@ -82,7 +82,8 @@ def near_misses(columns: Iterable[str]) -> dict[str, str]:
     missing = {_key(name): name for name in COLUMNS if name not in names}
     found = {}
     for name in names:
-        if name in COLUMNS or _key(name) in _THEIRS:
+        # A height is one letter away from a weight, and means something else.
+        if name in COLUMNS or _key(name) == "height":
             continue
         rating = re.fullmatch(r"ratings?0*(10|[1-9])", _key(name))
         word = f"rating{rating[1]}" if rating else _key(name)
@@ -91,10 +92,6 @@ def near_misses(columns: Iterable[str]) -> dict[str, str]:
                 found[name] = missing.pop(key)
                 break
     return found
-
-
-#: Words that are one letter away from a column's name, and mean something else.
-_THEIRS = frozenset({"height"})
 
 
 def _slipped(word: str, meant: str) -> bool:

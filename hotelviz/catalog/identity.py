@@ -206,7 +206,9 @@ def paths_from(root: Path, paths: pd.Series) -> pd.Series:
     if fixed.all():
         return paths
     folder = "" if root == Path() else f"{root.as_posix().rstrip('/')}/"
-    return paths.where(fixed, folder + paths.str.removeprefix("./"))
+    if paths.str.startswith("./").any():
+        paths = paths.str.removeprefix("./")
+    return paths.where(fixed, folder + paths)
 
 
 def absolute_paths(paths: pd.Series) -> pd.Series:

@@ -118,7 +118,12 @@ class Dataset:
             start = 0
             try:
                 with pq.ParquetFile(part.file) as opened:
-                    for given in _tables(opened, headers, chunk_rows):
+                    if chunk_rows is None:
+                        tables = iter([opened.read(columns=headers)])
+                    else:
+                        batches = opened.iter_batches(chunk_rows, columns=headers)
+                        tables = (pa.Table.from_batches([batch]) for batch in batches)
+                    for given in tables:
                         columns = {
                             name: self._column(part, name, given, start) for name in self.columns
                         }
@@ -178,16 +183,6 @@ class Dataset:
                 f"{part.file}, column {name!r}: {values.type} cannot be read as {target}, as it is "
                 f"in another part, without a loss: {error}"
             ) from error
-
-
-def _tables(
-    opened: pq.ParquetFile, headers: list[str], chunk_rows: int | None
-) -> Iterator[pa.Table]:
-    if chunk_rows is None:
-        yield opened.read(columns=headers)
-    else:
-        for batch in opened.iter_batches(chunk_rows, columns=headers):
-            yield pa.Table.from_batches([batch])
 
 
 def _is_text(kind: pa.DataType) -> bool:
