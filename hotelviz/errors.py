@@ -6,9 +6,9 @@ The command line catches `HotelvizError`; everything else is a bug, and shows it
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
-from hotelviz.schema import Status
+from hotelviz.schema import MEANINGS, RATINGS, Status
 
 
 class HotelvizError(ValueError):
@@ -176,3 +176,29 @@ def check_choice(
     if value not in choices:
         meant = did_you_mean(value, choices)
         raise error(f"{what} {value!r} is not one of {', '.join(choices)}{meant}")
+
+
+def no_column(column: str, given: Iterable[object]) -> str:
+    """Return what an error message says of a column that a table does not have.
+
+    Parameters
+    ----------
+    column
+        The column that is needed.
+    given
+        The columns of the table.
+
+    Returns
+    -------
+    str
+        With what the column holds, the columns that there are, and which was probably meant.
+
+    Examples
+    --------
+    >>> no_column("label", ["path", "lable"])
+    "no column 'label' (the area that each photo shows); its columns are path, lable; did you ..."
+    """
+    names = [str(name) for name in given]
+    meaning = f" ({MEANINGS[column]})" if column in MEANINGS else ""
+    hint = "" if column in RATINGS else did_you_mean(column, names)
+    return f"no column {column!r}{meaning}; its columns are {', '.join(names) or 'none'}{hint}"

@@ -13,7 +13,6 @@ from hotelviz.io.remote import is_url, redact
 
 #: A run that misses more of a catalogue than this stops: a disk is probably not mounted.
 MAX_MISSING = 0.1
-_SHOWN = 5
 
 
 def refuse_missing(catalog: pd.DataFrame, file: Path) -> None:
@@ -69,7 +68,7 @@ def check_missing(
     if allow or not total or missing <= MAX_MISSING * total:
         return
     listed = [(str(path), str(reason)) for path, reason in examples]
-    shown = "; ".join(f"{redact(path)} ({redact(reason)})" for path, reason in listed[:_SHOWN])
+    shown = "; ".join(f"{redact(path)} ({redact(reason)})" for path, reason in listed[:5])
     places = Counter(_place(path) for path, _ in listed).most_common(3)
     where = ", ".join(f"{place} ({count:,} of {len(listed):,})" for place, count in places)
     raise MissingPhotosError(

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import codecs
 import csv
-import io
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -28,7 +23,6 @@ _MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 _DELIMITERS = (",", ";", "\t", "|")
-_BLOCK = 1 << 24
 
 
 def read_delimited(path: Path, encoding: str | None = None) -> pd.DataFrame:
@@ -57,33 +51,35 @@ def read_delimited(path: Path, encoding: str | None = None) -> pd.DataFrame:
     marked = next((name for mark, name in _MARKS.items() if start.startswith(mark)), None)
     encoding = marked or encoding or "utf-8"
     try:
-        codecs.lookup(encoding)
+        utf8 = codecs.lookup(encoding).name in {"utf-8", "utf-8-sig", "ascii"}
     except LookupError as error:
         raise CatalogError(f"{path}: there is no encoding {encoding!r}") from error
     header, delimiter = _header(path, encoding)
     _check_row(f"{path}, row 1", encoding, header, header)
     names = [str(place) for place in range(len(header))]
     try:
-        with _as_utf8(path, encoding) as source:
-            table = arrow_csv.read_csv(
-                source,
-                read_options=arrow_csv.ReadOptions(
-                    column_names=names, skip_rows_after_names=1, block_size=_BLOCK
-                ),
-                parse_options=arrow_csv.ParseOptions(
-                    delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=False
-                ),
-                convert_options=arrow_csv.ConvertOptions(
-                    column_types=dict.fromkeys(names, pa.large_string()),
-                    null_values=[""],
-                    strings_can_be_null=True,
-                ),
-            )
+        table = arrow_csv.read_csv(
+            path,
+            read_options=arrow_csv.ReadOptions(
+                column_names=names,
+                skip_rows_after_names=1,
+                block_size=1 << 24,
+                encoding="utf-8" if utf8 else encoding,
+            ),
+            parse_options=arrow_csv.ParseOptions(
+                delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=False
+            ),
+            convert_options=arrow_csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.large_string()),
+                null_values=[""],
+                strings_can_be_null=True,
+            ),
+        )
     except (pa.ArrowException, UnicodeDecodeError) as error:
         if _check_rows(path, encoding, header, delimiter) == 1:
             return pd.DataFrame(columns=header, dtype="str")
         raise CatalogError(f"{path}: not a readable CSV file: {error}") from error
-    if _has_quotes(path) and any(map(_has_lines, table.columns)):
+    if b'"' in path.read_bytes() and any(map(_has_lines, table.columns)):
         # A quote that is not closed takes in the rows below it, up to the next quote.
         _check_rows(path, encoding, header, delimiter)
     frame = table.to_pandas()
@@ -111,25 +107,11 @@ def _header(path: Path, encoding: str) -> tuple[list[str], str]:
                 f"{path}, row 1: has zero bytes, as UTF-16 without a byte order mark has; save it "
                 "as UTF-8, or read it with encoding='utf-16-le'"
             )
-        named = [name if name.strip() else f"Unnamed: {at}" for at, name in enumerate(header)]
-        found.append(named)
-        if len(named) > 1 and {"path", "image_id"} & set(map(column_of, named)):
-            return named, delimiter
+        header = [name if name.strip() else f"Unnamed: {at}" for at, name in enumerate(header)]
+        found.append(header)
+        if len(header) > 1 and {"path", "image_id"} & set(map(column_of, header)):
+            return header, delimiter
     return found[0], _DELIMITERS[0]
-
-
-@contextmanager
-def _as_utf8(path: Path, encoding: str) -> Iterator[IO[bytes]]:
-    if codecs.lookup(encoding).name in {"utf-8", "utf-8-sig", "ascii"}:
-        with path.open("rb") as file:
-            yield file
-    else:
-        yield io.BytesIO(path.read_bytes().decode(encoding).encode())
-
-
-def _has_quotes(path: Path) -> bool:
-    with path.open("rb") as file:
-        return any(b'"' in block for block in iter(lambda: file.read(_BLOCK), b""))
 
 
 def _has_lines(column: pa.ChunkedArray) -> bool:
@@ -171,9 +153,6 @@ def _check_row(where: str, encoding: str, header: list[str], fields: list[str]) 
 def _without_blanks(frame: pd.DataFrame) -> pd.DataFrame:
     """Drop blank lines at the end, and columns without a header or a value, as Excel leaves."""
     if len(frame) and frame.iloc[-1].isna().all():
-        filled = np.flatnonzero(frame.notna().any(axis=1))
-        frame = frame.iloc[: filled[-1] + 1 if len(filled) else 0]
-    unnamed = [
-        name for name in frame if str(name).startswith("Unnamed: ") and frame[name].isna().all()
-    ]
-    return frame.drop(columns=unnamed)
+        frame = frame[frame.notna().any(axis=1)[::-1].cummax()[::-1]]
+    unnamed = frame.filter(regex="^Unnamed: ")
+    return frame.drop(columns=unnamed.columns[unnamed.isna().all()])

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from hotelviz.catalog.identity import is_unicode
 from hotelviz.errors import CatalogError, CatalogWarning, did_you_mean
 from hotelviz.images import SUFFIXES, format_of
 from hotelviz.schema import SPLITS
@@ -70,26 +71,19 @@ def read_class_folders(path: Path, classes: Sequence[str] | None) -> pd.DataFram
                 f"{path}, folder {folder.name!r}: not one of the {len(classes)} classes "
                 f"({', '.join(classes)}){did_you_mean(folder.name, classes)}"
             )
-    photos: list[tuple[Path, str]] = []
-    left_out: list[tuple[str, Path]] = []
-    for child in path.iterdir():
-        if child not in folders:
-            left_out.append((_kind(child), child))
+    photos: list[Path] = []
+    left_out = [child for child in path.iterdir() if child not in folders]
     for folder in folders:
-        for place, below, files in os.walk(folder):
+        for place, below, names in os.walk(folder):
             entries = [Path(place, name) for name in below]
-            left_out += [(_kind(at), at) for at in entries if at.is_symlink() or _is_junk(at.name)]
+            left_out += [entry for entry in entries if entry.is_symlink() or _is_junk(entry.name)]
             below[:] = [name for name in below if not _is_junk(name)]
-            for file in (Path(place, name) for name in files):
-                if _is_photo(file):
-                    photos.append((file.relative_to(path), folder.name))
-                else:
-                    left_out.append((_kind(file), file))
-    _tell(path, [(kind, at) for kind, at in left_out if not _is_hidden(at.name)])
-    photos.sort(key=lambda photo: photo[0].parts)
-    return pd.DataFrame(
-        [(file.as_posix(), label) for file, label in photos], columns=["path", "label"]
-    )
+            for file in (Path(place, name) for name in names):
+                (photos if _is_photo(file) else left_out).append(file)
+    _tell(path, [place for place in left_out if not _is_hidden(place.name)])
+    found = sorted((photo.relative_to(path) for photo in photos), key=lambda photo: photo.parts)
+    rows = [(photo.as_posix(), photo.parts[0]) for photo in found]
+    return pd.DataFrame(rows, columns=["path", "label"])
 
 
 def _is_hidden(name: str) -> bool:
@@ -120,11 +114,7 @@ def _begins_like_a_photo(file: Path) -> bool:
 
 def _is_plain(name: str) -> bool:
     """Return whether a table can hold a name: it is UTF-8, and no space ends it."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return name == name.rstrip()
+    return is_unicode(name) and name == name.rstrip()
 
 
 def _kind(place: Path) -> str:
@@ -138,14 +128,14 @@ def _kind(place: Path) -> str:
     return place.suffix.lower() or "without a suffix"
 
 
-def _tell(path: Path, left_out: list[tuple[str, Path]]) -> None:
+def _tell(path: Path, left_out: list[Path]) -> None:
     if not left_out:
         return
-    counts = Counter(kind for kind, _ in left_out)
-    first = dict(sorted(left_out, reverse=True))
+    kinds = {place: _kind(place) for place in sorted(left_out)}
+    first = {kind: place.relative_to(path).as_posix() for place, kind in reversed(kinds.items())}
     shown = ", ".join(
-        f"{count:,} {kind} (such as {first[kind].relative_to(path).as_posix()!r})"
-        for kind, count in counts.most_common()
+        f"{count:,} {kind} (such as {first[kind]!r})"
+        for kind, count in Counter(kinds.values()).most_common()
     )
     warnings.warn(
         f"{path}: left out {len(left_out):,} that are no photos of a class: {shown}",

@@ -37,7 +37,6 @@ def canonical_names(names: Iterable[str], where: object) -> dict[str, str]:
     >>> canonical_names(["path", " Hotel ID", "my notes"], "photos.csv")
     {'path': 'path', ' Hotel ID': 'hotel_id', 'my notes': 'my notes'}
     """
-    result: dict[str, str] = {}
     given: dict[str, str] = {}
     for name in names:
         column = column_of(name)
@@ -47,8 +46,7 @@ def canonical_names(names: Iterable[str], where: object) -> dict[str, str]:
                 "rename or remove one of them"
             )
         given[column] = name
-        result[name] = column
-    return result
+    return {name: column for column, name in given.items()}
 
 
 def column_of(header: str) -> str:
@@ -84,21 +82,16 @@ def near_misses(columns: Iterable[str]) -> dict[str, str]:
     missing = {_key(name): name for name in COLUMNS if name not in names}
     found = {}
     for name in names:
-        if name in COLUMNS or _key(name) in _THEIRS:
+        # A height is one letter away from a weight, and means something else.
+        if name in COLUMNS or _key(name) == "height":
             continue
         rating = re.fullmatch(r"ratings?0*(10|[1-9])", _key(name))
-        if rating:
-            close = [key for key in missing if key == f"rating{rating[1]}"]
-        else:
-            words = [key for key in missing if not key.startswith("rating")]
-            close = [key for key in words if _slipped(_key(name), key)]
-        if close:
-            found[name] = missing.pop(close[0])
+        word = f"rating{rating[1]}" if rating else _key(name)
+        for key in missing:
+            if key == word or (not key.startswith("rating") and _slipped(word, key)):
+                found[name] = missing.pop(key)
+                break
     return found
-
-
-#: Words that are one letter away from a column's name, and mean something else.
-_THEIRS = frozenset({"height"})
 
 
 def _slipped(word: str, meant: str) -> bool:

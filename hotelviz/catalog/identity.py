@@ -21,8 +21,6 @@ from hotelviz.io.content import file_versions
 from hotelviz.io.remote import is_url, photo_name, redact
 from hotelviz.schema import COLUMNS, TEXTS
 
-__all__ = ["as_ids", "catalog_hash", "row_hashes"]
-
 #: The largest whole number up to which each kind of float holds all of them.
 _EXACT = {"float": 2**24, "double": 2**53, "halffloat": 2**11}
 
@@ -127,10 +125,10 @@ def _texts(
     """Return an array as texts, and the positions of those that are no name."""
     none = np.array([], dtype=int)
     if isinstance(array, list):
-        made = [_text(value) for value in array]
-        bad = np.flatnonzero([text is _NO_NAME for text in made])
-        texts = pa.array([None if text is _NO_NAME else text for text in made], pa.large_string())
-        return _stripped(texts), bad
+        made = np.array([_text(value) for value in array], dtype=object)
+        bad = made == _NO_NAME
+        texts = pa.array(made, pa.large_string(), mask=bad)
+        return _stripped(texts), np.flatnonzero(bad)
     kind = array.type
     if pa.types.is_dictionary(kind):
         return _texts(array.cast(kind.value_type))
@@ -142,15 +140,10 @@ def _texts(
     if pa.types.is_integer(kind) or pa.types.is_null(kind):
         return array.cast(pa.large_string()), none
     if pa.types.is_floating(kind):
-        array = array.cast(pa.float64())
-        number = pc.if_else(pc.is_nan(array), pa.scalar(None, array.type), array)
-        exact = pc.and_(
-            pc.equal(pc.floor(number), number),
-            pc.less_equal(pc.abs(number), pa.scalar(_EXACT[str(kind)], pa.float64())),
-        )
-        bad = np.flatnonzero(np.asarray(pc.invert(pc.fill_null(exact, True))))
-        whole = pc.if_else(pc.fill_null(exact, False), number, pa.scalar(None, number.type))
-        return whole.cast(pa.int64()).cast(pa.large_string()), bad
+        number = np.asarray(array.cast(pa.float64()))
+        exact = (np.floor(number) == number) & (np.abs(number) <= _EXACT[str(kind)])
+        whole = pa.array(np.where(exact, number, 0).astype("int64"), mask=~exact)
+        return whole.cast(pa.large_string()), np.flatnonzero(~(exact | np.isnan(number)))
     return _texts(array.to_pylist())
 
 
@@ -169,13 +162,11 @@ _NO_NAME = object()
 def _text(value: object) -> object:
     """Return one value as text, None where it is missing, or `_NO_NAME`."""
     if isinstance(value, str):
-        return value if _is_unicode(value) else _NO_NAME
+        return value if is_unicode(value) else _NO_NAME
     if value is None or value is pd.NA or value is pd.NaT:
         return None
-    if isinstance(value, bool | np.bool_):
-        return str(bool(value))
-    if isinstance(value, int | np.integer):
-        return str(int(value))
+    if isinstance(value, int | np.integer | np.bool_ | uuid.UUID):
+        return str(value)
     if isinstance(value, float | np.floating):
         if math.isnan(value):
             return None
@@ -189,13 +180,11 @@ def _text(value: object) -> object:
             return value.decode()
         except UnicodeDecodeError:
             return _NO_NAME
-    if isinstance(value, os.PathLike):
-        return _text(os.fspath(value))
-    return str(value) if isinstance(value, uuid.UUID) else _NO_NAME
+    return _text(os.fspath(value)) if isinstance(value, os.PathLike) else _NO_NAME
 
 
-def _is_unicode(text: str) -> bool:
-    # Names of files that are not UTF-8 come with surrogates, which no table can hold.
+def is_unicode(text: str) -> bool:
+    """Return whether a table can hold a text: names of files that are not UTF-8 have surrogates."""
     return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
@@ -209,12 +198,22 @@ def names_of(paths: pd.Series) -> pd.Series:
     )
 
 
-def absolute_paths(paths: pd.Series) -> pd.Series:
-    """Return local paths from the root of the file system; URLs stay as they are."""
+def paths_from(root: Path, paths: pd.Series) -> pd.Series:
+    """Return local paths that start from a folder; those in full and URLs stay as they are."""
     fixed = paths.str.startswith("/") | paths.str.contains("://", regex=False)
     if os.name == "nt":
         fixed |= paths.str.match(r"[A-Za-z]:[\\/]|[\\/]{2}")
-    return paths if fixed.all() else paths.where(fixed, f"{Path.cwd().as_posix()}/" + paths)
+    if fixed.all():
+        return paths
+    folder = "" if root == Path() else f"{root.as_posix().rstrip('/')}/"
+    if paths.str.startswith("./").any():
+        paths = paths.str.removeprefix("./")
+    return paths.where(fixed, folder + paths)
+
+
+def absolute_paths(paths: pd.Series) -> pd.Series:
+    """Return local paths from the root of the file system; URLs stay as they are."""
+    return paths_from(Path.cwd(), paths)
 
 
 def catalog_hash(catalog: pd.DataFrame) -> str:
@@ -247,8 +246,11 @@ def catalog_hash(catalog: pd.DataFrame) -> str:
     columns = {"image_id": ids, "hotel_id": ids}
     for name in COLUMNS:
         if name in catalog and name not in {"image_id", "path"}:
-            values = _names(catalog, name) if name in _NAMES else _numbers(catalog, name)
-            columns[name] = values.fillna(ids) if name == "hotel_id" else values
+            is_name = name in (*TEXTS, "position")
+            columns[name] = (
+                _names(catalog, name) if is_name else pd.to_numeric(catalog[name]).astype("float64")
+            )
+    columns["hotel_id"] = columns["hotel_id"].fillna(ids)
     rows = np.sort(_row_hash(columns))
     return hashlib.sha256(rows.tobytes()).hexdigest()[:16]
 
@@ -287,18 +289,9 @@ def row_hashes(catalog: pd.DataFrame) -> pd.Series:
     """
     ids, paths = _names(catalog, "image_id"), _names(catalog, "path")
     states = file_versions(paths.fillna("").tolist())
-    rows = _row_hash(
-        {
-            "image_id": ids.reset_index(drop=True),
-            "path": absolute_paths(paths.reset_index(drop=True)),
-            "size": pd.Series(states[:, 0]),
-            "changed": pd.Series(states[:, 1]),
-        }
-    )
+    state = {"size": pd.Series(states[:, 0]), "changed": pd.Series(states[:, 1])}
+    rows = _row_hash({"image_id": ids, "path": absolute_paths(paths), **state})
     return pd.Series(rows, index=ids.to_numpy(), name="row_hash")
-
-
-_NAMES = (*TEXTS, "position")
 
 
 def _names(table: pd.DataFrame, column: str) -> pd.Series:
@@ -307,18 +300,11 @@ def _names(table: pd.DataFrame, column: str) -> pd.Series:
     return as_ids(table[column], column, "the table")
 
 
-def _numbers(table: pd.DataFrame, column: str) -> pd.Series:
-    return pd.to_numeric(table[column]).astype("float64")
-
-
 def _row_hash(columns: Mapping[str, pd.Series]) -> np.ndarray:
     """Compute a number per row; what is missing adds nothing, like a missing column."""
-    length = len(next(iter(columns.values())))
-    total = np.zeros(length, dtype="uint64")
+    total: np.ndarray = np.zeros(1, dtype="uint64")
     for name, values in columns.items():
-        digest = hashlib.sha256(name.encode()).digest()
-        salt = np.frombuffer(digest[:8], dtype="<u8")[0]
+        salt = np.frombuffer(hashlib.sha256(name.encode()).digest()[:8], dtype="<u8")
         hashed = pd.util.hash_pandas_object(values, index=False).to_numpy() ^ salt
-        mixed = pd.util.hash_array(hashed)
-        total += np.where(values.isna().to_numpy(), np.uint64(0), mixed)
+        total = total + pd.util.hash_array(hashed) * values.notna().to_numpy()
     return total

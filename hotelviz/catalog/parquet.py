@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -22,6 +23,8 @@ _SUFFIXES = (".parquet", ".pq")
 #: What Hive calls the folder of rows without a value.
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 _TEXT = pa.large_string()
+#: Columns whose values are kept by their digits, whatever they are stored as.
+_NAMES = (*TEXTS, "position")
 
 
 class Part(NamedTuple):
@@ -64,17 +67,20 @@ class Chunk(NamedTuple):
 
 
 def parquet_files(path: Path) -> list[Path]:
-    """List the Parquet files of a file or folder; not hidden ones, nor those that begin with _."""
+    """List the Parquet files of a catalogue that is in Parquet; not hidden ones, nor ``_*``.
+
+    A folder is such a catalogue where Parquet files, or folders such as ``split=train``, are in it.
+    """
     if not path.is_dir():
         return [path] if path.suffix.lower() in _SUFFIXES else []
     found: list[Path] = []
-    for folder, folders, files in os.walk(path):
+    for folder, folders, names in os.walk(path):
         folders[:] = sorted(name for name in folders if name[0] not in "._")
-        found += [
-            Path(folder, name)
-            for name in sorted(files)
-            if name[0] not in "._" and name.lower().endswith(_SUFFIXES)
-        ]
+        files = [Path(folder, name) for name in sorted(names) if name[0] not in "._"]
+        found += [file for file in files if file.suffix.lower() in _SUFFIXES]
+        parts = [name for name in folders if "=" in name or name.lower().endswith(_SUFFIXES)]
+        if Path(folder) == path and not (found or parts):
+            break
     return found
 
 
@@ -112,12 +118,17 @@ class Dataset:
             start = 0
             try:
                 with pq.ParquetFile(part.file) as opened:
-                    for table in _tables(opened, headers, chunk_rows):
+                    if chunk_rows is None:
+                        tables = iter([opened.read(columns=headers)])
+                    else:
+                        batches = opened.iter_batches(chunk_rows, columns=headers)
+                        tables = (pa.Table.from_batches([batch]) for batch in batches)
+                    for given in tables:
                         columns = {
-                            name: self._column(part, name, table, start) for name in self.columns
+                            name: self._column(part, name, given, start) for name in self.columns
                         }
-                        metadata = table.schema.metadata
-                        yield Chunk(pa.table(columns, metadata=metadata), part.file, start)
+                        table = pa.table(columns, metadata=given.schema.metadata)
+                        yield Chunk(table, part.file, start)
                         start += table.num_rows
             except (OSError, pa.ArrowException) as error:
                 raise _damaged(part.file, error) from error
@@ -129,32 +140,31 @@ class Dataset:
         if len(types) > 1:
             # The type of a column without a value says nothing.
             types = {part.types[name]: part for part in having if not _is_empty(part, name)}
-        if any(name in part.folders for part in self.parts):
-            types.setdefault(_TEXT, next(part for part in self.parts if name in part.folders))
+        for part in self.parts:
+            if name in part.folders:
+                types.setdefault(_TEXT, part)
         if len(types) <= 1:
             return next(iter(types), having[0].types[name] if having else pa.null())
-        if name in TEXTS or name == "position" or all(map(_is_text, types)):
+        if name in _NAMES or all(map(_is_text, types)):
             return _TEXT
-        try:
+        with suppress(pa.ArrowException):
             fields = [pa.schema([(name, kind)]) for kind in types]
             joined: pa.DataType = pa.unify_schemas(fields, promote_options="permissive").types[0]
-        except pa.ArrowException:
-            joined = None
-        if joined is None or (_is_text(joined) and not all(map(_is_text, types))):
-            if name in COLUMNS:
-                return _TEXT
-            (one, first), (other, second) = list(types.items())[:2]
-            raise CatalogError(
-                f"{second.file}, column {name!r}: {other}, but {one} in {first.file}; write it "
-                "alike in all parts"
-            )
-        return joined
+            if not _is_text(joined):
+                return joined
+        if name in COLUMNS:
+            return _TEXT
+        (one, first), (other, second) = list(types.items())[:2]
+        raise CatalogError(
+            f"{second.file}, column {name!r}: {other}, but {one} in {first.file}; write it alike "
+            "in all parts"
+        )
 
     def _column(self, part: Part, name: str, table: pa.Table, start: int) -> pa.ChunkedArray:
         target = self.targets[name]
         if name in part.folders:
-            return pa.chunked_array([pa.repeat(pa.scalar(part.folders[name], _TEXT),
-                                               table.num_rows)])  # fmt: skip
+            value = pa.scalar(part.folders[name], _TEXT)
+            return pa.chunked_array([pa.repeat(value, table.num_rows)])
         values = table[part.headers[name]] if name in part.headers else None
         if values is None or (values.null_count == len(values) and values.type != target):
             return pa.chunked_array([pa.nulls(table.num_rows, target)])
@@ -162,7 +172,7 @@ class Dataset:
             values.validate(full=True)  # Parquet does not check that a text is UTF-8.
         if values.type == target:
             return values
-        if target == _TEXT and name in (*TEXTS, "position"):
+        if target == _TEXT and name in _NAMES:
             first = start + 2
             texts = as_ids(values, name, lambda row: f"{part.file}, row {row + first}")
             return pa.chunked_array([pa.array(texts, _TEXT, from_pandas=True)])
@@ -173,16 +183,6 @@ class Dataset:
                 f"{part.file}, column {name!r}: {values.type} cannot be read as {target}, as it is "
                 f"in another part, without a loss: {error}"
             ) from error
-
-
-def _tables(
-    opened: pq.ParquetFile, headers: list[str], chunk_rows: int | None
-) -> Iterator[pa.Table]:
-    if chunk_rows is None:
-        yield opened.read(columns=headers)
-    else:
-        for batch in opened.iter_batches(chunk_rows, columns=headers):
-            yield pa.Table.from_batches([batch])
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -217,18 +217,12 @@ def _is_empty(part: Part, name: str) -> bool:
     """Return whether a part declares that a column has no value in any row."""
     if pa.types.is_null(part.types[name]):
         return True
-    header = part.headers[name]
-    description = pq.read_metadata(part.file)
-    for number in range(description.num_row_groups):
-        group = description.row_group(number)
-        if not group.num_rows:
-            continue
-        for place in range(group.num_columns):
-            column = group.column(place)
-            if header not in {column.path_in_schema, column.path_in_schema.split(".")[0]}:
-                continue
-            found = column.statistics
-            if not (found and found.has_null_count and found.null_count == column.num_values):
+    header, file = part.headers[name], pq.read_metadata(part.file)
+    for group in map(file.row_group, range(file.num_row_groups)):
+        for column in map(group.column, range(group.num_columns if group.num_rows else 0)):
+            found, place = column.statistics, column.path_in_schema
+            empty = found and found.has_null_count and found.null_count == column.num_values
+            if not empty and header in {place, place.split(".")[0]}:
                 return False
     return True
 
@@ -236,12 +230,11 @@ def _is_empty(part: Part, name: str) -> bool:
 def _folders(file: Path, root: Path) -> dict[str, str | None]:
     if file == root:
         return {}
-    parts = [name.partition("=") for name in file.relative_to(root).parent.parts]
-    pairs = {
-        key: None if value == _NO_VALUE else unquote(value) for key, sep, value in parts if sep
-    }
+    pairs = dict(name.split("=", 1) for name in file.relative_to(root).parent.parts if "=" in name)
     columns = canonical_names(pairs, file)
-    return {columns[key]: value for key, value in pairs.items()}
+    return {
+        columns[key]: None if value == _NO_VALUE else unquote(value) for key, value in pairs.items()
+    }
 
 
 def _damaged(file: Path, error: Exception) -> CatalogError:
@@ -256,13 +249,11 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
     """
     nullable = _nullable(table.schema.metadata)
     frame: pd.DataFrame = table.replace_schema_metadata(None).to_pandas()
-    for place, field in enumerate(table.schema):
+    for field, column in zip(table.schema, table.columns, strict=True):
         kind = _NULLABLE.get(field.type)
-        wanted = nullable.get(field.name) == str(kind) or (
-            table.column(place).null_count and not pa.types.is_floating(field.type)
-        )
-        if kind is not None and wanted:
-            frame[field.name] = table.column(place).to_pandas(types_mapper=_NULLABLE.get)
+        lossy = column.null_count and not pa.types.is_floating(field.type)
+        if kind is not None and (lossy or nullable.get(field.name) == str(kind)):
+            frame[field.name] = column.to_pandas(types_mapper=_NULLABLE.get)
     return frame
 
 

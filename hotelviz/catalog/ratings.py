@@ -41,9 +41,9 @@ def as_shares(ratings: pd.DataFrame | np.ndarray) -> np.ndarray:
     [0.25, 0.75]
     """
     if isinstance(ratings, pd.DataFrame):
-        missing = [column for column in RATINGS if column not in ratings]
-        if missing:
-            raise CatalogError(f"the table has no ratings: the column {missing[0]!r} is missing")
+        for column in RATINGS:
+            if column not in ratings:
+                raise CatalogError(f"the table has no ratings: the column {column!r} is missing")
         ratings = ratings[list(RATINGS)].to_numpy()
     values: np.ndarray = np.asarray(ratings, dtype="float64")
     if values.ndim != 2 or values.shape[1] != 10:
@@ -115,22 +115,13 @@ def rating_summary(catalog: pd.DataFrame) -> pd.DataFrame:
     catalog = check_table(catalog, where="rating_summary", unique=False)
     as_shares(catalog)  # refuses what is no rating
     ratings = catalog[list(RATINGS)].to_numpy(dtype=float)
-    mean, std = mean_and_std(ratings)
-    sums = ratings.sum(axis=1)
-    return pd.DataFrame(
-        {
-            "image_id": catalog["image_id"].to_numpy(),
-            "rated_mean": mean,
-            "rated_std": std,
-            "raters": pd.array(
-                np.where(np.isclose(sums, 1.0) | np.isnan(sums), np.nan, np.round(sums)), "Int64"
-            ),
-            "text": [
-                "" if np.isnan(m) else f"({m:.3f} / {s:.3f})"
-                for m, s in zip(mean, std, strict=True)
-            ],
-        }
-    )
+    table = catalog[["image_id"]].reset_index(drop=True)
+    table["rated_mean"], table["rated_std"] = mean_and_std(ratings)
+    raters = pd.Series(ratings.sum(axis=1))
+    table["raters"] = raters.mask(np.isclose(raters, 1.0)).round().astype("Int64")
+    numbers = zip(table["rated_mean"], table["rated_std"], strict=True)
+    table["text"] = ["" if np.isnan(mean) else f"({mean:.3f} / {std:.3f})" for mean, std in numbers]
+    return table
 
 
 def count_ratings(ratings: pd.DataFrame, *, by: str = "image_id") -> pd.DataFrame:
@@ -212,12 +203,11 @@ def maximum_entropy_ratings(
     """
     low, high = scale
     values = np.asarray(means, dtype="float64")
-    bad = np.flatnonzero(~((values >= low) & (values <= high)))
-    if high <= low or len(bad):
+    if high <= low:
+        raise CatalogError(f"a scale goes from a lower to a higher score, not from {low} to {high}")
+    for row in np.flatnonzero(~((values >= low) & (values <= high))):
         raise CatalogError(
-            f"mean number {bad[0] + 1}, {values[bad[0]]}, is not on the scale {low} to {high}"
-            if len(bad)
-            else f"a scale goes from a lower to a higher score, not from {low} to {high}"
+            f"mean number {row + 1}, {values[row]}, is not on the scale {low} to {high}"
         )
     unique, places = np.unique(1 + 9 * (values - low) / (high - low), return_inverse=True)
     shares: np.ndarray = np.stack([_with_mean(mean) for mean in unique.tolist()])[places]
@@ -251,7 +241,6 @@ def read_label_json(path: Path) -> pd.DataFrame:
         raise CatalogError(f"{path}: not a readable JSON file: {error}") from error
     if not isinstance(entries, list):
         raise CatalogError(f'{path}: expected a list of {{"image_id": ..., "label": [...]}}')
-    rows = []
     for number, entry in enumerate(entries, start=1):
         label = entry.get("label") if isinstance(entry, dict) else None
         if not isinstance(label, list) or len(label) != 10 or "image_id" not in entry:
@@ -260,13 +249,10 @@ def read_label_json(path: Path) -> pd.DataFrame:
                 f"{path}, entry {number}: expected an image_id and a label of ten ratings, for the "
                 f"scores 1 to 10; found {found}"
             )
-        rows.append([entry["image_id"], *label])
-    table = pd.DataFrame(rows, columns=["image_id", *RATINGS])
-    # Whole numbers stay exact as objects; a table of floats would have lost their last digits.
-    ids = pd.Series([row[0] for row in rows], dtype=object)
-    return _with_paths(
-        table.assign(image_id=as_ids(ids, "image_id", lambda row: f"{path}, entry {row + 1}"))
+    ids = as_ids(
+        [entry["image_id"] for entry in entries], "image_id", lambda row: f"{path}, entry {row + 1}"
     )
+    return _with_paths(ids, [entry["label"] for entry in entries])
 
 
 def read_ava(path: Path) -> pd.DataFrame:
@@ -286,18 +272,18 @@ def read_ava(path: Path) -> pd.DataFrame:
                     f"{path}, row {number}: expected 15 whole numbers as in AVA.txt, "
                     f"found {line.strip()[:60]!r}"
                 )
-            rows.append([fields[1], *map(int, fields[2:12])])
-    return _with_paths(pd.DataFrame(rows, columns=["image_id", *RATINGS]))
+            rows.append(fields)
+    return _with_paths(
+        pd.Series([fields[1] for fields in rows], dtype="str"),
+        [list(map(int, fields[2:12])) for fields in rows],
+    )
 
 
-def _with_paths(labels: pd.DataFrame) -> pd.DataFrame:
-    """Add paths: both formats name photos, which are JPEGs, without a suffix.
+def _with_paths(names: pd.Series, ratings: list[list[object]]) -> pd.DataFrame:
+    """Return a table with paths: both formats name photos, which are JPEGs, without a suffix.
 
     Only what ends like a photo has a suffix: in ``a.b.c`` or ``42.5`` the dot belongs to the name.
     """
-    names = labels["image_id"]
-    bare = ~(
-        names.str.lower().str.endswith(tuple(SUFFIXES)) | names.str.contains("://", regex=False)
-    )
-    labels.insert(1, "path", names + np.where(bare, ".jpg", ""))
-    return labels
+    whole = names.str.lower().str.endswith(tuple(SUFFIXES)) | names.str.contains("://", regex=False)
+    table = pd.DataFrame({"image_id": names, "path": names.where(whole, names + ".jpg")})
+    return table.join(pd.DataFrame(ratings, columns=list(RATINGS)))

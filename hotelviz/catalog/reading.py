@@ -18,11 +18,9 @@ from hotelviz.catalog.headers import canonical_names, near_misses
 from hotelviz.catalog.parquet import Dataset, parquet_files, to_frame
 from hotelviz.catalog.ratings import read_ava, read_label_json
 from hotelviz.catalog.validation import Rows, check_catalog
-from hotelviz.errors import CatalogError, CatalogWarning, did_you_mean
+from hotelviz.errors import CatalogError, CatalogWarning, no_column
 from hotelviz.schema import AREAS, COLUMNS
 
-#: Rows of Parquet that `iterate_catalog` holds at a time.
-CHUNK_ROWS = 1_000_000
 _ALWAYS = ("image_id", "path", "hotel_id")
 
 
@@ -91,13 +89,10 @@ def read_catalog(
     1    b.jpg       h1     Pool
     """
     path = _there(path)
-    files = _dataset_files(path)
-    if files:
-        dataset = Dataset(path, files)
-        chunks = list(dataset.chunks())
+    if files := parquet_files(path):
+        chunks = list(Dataset(path, files).chunks())
         frame = to_frame(pa.concat_tables([chunk.table for chunk in chunks]))
-        ends = list(accumulate(chunk.table.num_rows for chunk in chunks))
-        rows = Rows([chunk.file for chunk in chunks], ends)
+        rows = Rows(files, list(accumulate(chunk.table.num_rows for chunk in chunks)))
     else:
         frame, rows = _read_other(path, classes, encoding)
     if frame.empty:
@@ -115,7 +110,7 @@ def iterate_catalog(
     classes: Sequence[str] | None = None,
     root: str | os.PathLike[str] | None = None,
     columns: Collection[str] | None = None,
-    chunk_rows: int = CHUNK_ROWS,
+    chunk_rows: int = 1_000_000,
 ) -> Iterator[pd.DataFrame]:
     """Read and validate a catalogue in pieces, so that it may be larger than memory.
 
@@ -152,7 +147,7 @@ def iterate_catalog(
     """
     path = _there(path)
     wanted = None if columns is None else {*_ALWAYS, *columns}
-    files = _dataset_files(path)
+    files = parquet_files(path)
     if not files:
         catalog = read_catalog(path, classes=classes, root=root)
         _check_wanted(path, columns, list(catalog.columns))
@@ -187,17 +182,6 @@ def _root(path: Path, root: str | os.PathLike[str] | None) -> Path:
     return path if path.is_dir() else path.parent
 
 
-def _dataset_files(path: Path) -> list[Path]:
-    """List the Parquet files of a catalogue that is in Parquet."""
-    if path.is_dir() and not any(
-        child.name[0] not in "._"
-        and (child.suffix.lower() in {".parquet", ".pq"} or ("=" in child.name and child.is_dir()))
-        for child in path.iterdir()
-    ):
-        return []
-    return parquet_files(path)
-
-
 def _read_other(
     path: Path, classes: Sequence[str] | None, encoding: str | None
 ) -> tuple[pd.DataFrame, Rows]:
@@ -214,8 +198,7 @@ def _read_other(
     else:
         raise CatalogError(
             f"{path}: a catalogue is a .csv or .parquet file, ratings in a .json or .txt (AVA) "
-            "file, or a folder of class folders, "
-            f"not {path.suffix or 'without a suffix'}"
+            f"file, or a folder of class folders, not {path.suffix or 'without a suffix'}"
         )
     return frame, Rows([path], [len(frame)], first, word)
 
@@ -233,8 +216,4 @@ def _tell_near_misses(path: Path, columns: list[str]) -> None:
 def _check_wanted(path: Path, columns: Collection[str] | None, given: list[str]) -> None:
     for column in columns or ():
         if column not in given:
-            meaning = f" ({COLUMNS[column]})" if column in COLUMNS else ""
-            raise CatalogError(
-                f"{path}: no column {column!r}{meaning}; its columns are {', '.join(given)}"
-                f"{did_you_mean(column, given)}"
-            )
+            raise CatalogError(f"{path}: {no_column(column, given)}")

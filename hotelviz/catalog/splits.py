@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from hotelviz.catalog.ratings import rating_summary
-from hotelviz.catalog.validation import check_table
-from hotelviz.errors import CatalogError, did_you_mean
+from hotelviz.catalog.validation import check_table, columns_by_hand
+from hotelviz.errors import CatalogError
 from hotelviz.schema import RATINGS, SPLITS
 
 #: Folds among which hotels are dealt; a split is a number of whole folds, so 0.05 is its grain.
@@ -129,18 +129,12 @@ def check_splits(catalog: pd.DataFrame, *, where: str) -> pd.DataFrame:
     --------
     >>> check_splits(pd.DataFrame({"split": ["Test", ""]}), where="split_catalog")
     Traceback (most recent call last):
-    hotelviz.errors.CatalogError: split_catalog, column 'split': 'Test' is not one of ...
+    hotelviz.errors.CatalogError: split_catalog, row 0, column 'split': 'Test' is not one of ...
     """
     given = [column for column in ("label", "split") if column in catalog]
     catalog = check_table(catalog, needs=given, where=where)
     if "split" in given:
-        others = catalog["split"].dropna()
-        others = others[~others.isin(SPLITS)]
-        if len(others):
-            raise CatalogError(
-                f"{where}, column 'split': {others.iloc[0]!r} is not one of {', '.join(SPLITS)}"
-                f"{did_you_mean(others.iloc[0], SPLITS)} ({len(others):,} rows)"
-            )
+        columns_by_hand(catalog, where).choice("split", SPLITS, "splits")
     return catalog
 
 
@@ -150,10 +144,8 @@ def _targets(catalog: pd.DataFrame, by: str | None) -> pd.Series:
         return catalog["label"].astype("str")
     if by != "label" and RATINGS[0] in catalog and catalog[RATINGS[0]].notna().any():
         rated = catalog[catalog[RATINGS[0]].notna()]
-        scores = pd.Series(
-            rating_summary(rated)["rated_mean"].round().to_numpy(), rated.index
-        ).astype("str")
-        return scores.reindex(catalog.index)
+        scores = rating_summary(rated)["rated_mean"].round().astype("str")
+        return scores.set_axis(rated.index).reindex(catalog.index)
     wanted = {"label": "labels", "ratings": "ratings"}.get(str(by), "labels nor ratings")
     raise CatalogError(
         f"the catalogue has {'neither' if by is None else 'no'} {wanted}: a split needs the column "
@@ -167,46 +159,42 @@ def _together(catalog: pd.DataFrame, groups: pd.Series | None) -> np.ndarray:
     from scipy.sparse.csgraph import connected_components
 
     hotels, names = pd.factorize(catalog["hotel_id"], sort=True)
-    ties = []
-    if "path" in catalog:
-        ties.append(catalog["path"].to_numpy(dtype=object))
+    ties = [catalog["path"]] if "path" in catalog else []
     if groups is not None:
         if len(groups) != len(catalog):
             raise CatalogError(f"groups has {len(groups):,} values for {len(catalog):,} photos")
-        ties.append(np.asarray(groups, dtype=object))
+        ties.append(groups)
     edges = [np.empty((0, 2), dtype=int)]
     limit = max(3, _PLACEHOLDER * len(names))
     for tie in ties:
-        keys, _ = pd.factorize(tie)
+        keys, _ = pd.factorize(np.asarray(tie, dtype=object))
         pairs = pd.DataFrame({"key": keys, "hotel": hotels})[keys >= 0].drop_duplicates()
         shown = pairs.groupby("key")["hotel"].transform("size")
         pairs = pairs[(shown > 1) & (shown < limit)]
         first = pairs.groupby("key")["hotel"].transform("min")
         edges.append(np.column_stack([pairs["hotel"], first]))
-    joined = np.concatenate(edges)
-    ones = np.ones(len(joined), dtype=bool)
-    graph = coo_array((ones, (joined[:, 0], joined[:, 1])), shape=(len(names), len(names)))
+    joined = np.concatenate(edges).T
+    graph = coo_array((np.ones(joined.shape[1]), tuple(joined)), shape=(len(names), len(names)))
     _, component = connected_components(graph, directed=False)
-    firsts = pd.Series(np.arange(len(names))).groupby(component).min().to_numpy()
+    _, firsts = np.unique(component, return_index=True)
     result: np.ndarray = np.asarray(names, dtype=object)[firsts[component]][hotels]
     return result
 
 
 def _refuse_torn(catalog: pd.DataFrame, split: np.ndarray, together: np.ndarray) -> None:
-    given = pd.notna(split)
-    table = pd.DataFrame({"together": together[given], "split": split[given]}).drop_duplicates()
-    torn = table[table["together"].duplicated(keep=False)]
-    if torn.empty:
+    table = pd.DataFrame({"together": together, "split": split}).dropna().drop_duplicates()
+    torn = table[table["together"].duplicated(keep=False)].groupby("together", sort=False)["split"]
+    if not torn.ngroups:
         return
-    name, count = torn["together"].iloc[0], torn["together"].nunique()
-    splits = " and ".join(sorted(torn.loc[torn["together"] == name, "split"]))
+    name, splits = next(iter(torn))
     hotels = catalog.loc[together == name, "hotel_id"].unique()
-    which = f"hotel {name!r} is" if len(hotels) == 1 else (
-        f"hotels {', '.join(map(repr, hotels[:3]))}, which show the same photo, are"
-    )  # fmt: skip
-    more = f", and {count - 1:,} more likewise" if count > 1 else ""
+    which = f"hotel {name!r} is"
+    if len(hotels) > 1:
+        which = f"hotels {', '.join(map(repr, hotels[:3]))}, which show the same photo, are"
+    given = " and ".join(sorted(splits))
+    more = f", and {torn.ngroups - 1:,} more likewise" if torn.ngroups > 1 else ""
     raise CatalogError(
-        f"column 'split': {which} in {splits}{more}: a model would be tested on what it learned "
+        f"column 'split': {which} in {given}{more}: a model would be tested on what it learned "
         "from. Give all photos of a hotel the same split, or remove the column 'split'"
     )
 
@@ -264,10 +252,7 @@ def _deal(
     with warnings.catch_warnings():
         # A class with fewer photos than folds is missing from some folds, as it must be.
         warnings.filterwarnings("ignore", message="The least populated class")
-        parts = [
-            dealt.index[rows]
-            for _, rows in dealer.split(dealt, dealt["target"], groups=dealt["hotel"])
-        ]
-    for number, part in enumerate(parts[: test_folds + val_folds]):
-        split[part] = "test" if number < test_folds else "val"
+        parts = list(dealer.split(dealt, dealt["target"], groups=dealt["hotel"]))
+    for number, (_, rows) in enumerate(parts[: test_folds + val_folds]):
+        split[dealt.index[rows]] = "test" if number < test_folds else "val"
     return split

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -11,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from hotelviz.catalog.identity import as_ids, first_bad, names_of
-from hotelviz.errors import CatalogError, did_you_mean
+from hotelviz.catalog.identity import as_ids, first_bad, names_of, paths_from
+from hotelviz.errors import CatalogError, did_you_mean, no_column
 from hotelviz.io.remote import is_url, redact
-from hotelviz.schema import MEANINGS, RATINGS, SPLITS, TEXTS
+from hotelviz.schema import RATINGS, SPLITS, TEXTS
 
 _NO_POSITION = "is not a whole number from 1"
 
@@ -65,7 +64,7 @@ def check_table(
         )
     needs = list(needs)
     _check_columns(table, needs, where)
-    columns = Columns(table, lambda row: f"{where}, row {row}", prefix=f"{where}, ")
+    columns = columns_by_hand(table, where)
     changed: dict[str, pd.Series] = {}
     known = next((name for name in ("image_id", "path") if name in table), None)
     if known and {"image_id", "hotel_id"} & set(needs):
@@ -78,30 +77,20 @@ def check_table(
             changed[column] = columns.text(column).fillna(ids) if column in table else ids
         elif column in (*TEXTS, "predicted") and column != "image_id":
             changed[column] = columns.text(column, required=column == "path")
-    changed = {
-        name: values
-        for name, values in changed.items()
-        if name not in table or not values.equals(table[name])
-    }
-    if changed:
-        table = table.assign(**changed)
+    for name, values in changed.items():
+        if name not in table or not values.equals(table[name]):
+            table = table.assign(**{name: values})
     return table if table.index.is_unique else table.reset_index(drop=True)
 
 
 def _check_columns(table: pd.DataFrame, needs: Sequence[str], where: str) -> None:
-    given = [str(column) for column in table.columns]
     if table.columns.has_duplicates:
         twice = table.columns[table.columns.duplicated()][0]
         raise CatalogError(f"{where}: the table has the column {twice!r} more than once")
     defaults = {"image_id": {"path"}, "hotel_id": {"image_id", "path"}}
     for column in needs:
-        if column not in table and not defaults.get(column, set()) & set(given):
-            meaning = f" ({MEANINGS[column]})" if column in MEANINGS else ""
-            hint = "" if column in RATINGS else did_you_mean(column, given)
-            raise CatalogError(
-                f"{where}: the table has no column {column!r}{meaning}; its columns are "
-                f"{', '.join(given) or 'none'}{hint}"
-            )
+        if not {column, *defaults.get(column, ())} & set(table):
+            raise CatalogError(f"{where}: the table has {no_column(column, table)}")
 
 
 def check_catalog(
@@ -128,15 +117,12 @@ def check_catalog(
     given, file = list(frame.columns), rows.files[0]
     columns = Columns(frame, rows.place, f"{file}, " if len(rows.files) == 1 else "")
     if "path" not in frame and "image_id" not in frame:
-        raise CatalogError(
-            f"{file}: no column 'path'; its columns are {', '.join(given)}"
-            f"{did_you_mean('path', given)}"
-        )
+        raise CatalogError(f"{file}: {no_column('path', given)}")
     names = columns.text("image_id" if "image_id" in frame else "path", required=True)
     paths = columns.text("path", required=True) if "path" in frame else names
     frame["image_id"] = names_of(names)
     columns.refuse_twice(frame["image_id"])
-    frame["path"] = _resolve(paths, root)
+    frame["path"] = paths_from(root, paths)
     hotels = columns.text("hotel_id") if "hotel_id" in given else frame["image_id"]
     frame["hotel_id"] = hotels.fillna(frame["image_id"])
     checks: dict[str, Callable[[], pd.Series]] = {
@@ -224,13 +210,10 @@ class Columns:
 
         def why(value: object) -> str:
             first = self.place(int(np.flatnonzero(names == value)[0])).removeprefix(self.prefix)
-            signed = (
-                "; addresses that differ only in what grants access have one name: give the table "
-                "a column image_id"
-                if is_url(str(value))
-                else ""
-            )
-            return f"stands in {first} already; an image_id is unique{signed}"
+            signed = "; addresses that differ only in what grants access have one name: give the "
+            signed += "table a column image_id"
+            more = signed if is_url(str(value)) else ""
+            return f"stands in {first} already; an image_id is unique{more}"
 
         self.refuse("image_id", names.duplicated(), why, names)
 
@@ -265,7 +248,7 @@ class Columns:
     def weights(self) -> pd.Series:
         """Return ``weight``, above 0."""
         number, _ = self.numbers("weight")
-        good = (number > 0) & np.isfinite(number)
+        good = number.between(0, np.inf, inclusive="neither")
         self.refuse("weight", ~good, "is not a number above 0")
         return number
 
@@ -297,22 +280,14 @@ class Columns:
             ratings[column], given = self.numbers(column)
             wrong = given & ~(ratings[column].between(0, np.inf, inclusive="left"))
             self.refuse(column, wrong, "is not a number of raters, or a share of them, from 0")
-        given = ratings.notna().sum(axis=1)
-        for bad, why in (
-            (given.between(1, 9), "has only some of the ten ratings; leave all ten empty, or none"),
-            (ratings.sum(axis=1).eq(0) & given.eq(10), "has ten ratings of 0; a photo that nobody "
-             "rated has empty ones"),
-        ):  # fmt: skip
-            self.refuse("image_id", bad, why)
+        some = ratings.notna().sum(axis=1).between(1, 9)
+        why = "has only some of the ten ratings; leave all ten empty, or none"
+        self.refuse("image_id", some, why)
+        why = "has ten ratings of 0; a photo that nobody rated has empty ones"
+        self.refuse("image_id", ratings.eq(0).all(axis=1), why)
         return ratings
 
 
-def _resolve(paths: pd.Series, root: Path) -> pd.Series:
-    fixed = paths.str.startswith("/") | paths.str.contains("://", regex=False)
-    if os.name == "nt":
-        fixed |= paths.str.match(r"[A-Za-z]:[\\/]")
-    folder = str(root)
-    dotted = paths.str.startswith("./")
-    if dotted.any():
-        paths = paths.mask(dotted, paths.str.removeprefix("./"))
-    return paths.where(fixed, paths if folder == "." else folder.rstrip("/") + "/" + paths)
+def columns_by_hand(table: pd.DataFrame, where: str) -> Columns:
+    """Return the columns of a table that is made by hand; errors name who was given it."""
+    return Columns(table, lambda row: f"{where}, row {row}", prefix=f"{where}, ")

@@ -18,11 +18,9 @@ import pandas as pd
 import pyarrow as pa
 
 from hotelviz.catalog import as_ids
-from hotelviz.errors import ScoresError
+from hotelviz.errors import ScoresError, no_column
 from hotelviz.images import usable_cores
 from hotelviz.scores.sql import select_list, sql_literal, sql_name, sql_names
-
-__all__ = ["TEXTS", "ask", "connect", "memory_limit", "register"]
 
 #: Columns that are text whatever they are stored as: numbers are names here, not amounts.
 TEXTS = ("image_id", "hotel_id", "path", "predicted", "label", "source", "split", "error")
@@ -155,10 +153,7 @@ def register(
         Names that are no texts or whole numbers.
     """
     if "image_id" not in table:
-        raise ScoresError(
-            "the table has no column 'image_id', by which photos are known; it has "
-            f"{', '.join(map(str, table))}"
-        )
+        raise ScoresError(f"the table has {no_column('image_id', table)}")
     kept = [column for column in table if columns is None or column in columns]
     names = sql_names([str(column) for column in kept])
     arrays = {

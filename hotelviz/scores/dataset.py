@@ -15,12 +15,8 @@ import pandas as pd
 from hotelviz.catalog.delimited import read_delimited
 from hotelviz.errors import ScoresError
 from hotelviz.scores.connection import ask, connect, register
-from hotelviz.scores.files import find_files, open_parts
 from hotelviz.scores.queries import Questions
 from hotelviz.scores.sql import select_list, sql_name, sql_names
-from hotelviz.scores.unique import check_unique
-
-__all__ = ["Scores", "open_scores", "open_table"]
 
 #: Columns of predictions that hold numbers.
 _NUMBERS = re.compile(r"p_.*|((technical_)?q_\d+|score|technical)(_std)?", re.DOTALL)
@@ -105,15 +101,6 @@ class Scores(Questions):
         The query that gives all columns.
     """
 
-    def __init__(self, place: Path) -> None:
-        self.place = place.absolute()
-        # DuckDB has to find them wherever the process is later on.
-        self.files = find_files(place)
-        self.connection = connect(self.files)
-        self.columns, self.names, self.derived, self.sql = open_parts(self.connection, self.files)
-        self.connection.execute(f"CREATE VIEW scores AS {self.sql}")
-        check_unique(self.place, self.files, self.connection)
-
     def __len__(self) -> int:
         return self.count()
 
@@ -161,12 +148,10 @@ class Scores(Questions):
         0        b
         """
         if tags is None:
-            found = ask(self.connection, sql, parameters)
-        else:
-            connection, _ = self._beside(tags)
-            with connection:
-                found = ask(connection, sql, parameters)
-        return found.rename(columns={given: name for name, given in self.names.items()})
+            return self._ask(sql, parameters)
+        connection, _ = self._beside(tags)
+        with connection:
+            return self._ask(sql, parameters, connection)
 
     def count(self, where: str = "TRUE") -> int:
         """Count the photos for which a condition in SQL holds, such as ``score < 4``.
@@ -208,16 +193,12 @@ class Scores(Questions):
             )
         more = [name for name in tagged if name not in shared]
         every = sql_names([*self.columns, *more])
-        chosen = select_list(
-            [(f"s.{sql_name(self.names[name])}", every[name]) for name in self.columns]
-            + [(f"t.{sql_name(tagged[name])}", every[name]) for name in more]
-        )
+        sides = [f"s.{sql_name(self.names[name])}" for name in self.columns]
+        sides += [f"t.{sql_name(tagged[name])}" for name in more]
+        sql = f"SELECT {select_list(zip(sides, every.values(), strict=True))} FROM scores s "
+        sql += "LEFT JOIN tags t ON s.image_id = t.image_id ORDER BY s.image_id"
         with connection:
-            found = ask(
-                connection,
-                f"SELECT {chosen} FROM scores s LEFT JOIN tags t ON s.image_id = t.image_id "
-                "ORDER BY s.image_id",
-            )
+            found = ask(connection, sql)
         return found.set_axis(list(every), axis="columns")
 
     def unmatched(self, tags: pd.DataFrame | str | os.PathLike[str]) -> pd.DataFrame:

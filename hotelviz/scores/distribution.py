@@ -12,8 +12,6 @@ from hotelviz.errors import ScoresError
 from hotelviz.scores.connection import ask
 from hotelviz.scores.sql import is_number
 
-__all__ = ["bin_scores", "count_bins", "find_quantiles"]
-
 #: Bins of the first pass for quantiles.
 _FINE = 65_536
 
@@ -50,7 +48,6 @@ def count_bins(
     connection: duckdb.DuckDBPyConnection,
     value: str,
     by: str | None,
-    *,
     bins: int,
     low: float,
     high: float,

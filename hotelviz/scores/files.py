@@ -2,44 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hotelviz.errors import ScoresError, did_you_mean
+from hotelviz.errors import ScoresError, no_column
 from hotelviz.io.atomic import written_files
 from hotelviz.schema import SCORE_SHARES, SCORES
 from hotelviz.scores.connection import TEXTS
 from hotelviz.scores.sql import is_number, parquet_files, select_list, sql_name, sql_names
-
-__all__ = ["Parts", "find_files", "open_parts"]
-
-
-class Parts(NamedTuple):
-    """Parquet files that are one table.
-
-    Attributes
-    ----------
-    columns
-        Name -> type of each column.
-    names
-        Name -> what the column is called in SQL; see `hotelviz.scores.sql.sql_names`.
-    derived
-        Columns that no file has as they are given: ``score`` where only its distribution is
-        stored, names that are stored as numbers.
-    sql
-        The query that gives all columns.
-    """
-
-    columns: dict[str, str]
-    names: dict[str, str]
-    derived: tuple[str, ...]
-    sql: str
 
 
 def find_files(path: Path) -> list[Path]:
@@ -50,18 +24,13 @@ def find_files(path: Path) -> list[Path]:
     ScoresError
         There are none, or some lie in a folder within the folder.
     """
-    if not path.is_dir():
-        if not path.exists():
-            raise ScoresError(f"{path}: there are no scores (Parquet files) here")
+    if path.exists() and not path.is_dir():
         return [path.absolute()]
-    for folder, _, names in os.walk(path):
-        inside = Path(folder).relative_to(path).parts
-        if not inside or any(part.startswith(("_", ".")) for part in inside):
-            continue
-        if any(name.endswith(".parquet") and name[0] not in "._" for name in names):
+    for file in path.rglob("*/*.parquet"):
+        if not any(part[0] in "._" for part in file.relative_to(path).parts):
             raise ScoresError(
-                f"{folder}: Parquet files in a folder within {path} are not read: what the names "
-                "of folders say would be lost. Put all parts into one folder, with all columns"
+                f"{file.parent}: Parquet files in a folder within {path} are not read: what the "
+                "names of folders say would be lost. Put all parts in one folder, with all columns"
             )
     files = written_files(path.absolute(), "*.parquet")
     if not files:
@@ -69,7 +38,9 @@ def find_files(path: Path) -> list[Path]:
     return files
 
 
-def open_parts(connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> Parts:
+def open_parts(
+    connection: duckdb.DuckDBPyConnection, files: Sequence[Path]
+) -> tuple[dict[str, str], dict[str, str], tuple[str, ...], str]:
     """Return what columns files have, and the query that reads them as one table.
 
     Parameters
@@ -78,6 +49,11 @@ def open_parts(connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> 
         It has to be opened for the files.
     files
         As `find_files` gives them.
+
+    Returns
+    -------
+    columns, names, derived, sql
+        As `hotelviz.scores.Scores` has them.
 
     Raises
     ------
@@ -110,7 +86,7 @@ def open_parts(connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> 
             given["score"] = _mean_score(held)
         chosen = select_list((given[name], names[name]) for name in columns)
         queries.append(f"SELECT {chosen} FROM {source}")
-    return Parts(columns, names, tuple(dict.fromkeys(derived)), " UNION ALL ".join(queries))
+    return columns, names, tuple(dict.fromkeys(derived)), " UNION ALL ".join(queries)
 
 
 def _mean_score(held: Mapping[str, str]) -> str:
@@ -157,10 +133,7 @@ def _columns(alike: Mapping[tuple[pa.Field, ...], Sequence[Path]]) -> dict[str, 
     (fields, (first, *_)), *others = alike.items()
     kinds = {field.name: _kind(field) for field in fields}
     if "image_id" not in kinds:
-        raise ScoresError(
-            f"{first}: no column 'image_id'; it has {', '.join(kinds)}"
-            f"{did_you_mean('image_id', list(kinds))}"
-        )
+        raise ScoresError(f"{first}: {no_column('image_id', kinds)}")
     for fields, (file, *_) in others:
         differing = sorted({field.name for field in fields} ^ kinds.keys())
         if differing:

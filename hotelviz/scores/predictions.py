@@ -20,8 +20,6 @@ from hotelviz.catalog import as_ids, check_table
 from hotelviz.errors import HotelvizError
 from hotelviz.schema import RATINGS
 
-__all__ = ["CLASSES", "class_columns", "class_probabilities", "join_photos"]
-
 #: Where a table of predictions says what the model's classes are (`pandas.DataFrame.attrs`).
 CLASSES = "hotelviz.classes"
 
@@ -60,18 +58,17 @@ def class_columns(table: pd.DataFrame, classes: Sequence[str] | None = None) -> 
     ...                             "p_price": [89.5], "p_discount": [0.2]}))
     {'Pool': 'p_Pool', 'Bar': 'p_Bar'}
     """
-    predicted = _predicted(table)
+    predicted = set(_said(table).dropna()) if "predicted" in table else set()
     if classes is not None:
-        missing = [name for name in classes if f"p_{name}" not in table]
-        if missing:
-            raise HotelvizError(
-                f"the table has no column 'p_{missing[0]}', the probability of the class "
-                f"{missing[0]!r}"
-            )
+        for name in classes:
+            if f"p_{name}" not in table:
+                raise HotelvizError(
+                    f"the table has no column 'p_{name}', the probability of the class {name!r}"
+                )
         return {name: f"p_{name}" for name in classes}
-    told = table.attrs.get(CLASSES)
-    if told and all(f"p_{name}" in table for name in told) and predicted <= set(told):
-        return {name: f"p_{name}" for name in told}
+    told = {name: f"p_{name}" for name in table.attrs.get(CLASSES, ())}
+    if told and set(told.values()) <= set(table) and predicted <= set(told):
+        return told
     return _by_values(table, predicted)
 
 
@@ -144,12 +141,12 @@ def join_photos(
     own = [name for name in computed if name not in _OF_THE_CATALOG or name not in photos]
     clash = [name for name in own if name in photos and name != "image_id"]
     renamed = {name: f"catalog_{name}" for name in clash}
-    taken = [name for name in renamed.values() if name in photos or name in own]
-    if taken:
-        raise HotelvizError(
-            f"the catalogue has a column {clash[0]!r}, which is also computed, and one named "
-            f"{taken[0]!r}; rename one of them"
-        )
+    for name, other in renamed.items():
+        if other in photos or other in own:
+            raise HotelvizError(
+                f"the catalogue has a column {name!r}, which is also computed, and one named "
+                f"{other!r}; rename one of them"
+            )
     if clash:
         warnings.warn(
             f"the catalogue's own columns {', '.join(map(repr, clash))} are called "
@@ -166,10 +163,6 @@ def join_photos(
     if all(column == f"p_{name}" for name, column in classes.items()) and classes:
         joined.attrs[CLASSES] = list(classes)
     return joined
-
-
-def _predicted(table: pd.DataFrame) -> set[str]:
-    return set(_said(table).dropna()) if "predicted" in table else set()
 
 
 def _said(table: pd.DataFrame) -> pd.Series:
@@ -247,12 +240,12 @@ def _sum_to_one(
             fits = []
             for out in itertools.combinations(places, left_out):
                 kept = [place for place in places if place not in out]
-                chosen = [names[place] for place in kept]
-                if len(set(chosen)) < len(chosen) or not needed <= set(chosen):
-                    continue
-                if all(
-                    (abs(part[:, kept].sum(axis=1) - 1) <= tolerance).all()
-                    for part in (some, shares)
+                chosen = {names[place] for place in kept}
+                sums = (part[:, kept].sum(axis=1) for part in (some, shares))
+                if (
+                    len(chosen) == len(kept)
+                    and needed <= chosen
+                    and all((abs(total - 1) <= tolerance).all() for total in sums)
                 ):
                     fits.append(tuple(kept))
             if fits:

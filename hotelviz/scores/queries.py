@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -11,41 +11,39 @@ import numpy as np
 import pandas as pd
 
 from hotelviz.catalog import as_ids
-from hotelviz.errors import ScoresError, did_you_mean
+from hotelviz.errors import ScoresError, no_column
+from hotelviz.scores.connection import ask, connect
 from hotelviz.scores.distribution import count_bins, find_quantiles
+from hotelviz.scores.files import find_files, open_parts
 from hotelviz.scores.sql import is_number, sql_name
+from hotelviz.scores.unique import check_unique
 
-__all__ = ["Questions"]
 
+class Questions:
+    """What can be asked of scores, without SQL; see `hotelviz.scores.Scores`."""
 
-class Questions(ABC):
-    """What can be asked of scores, without SQL.
+    def __init__(self, place: Path) -> None:
+        self.place = place.absolute()
+        # DuckDB has to find them wherever the process is later on.
+        self.files = find_files(place)
+        self.connection = connect(self.files)
+        self.columns, self.names, self.derived, self.sql = open_parts(self.connection, self.files)
+        self.connection.execute(f"CREATE VIEW scores AS {self.sql}")
+        check_unique(self.place, self.files, self.connection)
 
-    Attributes
-    ----------
-    connection
-        DuckDB with the view ``scores``.
-    columns
-        Name -> type of each column.
-    names
-        Name -> what the column is called in SQL.
-    """
-
-    connection: duckdb.DuckDBPyConnection
-    columns: dict[str, str]
-    names: dict[str, str]
-
-    @abstractmethod
-    def query(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> pd.DataFrame:
-        """Return the answer to a query in SQL; the table is called ``scores``."""
+    def _ask(
+        self,
+        sql: str,
+        parameters: Sequence[Any] | Mapping[str, Any] = (),
+        connection: duckdb.DuckDBPyConnection | None = None,
+    ) -> pd.DataFrame:
+        found = ask(connection or self.connection, sql, parameters)
+        return found.rename(columns={given: name for name, given in self.names.items()})
 
     def _name(self, column: str) -> str:
         """Return the name of a column as it stands in SQL; refuse one that is not there."""
         if column not in self.names:
-            raise ScoresError(
-                f"there is no column {column!r}; there are {', '.join(self.columns)}"
-                f"{did_you_mean(column, list(self.columns))}"
-            )
+            raise ScoresError(f"there is {no_column(column, self.columns)}")
         return sql_name(self.names[column])
 
     def histogram(
@@ -83,17 +81,9 @@ class Questions(ABC):
         """
         if by in ("low", "high", "count"):
             raise ScoresError(f"the answer has a column {by!r} of its own; rename that of the data")
-        table = count_bins(
-            self.connection,
-            self._name(column),
-            None if by is None else self._name(by),
-            bins=bins,
-            low=low,
-            high=high,
-        )
-        if by is None:
-            return table.drop(columns="kind")
-        return table.rename(columns={"kind": by})
+        kind = None if by is None else self._name(by)
+        table = count_bins(self.connection, self._name(column), kind, bins, low, high)
+        return table.drop(columns="kind") if by is None else table.rename(columns={"kind": by})
 
     def quantiles(
         self, probabilities: Sequence[float], column: str = "score"
@@ -133,7 +123,7 @@ class Questions(ABC):
         """
         # By a hash of the name: one pass, in any order of rows, with as many rows of memory as are
         # drawn. Only then are the other columns read, and only where these photos are.
-        chosen = self.query(
+        chosen = self._ask(
             f"SELECT image_id FROM scores WHERE ({where}) ORDER BY hash(image_id, ?) LIMIT ?",
             [seed, n_photos],
         )
@@ -141,7 +131,7 @@ class Questions(ABC):
 
     def _photos(self, names: pd.Series) -> pd.DataFrame:
         """Return all columns of some photos, by ``image_id``."""
-        return self.query(
+        return self._ask(
             "SELECT * FROM scores WHERE image_id IN (SELECT unnest(?::VARCHAR[])) "
             "ORDER BY image_id",
             [names.to_list()],
@@ -178,7 +168,7 @@ class Questions(ABC):
         low, high = sorted(map(float, thresholds))
         levels = ["low", "medium", "high"]
         # The same photos as `sample` would draw of each, in one pass.
-        chosen = self.query(
+        chosen = self._ask(
             f"SELECT CASE WHEN {value} <= $low THEN 'low' WHEN {value} <= $high THEN 'medium' "
             "ELSE 'high' END AS level, "
             "unnest(arg_min(image_id, hash(image_id, $seed), $count)) AS image_id "
@@ -191,11 +181,7 @@ class Questions(ABC):
         return photos.iloc[order].reset_index(drop=True)
 
     def hotels(
-        self,
-        column: str = "score",
-        *,
-        low: float = 4.0,
-        n_lowest: int | None = None,
+        self, column: str = "score", *, low: float = 4.0, n_lowest: int | None = None
     ) -> pd.DataFrame:
         """Summarise each hotel's scores.
 
@@ -216,7 +202,7 @@ class Questions(ABC):
         """
         hotel, value = self._name("hotel_id"), self._name(column)
         known = f"CASE WHEN {is_number(value)} THEN {value} END"
-        return self.query(
+        return self._ask(
             f"SELECT {hotel} AS hotel_id, count(*) AS photos, "
             f"count(*) - count({known}) AS unreadable, avg({known}) AS mean, "
             f"max({known}) AS best, min({known}) AS worst, "
@@ -232,7 +218,7 @@ class Questions(ABC):
         """
         names = as_ids([hotels] if isinstance(hotels, str) else hotels, "hotel_id", "for_hotels")
         marks = ", ".join("?" * len(names)) or "NULL"
-        return self.query(
+        return self._ask(
             f"SELECT * FROM scores WHERE {self._name('hotel_id')} IN ({marks}) "
             "ORDER BY hotel_id, image_id",
             names.to_list(),
@@ -254,7 +240,7 @@ class Questions(ABC):
         if "error" not in self.columns:
             return pd.DataFrame(columns=["image_id", "path", "error"])
         path = "path, " if "path" in self.columns else ""
-        return self.query(
+        return self._ask(
             f"SELECT image_id, {path}error FROM scores WHERE error <> '' ORDER BY image_id LIMIT ?",
             [max_photos],
         )

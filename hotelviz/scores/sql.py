@@ -9,8 +9,6 @@ import glob
 import os
 from collections.abc import Iterable, Sequence
 
-__all__ = ["is_number", "parquet_files", "select_list", "sql_literal", "sql_name", "sql_names"]
-
 
 def sql_name(name: object) -> str:
     """Quote the name of a column or table for DuckDB, whatever it holds.

@@ -14,8 +14,6 @@ from hotelviz.errors import ScoresError
 from hotelviz.io.atomic import atomic_path
 from hotelviz.scores.connection import ask
 
-__all__ = ["check_unique"]
-
 #: Lists the files in which no photo was found twice.
 CHECKED = "_hotelviz_checked.json"
 #: Seconds from which on that is written down.
@@ -43,8 +41,11 @@ def check_unique(path: Path, files: Sequence[Path], connection: duckdb.DuckDBPyC
     """
     found = [(file.name, file.stat()) for file in files]
     listed = json.dumps([[name, about.st_size, about.st_mtime_ns] for name, about in found])
-    if (path, listed) in checked or _noted(path) == listed:
+    if (path, listed) in checked:
         return
+    with contextlib.suppress(OSError, ValueError):
+        if (path / CHECKED).read_text() == listed:
+            return
     started = time.perf_counter()
     _refuse_repeated(path, connection)
     checked.add((path, listed))
@@ -52,13 +53,6 @@ def check_unique(path: Path, files: Sequence[Path], connection: duckdb.DuckDBPyC
         # A note that saves time: where it cannot be written, the next process looks again.
         with contextlib.suppress(OSError), atomic_path(path / CHECKED) as temporary:
             temporary.write_text(listed)
-
-
-def _noted(path: Path) -> str | None:
-    try:
-        return (path / CHECKED).read_text()
-    except (OSError, ValueError):
-        return None
 
 
 def _refuse_repeated(path: Path, connection: duckdb.DuckDBPyConnection) -> None:
