@@ -137,6 +137,33 @@ class DemoError(HotelvizError):
     """A demo catalogue cannot be made as asked."""
 
 
+def check_choice(
+    value: object, choices: Sequence[str], what: str, error: type[HotelvizError]
+) -> None:
+    """Check that a value is one of several.
+
+    Parameters
+    ----------
+    value
+        What was given.
+    choices
+        What would be right.
+    what
+        What the value is for: the message begins with it.
+    error
+        What is raised when it is none of them.
+
+    Examples
+    --------
+    >>> check_choice("valid", ["train", "val"], "split", ModelError)
+    Traceback (most recent call last):
+    hotelviz.errors.ModelError: split must be one of train, val; not 'valid'; did you mean 'val'?
+    """
+    if not isinstance(value, str) or value not in choices:
+        hint = did_you_mean(value, choices)
+        raise error(f"{what} must be one of {', '.join(choices)}; not {value!r}{hint}")
+
+
 def did_you_mean(value: object, choices: Sequence[str]) -> str:
     """Return the end of an error message: which of `choices` was probably meant.
 
