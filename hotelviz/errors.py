@@ -137,6 +137,33 @@ class DemoError(HotelvizError):
     """A demo catalogue cannot be made as asked."""
 
 
+def check_choice(
+    value: object, choices: Collection[str], what: str, error: type[HotelvizError]
+) -> None:
+    """Check that a value is one of several.
+
+    Parameters
+    ----------
+    value
+        What was given.
+    choices
+        What would be right.
+    what
+        What the value is for: the message begins with it.
+    error
+        What is raised when it is none of them.
+
+    Examples
+    --------
+    >>> check_choice("valid", ["train", "val"], "split", ModelError)
+    Traceback (most recent call last):
+    hotelviz.errors.ModelError: split must be one of train, val; not 'valid'; did you mean 'val'?
+    """
+    if not isinstance(value, str) or value not in choices:
+        hint = did_you_mean(value, choices)
+        raise error(f"{what} must be one of {', '.join(choices)}; not {value!r}{hint}")
+
+
 def did_you_mean(value: object, choices: Collection[str]) -> str:
     """Return the end of an error message: which of `choices` was probably meant.
 
@@ -160,22 +187,6 @@ def did_you_mean(value: object, choices: Collection[str]) -> str:
     by_lower = {choice.lower(): choice for choice in choices}
     close = difflib.get_close_matches(str(value).lower(), by_lower, n=1)
     return f"; did you mean {by_lower[close[0]]!r}?" if close else ""
-
-
-def check_choice(
-    value: object, choices: Collection[str], what: str, error: type[HotelvizError]
-) -> None:
-    """Raise `error` when `value`, which `what` names, is not one of `choices`.
-
-    Examples
-    --------
-    >>> check_choice("Bedrom", ["Bathroom", "Bedroom"], "label", CatalogError)
-    Traceback (most recent call last):
-    hotelviz.errors.CatalogError: label 'Bedrom' is not one of Bathroom, Bedroom; did you mean ...
-    """
-    if value not in choices:
-        meant = did_you_mean(value, choices)
-        raise error(f"{what} {value!r} is not one of {', '.join(choices)}{meant}")
 
 
 def no_column(column: str, given: Iterable[object]) -> str:

@@ -71,7 +71,7 @@ def test_channels_first_as_the_setting_of_keras_is_said():
 
 
 def test_unknown_backbone_is_refused_with_the_nearest():
-    with pytest.raises(ModelError, match=r"'MobilNet' is not one of .*did you mean 'MobileNet'"):
+    with pytest.raises(ModelError, match=r"not 'MobilNet'; did you mean 'MobileNet'"):
         small(backbone="MobilNet")
 
 

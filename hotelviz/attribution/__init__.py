@@ -8,7 +8,7 @@ from hotelviz.attribution.deletion import curve_areas, deletion_insertion
 from hotelviz.attribution.geometry import Axis
 from hotelviz.attribution.maps import contributions, explain
 from hotelviz.attribution.methods import METHODS, QUICK_METHODS
-from hotelviz.attribution.overlay import COLORMAP, colour_bar, overlay
+from hotelviz.attribution.overlay import COLORMAP, overlay
 from hotelviz.attribution.photos import read_pixels
 from hotelviz.attribution.receptive_field import (
     Grid,
@@ -35,7 +35,6 @@ __all__ = [
     "Confusion",
     "Grid",
     "Target",
-    "colour_bar",
     "contributions",
     "curve_areas",
     "deletion_insertion",

@@ -8,6 +8,7 @@ of the right ones, is a suspected shortcut.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from hotelviz.attribution.maps import explain
 from hotelviz.attribution.methods.perturbation import blur_baseline
 from hotelviz.attribution.photos import iterate_pixels, read_pixels
 from hotelviz.attribution.receptive_field import Grid, feature_grid
+from hotelviz.attribution.targets import Target
 from hotelviz.catalog import check_table
 from hotelviz.errors import AttributionError
 from hotelviz.metrics import misclassified
@@ -138,10 +140,8 @@ def explain_confusion(
     wrong = _chosen(predictions, true, predicted, max_photos)
     pixels, rows = read_pixels(model, wrong["path"])
     wrong = wrong.iloc[rows].reset_index(drop=True)
-    maps = {
-        name: explain(model, pixels, target)
-        for name, target in (("predicted", predicted), ("true", true), ("difference", pair))
-    }
+    targets: dict[str, Target] = {"predicted": predicted, "true": true, "difference": pair}
+    maps = {name: explain(model, pixels, target) for name, target in targets.items()}
     if not len(pixels):
         return Confusion(true, predicted, wrong, maps, pd.DataFrame(), pd.DataFrame())
     layer = _fine_layer(model)
@@ -150,12 +150,10 @@ def explain_confusion(
     right = [_chosen(predictions, name, name, max_photos) for name in (true, predicted)]
     sides = [pixels, *(read_pixels(model, photos["path"])[0] for photos in right)]
     sides = _standardised([_embedded(model, side, layer, grid) for side in sides])
-    vectors = sides[0][
-        patches["photo"], _cell(patches["y"] * size[0], grid.rows),
-        _cell(patches["x"] * size[1], grid.columns),
-    ]  # fmt: skip
+    cells = _cell(patches["y"] * size[0], grid.rows), _cell(patches["x"] * size[1], grid.columns)
+    vectors = sides[0][patches["photo"], *cells]
     patches["pattern"] = _grouped(vectors)
-    patterns = _patterns(model, pixels, pair, patches, vectors, sides, grid)
+    patterns = _patterns(model, pixels, true, patches, vectors, sides, grid)
     patches["pattern"] = patterns.index.get_indexer(pd.Index(patches["pattern"]))
     patches.insert(1, "path", wrong["path"].to_numpy()[patches["photo"]])
     patches["side"] = _WINDOW
@@ -185,27 +183,17 @@ def _fine_layer(model: keras.Model) -> str:
             cells > 1 and cells >= min(_CELLS, side // 8)
             for cells, side in zip(shape[1:3], size, strict=True)
         )
-        if fits and _is_placed(model, name):
-            fine = name
+        if fits:
+            with contextlib.suppress(AttributionError):  # its cells have no place
+                feature_grid(model, name)
+                fine = name
         if name == last:
             break
     return fine
 
 
-def _is_placed(model: keras.Model, layer: str) -> bool:
-    try:
-        feature_grid(model, layer)
-    except AttributionError:
-        return False
-    return True
-
-
 def _patches(
-    model: keras.Model,
-    pixels: np.ndarray,
-    pair: tuple[str, str],
-    coarse: np.ndarray,
-    layer: str,
+    model: keras.Model, pixels: np.ndarray, pair: tuple[str, str], coarse: np.ndarray, layer: str
 ) -> pd.DataFrame:
     """Find the hottest places of each photo, no two of them within one patch."""
     from scipy.ndimage import gaussian_filter, maximum_filter
@@ -218,13 +206,12 @@ def _patches(
         # What only the fine layer marks may be outvoted above it: it counts for a fifth.
         heat = gaussian_filter(sharp, [side / 6 for side in apart]) * (0.25 + broad)
         top = heat.max()
-        y, x = np.nonzero(
-            (maximum_filter(heat, apart) == heat) & (heat >= _LEAST * top) & (top > 0)
-        )
+        peaks = (maximum_filter(heat, apart) == heat) & (heat >= _LEAST * top) & (top > 0)
+        y, x = np.nonzero(peaks)
         for place in np.argsort(-heat[y, x], kind="stable")[:_PATCHES]:
             rows.append((photo, x[place] / width, y[place] / height, heat[y[place], x[place]]))
-    table = pd.DataFrame(rows, columns=["photo", "x", "y", "weight"])
-    return table.astype({"photo": int, "x": float, "y": float, "weight": float})
+    table = pd.DataFrame(rows, columns=["photo", "x", "y", "weight"], dtype=float)
+    return table.astype({"photo": int})
 
 
 def _embedded(model: keras.Model, pixels: np.ndarray, layer: str, grid: Grid) -> np.ndarray:
@@ -254,12 +241,10 @@ def _cell(places: pd.Series, axis: Axis) -> np.ndarray:
     return numbers.clip(0, len(axis.first) - 1).astype(int)
 
 
-def _cells_within(grid: Grid, size: tuple[int, ...]) -> tuple[int, int]:
+def _cells_within(grid: Grid, size: tuple[int, ...]) -> list[int]:
     """Return how many cells a patch is high and wide, at least one."""
-    high, wide = (
-        max(1, round(_WINDOW * pixels / axis.step)) for pixels, axis in zip(size, grid, strict=True)
-    )
-    return high, wide
+    cells = [round(_WINDOW * pixels / axis.step) for pixels, axis in zip(size, grid, strict=True)]
+    return [max(1, count) for count in cells]
 
 
 def _grouped(vectors: np.ndarray) -> np.ndarray:
@@ -276,15 +261,20 @@ def _grouped(vectors: np.ndarray) -> np.ndarray:
 def _patterns(
     model: keras.Model,
     pixels: np.ndarray,
-    pair: tuple[str, str],
+    true: str,
     patches: pd.DataFrame,
     vectors: np.ndarray,
     sides: list[np.ndarray],
     grid: Grid,
 ) -> pd.DataFrame:
     """Compute the weight of each pattern, and the shares of photos that it occurs in."""
+    from scipy.ndimage import maximum_filter
     from scipy.stats import fisher_exact
 
+    from hotelviz.models import activations, model_info
+
+    apart = _cells_within(grid, pixels.shape[1:3])
+    number = model_info(model).classes.index(true)
     rows = {}
     for pattern, own in patches.groupby("pattern"):
         members = vectors[own.index]
@@ -297,12 +287,15 @@ def _patterns(
         counts = [[int(occurs.sum()), int((~occurs).sum())] for occurs in has]
         shares = [float(occurs.mean()) if len(occurs) else np.nan for occurs in has]
         alike = sides[0] @ centre
+        # Wherever the pattern occurs, not only in its hottest patches.
+        occurs_at = (alike >= least) & (maximum_filter(alike, (1, *apart)) == alike)
+        blurred = activations(model)(_without(pixels, own, occurs_at, grid)).argmax(axis=1)
         row = {
             "weight": float(own["weight"].sum() / patches["weight"].sum()),
             "patches": len(own),
             **dict(zip(["errors", "right_true", "right_predicted"], shares, strict=True)),
             "chance": float(fisher_exact(counts[:2], alternative="greater").pvalue),
-            "repaired": _repaired(model, pixels, own, alike, least, pair[1], grid),
+            "repaired": float((blurred == number).mean()),
         }
         row["suspect"] = (
             row["weight"] >= _SHARE
@@ -315,42 +308,22 @@ def _patterns(
     return table.sort_values("weight", ascending=False, kind="stable")
 
 
-def _repaired(
-    model: keras.Model,
-    pixels: np.ndarray,
-    own: pd.DataFrame,
-    likeness: np.ndarray,
-    least: float,
-    true: str,
-    grid: Grid,
-) -> float:
-    """Return the share of photos that are predicted right once a pattern is blurred in them."""
-    from scipy.ndimage import maximum_filter
-
-    from hotelviz.models import activations, model_info
-
+def _without(
+    pixels: np.ndarray, own: pd.DataFrame, occurs_at: np.ndarray, grid: Grid
+) -> np.ndarray:
+    """Return the photos of a pattern's patches with the pattern blurred in them."""
     height, width = pixels.shape[1:3]
-    apart = _cells_within(grid, (height, width))
+    high, wide = round(_WINDOW / 2 * height), round(_WINDOW / 2 * width)
     hidden = []
     for photo in own["photo"].unique().tolist():
-        alike, found = likeness[photo], own[own["photo"] == photo]
-        # Wherever the pattern occurs, not only in its hottest patches.
-        y, x = np.nonzero((alike >= least) & (maximum_filter(alike, apart) == alike))
+        found = own[own["photo"] == photo]
+        y, x = np.nonzero(occurs_at[photo])
         down = [*found["y"], *((grid.rows.start + grid.rows.step * y) / height)]
         across = [*found["x"], *((grid.columns.start + grid.columns.step * x) / width)]
         changed, blurred = pixels[photo].copy(), blur_baseline(pixels[photo])
-        for place in zip(down, across, strict=True):
-            window = _window(place, (height, width))
+        for row, column in zip(down, across, strict=True):
+            top, left = round(row * height) - high, round(column * width) - wide
+            window = np.s_[max(0, top) : top + 2 * high + 1, max(0, left) : left + 2 * wide + 1]
             changed[window] = blurred[window]
         hidden.append(changed)
-    outputs = activations(model)(np.stack(hidden)).argmax(axis=1)
-    return float((outputs == model_info(model).classes.index(true)).mean())
-
-
-def _window(place: tuple[float, float], size: tuple[int, int]) -> tuple[slice, slice]:
-    """Return the pixels of the patch around a place, in shares of the photo's sides."""
-    (y, x), (high, wide) = (
-        [round(share * side) for share, side in zip(shares, size, strict=True)]
-        for shares in (place, (_WINDOW / 2, _WINDOW / 2))
-    )
-    return slice(max(0, y - high), y + high + 1), slice(max(0, x - wide), x + wide + 1)
+    return np.stack(hidden)

@@ -86,10 +86,8 @@ def deletion_insertion(
     for photo, values, weights in zip(pixels, maps, all_weights, strict=True):
         importance = _tile_means(values)
         # Ties, such as all of an empty map, are in random order too.
-        orders = [
-            np.lexsort((random.random(importance.size), -importance)),
-            random.permutation(importance.size),
-        ]
+        by_map = np.lexsort((random.random(importance.size), -importance))
+        orders = (by_map, random.permutation(importance.size))
         outputs = run(np.concatenate([_states(photo, order, shares) for order in orders]))
         wanted = fill_predicted(weights[None], np.log(outputs[:1] + 1e-12)).sum(axis=1)[0]
         parts.append(outputs @ wanted)
@@ -97,8 +95,7 @@ def deletion_insertion(
         [range(len(pixels)), ["map", "random"], ["deletion", "insertion"], shares],
         names=["photo", "order", "check", "share"],
     )
-    values = np.array(parts, "float64").reshape(-1)
-    return pd.DataFrame({"value": values}, index=index).reset_index()
+    return pd.Series(np.ravel(parts), index, "float64", "value").reset_index()
 
 
 def _tiles(n_pixels: int) -> np.ndarray:
@@ -156,13 +153,10 @@ def curve_areas(curves: pd.DataFrame) -> pd.DataFrame:
     areas = groups[["share", "value"]].apply(
         lambda curve: float(np.trapezoid(curve["value"], curve["share"]))
     )
-    found = pd.DataFrame(
-        {
-            f"{prefix}{check}": areas[order, check]
-            for order, prefix in (("map", ""), ("random", "random_"))
-            for check in ("deletion", "insertion")
-        }
-    )
+    checks = ("deletion", "insertion")
+    found = pd.DataFrame({check: areas["map", check] for check in checks})
+    for check in checks:
+        found[f"random_{check}"] = areas["random", check]
     found["deletion_margin"] = found["random_deletion"] - found["deletion"]
     found["insertion_margin"] = found["insertion"] - found["random_insertion"]
     return found.rename_axis(index="photo")

@@ -48,9 +48,8 @@ def places_behind(node: Node, inputs: Sequence[Places]) -> Places:
 
 def _computes_like_keras(layer: keras.layers.Layer) -> bool:
     activation = getattr(layer, "activation", None)
-    return activation is None or str(getattr(activation, "__module__", "keras.")).startswith(
-        "keras."
-    )
+    module = str(getattr(activation, "__module__", "keras."))
+    return activation is None or module.startswith("keras.")
 
 
 Rule = Callable[[Any, list[Places], tuple[int, ...]], "Places | None"]
@@ -77,29 +76,25 @@ def _within(seen: np.ndarray, cells: int) -> np.ndarray:
     return np.where((seen >= 0) & (seen < cells), seen, NOWHERE)
 
 
-def _kernel(layer: Any, side: int) -> tuple[int, int, int, int]:
-    """Return size, stride, dilation and reach of a layer's kernel along a side."""
+def _kernel(layer: Any, side: int, large: int, small: int) -> tuple[np.ndarray, int, int, int]:
+    """Return taps, stride, reach and padding of a layer's kernel along a side."""
     size = (getattr(layer, "kernel_size", None) or layer.pool_size)[side]
-    gap = getattr(layer, "dilation_rate", (1, 1))[side]
-    return size, layer.strides[side], gap, (size - 1) * gap + 1
+    taps = np.arange(size) * getattr(layer, "dilation_rate", (1, 1))[side]
+    stride, reach = layer.strides[side], int(taps[-1]) + 1
+    padded = max((small - 1) * stride + reach - large, 0) // 2 if layer.padding == "same" else 0
+    return taps, stride, reach, padded
 
 
 def _window(layer: Any, side: int, before: int, behind: int) -> Move:
-    size, stride, gap, reach = _kernel(layer, side)
-    padded = 0
-    if layer.padding == "same":
-        padded = max((behind - 1) * stride + reach - before, 0) // 2
-    seen = np.arange(behind)[:, None] * stride - padded + np.arange(size) * gap
+    taps, stride, reach, padded = _kernel(layer, side, before, behind)
+    seen = np.arange(behind)[:, None] * stride - padded + taps
     return Move(stride, (reach - 1) / 2 - padded, _within(seen, before), reach)
 
 
 def _transposed(layer: Any, side: int, before: int, behind: int) -> Move:
-    size, stride, gap, reach = _kernel(layer, side)
     # It is a convolution backwards, from the output to the input.
-    padded = 0
-    if layer.padding == "same":
-        padded = max((before - 1) * stride + reach - behind, 0) // 2
-    from_kernel = np.arange(behind)[:, None] + padded - np.arange(size) * gap
+    taps, stride, reach, padded = _kernel(layer, side, behind, before)
+    from_kernel = np.arange(behind)[:, None] + padded - taps
     seen = np.where(from_kernel % stride == 0, from_kernel // stride, NOWHERE)
     shift = (padded - (reach - 1) / 2) / stride
     return Move(1 / stride, shift, _within(seen, before), (reach - 1) // stride + 1)
@@ -107,14 +102,6 @@ def _transposed(layer: Any, side: int, before: int, behind: int) -> Move:
 
 def _shifted(cut: int, before: int, behind: int) -> Move:
     return Move(1, cut, _within(np.arange(behind)[:, None] + cut, before), 1)
-
-
-def _padded(layer: Any, side: int, before: int, behind: int) -> Move:
-    return _shifted(-layer.padding[side][0], before, behind)
-
-
-def _cropped(layer: Any, side: int, before: int, behind: int) -> Move:
-    return _shifted(layer.cropping[side][0], before, behind)
 
 
 def _centred(layer: Any, side: int, before: int, behind: int) -> Move | None:  # noqa: ARG001
@@ -125,9 +112,7 @@ def _centred(layer: Any, side: int, before: int, behind: int) -> Move | None:  #
 def _resized(layer: Any, side: int, before: int, behind: int) -> Move | None:  # noqa: ARG001
     import keras
 
-    if getattr(layer, "crop_to_aspect_ratio", False) or getattr(
-        layer, "pad_to_aspect_ratio", False
-    ):
+    if any(getattr(layer, f"{how}_to_aspect_ratio", False) for how in ("crop", "pad")):
         return None
     stride = before / behind
     shift = (stride - 1) / 2
@@ -157,18 +142,10 @@ def _adaptive(layer: Any, side: int, before: int, behind: int) -> Move:  # noqa:
     return Move(stride, (stride - 1) / 2, seen, widest)
 
 
-def _mixed_if(axes: Callable[[Any], Any]) -> Rule:
-    """Return the rule of layers that look along some axes, the channels or the places."""
-
-    def rule(layer: Any, inputs: list[Places], shape: tuple[int, ...]) -> Places | None:
-        rank = len(shape) + 1
-        found = axes(layer)
-        numbers = [found] if isinstance(found, int) else list(found)
-        if all(number in (-1, rank - 1) for number in numbers):
-            return inputs[0]
-        return inputs[0].all_seen()
-
-    return rule
+def _normalised(layer: Any, inputs: list[Places], shape: tuple[int, ...]) -> Places:
+    """Return the same places, or all, where other axes than the channels' have a part."""
+    own = set(np.atleast_1d(layer.axis).tolist()) <= {-1, len(shape)}
+    return inputs[0] if own else inputs[0].all_seen()
 
 
 def _attention(layer: Any, inputs: list[Places], shape: tuple[int, ...]) -> Places | None:
@@ -191,14 +168,6 @@ def _reshaped(layer: Any, inputs: list[Places], shape: tuple[int, ...]) -> Place
     if len(shape) == 2 and shape[0] == math.prod(cells):
         return places._replace(kind="sequence")
     return places.one_cell("vector")
-
-
-def _permuted(layer: Any, inputs: list[Places], shape: tuple[int, ...]) -> Places | None:
-    return inputs[0] if tuple(layer.dims) == tuple(range(1, len(shape) + 1)) else None
-
-
-def _concatenated(layer: Any, inputs: list[Places], shape: tuple[int, ...]) -> Places | None:
-    return _merged(layer, inputs, shape) if layer.axis in (-1, len(shape)) else None
 
 
 def _merged(layer: Any, inputs: list[Places], shape: tuple[int, ...]) -> Places | None:  # noqa: ARG001
@@ -249,16 +218,18 @@ _RULES: dict[str, Rule] = {
     **dict.fromkeys(("AdditiveAttention", "Attention", "GroupQueryAttention",
                      "MultiHeadAttention"), _attention),
     **dict.fromkeys(("LayerNormalization", "RMSNormalization", "Softmax", "UnitNormalization"),
-                    _mixed_if(lambda layer: layer.axis)),
+                    _normalised),
     "CenterCrop": _along(_centred),
-    "Concatenate": _concatenated,
+    "Concatenate": lambda layer, inputs, shape:
+        _merged(layer, inputs, shape) if layer.axis in (-1, len(shape)) else None,
     "Conv2DTranspose": _along(_transposed),
-    "Cropping2D": _along(_cropped),
+    "Cropping2D": _along(lambda layer, side, *cells: _shifted(layer.cropping[side][0], *cells)),
     "Flatten": lambda _layer, inputs, _shape: inputs[0].one_cell("vector"),
     "GroupNormalization": lambda _layer, inputs, _shape: inputs[0].all_seen(),
-    "Permute": _permuted,
+    "Permute": lambda layer, inputs, _shape:
+        inputs[0] if sorted(layer.dims) == list(layer.dims) else None,
     "Reshape": _reshaped,
     "Resizing": _along(_resized),
     "UpSampling2D": _along(_resized),
-    "ZeroPadding2D": _along(_padded),
+    "ZeroPadding2D": _along(lambda layer, side, *cells: _shifted(-layer.padding[side][0], *cells)),
 }  # fmt: skip

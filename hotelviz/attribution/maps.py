@@ -13,7 +13,7 @@ from hotelviz.attribution.methods.perturbation import scaled_to_one
 from hotelviz.attribution.photos import checked_photos, iterate_pixels
 from hotelviz.attribution.receptive_field import feature_grid, upsample_to_input
 from hotelviz.attribution.targets import Target, target_weights
-from hotelviz.errors import AttributionError, did_you_mean
+from hotelviz.errors import AttributionError, check_choice
 
 if TYPE_CHECKING:
     import keras
@@ -144,10 +144,8 @@ def contributions(
     _checked_method(model, "cam", None)
     weights = target_weights(target, model_info(model), len(pixels))
     compute = class_activation_map(model)
-    parts = [
-        compute(part, weights[rows])
-        for rows, part in iterate_pixels(model, pixels, batch_size=batch_size)
-    ]
+    batches = iterate_pixels(model, pixels, batch_size=batch_size)
+    parts = [compute(part, weights[rows]) for rows, part in batches]
     return np.concatenate(parts) if parts else np.zeros((0, 1, 1), "float32")
 
 
@@ -158,11 +156,7 @@ def _checked_method(model: keras.Model, method: str | None, layer: str | None) -
     pooled = gap_node(model)
     if method is None:
         return "cam" if pooled and layer is None else "gradcam"
-    if method not in METHODS:
-        raise AttributionError(
-            f"method must be one of {', '.join(METHODS)}; not {method!r}"
-            f"{did_you_mean(method, METHODS)}"
-        )
+    check_choice(method, METHODS, "method", AttributionError)
     if layer is not None and method not in CELL_METHODS[1:]:
         raise AttributionError(f"{method} has no choice of layer; leave layer={layer!r} out")
     if method == "cam" and not pooled:

@@ -65,30 +65,3 @@ def overlay(
     grey = image @ np.array([0.299, 0.587, 0.114])
     blended = grey[..., None] * (1 - alpha) + colours * alpha
     return np.asarray(blended.round(), "uint8")
-
-
-def colour_bar(*, cmap: str = COLORMAP, n_steps: int = 9) -> str:
-    """Return the colours of `overlay` as a CSS gradient from low (0) to high (1).
-
-    Parameters
-    ----------
-    cmap
-        As in `overlay`.
-    n_steps
-        How many colours the gradient passes through.
-
-    Returns
-    -------
-    str
-        ``linear-gradient(to right, #000004, ...)``.
-
-    Examples
-    --------
-    >>> colour_bar(n_steps=2)
-    'linear-gradient(to right, #000004, #fcffa4)'
-    """
-    import matplotlib
-    from matplotlib.colors import to_hex
-
-    colours = [to_hex(matplotlib.colormaps[cmap](i / (n_steps - 1))) for i in range(n_steps)]
-    return f"linear-gradient(to right, {', '.join(colours)})"

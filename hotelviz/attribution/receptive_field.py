@@ -14,7 +14,6 @@ from hotelviz.errors import AttributionError
 if TYPE_CHECKING:
     import keras
 
-    from hotelviz.models import Node
 
 #: How far a cell of a map is spread, as a share of the distance to the next one: in the drawn demo,
 #: half to three quarters lay more peaks on the object than none did.
@@ -109,30 +108,22 @@ def feature_grid(model: keras.Model, layer: str | None = None) -> Grid:
 def _grid(model: keras.Model, wanted: Any) -> Grid:
     from hotelviz.models import iter_nodes
 
-    made_by = {id(node.output): node for node in iter_nodes(model).values()}
+    nodes = list(iter_nodes(model).values())
+    needed = {id(wanted)}
+    for node in reversed(nodes):
+        if id(node.output) in needed:
+            needed.update(map(id, node.inputs))
+    on_the_way = [node for node in nodes if id(node.output) in needed]
     rows, columns = model.input.shape[1:3]
     places = {id(model.input): Places(Axis.of_pixels(rows), Axis.of_pixels(columns))}
-    for node in _on_the_way(wanted, made_by):
+    for node in on_the_way:
         places[id(node.output)] = places_behind(node, [places[id(each)] for each in node.inputs])
-    found = places[id(wanted)]
+    found, name = places[id(wanted)], on_the_way[-1].name
     if not found.rows.placed or not found.columns.placed:
         raise AttributionError(
-            f"every cell of layer {made_by[id(wanted)].name!r} sees the whole photo: it has no "
-            "place in it"
+            f"every cell of layer {name!r} sees the whole photo: it has no place in it"
         )
     return Grid(found.rows, found.columns)
-
-
-def _on_the_way(wanted: Any, made_by: dict[int, Node]) -> list[Node]:
-    """Return the nodes that a tensor is computed by, in order."""
-    needed, waiting = set(), [wanted]
-    while waiting:
-        tensor = waiting.pop()
-        node = made_by.get(id(tensor))
-        if node is not None and id(tensor) not in needed:
-            needed.add(id(tensor))
-            waiting += node.inputs
-    return [node for node in made_by.values() if id(node.output) in needed]
 
 
 def receptive_field(model: keras.Model, layer: str) -> int:

@@ -69,13 +69,9 @@ def pointing_game(maps: np.ndarray, masks: np.ndarray) -> pd.DataFrame:
     total = flat.sum(axis=1)
     peak = flat.argmax(axis=1) if flat.size else np.zeros(len(flat), int)
     within = (flat * inside).sum(axis=1)
-    return pd.DataFrame(
-        {
-            "hit": inside[np.arange(len(flat)), peak] & (total > 0),
-            "energy": np.divide(within, total, out=np.zeros(len(flat)), where=total > 0),
-            "area": inside.mean(axis=1),
-        }
-    )
+    hit = inside[np.arange(len(flat)), peak] & (total > 0)
+    energy = np.divide(within, total, out=np.zeros(len(flat)), where=total > 0)
+    return pd.DataFrame({"hit": hit, "energy": energy, "area": inside.mean(axis=1)})
 
 
 def parameter_randomization(
@@ -138,12 +134,11 @@ def parameter_randomization(
     if target is None and info.task == "tagger":
         target = [info.classes[number] for number in activations(model)(pixels).argmax(axis=1)]
     intact = explain(model, pixels, target, method=method)
-    layers = {
-        node.layer.name: node.layer for node in iter_nodes(model).values() if node.layer.weights
-    }
+    nodes = iter_nodes(model).values()
+    layers = {node.layer.name: node.layer for node in nodes if node.layer.weights}
     names = list(layers)[::-1]
     random = np.random.default_rng(seed)
-    rows = [{"layer": "", "correlation": float(_rank_correlation(intact, intact).mean())}]
+    rows = [{"layer": "", "correlation": _mean_correlation(intact, intact)}]
     ends = sorted({round(end) for end in np.geomspace(1, len(names), n_stages)})
     weights: dict[str, list[np.ndarray]] = {}
     for end in ends if n_stages > 1 else [len(names)]:
@@ -154,8 +149,7 @@ def parameter_randomization(
         for name, drawn in weights.items():
             changed.get_layer(name).set_weights(drawn)
         maps = explain(changed, pixels, target, method=method)
-        correlation = float(_rank_correlation(intact, maps).mean())
-        rows.append({"layer": names[end - 1], "correlation": correlation})
+        rows.append({"layer": names[end - 1], "correlation": _mean_correlation(intact, maps)})
     return pd.DataFrame(rows)
 
 
@@ -184,16 +178,15 @@ def method_agreement(maps: Mapping[str, np.ndarray]) -> pd.DataFrame:
     >>> float(method_agreement({"a": ramp, "b": -ramp}).loc["a", "b"])
     -1.0
     """
-    values = {
-        (one, other): float(_rank_correlation(maps[one], maps[other]).mean())
-        for one in maps
-        for other in maps
-    }
-    return pd.Series(values).unstack().reindex(index=list(maps), columns=list(maps))
+    agreement = {a: {b: _mean_correlation(maps[b], maps[a]) for b in maps} for a in maps}
+    return pd.DataFrame(agreement)
 
 
-def _rank_correlation(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Compute Spearman's rank correlation of each photo's two maps; 0 where one is constant."""
+def _mean_correlation(one: np.ndarray, other: np.ndarray) -> float:
+    """Compute the mean over photos of the rank correlation (Spearman's) of each one's two maps.
+
+    It is 0 where a map is constant.
+    """
     from scipy.stats import rankdata
 
     check_same_shape(one, other, ("maps", "other maps"))
@@ -205,7 +198,7 @@ def _rank_correlation(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     first, second = (side - side.mean(axis=1, keepdims=True) for side in sides)
     norms = np.sqrt((first**2).sum(axis=1) * (second**2).sum(axis=1))
     products = (first * second).sum(axis=1)
-    return np.asarray(np.divide(products, norms, out=np.zeros(len(products)), where=norms > 0))
+    return float(np.divide(products, norms, out=np.zeros(len(products)), where=norms > 0).mean())
 
 
 def trust_table(
@@ -267,10 +260,9 @@ def trust_table(
         randomized = parameter_randomization(
             model, pixels[:n_randomized], few, method=method, n_stages=1, seed=seed
         )
-        others = alike[method].drop(method)
         row |= {
             "randomised": float(randomized["correlation"].iloc[-1]),
-            "agreement": others.mean(),
+            "agreement": alike[method].drop(method).mean(),
             "ms": 1000 * seconds[method] / len(pixels),
         }
         rows.append(row)

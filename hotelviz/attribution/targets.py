@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 #: ``score>=7`` (any score) for aesthetic models; a list has one for each photo.
 Target: TypeAlias = str | tuple[str, str] | Sequence[str | tuple[str, str]] | None
 
+#: From uint8 pixels and their targets' weights to a map for each photo.
+MakeMaps: TypeAlias = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
 MEAN_SCORE = "mean_score"
 #: Logits this much above all others are certain: the rest of the probability is 1e-13.
 _CERTAIN = 30.0

@@ -119,17 +119,12 @@ def check_pixels(pixels: np.ndarray, model: keras.Model, *, any_size: bool = Fal
     """
     size = (None, None) if any_size else model_info(model).preprocessing.size
     wanted = (None, *size, 3)
-    fits = len(pixels.shape) == 4 and all(
-        side in (None, given) for side, given in zip(wanted, pixels.shape, strict=True)
-    )
-    if pixels.dtype == np.uint8 and fits:
+    if pixels.dtype == np.uint8 and tf.TensorShape(wanted).is_compatible_with(pixels.shape):
         return
     hint = ""
     if pixels.dtype != np.uint8 and pixels.size:
-        hint = (
-            f" from {pixels.min():.3g} to {pixels.max():.3g}: bring them to 0 to 255, round, "
-            ".astype('uint8')"
-        )
+        span = f"{pixels.min():.3g} to {pixels.max():.3g}"
+        hint = f" from {span}: bring them to 0 to 255, round, .astype('uint8')"
     raise ModelError(
         f"the model takes uint8 pixels of shape {wanted}, not {pixels.dtype} {pixels.shape}{hint}"
     )

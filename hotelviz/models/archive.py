@@ -26,9 +26,7 @@ from keras.src.backend.common import global_state
 
 from hotelviz.errors import ModelError
 
-__all__ = ["CONFIG", "check_archive", "foreign_objects", "opened", "read_member"]
-
-CONFIG, WEIGHTS = "config.json", "model.weights.h5"
+_CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 #: Bytes of the description, and of the network's configuration, at most.
 _DESCRIPTION, _CONFIGURATION = 1 << 20, 16 << 20
 #: What a weights file may hold beside the weights: its own structure, and an optimizer's state.
@@ -42,48 +40,52 @@ _MEMBERS, _OBJECTS, _ARRAYS, _DEPTH = 100, 500_000, 50_000, 100
 #: Numbers of one layer's output for one photo, at most: 1 GiB in float32.
 _ACTIVATIONS = 1 << 28
 #: Classes of Keras that run code, read other files, or need other packages.
-_REFUSED = frozenset(
-    {
-        "FlaxLayer", "IntegerLookup", "JaxLayer", "Lambda", "StringLookup", "TFSMLayer",
-        "TextVectorization", "TorchModuleWrapper", "__lambda__", "__typespec__",
-    }
+_REFUSED = (
+    "FlaxLayer", "IntegerLookup", "JaxLayer", "Lambda", "StringLookup", "TFSMLayer",
+    "TextVectorization", "TorchModuleWrapper", "__lambda__", "__typespec__",
 )  # fmt: skip
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[zipfile.ZipFile]:
-    """Open a model file; whatever is wrong with the archive is a `ModelError` that names it."""
+def opened(path: Path, name: object = None) -> Iterator[zipfile.ZipFile]:
+    """Open a model file; whatever goes wrong meanwhile is a `ModelError` that names it.
+
+    Parameters
+    ----------
+    path
+        The file.
+    name
+        What the message begins with; None takes the path.
+    """
+    name = name or path
     try:
         with path.open("rb") as file:
             if file.read(len(_HDF5)) == _HDF5:
                 raise ModelError(
-                    f"{path}: an older file of Keras (HDF5), which cannot be looked into safely. "
-                    "Load it with keras.models.load_model and save it as .keras"
+                    "an older file of Keras (HDF5), which cannot be looked into safely. Load it "
+                    "with keras.models.load_model and save it as .keras"
                 )
             with zipfile.ZipFile(file) as archive:
                 _check_members(archive)
                 yield archive
     except FileNotFoundError:
-        raise ModelError(f"{path}: there is no such model file") from None
+        raise ModelError(f"{name}: there is no such model file") from None
     except ModelError as error:
-        message = str(error).removeprefix(f"{path}: ")
-        raise ModelError(f"{path}: {message}") from error
+        raise ModelError(f"{name}: {str(error).removeprefix(f'{path}: ')}") from error
     except zipfile.BadZipFile as error:
-        raise ModelError(f"{path}: not a Keras model file (.keras), or damaged: {error}") from None
+        raise ModelError(f"{name}: not a Keras model file (.keras), or damaged: {error}") from None
     except Exception as error:
         # zipfile, zlib, h5py, json and Keras raise a dozen kinds over damaged files; the file is
         # at fault in all of them.
-        raise ModelError(
-            f"{path}: the model file cannot be read: {type(error).__name__}: {str(error)[:500]}"
-        ) from error
+        reason = f"{type(error).__name__}: {str(error)[:500]}"
+        raise ModelError(f"{name}: the model file cannot be read: {reason}") from error
 
 
 def _check_members(archive: zipfile.ZipFile) -> None:
     members = archive.infolist()
     if len(members) > _MEMBERS:
         raise ModelError(f"the archive has {len(members):,} members; a model has a handful")
-    names = [member.filename for member in members]
     for member in members:
         name = PurePosixPath(member.filename)
         if name.is_absolute() or ".." in name.parts or "\\" in member.filename:
@@ -92,7 +94,7 @@ def _check_members(archive: zipfile.ZipFile) -> None:
             raise ModelError(f"the member {member.filename!r} is a link")
         if member.flag_bits & 1:
             raise ModelError(f"the member {member.filename!r} is encrypted")
-    if len(set(names)) < len(names):
+    if len({member.filename for member in members}) < len(members):
         raise ModelError("a member occurs twice in the archive")
     size = archive.fp.seek(0, io.SEEK_END) if archive.fp else 0
     if sum(member.compress_size for member in members) > size:
@@ -129,17 +131,17 @@ def check_archive(archive: zipfile.ZipFile) -> None:
         Another class of model than a graph of layers; layers that are not Keras' own or run code; a
         description that asks for more weights than the file has, or the other way round.
     """
-    for name in (CONFIG, WEIGHTS):
+    for name in (_CONFIG, _WEIGHTS):
         if name not in archive.namelist():
             raise ModelError(f"not a model of Keras 3: {name} is missing")
-    config = json.loads(read_member(archive, CONFIG, _CONFIGURATION))
+    config = json.loads(read_member(archive, _CONFIG, _CONFIGURATION))
     if not isinstance(config, dict) or config.get("class_name") not in ("Functional", "Sequential"):
-        raise ModelError(f"{CONFIG} describes no graph of layers")
+        raise ModelError(f"{_CONFIG} describes no graph of layers")
     config["compile_config"] = None
     foreign = foreign_objects(config)
     if foreign:
         raise ModelError(
-            f"{CONFIG} has {', '.join(foreign[:5])}, which Keras does not have, or which can run "
+            f"{_CONFIG} has {', '.join(foreign[:5])}, which Keras does not have, or which can run "
             "code: a file with it is not loaded. If you made it yourself, load it with Keras and "
             "pass the model to hotelviz.models.wrap_model"
         )
@@ -160,7 +162,7 @@ def foreign_objects(config: Any) -> list[str]:
         value, depth = waiting.pop()
         seen += 1
         if depth > _DEPTH or seen > _OBJECTS:
-            raise ModelError(f"{CONFIG} is nested too deeply or has too many objects")
+            raise ModelError(f"{_CONFIG} is nested too deeply or has too many objects")
         if isinstance(value, dict):
             if isinstance(value.get("class_name"), str):
                 found |= dict.fromkeys(_foreign(value))
@@ -199,32 +201,22 @@ def _skeleton(config: dict[str, Any]) -> keras.Model:
 
 def _check_size(model: keras.Model, archive: zipfile.ZipFile) -> None:
     if not isinstance(model, keras.Model):
-        raise ModelError(f"{CONFIG} describes no model")
-    declared = sum(
-        _count(variable.shape) * tf.as_dtype(variable.dtype).size for variable in model.weights
-    )
-    held = archive.getinfo(WEIGHTS).file_size
-    stored = archive.getinfo(WEIGHTS).compress_size
+        raise ModelError(f"{_CONFIG} describes no model")
+    asked = sum(_count(each.shape) * tf.as_dtype(each.dtype).size for each in model.weights)
+    member = archive.getinfo(_WEIGHTS)
+    held, stored = member.file_size, member.compress_size
     if held > _EXPANSION * stored + _DESCRIPTION:
-        raise ModelError(f"{WEIGHTS} has {stored:,} bytes that unpack to {held:,}: no weights do")
-    if declared > held:
-        raise ModelError(
-            f"{CONFIG} asks for {declared:,} bytes of weights, but {WEIGHTS} has {held:,}"
-        )
-    if held > _TIMES * declared + _BESIDE:
-        raise ModelError(
-            f"{WEIGHTS} unpacks to {held:,} bytes, but {CONFIG} describes {declared:,} of weights"
-        )
+        raise ModelError(f"{_WEIGHTS} has {stored:,} bytes that unpack to {held:,}: no weights do")
+    if asked > held:
+        raise ModelError(f"{_CONFIG} asks for {asked:,} bytes of weights; {_WEIGHTS} has {held:,}")
+    if held > _TIMES * asked + _BESIDE:
+        raise ModelError(f"{_WEIGHTS} unpacks to {held:,} bytes; {_CONFIG} describes {asked:,}")
     for layer in model.layers:
-        shapes = [tensor.shape for node in layer._inbound_nodes for tensor in node.output_tensors]
-        for shape in shapes:
-            size = _count(shape)
-            if size > _ACTIVATIONS:
-                raise ModelError(
-                    f"layer {layer.name!r} gives {size:,} numbers for each photo ({shape}): too "
-                    "many"
-                )
-    with h5py.File(io.BytesIO(read_member(archive, WEIGHTS, held)), "r") as weights:
+        for tensor in (each for node in layer._inbound_nodes for each in node.output_tensors):
+            if (size := _count(tensor.shape)) > _ACTIVATIONS:
+                found = f"{size:,} numbers for each photo ({tensor.shape})"
+                raise ModelError(f"layer {layer.name!r} gives {found}: too many")
+    with h5py.File(io.BytesIO(read_member(archive, _WEIGHTS, held)), "r") as weights:
         _check_weights(weights, held)
 
 
@@ -237,18 +229,18 @@ def _check_weights(weights: h5py.File, held: int) -> None:
         for name in group:
             seen += 1
             if depth > _DEPTH or seen > _ARRAYS:
-                raise ModelError(f"{WEIGHTS} is nested too deeply or has too many arrays")
+                raise ModelError(f"{_WEIGHTS} is nested too deeply or has too many arrays")
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                raise ModelError(f"{WEIGHTS} has a link to elsewhere, {name!r}")
+                raise ModelError(f"{_WEIGHTS} has a link to elsewhere, {name!r}")
             item = group[name]
             if isinstance(item, h5py.Group):
                 waiting.append((item, depth + 1))
             elif item.external or item.is_virtual:
-                raise ModelError(f"{WEIGHTS} has values elsewhere, {name!r}")
+                raise ModelError(f"{_WEIGHTS} has values elsewhere, {name!r}")
             else:
                 size += _count(item.shape or ()) * item.dtype.itemsize
                 if size > held:
-                    raise ModelError(f"{WEIGHTS} says that it has more values than it can hold")
+                    raise ModelError(f"{_WEIGHTS} says that it has more values than it can hold")
 
 
 def _count(shape: Any) -> int:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
 
 from hotelviz.errors import KerasBackendError
-
-__all__ = ["require_tensorflow"]
 
 
 def require_tensorflow() -> None:
@@ -20,13 +19,12 @@ def require_tensorflow() -> None:
         When ``KERAS_BACKEND``, or else Keras' own settings file, names another backend.
     """
     home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
-    where, backend = "KERAS_BACKEND", os.environ.get("KERAS_BACKEND", "")
+    where, backend = "KERAS_BACKEND", os.environ.get("KERAS_BACKEND")
     if not backend:
-        where = str(home / "keras.json")
-        try:
-            backend = json.loads(Path(where).read_text()).get("backend", "tensorflow")
-        except (OSError, ValueError, AttributeError):  # Keras takes its defaults then, too
-            backend = "tensorflow"
+        where, backend = str(home / "keras.json"), "tensorflow"
+        # Keras takes its defaults then, too.
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            backend = json.loads(Path(where).read_text()).get("backend", backend)
     if backend != "tensorflow":
         raise KerasBackendError(
             f"{where} says that Keras computes with {backend!r}, but hotelviz computes with "

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import inspect
 import os
 import re
 import warnings
@@ -13,53 +15,32 @@ from typing import Any, Literal
 import keras
 from keras import applications, layers
 
-from hotelviz.errors import ModelError, did_you_mean
+from hotelviz.errors import ModelError, check_choice
 from hotelviz.models.graph import flattened, split_head
-from hotelviz.models.info import (
-    SCORE_CLASSES,
-    ModelInfo,
-    Task,
-    attach,
-    check_classes,
-    class_names,
-    model_info,
-)
+from hotelviz.models.info import SCORE_CLASSES, ModelInfo, Task, attach, class_names, model_info
 from hotelviz.models.preprocessing import Preprocessing
 from hotelviz.models.training_photos import TrainingPhotos, training_photos
 from hotelviz.schema import AREAS
 
-#: What each family of `keras.applications` was trained with; the longest prefix decides.
-_BACKBONE_RANGES = {
-    "MobileNet": "-1..1",
-    "MobileNetV3": "0..255",
-    "Inception": "-1..1",
-    "Xception": "-1..1",
-    "NASNet": "-1..1",
-    "VGG": "imagenet-bgr",
-    "ResNet": "imagenet-bgr",
-    "ResNet50V2": "-1..1",
-    "ResNet101V2": "-1..1",
-    "ResNet152V2": "-1..1",
-    "DenseNet": "imagenet-normalised",
-    "EfficientNet": "0..255",
-    "ConvNeXt": "0..255",
+#: What the families of `keras.applications` were trained with; the last that fits decides.
+_FAMILIES = {
+    "imagenet-bgr": "VGG|ResNet",
+    "imagenet-normalised": "DenseNet",
+    "-1..1": r"MobileNet|Inception|Xception|NASNet|ResNet\d+V2",
+    "0..255": "MobileNetV3|EfficientNet|ConvNeXt",
 }
 
 
 def backbone_range(backbone: str) -> str:
     """Return the value range that a backbone of `keras.applications` expects."""
-    prefixes = [prefix for prefix in _BACKBONE_RANGES if backbone.startswith(prefix)]
-    names = sorted(
-        name
-        for name in dir(applications)
-        if isinstance(getattr(applications, name), type(applications.MobileNet))
-        and name.startswith(tuple(_BACKBONE_RANGES))
-    )
-    if not prefixes or backbone not in names:
-        raise ModelError(
-            f"backbone {backbone!r} is not one of {', '.join(names)}{did_you_mean(backbone, names)}"
-        )
-    return _BACKBONE_RANGES[max(prefixes, key=len)]
+    ranges = {
+        name: value_range
+        for name, _ in inspect.getmembers(applications, inspect.isfunction)
+        for value_range, family in _FAMILIES.items()
+        if re.match(family, name)
+    }
+    check_choice(backbone, list(ranges), "backbone", ModelError)
+    return ranges[backbone]
 
 
 def build_tagger(
@@ -112,11 +93,8 @@ def build_tagger(
     >>> tagger.output_shape
     (None, 2)
     """
-    classes = tuple(str(name) for name in class_names(classes))
-    check_classes("tagger", classes)
-    return _with_head(
-        "tagger", classes, backbone, input_size, weights, dropout, seed, dict(backbone_kw or {})
-    )
+    classes = tuple(map(str, class_names(classes)))
+    return _with_head("tagger", classes, backbone, input_size, weights, dropout, seed, backbone_kw)
 
 
 def build_aesthetic(
@@ -159,10 +137,9 @@ def build_aesthetic(
     >>> build_aesthetic(input_size=64, weights=None, backbone_kw={"alpha": 0.25}).output_shape
     (None, 10)
     """
-    if task not in ("aesthetic", "technical"):
-        raise ModelError(f"task must be 'aesthetic' or 'technical', not {task!r}")
+    check_choice(task, ("aesthetic", "technical"), "task", ModelError)
     return _with_head(
-        task, SCORE_CLASSES, backbone, input_size, weights, dropout, seed, dict(backbone_kw or {})
+        task, SCORE_CLASSES, backbone, input_size, weights, dropout, seed, backbone_kw
     )
 
 
@@ -195,9 +172,8 @@ def clone_for_task(parent: keras.Model, *, task: Task, classes: Sequence[str]) -
     """
     info = model_info(parent)
     pooled, head = split_head(parent)
-    if (info.task, info.classes) == (task, tuple(classes)) or (
-        {info.task, task} <= {"aesthetic", "technical"}
-    ):
+    same = (info.task, info.classes) == (task, tuple(classes))
+    if same or {info.task, task} <= {"aesthetic", "technical"}:
         model = copy_model(parent)
     else:
         body = keras.models.clone_model(keras.Model(parent.input, pooled.output))
@@ -208,11 +184,8 @@ def clone_for_task(parent: keras.Model, *, task: Task, classes: Sequence[str]) -
             output = type(layer).from_config({**layer.get_config(), **changes})(output)
         model = keras.Model(body.input, output, name=task)
     lineage = dataclasses.asdict(info)
-    return attach(
-        model,
-        ModelInfo(task, tuple(classes), info.backbone, info.preprocessing, parent=lineage),
-        training_photos(parent).inherited(),
-    )
+    info = ModelInfo(task, tuple(classes), info.backbone, info.preprocessing, parent=lineage)
+    return attach(model, info, training_photos(parent).inherited())
 
 
 def _with_head(
@@ -223,35 +196,27 @@ def _with_head(
     weights: str | None,
     dropout: float,
     seed: int,
-    backbone_kw: dict[str, Any],
+    backbone_kw: Mapping[str, Any] | None,
 ) -> keras.Model:
     preprocessing = Preprocessing(input_size, input_size, value_range=backbone_range(backbone))
+    training = {"weights": weights, "backbone_kw": dict(backbone_kw or {})}
+    info = ModelInfo(task, classes, backbone, preprocessing, training)
     keras.utils.set_random_seed(seed)
-    body = _backbone(backbone, input_size, weights, backbone_kw)
+    body = _backbone(backbone, input_size, weights, backbone_kw or {})
     pooled = layers.GlobalAveragePooling2D(name="pooled")(body.output)
     dropped = layers.Dropout(dropout, seed=seed, name="dropout")(pooled)
-    output = layers.Dense(
-        len(classes), activation="softmax", dtype="float32", name="probabilities"
-    )(dropped)
-    model = keras.Model(body.input, output, name=task)
-    training = {"weights": weights, "backbone_kw": backbone_kw}
-    return attach(
-        model, ModelInfo(task, classes, backbone, preprocessing, training), TrainingPhotos.none()
-    )
+    dense = layers.Dense(len(classes), activation="softmax", dtype="float32", name="probabilities")
+    return attach(keras.Model(body.input, dense(dropped), name=task), info, TrainingPhotos.none())
 
 
-def _backbone(
-    name: str, input_size: int, weights: str | None, backbone_kw: dict[str, Any]
-) -> keras.Model:
+def _backbone(name: str, size: int, weights: str | None, options: Mapping[str, Any]) -> keras.Model:
     if keras.config.image_data_format() != "channels_last":
         raise ModelError(
             "Keras is set to channels first, but hotelviz builds networks with channels last: "
             "say keras.config.set_image_data_format('channels_last'), or so in keras.json"
         )
-    build = getattr(applications, name)
-    body = build(
-        include_top=False, weights=None, input_shape=(input_size, input_size, 3), **backbone_kw
-    )
+    build = functools.partial(getattr(applications, name), include_top=False, **options)
+    body = build(weights=None, input_shape=(size, size, 3))
     if weights is None:
         return flattened(body)
     if weights != "imagenet":
@@ -260,9 +225,7 @@ def _backbone(
         # Some networks have weights per input size; without a size Keras takes the standard ones.
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="`input_shape` is undefined")
-            pretrained = build(
-                include_top=False, weights="imagenet", input_shape=(None, None, 3), **backbone_kw
-            )
+            pretrained = build(weights="imagenet", input_shape=(None, None, 3))
     except Exception as error:  # keras.utils.get_file raises a plain Exception
         file = re.search(r"[\w.-]+\.h5", str(error))
         folder = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "models"

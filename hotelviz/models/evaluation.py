@@ -9,7 +9,7 @@ import keras
 import pandas as pd
 
 from hotelviz.catalog import check_splits, split_catalog
-from hotelviz.errors import ModelError
+from hotelviz.errors import ModelError, check_choice
 from hotelviz.models.training_photos import seen_photos, training_photos
 
 
@@ -84,8 +84,7 @@ def evaluation_photos(
     >>> evaluated.photos["image_id"].to_list(), evaluated.unseen
     (['c'], True)
     """
-    if split not in ("test", "val", "train", "all"):
-        raise ModelError(f"split must be test, val, train or all; not {split!r}")
+    check_choice(split, ("test", "val", "train", "all"), "split", ModelError)
     catalog = check_splits(catalog, where="evaluation_photos")
     networks = [models] if isinstance(models, keras.Model) else list(models)
     records = [training_photos(network) for network in networks]
@@ -100,9 +99,8 @@ def evaluation_photos(
     photos = catalog[catalog[truth].notna()].reset_index(drop=True)
     photos["seen"] = _most([seen_photos(network, photos) for network in networks])
     column = "split" if split == "test" or not recorded else "seen"
-    chosen = pd.Series(True, index=photos.index)
-    if split != "all" and column in photos:
-        chosen = photos[column] == split
+    every = split == "all" or column not in photos
+    chosen = pd.Series(True, photos.index) if every else photos[column] == split
     fresh = photos["seen"].eq("")
     kept = chosen & fresh if split == "test" and (chosen & fresh).any() else chosen
     if not kept.any():
@@ -133,11 +131,7 @@ def _most(seen: Sequence[pd.Series]) -> pd.Series:
 
 
 def _notes(
-    photos: pd.DataFrame,
-    chosen: pd.Series,
-    kept: pd.Series,
-    unrecorded: Sequence[str],
-    n_models: int,
+    photos: pd.DataFrame, chosen: pd.Series, kept: pd.Series, unrecorded: list[str], n_models: int
 ) -> list[str]:
     """Return in words what the models have seen of the chosen photos."""
 
@@ -165,9 +159,9 @@ def _notes(
         notes.append(
             f"{models.capitalize()} saw none of the {n_photos}, nor others of their hotels."
         )
-    if (chosen & ~kept).any():
+    if (left_out := chosen & ~kept).any():
         notes.append(
-            f"{int((chosen & ~kept).sum()):,} more are left out, because {models} saw them in "
-            f"training: {counted(chosen & ~kept)}."
+            f"{int(left_out.sum()):,} more are left out, because {models} saw them in training: "
+            f"{counted(left_out)}."
         )
     return notes

@@ -10,20 +10,11 @@ from collections import Counter
 from typing import Any, NamedTuple
 
 import keras
+import tensorflow as tf
 from keras import layers
 
 from hotelviz.errors import ModelError, did_you_mean
 from hotelviz.models.info import model_info
-
-__all__ = [
-    "Node",
-    "find_node",
-    "gap_node",
-    "iter_nodes",
-    "last_convolution",
-    "spatial_node",
-    "split_head",
-]
 
 _POOLING = (layers.MaxPooling2D, layers.AveragePooling2D)
 
@@ -103,9 +94,7 @@ def flattened(model: keras.Model) -> keras.Model:
         )
     while inner := [layer.name for layer in model.layers if isinstance(layer, keras.Model)]:
         try:
-            model = keras.models.clone_model(
-                model, clone_function=lambda layer: layer, call_function=_inline
-            )
+            model = keras.models.clone_model(model, clone_function=_itself, call_function=_inline)
         except (AttributeError, NotImplementedError, TypeError, ValueError) as error:
             raise ModelError(
                 f"the model is not flat: {', '.join(inner)} is a model inside it, and cannot be "
@@ -136,22 +125,17 @@ def fitted(model: keras.Model, size: tuple[int, int]) -> keras.Model:
         Several inputs or outputs, an input of another shape, outputs with places, channels first,
         quantised weights, or layers that remember the photo before.
     """
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise ModelError(
-            f"the model has {len(model.inputs)} inputs and {len(model.outputs)} outputs; it needs "
-            "one of each"
-        )
+    n_inputs, n_outputs = len(model.inputs), len(model.outputs)
+    if (n_inputs, n_outputs) != (1, 1):
+        raise ModelError(f"the model has {n_inputs} inputs and {n_outputs} outputs, not one each")
     if not all(isinstance(end, keras.KerasTensor) for end in (model.input, model.output)):
         # In a list or by name: it would want its photos, and give its outputs, the same way.
         model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     shape, expected = tuple(model.inputs[0].shape), (None, *size, 3)
     # Whatever the batch that it was built with: that is of no more meaning than its size.
-    if len(shape) != 4 or any(
-        theirs is not None and theirs != ours
-        for theirs, ours in zip(shape[1:], expected[1:], strict=True)
-    ):
-        raise ModelError(f"the model's input is {shape}, not {expected}: photos of {size[0]} x "
-                         f"{size[1]} pixels in red, green and blue")  # fmt: skip
+    if not tf.TensorShape(shape).is_compatible_with(expected):
+        photos = f"photos of {size[0]} x {size[1]} pixels in red, green and blue"
+        raise ModelError(f"the model's input is {shape}, not {expected}: {photos}")
     given = keras.backend.standardize_dtype(model.inputs[0].dtype)
     if "float" not in given:
         raise ModelError(f"the model's input is {given}; it needs float32, to be looked into")
@@ -169,25 +153,24 @@ def fitted(model: keras.Model, size: tuple[int, int]) -> keras.Model:
             raise ModelError(f"layer {layer.name!r} remembers the photos before (stateful)")
     if shape[0] is not None or None in shape[1:] or given != "float32":
         model = _again(model, keras.Input(expected[1:], name=model.inputs[0].name))
-    if len(model.outputs[0].shape) != 2:
-        raise ModelError(
-            f"the model's output is {tuple(model.outputs[0].shape)}, not one row of values for "
-            "each photo"
-        )
+    output = tuple(model.outputs[0].shape)
+    if len(output) != 2:
+        raise ModelError(f"the model's output is {output}, not one row of values for each photo")
     return model
 
 
 def _again(model: keras.Model, inputs: Any) -> keras.Model:
     """Apply the same layers, with the same weights, to another input."""
     try:
-        return keras.models.clone_model(
-            model, input_tensors=inputs, clone_function=lambda layer: layer
-        )
+        return keras.models.clone_model(model, input_tensors=inputs, clone_function=_itself)
     except Exception as error:  # whatever someone else's layers raise
-        raise ModelError(
-            f"the model cannot be built at {inputs.shape[1]} x {inputs.shape[2]} pixels: "
-            f"{type(error).__name__}: {error}"
-        ) from error
+        reason = f"{inputs.shape[1]} x {inputs.shape[2]} pixels: {type(error).__name__}: {error}"
+        raise ModelError(f"the model cannot be built at {reason}") from error
+
+
+def _itself(layer: keras.layers.Layer) -> keras.layers.Layer:
+    """Return the layer for its copy, so that weights are shared."""
+    return layer
 
 
 def _inline(layer: keras.layers.Layer, *args: Any, **keywords: Any) -> Any:
@@ -266,21 +249,18 @@ def find_node(model: keras.Model, name: str | int) -> Node:
     """
     nodes = iter_nodes(model)
     if not isinstance(name, str):
-        order = [layer.name for layer in model.layers]
-        near = [other for number, other in enumerate(order) if abs(number - name) <= 2]
+        near = [layer.name for layer in model.layers[max(0, name - 2) : max(0, name + 3)]]
+        there = f"Near that number there are {', '.join(near)}" if near else _convolutions(nodes)
         raise ModelError(
             f"address the layer by its name, not as {name!r}: numbers change from one version of "
-            "Keras to the next. "
-            + (f"Near that number there are {', '.join(near)}" if near else _convolutions(nodes))
+            f"Keras to the next. {there}"
         )
     uses = [other for other, node in nodes.items() if node.layer.name == name]
     if name not in nodes and uses:
         raise ModelError(f"layer {name!r} is used {len(uses)} times; take one: {', '.join(uses)}")
     if name not in nodes:
-        raise ModelError(
-            f"the model has no layer {name!r}{did_you_mean(name, list(nodes))}. "
-            f"{_convolutions(nodes)}"
-        )
+        hint = f"{did_you_mean(name, list(nodes))}. {_convolutions(nodes)}"
+        raise ModelError(f"the model has no layer {name!r}{hint}")
     return nodes[name]
 
 
@@ -303,10 +283,8 @@ def spatial_node(model: keras.Model, name: str | int) -> Node:
     """
     node = find_node(model, name)
     if not _is_spatial(node.output):
-        raise ModelError(
-            f"layer {name!r} has no height and width (its output is {node.output.shape}). "
-            f"{_convolutions(iter_nodes(model))}"
-        )
+        hint = f"(its output is {node.output.shape}). {_convolutions(iter_nodes(model))}"
+        raise ModelError(f"layer {name!r} has no height and width {hint}")
     return node
 
 

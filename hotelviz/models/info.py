@@ -13,7 +13,7 @@ from typing import Any, Literal
 import keras
 
 import hotelviz
-from hotelviz.errors import ModelError, did_you_mean
+from hotelviz.errors import ModelError, check_choice
 from hotelviz.models.archive import opened, read_member
 from hotelviz.models.preprocessing import Preprocessing
 from hotelviz.schema import SCORES
@@ -60,15 +60,10 @@ class ModelInfo:
     version: str = hotelviz.__version__
 
     def __post_init__(self) -> None:
-        if self.task not in TASKS:
-            raise ModelError(
-                f"task must be one of {', '.join(TASKS)}; not {self.task!r}"
-                f"{did_you_mean(self.task, TASKS)}"
-            )
+        check_choice(self.task, TASKS, "task", ModelError)
         object.__setattr__(self, "classes", class_names(self.classes))
         check_classes(self.task, self.classes)
-        for name in ("backbone", "version"):
-            value = getattr(self, name)
+        for name, value in (("backbone", self.backbone), ("version", self.version)):
             if not isinstance(value, str) or not value.strip():
                 raise ModelError(f"{name} must be text, not {value!r}")
         for name in ("training", "parent"):
@@ -95,28 +90,21 @@ class ModelInfo:
         try:
             values = json.loads(text)
             written_by = values.get("version")
-            if _is_later(written_by):
-                raise ModelError(
-                    f"it was written by hotelviz {written_by}, which is later than "
-                    f"{hotelviz.__version__}: update hotelviz to use it"
-                )
+            if _release(written_by) > _release(hotelviz.__version__):
+                later = f"{written_by}, which is later than {hotelviz.__version__}"
+                raise ModelError(f"it was written by hotelviz {later}: update hotelviz to use it")
             values["preprocessing"] = Preprocessing(**values["preprocessing"])
             return cls(**values)
         except ModelError as error:
             raise ModelError(f"{MEMBER}: {error}") from None
         except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
-            raise ModelError(
-                f"{MEMBER} is not a description of a model: {type(error).__name__}: {error}"
-            ) from error
+            reason = f"{type(error).__name__}: {error}"
+            raise ModelError(f"{MEMBER} is not a description of a model: {reason}") from error
 
 
-def _is_later(version: object) -> bool:
-    """Return whether a version is later than this one; patches change nothing in the file."""
-    mine, theirs = (
-        tuple(int(part) for part in re.findall(r"\d{1,6}", str(each))[:2])
-        for each in (hotelviz.__version__, version)
-    )
-    return theirs > mine
+def _release(version: object) -> list[int]:
+    """Return the numbers of a version without its patch, which changes nothing in the file."""
+    return [int(part) for part in re.findall(r"\d{1,6}", str(version))[:2]]
 
 
 def class_names(classes: Any) -> tuple[str, ...]:
@@ -144,21 +132,12 @@ def check_classes(task: str, classes: Sequence[str]) -> None:
     for name in classes:
         if not isinstance(name, str) or not name.strip():
             raise ModelError(f"a class is a text that is not empty; not {name!r}")
+    more = f" and {len(classes) - 12} more" if len(classes) > 12 else ""
+    given = f"{list(classes[:12])}{more}"
     if task == "tagger" and len(set(classes)) < max(2, len(classes)):
-        raise ModelError(
-            f"a tagger needs at least two different classes, each once; not {_listed(classes)}"
-        )
-    if task != "tagger" and list(classes) != list(SCORE_CLASSES):
-        raise ModelError(
-            f"the outputs of a model for the task {task!r} are the scores 1 to 10, not "
-            f"{_listed(classes)}"
-        )
-
-
-def _listed(values: Sequence[Any], max_values: int = 12) -> str:
-    """Return some values for a message."""
-    more = f" and {len(values) - max_values} more" if len(values) > max_values else ""
-    return f"{[*values[:max_values]]}{more}"
+        raise ModelError(f"a tagger needs at least two different classes, each once; not {given}")
+    if task != "tagger" and tuple(classes) != SCORE_CLASSES:
+        raise ModelError(f"the outputs for the task {task!r} are the scores 1 to 10, not {given}")
 
 
 class _Attached:
@@ -177,11 +156,9 @@ class _Attached:
 
 def attach(model: keras.Model, info: ModelInfo, training_photos: Any = None) -> keras.Model:
     """Attach a description and the record of training photos to a model, and return the model."""
-    outputs = model.output_shape[-1]
-    if outputs != len(info.classes):
-        raise ModelError(
-            f"the model has {outputs} outputs, but the description {len(info.classes)} classes"
-        )
+    outputs, classes = model.output_shape[-1], len(info.classes)
+    if outputs != classes:
+        raise ModelError(f"the model has {outputs} outputs, but the description {classes} classes")
     setattr(model, _ATTRIBUTE, _Attached(info, training_photos))
     return model
 

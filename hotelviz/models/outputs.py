@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from hotelviz.errors import ModelError, did_you_mean
+from hotelviz.errors import ModelError, check_choice
 from hotelviz.models.compilation import cached_function
 from hotelviz.models.graph import Node, iter_nodes
 from hotelviz.models.preprocessing import Preprocessing
@@ -24,7 +24,7 @@ OUTPUTS: tuple[Outputs, ...] = ("logits", "probabilities", "sigmoid")
 #: Layers after the last activation that only change the shape, or nothing.
 _PASSING = (layers.Dropout, layers.Flatten, layers.Identity, layers.Reshape)
 #: Layers that are an activation themselves.
-_ACTIVATIONS = (layers.ELU, layers.LeakyReLU, layers.PReLU, layers.ReLU)
+_ACTIVATIONS = (layers.ELU, layers.LeakyReLU, layers.PReLU, layers.ReLU, layers.Softmax)
 #: How far sums may be from 1: half precision has three digits.
 _SUM = 2e-3
 
@@ -72,9 +72,8 @@ def ending(model: keras.Model) -> Ending:
     >>> ending(build_tagger(["Bed", "Pool"], input_size=32, weights=None)).kind
     'softmax'
     """
-    order = iter_nodes(model)
-    made_by = {id(node.output): node for node in order.values()}
-    node = list(order.values())[-1]
+    made_by = {id(node.output): node for node in iter_nodes(model).values()}
+    node = made_by[id(model.outputs[0])]
     tail: list[Node] = []
     while _passes(node) and id(node.inputs[0]) in made_by:
         tail.insert(0, node)
@@ -82,12 +81,10 @@ def ending(model: keras.Model) -> Ending:
     layer, kind, fused = node.layer, "linear", False
     if not type(layer).__module__.startswith("keras.") or isinstance(layer, layers.Lambda):
         kind = "unknown"
-    elif isinstance(layer, layers.Softmax) or type(layer).__module__ == "keras.src.ops.nn":
+    elif isinstance(layer, _ACTIVATIONS) or type(layer).__module__ == "keras.src.ops.nn":
         kind = type(layer).__name__.lower()
         axis, rank = getattr(layer, "axis", -1), len(node.output.shape)
         kind = "unknown" if kind == "softmax" and axis not in (-1, rank - 1) else kind
-    elif isinstance(layer, _ACTIVATIONS):
-        kind = type(layer).__name__.lower()
     elif getattr(layer, "activation", None) is not None:
         function = layer.activation
         own = not str(getattr(function, "__module__", "")).startswith("keras.")
@@ -116,9 +113,7 @@ def logits(model: keras.Model) -> Any:
 
 def _logits(model: keras.Model) -> Any:
     end = ending(model)
-    if end.kind != "softmax":
-        return ops.log(ops.maximum(model.outputs[0], 1e-37))
-    return _before(end)
+    return _before(end) if end.kind == "softmax" else ops.log(ops.maximum(model.outputs[0], 1e-37))
 
 
 def _before(end: Ending) -> Any:
@@ -161,29 +156,24 @@ def as_probabilities(
     ModelError
         When they are none, and it was not said what they are, or they are not what was said.
     """
-    if outputs is not None and outputs not in OUTPUTS:
-        raise ModelError(
-            f"outputs must be one of {', '.join(OUTPUTS)}; not {outputs!r}"
-            f"{did_you_mean(outputs, OUTPUTS)}"
-        )
+    if outputs is not None:
+        check_choice(outputs, OUTPUTS, "outputs", ModelError)
     end = ending(model)
     units = int(model.output_shape[-1])
-    two = units == 1 and end.kind == "sigmoid" and n_classes == 2
+    single = units == 1 and end.kind == "sigmoid"
+    two = single and n_classes == 2
     if end.kind == "unknown":
         raise ModelError(
             f"the model ends in {end}, which cannot be looked into: end it before that "
             "layer and say outputs='logits', or in layers.Softmax()"
         )
     if end.kind == "sigmoid" and outputs != "sigmoid":
-        raise ModelError(f"the model ends in {end}{_ONE_SIGMOID if units == 1 else _SIGMOIDS}")
-    if (outputs == "sigmoid" and end.kind != "sigmoid") or (
-        outputs == "logits" and end.kind == "softmax"
-    ):
+        raise ModelError(f"the model ends in {end}{_ONE_SIGMOID if single else _SIGMOIDS}")
+    unlike = (outputs == "sigmoid") != (end.kind == "sigmoid")
+    if unlike or (outputs, end.kind) == ("logits", "softmax"):
         raise ModelError(f"outputs={outputs!r}, but the model ends in {end}")
     if units != n_classes and not two:
-        hint = ""
-        if units == 1 and end.kind == "sigmoid":
-            hint = ": a single sigmoid tells two classes apart, the one that 0 stands for first"
+        hint = f": it ends in {end}{_ONE_SIGMOID}" if single else ""
         raise ModelError(f"the model has {units} outputs, but {n_classes} classes were given{hint}")
     if end.kind == "softmax":
         if keras.backend.standardize_dtype(model.outputs[0].dtype) == "float32":
@@ -235,10 +225,8 @@ def probe(model: keras.Model, preprocessing: Preprocessing) -> np.ndarray:
     try:
         found = np.asarray(model(preprocessing.scale(pictures), training=False), "float64")
     except Exception as error:  # whatever someone else's layers raise
-        raise ModelError(
-            f"the model cannot be run on pictures of {height} x {width} pixels: "
-            f"{type(error).__name__}: {error}"
-        ) from error
+        reason = f"{height} x {width} pixels: {type(error).__name__}: {error}"
+        raise ModelError(f"the model cannot be run on pictures of {reason}") from error
     if not np.isfinite(found).all():
         raise ModelError("the model gives values that are no numbers (NaN or infinite)")
     return found

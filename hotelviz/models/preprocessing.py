@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from hotelviz.errors import ModelError, did_you_mean
+from hotelviz.errors import ModelError, check_choice
 
 #: How pixels 0 to 255 become what the network expects, by the value range's name.
 #: The arithmetic is that of `keras.applications.imagenet_utils.preprocess_input`.
@@ -45,25 +45,17 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         filters = ("nearest", "bilinear", "bicubic", "lanczos")
-        for name, value, choices in (
-            ("resample", self.resample, filters),
-            ("value_range", self.value_range, _VALUE_RANGES),
-        ):
-            if not isinstance(value, str) or value not in choices:
-                raise ModelError(
-                    f"preprocessing: {name} must be one of {', '.join(choices)}; not {value!r}"
-                    f"{did_you_mean(value, choices)}"
-                )
+        check_choice(self.resample, filters, "preprocessing: resample", ModelError)
+        check_choice(self.value_range, _VALUE_RANGES, "preprocessing: value_range", ModelError)
         for name, side in (("height", self.height), ("width", self.width)):
             if isinstance(side, bool) or not isinstance(side, int | np.integer):
                 raise ModelError(f"preprocessing: {side!r} is no whole number of pixels")
             object.__setattr__(self, name, int(side))
+        given = f"preprocessing: {self.height} x {self.width}"
         if min(self.size) < _SMALLEST:
-            raise ModelError(f"preprocessing: {self.height} x {self.width} is less than 32 pixels")
+            raise ModelError(f"{given} is less than {_SMALLEST} pixels")
         if max(self.size) > _LARGEST:
-            raise ModelError(
-                f"preprocessing: {self.height} x {self.width} is more than {_LARGEST} pixels"
-            )
+            raise ModelError(f"{given} is more than {_LARGEST} pixels")
 
     @property
     def size(self) -> tuple[int, int]:

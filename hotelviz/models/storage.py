@@ -97,10 +97,8 @@ def wrap_model(
     """
     if not isinstance(model, keras.Model):
         if not isinstance(model, str | os.PathLike):
-            raise ModelError(
-                f"a model is one of Keras (keras.Model) or the path of a .keras file, not "
-                f"{type(model).__name__}"
-            )
+            kind = type(model).__name__
+            raise ModelError(f"a model is one of Keras or the path of a .keras file, not {kind}")
         name = name or Path(model).name
         model = _load_keras(Path(model))
     if classes is None:
@@ -173,12 +171,8 @@ def save_model(model: keras.Model, path: str | os.PathLike[str]) -> None:
         with zipfile.ZipFile(temporary, "a") as archive:
             archive.writestr(MEMBER, info.to_json())
             write_training_photos(archive, model)
-        try:
-            with opened(temporary) as archive:
-                check_archive(archive)
-        except ModelError as error:
-            reason = str(error).removeprefix(f"{temporary}: ")
-            raise ModelError(f"{path}: it could not be loaded again: {reason}") from error
+        with opened(temporary, f"{path}: it could not be loaded again") as archive:
+            check_archive(archive)
 
 
 def load_model(path: str | os.PathLike[str], *, task: Task | None = None) -> keras.Model:
@@ -213,11 +207,9 @@ def load_model(path: str | os.PathLike[str], *, task: Task | None = None) -> ker
     info = read_info(path)
     if task is not None and info.task != task:
         raise ModelError(f"{path}: the model is for the task {info.task!r}, not {task!r}")
-    model = _load_keras(Path(path))
-    try:
-        return attach(_checked(model, info), info, read_training_photos(path))
-    except ModelError as error:
-        raise ModelError(f"{path}: {error}") from error
+    with opened(Path(path)):
+        model = _checked(_load_keras(Path(path)), info)
+        return attach(model, info, read_training_photos(path))
 
 
 def _load_keras(path: Path) -> keras.Model:

@@ -51,8 +51,8 @@ class TrainingPhotos:
     @classmethod
     def none(cls, *unrecorded: str) -> TrainingPhotos:
         """Return the record of a new model, or of models without a record."""
-        columns = {name: pd.Series(dtype="str") for name in _TEXTS}
-        return cls(pd.DataFrame({**columns, "generation": pd.Series(dtype=int)}), unrecorded)
+        photos = pd.DataFrame(columns=_TEXTS, dtype="str").assign(generation=pd.Series(dtype=int))
+        return cls(photos, unrecorded)
 
     def inherited(self) -> TrainingPhotos:
         """Return the record of a model that starts from this one."""

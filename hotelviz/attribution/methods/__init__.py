@@ -7,16 +7,15 @@ Each is a function that prepares a model and returns the function from pixels an
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from hotelviz.attribution.methods.cam import class_activation_map, gradient_activation_map
 from hotelviz.attribution.methods.gradient import pixel_gradient
 from hotelviz.attribution.methods.perturbation import score_activation_map
+from hotelviz.attribution.targets import MakeMaps
 
 if TYPE_CHECKING:
     import keras
-    import numpy as np
 
 METHODS = ("cam", "gradcam", "gradcam++", "layercam", "scorecam", "saliency", "smoothgrad")
 #: Those that take no longer than predicting, or little longer.
@@ -25,9 +24,7 @@ QUICK_METHODS = ("cam", "gradcam", "gradcam++", "layercam", "saliency")
 CELL_METHODS = METHODS[:5]
 
 
-def map_function(
-    model: keras.Model, method: str, layer: str | None, seed: int
-) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+def map_function(model: keras.Model, method: str, layer: str | None, seed: int) -> MakeMaps:
     """Return the function of a method: from pixels and target weights to maps.
 
     Parameters

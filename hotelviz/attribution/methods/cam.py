@@ -14,19 +14,18 @@ differentiated, which makes Grad-CAM as fast as predicting.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hotelviz.attribution.targets import fill_predicted, gradient_target, target_gradient
+from hotelviz.attribution.targets import MakeMaps, fill_predicted, gradient_target, target_gradient
 from hotelviz.errors import AttributionError
 
 if TYPE_CHECKING:
     import keras
 
 
-def class_activation_map(model: keras.Model) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+def class_activation_map(model: keras.Model) -> MakeMaps:
     """Return the function from pixels and target weights to class activation maps, (N, h, w).
 
     The mean over a map is the target less its bias.
@@ -47,9 +46,7 @@ def class_activation_map(model: keras.Model) -> Callable[[np.ndarray, np.ndarray
     return compute
 
 
-def gradient_activation_map(
-    model: keras.Model, method: str, layer: str
-) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+def gradient_activation_map(model: keras.Model, method: str, layer: str) -> MakeMaps:
     """Return the function of ``gradcam``, ``gradcam++`` or ``layercam`` at a layer, to (N, h, w).
 
     What they differentiate is `gradient_target`.

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hotelviz.attribution.targets import fill_predicted, gradient_target
+from hotelviz.attribution.targets import MakeMaps, fill_predicted, gradient_target
 
 if TYPE_CHECKING:
     import keras
@@ -19,9 +18,7 @@ _COPIES, _NOISE = 12, 0.15
 _CAP = 99.0
 
 
-def pixel_gradient(
-    model: keras.Model, *, smooth: bool, seed: int
-) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+def pixel_gradient(model: keras.Model, *, smooth: bool, seed: int) -> MakeMaps:
     """Return the function from pixels and target weights to gradients, (N, height, width).
 
     With `smooth` they are averaged over noisy copies of a photo. The noise is the same for every

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hotelviz.attribution.receptive_field import feature_grid, upsample_to_input
-from hotelviz.attribution.targets import fill_predicted, target_gradient, target_value
+from hotelviz.attribution.targets import MakeMaps, fill_predicted, target_gradient, target_value
 
 if TYPE_CHECKING:
     import keras
@@ -19,9 +18,7 @@ _CHANNELS = 16
 _BLUR = 1 / 12
 
 
-def score_activation_map(
-    model: keras.Model, layer: str
-) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+def score_activation_map(model: keras.Model, layer: str) -> MakeMaps:
     """Return the function from pixels and target weights to Score-CAM's maps at a layer, (N, h, w).
 
     Channels are weighted by what is left of the target when only what excites them is shown.
