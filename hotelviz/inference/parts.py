@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Iterator
 from itertools import count
@@ -149,11 +148,9 @@ def check_folder(out: Path, made: dict[str, Any] | None = None) -> None:
                 )
         return
     try:
-        found = json.loads(manifest.read_text(encoding="utf-8"))
-    except ValueError as error:
+        found = dict(**json.loads(manifest.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
         raise InferenceError(f"{manifest}: damaged ({error}); choose another folder") from error
-    if not isinstance(found, dict):
-        raise InferenceError(f"{manifest}: damaged (no object); choose another folder")
     for name, value in (made or {}).items():
         if found.get(name) != value:
             other = f"another backend ({found.get(name)}, not {value})"
@@ -170,9 +167,3 @@ def begin_folder(out: Path, made: dict[str, Any]) -> None:
     if not manifest.is_file():
         with atomic_path(manifest) as temporary:
             temporary.write_text(json.dumps(made, indent=1), encoding="utf-8")
-
-
-def remove_empty(folder: Path) -> None:
-    """Remove a folder if there is nothing in it."""
-    with contextlib.suppress(OSError):
-        folder.rmdir()

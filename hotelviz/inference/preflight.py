@@ -40,29 +40,27 @@ def check_access(paths: Iterable[str]) -> None:
         Permission is refused for all of them; the message names the bucket and says what to do.
     """
     probes: dict[str, list[str]] = {}
-    for path in paths:
-        if is_url(path):
-            parts = urlsplit(path)
-            tried = probes.setdefault(f"{parts.scheme}://{parts.netloc}", [])
-            if len(tried) < _N_PROBES:
-                tried.append(path)
-    for place, tried in probes.items():
-        refused = ""
-        for path in tried:
-            try:
-                read_bytes(path)
-            except PermissionError as error:
-                refused = error.strerror or "refused"
-                continue
-            except OSError:
-                pass
-            break
-        else:
+    for url in filter(is_url, paths):
+        parts = urlsplit(url)
+        probes.setdefault(f"{parts.scheme}://{parts.netloc}", []).append(url)
+    for place, urls in probes.items():
+        if all(reason := _refusal(url) for url in urls[:_N_PROBES]):
             raise InferenceError(
-                f"{redact(place)}: {refused}. Give this process credentials that may read it (for "
+                f"{redact(place)}: {reason}. Give this process credentials that may read it (for "
                 "s3:// the variables AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY), "
                 "or take its photos out of the catalogue"
             )
+
+
+def _refusal(url: str) -> str:
+    """Return why a photo may not be read; nothing where it may, or for any other trouble."""
+    try:
+        read_bytes(url)
+    except PermissionError as error:
+        return error.strerror or "refused"
+    except OSError:
+        pass
+    return ""
 
 
 def preflight(paths: pd.Series, *, allow_missing: bool = False) -> Watch:

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
@@ -43,13 +43,6 @@ class Photos:
     weights: np.ndarray
 
 
-class Objective(NamedTuple):
-    """What a training minimises, and the metrics that its history shows beside that."""
-
-    loss: Any
-    metrics: tuple[Any, ...]
-
-
 @dataclasses.dataclass
 class FineTuning:
     """One training, in up to two phases.
@@ -60,8 +53,8 @@ class FineTuning:
         What learns.
     train, val : Photos
         What is learned from, and what decides when to stop; `val` may be empty.
-    objective : Objective
-        What is minimised.
+    objective : mapping
+        What `keras.Model.compile` takes: the ``loss``, and the ``metrics`` of the history.
     settings : TrainingSettings
         See there.
     pretrained : bool
@@ -75,7 +68,7 @@ class FineTuning:
     model: keras.Model
     train: Photos
     val: Photos
-    objective: Objective
+    objective: Mapping[str, Any]
     settings: TrainingSettings
     pretrained: bool
     folder: Path
@@ -112,14 +105,9 @@ class FineTuning:
         if not checkpoint.ended:
             mirrored = [False, True] if settings.augmentation else [False]
             features = [self._features(self.train.pixels, mirror=flip) for flip in mirrored]
-            learned = [
-                np.concatenate(values)
-                for values in (
-                    features,
-                    [self.train.targets] * len(mirrored),
-                    [self.train.weights] * len(mirrored),
-                )
-            ]
+            targets = np.tile(self.train.targets, (len(mirrored), 1))
+            weights = np.tile(self.train.weights, len(mirrored))
+            learned = [np.concatenate(features), targets, weights]
             steps = self._steps(len(learned[0]))
             batches = _batches(self._draw_features(learned), learned, checkpoint.first * steps)
             val = (self._features(self.val.pixels), self.val.targets) if self._judged else None
@@ -140,11 +128,9 @@ class FineTuning:
         )
         norms = [layer for layer in network.layers if isinstance(layer, layers.BatchNormalization)]
         for layer in norms:
-            if pretrained:
-                layer.trainable = False
-            else:
-                # Few steps an epoch: the statistics have to follow the weights more closely.
-                layer.momentum = 0.9
+            layer.trainable = not pretrained
+            # Few steps an epoch: live statistics have to follow the weights more closely.
+            layer.momentum = layer.momentum if pretrained else 0.9
         # Of a short training the first steps, which are far off, should not weigh.
         average_over = min(100, 2 + steps * epochs // 20) if pretrained else 0
         _compile(network, self.objective, rate, average_over=average_over, mixed=mixed)
@@ -160,11 +146,9 @@ class FineTuning:
             progress=self.progress,
         )
         if not checkpoint.ended:
-            steering = [
-                *([averages] if averages else []),
-                *([] if slowed else [cosine_decay(rate, epochs)]),
-                *([WarmUp(rate, steps)] if pretrained else []),
-            ]
+            steering = [] if slowed else [cosine_decay(rate, epochs)]
+            if averages:
+                steering += [averages, WarmUp(rate, steps)]
             batches = self._training_batches(checkpoint.first * steps)
             val = self._validation_batches() if self._judged else None
             _fit(network, batches, val, steps, checkpoint, steering)
@@ -212,9 +196,9 @@ class FineTuning:
         after an interruption sees what it would have seen.
         """
         preprocessing, train = model_info(self.model).preprocessing, self.train
+        scale, stored, size = preprocessing.scale, train.pixels.size, preprocessing.height
         seed, n_photos = self.settings.seed, self.settings.batch_size
         odds = train.weights.astype("float64") / train.weights.sum(dtype="float64")
-        stored, size = train.pixels.size, preprocessing.height
         kind = self.settings.augmentation or _UNCHANGED
 
         def draw(step: int) -> list[np.ndarray]:
@@ -222,16 +206,13 @@ class FineTuning:
             matrices = kind.matrices(n_photos, stored, size, seed=(seed, step, 1))
             return [train.pixels[rows], matrices, train.targets[rows]]
 
-        def change(
-            pixels: tf.Tensor, matrices: tf.Tensor, targets: tf.Tensor
-        ) -> tuple[tf.Tensor, tf.Tensor]:
-            changed = transform(pixels, matrices, size)
-            changed.set_shape((n_photos, size, size, 3))
-            targets.set_shape((n_photos, train.targets.shape[1]))
-            return preprocessing.scale(changed), targets
-
         like = [train.pixels[:0], np.empty((0, 8), "float32"), train.targets]
-        return _batches(draw, like, first_step, change)
+        return _batches(
+            draw,
+            like,
+            first_step,
+            lambda pixels, matrices, targets: (scale(transform(pixels, matrices, size)), targets),
+        )
 
     def _validation_batches(self) -> tf.data.Dataset:
         scale, val = model_info(self.model).preprocessing.scale, self.val
@@ -291,7 +272,7 @@ def _fit(
 
 def _compile(
     network: keras.Model,
-    objective: Objective,
+    objective: Mapping[str, Any],
     learning_rate: float,
     *,
     average_over: int = 0,
@@ -299,16 +280,11 @@ def _compile(
 ) -> None:
     """Compile with Adam; the average of the last steps' weights errs less than any one step's."""
     optimizer = keras.optimizers.Adam(
-        learning_rate,
-        use_ema=average_over > 0,
-        ema_momentum=1 - 1 / max(average_over, 2),
+        learning_rate, use_ema=average_over > 0, ema_momentum=1 - 1 / max(average_over, 2)
     )
-    network.compile(
-        keras.optimizers.LossScaleOptimizer(optimizer) if mixed else optimizer,
-        objective.loss,
-        metrics=list(objective.metrics),
-        weighted_metrics=[],
-    )
+    if mixed:
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    network.compile(optimizer, **objective, weighted_metrics=[])
     # All variables are made here: a step that makes some itself is traced twice, which can take
     # longer than a short training does.
     network.optimizer.build(network.trainable_variables)
