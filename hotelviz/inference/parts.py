@@ -105,16 +105,13 @@ def rewrite_part(part: Path, dropped: list[str], renewed: pd.DataFrame) -> None:
     """
     table = pq.read_table(part)
     names = table["image_id"].cast(pa.string())
-    if len(renewed):
-        found = pc.index_in(names, pa.array(renewed["image_id"], pa.string()))
-        for column in ("hotel_id", "path"):
+    found = pc.index_in(names, pa.array(renewed["image_id"], pa.string()))
+    for number, column in enumerate(table.column_names):
+        if column in ("hotel_id", "path"):
             today = pa.array(renewed[column], pa.string()).take(found)
-            table = table.set_column(
-                table.column_names.index(column), column,
-                pc.coalesce(today, table[column].cast(pa.string())),
-            )  # fmt: skip
-    if dropped:
-        table = table.filter(pc.invert(pc.is_in(names, pa.array(dropped, pa.string()))))
+            kept = pc.coalesce(today, table[column].cast(pa.string()))
+            table = table.set_column(number, column, kept)
+    table = table.filter(pc.invert(pc.is_in(names, pa.array(dropped, pa.string()))))
     if len(table):
         write_part(table, part)
     else:

@@ -102,9 +102,7 @@ class Watch:
             So many are not there that more than a tenth of the catalogue will not be.
         """
         gone = [path for path in paths if not is_url(path) and not os.access(path, os.R_OK)]
-        if not gone:
-            return
-        expected = round(len(gone) / len(paths) * left)
+        expected = round(len(gone) / max(len(paths), 1) * left)
         # Some of many may give a wrong picture; it is not wrong by a factor of two.
         if len(paths) >= left or expected > 2 * MAX_MISSING * self.photos:
             reasons = ("no permission to read it" if Path(p).exists() else "missing" for p in gone)

@@ -115,7 +115,6 @@ def _planned(
     todo: Remaining, settings: dict[str, Any], workers: int | None, part_size: int
 ) -> tuple[int, Any]:
     """Return how many actors there are, and the dataset of what they report."""
-    import ray
     import ray.data
 
     nodes = [node for node in ray.nodes() if node["Alive"]]
@@ -191,12 +190,11 @@ class _Actor:
 
 def plain_error(error: BaseException) -> InferenceError:
     """Return what an actor could not do, without the traces of the machines in between."""
-    cause: BaseException | None = error
-    while cause is not None:
+    cause: Any = error
+    while isinstance(cause, BaseException):
         if isinstance(cause, InferenceError):
             return InferenceError(redact(cause))
-        inner = getattr(cause, "cause", None) or cause.__cause__
-        cause = inner if isinstance(inner, BaseException) else None
+        cause = getattr(cause, "cause", None) or cause.__cause__
     lines = [line for line in str(error).splitlines() if line.strip()]
     return InferenceError(f"the cluster gave up: {redact(lines[-1] if lines else type(error))}")
 

@@ -28,13 +28,7 @@ import pyarrow.parquet as pq
 from hotelviz.catalog import check_table, iterate_catalog
 from hotelviz.catalog.identity import absolute_paths
 from hotelviz.errors import CatalogError, InferenceError
-from hotelviz.inference.parts import (
-    WORK,
-    begin_folder,
-    check_folder,
-    complete_parts,
-    rewrite_part,
-)
+from hotelviz.inference.parts import WORK, begin_folder, check_folder, complete_parts, rewrite_part
 from hotelviz.inference.preflight import SAMPLE, Watch, check_access
 from hotelviz.inference.runner import KEPT, redacted_path
 from hotelviz.io.claims import claim
@@ -159,9 +153,7 @@ class _Comparison:
         ) as writer:
             for chunk in _chunks(catalog):
                 rows = range(self.photos, self.photos + len(chunk))
-                table = pa.Table.from_pandas(
-                    chunk[list(KEPT)].assign(row=rows), _ASKED, preserve_index=False
-                )
+                table = pa.Table.from_pandas(chunk.assign(row=rows), _ASKED, preserve_index=False)
                 writer.write_table(table)
                 self.photos += len(chunk)
         self._view("asked", work / "asked.parquet")
@@ -246,9 +238,7 @@ class _Comparison:
                 rows = rows.assign(drop=np.isin(state, ["again", "changed"]))
                 rows = rows.loc[state != "same"]
                 rows["path"] = rows["path"].map(redacted_path)
-                writer.write_table(
-                    pa.Table.from_pandas(rows[_CHANGES.names], _CHANGES, preserve_index=False)
-                )
+                writer.write_table(pa.Table.from_pandas(rows, _CHANGES, preserve_index=False))
         self._view("found", changes)
         gone = "SELECT {} FROM scored AS s ANTI JOIN asked AS a USING (image_id)"
         pruned = gone.format("s.in_file, true, s.image_id, NULL, NULL")

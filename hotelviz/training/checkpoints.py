@@ -74,10 +74,9 @@ def reset_unless_same(folder: Path, about: Mapping[str, Any]) -> None:
 def _read(file: Path) -> dict[str, Any]:
     """Read a file; nothing, where a disk that failed has left no more."""
     try:
-        found = json.loads(file.read_text(errors="replace"))
-    except ValueError:
+        return dict(**json.loads(file.read_text(errors="replace")))
+    except (ValueError, TypeError):
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 class PhaseCheckpoint(callbacks.Callback):  # type: ignore[misc]
@@ -162,6 +161,18 @@ class PhaseCheckpoint(callbacks.Callback):  # type: ignore[misc]
             }
             for row in self.state["rows"]
         ]
+
+    def fit(
+        self,
+        network: keras.Model,
+        batches: Any,
+        val: Any,
+        *steering: callbacks.Callback,
+        **how: Any,
+    ) -> None:
+        """Run the epochs that are left to do; this sees what steering has done."""
+        how |= {"initial_epoch": self.first, "epochs": self.epochs, "shuffle": False, "verbose": 0}
+        network.fit(batches, validation_data=val, callbacks=[*steering, self], **how)
 
     def load_best(self, network: keras.Model) -> None:
         """Put the weights of the best epoch into a network, if any epoch was done."""

@@ -120,8 +120,8 @@ def decode_once(
                 key = keys[new[row]]
                 known[key] = {**entry, "content": content_name(paths.iloc[row])}
                 if entry["status"] != Status.UNAVAILABLE:
-                    name, value = key
-                    lines.write(json.dumps({"image_id": name, "hash": value, **known[key]}) + "\n")
+                    line = {"image_id": key[0], "hash": key[1], **known[key]}
+                    lines.write(json.dumps(line) + "\n")
                 bar.update()
             n_known += len(batch.rows)
             lines.flush()

@@ -91,8 +91,7 @@ class OpenVinoBackend(Backend):
             for request in self._requests.mine:
                 # Views of the request's own memory: valid until this thread asks it again.
                 some = request.infer({0: some}, share_inputs=True, share_outputs=True)[0]
-            place = outputs[start : start + self.batch_size]
-            place[...] = some[: len(place)]
+            outputs[start : start + self.batch_size] = some[: len(outputs) - start]
         return outputs
 
 
@@ -154,23 +153,14 @@ def _exported(model: keras.Model) -> Path:
         "\n".join([weights_hash(model), model.to_json(), openvino.__version__]).encode()
     ).hexdigest()[:24]
     network = cache_folder("openvino", key, "network.xml")
-    if not _is_complete(network):
+    try:
+        openvino.Core().read_model(network)
+    except RuntimeError:  # It is not there, or damaged.
         remove_leftovers(network.parent, "network-*")
         # Where another process does the same, what it writes is the same.
         with atomic_path(network) as graph, atomic_path(network.with_suffix(".bin")) as weights:
             _export(model, graph, weights)
     return network
-
-
-def _is_complete(network: Path) -> bool:
-    """Return whether a network is in the cache and can be read."""
-    if not network.is_file():
-        return False
-    try:
-        openvino.Core().read_model(network)
-    except RuntimeError:
-        return False
-    return True
 
 
 def _export(model: keras.Model, graph: Path, weights: Path) -> None:
