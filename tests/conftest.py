@@ -37,7 +37,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest: each is tested in one process."""
     longest = [
         "test_notebooks.py", "test_training.py", "test_cli.py", "test_labelling_page.py",
-        "test_cluster.py", "test_attribution.py", "test_audit_labels.py", "training.py",
+        "test_cluster.py", "test_training_resume.py", "test_training_ratings.py",
+        "test_training_settings.py", "test_attribution.py", "test_audit_labels.py", "train.py",
     ]  # fmt: skip
     items.sort(key=lambda item: (*longest, item.path.name).index(item.path.name))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Iterator
 from itertools import count
@@ -106,16 +105,13 @@ def rewrite_part(part: Path, dropped: list[str], renewed: pd.DataFrame) -> None:
     """
     table = pq.read_table(part)
     names = table["image_id"].cast(pa.string())
-    if len(renewed):
-        found = pc.index_in(names, pa.array(renewed["image_id"], pa.string()))
-        for column in ("hotel_id", "path"):
+    found = pc.index_in(names, pa.array(renewed["image_id"], pa.string()))
+    for number, column in enumerate(table.column_names):
+        if column in ("hotel_id", "path"):
             today = pa.array(renewed[column], pa.string()).take(found)
-            table = table.set_column(
-                table.column_names.index(column), column,
-                pc.coalesce(today, table[column].cast(pa.string())),
-            )  # fmt: skip
-    if dropped:
-        table = table.filter(pc.invert(pc.is_in(names, pa.array(dropped, pa.string()))))
+            kept = pc.coalesce(today, table[column].cast(pa.string()))
+            table = table.set_column(number, column, kept)
+    table = table.filter(pc.invert(pc.is_in(names, pa.array(dropped, pa.string()))))
     if len(table):
         write_part(table, part)
     else:
@@ -149,11 +145,9 @@ def check_folder(out: Path, made: dict[str, Any] | None = None) -> None:
                 )
         return
     try:
-        found = json.loads(manifest.read_text(encoding="utf-8"))
-    except ValueError as error:
+        found = dict(**json.loads(manifest.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
         raise InferenceError(f"{manifest}: damaged ({error}); choose another folder") from error
-    if not isinstance(found, dict):
-        raise InferenceError(f"{manifest}: damaged (no object); choose another folder")
     for name, value in (made or {}).items():
         if found.get(name) != value:
             other = f"another backend ({found.get(name)}, not {value})"
@@ -170,9 +164,3 @@ def begin_folder(out: Path, made: dict[str, Any]) -> None:
     if not manifest.is_file():
         with atomic_path(manifest) as temporary:
             temporary.write_text(json.dumps(made, indent=1), encoding="utf-8")
-
-
-def remove_empty(folder: Path) -> None:
-    """Remove a folder if there is nothing in it."""
-    with contextlib.suppress(OSError):
-        folder.rmdir()

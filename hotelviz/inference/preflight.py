@@ -40,29 +40,27 @@ def check_access(paths: Iterable[str]) -> None:
         Permission is refused for all of them; the message names the bucket and says what to do.
     """
     probes: dict[str, list[str]] = {}
-    for path in paths:
-        if is_url(path):
-            parts = urlsplit(path)
-            tried = probes.setdefault(f"{parts.scheme}://{parts.netloc}", [])
-            if len(tried) < _N_PROBES:
-                tried.append(path)
-    for place, tried in probes.items():
-        refused = ""
-        for path in tried:
-            try:
-                read_bytes(path)
-            except PermissionError as error:
-                refused = error.strerror or "refused"
-                continue
-            except OSError:
-                pass
-            break
-        else:
+    for url in filter(is_url, paths):
+        parts = urlsplit(url)
+        probes.setdefault(f"{parts.scheme}://{parts.netloc}", []).append(url)
+    for place, urls in probes.items():
+        if all(reason := _refusal(url) for url in urls[:_N_PROBES]):
             raise InferenceError(
-                f"{redact(place)}: {refused}. Give this process credentials that may read it (for "
+                f"{redact(place)}: {reason}. Give this process credentials that may read it (for "
                 "s3:// the variables AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY), "
                 "or take its photos out of the catalogue"
             )
+
+
+def _refusal(url: str) -> str:
+    """Return why a photo may not be read; nothing where it may, or for any other trouble."""
+    try:
+        read_bytes(url)
+    except PermissionError as error:
+        return error.strerror or "refused"
+    except OSError:
+        pass
+    return ""
 
 
 def preflight(paths: pd.Series, *, allow_missing: bool = False) -> Watch:
@@ -104,9 +102,7 @@ class Watch:
             So many are not there that more than a tenth of the catalogue will not be.
         """
         gone = [path for path in paths if not is_url(path) and not os.access(path, os.R_OK)]
-        if not gone:
-            return
-        expected = round(len(gone) / len(paths) * left)
+        expected = round(len(gone) / max(len(paths), 1) * left)
         # Some of many may give a wrong picture; it is not wrong by a factor of two.
         if len(paths) >= left or expected > 2 * MAX_MISSING * self.photos:
             reasons = ("no permission to read it" if Path(p).exists() else "missing" for p in gone)

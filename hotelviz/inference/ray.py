@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 import logging
 import os
 import socket
@@ -21,6 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -37,8 +39,8 @@ from hotelviz.schema import Status
 PATIENCE = 15.0
 #: Ray's object store holds names of photos and model files, on one machine nothing else.
 _STORE = 256 * 1024**2
-#: What actors report of each batch, to be added up.
-_FIGURES = ("photos", "seconds", "reading", "decoding", "processor")
+#: What actors report of the meter of each batch, to be added up.
+_FIGURES = ("photos", "wall", "reading", "decoding", "processor")
 
 
 def score_on_ray(
@@ -89,17 +91,17 @@ def score_on_ray(
             "batch_size": scorer.pipeline.batch_size, "out": out, "run": todo.file.parent,
         }  # fmt: skip
         n_actors, done = _planned(todo, settings, workers, part_size)
-        started, totals = time.perf_counter(), dict.fromkeys(_FIGURES, 0.0)
+        started, reports = time.perf_counter(), []
         try:
             for table in done.iter_batches(batch_size=None, batch_format="pyarrow"):
-                for row in table.to_pylist():
-                    for name in _FIGURES:
-                        totals[name] += row[name]
-                    step(row["photos"], list(zip(row["paths"], row["reasons"], strict=True)))
+                for report in map(json.loads, table["report"].to_pylist()):
+                    step(report["photos"], report.pop("unavailable"))
                     todo.watch.check()
+                    reports.append(report)
         except ray.exceptions.RayError as error:
             raise plain_error(error) from None
-        return _throughput(totals, time.perf_counter() - started, n_actors)
+        wall = time.perf_counter() - started
+        return _throughput(pd.DataFrame(reports).sum(), wall, n_actors)
 
 
 def _file(model: Any) -> bytes:
@@ -113,7 +115,6 @@ def _planned(
     todo: Remaining, settings: dict[str, Any], workers: int | None, part_size: int
 ) -> tuple[int, Any]:
     """Return how many actors there are, and the dataset of what they report."""
-    import ray
     import ray.data
 
     nodes = [node for node in ray.nodes() if node["Alive"]]
@@ -142,13 +143,13 @@ def _planned(
     )
 
 
-def _throughput(totals: dict[str, float], wall: float, n_actors: int) -> Throughput:
+def _throughput(totals: pd.Series, wall: float, n_actors: int) -> Throughput:
     """Return what the actors were busy with, while they were scoring."""
     decoding = totals["decoding"] / max(totals["processor"], 1e-9)
     waiting = totals["reading"] > totals["processor"]
     bound = "disk" if waiting else "decode" if decoding > 0.5 else "inference"
     detail = (
-        f"{n_actors} actors scored for {totals['seconds']:.0f} s in all, used the processor for "
+        f"{n_actors} actors scored for {totals['wall']:.0f} s in all, used the processor for "
         f"{totals['processor']:.0f} s, {decoding:.0%} of that decoding, and their readers waited "
         f"{totals['reading']:.0f} s for files"
     )
@@ -177,34 +178,23 @@ class _Actor:
     def __call__(self, names: pa.Table) -> pa.Table:
         photos = names.to_pandas()
         table = self.scorer.table(photos)
-        unavailable = table.filter(pc.equal(table["status"], Status.UNAVAILABLE.value))
+        lost = table.filter(pc.equal(table["status"], Status.UNAVAILABLE.value))
         # Named by its photos: a batch that is computed twice, because its actor died before it
         # could report that it was done, is written once.
         name = hashlib.sha256("\0".join(photos["image_id"]).encode()).hexdigest()[:16]
         write_part(table, self.out / f"part-{name}.parquet", self.run)
-        meter = self.scorer.pipeline.meter
-        texts = pa.list_(pa.string())
-        return pa.table(
-            {
-                "photos": [len(photos)],
-                "paths": pa.array([unavailable["path"].to_pylist()], texts),
-                "reasons": pa.array([unavailable["error"].to_pylist()], texts),
-                "seconds": [meter.wall],
-                "reading": [meter.reading],
-                "decoding": [meter.decoding],
-                "processor": [meter.processor],
-            }
-        )
+        report = {figure: getattr(self.scorer.pipeline.meter, figure) for figure in _FIGURES}
+        report["unavailable"] = lost.select(["path", "error"]).to_pandas().values.tolist()
+        return pa.table({"report": [json.dumps(report)]})
 
 
 def plain_error(error: BaseException) -> InferenceError:
     """Return what an actor could not do, without the traces of the machines in between."""
-    cause: BaseException | None = error
-    while cause is not None:
+    cause: Any = error
+    while isinstance(cause, BaseException):
         if isinstance(cause, InferenceError):
             return InferenceError(redact(cause))
-        inner = getattr(cause, "cause", None) or cause.__cause__
-        cause = inner if isinstance(inner, BaseException) else None
+        cause = getattr(cause, "cause", None) or cause.__cause__
     lines = [line for line in str(error).splitlines() if line.strip()]
     return InferenceError(f"the cluster gave up: {redact(lines[-1] if lines else type(error))}")
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import duckdb
@@ -27,14 +28,7 @@ import pyarrow.parquet as pq
 from hotelviz.catalog import check_table, iterate_catalog
 from hotelviz.catalog.identity import absolute_paths
 from hotelviz.errors import CatalogError, InferenceError
-from hotelviz.inference.parts import (
-    WORK,
-    begin_folder,
-    check_folder,
-    complete_parts,
-    remove_empty,
-    rewrite_part,
-)
+from hotelviz.inference.parts import WORK, begin_folder, check_folder, complete_parts, rewrite_part
 from hotelviz.inference.preflight import SAMPLE, Watch, check_access
 from hotelviz.inference.runner import KEPT, redacted_path
 from hotelviz.io.claims import claim
@@ -46,14 +40,9 @@ from hotelviz.scores.sql import parquet_files, sql_literal
 
 #: Rows that are looked at together.
 _ROWS = 65_536
-_ASKED = pa.schema(
-    [("image_id", pa.string()), ("hotel_id", pa.string()), ("path", pa.string()),
-     ("row", pa.int64())]
-)  # fmt: skip
-_CHANGES = pa.schema(
-    [("part", pa.string()), ("image_id", pa.string()), ("drop", pa.bool_()),
-     ("hotel_id", pa.string()), ("path", pa.string())]
-)  # fmt: skip
+_NAMES = dict.fromkeys(KEPT, pa.string())
+_ASKED = pa.schema({**_NAMES, "row": pa.int64()})
+_CHANGES = pa.schema({"part": pa.string(), "drop": pa.bool_(), **_NAMES})
 
 
 class Remaining(NamedTuple):
@@ -85,7 +74,7 @@ class Remaining(NamedTuple):
     def parts(self, size: int) -> Iterator[pd.DataFrame]:
         """Read them, `size` at a time."""
         for table in _tables(self.file, size):
-            yield table.select(list(KEPT)).to_pandas()
+            yield table[list(KEPT)]
 
 
 @contextmanager
@@ -130,11 +119,10 @@ def remaining_photos(
             # photos with what grants access to them.
             for left in out.glob(f"{WORK}*"):
                 shutil.rmtree(left)
-            work = Path(tempfile.mkdtemp(dir=out, prefix=WORK))
-            connection = connect(folders=[out])
-            try:
+            work = TemporaryDirectory(dir=out, prefix=WORK, ignore_cleanup_errors=True)
+            with work, closing(connect(folders=[out])) as connection:
                 try:
-                    comparison = _Comparison(connection, work, catalog)
+                    comparison = _Comparison(connection, Path(work.name), catalog)
                     found = comparison.remaining(out, check_files, prune, allow_missing)
                     begin_folder(out, made)
                 except (OSError, duckdb.Error) as error:
@@ -142,12 +130,10 @@ def remaining_photos(
                         f"{out}: what remains to be scored cannot be found out: {redact(error)}"
                     ) from error
                 yield found
-            finally:
-                connection.close()
-                shutil.rmtree(work, ignore_errors=True)
     finally:
         if is_new:
-            remove_empty(out)
+            with suppress(OSError):  # It is kept where anything is in it.
+                out.rmdir()
 
 
 class _Comparison:
@@ -167,9 +153,7 @@ class _Comparison:
         ) as writer:
             for chunk in _chunks(catalog):
                 rows = range(self.photos, self.photos + len(chunk))
-                table = pa.Table.from_pandas(
-                    chunk[list(KEPT)].assign(row=rows), _ASKED, preserve_index=False
-                )
+                table = pa.Table.from_pandas(chunk.assign(row=rows), _ASKED, preserve_index=False)
                 writer.write_table(table)
                 self.photos += len(chunk)
         self._view("asked", work / "asked.parquet")
@@ -177,8 +161,9 @@ class _Comparison:
             "SELECT image_id FROM asked GROUP BY image_id HAVING count(*) > 1 ORDER BY 1 LIMIT 4"
         )
         if twice:
+            names = ", ".join(repr(name) for (name,) in twice[:3])
             raise CatalogError(
-                f"{self.where}, column 'image_id': {_listed([row[0] for row in twice], 3)} "
+                f"{self.where}, column 'image_id': {names}{' and others' * (len(twice) > 3)} "
                 "stand there more than once; an image_id is unique"
             )
 
@@ -186,11 +171,8 @@ class _Comparison:
         self, out: Path, check_files: bool, prune: bool, allow_missing: bool
     ) -> Remaining:
         """Find what remains, and prepare the parts for it."""
-        notes: list[str] = []
-        parts = complete_parts(out)
-        left = self.work / "asked.parquet"
-        count = self.photos
-        if parts:
+        left, count, notes = self.work / "asked.parquet", self.photos, list[str]()
+        if parts := complete_parts(out):
             self._open_parts(parts)
             notes = self._changes(check_files, prune)
             left = self.work / "left.parquet"
@@ -242,25 +224,24 @@ class _Comparison:
                "OR s.path <> a.path OR s.hotel_id <> a.hotel_id"),
             matched,
         )  # fmt: skip
-        counts = dict.fromkeys(("again", "changed", "renewed"), 0)
+        counts: Counter[str] = Counter()
         with pq.ParquetWriter(changes, _CHANGES) as writer:
-            for table in _tables(matched, _ROWS):
-                rows = table.to_pandas()
-                again = (rows["status"] == Status.UNAVAILABLE).to_numpy()
+            for rows in _tables(matched, _ROWS):
                 moved = _moved(rows)
-                changed = _changed(rows, moved, check_files) & ~again
-                other_hotel = (rows["hotel_was"] != rows["hotel_id"]).to_numpy()
-                renewed = (moved | other_hotel) & ~again & ~changed
-                for name, which in (("again", again), ("changed", changed), ("renewed", renewed)):
-                    counts[name] += int(which.sum())
-                rows = rows.assign(drop=again | changed)[again | changed | renewed]
-                rows["path"] = [redacted_path(path) for path in rows["path"]]
-                writer.write_table(
-                    pa.Table.from_pandas(rows[_CHANGES.names], _CHANGES, preserve_index=False)
-                )
+                states: dict[str, Any] = {
+                    "again": rows["status"] == Status.UNAVAILABLE,
+                    "changed": _changed(rows, moved, check_files),
+                    "renewed": moved | (rows["hotel_was"] != rows["hotel_id"]),
+                }
+                state = np.select(list(states.values()), list(states), "same")
+                counts.update(state)
+                rows = rows.assign(drop=np.isin(state, ["again", "changed"]))
+                rows = rows.loc[state != "same"]
+                rows["path"] = rows["path"].map(redacted_path)
+                writer.write_table(pa.Table.from_pandas(rows, _CHANGES, preserve_index=False))
         self._view("found", changes)
         gone = "SELECT {} FROM scored AS s ANTI JOIN asked AS a USING (image_id)"
-        pruned = gone.format("s.in_file, s.image_id, true, NULL, NULL")
+        pruned = gone.format("s.in_file, true, s.image_id, NULL, NULL")
         self.connection.execute(
             f"CREATE VIEW changes AS SELECT {', '.join(_CHANGES.names)} FROM found"
             + (f" UNION ALL {pruned}" if prune else "")
@@ -283,7 +264,7 @@ class _Comparison:
         """Remove rows of the parts, and update others, part by part."""
         by_part = self.work / "by_part.parquet"
         self._copy("SELECT * FROM changes ORDER BY part", by_part)
-        rows = (row for table in _tables(by_part, _ROWS) for row in table.to_pylist())
+        rows = (row for table in _tables(by_part, _ROWS) for row in table.to_dict("records"))
         for part, group in groupby(rows, key=itemgetter("part")):
             table = pd.DataFrame(list(group))
             dropped = table["drop"].to_numpy(bool)
@@ -294,10 +275,7 @@ class _Comparison:
         self.connection.execute(f"CREATE VIEW {name} AS SELECT * FROM {source}")
 
     def _copy(self, query: str, file: Path) -> int:
-        found = self.connection.execute(
-            f"COPY ({query}) TO {sql_literal(file)} (FORMAT parquet)"
-        ).fetchone()
-        return int(found[0]) if found else 0
+        return int(self._all(f"COPY ({query}) TO {sql_literal(file)} (FORMAT parquet)")[0][0])
 
     def _all(self, query: str) -> list[Any]:
         return self.connection.execute(query).fetchall()
@@ -339,19 +317,8 @@ def _chunks(catalog: pd.DataFrame | str | os.PathLike[str]) -> Iterator[pd.DataF
     return (chunk.assign(path=absolute_paths(chunk["path"])) for chunk in chunks)
 
 
-def _tables(file: Path, size: int) -> Iterator[pa.Table]:
+def _tables(file: Path, size: int) -> Iterator[pd.DataFrame]:
     """Read a Parquet file `size` rows at a time."""
     with pq.ParquetFile(file) as parquet:
-        rest = parquet.schema_arrow.empty_table()
-        for batch in parquet.iter_batches(_ROWS):
-            rest = pa.concat_tables([rest, pa.Table.from_batches([batch])])
-            while len(rest) >= size:
-                yield rest[:size]
-                rest = rest[size:]
-    if len(rest):
-        yield rest
-
-
-def _listed(names: list[Any], limit: int) -> str:
-    more = " and others" if len(names) > limit else ""
-    return ", ".join(map(repr, names[:limit])) + more
+        for batch in parquet.iter_batches(size):
+            yield batch.to_pandas()

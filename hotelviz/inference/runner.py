@@ -152,27 +152,23 @@ class _Part:
 
     def table(self) -> pa.Table:
         outputs = self.outputs
-        columns: dict[str, Any] = {
-            name: self.rows[name].astype(str).to_numpy(dtype=object) for name in KEPT[:2]
-        }
-        columns["path"] = [redacted_path(path) for path in self.rows["path"]]
-        columns |= {"status": outputs.status, "error": outputs.errors}
-        columns = {name: pa.array(values, pa.string()) for name, values in columns.items()}
+        texts = self.rows[list(KEPT)].assign(
+            path=self.rows["path"].map(redacted_path), status=outputs.status, error=outputs.errors
+        )
+        columns = {name: pa.array(map(str, texts[name]), pa.string()) for name in texts}
         for name, values in zip(("size", "modified"), self.versions.T, strict=True):
             columns[name] = pa.array(values, mask=values < 0)
         # Where the end is missing, photos look alike that are not.
         columns["hash"] = pa.array(outputs.hashes, mask=outputs.status != Status.OK.value)
         for info, values in zip(self.infos, outputs.values, strict=True):
-            names = {} if info.task != "technical" else _TECHNICAL
+            technical = info.task == "technical"
+            names = {"score": "technical", "prefix": "technical_"} if technical else {}
             for name, column in output_columns(info, values, **names).items():
                 if name == "predicted":
                     columns[name] = pa.array(column, pa.string())
                 else:
                     columns[name] = pa.array(column.astype("float32"), from_pandas=True)
         return pa.table(columns)
-
-
-_TECHNICAL = {"score": "technical", "prefix": "technical_"}
 
 
 def redacted_path(path: str | os.PathLike[str]) -> str:

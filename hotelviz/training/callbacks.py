@@ -9,10 +9,8 @@ from keras import callbacks
 def stop_and_slow(patience: int) -> list[callbacks.Callback]:
     """Return what lowers the learning rate, and then stops, where validation gets no better."""
     return [
-        callbacks.EarlyStopping(monitor="val_loss", patience=patience),
-        callbacks.ReduceLROnPlateau(
-            monitor="val_loss", patience=max(1, patience // 2), factor=1 / 3
-        ),
+        callbacks.EarlyStopping(patience=patience),
+        callbacks.ReduceLROnPlateau(patience=max(1, patience // 2), factor=1 / 3),
     ]
 
 

@@ -74,10 +74,9 @@ def reset_unless_same(folder: Path, about: Mapping[str, Any]) -> None:
 def _read(file: Path) -> dict[str, Any]:
     """Read a file; nothing, where a disk that failed has left no more."""
     try:
-        found = json.loads(file.read_text(errors="replace"))
-    except ValueError:
+        return dict(**json.loads(file.read_text(errors="replace")))
+    except (ValueError, TypeError):
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 class PhaseCheckpoint(callbacks.Callback):  # type: ignore[misc]
@@ -117,7 +116,8 @@ class PhaseCheckpoint(callbacks.Callback):  # type: ignore[misc]
     ) -> None:
         super().__init__()
         self.folder, self.phase, self.epochs, self.seed = folder, phase, epochs, seed
-        self.judges, self.averages, self.choose = list(judges), averages, choose
+        self.judges = callbacks.CallbackList(list(judges))
+        self.averages, self.choose = averages, choose
         self.state: dict[str, Any] = {"rows": [], "best": None, "ended": epochs == 0}
         self.file = folder / f"{phase}.json"
         if self.file.is_file():
@@ -134,9 +134,7 @@ class PhaseCheckpoint(callbacks.Callback):  # type: ignore[misc]
 
     def _is_complete(self, state: Mapping[str, Any]) -> bool:
         """Return whether the weights are there; a file that was cut off has no list of members."""
-        if set(state) != set(self.state):
-            return False
-        return all(
+        return set(state) == set(self.state) and all(
             zipfile.is_zipfile(self._weights(epoch))
             for epoch in (state["best"], len(state["rows"]))
         )
@@ -164,20 +162,31 @@ class PhaseCheckpoint(callbacks.Callback):  # type: ignore[misc]
             for row in self.state["rows"]
         ]
 
+    def fit(
+        self,
+        network: keras.Model,
+        batches: Any,
+        val: Any,
+        *steering: callbacks.Callback,
+        **how: Any,
+    ) -> None:
+        """Run the epochs that are left to do; this sees what steering has done."""
+        how |= {"initial_epoch": self.first, "epochs": self.epochs, "shuffle": False, "verbose": 0}
+        network.fit(batches, validation_data=val, callbacks=[*steering, self], **how)
+
     def load_best(self, network: keras.Model) -> None:
         """Put the weights of the best epoch into a network, if any epoch was done."""
         self.bar.close()
         if self.state["best"] is not None:
             with np.load(self._weights(self.state["best"])) as saved:
-                network.set_weights([saved[f"w{number}"] for number in range(len(network.weights))])
+                network.set_weights([saved[name] for name in saved.files[: len(network.weights)]])
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Continue from what the last run left."""
-        for judge in self.judges:
-            judge.set_model(self.model)
-            judge.on_train_begin(logs)
+        self.judges.set_model(self.model)
+        self.judges.on_train_begin(logs)
         for epoch, row in enumerate(self.state["rows"]):
-            self._judge(epoch, row)
+            self.judges.on_epoch_end(epoch, row)
         self.model.stop_training = False
         if self.first:
             with np.load(self._weights(self.first)) as saved:
@@ -210,27 +219,19 @@ class PhaseCheckpoint(callbacks.Callback):  # type: ignore[misc]
                 "any more. A lower learning rate helps; the epochs before are kept"
             )
         self.state["rows"].append(row)
-        self._judge(epoch, row)
+        self.judges.on_epoch_end(epoch, row)
         best = self.state["best"]
         if best is None or not self.choose or self._loss(epoch + 1) < self._loss(best):
             self.state["best"] = epoch + 1
         self.state["ended"] = epoch + 1 == self.epochs or self.model.stop_training
         with atomic_path(self._weights(epoch + 1)) as temporary:
-            variables = {
-                f"{'w' if number < len(self.model.weights) else 'o'}{number}": variable.numpy()
-                for number, variable in enumerate(self._variables())
-            }
-            np.savez(temporary, **variables)
+            np.savez(temporary, *[variable.numpy() for variable in self._variables()])
         with atomic_path(self.file) as temporary:
             temporary.write_text(json.dumps(self.state))
         for file in self.folder.glob(f"{self.phase}-*.npz"):
             if file not in {self._weights(self.state["best"]), self._weights(epoch + 1)}:
                 file.unlink()
         self.bar.update()
-
-    def _judge(self, epoch: int, row: Mapping[str, Any]) -> None:
-        for judge in self.judges:
-            judge.on_epoch_end(epoch, dict(row))
 
     def _loss(self, epoch: int) -> float:
         loss = float(self.state["rows"][epoch - 1]["val_loss"])

@@ -12,15 +12,15 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers
-from tqdm.auto import trange
+from tqdm.auto import tqdm
 
 from hotelviz.models import activations, model_info, split_head
 from hotelviz.training.augmentation import Augmentation, transform
@@ -43,13 +43,6 @@ class Photos:
     weights: np.ndarray
 
 
-class Objective(NamedTuple):
-    """What a training minimises, and the metrics that its history shows beside that."""
-
-    loss: Any
-    metrics: tuple[Any, ...]
-
-
 @dataclasses.dataclass
 class FineTuning:
     """One training, in up to two phases.
@@ -60,8 +53,8 @@ class FineTuning:
         What learns.
     train, val : Photos
         What is learned from, and what decides when to stop; `val` may be empty.
-    objective : Objective
-        What is minimised.
+    objective : mapping
+        What `keras.Model.compile` takes: the ``loss``, and the ``metrics`` of the history.
     settings : TrainingSettings
         See there.
     pretrained : bool
@@ -75,7 +68,7 @@ class FineTuning:
     model: keras.Model
     train: Photos
     val: Photos
-    objective: Objective
+    objective: Mapping[str, Any]
     settings: TrainingSettings
     pretrained: bool
     folder: Path
@@ -106,25 +99,20 @@ class FineTuning:
         for layer in layers_of_head:
             outputs = layer(outputs)
         head = keras.Model(inputs, outputs)
-        _compile(head, self.objective, settings.head_learning_rate)
+        self._compile(head, settings.head_learning_rate)
         judges = stop_and_slow(2 * settings.patience) if self._judged else []
         checkpoint = self._checkpoint("head", settings.head_epochs, judges=judges)
         if not checkpoint.ended:
             mirrored = [False, True] if settings.augmentation else [False]
             features = [self._features(self.train.pixels, mirror=flip) for flip in mirrored]
-            learned = [
-                np.concatenate(values)
-                for values in (
-                    features,
-                    [self.train.targets] * len(mirrored),
-                    [self.train.weights] * len(mirrored),
-                )
-            ]
+            targets = np.tile(self.train.targets, (len(mirrored), 1))
+            weights = np.tile(self.train.weights, len(mirrored))
+            learned = [np.concatenate(features), targets, weights]
             steps = self._steps(len(learned[0]))
             batches = _batches(self._draw_features(learned), learned, checkpoint.first * steps)
             val = (self._features(self.val.pixels), self.val.targets) if self._judged else None
-            size = settings.batch_size
-            _fit(head, batches, val, steps, checkpoint, [], validation_batch_size=size)
+            how = {"steps_per_epoch": steps, "validation_batch_size": settings.batch_size}
+            checkpoint.fit(head, batches.prefetch(2), val, **how)
         checkpoint.load_best(head)
         return checkpoint.history
 
@@ -133,21 +121,17 @@ class FineTuning:
         rate, epochs = settings.fine_tune_learning_rate, settings.fine_tune_epochs
         steps = self._steps(len(self.train.pixels))
         # A second model: the one that is saved stays without optimizer state, and in float32.
-        network = (
-            in_mixed_precision(self.model)
-            if mixed
-            else keras.Model(self.model.input, self.model.output)
-        )
+        network = keras.Model(self.model.input, self.model.output)
+        if mixed:
+            network = in_mixed_precision(self.model)
         norms = [layer for layer in network.layers if isinstance(layer, layers.BatchNormalization)]
         for layer in norms:
-            if pretrained:
-                layer.trainable = False
-            else:
-                # Few steps an epoch: the statistics have to follow the weights more closely.
-                layer.momentum = 0.9
+            layer.trainable = not pretrained
+            # Few steps an epoch: live statistics have to follow the weights more closely.
+            layer.momentum = layer.momentum if pretrained else 0.9
         # Of a short training the first steps, which are far off, should not weigh.
         average_over = min(100, 2 + steps * epochs // 20) if pretrained else 0
-        _compile(network, self.objective, rate, average_over=average_over, mixed=mixed)
+        self._compile(network, rate, average_over=average_over, mixed=mixed)
         # Validation and the checkpoints see the averaged weights. Live batch normalisation has no
         # statistics for those.
         averages = Averages() if pretrained else None
@@ -160,20 +144,36 @@ class FineTuning:
             progress=self.progress,
         )
         if not checkpoint.ended:
-            steering = [
-                *([averages] if averages else []),
-                *([] if slowed else [cosine_decay(rate, epochs)]),
-                *([WarmUp(rate, steps)] if pretrained else []),
-            ]
+            steering = [] if slowed else [cosine_decay(rate, epochs)]
+            if averages:
+                steering += [averages, WarmUp(rate, steps)]
             batches = self._training_batches(checkpoint.first * steps)
             val = self._validation_batches() if self._judged else None
-            _fit(network, batches, val, steps, checkpoint, steering)
+            checkpoint.fit(network, batches, val, *steering, steps_per_epoch=steps)
         checkpoint.load_best(network)
         for layer in norms:
             layer.trainable = True
         if mixed:
             self.model.set_weights(network.get_weights())
         return checkpoint.history
+
+    def _compile(
+        self, network: keras.Model, rate: float, *, average_over: int = 0, mixed: bool = False
+    ) -> None:
+        """Compile with Adam; the average of the last steps' weights errs less than any step's."""
+        optimizer = keras.optimizers.Adam(
+            rate, use_ema=average_over > 0, ema_momentum=1 - 1 / max(average_over, 2)
+        )
+        if mixed:
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        network.compile(optimizer, **self.objective, weighted_metrics=[])
+        # All variables are made here: a step that makes some itself is traced twice, which can
+        # take longer than a short training does.
+        network.optimizer.build(network.trainable_variables)
+        some = np.full((1, network.output_shape[-1]), 1 / network.output_shape[-1], "float32")
+        network.compute_loss(y=some, y_pred=some, training=False)
+        network.compute_metrics(None, some, some)
+        network.reset_metrics()
 
     def _steps(self, n_rows: int) -> int:
         return -(-n_rows // self.settings.batch_size)
@@ -182,13 +182,12 @@ class FineTuning:
         """Compute the pooled backbone features; photos are resized to the input on the way."""
         pooled, _ = split_head(self.model)
         compute = activations(self.model, pooled, resize=True)
-        parts = [np.zeros((0, pooled.output.shape[-1]), "float32")]
-        for start in trange(
-            0, len(pixels), _AT_ONCE, unit="batch", desc="features", disable=not self.progress
-        ):
-            batch = pixels[start : start + _AT_ONCE]
-            parts.append(compute(batch[:, :, ::-1] if mirror else batch))
-        return np.concatenate(parts)
+        starts = range(0, len(pixels), _AT_ONCE)
+        bar = tqdm(starts, unit="batch", desc="features", disable=not self.progress)
+        batches = (pixels[start : start + _AT_ONCE] for start in bar)
+        return np.concatenate(
+            [compute(batch[:, :, ::-1] if mirror else batch) for batch in batches]
+        )
 
     def _draw_features(self, learned: list[np.ndarray]) -> Callable[[int], list[np.ndarray]]:
         """Return what draws a step's rows, in an order that depends on seed and epoch alone."""
@@ -212,9 +211,9 @@ class FineTuning:
         after an interruption sees what it would have seen.
         """
         preprocessing, train = model_info(self.model).preprocessing, self.train
+        scale, stored, size = preprocessing.scale, train.pixels.size, preprocessing.height
         seed, n_photos = self.settings.seed, self.settings.batch_size
         odds = train.weights.astype("float64") / train.weights.sum(dtype="float64")
-        stored, size = train.pixels.size, preprocessing.height
         kind = self.settings.augmentation or _UNCHANGED
 
         def draw(step: int) -> list[np.ndarray]:
@@ -222,16 +221,11 @@ class FineTuning:
             matrices = kind.matrices(n_photos, stored, size, seed=(seed, step, 1))
             return [train.pixels[rows], matrices, train.targets[rows]]
 
-        def change(
-            pixels: tf.Tensor, matrices: tf.Tensor, targets: tf.Tensor
-        ) -> tuple[tf.Tensor, tf.Tensor]:
-            changed = transform(pixels, matrices, size)
-            changed.set_shape((n_photos, size, size, 3))
-            targets.set_shape((n_photos, train.targets.shape[1]))
-            return preprocessing.scale(changed), targets
-
         like = [train.pixels[:0], np.empty((0, 8), "float32"), train.targets]
-        return _batches(draw, like, first_step, change)
+        batches = _batches(draw, like, first_step).map(
+            lambda pixels, matrices, targets: (scale(transform(pixels, matrices, size)), targets)
+        )
+        return batches.prefetch(2)
 
     def _validation_batches(self) -> tf.data.Dataset:
         scale, val = model_info(self.model).preprocessing.scale, self.val
@@ -240,82 +234,24 @@ class FineTuning:
             rows = slice(step * _AT_ONCE, (step + 1) * _AT_ONCE)
             return [val.pixels[rows], val.targets[rows]]
 
-        batches = _batches(
-            draw,
-            [val.pixels[:0], val.targets],
-            0,
-            lambda pixels, targets: (scale(tf.cast(pixels, tf.float32)), targets),
+        batches = _batches(draw, [val.pixels[:0], val.targets], 0).map(
+            lambda pixels, targets: (scale(tf.cast(pixels, tf.float32)), targets)
         )
-        return batches.take(-(-len(val.pixels) // _AT_ONCE))
+        return batches.take(-(-len(val.pixels) // _AT_ONCE)).prefetch(2)
 
 
 def _batches(
-    draw: Callable[[int], list[np.ndarray]],
-    like: list[np.ndarray],
-    first_step: int,
-    change: Callable[..., tuple[tf.Tensor, ...]] = lambda *drawn: drawn,
+    draw: Callable[[int], list[np.ndarray]], like: list[np.ndarray], first_step: int
 ) -> tf.data.Dataset:
-    """Return the batches from a step on without end: what is drawn by number, then changed."""
+    """Return the batches from a step on without end, each drawn by its number."""
 
     def batch(step: tf.Tensor) -> tuple[tf.Tensor, ...]:
         parts = tf.numpy_function(draw, [step], [values.dtype for values in like])
         for part, values in zip(parts, like, strict=True):
             part.set_shape((None, *values.shape[1:]))
-        return change(*parts)
+        return tuple(parts)
 
-    return tf.data.Dataset.range(first_step, np.iinfo("int64").max).map(batch).prefetch(2)
-
-
-def _fit(
-    network: keras.Model,
-    batches: tf.data.Dataset,
-    val: Any,
-    steps: int,
-    checkpoint: PhaseCheckpoint,
-    steering: list[keras.callbacks.Callback],
-    **more: Any,
-) -> None:
-    """Run the epochs of a phase that are left to do; the checkpoint sees what steering has done."""
-    network.fit(
-        batches,
-        validation_data=val,
-        steps_per_epoch=steps,
-        initial_epoch=checkpoint.first,
-        epochs=checkpoint.epochs,
-        shuffle=False,
-        callbacks=[*steering, checkpoint],
-        verbose=0,
-        **more,
-    )
-
-
-def _compile(
-    network: keras.Model,
-    objective: Objective,
-    learning_rate: float,
-    *,
-    average_over: int = 0,
-    mixed: bool = False,
-) -> None:
-    """Compile with Adam; the average of the last steps' weights errs less than any one step's."""
-    optimizer = keras.optimizers.Adam(
-        learning_rate,
-        use_ema=average_over > 0,
-        ema_momentum=1 - 1 / max(average_over, 2),
-    )
-    network.compile(
-        keras.optimizers.LossScaleOptimizer(optimizer) if mixed else optimizer,
-        objective.loss,
-        metrics=list(objective.metrics),
-        weighted_metrics=[],
-    )
-    # All variables are made here: a step that makes some itself is traced twice, which can take
-    # longer than a short training does.
-    network.optimizer.build(network.trainable_variables)
-    some = np.full((1, network.output_shape[-1]), 1 / network.output_shape[-1], "float32")
-    network.compute_loss(y=some, y_pred=some, training=False)
-    network.compute_metrics(None, some, some)
-    network.reset_metrics()
+    return tf.data.Dataset.range(first_step, np.iinfo("int64").max).map(batch)
 
 
 def has_gpu() -> bool:

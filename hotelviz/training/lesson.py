@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import keras
@@ -23,7 +23,7 @@ from hotelviz.io.remote import redact
 from hotelviz.models import model_info, record_training_photos, save_model, update_info
 from hotelviz.schema import Status
 from hotelviz.training.checkpoints import PURPOSE, checkpoint_folder, reset_unless_same
-from hotelviz.training.fine_tuning import FineTuning, Objective, Photos, has_gpu
+from hotelviz.training.fine_tuning import FineTuning, Photos, has_gpu
 from hotelviz.training.pixel_cache import Decoded, decode_once
 from hotelviz.training.settings import TrainingSettings
 
@@ -40,7 +40,7 @@ class Lesson:
     model: keras.Model
     photos: pd.DataFrame
     targets: Callable[[pd.DataFrame], tuple[np.ndarray, np.ndarray]]
-    objective: Objective
+    objective: dict[str, Any]
     settings: TrainingSettings
     pretrained: bool
     catalog_hash: str
@@ -62,9 +62,7 @@ class Places(NamedTuple):
 
     @classmethod
     def checked(
-        cls,
-        out: str | os.PathLike[str] | None,
-        checkpoint_dir: str | os.PathLike[str] | None,
+        cls, out: str | os.PathLike[str] | None, checkpoint_dir: str | os.PathLike[str] | None
     ) -> Places:
         """Refuse what could not be written, before any work."""
         file = None if out is None else check_output(out, suffixes=[".keras"])
@@ -73,16 +71,12 @@ class Places(NamedTuple):
         folder = None if checkpoint_dir is None else check_own_folder(checkpoint_dir, PURPOSE)
         return cls(file, folder)
 
-    @contextlib.contextmanager
+    @contextmanager
     def held(self) -> Iterator[Path]:
         """Keep other runs from both, and yield the folder."""
-        with contextlib.ExitStack() as stack:
-            if self.out is not None:
-                stack.enter_context(claim(self.out))
-            if self.folder is None:
-                yield Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hotelviz-")))
-            else:
-                yield stack.enter_context(checkpoint_folder(self.folder))
+        kept = checkpoint_folder(self.folder) if self.folder else TemporaryDirectory("-hotelviz")
+        with claim(self.out) if self.out else nullcontext(), kept as folder:
+            yield Path(folder)
 
 
 def train(lesson: Lesson, places: Places, *, allow_missing: bool, progress: bool) -> keras.Model:
@@ -97,9 +91,8 @@ def train(lesson: Lesson, places: Places, *, allow_missing: bool, progress: bool
             for name, part in rows.items()
         }
         found = pd.concat([part.photos for part in decoded.values()])
-        gone = catalog[["path"]].join(found[["status", "error"]])
-        gone = gone[gone["status"].eq(Status.UNAVAILABLE)]
-        examples = zip(gone["path"], gone["error"], strict=True)
+        gone = found[found["status"] == Status.UNAVAILABLE]
+        examples = zip(catalog.loc[gone.index, "path"], gone["error"], strict=True)
         check_missing(len(gone), len(found), examples, allow=allow_missing)
         rows = {name: part[decoded[name].is_read] for name, part in rows.items()}
         if not len(rows["train"]):

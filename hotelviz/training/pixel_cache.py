@@ -97,7 +97,7 @@ def decode_once(
     index, bytes_each = file.with_suffix(".jsonl"), size * size * 3
     known = _read_index(index, head)
     n_known = 1 + max((entry["place"] for entry in known.values()), default=-1)
-    if not (index.is_file() and file.is_file()) or file.stat().st_size < n_known * bytes_each:
+    if not (known and file.is_file()) or file.stat().st_size < n_known * bytes_each:
         known, n_known = {}, 0
         file.write_bytes(b"")
         index.write_text(json.dumps(head) + "\n", encoding="utf-8")
@@ -120,17 +120,15 @@ def decode_once(
                 key = keys[new[row]]
                 known[key] = {**entry, "content": content_name(paths.iloc[row])}
                 if entry["status"] != Status.UNAVAILABLE:
-                    name, value = key
-                    lines.write(json.dumps({"image_id": name, "hash": value, **known[key]}) + "\n")
+                    line = {"image_id": key[0], "hash": key[1], **known[key]}
+                    lines.write(json.dumps(line) + "\n")
                 bar.update()
             n_known += len(batch.rows)
             lines.flush()
-    photos = pd.DataFrame(
-        [known[key] for key in keys], columns=["place", "content", "status", "error"]
-    )
-    photos.insert(0, "hash", hashes)
+    columns = ["place", "content", "status", "error"]
+    photos = pd.DataFrame([known[key] for key in keys], rows.index, columns).assign(hash=hashes)
     places = photos.pop("place").to_numpy(dtype=int)
-    return Decoded(Pixels(file, places[places >= 0], size), photos.set_index(rows.index))
+    return Decoded(Pixels(file, places[places >= 0], size), photos)
 
 
 def _entries(batch: ImageBatch, start: int) -> list[tuple[int, dict[str, Any]]]:
@@ -145,12 +143,10 @@ def _entries(batch: ImageBatch, start: int) -> list[tuple[int, dict[str, Any]]]:
 
 
 def _read_index(index: Path, head: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
-    """Read the index; one of another kind is removed."""
-    if not index.is_file():
-        return {}
-    first, *lines = index.read_text(encoding="utf-8", errors="replace").split("\n")
+    """Read the index; of another kind it has nothing to say."""
+    text = index.read_text(encoding="utf-8", errors="replace") if index.is_file() else ""
+    first, *lines = text.split("\n")
     if first != json.dumps(head):
-        index.unlink()
         return {}
     if lines[-1:] != [""]:
         # A run was killed within this line: its photo is decoded again.

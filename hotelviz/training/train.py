@@ -31,7 +31,6 @@ from hotelviz.models import (
     weights_hash,
 )
 from hotelviz.schema import RATINGS, SCORES
-from hotelviz.training.fine_tuning import Objective
 from hotelviz.training.lesson import Lesson, Places, train
 from hotelviz.training.settings import (
     AESTHETIC,
@@ -136,7 +135,7 @@ def train_tagger(
     catalog = check_table(catalog, needs=[*_NEEDS, "label"], where="train_tagger")
     labels = _known_labels(catalog, classes)
     usable = catalog[catalog["label"].isin(labels)]
-    photos = _with_split(usable, "label", unsplit)
+    photos = split_catalog(usable, by="label", unsplit=unsplit).dropna(subset="split")
 
     def targets(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         numbers = rows["label"].map(labels.index).to_numpy(dtype=int)
@@ -148,7 +147,7 @@ def train_tagger(
         model=build_tagger(labels, **settings.network()),
         photos=photos,
         targets=targets,
-        objective=Objective(loss, ("accuracy",)),
+        objective={"loss": loss, "metrics": ["accuracy"]},
         settings=settings,
         pretrained=settings.weights is not None,
         catalog_hash=catalog_hash(catalog),
@@ -220,14 +219,12 @@ def train_aesthetic(
     """
     settings = dataclasses.replace(settings, **changes)
     places = Places.checked(out, checkpoint_dir)
-    needs = [*_NEEDS, *RATINGS]
-    catalog = check_table(catalog, needs=needs, where="train_aesthetic").reset_index(drop=True)
-    shares = as_shares(catalog)
-    rated = catalog.assign(_row=np.arange(len(catalog)))[~np.isnan(shares).any(axis=1)]
-    photos = _with_split(rated, "ratings", unsplit)
+    catalog = check_table(catalog, needs=[*_NEEDS, *RATINGS], where="train_aesthetic")
+    rated = catalog[~np.isnan(as_shares(catalog)).any(axis=1)]
+    photos = split_catalog(rated, by="ratings", unsplit=unsplit).dropna(subset="split")
 
     def targets(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-        return shares[rows["_row"]].astype("float32"), _own_weights(rows)
+        return as_shares(rows).astype("float32"), _own_weights(rows)
 
     started: dict[str, Any] = {"parent": None}
     if parent is None:
@@ -247,7 +244,7 @@ def train_aesthetic(
         model=model,
         photos=photos,
         targets=targets,
-        objective=Objective(earth_movers_distance, (mean_score_error,)),
+        objective={"loss": earth_movers_distance, "metrics": [mean_score_error]},
         settings=settings,
         pretrained=parent is not None or settings.weights is not None,
         catalog_hash=catalog_hash(catalog),
@@ -258,14 +255,6 @@ def train_aesthetic(
         started=started,
     )
     return train(lesson, places, allow_missing=allow_missing, progress=progress)
-
-
-def _with_split(
-    photos: pd.DataFrame, by: Literal["label", "ratings"], unsplit: str
-) -> pd.DataFrame:
-    """Refuse hotels and files in two splits, and photos in none where that was not wanted."""
-    checked = split_catalog(photos, by=by, unsplit="leave" if unsplit == "leave" else "refuse")
-    return checked[checked["split"].notna()]
 
 
 def history(model: keras.Model | ModelInfo) -> pd.DataFrame:

@@ -8,11 +8,10 @@ a tensor that everything passes through.
 from __future__ import annotations
 
 import hashlib
-import shutil
 import tempfile
 import threading
+from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -22,15 +21,9 @@ from openvino import opset13
 from hotelviz.errors import BackendError
 from hotelviz.images import usable_cores
 from hotelviz.inference.backends.base import Backend, Precision
-from hotelviz.io.atomic import remove_leftovers
+from hotelviz.io.atomic import atomic_path, remove_leftovers
 from hotelviz.io.cache import cache_folder
-from hotelviz.models import (
-    check_pixels,
-    constant_graph,
-    model_info,
-    pixel_function,
-    weights_hash,
-)
+from hotelviz.models import check_pixels, constant_graph, model_info, pixel_function, weights_hash
 
 _CONVOLUTIONS = ("Convolution", "GroupConvolution")
 #: How many of a network's first convolutions are computed in float32, tried in this order.
@@ -75,7 +68,12 @@ class OpenVinoBackend(Backend):
         for piece, kind in zip(pieces, kinds, strict=True):
             piece.reshape(shape)
             shape = list(piece.outputs[0].shape)
-            self.stages.append(core.compile_model(piece, "CPU", _settings(kind)))
+            settings = {
+                "PERFORMANCE_HINT": "THROUGHPUT",
+                "INFERENCE_PRECISION_HINT": kind,
+                "INFERENCE_NUM_THREADS": usable_cores(),
+            }
+            self.stages.append(core.compile_model(piece, "CPU", settings))
         wanted = "OPTIMAL_NUMBER_OF_INFER_REQUESTS"
         self.parallel = max(int(stage.get_property(wanted)) for stage in self.stages)
         self._requests = threading.local()
@@ -89,23 +87,12 @@ class OpenVinoBackend(Backend):
         for start in range(0, len(pixels), self.batch_size):
             some = np.ascontiguousarray(pixels[start : start + self.batch_size])
             if len(some) < self.batch_size:
-                filled = np.zeros((self.batch_size, *some.shape[1:]), "uint8")
-                filled[: len(some)] = some
-                some = filled
+                some = np.resize(some, (self.batch_size, *some.shape[1:]))
             for request in self._requests.mine:
                 # Views of the request's own memory: valid until this thread asks it again.
                 some = request.infer({0: some}, share_inputs=True, share_outputs=True)[0]
-            place = outputs[start : start + self.batch_size]
-            place[...] = some[: len(place)]
+            outputs[start : start + self.batch_size] = some[: len(outputs) - start]
         return outputs
-
-
-def _settings(precision: str) -> dict[str, Any]:
-    return {
-        "PERFORMANCE_HINT": "THROUGHPUT",
-        "INFERENCE_PRECISION_HINT": precision,
-        "INFERENCE_NUM_THREADS": usable_cores(),
-    }
 
 
 def computes_bfloat16() -> bool:
@@ -137,18 +124,15 @@ def _cut(core: openvino.Core, file: Path, exact_layers: int) -> list[openvino.Mo
 def _place_to_cut(network: openvino.Model, exact_layers: int) -> str | None:
     """Return the operation after which nothing else is still needed, past so many convolutions."""
     order = network.get_ordered_ops()
-    waiting: dict[str, int] = {}
+    waiting: Counter[str] = Counter()
     convolutions = 0
     for number, op in enumerate(order):
-        sources = [value.get_source_output().get_node() for value in op.inputs()]
-        depends = [node.get_friendly_name() for node in sources]
-        taken = [name for name in depends if name in waiting]
+        sources = (value.get_source_output().get_node() for value in op.inputs())
+        taken = [name for node in sources if (name := node.get_friendly_name()) in waiting]
         if not taken and op.get_type_name() != "Parameter":
             continue  # A constant, or computed from constants alone.
-        for name in taken:
-            waiting[name] -= 1
-            if not waiting[name]:
-                del waiting[name]
+        waiting.subtract(taken)
+        waiting = +waiting  # Without those that nothing needs any more.
         convolutions += op.get_type_name() in _CONVOLUTIONS
         consumers = op.output(0).get_target_inputs() if op.outputs() else ()
         waiting[op.get_friendly_name()] = len(consumers)
@@ -168,53 +152,30 @@ def _exported(model: keras.Model) -> Path:
     key = hashlib.sha256(
         "\n".join([weights_hash(model), model.to_json(), openvino.__version__]).encode()
     ).hexdigest()[:24]
-    folder = cache_folder("openvino", key)
-    network = folder / "network.xml"
-    if _is_complete(network):
-        return network
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    remove_leftovers(folder.parent, f"{key}-*")
-    work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{key}-"))
+    network = cache_folder("openvino", key, "network.xml")
     try:
-        _export(model, work)
-        shutil.rmtree(folder, ignore_errors=True)
-        try:
-            work.rename(folder)
-        except OSError:
-            # Another process was faster; what it wrote is the same.
-            if not _is_complete(network):
-                raise
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+        openvino.Core().read_model(network)
+    except RuntimeError:  # It is not there, or damaged.
+        remove_leftovers(network.parent, "network-*")
+        # Where another process does the same, what it writes is the same.
+        with atomic_path(network) as graph, atomic_path(network.with_suffix(".bin")) as weights:
+            _export(model, graph, weights)
     return network
 
 
-def _is_complete(network: Path) -> bool:
-    """Return whether a network is in the cache and can be read."""
-    if not network.is_file():
-        return False
-    try:
-        openvino.Core().read_model(network)
-    except RuntimeError:
-        return False
-    return True
-
-
-def _export(model: keras.Model, folder: Path) -> None:
-    graph = folder / "graph.pb"
+def _export(model: keras.Model, graph: Path, weights: Path) -> None:
     constant = constant_graph(*pixel_function(model))
-    # Read by OpenVINO itself: its converter for Python reports each use to its makers.
-    graph.write_bytes(constant.graph.as_graph_def().SerializeToString())
     try:
-        network = openvino.Core().read_model(graph)
-        openvino.save_model(network, folder / "network.xml", compress_to_fp16=False)
+        # Read by OpenVINO itself: its converter for Python reports each use to its makers.
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "graph.pb"
+            file.write_bytes(constant.graph.as_graph_def().SerializeToString())
+            openvino.serialize(openvino.Core().read_model(file), graph, weights)
     except RuntimeError as error:
         raise BackendError(
             f"{model_info(model).backbone}: OpenVINO cannot convert this model "
             f"({_first_reason(error)}); take backend='keras'"
         ) from error
-    finally:
-        graph.unlink()
 
 
 def _first_reason(error: BaseException) -> str:

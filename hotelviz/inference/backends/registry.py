@@ -79,24 +79,20 @@ def _checked_openvino(model: keras.Model, precision: Precision | None) -> Backen
         raise BackendError(
             "the backend 'openvino' needs the package openvino: pip install 'hotelviz[fast]'"
         )
-    from hotelviz.inference.backends.openvino import (
-        EXACT_LAYERS,
-        OpenVinoBackend,
-        computes_bfloat16,
-    )
+    from hotelviz.inference.backends import openvino
 
-    capable = computes_bfloat16()
+    capable = openvino.computes_bfloat16()
     if precision == "bfloat16" and not capable:
         # OpenVINO would take it, and be slower than in float32.
         raise BackendError("this processor does not compute in bfloat16; take precision='float32'")
     ways: list[tuple[Precision, int]] = []
     if capable and precision != "float32":
-        ways += [("bfloat16", n_layers) for n_layers in EXACT_LAYERS]
+        ways += [("bfloat16", n_layers) for n_layers in openvino.EXACT_LAYERS]
     if precision != "bfloat16":
         ways.append(("float32", 0))
     closest = float("inf")
     for kind, n_layers in ways:
-        backend = OpenVinoBackend(model, kind, n_layers)
+        backend = openvino.OpenVinoBackend(model, kind, n_layers)
         found = deviation(model, backend)
         if found <= TOLERANCE[kind]:
             return backend
