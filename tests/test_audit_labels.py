@@ -204,8 +204,8 @@ def test_full_mode_trains_in_two_phases(audited):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"mode": "slow"}, "mode 'slow' is not one of fast, full"),
-        ({"augmented": ["other"]}, "stage 'other' is not one of all"),
+        ({"mode": "slow"}, "mode must be one of fast, full; not 'slow'"),
+        ({"augmented": ["other"]}, "stage must be one of all"),
         ({}, "needs a model"),
     ],
 )

@@ -184,7 +184,7 @@ def test_file_without_line_feeds_is_refused_and_stays(file):
 
 @pytest.mark.parametrize(
     ("name", "action", "message"),
-    [("a", "burn", "'burn' is not one of"), ("caf\udce9", "drop", "is no text in UTF-8; rename")],
+    [("a", "burn", "not 'burn'"), ("caf\udce9", "drop", "is no text in UTF-8; rename")],
 )
 def test_refused_decision_leaves_no_file(file, name, action, message):
     with pytest.raises(DecisionError, match=message):
