@@ -58,7 +58,10 @@ def test_unknown_photos_and_contradictions_are_listed(file, photos):
 
 def test_new_label_outside_the_classes_is_refused_with_the_nearest(photos):
     decisions = pd.DataFrame({"image_id": ["a"], "action": ["relabel"], "label": ["Pol"]})
-    with pytest.raises(DecisionError, match=r"a: the new label 'Pol'.*Pool"):
+    with pytest.raises(
+        DecisionError,
+        match=r"a: the new label must be one of Pool, Foyer; not 'Pol'; did you mean 'Pool'",
+    ):
         apply_decisions(photos, decisions, classes=["Pool", "Foyer"])
 
 

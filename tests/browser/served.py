@@ -57,7 +57,10 @@ class Served:
 
     def stop(self) -> None:
         self.process.terminate()
-        self.process.communicate(timeout=10)
+        try:  # Each rater's kernel is ended first: on a busy machine that takes its time.
+            self.process.communicate(timeout=60)
+        finally:
+            self.process.kill()
 
 
 def enter(page: Page, name: str) -> None:
