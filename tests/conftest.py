@@ -62,6 +62,18 @@ def demo_catalog(demo_dir: Path) -> pd.DataFrame:
     return make_demo_catalog(demo_dir, n_hotels=5, size=(96, 128), seed=1)
 
 
+@pytest.fixture
+def csv(tmp_path: Path) -> Callable[..., Path]:
+    """A catalogue in CSV, as a function from its text to its file."""
+
+    def write(text: str, encoding: str = "utf-8") -> Path:
+        file = tmp_path / "photos.csv"
+        file.write_bytes(text.encode(encoding))
+        return file
+
+    return write
+
+
 @pytest.fixture(scope="session")
 def album_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Eight different photos, drawn once for all tests; they only copy them."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
 import pytest
+from catalogues import HEADER
 from PIL import Image
 
 from hotelviz.catalog import (
@@ -13,18 +12,6 @@ from hotelviz.catalog import (
 )
 from hotelviz.errors import CatalogError, CatalogWarning
 from hotelviz.schema import MORE_AREAS
-
-HEADER = "path,hotel_id,position,label\n"
-
-
-@pytest.fixture
-def csv(tmp_path: Path):
-    def write(text: str, encoding: str = "utf-8") -> Path:
-        file = tmp_path / "photos.csv"
-        file.write_bytes(text.encode(encoding))
-        return file
-
-    return write
 
 
 def test_csv_gives_the_columns_of_a_catalogue(csv, tmp_path):

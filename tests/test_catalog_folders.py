@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import pytest
+from catalogues import many
 from PIL import Image
 
 from hotelviz.catalog import (
@@ -11,22 +11,6 @@ from hotelviz.catalog import (
     write_catalog,
 )
 from hotelviz.errors import CatalogError, CatalogWarning, OutputError
-from hotelviz.schema import AREAS
-
-
-def many(hotels: int = 40) -> pd.DataFrame:
-    rows = [
-        {
-            "image_id": f"{hotel}-{area}-{n}",
-            "path": f"{hotel}-{area}-{n}.jpg",
-            "hotel_id": f"h{hotel}",
-            "label": area,
-        }
-        for hotel in range(hotels)
-        for area in AREAS[:4]
-        for n in range(1 + (hotel + len(area)) % 2)
-    ]
-    return pd.DataFrame(rows)
 
 
 def test_class_folders_read_to_labels(tmp_path):

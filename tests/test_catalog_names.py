@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import decimal
 import os
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from catalogues import HEADER, many
 
 from hotelviz.catalog import (
     as_ids,
@@ -22,34 +22,7 @@ from hotelviz.catalog import (
     row_hashes,
 )
 from hotelviz.errors import CatalogError, MissingPhotosError
-from hotelviz.schema import AREAS, RATINGS
-
-HEADER = "path,hotel_id,position,label\n"
-
-
-@pytest.fixture
-def csv(tmp_path: Path):
-    def write(text: str, encoding: str = "utf-8") -> Path:
-        file = tmp_path / "photos.csv"
-        file.write_bytes(text.encode(encoding))
-        return file
-
-    return write
-
-
-def many(hotels: int = 40) -> pd.DataFrame:
-    rows = [
-        {
-            "image_id": f"{hotel}-{area}-{n}",
-            "path": f"{hotel}-{area}-{n}.jpg",
-            "hotel_id": f"h{hotel}",
-            "label": area,
-        }
-        for hotel in range(hotels)
-        for area in AREAS[:4]
-        for n in range(1 + (hotel + len(area)) % 2)
-    ]
-    return pd.DataFrame(rows)
+from hotelviz.schema import RATINGS
 
 
 def test_fingerprint_follows_content_not_order_or_place():

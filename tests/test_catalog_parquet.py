@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from catalogues import HEADER, many
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,34 +21,7 @@ from hotelviz.catalog import (
     write_catalog,
 )
 from hotelviz.errors import CatalogError
-from hotelviz.schema import AREAS, RATINGS
-
-HEADER = "path,hotel_id,position,label\n"
-
-
-@pytest.fixture
-def csv(tmp_path: Path):
-    def write(text: str, encoding: str = "utf-8") -> Path:
-        file = tmp_path / "photos.csv"
-        file.write_bytes(text.encode(encoding))
-        return file
-
-    return write
-
-
-def many(hotels: int = 40) -> pd.DataFrame:
-    rows = [
-        {
-            "image_id": f"{hotel}-{area}-{n}",
-            "path": f"{hotel}-{area}-{n}.jpg",
-            "hotel_id": f"h{hotel}",
-            "label": area,
-        }
-        for hotel in range(hotels)
-        for area in AREAS[:4]
-        for n in range(1 + (hotel + len(area)) % 2)
-    ]
-    return pd.DataFrame(rows)
+from hotelviz.schema import RATINGS
 
 
 def test_parquet_file_and_folder_read_to_the_same_table(csv, tmp_path):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from pathlib import Path
 
 import numpy as np
 import pytest
+from album import gradient, save
 from PIL import Image
 
 from hotelviz.errors import ImageError
@@ -17,17 +17,6 @@ from hotelviz.images import (
     read_image,
 )
 from hotelviz.schema import Status
-
-
-def gradient(width: int = 96, height: int = 64) -> np.ndarray:
-    """Red grows to the right, green downwards, blue is 90: every turn is visible."""
-    x, y = np.meshgrid(np.linspace(0, 255, width), np.linspace(0, 255, height))
-    return np.stack([x, y, np.full_like(x, 90)], axis=2).round().astype("uint8")
-
-
-def save(path: Path, mode: str = "RGB", **kw: object) -> Path:
-    Image.fromarray(gradient()).convert(mode).save(path, **kw)
-    return path
 
 
 def test_grey_jpeg_becomes_three_equal_channels(tmp_path):

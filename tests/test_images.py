@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 import threading
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
+from album import gradient, save
 from PIL import Image
 
 from hotelviz.errors import HotelvizError
@@ -18,17 +18,6 @@ from hotelviz.images import (
     iterate_images,
     read_image,
 )
-
-
-def gradient(width: int = 96, height: int = 64) -> np.ndarray:
-    """Red grows to the right, green downwards, blue is 90: every turn is visible."""
-    x, y = np.meshgrid(np.linspace(0, 255, width), np.linspace(0, 255, height))
-    return np.stack([x, y, np.full_like(x, 90)], axis=2).round().astype("uint8")
-
-
-def save(path: Path, mode: str = "RGB", **kw: object) -> Path:
-    Image.fromarray(gradient()).convert(mode).save(path, **kw)
-    return path
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from hotelviz.models import (
     load_model,
     model_info,
     save_model,
+    storage,
     update_info,
     weights_hash,
     wrap_model,
@@ -335,3 +336,13 @@ def test_another_backend_is_refused_in_one_sentence(tmp_path, setting):
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
     assert "hotelviz computes with TensorFlow: set KERAS_BACKEND=tensorflow" in done.stderr
+
+
+def test_bug_while_a_model_is_loaded_is_no_fault_of_the_file(tmp_path, monkeypatch):
+    def broken(*_):
+        raise AttributeError("a bug")
+
+    save_model(build_tagger(["Bed", "Pool"], input_size=32, weights=None), tmp_path / "m.keras")
+    monkeypatch.setattr(storage, "attach", broken)
+    with pytest.raises(AttributeError, match="a bug"):
+        load_model(tmp_path / "m.keras")

@@ -2,42 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
 import pytest
+from catalogues import many
 
 from hotelviz.catalog import (
     read_catalog,
     split_catalog,
 )
 from hotelviz.errors import CatalogError
-from hotelviz.schema import AREAS
-
-
-@pytest.fixture
-def csv(tmp_path: Path):
-    def write(text: str, encoding: str = "utf-8") -> Path:
-        file = tmp_path / "photos.csv"
-        file.write_bytes(text.encode(encoding))
-        return file
-
-    return write
-
-
-def many(hotels: int = 40) -> pd.DataFrame:
-    rows = [
-        {
-            "image_id": f"{hotel}-{area}-{n}",
-            "path": f"{hotel}-{area}-{n}.jpg",
-            "hotel_id": f"h{hotel}",
-            "label": area,
-        }
-        for hotel in range(hotels)
-        for area in AREAS[:4]
-        for n in range(1 + (hotel + len(area)) % 2)
-    ]
-    return pd.DataFrame(rows)
 
 
 def test_unknown_split_is_refused_with_the_nearest(csv):

@@ -207,9 +207,11 @@ def load_model(path: str | os.PathLike[str], *, task: Task | None = None) -> ker
     info = read_info(path)
     if task is not None and info.task != task:
         raise ModelError(f"{path}: the model is for the task {info.task!r}, not {task!r}")
-    with opened(Path(path)):
-        model = _checked(_load_keras(Path(path)), info)
-        return attach(model, info, read_training_photos(path))
+    model = _load_keras(Path(path))
+    try:
+        return attach(_checked(model, info), info, read_training_photos(path))
+    except ModelError as error:  # what else is raised here is a bug, and no fault of the file
+        raise ModelError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
 
 
 def _load_keras(path: Path) -> keras.Model:
