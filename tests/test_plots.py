@@ -319,6 +319,8 @@ def test_stages_are_drawn_with_intervals_beside_the_f1_of_each_class():
     assert display.images_["f1"].get_array().tolist() == [[0.5, 1.0], [0.0, 0.75]]
     written = [text.get_text() for text in display.texts_["f1"].ravel()]
     assert written == ["0.50", "1.00", "0.00", "0.75"]
+    colours = [text.get_color() for text in display.texts_["f1"].ravel()]
+    assert colours == ["black", "black", "white", "black"]
     rows = [tick.get_text() for tick in display.axes_[1].get_yticklabels()]
     assert rows == ["Pool (4)", "Foyer (2)"]
     assert "labelled 0.800, cleaned 0.900" in figure_alt(display.figure_)

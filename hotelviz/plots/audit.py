@@ -125,6 +125,8 @@ def stage_comparison(
         right.set_xticks(right.get_xticks(), stage_labels, rotation=20, ha="right")
     texts = np.full(f1.shape, None, dtype=object)
     texts[f1.notna().to_numpy()] = right.texts
+    for text in right.texts:  # seaborn writes white on cividis' middle, which few can read
+        text.set_color("white" if float(text.get_text()) < 0.5 else "black")
     same = table[table["tested"] == "same"]
     values = ", ".join(
         f"{style.readable(name)} {value:.3f}"
