@@ -31,7 +31,7 @@ CELLS = [
     ("markdown", "# A *test* report"),
     ("parameters", PARAMETERS.strip()),
     ("code", "import pandas as pd\nimport matplotlib.pyplot as plt\n"
-             "from hotelviz.reports import Headline\n"
+             "from hotelviz.reports import Card, NextStep, Table, Verdict\n"
               "from hotelviz.plots.alt_text import set_alt"),
     ("markdown", "## First figure"),
     ("code", "figure, ax = plt.subplots()\nax.plot([1, 2])\nset_alt(figure, 'A line that rises');"),
@@ -39,7 +39,12 @@ CELLS = [
     ("code", "plt.plot([2, 1]);"),
     ("markdown", "## Values"),
     ("code", "pd.DataFrame({'who': [name] * count})"),
-    ("code", "Headline('greetings', str(count), detail=name)"),
+    ("code", "Verdict(f'{name} was greeted.', cards=[Card('greetings', str(count), name)],\n"
+             "    next_steps=[NextStep('Look at the values', '#Values'),\n"
+             "        NextStep('See the other page', 'other#Two'), NextStep('Go', 'nowhere')])"),
+    ("markdown", "## Nothing to see"),
+    ("code", "Table(pd.DataFrame({'a': []}))"),
+    ("markdown", "## More"),
     ("code", "if fail:\n    raise RuntimeError('the roof is leaking')"),
     ("code", "print('said by', name)"),
     ("code", "from IPython.display import Markdown\nMarkdown(f'It was **{name}**.')"),
@@ -64,7 +69,10 @@ def notebook(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def page(notebook: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("out") / "sample.html"
-    return run_report(notebook, {"name": EVIL, "count": "2"}, out, progress=False)
+    return run_report(
+        notebook, {"name": EVIL, "count": "2"}, out, progress=False,
+        banner="Made up.", pages={"other": "other page.html"},
+    )  # fmt: skip
 
 
 class Tags(HTMLParser):
@@ -110,14 +118,37 @@ def test_what_a_cell_says_in_markdown_is_shown_without_markup_from_data(page):
 def test_page_shows_title_date_and_parameters(page):
     text = page.read_text()
     assert "<title>A *test* report</title>" in text
-    assert re.search(r"sample · \d{4}-\d{2}-\d{2} \d{2}:\d{2} · hotelviz \d", text)
-    assert '<th scope="row">count</th><td>2</td>' in text
+    assert re.search(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2} · hotelviz \d", text)
+    assert '<th scope="row">count</th><td>2</td><td>given</td>' in text
+    assert '<th scope="row">share</th><td>0.5</td><td>default</td>' in text
 
 
-def test_code_is_folded_away(page):
+def test_banner_and_verdict_stand_before_everything_else(page):
     text = page.read_text()
-    assert "Show code" in text
-    assert not re.search(r"<details class=\"code\" open", text)
+    top = text[text.index("<h1>") : text.index("</header>")]
+    places = [top.index(said) for said in ("Made up.", "was greeted.", "greetings", "to do next")]
+    assert places == sorted(places)
+    assert text.count("was greeted.") == 2 + 1  # in the page, its head, and its code
+
+
+def test_next_steps_lead_to_pages_that_are_there_and_to_no_other(page):
+    links = {tag.get("href") for tag in Tags(page.read_text()).all("a")}
+    assert {"#Values", "other%20page.html#Two"} <= links
+    assert "<li>Go</li>" in page.read_text()
+
+
+def test_section_without_anything_to_see_is_left_out(page):
+    text = page.read_text()
+    assert "Nothing to see" not in text[: text.index('id="appendix"')]
+    assert '<a href="#More">' in text
+
+
+def test_code_and_messages_are_in_the_appendix(page):
+    text = page.read_text()
+    before, _, appendix = text.partition('id="appendix"')
+    assert "pd.DataFrame" not in before
+    assert "pd.DataFrame" in appendix
+    assert "<details open" not in text
 
 
 @pytest.mark.parametrize(
@@ -203,8 +234,10 @@ def test_index_links_reports_with_their_headlines_and_passes_others_over(page):
     (page.parent / "foreign.html").write_text("<html><title>Not ours</title></html>")
     text = write_index(page.parent).read_text()
     assert '<a href="sample.html">' in text
+    assert "was greeted." in text
     assert "greetings" in text
     assert "<strong>2</strong>" in text
+    assert "data:image/webp" in text
     assert "foreign" not in text
     assert EVIL not in text
 

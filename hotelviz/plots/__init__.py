@@ -31,7 +31,7 @@ from hotelviz.plots.scores import (
     score_distribution,
     shares_between,
 )
-from hotelviz.plots.style import figure_png, new_figure, save_figure
+from hotelviz.plots.style import exported, figure_png, new_figure, save_figure
 from hotelviz.plots.training import training_history
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ __all__ = [
     "confusion_sheet",
     "deletion_curves",
     "depth_profile",
+    "exported",
     "figure_png",
     "filter_comparison",
     "issue_counts",

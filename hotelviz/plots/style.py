@@ -10,7 +10,7 @@ import textwrap
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,7 @@ from hotelviz.plots.display import Display, ShowsFigure
 
 #: Further arguments of what matplotlib draws.
 Kw = Mapping[str, Any] | None
+_Drawn = TypeVar("_Drawn", bound=Figure | ShowsFigure)
 
 #: Okabe and Ito's colours, which colour-blind eyes tell apart.
 BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#6b7280"
@@ -263,6 +264,33 @@ def save_figure(figure: Figure | ShowsFigure, path: str | os.PathLike[str]) -> t
         with atomic_path(file) as temporary:
             figure.savefig(temporary, format=file.suffix[1:], dpi=300, bbox_inches="tight")
     return files
+
+
+def exported(figure: _Drawn, folder: str | os.PathLike[str], name: str) -> _Drawn:
+    """Return a figure, written at print size where a folder is given.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure or Display
+        What to write.
+    folder : str or path-like
+        Gets ``<name>.png`` and ``<name>.svg``; empty for none.
+    name : str
+        The files' name.
+
+    Returns
+    -------
+    matplotlib.figure.Figure or Display
+        `figure`.
+
+    Examples
+    --------
+    >>> exported(Figure((1, 1)), "", "empty").get_size_inches().tolist()
+    [1.0, 1.0]
+    """
+    if str(folder):
+        save_figure(figure, Path(folder) / name)
+    return figure
 
 
 def figure_png(figure: Figure) -> bytes:

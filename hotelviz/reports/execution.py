@@ -29,6 +29,8 @@ def run_report(
     out: str | os.PathLike[str],
     *,
     progress: bool = True,
+    banner: str = "",
+    pages: Mapping[str, str] | None = None,
 ) -> Path:
     """Run a notebook and write what it shows as one HTML page.
 
@@ -43,6 +45,11 @@ def run_report(
         The page; written whole or not at all.
     progress : bool, default True
         Show a bar over the cells.
+    banner : str, default ""
+        A line at the top of the page, such as that its hotels are drawn.
+    pages : mapping of str to str, optional
+        Name of a report -> the file of its page beside `out`, for links to pages that are yet to be
+        written; those that are there are found.
 
     Returns
     -------
@@ -66,7 +73,7 @@ def run_report(
     with claim(out), tempfile.TemporaryDirectory(prefix="hotelviz-") as folder:
         executed = Path(folder) / "executed.ipynb"
         _execute(source, arguments, executed, progress)
-        write_report(executed, source.stem, out)
+        write_report(executed, source.stem, out, banner=banner, pages=pages)
     return out
 
 

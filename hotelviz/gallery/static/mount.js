@@ -80,5 +80,6 @@ for (const root of document.querySelectorAll("section[data-hotelviz-gallery]")) 
   delete root.dataset.hotelvizGallery;
   mount(root, JSON.parse(script.textContent), null);
 }
+followReader();
 
 export default { render };

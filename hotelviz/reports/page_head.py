@@ -1,0 +1,76 @@
+"""What the head of a page says of it: read without the megabytes of photos that follow."""
+
+from __future__ import annotations
+
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import NamedTuple
+
+from hotelviz.io.atomic import written_files
+
+#: The meta tags stand at the top, before megabytes of photos; one of them is a small picture.
+_HEAD_CHARACTERS = 300_000
+
+
+class Page(NamedTuple):
+    """A page that hotelviz wrote, as its head describes it."""
+
+    file: Path
+    #: The name of its notebook.
+    report: str
+    title: str
+    date: str
+    #: The sentence of its verdict.
+    said: str
+    #: Its headline figures, as label, value and detail.
+    cards: list[list[str]]
+    #: The address of a small picture, or empty.
+    thumbnail: str
+    #: Files that it looked at.
+    data: list[str]
+    models: list[str]
+    banner: str
+
+
+class _Head(HTMLParser):
+    """The ``hotelviz:`` meta tags of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meta: dict[str, str] = {}
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        if tag == "meta" and (values.get("name") or "").startswith("hotelviz:"):
+            key = (values["name"] or "").removeprefix("hotelviz:")
+            self.meta[key] = values.get("content") or ""
+
+
+def read_page(file: Path) -> Page | None:
+    """Return what the head of a page says; None for one that hotelviz did not write."""
+    head = _Head()
+    with file.open(encoding="utf-8", errors="replace") as page:
+        head.feed(page.read(_HEAD_CHARACTERS))
+    meta = head.meta
+    if "report" not in meta:
+        return None
+    try:
+        cards, data, models = (
+            json.loads(meta.get(key) or "[]") for key in ("cards", "data", "models")
+        )
+    except json.JSONDecodeError:
+        return None
+    own = {key: meta.get(key, "") for key in ("report", "title", "date", "thumbnail", "banner")}
+    said = meta.get("verdict", "")
+    return Page(file=file, said=said, cards=cards, data=data, models=models, **own)
+
+
+def pages_beside(out: Path) -> dict[str, str]:
+    """Return the pages of reports in the folder of `out`: name -> file name, and the index."""
+    folder = out.parent
+    if not folder.is_dir():
+        return {}
+    found = [read_page(file) for file in written_files(folder, "*.html") if file != out]
+    beside = {page.report: page.file.name for page in found if page}
+    return beside | ({"index": "index.html"} if (folder / "index.html").is_file() else {})
