@@ -1,0 +1,1 @@
+"""What each report found, in words: tables and figures in, a `Verdict` out."""
