@@ -46,13 +46,15 @@ def write_index(directory: str | os.PathLike[str], *, notes: Sequence[NextStep |
     alone = [page for page in pages if page not in under]
     known = {name for names in PARTS.values() for name in names}
     others = tuple(sorted({page.report for page in alone} - known))
-    parts = [
-        (heading, [_entry(page, under) for name in names for page in alone if page.report == name])
-        for heading, names in {**PARTS, "Other": others}.items()
+    entries = [
+        (part, page, *_entry(page, under))
+        for part, names in {**PARTS, "Other": others}.items()
+        for name in names
+        for page in alone
+        if page.report == name
     ]
     text = filled(
-        "index.html.j2", index, card_html=card_html,
-        parts=[(heading, entries) for heading, entries in parts if entries],
+        "index.html.j2", index, card_html=card_html, entries=entries,
         banners=list(dict.fromkeys(page.banner for page in pages if page.banner)),
         notes=[NextStep(note) if isinstance(note, str) else note for note in notes],
     )  # fmt: skip
@@ -60,12 +62,11 @@ def write_index(directory: str | os.PathLike[str], *, notes: Sequence[NextStep |
     return index
 
 
-def _entry(page: Page, under: Sequence[Page]) -> tuple[Page, str, list[tuple[Page, str]]]:
-    """Return a page with its picture, and how the models were trained that it judges."""
-    picture = picture_html(page.thumbnail, "", kept=page.kept) if page.thumbnail else ""
-    trained = [
+def _entry(page: Page, under: Sequence[Page]) -> tuple[str, list[tuple[Page, str]]]:
+    """Return the picture of a page, and how the models were trained that it judges."""
+    trainings = [
         (one, f"training on {', '.join(one.data) or one.file.stem}")
         for one in under
         if UNDER[one.report] == page.report
     ]
-    return page, picture, trained
+    return picture_html(page.thumbnail, "", kept=page.kept) if page.thumbnail else "", trainings

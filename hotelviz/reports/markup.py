@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -34,6 +35,7 @@ class Markup:
     def __init__(self, pages: Mapping[str, str]) -> None:
         self.pages = pages
         self._ids: set[str] = set()
+        self._names: Counter[str] = Counter()
 
     def markdown(self, source: str) -> tuple[str, list[tuple[int, str, str]]]:
         """Return Markdown as HTML, and its headings as level, id and text.
@@ -88,22 +90,25 @@ class Markup:
         data: dict[str, Any] = output.data
         if (markup := data.get("text/html")) is not None:
             if "data-hotelviz-gallery" in markup:
-                return f'<div class="gallery">{markup}</div>'
-            return self._scrolled(markup, heading) if markup.strip() else ""
+                return self._framed(markup, "gallery", heading)
+            # The corner of a table of pandas is no heading.
+            markup = self.links(markup).replace("<th></th>", "<td></td>")
+            return self._framed(markup, "scroll", heading) if markup.strip() else ""
         for kind in PICTURES:
             if kind in data:
-                return _picture(kind, data[kind], output.metadata.get(kind, {}), heading)
+                shown = _picture(kind, data[kind], output.metadata.get(kind, {}), heading)
+                return self._framed(shown, "scroll figure", heading)
         if (text := data.get("text/markdown")) is not None:
             # What a cell says may hold data: no tag in it is one of ours.
             said = self.markdown(text.replace("<", "&lt;"))[0]
             return f'<div class="text">{said}</div>' if said.strip() else ""
         return _pre(data.get("text/plain", ""))
 
-    def _scrolled(self, markup: str, heading: str) -> str:
-        """Return a table or other markup so that it can be wider than the page."""
-        # The corner of a table of pandas is no heading.
-        markup = self.links(markup).replace("<th></th>", "<td></td>")
-        return f'<div class="scroll" data-label="{html.escape(heading)}">{markup}</div>'
+    def _framed(self, markup: str, kind: str, heading: str) -> str:
+        """Return markup in a frame whose name no other has: what is below a heading is counted."""
+        self._names[heading] += 1
+        number = f", {self._names[heading]}" if self._names[heading] > 1 else ""
+        return f'<div class="{kind}" data-name="{html.escape(heading + number)}">{markup}</div>'
 
 
 def _picture(kind: str, data: str, metadata: Mapping[str, Any], heading: str) -> str:
@@ -111,8 +116,7 @@ def _picture(kind: str, data: str, metadata: Mapping[str, Any], heading: str) ->
         data = base64.b64encode(data.encode()).decode()
     address = f"data:{kind};base64,{''.join(data.split())}"
     alt, width, kept = (metadata.get(key) for key in ("alt", "width", "kept"))
-    shown = picture_html(address, alt or heading, width=width, kept=kept)
-    return f'<div class="scroll figure" data-label="{html.escape(heading)}">{shown}</div>'
+    return picture_html(address, alt or heading, width=width, kept=kept)
 
 
 def plain(text: str) -> str:

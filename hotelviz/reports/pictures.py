@@ -90,9 +90,9 @@ def gallery_thumbnail(markup: str, files: Path) -> str:
     if not photos:
         return ""
     across, down = _SMALL[0] // 3, _SMALL[1] // 2
-    sheet = Image.new(
-        "RGB", (across * min(3, len(photos)), down * (1 + (len(photos) > 3))), "white"
-    )
+    # What is between the photos is the page's own paper.
+    size = across * min(3, len(photos)), down * (1 + (len(photos) > 3))
+    sheet = Image.new("RGBA", size, (0, 0, 0, 0))
     for place, photo in enumerate(photos[:6]):
         tile = ImageOps.fit(Image.open(io.BytesIO(photo)).convert("RGB"), (across - 4, down - 4))
         sheet.paste(tile, (across * (place % 3) + 2, down * (place // 3) + 2))

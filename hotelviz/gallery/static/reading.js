@@ -49,11 +49,5 @@ function reachScrolled() {
       }
     }
   });
-  const counts = new Map();
-  for (const element of document.querySelectorAll(".scroll[data-label]")) {
-    const label = element.dataset.label;
-    counts.set(label, (counts.get(label) ?? 0) + 1);
-    element.dataset.name = `${label}, ${counts.get(label)}: scrolls sideways`;
-    sizes.observe(element);
-  }
+  for (const element of document.querySelectorAll(".scroll[data-name]")) sizes.observe(element);
 }
