@@ -11,7 +11,7 @@ from matplotlib.image import AxesImage
 from matplotlib.transforms import Bbox
 
 
-def kept_boxes(figure: Figure) -> list[list[float]]:
+def kept_boxes(figure: Figure, dpi: float = 160) -> list[list[float]]:
     """Return the parts of a figure that look the same on a dark page.
 
     A page shows one picture by day and by night: at night what is white becomes the page's paper
@@ -21,7 +21,9 @@ def kept_boxes(figure: Figure) -> list[list[float]]:
     Parameters
     ----------
     figure : matplotlib.figure.Figure
-        With everything drawn.
+        With everything drawn, and saved.
+    dpi : float, default 160
+        That it is saved with: texts are not of quite the same width at others.
 
     Returns
     -------
@@ -44,11 +46,20 @@ def kept_boxes(figure: Figure) -> list[list[float]]:
     ]
     if not holders:
         return []
+    usual = figure.dpi
+    figure.set_dpi(dpi)
+    try:
+        return _boxes(figure, holders)
+    finally:
+        figure.set_dpi(usual)
+
+
+def _boxes(figure: Figure, holders: list[Any]) -> list[list[float]]:
     inches = figure.get_tightbbox().padded(rcParams["savefig.pad_inches"])
     saved = Bbox(inches.get_points() * figure.dpi)
     boxes: dict[tuple[float, ...], list[float]] = {}
     for artist in holders:
-        box = Bbox.intersection(artist.get_window_extent(), artist.axes.bbox)  # type: ignore[union-attr]
+        box = Bbox.intersection(artist.get_window_extent(), artist.axes.bbox)
         if box is not None:
             left, top = box.x0 - saved.x0, saved.y1 - box.y1
             across, down = 100 / saved.width, 100 / saved.height

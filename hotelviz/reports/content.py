@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 #: Parameters that say what a report looked at.
 _DATA = ("catalog", "scores", "store", "predictions")
+#: TensorFlow says before it can be told not to that it has started, and on what.
+_NOTE = re.compile(r"WARNING: All log messages before absl|I\d{4} [\d:.]+ +\d+ \S+\] ")
 _MODELS = ("model", "models", "original", "tuned", "parent")
 
 
@@ -152,9 +154,10 @@ def _keep_thumbnail(output: NotebookNode, files: Path, parts: dict[str, Any]) ->
 
 
 def _for_readers(text: str) -> str:
-    """Return what was said on the way, without bars of progress."""
-    lines = (line.rpartition("\r")[2] for line in plain(text).splitlines())
-    return "\n".join(line for line in lines if line.strip() and not _is_progress(line))
+    """Return what was said on the way, without bars of progress and notes of libraries' own."""
+    lines = (line.rpartition("\r")[2] for line in plain(text).split("\n"))
+    told = [line for line in lines if line.strip()]
+    return "\n".join(line for line in told if not _is_progress(line) and not _NOTE.match(line))
 
 
 def _is_progress(line: str) -> bool:

@@ -51,11 +51,12 @@ def _holes(boxes: Sequence[Sequence[float]]) -> str:
     """Return the style of a veil with holes: one line goes around it and around each of them."""
     if not boxes:
         return ""
-    corners = ["0 0", "100% 0", "100% 100%", "0 100%", "0 0"]
+    # Beyond the picture, whose last line of pixels would else be turned in part.
+    corners = ["-1% -1%", "101% -1%", "101% 101%", "-1% 101%", "-1% -1%"]
     for left, top, width, height in boxes:
         right, bottom = left + width, top + height
         around = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
-        corners += [f"{x:.2f}% {y:.2f}%" for x, y in around] + ["0 0"]
+        corners += [f"{x:.2f}% {y:.2f}%" for x, y in around] + ["-1% -1%"]
     return f' style="clip-path:polygon(evenodd,{",".join(corners)})"'
 
 
