@@ -11,12 +11,7 @@ function followReader() {
   if (!links.size) return;
   let marked = null;
   const mark = () => {
-    let current = null;
-    const { scrollTop, scrollHeight, clientHeight } = document.documentElement;
-    const ended = scrollTop > 0 && scrollTop + clientHeight > scrollHeight - 4;
-    for (const heading of links.keys()) {
-      if (ended || heading.getBoundingClientRect().top < innerHeight / 3) current = links.get(heading);
-    }
+    const current = links.get(readHeading([...links.keys()]));
     if (current === marked) return;
     marked?.removeAttribute("aria-current");
     current?.setAttribute("aria-current", "location");
@@ -24,7 +19,20 @@ function followReader() {
     showLink(contents, current);
   };
   document.addEventListener("scroll", () => requestAnimationFrame(mark), { passive: true });
+  addEventListener("hashchange", mark);
   mark();
+}
+
+/** Return the last heading in the upper third of the window; where the page ends, the last at all. */
+function readHeading(headings) {
+  const { scrollTop, scrollHeight, clientHeight } = document.documentElement;
+  const top = (heading) => heading.getBoundingClientRect().top;
+  if (scrollTop > 0 && scrollTop + clientHeight > scrollHeight - 4) {
+    // A section that was asked for and cannot come higher is read.
+    const asked = headings.find((heading) => heading.id === decodeURIComponent(location.hash.slice(1)));
+    return asked && top(asked) >= 0 ? asked : headings.at(-1);
+  }
+  return headings.findLast((heading) => top(heading) < innerHeight / 3);
 }
 
 /** Bring a link of the contents into view, without moving the page. */
