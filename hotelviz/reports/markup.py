@@ -91,9 +91,11 @@ class Markup:
         if (markup := data.get("text/html")) is not None:
             if "data-hotelviz-gallery" in markup:
                 return self._framed(markup, "gallery", heading)
+            if not markup.strip() or ("<table" in markup and "<td" not in markup):
+                return ""  # a table without rows
             # The corner of a table of pandas is no heading.
             markup = self.links(markup).replace("<th></th>", "<td></td>")
-            return self._framed(markup, "scroll", heading) if markup.strip() else ""
+            return self._framed(markup, "scroll", heading)
         for kind in PICTURES:
             if kind in data:
                 shown = _picture(kind, data[kind], output.metadata.get(kind, {}), heading)

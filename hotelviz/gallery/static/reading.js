@@ -47,15 +47,19 @@ function showLink(contents, link) {
 
 /** Give what scrolls sideways a stop for the keyboard and a name; what fits needs neither. */
 function reachScrolled() {
-  const sizes = new ResizeObserver((entries) => {
-    for (const { target } of entries) {
-      const scrolls = target.scrollWidth > target.clientWidth;
-      const own = { tabindex: "0", role: "region", "aria-label": target.dataset.name };
-      for (const [name, value] of Object.entries(own)) {
-        if (scrolls) target.setAttribute(name, value);
-        else target.removeAttribute(name);
-      }
+  const update = ({ target }) => {
+    const more = target.scrollWidth - target.clientWidth;
+    const own = { tabindex: "0", role: "region", "aria-label": target.dataset.name };
+    for (const [name, value] of Object.entries(own)) {
+      if (more > 0) target.setAttribute(name, value);
+      else target.removeAttribute(name);
     }
-  });
-  for (const element of document.querySelectorAll(".scroll[data-name]")) sizes.observe(element);
+    // Its edge fades while there is more beyond it.
+    target.toggleAttribute("data-more", more - target.scrollLeft > 4);
+  };
+  const sizes = new ResizeObserver((entries) => entries.forEach(update));
+  for (const element of document.querySelectorAll(".scroll[data-name]")) {
+    sizes.observe(element);
+    element.addEventListener("scroll", update, { passive: true });
+  }
 }
