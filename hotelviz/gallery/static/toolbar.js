@@ -15,7 +15,7 @@ function buildFrame(gallery) {
   // Dollar signs in names begin no formula.
   root.classList.add("hotelviz-gallery", "mathjax_ignore", "tex2jax_ignore");
   root.setAttribute("role", "region");
-  const named = root.closest("[data-name]")?.dataset.name;
+  const named = root.closest(".gallery[data-name]")?.dataset.name;
   root.setAttribute("aria-label", named ? `Photos: ${named}` : table.title || "Photo gallery");
   // JupyterLab leaves the keys to us in here.
   root.dataset.lmSuppressShortcuts = "true";
