@@ -51,13 +51,20 @@ def _holes(boxes: Sequence[Sequence[float]]) -> str:
     """Return the style of a veil with holes: one line goes around it and around each of them."""
     if not boxes:
         return ""
-    # Beyond the picture, whose last line of pixels would else be turned in part.
-    corners = ["-1% -1%", "101% -1%", "101% 101%", "-1% 101%", "-1% -1%"]
+    corners = ["0 0", "100% 0", "100% 100%", "0 100%", "0 0"]
     for left, top, width, height in boxes:
         right, bottom = left + width, top + height
         around = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
-        corners += [f"{x:.2f}% {y:.2f}%" for x, y in around] + ["-1% -1%"]
+        corners += [f"{_in_veil(x)} {_in_veil(y)}" for x, y in around] + ["0 0"]
     return f' style="clip-path:polygon(evenodd,{",".join(corners)})"'
+
+
+def _in_veil(share: float) -> str:
+    """Return a place in the picture, in per cent, as one in the veil, which is 1 px wider around.
+
+    A picture's last line of pixels may be drawn where the box of its element has ended.
+    """
+    return f"calc({share:.2f}% + {1 - share / 50:.2f}px)"
 
 
 def thumbnail(picture: bytes) -> str:
