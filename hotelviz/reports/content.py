@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 #: Parameters that say what a report looked at.
 _DATA = ("catalog", "scores", "store", "predictions")
+_MODELS = ("model", "models", "original", "tuned", "parent")
 #: TensorFlow says before it can be told not to that it has started, and on what.
 _NOTE = re.compile(r"WARNING: All log messages before absl|I\d{4} [\d:.]+ +\d+ \S+\] ")
-_MODELS = ("model", "models", "original", "tuned", "parent")
 
 
 def page_parts(
