@@ -30,7 +30,7 @@ from hotelviz.schema import RATINGS, SCORE_SHARES
 
 def galleries(text: str) -> list[dict]:
     """What the galleries of a page show."""
-    found = re.findall(r'data-hotelviz-gallery><script[^>]*>(.*?)</script>', text)
+    found = re.findall(r"data-hotelviz-gallery><script[^>]*>(.*?)</script>", text)
     return [json.loads(one) for one in found]
 
 
