@@ -40,11 +40,12 @@ def picture_html(
         in per cent. On a dark page a veil turns the light and dark of what is behind it; these are
         holes in it. None for what is no figure, and is never turned.
     """
-    size = f' width="{width:d}" style="--width:{width:d}px"' if width else ""
+    size = f' width="{width:d}"' if width else ""
     image = f'<img src="{html.escape(source)}"{size} alt="{html.escape(alt)}">'
     if kept is None:
         return image
-    return f'<span class="drawn">{image}<i{_holes(kept)}></i></span>'
+    size = f' style="--width:{width:d}px"' if width else ""
+    return f'<span class="drawn"{size}>{image}<i{_holes(kept)}></i></span>'
 
 
 def _holes(boxes: Sequence[Sequence[float]]) -> str:

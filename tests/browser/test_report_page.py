@@ -120,10 +120,15 @@ def test_table_that_scrolls_sideways_has_the_keys_and_one_that_fits_does_not(rep
 
 
 @pytest.mark.slow
-def test_figures_turn_dark_with_the_page_but_photos_in_them_do_not(report, open_page):
-    view = open_page(report.as_uri(), theme="dark")
+@pytest.mark.parametrize("width", [400, 1280, 2560])
+def test_figures_turn_dark_with_the_page_but_photos_in_them_do_not(report, open_page, width):
+    # As tall as the page, and on a phone as wide as what scrolls in it.
+    view = open_page(report.as_uri(), width=width, height=4000, theme="dark")
     figure = view.locator(".drawn")
-    figure.scroll_into_view_if_needed()
+    assert figure.bounding_box()["width"] == figure.locator("img").bounding_box()["width"]
+    if width == 400:
+        assert view.get_by_role("region", name="A figure").evaluate("one => one.scrollWidth") == 520
+        figure.evaluate("one => one.closest('.scroll').style.overflow = 'visible'")
     with Image.open(io.BytesIO(figure.screenshot())) as picture:
         pixels = np.asarray(picture.convert("RGB")).astype(int)
     paper = view.evaluate("getComputedStyle(document.body).backgroundColor")
