@@ -20,6 +20,8 @@ from urllib.parse import quote
 from hotelviz.errors import LabelError
 
 _JUPYTER = Path(__file__).parent / "static" / "jupyter"
+#: What is shown without the token, in the place of Jupyter's form.
+_LOGIN = Path(__file__).parent / "static" / "login.html.j2"
 
 #: Those of Tornado, which log the addresses of what they refuse.
 _LOGGERS = ("tornado.access", "tornado.application", "tornado.general")
@@ -66,6 +68,7 @@ def serve_labelling(
     """
     import nbformat
     import papermill
+    from jinja2 import ChoiceLoader, DictLoader
     from traitlets.config import Config
 
     port = _free_port(ip, port)
@@ -93,6 +96,9 @@ def serve_labelling(
         say(f"http://{host}:{port}/?token={quote(token)}")
         with warnings.catch_warnings(action="ignore"):
             app.initialize([str(page)])
+            environment = app.app.settings["jinja2_env"]
+            own = {"login.html": _LOGIN.read_text(encoding="utf-8")}
+            environment.loader = ChoiceLoader([DictLoader(own), environment.loader])
             for logger in (app.log, *map(logging.getLogger, _LOGGERS)):
                 logger.addFilter(without_token)
             app.start()
