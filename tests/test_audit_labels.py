@@ -16,6 +16,7 @@ from hotelviz.audit import (
     find_label_issues,
     label_issue_tagger,
     label_noise_matrix,
+    stage_difference,
     suggested_labels,
 )
 from hotelviz.audit.neighbours import Neighbours, reduce_features
@@ -179,9 +180,16 @@ def test_stages_are_judged_on_the_same_photos_and_on_their_own(audited, network)
     tested = result.predictions[result.predictions["tested"] == "same"]
     pools = tested[(tested["label"] == "Pool") & (tested["stage"] == "without pools")]
     assert not (pools["predicted"] == "Pool").any()
-    left, right = plots.stage_comparison(result).axes_
-    assert [tick.get_text() for tick in left.get_yticklabels()] == ["all", "without pools"]
-    assert right.get_title().startswith("F1 of each class")
+    names = plots.stage_comparison(result).ax_.get_yticklabels()
+    assert [tick.get_text() for tick in names] == ["all", "without pools"]
+    found = stage_difference(result, "all", "without pools")
+    value = figures[figures["tested"] == "same"].set_index("stage")["value"]
+    assert found.accuracy.value == pytest.approx(value["without pools"] - value["all"])
+    assert found.accuracy.value == pytest.approx((found.gained - found.lost) / found.photos)
+    assert found.photos == photos["same", "all"]
+    assert found.hotels == test["hotel_id"].nunique()
+    with pytest.raises(AuditError, match="stage must be one of all, without pools"):
+        stage_difference(result, "all", "other")
 
 
 def test_hotels_that_are_tested_are_left_out_of_training_and_said(audited, network):

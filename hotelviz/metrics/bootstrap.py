@@ -123,7 +123,9 @@ def paired_difference(
     0.250 (0.170 to 0.330)
     """
     if len(before) != len(after):
-        raise MetricsError(f"{len(before)} values before, but {len(after)} after, of the same photos")
+        raise MetricsError(
+            f"{len(before)} values before, but {len(after)} after, of the same photos"
+        )
     change = np.asarray(after, dtype=float) - np.asarray(before, dtype=float)
     return bootstrap_interval(
         lambda rows: float(change[rows].mean()), len(change),
