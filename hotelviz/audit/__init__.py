@@ -13,6 +13,7 @@ from hotelviz.audit.ablation import (
     Ablation,
     StageDifference,
     compare_datasets,
+    distinct_tests,
     stage_difference,
 )
 from hotelviz.audit.class_balance import class_balance
@@ -67,6 +68,7 @@ __all__ = [
     "compare_datasets",
     "compute_image_properties",
     "copies_side_by_side",
+    "distinct_tests",
     "feature_model",
     "find_duplicates",
     "find_issues",

@@ -207,6 +207,31 @@ def stage_difference(
     )
 
 
+def distinct_tests(stages: Ablation) -> Ablation:
+    """Leave out the figures on the stages' own test photos where they say nothing of their own.
+
+    Parameters
+    ----------
+    stages : Ablation
+        From `compare_datasets`.
+
+    Returns
+    -------
+    Ablation
+        `stages`, without what is ``own`` if all of it equals what is on the ``same`` photos: then
+        no label of a test photo was changed.
+    """
+    keys = ["stage", "metric"]
+    same, own = (
+        stages.figures[stages.figures["tested"] == kind].set_index(keys)[["value", "photos"]]
+        for kind in ("same", "own")
+    )
+    if not own.equals(same):
+        return stages
+    first, second, third = (table[table["tested"] == "same"] for table in stages[:3])
+    return Ablation(first, second, third, stages.notes)
+
+
 def _split(name: str, catalog: pd.DataFrame, seed: int) -> pd.DataFrame:
     catalog = check_table(catalog, needs=_NEEDS, where=f"compare_datasets, stage {name!r}")
     with warnings.catch_warnings():

@@ -95,5 +95,5 @@ def seen_labels(model: keras.Model, catalog: pd.DataFrame) -> SeenLabels:
         parent = parent.get("parent")
     generations = record.photos["generation"].unique()
     labels = any(tasks[number : number + 1] == ["tagger"] for number in generations)
-    numbers = [int(counts.get(kind, 0)) for kind in ("train", "val", "hotel")]
-    return SeenLabels(len(labelled), *numbers, labels=labels, unrecorded=record.unrecorded)
+    learned, chosen, hotels = (int(counts.get(kind, 0)) for kind in ("train", "val", "hotel"))
+    return SeenLabels(len(labelled), learned, chosen, hotels, labels, record.unrecorded)

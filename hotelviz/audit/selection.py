@@ -74,11 +74,9 @@ def copies_side_by_side(issues: pd.DataFrame, *, max_groups: int = 20) -> Shown:
     copies = issues[issues["issue"].str.endswith("_duplicate")].copy()
     copies["spans"] = copies["detail"].str.extract(r"the group spans (.*)$")[0].fillna("")
     spans = copies.groupby("group", sort=False)["spans"].first()
-    weight = sum(
-        spans.str.contains(word) * points
-        for word, points in (("labels", 4), ("splits", 2), ("hotels", 1))
-    )
-    order = list(spans.index[(-weight).argsort(kind="stable")]) if len(spans) else []
+    weight = spans.str.contains("labels") * 4 + spans.str.contains("splits") * 2
+    weight += spans.str.contains("hotels")
+    order = list(weight.sort_values(ascending=False, kind="stable").index)
     chosen = order[:max_groups]
     copies = copies[copies["group"].isin(chosen)]
     copies["place"] = copies["group"].map({name: place for place, name in enumerate(chosen)})

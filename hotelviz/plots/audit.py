@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
@@ -141,6 +142,7 @@ def _draw_intervals(
 def class_comparison(
     stages: Ablation,
     *,
+    names: Sequence[str] | None = None,
     metric: str = "f1",
     ax: Axes | None = None,
     scatter_kw: style.Kw = None,
@@ -151,6 +153,8 @@ def class_comparison(
     ----------
     stages : hotelviz.audit.Ablation
         The tables of `hotelviz.audit.compare_datasets`.
+    names : sequence of str, optional
+        Which stages, in their order; by default all.
     metric : {"f1", "precision", "recall"}, default "f1"
         What is drawn of each class.
     ax : matplotlib.axes.Axes, optional
@@ -165,7 +169,7 @@ def class_comparison(
         highest of each class. The class that gained most from the first to the last stage is on
         top.
     """
-    names = list(dict.fromkeys(stages.figures["stage"]))
+    names = list(dict.fromkeys(stages.figures["stage"]) if names is None else names)
     classes = stages.per_class[stages.per_class["tested"] == "same"]
     table = classes.pivot_table(index="label", columns="stage", values=metric, sort=False)[names]
     change = (table[names[-1]] - table[names[0]]).sort_values(kind="stable")

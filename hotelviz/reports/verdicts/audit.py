@@ -112,21 +112,21 @@ def how_labels_were_judged(found: Audit, features: str) -> str:
     )
     if seen.unrecorded:
         return f"{text}, of which it is not known what it learned from: maybe these labels, too."
-    known = [
-        f"learned from {seen.learned:,}" * bool(seen.learned),
-        f"been chosen by {seen.chosen:,}" * bool(seen.chosen),
-        f"seen other photos of the hotels of {seen.hotels:,}" * bool(seen.hotels),
-    ]
-    if not any(known):
+    if not seen.learned + seen.chosen + seen.hotels:
         return f"{text}, which had seen none of these photos."
-    told = ", ".join(filter(None, known))
-    text += f", which had {told} of the {counted(seen.labelled, 'labelled photo')}"
+    text += f", which had learned from {seen.learned:,} of the {seen.labelled:,} labelled photos"
+    text += "" if seen.labels else ", from their ratings and not these labels"
+    more = [
+        f"{seen.chosen:,} more chose its epochs" * bool(seen.chosen),
+        f"it knew other photos of the hotels of {seen.hotels:,}" * bool(seen.hotels),
+    ]
+    text += f" ({', '.join(filter(None, more))})" * any(more)
     if not seen.labels:
-        return f"{text}, by their ratings and not by these labels."
+        return f"{text}."
     new = seen.labelled - seen.learned - seen.chosen - seen.hotels
     return (
-        f"{text}, with these labels: a wrong label that it has learned looks right to it, and "
-        f"fewer are found. Only of the other {new:,} no part of the judge had seen the hotel."
+        f"{text}, with these labels: a wrong label that it has learned looks right to it, so that "
+        f"fewer are found. Only the other {new:,} are of hotels that no part of the judge had seen."
     )
 
 
@@ -236,7 +236,7 @@ def _next_steps(
     elif len(found.issues):
         audit = f"hotelviz audit {quote(name)} --out audit"
         steps.append(NextStep("Write issues and decisions to a folder", command=audit))
-    gone = int(found.summary.loc["unavailable", "photos"])
+    gone = int(found.summary["photos"]["unavailable"])
     if gone:
         steps.append(
             NextStep(f"Run it again where {counted(gone, 'unavailable photo')} can be read")

@@ -69,15 +69,15 @@ def cleaning_verdict(
     dropped, relabelled = (int(counts.get(kind, 0)) for kind in ("dropped", "relabelled"))
     cards = [
         Card(
-            "accuracy by cleaning",
+            "change of accuracy",
             f"{100 * difference.accuracy.value:+.1f} points",
             f"{_bounds(difference.accuracy)}, paired bootstrap over {hotels}",
         ),
         *(
             Card(
                 f"accuracy, {stage}",
-                percent(*figures.loc[stage, ["value", "low", "high"]]),
-                f"{n_photos}, trained on {int(figures.loc[stage, 'trained']):,}",
+                percent(*(float(figures[name][stage]) for name in ("value", "low", "high"))),
+                f"{n_photos}, trained on {figures['trained'][stage]:,}",
             )
             for stage in (after, before)
         ),
@@ -102,23 +102,26 @@ def stage_table(stages: Ablation) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        A row per stage and test photos: ``stage``, ``judged on``, ``trained on (photos)``, ``photos
-        judged``, and a column per metric with its interval.
+        A row per stage and test photos: ``stage``, ``judged on``, ``trained on (photos)``,
+        ``accuracy`` and ``macro F1`` with their intervals.
     """
-    table = stages.figures.assign(
-        told=[
-            f"{row.value:.3f} ({row.low:.3f} to {row.high:.3f})"
-            for row in stages.figures.itertuples()
-        ]
-    )
-    index = ["stage", "tested", "trained", "photos"]
-    wide = table.pivot_table(
-        index=index, columns="metric", values="told", aggfunc="first", sort=False
-    ).reset_index()
-    wide["tested"] = wide["tested"].map({"same": "the same photos", "own": "its own photos"})
-    words = {"tested": "judged on", "trained": "trained on (photos)", "photos": "photos judged"}
+    bounds = stages.figures[["value", "low", "high"]].to_numpy(float)
+    told = [percent(*map(float, row)) for row in bounds]
+    wide = stages.figures.assign(told=told).pivot_table(
+        index=["stage", "tested", "trained", "photos"],
+        columns="metric", values="told", aggfunc="first", sort=False,
+    ).reset_index()  # fmt: skip
     wide = wide.sort_values("tested", ascending=False, kind="stable")
-    return wide.rename(columns=words).rename_axis(columns=None)
+    where = wide["tested"].map({"same": "the same", "own": "its own"})
+    return pd.DataFrame(
+        {
+            "stage": wide["stage"],
+            "judged on": where + wide["photos"].map(" {:,} photos".format),
+            "trained on (photos)": wide["trained"],
+            "accuracy": wide["top-1 accuracy"],
+            "macro F1": wide["macro F1"],
+        }
+    )
 
 
 def points(change: Interval) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from shlex import quote
 
@@ -52,7 +53,7 @@ def rating_verdict(
     n_raters, n_photos = counted(len(raters), "rater"), counted(len(several), "photo")
     left = int(progress["left"].sum())
     cards = []
-    if pd.isna(alpha.value):
+    if math.isnan(alpha.value):
         text = (
             f"How far {n_raters} agree cannot be said yet: "
             f"{'no photo has two answers' if several.empty else 'all answers are the same'}."
@@ -129,16 +130,16 @@ def unlike_the_others(raters: pd.DataFrame) -> str:
             ["bias", "rater"], key=lambda column: -column.abs() if column.name == "bias" else column
         )
         texts = [
-            f"{row.rater} gives {abs(row.bias):.1f} points {'more' if row.bias > 0 else 'less'}"
-            for row in known.head(3).itertuples()
+            f"{rater} gives {abs(bias):.1f} points {'more' if bias > 0 else 'less'}"
+            for rater, bias in zip(known["rater"].head(3), known["bias"].head(3), strict=True)
         ]
         than = " than the others"
     elif "agrees" in known:
         typical = known["agrees"].median()
         known = known[known["agrees_high"] < typical].sort_values(["agrees", "rater"])
         texts = [
-            f"{row.rater} agrees with {percent(row.agrees)} of the others' tags"
-            for row in known.head(3).itertuples()
+            f"{rater} agrees with {percent(share)} of the others' tags"
+            for rater, share in zip(known["rater"].head(3), known["agrees"].head(3), strict=True)
         ]
         than = f" (median {percent(typical)})"
     else:
