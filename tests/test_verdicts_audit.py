@@ -31,7 +31,12 @@ from hotelviz.reports.verdicts.audit import (
     planted_sentence,
 )
 from hotelviz.reports.verdicts.cleaning import cleaning_verdict, stage_table
-from hotelviz.reports.verdicts.ratings import agreement, rating_verdict, unlike_the_others
+from hotelviz.reports.verdicts.ratings import (
+    agreement,
+    rater_table,
+    rating_verdict,
+    unlike_the_others,
+)
 from hotelviz.schema import ISSUES
 
 COLUMNS = ["image_id", "issue", "group", "suggestion", "detail"]
@@ -193,7 +198,7 @@ def test_cleaning_leads_with_the_paired_difference_its_interval_and_a_verdict():
     assert shown["change of accuracy"] == (
         "+1.3 points", "-0.6 to +3.2, paired bootstrap over 18 hotels",
     )  # fmt: skip
-    assert shown["accuracy, cleaned"] == ("90 % (85–95)", "310 photos, trained on 80")
+    assert shown["accuracy, cleaned"] == ("90.0 % (85.0–95.0)", "310 photos, trained on 80")
     assert shown["photos changed"] == ("3", "1 dropped, 2 relabelled")
     steps = [step.text for step in verdict.next_steps]
     assert "Decide on 38 label suspects that nobody has looked at yet" in steps
@@ -263,6 +268,9 @@ def test_ratings_lead_with_alpha_what_it_means_and_who_deviates():
         "agree",
         "hardly",
     ]
+    table = rater_table(raters)
+    assert table["points more than the others"].tolist()[2] == "+3.00 (+3.00 to +3.00)"
+    assert "points apart, asked twice" not in table
     even = raters.assign(bias=0.1, bias_low=0.05, bias_high=0.2)
     assert unlike_the_others(even) == ""
     nothing = rating_verdict(Interval(*[np.nan] * 3), raters, RATED.head(1), PROGRESS, {}, name="x")

@@ -108,7 +108,8 @@ def stage_comparison(
     ax.set_yticks(range(len(names)), [style.drawn_lines(style.readable(n), 14) for n in names])
     ax.set(ylim=(len(names) - 0.45, -0.6), xlabel=f"{style.drawn(metric)}, 95 % bootstrap interval")
     ax.margins(x=0.12)
-    style.legend_above(ax, 1)
+    if len(lines) > 1:
+        style.legend_above(ax, 1)
     same = table[table["tested"] == "same"]
     values = ", ".join(
         f"{style.readable(row.stage)} {row.value:.3f} ({row.low:.3f} to {row.high:.3f})"

@@ -10,7 +10,7 @@ import pandas as pd
 from hotelviz.audit import Ablation, StageDifference
 from hotelviz.metrics import Interval
 from hotelviz.reports.verdict import Card, NextStep, Verdict
-from hotelviz.reports.wording import counted, percent
+from hotelviz.reports.wording import counted
 
 
 def cleaning_verdict(
@@ -76,7 +76,7 @@ def cleaning_verdict(
         *(
             Card(
                 f"accuracy, {stage}",
-                percent(*(float(figures[name][stage]) for name in ("value", "low", "high"))),
+                accuracy(*(float(figures[name][stage]) for name in ("value", "low", "high"))),
                 f"{n_photos}, trained on {figures['trained'][stage]:,}",
             )
             for stage in (after, before)
@@ -106,7 +106,7 @@ def stage_table(stages: Ablation) -> pd.DataFrame:
         ``accuracy`` and ``macro F1`` with their intervals.
     """
     bounds = stages.figures[["value", "low", "high"]].to_numpy(float)
-    told = [percent(*map(float, row)) for row in bounds]
+    told = [accuracy(*map(float, row)) for row in bounds]
     wide = stages.figures.assign(told=told).pivot_table(
         index=["stage", "tested", "trained", "photos"],
         columns="metric", values="told", aggfunc="first", sort=False,
@@ -122,6 +122,17 @@ def stage_table(stages: Ablation) -> pd.DataFrame:
             "macro F1": wide["macro F1"],
         }
     )
+
+
+def accuracy(value: float, low: float, high: float) -> str:
+    """Return a share to a tenth of a per cent, beside differences that are told so.
+
+    Examples
+    --------
+    >>> accuracy(0.845, 0.8151, 0.875)
+    '84.5 % (81.5–87.5)'
+    """
+    return f"{100 * value:.1f} % ({100 * low:.1f}–{100 * high:.1f})"
 
 
 def points(change: Interval) -> str:

@@ -150,8 +150,8 @@ def unlike_the_others(raters: pd.DataFrame) -> str:
     return f"{', '.join(texts)}{than}{more}."
 
 
-def rater_words(raters: pd.DataFrame) -> dict[str, str]:
-    """Return the headings of the table of raters, those that fit its task.
+def rater_table(raters: pd.DataFrame) -> pd.DataFrame:
+    """Return the statistics of raters as a table for people, with what fits its task.
 
     Parameters
     ----------
@@ -160,28 +160,31 @@ def rater_words(raters: pd.DataFrame) -> dict[str, str]:
 
     Returns
     -------
-    dict
-        Column -> heading with its unit.
+    pandas.DataFrame
+        A row per rater; columns without any value are left out.
     """
+    table = raters.copy()
+    for name in {"bias", "agrees"} & set(raters):
+        sign = "+" if name == "bias" else ""
+        bounds = zip(*(raters[f"{name}{end}"] for end in ("", "_low", "_high")), strict=True)
+        table[name] = [
+            f"{value:{sign}.2f} ({low:{sign}.2f} to {high:{sign}.2f})" if value == value else None
+            for value, low, high in bounds
+        ]
     words = {
         "rater": "rater",
         "photos": "photos",
         "skipped": "skipped",
         "seconds": "seconds a photo",
         "mean": "mean score",
-        "spread": "spread of scores",
         "bias": "points more than the others",
-        "bias_low": "interval from",
-        "bias_high": "to",
         "noise": "noise (points)",
         "correlation": "correlation with the others",
-        "agrees": "same tag as the others",
-        "agrees_low": "interval from",
-        "agrees_high": "to",
-        "repeats": "photos seen twice",
-        "self_difference": "points apart on these" if "bias" in raters else "different on these",
+        "agrees": "share of the others' tags that were the same",
+        "self_difference": f"{'points apart' if 'bias' in raters else 'different'}, asked twice",
     }
-    return {name: word for name, word in words.items() if name in raters}
+    kept = [name for name in words if name in table and table[name].notna().any()]
+    return table[kept].rename(columns=words)
 
 
 def self_agreement_table(own: Mapping[str, Interval]) -> pd.DataFrame:
