@@ -73,7 +73,7 @@ def audit(rows: list[tuple[str, ...]], seen: SeenLabels | None = None, **more: A
 CATALOG = pd.DataFrame(
     {
         "image_id": list("abcdefghijklmnopqrst"),
-        "hotel_id": [f"h{number % 5}" for number in range(20)],
+        "hotel_id": [f"h{number % 10}" for number in range(20)],
         "label": "Foyer",
     }
 )
@@ -92,7 +92,7 @@ def test_audit_leads_with_its_counts_the_time_and_what_is_certainly_wrong():
         "First: 1 pair of copies with different labels, of which one label must be wrong."
     )
     assert cards(verdict) == {
-        "photos with an issue": ("7 of 20", "of 5 hotels"),
+        "photos with an issue": ("7 of 20", "at 7 of 10 hotels"),
         "photos for a person": ("4", "less than a minute at 4 seconds each"),
         "labels probably wrong": ("3 of 18", "by features that had learned 12 of 20"),
         "groups of copies": ("2", "1 with different labels"),

@@ -47,9 +47,10 @@ def audit_verdict(
             text += "none needs a person."
         if first := _first(found):
             text += f" First: {first}."
-    hotels = counted(catalog["hotel_id"].nunique(), "hotel")
+    own = catalog.loc[catalog["image_id"].isin(issues["image_id"]), "hotel_id"].nunique()
+    hotels = f"at {own:,} of {counted(catalog['hotel_id'].nunique(), 'hotel')}"
     cards = [
-        Card("photos with an issue", f"{flagged:,} of {n_photos:,}", f"of {hotels}"),
+        Card("photos with an issue", f"{flagged:,} of {n_photos:,}", hotels),
         Card("photos for a person", f"{looking:,}", time if looking else ""),
     ]
     if (judged := found.label_issues) is not None:
