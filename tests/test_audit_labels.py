@@ -10,6 +10,7 @@ from PIL import Image
 
 from hotelviz import plots
 from hotelviz.audit import (
+    SeenLabels,
     class_balance,
     compare_datasets,
     find_issues,
@@ -251,10 +252,13 @@ def taught(tmp_path_factory):
 
 def test_audit_says_how_many_labels_the_network_of_the_features_has_seen(taught):
     model, photos = taught
-    notes = find_issues(photos, model=model, progress=False).notes
-    assert any("has seen 2 of the 12 labelled photos" in note for note in notes)
-    new = find_issues(photos.iloc[3:], model=model, progress=False).notes
-    assert not any("has seen" in note for note in new)
+    found = find_issues(photos, model=model, progress=False)
+    assert any("has seen 2 of the 12 labelled photos" in note for note in found.notes)
+    # It learned from a, its epochs were chosen by b; c and h are other photos of their hotel.
+    assert found.seen == SeenLabels(12, 1, 1, 2, True, ("the tagger model sequential",))
+    new = find_issues(photos.iloc[3:], model=model, progress=False)
+    assert not any("has seen" in note for note in new.notes)
+    assert new.seen[:4] == (9, 0, 0, 1)
 
 
 def test_stages_are_not_judged_on_photos_that_the_network_has_seen(taught):

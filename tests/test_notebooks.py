@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import uuid
@@ -310,7 +311,8 @@ def test_rating_report_shows_agreement_raters_and_disputed_photos(labels, tmp_pa
         tmp_path / "q.html",
         progress=False,
     ).read_text()
-    assert re.search(r"12 raters \D+ on \d+ photos: Krippendorff&#x27;s alpha 0\.\d\d \(", text)
+    said = r"12 raters \D+ on \d+ photos: Krippendorff's alpha 0\.\d\d \("
+    assert re.search(said, html.unescape(text))
     assert 'alt="Bias of 12 raters: colleague-' in text
     assert "12 raters gave" in text
     assert re.match(r"\d\.\d\d: ", galleries(text)[0]["captions"][0])

@@ -138,7 +138,7 @@ def test_audit_names_the_next_worst_where_the_worst_is_not_there():
         ),
         (
             SeenLabels(20, 0, 0, 0, labels=False, unrecorded=("the tagger model X",)),
-            "of which it is not known what it learned from: maybe these labels, too.",
+            "which does not say what it learned from: maybe these labels, too.",
         ),
     ],
 )

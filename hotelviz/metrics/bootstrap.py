@@ -120,7 +120,7 @@ def paired_difference(
     --------
     >>> before, after = [0, 1, 1, 0] * 25, [1, 1, 1, 0] * 25
     >>> print(paired_difference(before, after))
-    0.250 (0.170 to 0.330)
+    0.250 (0.170 to 0.340)
     """
     if len(before) != len(after):
         raise MetricsError(

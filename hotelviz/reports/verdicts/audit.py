@@ -111,9 +111,9 @@ def how_labels_were_judged(found: Audit, features: str) -> str:
         "Each label was judged by a linear model that was fitted to the photos of other hotels and "
         f"to no copy of the photo. Its features come from {network}"
     )
-    if seen.unrecorded:
-        return f"{text}, of which it is not known what it learned from: maybe these labels, too."
     if not seen.learned + seen.chosen + seen.hotels:
+        if seen.unrecorded:
+            return f"{text}, which does not say what it learned from: maybe these labels, too."
         return f"{text}, which had seen none of these photos."
     text += f", which had learned from {seen.learned:,} of the {seen.labelled:,} labelled photos"
     text += "" if seen.labels else ", from their ratings and not these labels"
