@@ -274,6 +274,8 @@ def test_ratings_lead_with_alpha_what_it_means_and_who_deviates():
     even = raters.assign(bias=0.1, bias_low=0.05, bias_high=0.2)
     assert unlike_the_others(even) == ""
     nothing = rating_verdict(Interval(*[np.nan] * 3), raters, RATED.head(1), PROGRESS, {}, name="x")
+    links = [[step.link for step in one.next_steps if step.link] for one in (verdict, nothing)]
+    assert links == [["#Raters", "#Disputed-photos"], ["#Raters"]]
     assert nothing.text.startswith("How far 3 raters agree cannot be said yet: no photo has two")
 
 

@@ -79,7 +79,10 @@ def rating_verdict(
         cards.append(Card(word, percent(*same), repeats))
     total = int(progress["assigned"].sum())
     cards.append(Card("answers", f"{total - left:,} of {total:,}", f"{left:,} to come"))
-    return Verdict(text, cards=cards, next_steps=_next_steps(left, bool(unlike), ratings, name))
+    said = answered[answered["repeat"] == 0].groupby("image_id")[["score", "tag"]].nunique()
+    disputed = bool((said > 1).any(axis=None))
+    steps = _next_steps(left, bool(unlike), disputed, ratings, name)
+    return Verdict(text, cards=cards, next_steps=steps)
 
 
 def agreement(alpha: float) -> str:
@@ -216,11 +219,14 @@ def _bounds(value: Interval) -> str:
     return f"{value.low:.2f} to {value.high:.2f}"
 
 
-def _next_steps(left: int, unlike: bool, ratings: pd.DataFrame, name: str) -> list[NextStep]:
+def _next_steps(
+    left: int, unlike: bool, disputed: bool, ratings: pd.DataFrame, name: str
+) -> list[NextStep]:
     steps, store = [], quote(name)
     if unlike:
         steps.append(NextStep("Talk to the raters who are unlike the others", "#Raters"))
-    steps.append(NextStep("Look at the photos that people disagree on", "#Disputed-photos"))
+    if disputed:
+        steps.append(NextStep("Look at the photos that people disagree on", "#Disputed-photos"))
     if left:
         steps.append(NextStep(f"Wait for {counted(left, 'answer')}, or let others help out"))
     hidden = ratings["reason"].fillna("").str.startswith("cannot be shown")
