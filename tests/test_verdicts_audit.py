@@ -178,8 +178,9 @@ FIGURES = pd.DataFrame(
 STAGES = Ablation(FIGURES, pd.DataFrame({"tested": []}), pd.DataFrame({"tested": []}), [])
 
 
-def gained(value: float, low: float, high: float) -> Verdict:
-    difference = StageDifference(Interval(value, low, high), 310, 18, gained=9, lost=5)
+def gained(value: float, low: float, high: float, photos: int = 9) -> Verdict:
+    lost = 5 if photos else 0
+    difference = StageDifference(Interval(value, low, high), 310, 18, gained=photos, lost=lost)
     changes = pd.DataFrame({"change": ["dropped", "relabelled", "relabelled", "unknown"]})
     return cleaning_verdict(
         difference, STAGES, changes, before="augmented", undecided=38, name="c.csv",
@@ -205,6 +206,9 @@ def test_cleaning_leads_with_the_paired_difference_its_interval_and_a_verdict():
     assert "Test on more hotels: with these, less than 1.9 points is not seen" in steps
     assert "(+0.5 to +2.5): better." in gained(0.015, 0.005, 0.025).text
     assert "(-2.5 to -0.5): worse." in gained(-0.015, -0.025, -0.005).text
+    same = gained(0.0, 0.0, 0.0, photos=0)
+    assert same.text.endswith("The model is right and wrong about the same photos as before.")
+    assert not any("Test on more hotels" in step.text for step in same.next_steps)
     # What made it worse is not offered to train on.
     assert not any(step.command for step in gained(-0.015, -0.025, -0.005).next_steps)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from hotelviz.plots import style
 from hotelviz.plots.display import Display
@@ -57,6 +58,7 @@ def issue_counts(
     texts = dict(zip(found.index, ax.bar_label(bars["photos"], notes, fontsize=10), strict=True))
     ax.margins(x=0.42)
     ax.set(xlabel="photos", xlim=(0, None))
+    ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     if len(found):
         style.legend_above(ax, 2)
     else:
@@ -173,8 +175,9 @@ def class_comparison(
     names = list(dict.fromkeys(stages.figures["stage"]) if names is None else names)
     classes = stages.per_class[stages.per_class["tested"] == "same"]
     table = classes.pivot_table(index="label", columns="stage", values=metric, sort=False)[names]
-    change = (table[names[-1]] - table[names[0]]).sort_values(kind="stable")
-    table, support = table.loc[change.index], classes.groupby("label")["support"].first()
+    change = (table[names[-1]] - table[names[0]]).sort_values(ascending=False, kind="stable")
+    # The first of a table stands on top.
+    table, support = table.loc[change.index[::-1]], classes.groupby("label")["support"].first()
     ax = style.new_axes(ax, (_WIDTH, 1.2 + 0.36 * len(table)), grid="x")
     rows = np.arange(len(table))
     lines: dict[str, Any] = {

@@ -56,12 +56,15 @@ def cleaning_verdict(
     where = hotels if not told else hotels.replace(" ", f" {told}", 1)
     text = (
         f"Cleaning changed the accuracy on the same {n_photos} of {where} by "
-        f"{points(difference.accuracy)}: {in_a_word(difference.accuracy)}."
+        f"{points(difference.accuracy)}: {in_a_word(difference.accuracy)}. "
     )
-    text += (
-        f" {difference.gained:,} that were wrong are right after it, {difference.lost:,} that were "
-        "right are wrong."
-    )
+    if difference.gained + difference.lost:
+        text += (
+            f"{difference.gained:,} that were wrong are right after it, {difference.lost:,} that "
+            "were right are wrong."
+        )
+    else:
+        text += "The model is right and wrong about the same photos as before."
     figures = stages.figures[
         (stages.figures["metric"] == "top-1 accuracy") & (stages.figures["tested"] == "same")
     ].set_index("stage")
@@ -173,7 +176,7 @@ def _next_steps(
         steps.append(NextStep(text, "cleaning_audit#Label-suspects"))
     if changed and not change.low > 0:
         steps.append(NextStep("Look at what was changed", "#What-was-changed"))
-    if change.low <= 0 <= change.high:
+    if change.low <= 0 <= change.high and change.low < change.high:
         least = 50 * (change.high - change.low)
         steps.append(
             NextStep(f"Test on more hotels: with these, less than {least:.1f} points is not seen")
