@@ -86,6 +86,20 @@ def show_pictures(axes: Iterable[Axes], pictures: Iterable[np.ndarray], im_kw: K
     return [ax.imshow(picture, **options(im_kw)) for ax, picture in pairs]
 
 
+def readable_on(colour: Sequence[float]) -> str:
+    """Return the colour of text on a coloured cell: black or white, which contrasts more (WCAG).
+
+    Examples
+    --------
+    >>> readable_on((1.0, 0.9, 0.1)), readable_on((0.2, 0.0, 0.3))
+    ('black', 'white')
+    """
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour[:3]
+    )
+    return "black" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 else "white"
+
+
 def figure_of(ax: Axes) -> Figure:
     """Return the figure that axes are on."""
     figure = ax.get_figure(root=True)
