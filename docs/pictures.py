@@ -124,9 +124,7 @@ class Demo:
 
 def confusion_matrix(demo: Demo) -> Any:
     """Draw the confusion matrix of the test photos."""
-    return plots.ConfusionMatrixDisplay.from_predictions(
-        demo.tags["label"], demo.tags["predicted"], normalize="true"
-    )
+    return plots.ConfusionMatrixDisplay.from_predictions(demo.tags["label"], demo.tags["predicted"])
 
 
 def per_class_bars(demo: Demo) -> Any:

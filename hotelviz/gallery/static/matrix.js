@@ -84,7 +84,8 @@ function matrixLegend(worst) {
   const scale = make("span", { class: "ramp" });
   scale.style.background = `linear-gradient(to right, ${STEPS.map(rgb).join(",")})`;
   const ends = ["errors: 0 % ", scale, ` ${percent(worst)} of the true class`];
-  return make("p", { class: "legend" }, make("span", {}, ...ends), make("span", {}, "grey: right"));
+  const parts = [ends, ["grey: right"], ["underlined: opens its photos"]];
+  return make("p", { class: "legend" }, ...parts.map((part) => make("span", {}, ...part)));
 }
 
 /** A positive share that is rounded to 0 would be read as none. */
