@@ -243,7 +243,12 @@ def test_explanation_report_has_montages_maps_and_checks(pages):
     for start in ("Patches that speak for ", "Deletion and insertion curves of cam"):
         assert any(alternative.startswith(start) for alternative in alternatives), start
     assert "photos with their maps by cam, layercam, saliency" in " ".join(alternatives)
-    for words in ("(share of photos)", "(share of map)", "(rank correlation)", "(ms per photo)"):
+    for words in (
+        "(share of photos)",
+        "(share of the map)",
+        "(rank correlation)",
+        "(ms per photo)",
+    ):
         assert words in text
     assert "Checked on 8 of " in text
     assert "suspected shortcuts" in text

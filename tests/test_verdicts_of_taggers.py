@@ -134,10 +134,15 @@ def test_explanation_names_the_suspected_shortcut_with_its_shares():
         "A shortcut is suspected where Pool is predicted as Bathroom: one pattern carries 62 % of "
         "the evidence, is in 6 of 8 errors and in 10 % of the right Pool photos, and blurring it "
         "sets 80 % of the errors that have it right. None in the 1 other confusion explained. The "
-        "test needs 4 misclassified photos, which 1 of the 2 explained does not have."
+        "test needs 4 misclassified photos, which 1 of them has."
     )
     assert found.cards[0][:2] == ("suspected shortcuts", "1")
     assert found.cards[0].detail == "in 2 explained of 3 confusions among 100 photos"
+    assert found.cards[1] == (
+        "Pool predicted as Bathroom: one pattern has",
+        "62 %",
+        "of the evidence; in 6 of 8 errors, and in 10 % of the right Pool photos",
+    )
     assert found.next_steps[0].link == "#Pool-predicted-as-Bathroom"
     assert """-p confusion='["Bar", "Pool"]'""" in found.next_steps[-2].command
 
@@ -146,7 +151,12 @@ def test_explanation_says_when_nothing_is_suspected_or_wrong():
     def said(found: list[Confusion], gaps: pd.DataFrame = GAPS) -> str:
         return explanation.explanation_verdict(found, gaps, n_photos=100).text
 
-    assert said([confusion(8)]) == "No shortcut is suspected in the 1 confusion explained."
+    assert said([confusion(8)]) == (
+        "No shortcut is suspected in the 1 of 3 confusions explained. The test needs 4 "
+        "misclassified photos, which all of them have."
+    )
+    assert said([confusion(2), confusion(8)]).endswith("photos, which 1 of them has.")
+    assert said([confusion(2)]).endswith("photos, which none of them has.")
     assert said([], GAPS[:0]) == "No error among 100 photos to explain."
     assert (
         said([confusion(0)]) == "The confusion that was asked for does not occur among 100 photos."
@@ -176,7 +186,7 @@ def test_trust_is_told_with_units():
     markup = explanation.trust_words(trust)._repr_html_()
     assert "time (ms per photo)" in markup
     assert "<td>13</td>" in markup
-    assert "+0.10 (-0.02 to +0.20)" in markup
+    assert "0.10 (-0.02 to 0.20)" in markup
     assert "on the object" not in markup
     known = explanation.trust_words(trust.assign(hit=0.75, energy=0.5))._repr_html_()
     assert "<td>75 %</td>" in known

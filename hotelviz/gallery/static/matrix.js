@@ -12,6 +12,11 @@ function confusionMatrix(gallery) {
   const here = known ? countConfusions(truth, predicted) : new Map();
   const cells = table.matrix ?? matrixOf(truth.values, predicted.values, here);
   if (Math.max(cells.true.length, cells.predicted.length) > MOST_CLASSES) return [];
+  // One confusion, or none, needs no matrix to be found in.
+  const filled = cells.counts.flatMap((row, i) =>
+    row.flatMap((many, j) => (many ? [cells.true[i] === cells.predicted[j]] : [])),
+  );
+  if (!table.matrix && (filled.length < 2 || !filled.includes(false))) return [];
   const drawn = drawMatrix(gallery, cells, here);
   if (table.matrix) return [make("div", { class: "matrix judged" }, ...drawn)];
   const summary = make("summary", {}, "Confusion matrix of these photos: a cell opens its photos");

@@ -57,23 +57,28 @@ def explanation_verdict(
             rest = counted(len(explained) - len(suspects), "other confusion")
             said += f" None in the {rest} explained."
     else:
-        said = f"No shortcut is suspected in the {counted(len(explained), 'confusion')} explained."
-    few = [one for one in explained if len(one.photos) < SHORTCUT_ERRORS]
-    if few:
+        said = (
+            f"No shortcut is suspected in the {len(explained)} of "
+            f"{counted(len(gaps), 'confusion')} explained."
+        )
+    enough = sum(len(one.photos) >= SHORTCUT_ERRORS for one in explained)
+    if enough < len(explained) or (explained and not suspects):
+        having = {0: "none of them has", len(explained): "all of them have", 1: "1 of them has"}
         said += (
             f" The test needs {SHORTCUT_ERRORS} misclassified photos, which "
-            f"{len(few)} of the {len(explained)} explained {'does' if len(few) == 1 else 'do'} "
-            "not have."
+            f"{having.get(enough, f'{enough} of them have')}."
         )
     of = f"{counted(len(gaps), 'confusion')} among {photos}"
     cards = [
         Card("suspected shortcuts", f"{len(suspects)}", f"in {len(explained)} explained of {of}")
     ]
-    for one in suspects:
-        pattern = suspect(one)
-        assert pattern is not None
-        detail = f"of the evidence for {confusion_name(one.true, one.predicted)} is one pattern"
-        cards.append(Card("weight of the pattern", percent(pattern["weight"]), detail))
+    for one in suspects or [one for one in explained if len(one.patterns)][:1]:
+        pattern, name = _weightiest(one), confusion_name(one.true, one.predicted)
+        detail = (
+            f"of the evidence; in {_errors(pattern, len(one.photos))}, and in "
+            f"{_right(pattern['right_true'], in_words(one.true))}"
+        )
+        cards.append(Card(f"{name}: one pattern has", percent(pattern["weight"]), detail))
     return Verdict(
         said, cards=cards, next_steps=_next_steps(suspects, explained, gaps, catalog, model)
     )
@@ -84,6 +89,12 @@ def suspect(confusion: Confusion) -> pd.Series | None:
     if confusion.patterns.empty or not confusion.patterns["suspect"].any():
         return None
     return confusion.patterns[confusion.patterns["suspect"]].iloc[0]
+
+
+def _weightiest(confusion: Confusion) -> pd.Series:
+    """Return the suspected shortcut of a confusion, or else its first pattern."""
+    pattern = suspect(confusion)
+    return confusion.patterns.iloc[0] if pattern is None else pattern
 
 
 def confusion_words(confusion: Confusion) -> str:
@@ -135,8 +146,8 @@ def gaps_table(gaps: pd.DataFrame, found: Sequence[Confusion], *, max_rows: int 
     pairs = list(zip(gaps["label"], gaps["predicted"], strict=True))
     links = {pair: confusion_anchor(*pair) for pair in ((one.true, one.predicted) for one in found)}
     words = {
-        "confusion": "confusion", "n_photos": "photos", "share": "share of the true area",
-        "confidence_gap": "confidence gap (sum of probabilities)",
+        "confusion": "confusion", "n_photos": "photos", "share": "share of the area",
+        "confidence_gap": "confidence gap (sum)",
     }  # fmt: skip
     return Table(
         gaps.assign(confusion=[confusion_name(*pair) for pair in pairs]), words,
@@ -191,18 +202,18 @@ def trust_words(trust: pd.DataFrame) -> Table:
     """
     rows = trust.reset_index()
     words = {"method": "method"}
-    for check, what in (("deletion", "hiding what it marks"), ("insertion", "uncovering it")):
+    for check, what in (("deletion", "hiding"), ("insertion", "uncovering")):
         columns = rows[[check, f"{check}_low", f"{check}_high"]].itertuples(index=False)
         rows[f"{check}_words"] = [
-            f"{mean:+.2f} ({low:+.2f} to {high:+.2f})" for mean, low, high in columns
+            f"{mean:.2f} ({low:.2f} to {high:.2f})" for mean, low, high in columns
         ]
-        words[f"{check}_words"] = f"{what} (share of probability over random order, 95 % interval)"
+        words[f"{check}_words"] = f"{what}, over random order (probability)"
     if "hit" in rows:
         words |= {"hit": "peak on the object (share of photos)"}
-        words |= {"energy": "evidence on the object (share of map)"}
+        words |= {"energy": "evidence on the object (share of the map)"}
     words |= {
-        "randomised": "likeness to maps of random weights (rank correlation)",
-        "agreement": "likeness to other methods (rank correlation)",
+        "randomised": "with random weights (rank correlation)",
+        "agreement": "with other methods (rank correlation)",
         "ms": "time (ms per photo)",
     }
     return Table(rows, words, digits={"ms": 0}, percent=["hit", "energy"], noun="methods")

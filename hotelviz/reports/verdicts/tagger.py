@@ -201,8 +201,8 @@ def confusion_table(predictions: pd.DataFrame, *, n_explained: int, max_rows: in
         confusion=names, why=["see why" if n in explained else "" for n in pairs.index]
     )
     words = {
-        "confusion": "confusion", "n_photos": "photos", "share": "share of the true area",
-        "confidence_gap": "confidence gap (sum of probabilities)", "why": "explanation",
+        "confusion": "confusion", "n_photos": "photos", "share": "share of the area",
+        "confidence_gap": "confidence gap (sum)", "why": "explanation",
     }  # fmt: skip
 
     def explanation(row: pd.Series) -> str:
