@@ -157,6 +157,7 @@ def test_explanation_says_when_nothing_is_suspected_or_wrong():
     )
     assert said([confusion(2), confusion(8)]).endswith("photos, which 1 of them has.")
     assert said([confusion(2)]).endswith("photos, which none of them has.")
+    assert said([]) == "None of the 3 confusions among 100 photos was explained."
     assert said([], GAPS[:0]) == "No error among 100 photos to explain."
     assert (
         said([confusion(0)]) == "The confusion that was asked for does not occur among 100 photos."

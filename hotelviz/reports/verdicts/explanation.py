@@ -49,7 +49,9 @@ def explanation_verdict(
     photos = counted(n_photos, "photo")
     if not explained:
         said = f"No error among {photos} to explain."
-        if len(gaps):
+        if len(gaps) and not found:
+            said = f"None of the {counted(len(gaps), 'confusion')} among {photos} was explained."
+        elif len(gaps):
             said = f"The confusion that was asked for does not occur among {photos}."
     elif suspects:
         said = " ".join(f"{_suspicion(one)}." for one in suspects)
@@ -63,7 +65,7 @@ def explanation_verdict(
         )
     enough = sum(len(one.photos) >= SHORTCUT_ERRORS for one in explained)
     if enough < len(explained) or (explained and not suspects):
-        having = {0: "none of them has", len(explained): "all of them have", 1: "1 of them has"}
+        having = {0: "none of them has", 1: "1 of them has", len(explained): "all of them have"}
         said += (
             f" The test needs {SHORTCUT_ERRORS} misclassified photos, which "
             f"{having.get(enough, f'{enough} of them have')}."
