@@ -193,7 +193,8 @@ def test_class_names_of_the_confusion_matrix_do_not_overlap(n_classes):
     display = matrix(n_classes)
     display.figure_.canvas.draw()
     assert overlaps(display.ax_.get_yticklabels()) == []
-    assert display.ax_.get_yticklabels()[0].get_text() == "Bathroom"
+    n_photos = display.confusion_matrix[0].sum()
+    assert display.ax_.get_yticklabels()[0].get_text() == f"Bathroom ({n_photos:.0f})"
     if n_classes == 40:  # upright names are as wide as their text is high
         assert overlaps(display.ax_.get_xticklabels()) == []
 

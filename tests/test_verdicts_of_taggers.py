@@ -210,9 +210,9 @@ def test_training_counts_the_hotels_of_the_photos_that_were_learned_from():
         COURSE, LEARNED, labels=LABELS, most_epochs=4, catalog="c.csv", out="m.keras"
     )
     assert found.text == (
-        "Learned 2 areas from 5 photos of 2 hotels. Right on 75 % of 3 validation photos after "
-        "epoch 2 of 3, which they chose. Validation did not improve in the last 1 epoch, which "
-        "ended it."
+        "Learned 2 areas from 5 photos of 2 hotels. Right on 75 % of 3 validation photos (few: a "
+        "rough figure) after epoch 2 of 3, which they chose. Validation did not improve in the "
+        "last 1 epoch, which ended it."
     )
     cards = {card.label: card for card in found.cards}
     assert cards["validation accuracy"].detail == (

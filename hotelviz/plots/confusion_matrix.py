@@ -157,8 +157,10 @@ class ConfusionMatrixDisplay(ShowsFigure, sklearn.metrics.ConfusionMatrixDisplay
         if len(names) <= 20:
             turned = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
         self.ax_.set_xticks(places, names, fontsize=size, **turned)
-        self.ax_.set_yticks(places, names, fontsize=size)
-        self.ax_.set(xlabel="predicted", ylabel="true")
+        support = self.confusion_matrix.sum(axis=1)
+        counted = [f"{name} ({n:,.0f})" for name, n in zip(names, support, strict=True)]
+        self.ax_.set_yticks(places, counted, fontsize=size)
+        self.ax_.set(xlabel="predicted", ylabel="true (number of photos)")
         self.ax_.set_xticks(edges, minor=True)
         self.ax_.set_yticks(edges, minor=True)
         self.ax_.grid(which="minor", color="#e5e7eb", linewidth=0.6)

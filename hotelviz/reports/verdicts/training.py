@@ -7,7 +7,7 @@ import shlex
 import pandas as pd
 
 from hotelviz.reports.verdict import Card, NextStep, Verdict
-from hotelviz.reports.verdicts.tagger import photos_of_hotels
+from hotelviz.reports.verdicts.tagger import photos_of_hotels, too_few
 from hotelviz.reports.wording import counted, in_words, percent
 
 #: What the phases of a training are called, and what learns in them.
@@ -55,9 +55,10 @@ def training_verdict(
         best = best_epoch(course)
         right = percent(best["val_accuracy"])
         place = f"epoch {best['epoch']:.0f} of {len(course)}"
+        few = " (few: a rough figure)" if too_few(val, 0, 0) else ""
         said += (
-            f" Right on {right} of {counted(len(val), 'validation photo')} after {place}, which "
-            f"they chose. {still_improved(course, most_epochs)}"
+            f" Right on {right} of {counted(len(val), 'validation photo')}{few} after {place}, "
+            f"which they chose. {still_improved(course, most_epochs)}"
         )
         detail = f"{photos_of_hotels(val)}, by which {place} was chosen"
         cards.append(Card("validation accuracy", right, detail))
