@@ -21,6 +21,7 @@ def map_sheet(
     maps: Mapping[str, np.ndarray],
     *,
     captions: Sequence[str] = (),
+    text: str = "",
     im_kw: style.Kw = None,
 ) -> Display:
     """Draw photos beside their maps, a row per photo; with more maps than that, below them.
@@ -33,6 +34,8 @@ def map_sheet(
         Maps of `hotelviz.attribution.explain` by name, 0 to 1.
     captions : sequence of str, default ()
         One for each photo.
+    text : str, default ""
+        What is shown, as the alternative text; by default the names of maps and photos.
     im_kw : dict, optional
         Further arguments of ``Axes.imshow``.
 
@@ -66,7 +69,8 @@ def map_sheet(
         ax.set_ylabel(style.drawn_lines(caption, 16), **own)
     for ax, name in zip(top, above, strict=False):
         ax.set_title(style.drawn_lines(name, 18), fontsize=9)
-    text = f"{len(pixels)} photos with their maps by {', '.join(maps)}: {'; '.join(captions)}"
+    told = f"{len(pixels)} photos with their maps by {', '.join(maps)}: {'; '.join(captions)}"
+    text = text or told
     return style.display(axes, text, photographic=True, images_=images)
 
 
@@ -94,14 +98,18 @@ def confusion_sheet(confusion: Confusion, pixels: np.ndarray, *, im_kw: style.Kw
         "difference": f"{predicted}, not {true}",
     }
     maps = {name: confusion.maps[key][: len(pixels)] for key, name in names.items()}
-    return map_sheet(pixels, maps, im_kw=im_kw)
+    text = (
+        f"{len(pixels)} of {len(confusion.photos)} photos of {true} that are predicted as "
+        f"{predicted}: what speaks for either class, and for {predicted} rather than {true}."
+    )
+    return map_sheet(pixels, maps, text=text, im_kw=im_kw)
 
 
 def pattern_montages(
     confusion: Confusion,
     pixels: np.ndarray,
     *,
-    max_patterns: int = 4,
+    max_patterns: int = 3,
     max_patches: int = 8,
     im_kw: style.Kw = None,
 ) -> Display:
@@ -113,7 +121,7 @@ def pattern_montages(
         The result of `hotelviz.attribution.explain_confusion`.
     pixels : numpy.ndarray of shape (n_patches, size, size, 3)
         Its patches, uint8: ``hotelviz.feature_vis.patch_pixels(confusion.patches)``.
-    max_patterns : int, default 4
+    max_patterns : int, default 3
         Most patterns, the weightiest first.
     max_patches : int, default 8
         Most patches of each, the weightiest first.
@@ -157,7 +165,7 @@ def pattern_montages(
     heading = "{n} × {0} predicted as {1}: what speaks for {1}"
     heading = heading.format(*drawn, n=len(confusion.photos))
     figure.suptitle(heading, fontsize=11, x=0.02, ha="left")
-    text = f"Patches that speak for {predicted} in photos of {true}. {' '.join(told)}"
+    text = f"Patches that speak for {predicted} in photos of {true}. {'. '.join(told)}"
     return style.display(axes, text, photographic=True, images_=images, texts_=texts)
 
 

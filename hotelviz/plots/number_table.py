@@ -12,7 +12,7 @@ from hotelviz.plots import style
 from hotelviz.plots.display import Display
 
 #: Inches: of a row, and of a character of a name.
-_ROW, _CHARACTER = 0.34, 0.095
+_ROW, _CHARACTER = 0.42, 0.09
 
 
 def number_table(
@@ -56,7 +56,7 @@ def number_table(
     style.check_columns(table, [], "number_table")
     names = [style.label(name) for name in table.index]
     heads = [style.drawn_lines(style.readable(name), 14) for name in table]
-    widths = [max(0.95, _CHARACTER * max(map(len, head.split("\n"))) + 0.25) for head in heads]
+    widths = [max(0.8, _CHARACTER * max(map(len, head.split("\n"))) + 0.2) for head in heads]
     first = _CHARACTER * max(map(len, names)) + 0.3
     above = _ROW * (0.4 + 0.75 * max(head.count("\n") + 1 for head in heads))
     size = (first + sum(widths), above + _ROW * len(table) + 0.1)

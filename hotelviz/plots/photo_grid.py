@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,8 @@ from hotelviz.plots.display import Display
 
 #: Each photo has a place of this shape, whatever its own: captions stand in lines.
 _WIDTH, _HEIGHT = 4.0, 3.0
+#: Of a line above it: in one or two rows of photos, and in more, where type has to be larger.
+_CHARACTERS, _FEWER = 28, 20
 
 
 def photo_grid(
@@ -56,8 +59,10 @@ def photo_grid(
     for number in range(len(photos)):
         members.setdefault(str(groups[number]) if len(groups) else "", []).append(number)
     members = members or {"": []}
-    lines = max((caption.count("\n") + 1 for caption in map(_caption, captions)), default=1)
     rows = {name: max(1, -(-len(numbers) // n_columns)) for name, numbers in members.items()}
+    width = _CHARACTERS if sum(rows.values()) <= 2 else _FEWER
+    written = [_caption(caption, width) for caption in captions]
+    lines = max((caption.count("\n") + 1 for caption in written), default=1)
     n_columns = max(1, min(n_columns, max(map(len, members.values()))))
     named = 0.32 if any(members) else 0.0
     heights = [named + count * (2.0 + 0.17 * lines) for count in rows.values()]
@@ -73,20 +78,28 @@ def photo_grid(
             part.suptitle(style.drawn(name, longest=60), **own)
         for ax, number in zip(axes.flat, numbers, strict=False):
             images[number] = _draw(ax, photos[number], im_kw)
-            texts[number] = ax.set_title(_caption(captions[number]), fontsize=10, pad=3)
+            texts[number] = ax.set_title(written[number], fontsize=10, pad=3)
     told = [
         f"{name + ': ' if name else ''}{'; '.join(captions[number] for number in numbers)}"
         for name, numbers in members.items()
     ]
-    text = f"{text or f'{len(photos):,} photos.'} {'. '.join(told)}".replace("\n", ", ")
+    text = f"{text or f'{len(photos):,} photos.'} {'; '.join(told)}".replace("\n", ", ")
     axes = np.concatenate(panels)
     return style.display(axes, text, photographic=True, images_=images, texts_=texts)
 
 
-def _caption(caption: str) -> str:
-    """Return a caption as lines that fit above a photo."""
-    lines = [style.drawn_lines(line, 30) for line in caption.split("\n")]
-    return "\n".join(line for line in lines if line)
+def _caption(caption: str, width: int) -> str:
+    """Return a caption in lines that fit above a photo, broken behind commas where that is near."""
+    lines: list[str] = []
+    for given in caption.split("\n"):
+        begun = ""
+        for part in re.split(r"(?<=[,;]) ", given):
+            if begun and len(begun) + len(part) >= width:
+                lines, begun = [*lines, begun], part
+            else:
+                begun = f"{begun} {part}".strip()
+        lines.append(begun)
+    return "\n".join(style.drawn_lines(line, width) for line in lines if line.strip())
 
 
 def _draw(ax: Axes, photo: np.ndarray | None, im_kw: style.Kw) -> Any:

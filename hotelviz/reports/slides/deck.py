@@ -140,6 +140,7 @@ def first_sentences(text: str) -> str:
         if len(kept) + len(sentence) >= _SENTENCE:
             break
         kept += f" {sentence}"
+    kept = kept[:1].upper() + kept[1:]
     return kept if len(kept) <= 2 * _SENTENCE else f"{kept[: 2 * _SENTENCE - 1]}…"
 
 

@@ -28,15 +28,15 @@ class Slide(NamedTuple):
 
 def _data_set(title: str, stage: str) -> tuple[Slide]:
     figures = (f"confusion_{stage}", f"per_class_{stage}")
-    return (Slide(f"The tagger after {title}", "cleaning_effect", figures),)
+    return (Slide(title, "cleaning_effect", figures),)
 
 
 #: Groups of slides: where names have a ``*`` the whole group follows for each thing in its place.
 TALK: tuple[tuple[Slide, ...], ...] = (
     (Slide("What the data are worth", "cleaning_effect", ("stages",), verdict=True),),
-    _data_set("learning from the labels as they are", "labelled"),
-    _data_set("augmentation", "augmented"),
-    _data_set("cleaning", "cleaned"),
+    _data_set("Trained on the labels as they are", "labelled"),
+    _data_set("Augmented", "augmented"),
+    _data_set("Cleaned", "cleaned"),
     (Slide("Which areas it knows", "tagger_report", ("confusion_matrix",), verdict=True),),
     (Slide("How sure one can be of each area", "tagger_report", ("per_class",)),),
     (Slide("Wrong predictions", "tagger_report", ("misclassified",)),),

@@ -47,6 +47,13 @@ document.addEventListener("click", (event) => {
 previous.addEventListener("click", () => show(current - 1));
 next.addEventListener("click", () => show(current + 1));
 
+let searching = 0;
+document.addEventListener("pointermove", () => {
+  document.body.classList.add("searching");
+  clearTimeout(searching);
+  searching = setTimeout(() => document.body.classList.remove("searching"), 2000);
+});
+
 let touched = null;
 document.addEventListener("touchstart", ({ touches }) => {
   touched = touches.length === 1 ? touches[0] : null;
