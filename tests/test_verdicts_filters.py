@@ -52,6 +52,12 @@ def test_verdict_says_that_networks_are_the_same_or_of_different_trainings():
     assert verdict.text.startswith("a and b come from different trainings. They differ most at")
 
 
+def test_verdict_says_that_no_channel_looks_for_something_else():
+    alike = comparison()._replace(changes=CHANGES.assign(correlation=0.8))
+    text = filters_verdict(alike, ("a", "b"), n_photos=9).text
+    assert "None of the 5 active channels of conv_pw_3, conv_pw_11 looks for something else" in text
+
+
 def test_channels_that_are_silent_are_not_judged():
     table = channels_elsewhere(CHANGES).set_index("layer")
     assert table.loc["conv_pw_3"].to_list() == [3, 2, 0, 0.0]

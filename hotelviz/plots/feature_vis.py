@@ -53,7 +53,7 @@ def filter_comparison(
     layers = list(layers) or list(comparison.original)
     n_columns = max(1, min(n_columns, max(len(comparison.original[layer]) for layer in layers)))
     blocks = [max(1, -(-len(comparison.original[layer]) // n_columns)) for layer in layers]
-    heights = [0.35 + 2.75 * count for count in blocks]
+    heights = [0.35 + 2.62 * count for count in blocks]
     figure = style.new_figure((1.27 * n_columns + 0.3, sum(heights) + 0.1))
     parts = figure.subfigures(len(layers), 1, squeeze=False, height_ratios=heights).ravel()
     panels, images, texts, told = [], {}, {}, []
@@ -72,12 +72,20 @@ def filter_comparison(
         for ax, name in zip(axes[:, 0], names * count, strict=True):
             ax.set_ylabel(style.drawn(name, longest=14), fontsize=9)
         panels.append(axes)
-        told.append(f"{layer}: channels {', '.join(map(str, rows['channel']))}")
+        told.append(f"{layer}: channels {', '.join(map(str, rows['channel']))}{_range(rows)}")
     if title:
         figure.suptitle(style.drawn(title, longest=100), fontsize=12)
     text = f"What channels look for, {names[0]} above {names[1]}. {'; '.join(told)}"
     axes = np.concatenate(panels)
     return style.display(axes, text, photographic=True, images_=images, texts_=texts)
+
+
+def _range(rows: pd.DataFrame) -> str:
+    """Return in words how alike the channels are that are drawn, where that is known."""
+    alike = rows["correlation"] if "correlation" in rows else rows["weight_change"].iloc[:0]
+    if alike.isna().all():
+        return ""
+    return f", whose activations correlate by {alike.min():.2f} to {alike.max():.2f}"
 
 
 def change_text(row: pd.Series) -> str:
@@ -134,6 +142,7 @@ def depth_profile(
     ax.invert_yaxis()
     top = max(1.0, float(profile["weight_change"].max(skipna=True) or 0))
     ax.set_xlim(min(0.0, float(profile["correlation"].min())) - 0.02, 1.03 * top)
+    ax.set_xlabel("where nothing changed: alike 1, weights 0")
     above: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0)}
     ax.legend(frameon=False, fontsize=9, **above)
     pairs = zip(profile["layer"], profile["cka"], strict=True)
@@ -204,6 +213,7 @@ def picture_row(
     names: Sequence[str],
     *,
     title: str = "",
+    text: str = "",
     im_kw: style.Kw = None,
 ) -> Display:
     """Draw pictures side by side, such as what each tag looks like to a model.
@@ -216,6 +226,8 @@ def picture_row(
         One for each picture.
     title : str, default ""
         The title of the figure.
+    text : str, default ""
+        What is shown, as the alternative text; by default the title and the names.
     im_kw : dict, optional
         Further arguments of ``Axes.imshow``.
 
@@ -237,5 +249,5 @@ def picture_row(
     }
     if title:
         figure.suptitle(style.drawn(title, longest=100), fontsize=11)
-    text = f"{title or 'Pictures'}: {', '.join(names)}"
+    text = text or f"{title or 'Pictures'}: {', '.join(names)}"
     return style.display(axes, text, photographic=True, images_=images, texts_=texts)

@@ -204,7 +204,7 @@ def _opening(title: str, n_slides: int, material: Material) -> str:
         if files
     ]
     banners = dict.fromkeys(page.banner for page in pages if page.banner)
-    said = f"{counted(n_slides, 'slide')} from {counted(len(pages), 'report')}"
+    said = counted(n_slides, "slide") + (f" from {counted(len(pages), 'report')}" if pages else "")
     lines = [*used, *[max(page.date for page in pages)][:1]] if pages else used
     return (
         '<section class="slide opening" aria-labelledby="title-1"><header>'

@@ -59,6 +59,12 @@ def filters_verdict(
     elsewhere, judged = int(layers["elsewhere"].sum()), int(layers["judged"].sum())
     counts = zip(layers["elsewhere"], layers["judged"], layers["layer"], strict=True)
     told = ", ".join(f"{some:,} of {of:,} in {layer}" for some, of, layer in counts)
+    changed = f"Channels that look for something else now (correlation below {ELSEWHERE}): {told}."
+    if judged and not elsewhere:
+        changed = (
+            f"None of the {judged:,} active channels of {', '.join(layers['layer'])} looks for "
+            f"something else now (all correlate by {ELSEWHERE} or more)."
+        )
     if related is False:
         begun = f"{names[0]} and {names[1]} come from different trainings. They differ"
     else:
@@ -74,8 +80,7 @@ def filters_verdict(
         steps.append(NextStep("Did it pay off? See how good the model is.", report))
     return Verdict(
         f"{begun} most at {most['layer']} (linear CKA {most['cka']:.2f} on {photos}), least at "
-        f"{least['layer']} ({least['cka']:.2f}). Channels that look for something else now "
-        f"(correlation below {ELSEWHERE}): {told}.",
+        f"{least['layer']} ({least['cka']:.2f}). {changed}",
         cards=[
             Card(
                 "layer that changed most", str(most["layer"]),
