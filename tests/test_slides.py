@@ -45,6 +45,8 @@ def reports(tmp_path_factory) -> Path:
     draw(folder, "explain_tagger", "maps_1", "map 1.")
     for name in ("confusion_labelled", "per_class_labelled"):
         draw(folder, "cleaning_effect", name, f"{name}.")
+    for number in (1, 2):
+        draw(folder, "aesthetic_report", f"predicted_against_rated_iteration_{number}", f"{number}")
     write_page(folder, "tagger_report", f"Right on 80 % of 9 photos; {EVIL}.")
     # The page that is called as its report stands for it.
     write_page(folder, "tagger_report", "another", stem="a_tagger")
@@ -66,15 +68,15 @@ def test_slides_stand_in_the_order_of_the_talk(deck):
         f"Talk {EVIL}", "Trained on the labels as they are", "Which areas it knows",
         "Wrong predictions",
         "Why it errs: what the photos have in common", "Why it errs: where the evidence is",
-        *["Why it errs: what the photos have in common"] * 2, "In short",
+        *["Why it errs: what the photos have in common"] * 2, "Predicted against rated", "In short",
     ]  # fmt: skip
     shown = sections(deck.page.read_text())
-    assert len(shown) == 9
-    assert [f"{n} / 9" in slide for n, slide in enumerate(shown[1:-1], start=2)] == [True] * 7
+    assert len(shown) == 10
+    assert [f"{n} / 10" in slide for n, slide in enumerate(shown[1:-1], start=2)] == [True] * 8
     # The second confusion comes before the tenth.
     assert "Pattern 2." in shown[6]
     assert "Pattern 10." in shown[7]
-    assert shown[1].count("<img") == 2
+    assert [slide.count("<img") for slide in shown] == [0, 2, 1, 1, 1, 1, 1, 1, 2, 0]
 
 
 def test_sentence_is_the_verdict_or_what_the_figure_shows(deck):
@@ -148,5 +150,5 @@ def test_command_says_what_was_written_and_what_was_left_out(reports, tmp_path):
     out = tmp_path / "slides"
     done = CliRunner().invoke(app, ["slides", str(reports), "--out", str(out)])
     assert done.exit_code == 0, done.output
-    assert f"9 slides: open {out / 'index.html'}" in done.output
+    assert f"10 slides: open {out / 'index.html'}" in done.output
     assert "left out: score_distribution has not drawn levels, distribution" in done.output

@@ -109,8 +109,11 @@ def _prepared(
     """Yield the slides of a group whose figures are there; note the names of the others."""
     first = group[0].figures[0]
     several = material.matches(group[0].report, first) if "*" in first else [""]
-    for slide in group if not several else ():
+    for slide in () if several else group:
         lacking.setdefault(slide.report, []).append((slide.title.format("…"), slide.figures[0]))
+    if several and "**" in first:
+        names = tuple(first.replace("**", match) for match in several)
+        group, several = (group[0]._replace(figures=names),), [""]
     for match in several:
         for slide in group:
             names = [name.replace("*", match) for name in slide.figures]
@@ -198,8 +201,8 @@ def _opening(title: str, n_slides: int, material: Material) -> str:
     used = [
         f"{word}: {', '.join(dict.fromkeys(Path(file).name for file in files))}"
         for word, files in (
-            ("Data", [file for page in pages for file in page.data]),
-            ("Models", [file for page in pages for file in page.models]),
+            ("Data", [file for page in pages for file in page.data or []]),
+            ("Models", [file for page in pages for file in page.models or []]),
         )
         if files
     ]

@@ -80,9 +80,12 @@ class Material:
         return self.folder / FIGURES / (page.file.stem if page else report)
 
     def matches(self, report: str, name: str) -> list[str]:
-        """Return what stands for ``*`` in the names of the figures that are there, in order."""
-        before, after = name.split("*")
-        found = written_files(self.place(report), f"{name}.png")
+        """Return what stands for ``*`` or ``**`` in the names of figures that are there, in order.
+
+        Numbers in them count as numbers: 2 comes before 10.
+        """
+        before, after = name.replace("**", "*").split("*")
+        found = written_files(self.place(report), f"{before}*{after}.png")
         texts = [file.stem[len(before) : len(file.stem) - len(after)] for file in found]
         numbered = [
             [int(part) if part.isdigit() else -1 for part in re.split(r"(\d+)", text)]

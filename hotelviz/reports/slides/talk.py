@@ -15,7 +15,8 @@ class Slide(NamedTuple):
     report : str
         The report that draws its figures.
     figures : tuple of str
-        Their names; the first has to be there. ``*`` stands for anything: one slide for each.
+        Their names; the first has to be there. ``*`` stands for anything, with one slide for each;
+        ``**`` for anything too, all on one slide.
     verdict : bool
         Whether the sentence of the report stands on it, and not what its first figure shows.
     """
@@ -31,12 +32,13 @@ def _data_set(title: str, stage: str) -> tuple[Slide]:
     return (Slide(title, "cleaning_effect", figures),)
 
 
-#: Groups of slides: where names have a ``*`` the whole group follows for each thing in its place.
+#: Groups of slides: where the first name has a ``*`` all of a group follows for each in its place.
 TALK: tuple[tuple[Slide, ...], ...] = (
-    (Slide("What the data are worth", "cleaning_effect", ("stages",), verdict=True),),
+    (Slide("What the data are worth", "cleaning_effect", ("stage_comparison",), verdict=True),),
     _data_set("Trained on the labels as they are", "labelled"),
     _data_set("Augmented", "augmented"),
     _data_set("Cleaned", "cleaned"),
+    (Slide("What cleaning changed, area by area", "cleaning_effect", ("class_comparison",)),),
     (Slide("Which areas it knows", "tagger_report", ("confusion_matrix",), verdict=True),),
     (Slide("How sure one can be of each area", "tagger_report", ("per_class",)),),
     (Slide("Wrong predictions", "tagger_report", ("misclassified",)),),
@@ -45,8 +47,8 @@ TALK: tuple[tuple[Slide, ...], ...] = (
         Slide("Why it errs: where the evidence is", "explain_tagger", ("maps_*",)),
     ),
     (Slide("Two iterations, beside the talk's", "aesthetic_report", ("published",), verdict=True),),
-    (Slide("Predicted against rated", "aesthetic_report", ("predicted_against_rated",)),),
-    (Slide("One hotel, by both iterations", "aesthetic_report", ("hotel_orders",)),),
+    (Slide("Predicted against rated", "aesthetic_report", ("predicted_against_rated**",)),),
+    (Slide("One hotel, by both iterations", "aesthetic_report", ("one_hotel",)),),
     (Slide("Where it errs most", "aesthetic_report", ("smallest_and_largest_errors",)),),
     (Slide("Low, medium and high", "score_distribution", ("levels",)),),
     (Slide("All photos of the catalogue", "score_distribution", ("distribution",), verdict=True),),
