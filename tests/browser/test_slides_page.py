@@ -19,7 +19,8 @@ def page(tmp_path_factory):
     """A title and three slides: a wide figure, a square one, two side by side."""
     folder = tmp_path_factory.mktemp("deck")
     for report, name, size in (
-        ("cleaning_effect", "stage_comparison", (8, 4)), ("cleaning_effect", "confusion_cleaned", (5, 5)),
+        ("cleaning_effect", "stage_comparison", (8, 4)),
+        ("cleaning_effect", "confusion_cleaned", (5, 5)),
         ("cleaning_effect", "per_class_cleaned", (5, 4)),
         ("tagger_report", "confusion_matrix", (5, 5)),
     ):  # fmt: skip

@@ -112,8 +112,8 @@ def _prepared(
     for slide in () if several else group:
         lacking.setdefault(slide.report, []).append((slide.title.format("…"), slide.figures[0]))
     if several and "**" in first:
-        names = tuple(first.replace("**", match) for match in several)
-        group, several = (group[0]._replace(figures=names),), [""]
+        together = tuple(first.replace("**", match) for match in several)
+        group, several = (group[0]._replace(figures=together),), [""]
     for match in several:
         for slide in group:
             names = [name.replace("*", match) for name in slide.figures]
