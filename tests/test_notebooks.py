@@ -267,7 +267,9 @@ def test_filter_report_has_profile_channels_cards_and_outputs(pages):
     assert "What channels look for, tagger above aesthetic_2. conv_pw_3: channels" in alternatives
     for layer in ("conv_pw_3", "conv_pw_11"):
         assert f"Channel card {layer}, channel" in alternatives
-    assert "Pictures: score 1, score 10" in alternatives
+    assert "output of aesthetic_2 most: pictures of score 1, score 10" in alternatives
+    assert "From tagger to aesthetic_2 training changed the network most at conv" in text
+    assert "random weights, from scratch" in text
 
 
 @pytest.mark.slow

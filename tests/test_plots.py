@@ -363,9 +363,11 @@ def test_raters_are_drawn_by_bias_with_interval_and_noise():
 def test_depth_profile_draws_a_line_for_each_measure():
     display = plots.depth_profile(PROFILE)
     for name, line in display.lines_.items():
-        assert line.get_ydata().tolist() == PROFILE[name].tolist()
-    assert [tick.get_text() for tick in display.ax_.get_xticklabels()] == ["a", "b"]
-    assert display.ax_.get_ylim()[1] > 1.5
+        assert line.get_xdata().tolist() == PROFILE[name].tolist()
+    assert [tick.get_text() for tick in display.ax_.get_yticklabels()] == ["a", "b"]
+    # The input is above.
+    assert display.ax_.yaxis_inverted()
+    assert display.ax_.get_xlim()[1] > 1.5
 
 
 def test_deletion_curves_draw_the_mean_by_map_and_by_random_order():
