@@ -112,6 +112,13 @@ def test_tables_are_in_words_and_lead_to_the_explanations():
     assert seen.groupby("seen")["photos"].first().to_list() == [60, 40]
 
 
+def test_tables_of_a_model_without_errors_are_left_out_of_the_page():
+    perfect = judged(("Pool", "Pool", 3), ("Bathroom", "Bathroom", 3))
+    assert tagger.confusion_table(perfect, n_explained=3)._repr_html_() == ""
+    gaps = metrics.confusions(perfect, by="confidence_gap")
+    assert explanation.gaps_table(gaps, [])._repr_html_() == ""
+
+
 def confusion(n_errors: int, *, suspect: bool = False, true: str = "Pool") -> Confusion:
     patterns = pd.DataFrame(
         {"weight": [0.62, 0.38], "errors": [0.75, 0.25], "right_true": [0.1, np.nan],
