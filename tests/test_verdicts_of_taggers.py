@@ -159,11 +159,11 @@ def test_explanation_says_when_nothing_is_suspected_or_wrong():
         return explanation.explanation_verdict(found, gaps, n_photos=100).text
 
     assert said([confusion(8)]) == (
-        "No shortcut is suspected in the 1 of 3 confusions explained. The test needs 4 "
-        "misclassified photos, which all of them have."
+        "No shortcut is suspected in the confusion explained (of 3). The test needs 4 "
+        "misclassified photos, which it has."
     )
     assert said([confusion(2), confusion(8)]).endswith("photos, which 1 of them has.")
-    assert said([confusion(2)]).endswith("photos, which none of them has.")
+    assert said([confusion(2)]).endswith("photos, which it does not have.")
     assert said([]) == "None of the 3 confusions among 100 photos was explained."
     assert said([], GAPS[:0]) == "No error among 100 photos to explain."
     assert (

@@ -51,7 +51,7 @@ def map_sheet(
     # Many methods go down the page: each photo stays large enough to see what is marked.
     down = n_columns > max(4, n_photos)
     n_across, n_down = (n_photos, n_columns) if down else (n_columns, n_photos)
-    figure = style.new_figure((1.35 * n_across + 0.6, 1.35 * n_down + 0.4))
+    figure = style.new_figure((1.12 * n_across + 0.6, 1.12 * n_down + 0.4))
     axes = figure.subplots(n_down, n_across, squeeze=False)
     axes = axes.T if down else axes
     style.bare_axes(axes)
@@ -139,7 +139,7 @@ def pattern_montages(
     patterns = confusion.patterns.head(max_patterns)
     patches = confusion.patches.reset_index(drop=True)
     n_rows = max(1, len(patterns))
-    figure = style.new_figure((5.6, 0.5 + 1.3 * n_rows), layout="none")
+    figure = style.new_figure((5.1, 0.5 + 1.3 * n_rows), layout="none")
     # Above each row there is room for its words.
     gaps = {"wspace": 0.06, "hspace": 0.9, "left": 0.02, "right": 0.98, "bottom": 0.02}
     gaps["top"] = 1 - 1.1 / (0.5 + 1.3 * n_rows)
@@ -220,7 +220,7 @@ def deletion_curves(
         ``random`` is random order.
     """
     panels = np.array(
-        style.new_figure((6.4, 3)).subplots(1, 2, sharey=True) if axes is None else axes
+        style.new_figure((5.2, 2.6)).subplots(1, 2, sharey=True) if axes is None else axes
     )
     lines = {}
     for ax, (check, what, better) in zip(
@@ -240,6 +240,6 @@ def deletion_curves(
         ax.set(title=f"{check}: {better} is better", xlabel=f"share of the photo {what}")
         style.open_axes(ax)
     panels[0].set_ylabel("probability or score")
-    panels[1].legend(frameon=False, fontsize=8)
+    panels[1].legend(frameon=False, fontsize=9)
     text = f"Deletion and insertion curves of {', '.join(curves)} against random order"
     return style.display(panels, text, lines_=lines)

@@ -59,17 +59,14 @@ def explanation_verdict(
             rest = counted(len(explained) - len(suspects), "other confusion")
             said += f" None in the {rest} explained."
     else:
-        said = (
-            f"No shortcut is suspected in the {len(explained)} of "
-            f"{counted(len(gaps), 'confusion')} explained."
-        )
+        said = f"No shortcut is suspected in the {_explained(len(explained))} (of {len(gaps):,})."
     enough = sum(len(one.photos) >= SHORTCUT_ERRORS for one in explained)
     if enough < len(explained) or (explained and not suspects):
         having = {0: "none of them has", 1: "1 of them has", len(explained): "all of them have"}
-        said += (
-            f" The test needs {SHORTCUT_ERRORS} misclassified photos, which "
-            f"{having.get(enough, f'{enough} of them have')}."
-        )
+        has = having.get(enough, f"{enough} of them have")
+        if len(explained) == 1:
+            has = "it has" if enough else "it does not have"
+        said += f" The test needs {SHORTCUT_ERRORS} misclassified photos, which {has}."
     of = f"{counted(len(gaps), 'confusion')} among {photos}"
     cards = [
         Card("suspected shortcuts", f"{len(suspects)}", f"in {len(explained)} explained of {of}")
@@ -84,6 +81,10 @@ def explanation_verdict(
     return Verdict(
         said, cards=cards, next_steps=_next_steps(suspects, explained, gaps, catalog, model)
     )
+
+
+def _explained(count: int) -> str:
+    return "confusion explained" if count == 1 else f"{count} confusions explained"
 
 
 def suspect(confusion: Confusion) -> pd.Series | None:
