@@ -162,7 +162,7 @@ def pattern_montages(
         place = {"fontsize": 11, "transform": axes[0, 0].transAxes}
         texts[0] = axes[0, 0].text(0, 0.5, nothing.format(*drawn), **place)
         told = [nothing.format(*names)]
-    heading = "{n} × {0} predicted as {1}: what speaks for {1}"
+    heading = "{n} × {0} predicted as {1}"
     heading = heading.format(*drawn, n=len(confusion.photos))
     figure.suptitle(heading, fontsize=11, x=0.02, ha="left")
     text = f"Patches that speak for {predicted} in photos of {true}. {'. '.join(told)}"
