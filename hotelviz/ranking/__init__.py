@@ -10,11 +10,20 @@ from hotelviz.ranking.completeness import area_recall, completeness
 from hotelviz.ranking.evaluation import (
     ORDERS,
     compare_with_current,
+    gaining_hotels,
+    losing_hotels,
     ranking_figures,
     ranking_summary,
 )
 from hotelviz.ranking.inputs import rank_hotel_photos
-from hotelviz.ranking.orders import current_and_new, orders_by_models
+from hotelviz.ranking.orders import (
+    current_and_new,
+    largest_hotel,
+    orders_by_models,
+    read_pictures,
+    unseen_hotel,
+    with_positions,
+)
 from hotelviz.ranking.partitioned import map_parts, rank_dataset, read_ranking
 
 __all__ = [
@@ -26,11 +35,17 @@ __all__ = [
     "compare_with_current",
     "completeness",
     "current_and_new",
+    "gaining_hotels",
+    "largest_hotel",
+    "losing_hotels",
     "map_parts",
     "orders_by_models",
     "rank_dataset",
     "rank_hotel_photos",
     "ranking_figures",
     "ranking_summary",
+    "read_pictures",
     "read_ranking",
+    "unseen_hotel",
+    "with_positions",
 ]

@@ -11,6 +11,8 @@ from hotelviz.scores.connection import connect
 
 #: Name of an order -> the column with a photo's place in it.
 ORDERS = {"current": "position", "by score": "rank_by_score", "with coverage": "rank"}
+#: Less of a mean score is neither gained nor lost.
+_LITTLE = 0.01
 _NO_RANKING = "this is no ranking of rank_hotel_photos"
 _NO_FIGURES = "these are no figures of ranking_figures"
 
@@ -136,9 +138,9 @@ def compare_with_current(figures: pd.DataFrame) -> pd.DataFrame:
     -------
     pandas.DataFrame
         ``hotel_id``, ``areas_gained`` among the first 8, ``score_gained`` in the mean of the first
-        5, ``ndcg_gained``, and ``loses``: whether it shows fewer areas, or its first five photos
-        score lower by a hundredth or more. The most areas first, then the largest gain of the
-        score.
+        5, ``ndcg_gained``, and ``loses``: whether it shows fewer areas than the current order, or
+        its first five photos score lower by a hundredth or more. The most areas first, then the
+        largest gain of the score.
 
     Examples
     --------
@@ -153,6 +155,28 @@ def compare_with_current(figures: pd.DataFrame) -> pd.DataFrame:
     new, current = by_order["with coverage"], by_order.get("current", by_order["by score"])
     gained = (new - current).loc[new.index.intersection(current.index)].rename(columns=names)
     gained = gained.astype({"areas_gained": "int64"}).reset_index()
-    gained["loses"] = (gained["areas_gained"] < 0) | (gained["score_gained"] <= -0.01)
+    # By score the first five are the best there are: no order is better.
+    gained["loses"] = "current" in by_order
+    gained["loses"] &= (gained["areas_gained"] < 0) | (gained["score_gained"] <= -_LITTLE)
     order = ["areas_gained", "score_gained", "hotel_id"]
     return gained.sort_values(order, ascending=[False, False, True], ignore_index=True)
+
+
+def gaining_hotels(gained: pd.DataFrame) -> pd.DataFrame:
+    """Return the hotels that gain, of what `compare_with_current` returned, in its order.
+
+    Examples
+    --------
+    >>> gained = pd.DataFrame({"hotel_id": ["a", "b", "c"], "areas_gained": [1, 0, -1],
+    ...                        "score_gained": [0.5, 0.0, 0.2], "loses": [False, False, True]})
+    >>> gaining_hotels(gained)["hotel_id"].to_list(), losing_hotels(gained)["hotel_id"].to_list()
+    (['a'], ['c'])
+    """
+    gains = (gained["areas_gained"] > 0) | (gained["score_gained"] >= _LITTLE)
+    return gained[gains & ~gained["loses"]]
+
+
+def losing_hotels(gained: pd.DataFrame) -> pd.DataFrame:
+    """Return the hotels that lose, of what `compare_with_current` returned, the worst first."""
+    losing = gained[gained["loses"]]
+    return losing.sort_values(["areas_gained", "score_gained", "hotel_id"], ignore_index=True)

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from hotelviz.errors import RankingError
+from hotelviz.errors import ImageError, RankingError
+from hotelviz.images import read_image
 from hotelviz.ranking.evaluation import check_ranking
+
+if TYPE_CHECKING:
+    import keras
 
 #: The order that a gallery has now.
 TODAY = "today"
@@ -43,10 +49,16 @@ def current_and_new(ranking: pd.DataFrame) -> pd.DataFrame:
     check_ranking(ranking, ["image_id", "hotel_id", "position", "rank", "score", "reason"])
     if ranking["hotel_id"].nunique() != 1:
         raise RankingError("these orders are of the photos of one hotel")
-    why = ["score", *(n for n in ("area", "confidence", "trusted", "reason") if n in ranking)]
+    why = [
+        "hotel_id",
+        "score",
+        *(n for n in ("area", "confidence", "trusted", "reason") if n in ranking),
+    ]
     today = ranking[ranking["position"].notna()].sort_values(["position", "image_id"])
     new = ranking.sort_values(["rank", "image_id"])
-    return _placed({TODAY: today[["image_id", "score"]], "new order": new[["image_id", *why]]})
+    return _placed(
+        {TODAY: today[["image_id", "hotel_id", "score"]], "new order": new[["image_id", *why]]}
+    )
 
 
 def orders_by_models(photos: pd.DataFrame, predictions: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -65,9 +77,9 @@ def orders_by_models(photos: pd.DataFrame, predictions: Mapping[str, pd.DataFram
     pandas.DataFrame
         A row per order and place: ``order`` (``today`` first, where a position is known),
         ``image_id``, ``score`` (of today's photos the last model's), ``rank`` from 1 on,
-        ``photos`` in this order, and ``moved``: the places that the photo has moved up since the
-        order before, missing where it had none. Equal scores go by the current order, then by
-        ``image_id``.
+        ``photos`` in this order, ``moved``: the places that the photo has moved up since the
+        order before, missing where it had none; and ``move``, the same in signs: ``▲3``, ``▼2``,
+        ``=``, or ``new``. Equal scores go by the current order, then by ``image_id``.
 
     Raises
     ------
@@ -79,8 +91,8 @@ def orders_by_models(photos: pd.DataFrame, predictions: Mapping[str, pd.DataFram
     >>> photos = pd.DataFrame({"image_id": ["a", "b", "c"], "position": [1, 2, 3]})
     >>> first = pd.DataFrame({"image_id": ["a", "b", "c"], "score": [4.0, 5.0, 6.0]})
     >>> orders = orders_by_models(photos, {"first": first})
-    >>> orders.loc[orders["order"] == "first", ["image_id", "rank", "moved"]].to_numpy().tolist()
-    [['c', 1, 2], ['b', 2, 0], ['a', 3, -2]]
+    >>> orders.loc[orders["order"] == "first", ["image_id", "rank", "move"]].to_numpy().tolist()
+    [['c', 1, '▲2'], ['b', 2, '='], ['a', 3, '▼2']]
     """
     _check(photos, ["image_id"], "photos")
     if not predictions:
@@ -102,16 +114,88 @@ def orders_by_models(photos: pd.DataFrame, predictions: Mapping[str, pd.DataFram
     return _placed({TODAY: today} | orders)
 
 
-def most_moved(orders: pd.DataFrame) -> int:
-    """Return the most places that a photo moved from one order to the next.
+def largest_hotel(photos: pd.DataFrame) -> str:
+    """Return the hotel with the most photos; of equally large ones the first by name.
 
     Examples
     --------
-    >>> most_moved(pd.DataFrame({"moved": [None, 3, -4]}))
-    4
+    >>> largest_hotel(pd.DataFrame({"hotel_id": ["b", "a", "b", "a", "c"]}))
+    'a'
     """
-    moves = pd.to_numeric(orders["moved"]).abs()
-    return int(moves.max()) if moves.notna().any() else 0
+    sizes = photos["hotel_id"].value_counts().sort_index()
+    return str(sizes.idxmax())
+
+
+def unseen_hotel(hotels: pd.Series, models: Sequence[keras.Model]) -> str:
+    """Return the first of some hotels of which no model has seen a photo; else the first.
+
+    Examples
+    --------
+    >>> unseen_hotel(pd.Series(["a", "b"]), [])
+    'a'
+    """
+    from hotelviz.models import training_photos
+
+    seen = {name for model in models for name in training_photos(model).photos["hotel_id"]}
+    unseen = hotels[~hotels.isin(seen)]
+    return str((unseen if len(unseen) else hotels).iloc[0])
+
+
+def with_positions(photos: pd.DataFrame, ranking: pd.DataFrame) -> pd.DataFrame:
+    """Return photos with the current ``position`` that a ranking of them knows.
+
+    Examples
+    --------
+    >>> ranking = pd.DataFrame({"image_id": ["a"], "position": [3]})
+    >>> with_positions(pd.DataFrame({"image_id": ["a"]}), ranking)["position"].to_list()
+    [3]
+    """
+    own = photos.drop(columns="position", errors="ignore")
+    return own.merge(ranking[["image_id", "position"]], on="image_id", how="left")
+
+
+def read_pictures(
+    orders: pd.DataFrame, paths: pd.DataFrame, *, n_photos: int = 5, max_side: int = 400
+) -> dict[str, np.ndarray]:
+    """Read the first photos of each order, for `hotelviz.plots.hotel_orders`.
+
+    Parameters
+    ----------
+    orders : pandas.DataFrame
+        From `orders_by_models` or `current_and_new`.
+    paths : pandas.DataFrame
+        ``image_id`` and ``path``.
+    n_photos : int, default 5
+        How many of each order.
+    max_side : int, default 400
+        Pixels of the longer side, at most.
+
+    Returns
+    -------
+    dict
+        ``image_id`` -> pixels, uint8 (height, width, 3). Photos that cannot be read are not in it.
+
+    Examples
+    --------
+    >>> orders = pd.DataFrame({"image_id": ["a"], "rank": [1]})
+    >>> read_pictures(orders, pd.DataFrame({"image_id": ["a"], "path": ["/nowhere/a.jpg"]}))
+    {}
+    """
+    wanted = orders.loc[orders["rank"] <= n_photos, "image_id"]
+    some = paths[paths["image_id"].isin(wanted)]
+    pictures = {}
+    for name, path in zip(some["image_id"], some["path"], strict=True):
+        with suppress(ImageError):
+            pictures[str(name)] = read_image(path, max_side=max_side)
+    return pictures
+
+
+def _sign(moved: object) -> str:
+    """Return how far a photo has moved, as captions say it."""
+    if pd.isna(moved):
+        return "new"
+    places = int(str(moved))
+    return f"▲{places}" if places > 0 else f"▼{-places}" if places else "="
 
 
 def _check(table: pd.DataFrame, columns: Sequence[str], name: str) -> None:
@@ -133,6 +217,7 @@ def _placed(orders: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         part.insert(0, "order", name)
         part["rank"], part["photos"] = np.arange(1, len(part) + 1), len(part)
         part["moved"] = (part["image_id"].map(before) - part["rank"]).astype("Int64")
+        part["move"] = part["moved"].map(_sign, na_action=None) if parts else ""
         before = part.set_index("image_id")["rank"]
         parts.append(part)
     return pd.concat(parts, ignore_index=True)
