@@ -31,7 +31,7 @@ AREA_ORDER = (
 
 
 #: A photo with a lower score takes the slot of its area only in a hotel whose others are no better.
-MIN_SLOT_SCORE = 4.5
+MIN_SLOT_SCORE = 4.0
 
 #: Photos that are ranked at once.
 SLICE = 200_000
@@ -56,7 +56,7 @@ class RankingConfig:
                 f"min_confidence={self.min_confidence}: expected a probability, 0 to 1"
             )
         if np.isnan(self.min_slot_score):
-            raise RankingError("min_slot_score=nan: expected a score, such as 4.5; 0 for none")
+            raise RankingError("min_slot_score=nan: expected a score, such as 4; 0 for none")
 
 
 def ranked(photos: pa.Table, config: RankingConfig) -> pa.Table:

@@ -57,7 +57,7 @@ def ranking_figures(ranking: pd.DataFrame, *, n_first: Sequence[int] = (5, 8)) -
     check_ranking(ranking, columns)
     areas = ", ".join(
         f"count(DISTINCT area) FILTER (place <= {n}) AS areas_in_{n}, "
-        f"least(count(*), {n}) AS possible_areas_in_{n}"
+        f"least(count(DISTINCT area), {n}) AS possible_areas_in_{n}"
         for n in n_first
     )
     figures = []

@@ -65,7 +65,7 @@ def rank_hotel_photos(
         The order in which areas are shown first; a hotel's missing areas are passed over.
     min_confidence : float, default 0.6
         A tag less probable than this does not give a photo the slot of its area.
-    min_slot_score : float, default 4.5
+    min_slot_score : float, default 4.0
         A photo with a lower score takes the slot of its area only if it is among the better half of
         its hotel's photos; 0 for no limit.
     hotels : sequence of str, optional

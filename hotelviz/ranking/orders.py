@@ -49,16 +49,11 @@ def current_and_new(ranking: pd.DataFrame) -> pd.DataFrame:
     check_ranking(ranking, ["image_id", "hotel_id", "position", "rank", "score", "reason"])
     if ranking["hotel_id"].nunique() != 1:
         raise RankingError("these orders are of the photos of one hotel")
-    why = [
-        "hotel_id",
-        "score",
-        *(n for n in ("area", "confidence", "trusted", "reason") if n in ranking),
-    ]
+    shown = ["image_id", "hotel_id", "score"]
+    why = [name for name in ("area", "confidence", "trusted", "reason") if name in ranking]
     today = ranking[ranking["position"].notna()].sort_values(["position", "image_id"])
     new = ranking.sort_values(["rank", "image_id"])
-    return _placed(
-        {TODAY: today[["image_id", "hotel_id", "score"]], "new order": new[["image_id", *why]]}
-    )
+    return _placed({TODAY: today[shown], "new order": new[[*shown, *why]]})
 
 
 def orders_by_models(photos: pd.DataFrame, predictions: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

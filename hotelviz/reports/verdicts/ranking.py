@@ -256,10 +256,13 @@ def _has(figures: pd.DataFrame, order: str) -> bool:
 def _losers_said(losers: pd.DataFrame, total: int) -> str:
     if losers.empty:
         return f"none of {counted(total, 'hotel')} loses"
+    how = []
+    if fewer := int((losers["areas_gained"] < 0).sum()):
+        how.append(f"{fewer:,} fewer areas")
+    if lower := int((losers["score_gained"] <= -0.01).sum()):
+        how.append(f"{lower:,} in this mean, at most {-losers['score_gained'].min():.2f}")
     verb = "loses" if len(losers) == 1 else "lose"
-    least = losers["score_gained"].min()
-    most = f", at most {-least:.2f} of this mean" if least <= -0.01 else ""
-    return f"{len(losers):,} of {counted(total, 'hotel')} {verb}{most}"
+    return f"{len(losers):,} of {counted(total, 'hotel')} {verb} ({', '.join(how)})"
 
 
 def _card(label: str, old: float, new: float, gains: pd.Series, detail: str) -> Card:
@@ -285,7 +288,4 @@ def _steps(losers: pd.DataFrame, old: str, areas: pd.DataFrame | None) -> Sequen
             steps.append(NextStep("See of which areas no photo is sure", "#Areas-not-surely-seen"))
         if (areas["state"] == "overlooked").any():
             steps.append(NextStep("See where the tagger is wrong", "tagger_report"))
-    steps.append(
-        NextStep("Keep the order", command="hotelviz rank --scores … --out ranking.parquet")
-    )
     return steps
