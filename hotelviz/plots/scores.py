@@ -57,7 +57,7 @@ def score_distribution(
     several = histograms if isinstance(histograms, Mapping) else {"photos": histograms}
     for bins in several.values():
         style.check_columns(bins, ["low", "high", "count"], "score_distribution")
-    ax = style.new_axes(ax, (8.0, 3.8))
+    ax = style.new_axes(ax, (6.6, 3.6))
     lines, told = {}, []
     for number, (name, bins) in enumerate(several.items()):
         total = int(bins["count"].sum())
@@ -123,6 +123,7 @@ def predicted_against_rated(
     predicted: np.ndarray,
     *,
     title: str = "",
+    limits: tuple[float, float] | None = None,
     ax: Axes | None = None,
     scatter_kw: style.Kw = None,
     hexbin_kw: style.Kw = None,
@@ -135,6 +136,8 @@ def predicted_against_rated(
         Mean scores of the same photos, 1 to 10.
     title : str, default ""
         The title of the axes.
+    limits : tuple of float, optional
+        The scores at which both axes begin and end; by default those that the photos need.
     ax : matplotlib.axes.Axes, optional
         The axes to draw on; by default those of a new figure.
     scatter_kw, hexbin_kw : dict, optional
@@ -153,7 +156,7 @@ def predicted_against_rated(
     """
     ax = style.new_axes(ax, (4.8, 4.5))
     both = np.concatenate([rated, predicted])
-    low, high = np.floor(both.min() * 2) / 2, np.ceil(both.max() * 2) / 2
+    low, high = limits or (np.floor(both.min() * 2) / 2, np.ceil(both.max() * 2) / 2)
     photos: Any
     if len(rated) > _MAX_POINTS:
         own = style.options(hexbin_kw, gridsize=40, mincnt=1, bins="log", cmap="cividis")
@@ -223,7 +226,7 @@ def hotel_orders(
     orders: pd.DataFrame,
     pictures: Mapping[str, np.ndarray],
     *,
-    n_photos: int = 5,
+    n_photos: int = 4,
     im_kw: style.Kw = None,
 ) -> Display:
     """Draw the first photos of a hotel in several orders, a row for each.
@@ -235,7 +238,7 @@ def hotel_orders(
     pictures : mapping of str to numpy.ndarray
         ``image_id`` -> pixels, uint8 (height, width, 3); cut to the format 4:3. Photos that are
         not among them are grey.
-    n_photos : int, default 5
+    n_photos : int, default 4
         How many of each order.
     im_kw : dict, optional
         Further arguments of ``Axes.imshow``.
@@ -259,7 +262,7 @@ def hotel_orders(
     shown = orders[orders["rank"] <= n_photos]
     names = list(shown["order"].unique())
     width = int(shown["rank"].max())
-    figure = style.new_figure((1.5 * width, 1.72 * len(names)))
+    figure = style.new_figure((1.6 * width, 1.8 * len(names)))
     axes = figure.subplots(len(names), width, squeeze=False)
     style.bare_axes(axes)
     images, texts = {}, {}

@@ -150,7 +150,7 @@ def with_positions(photos: pd.DataFrame, ranking: pd.DataFrame) -> pd.DataFrame:
 
 
 def read_pictures(
-    orders: pd.DataFrame, paths: pd.DataFrame, *, n_photos: int = 5, max_side: int = 400
+    orders: pd.DataFrame, paths: pd.DataFrame, *, n_photos: int = 4, max_side: int = 400
 ) -> dict[str, np.ndarray]:
     """Read the first photos of each order, for `hotelviz.plots.hotel_orders`.
 
@@ -160,7 +160,7 @@ def read_pictures(
         From `orders_by_models` or `current_and_new`.
     paths : pandas.DataFrame
         ``image_id`` and ``path``.
-    n_photos : int, default 5
+    n_photos : int, default 4
         How many of each order.
     max_side : int, default 400
         Pixels of the longer side, at most.

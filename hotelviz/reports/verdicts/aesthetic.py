@@ -343,14 +343,16 @@ def _card(table: pd.DataFrame, metric: str, label: str, names: Sequence[str], on
     if len(names) == 1:
         return Card(label, values[0], f"{_short(rows[0]['low'])}–{_short(rows[0]['high'])}; {on}")
     difference = table.loc[(metric, "difference")]
-    bounds = f"{_short(difference['low'])} to {_short(difference['high'])}"
+    scale, unit = (100, " %") if metric.startswith("accuracy") else (1, "")
+    low, high = (scale * difference[bound] for bound in ("low", "high"))
+    bounds = f"{low:+.0f} to {high:+.0f}{unit}" if unit else f"{_short(low)} to {_short(high)}"
     label = f"{label}, {' → '.join(names)}"
     return Card(label, " → ".join(values), f"the same {on}; difference {bounds}")
 
 
 def _interval(row: pd.Series, *, digits: int = 2) -> str:
-    value = _short(row["value"], digits)
-    return f"{value} ({_short(row['low'], digits)}–{_short(row['high'], digits)})"
+    value, low, high = (_short(row[name], digits) for name in ("value", "low", "high"))
+    return f"{value} ({low} to {high})" if "-" in low else f"{value} ({low}–{high})"
 
 
 def _short(value: float, digits: int = 2) -> str:

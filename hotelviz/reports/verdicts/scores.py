@@ -8,7 +8,7 @@ import pandas as pd
 
 from hotelviz.plots import shares_between
 from hotelviz.reports.verdict import Card, NextStep, Verdict
-from hotelviz.reports.wording import counted, percent
+from hotelviz.reports.wording import counted, in_words, percent
 
 #: The mean of fewer photos says little of a hotel.
 _MIN_PHOTOS = 3
@@ -118,6 +118,39 @@ def grouped_histograms(table: pd.DataFrame, by: str) -> tuple[dict[str, pd.DataF
     }
     cut = len(sizes) - len(parts)
     return parts, f"The {len(parts)} largest of {len(sizes):,} groups." if cut else ""
+
+
+def group_table(table: pd.DataFrame, by: str, thresholds: Sequence[float]) -> pd.DataFrame:
+    """Return for each group how many photos it has, and how many are low and high; largest first.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `hotelviz.scores.Scores.histogram`, by the column `by`.
+    by : str
+        The column.
+    thresholds : sequence of float
+        Low up to the first, high above the last.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"area": "Pool", "low": [4.0, 5.0], "high": [5.0, 6.0],
+    ...                       "count": [3, 1]})
+    >>> group_table(table, "area", [5.0])[["group", "photos", "low", "high"]].to_numpy().tolist()
+    [['Pool', 4, 0.75, 0.25]]
+    """
+    rows = []
+    for name, bins in table.groupby(by, dropna=False):
+        shares = shares_between(bins, [min(thresholds), max(thresholds)])
+        rows.append(
+            {
+                "group": "none" if pd.isna(name) else in_words(name),
+                "photos": int(bins["count"].sum()), "low": shares[0], "high": shares[-1],
+            }
+        )  # fmt: skip
+    return pd.DataFrame(rows).sort_values(
+        ["photos", "group"], ascending=[False, True], ignore_index=True
+    )
 
 
 def level_column(
