@@ -106,8 +106,8 @@ def test_tags_with_such_names_are_joined_by_name(hostile, tmp_path, as_file):
                           progress=False)  # fmt: skip
     written = read_ranking(folder).set_index("image_id")
     assert written["area"].to_dict() == ranked["area"].to_dict()
-    lacks = map_parts(folder, lambda part: completeness(part, areas=[hostile]))
-    assert lacks.set_index("hotel_id")["missing"].to_dict() == {"h": 0, "i": 0}
+    seen = completeness(scores, given, areas=[hostile], min_confidence=0.5)
+    assert seen.set_index("hotel_id")["state"].to_dict() == {"h": "seen", "i": "seen"}
     assert len(map_parts(folder, ranking_figures)) == 4
 
 

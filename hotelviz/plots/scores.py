@@ -266,13 +266,14 @@ def hotel_orders(
     axes = figure.subplots(len(names), width, squeeze=False)
     style.bare_axes(axes)
     images, texts = {}, {}
-    for row in shown.itertuples():
-        ax, place = axes[names.index(row.order), row.rank - 1], (row.order, row.rank)
-        pixels = pictures.get(str(row.image_id), np.full((3, 4, 3), 229, "uint8"))
+    for row in shown[needed].to_dict("records"):
+        place = row["order"], row["rank"]
+        ax: Axes = axes[names.index(row["order"]), row["rank"] - 1]
+        pixels = pictures.get(str(row["image_id"]), np.full((3, 4, 3), 229, "uint8"))
         images[place] = ax.imshow(_four_by_three(pixels), **style.options(im_kw))
-        score = "no score" if pd.isna(row.score) else f"predicted {row.score:.3f}"
-        text = f"rank {row.rank}/{row.photos}  {row.move}".rstrip()
-        colour = {"▲": style.GREEN, "▼": style.ORANGE}.get(str(row.move)[:1], "black")
+        score = "no score" if pd.isna(row["score"]) else f"predicted {row['score']:.3f}"
+        text = f"rank {row['rank']}/{row['photos']}  {row['move']}".rstrip()
+        colour = {"▲": style.GREEN, "▼": style.ORANGE}.get(row["move"][:1], "black")
         texts[place] = ax.set_xlabel(f"{text}\n{score}", fontsize=9, color=colour, labelpad=3)
     told = []
     for number, name in enumerate(names):

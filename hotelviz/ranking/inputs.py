@@ -140,9 +140,9 @@ def open_sources(
     With `labels` the query also gives ``label``, where the catalogue or the scores have it.
     """
     scores, known = _opened(scores), {}
-    if catalog is not None:
-        known = {name: _column(catalog, name) for name in ("position", "label")[: 1 + labels]}
-    known = {name: table for name, table in known.items() if table is not None}
+    for name in ("position", "label")[: 1 + labels]:
+        if catalog is not None and (table := _column(catalog, name)) is not None:
+            known[name] = table
     tagged = scores if tags is None else _opened(tags)
     opened = [table for table in (scores, tagged, *known.values()) if isinstance(table, Scores)]
     files = [file for table in opened for file in table.files]

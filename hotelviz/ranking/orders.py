@@ -185,12 +185,11 @@ def read_pictures(
     return pictures
 
 
-def _sign(moved: object) -> str:
+def _sign(moved: int | None) -> str:
     """Return how far a photo has moved, as captions say it."""
-    if pd.isna(moved):
+    if moved is None:
         return "new"
-    places = int(str(moved))
-    return f"▲{places}" if places > 0 else f"▼{-places}" if places else "="
+    return f"▲{moved}" if moved > 0 else f"▼{-moved}" if moved else "="
 
 
 def _check(table: pd.DataFrame, columns: Sequence[str], name: str) -> None:
@@ -204,7 +203,8 @@ def _check(table: pd.DataFrame, columns: Sequence[str], name: str) -> None:
 
 def _placed(orders: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Put orders, each with its photos from the first to the last, one below the other."""
-    parts, before = [], pd.Series(dtype="float64")
+    parts: list[pd.DataFrame] = []
+    before = pd.Series(dtype="float64")
     for name, photos in orders.items():
         if photos.empty:
             continue
@@ -212,7 +212,8 @@ def _placed(orders: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         part.insert(0, "order", name)
         part["rank"], part["photos"] = np.arange(1, len(part) + 1), len(part)
         part["moved"] = (part["image_id"].map(before) - part["rank"]).astype("Int64")
-        part["move"] = part["moved"].map(_sign, na_action=None) if parts else ""
+        moves = [None if pd.isna(places) else int(places) for places in part["moved"]]
+        part["move"] = [_sign(places) for places in moves] if parts else ""
         before = part.set_index("image_id")["rank"]
         parts.append(part)
     return pd.concat(parts, ignore_index=True)

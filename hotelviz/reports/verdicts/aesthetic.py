@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from hotelviz.io.escaping import escape_markdown
-from hotelviz.metrics import PUBLISHED_RESULTS
+from hotelviz.metrics import PUBLISHED_RESULTS, Interval
 from hotelviz.reports.verdict import Card, NextStep, Verdict
 from hotelviz.reports.wording import counted, percent
 from hotelviz.schema import SPLITS
@@ -70,7 +70,7 @@ def training_verdict(course: pd.DataFrame, rated: pd.DataFrame, model: str) -> V
     """
     learned, judged = (rated[rated["split"] == part] for part in ("train", "val"))
     side = "val_" if "val_loss" in course else ""
-    best = course.loc[course[f"{side}loss"].idxmin()]
+    best = course.iloc[int(course[f"{side}loss"].argmin())]
     epoch = f"{int(best['epoch'])} of {len(course)}"
     on = f"{of_hotels(judged)}, not comparable with other iterations"
     if not side:
@@ -123,17 +123,17 @@ def report_verdict(
     >>> report_verdict(compared, photos, unseen=True).text
     'On 2 unseen photos the model reaches a linear correlation (LCC) of .86 (.80–.90).'
     """
-    table = compared.set_index(["metric", "model"])
+    table = _intervals(compared)
     names = [name for name in compared["model"].unique() if name != "difference"]
     last, on = names[-1], _which(judged, unseen)
     text = (
         f"On {on}{'' if unseen else ','} {_subject(last, names)} a linear correlation (LCC) of "
-        f"{_interval(table.loc[('LCC', last)])}"
+        f"{_said(table['LCC', last])}"
     )
     if len(names) > 1:
-        first = f"the first {_interval(table.loc[('LCC', names[0])])}"
-        text += f", {first}: {_difference(table.loc[('LCC', 'difference')])}"
-    use = table.loc[("range use", last), "value"]
+        first = f"the first {_said(table['LCC', names[0]])}"
+        text += f", {first}: {_difference(table['LCC', 'difference'])}"
+    use = table["range use", last].value
     narrow = f" It uses {percent(use)} of the range of people's scores." if use < _NARROW else ""
     cards = [
         _card(table, metric, label, names, on)
@@ -163,7 +163,7 @@ def compared_table(compared: pd.DataFrame) -> pd.DataFrame:
     [{'metric': 'LCC', 'a': '.861 (.800–.900)'}]
     """
     shown = compared.assign(
-        text=[_interval(row, digits=3) for _, row in compared.iterrows()],
+        text=[_said(found, digits=3) for found in _intervals(compared).values()],
         metric=compared["metric"].where(compared["metric"] != "EMD", "earth mover's distance"),
     )
     order = list(dict.fromkeys(shown["metric"])), list(dict.fromkeys(shown["model"]))
@@ -193,8 +193,8 @@ def notes_text(judged: pd.DataFrame, rated: int, notes: Sequence[str]) -> str:
 
     Examples
     --------
-    >>> notes_text(pd.DataFrame({"image_id": ["a", "b"]}), 2, [])
-    '- Intervals: 95 %, bootstrap over 2 photos.'
+    >>> "bootstrap over 2 photos" in notes_text(pd.DataFrame({"image_id": ["a", "b"]}), 2, [])
+    True
     """
     hotels = known_hotels(judged)
     drawn = f"{len(judged):,} photos" if hotels is None else f"{hotels.nunique():,} hotels"
@@ -327,31 +327,44 @@ def _subject(last: str, names: Sequence[str]) -> str:
     return f"{'the second iteration' if len(names) == 2 else last} reaches"
 
 
-def _difference(row: pd.Series) -> str:
+def _intervals(compared: pd.DataFrame) -> dict[tuple[str, str], Interval]:
+    """Return the figures by metric and model."""
+    keys = zip(compared["metric"], compared["model"], strict=True)
+    bounds = compared[["value", "low", "high"]].to_numpy(dtype=float).tolist()
+    return {key: Interval(*one) for key, one in zip(keys, bounds, strict=True)}
+
+
+def _difference(found: Interval) -> str:
     """Return a paired difference in words."""
-    if row["low"] <= 0 <= row["high"]:
-        return f"no measurable difference ({_short(row['low'])} to {_short(row['high'])})"
-    size = row if row["value"] > 0 else -row[["value", "high", "low"]].set_axis(row.index[-3:])
-    return f"{_interval(size)} {'better' if row['value'] > 0 else 'worse'}"
+    value, low, high = found
+    if low <= 0 <= high:
+        return f"no measurable difference ({_short(low)} to {_short(high)})"
+    return (
+        f"{_said(found)} better" if value > 0 else f"{_said(Interval(-value, -high, -low))} worse"
+    )
 
 
-def _card(table: pd.DataFrame, metric: str, label: str, names: Sequence[str], on: str) -> Card:
-    rows = [table.loc[(metric, name)] for name in names]
-    values = [f"{row['value']:.3f}" if metric == "EMD" else _short(row["value"]) for row in rows]
-    if metric.startswith("accuracy"):
-        values = [percent(row["value"]) for row in rows]
+def _card(
+    table: dict[tuple[str, str], Interval], metric: str, label: str, names: Sequence[str], on: str
+) -> Card:
+    """Return a card of one model, or of several on the same photos."""
+
+    def written(value: float) -> str:
+        if metric.startswith("accuracy"):
+            return percent(value)
+        return _short(value, 3 if metric == "EMD" else 2)
+
+    values = [written(table[metric, name].value) for name in names]
+    _, low, high = table[metric, names[-1] if len(names) == 1 else "difference"]
+    bounds = f"{written(low)} to {written(high)}"
     if len(names) == 1:
-        return Card(label, values[0], f"{_short(rows[0]['low'])}–{_short(rows[0]['high'])}; {on}")
-    difference = table.loc[(metric, "difference")]
-    scale, unit = (100, " %") if metric.startswith("accuracy") else (1, "")
-    low, high = (scale * difference[bound] for bound in ("low", "high"))
-    bounds = f"{low:+.0f} to {high:+.0f}{unit}" if unit else f"{_short(low)} to {_short(high)}"
+        return Card(label, values[0], f"{bounds}; {on}")
     label = f"{label}, {' → '.join(names)}"
     return Card(label, " → ".join(values), f"the same {on}; difference {bounds}")
 
 
-def _interval(row: pd.Series, *, digits: int = 2) -> str:
-    value, low, high = (_short(row[name], digits) for name in ("value", "low", "high"))
+def _said(found: Interval, *, digits: int = 2) -> str:
+    value, low, high = (_short(one, digits) for one in found)
     return f"{value} ({low} to {high})" if "-" in low else f"{value} ({low}–{high})"
 
 

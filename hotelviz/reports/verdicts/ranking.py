@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,13 @@ from hotelviz.reports.verdict import Card, NextStep, Verdict
 from hotelviz.reports.wording import counted, in_words, percent
 
 _NEW = "with coverage"
+
+#: Label of a card -> the figure it shows, and what is gained of it.
+_GAINS = {
+    "areas among the first 8": ("areas_in_8", "areas_gained"),
+    "mean score of the first 5": ("mean_of_5", "score_gained"),
+}
+_MEANS = ["areas_in_8", "possible_areas_in_8", "mean_of_5"]
 
 #: What orders are called on pages.
 _ORDERS = {"current": "today", "by score": "by score alone", _NEW: "new order"}
@@ -100,28 +107,27 @@ def ranking_verdict(
     old, before = ("current", "today") if _has(figures, "current") else ("by score", "by score")
     # Both sides are means of the same hotels.
     both = figures[figures["hotel_id"].isin(gained["hotel_id"])]
-    sides = both[both["order"].isin([old, _NEW])].groupby("order").mean(numeric_only=True)
-    sides = sides.loc[[old, _NEW]]
+    was, now = (
+        {name: float(both.loc[both["order"] == order, name].mean()) for name in _MEANS}
+        for order in (old, _NEW)
+    )
     some = f"{counted(len(gained), 'hotel')}"
     some += f" of {len(new):,} whose order is known" if len(gained) < len(new) else ""
     said, cards = [], []
-    if (possible := sides.loc[_NEW, "possible_areas_in_8"]) > 0:
-        shown = sides["areas_in_8"]
+    if (possible := now["possible_areas_in_8"]) > 0:
         said.append(
-            f"the new order shows {shown[_NEW]:.1f} of {possible:.1f} possible areas among the "
-            f"first eight photos, {before} {shown[old]:.1f}"
+            f"the new order shows {now['areas_in_8']:.1f} of {possible:.1f} possible areas among "
+            f"the first eight photos, {before} {was['areas_in_8']:.1f}"
         )
-        cards.append(
-            _card("areas among the first 8", shown[old], shown[_NEW], gained["areas_gained"],
-                  f"of {possible:.1f} possible; {some}")
-        )  # fmt: skip
+        detail = f"of {possible:.1f} possible; {some}"
+        cards.append(_card("areas among the first 8", was, now, gained, detail))
     if old == "current" or said:
-        mean = sides["mean_of_5"]
-        instead = f"{before} it is {mean[old]:.2f}" if old != "current" else f"not {mean[old]:.2f}"
-        said.append(f"the mean score of the first five is {mean[_NEW]:.2f}, {instead}")
-        cards.append(
-            _card("mean score of the first 5", mean[old], mean[_NEW], gained["score_gained"], some)
+        instead = "not" if old == "current" else "by score alone"
+        said.append(
+            f"the mean score of the first five is {now['mean_of_5']:.2f}, {instead} "
+            f"{was['mean_of_5']:.2f}"
         )
+        cards.append(_card("mean score of the first 5", was, now, gained, some))
     losers = gained[gained["loses"]]
     if old == "current":
         cards.append(Card("hotels that lose", f"{len(losers):,}", f"of {some}"))
@@ -265,13 +271,17 @@ def _losers_said(losers: pd.DataFrame, total: int) -> str:
     return f"{len(losers):,} of {counted(total, 'hotel')} {verb} ({', '.join(how)})"
 
 
-def _card(label: str, old: float, new: float, gains: pd.Series, detail: str) -> Card:
+def _card(
+    label: str, was: Mapping[str, float], now: Mapping[str, float], gained: pd.DataFrame, on: str
+) -> Card:
     """Return a card of a mean that was, and is; with the interval of its gain over hotels."""
-    values = gains.to_numpy(dtype=float)
+    column, gain = _GAINS[label]
+    values = gained[gain].to_numpy(dtype=float)
     draws = 1000 if len(values) <= 10_000 else 200
-    gain = bootstrap_interval(lambda rows: values[rows].mean(), len(values), n_bootstrap=draws)
-    bounds = f"gain {gain.low:+.2f} to {gain.high:+.2f}" if len(values) > 1 else ""
-    return Card(label, f"{old:.2f} → {new:.2f}", "; ".join(filter(None, [bounds, detail])))
+    found = bootstrap_interval(lambda rows: values[rows].mean(), len(values), n_bootstrap=draws)
+    bounds = f"gain {found.low:+.2f} to {found.high:+.2f}" if len(values) > 1 else ""
+    detail = "; ".join(filter(None, [bounds, on]))
+    return Card(label, f"{was[column]:.2f} → {now[column]:.2f}", detail)
 
 
 def _steps(losers: pd.DataFrame, old: str, areas: pd.DataFrame | None) -> Sequence[NextStep]:
