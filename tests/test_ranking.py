@@ -157,10 +157,13 @@ def test_coverage_shows_all_areas_that_can_be_shown():
     ranked = rank_hotel_photos(scores, tags, catalog=catalog, min_slot_score=0)
     figures = ranking_figures(ranked)
     new = figures[figures["order"] == "with coverage"]
-    assert (new["areas_in_8"] == new["possible_areas_in_8"]).all()
+    # A lead of which the tagger is not sure takes one of the eight places.
+    unsure = ~ranked[ranked["rank"] == 1].set_index("hotel_id")["trusted"][new["hotel_id"]]
+    assert unsure.any()
+    assert (new["areas_in_8"] == new["possible_areas_in_8"] - unsure.to_numpy()).all()
     summary = ranking_summary(figures)
     assert summary.index.to_list() == ["current", "by score", "with coverage"]
-    assert summary.loc["with coverage", "all_areas_in_8"] == 1.0
+    assert summary.loc["with coverage", "all_areas_in_8"] == 1 - unsure.mean()
     assert summary.loc["current", "areas_in_8"] < summary.loc["with coverage", "areas_in_8"]
     assert compare_with_current(figures)["areas_gained"].is_monotonic_decreasing
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from hotelviz.io.escaping import escape_markdown
 from hotelviz.metrics import PUBLISHED_RESULTS, Interval
 from hotelviz.reports.verdict import Card, NextStep, Verdict
 from hotelviz.reports.wording import counted, percent
@@ -188,20 +187,29 @@ def beside_published(compared: pd.DataFrame) -> pd.DataFrame:
     return table.rename(index={"EMD": "earth mover's distance"}).reset_index()
 
 
-def notes_text(judged: pd.DataFrame, rated: int, notes: Sequence[str]) -> str:
-    """Return in Markdown what stands beside the figures: how intervals are made, what was seen.
+def notes_beside(judged: pd.DataFrame, rated: int, notes: Sequence[str]) -> list[str]:
+    """Return what stands beside the figures: how intervals are made, what the models had seen.
+
+    Parameters
+    ----------
+    judged : pandas.DataFrame
+        The photos.
+    rated : int
+        How many there were before those that cannot be read were left out.
+    notes : sequence of str
+        Of `hotelviz.models.evaluation_photos`.
 
     Examples
     --------
-    >>> "bootstrap over 2 photos" in notes_text(pd.DataFrame({"image_id": ["a", "b"]}), 2, [])
-    True
+    >>> notes_beside(pd.DataFrame({"image_id": ["a", "b"]}), 2, [])
+    ['Intervals: 95 %, bootstrap over 2 photos.']
     """
     hotels = known_hotels(judged)
     drawn = f"{len(judged):,} photos" if hotels is None else f"{hotels.nunique():,} hotels"
     said = [f"Intervals: 95 %, bootstrap over {drawn}.", *notes]
     if lost := rated - len(judged):
         said.append(f"{lost:,} of {rated:,} rated photos could not be read, and are not counted.")
-    return "\n".join(f"- {escape_markdown(one)}" for one in said)
+    return said
 
 
 def extreme_errors(errors: pd.DataFrame, n_photos: int) -> pd.DataFrame:
@@ -275,28 +283,30 @@ def ratings_table(rated: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def model_text(info: ModelInfo, file: str) -> str:
-    """Return in Markdown what a trained model is and where it came from."""
+def model_table(info: ModelInfo, file: str) -> pd.DataFrame:
+    """Return what a trained model is and where it came from: ``what`` and ``is``."""
     ancestors, ancestor = [], info.parent
     while ancestor:
         learned = ancestor["training"].get("catalog", "unknown")
         ancestors.append(f"{ancestor['task']} model {ancestor['backbone']} (catalogue {learned})")
         ancestor = ancestor["parent"]
     weights = info.training["settings"]["weights"]
-    start = {"imagenet": "ImageNet's weights", "parent": "an earlier model"}.get(
-        weights, "random weights, from scratch"
-    )
-    text = (
-        f"{escape_markdown(info.backbone)} for the task *{escape_markdown(info.task)}*, "
-        f"{info.preprocessing.height:d} pixels, started from **{escape_markdown(start)}**; "
-        f"learned from {counted(info.training['photos']['train'], 'photo')}, catalogue "
-        f"{escape_markdown(info.training['catalog'])}; saved as {escape_markdown(file)}."
-    )
-    if left := info.training["left_out"]["without ratings"]:
-        text += f" {counted(left, 'photo')} without ratings left out."
-    if ancestors:
-        text += f" Ancestors: {escape_markdown(', '.join(ancestors))}."
-    return text
+    rows = {
+        "task": info.task,
+        "backbone": info.backbone,
+        "input": f"{info.preprocessing.height:d} pixels",
+        "started from": {"imagenet": "ImageNet's weights", "parent": "an earlier model"}.get(
+            weights, "random weights, from scratch"
+        ),
+        "ancestors": ", ".join(ancestors),
+        "learned from": counted(info.training["photos"]["train"], "photo"),
+        "left out": counted(info.training["left_out"]["without ratings"], "photo")
+        + " without ratings",
+        "catalogue": info.training["catalog"],
+        "saved as": file,
+    }
+    shown = {what: value for what, value in rows.items() if value and not value.startswith("0 ")}
+    return pd.DataFrame({"what": list(shown), "is": list(shown.values())})
 
 
 def problems_said(info: ModelInfo) -> str:
