@@ -255,7 +255,7 @@ def compare_orders(
     check_columns(orders, ["order", "image_id", "rank", "score", "photos"], "these are no orders: ")
     check_columns(paths, ["path"], "pass the catalogue, which says where the photos' files are: ")
     photos = join_photos(paths[["image_id", "path"]], orders, how="right")
-    lost = photos.loc[photos["path"].isna(), "image_id"]
+    lost = photos.loc[photos["path"].isna(), "image_id"].drop_duplicates()
     if len(lost):
         raise GalleryError(
             f"{len(lost):,} photos of the ranking, such as {lost.iloc[0]!r}, are not among those "
