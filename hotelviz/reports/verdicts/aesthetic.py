@@ -84,10 +84,10 @@ def training_verdict(course: pd.DataFrame, rated: pd.DataFrame, model: str) -> V
         off = f"{best[f'{side}mean_score_error']:.2f} points"
         text += f" and the mean score is off by {off}"
         cards.append(Card(f"mean score off by, {name}", off, on))
-    cards.append(
-        Card("learned from", counted(len(learned), "photo"),
-             f"{of_hotels(learned)}; {course['seconds'].sum():,.0f} s")
-    )  # fmt: skip
+    number = counted(len(learned), "photo")
+    seconds = f"{course['seconds'].sum():,.0f} s"
+    of = of_hotels(learned).removeprefix(number).strip()
+    cards.append(Card("learned from", number, "; ".join(filter(None, [of, seconds]))))
     said = f" on {of_hotels(judged)}" if side else ""
     given = shlex.quote(f'models=["{model}"]')
     command = f"hotelviz report aesthetic_report -p {given} --out aesthetic_report.html"

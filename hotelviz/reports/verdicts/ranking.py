@@ -111,8 +111,9 @@ def ranking_verdict(
         {name: float(both.loc[both["order"] == order, name].mean()) for name in _MEANS}
         for order in (old, _NEW)
     )
-    some = f"{counted(len(gained), 'hotel')}"
-    some += f" of {len(new):,} whose order is known" if len(gained) < len(new) else ""
+    some = counted(len(new), "hotel")
+    if len(gained) < len(new):
+        some = f"the {len(gained):,} of {some} whose current order is known"
     said, cards = [], []
     if (possible := now["possible_areas_in_8"]) > 0:
         said.append(
@@ -232,6 +233,8 @@ def summary_table(summary: pd.DataFrame) -> pd.DataFrame:
     ['mean over hotels', 'new order (3 hotels)']
     """
     shown = [name for name in _SUMMARY if name in summary]
+    if not summary.get("possible_areas_in_8", pd.Series([1])).any():
+        shown = [name for name in shown if "areas" not in name]
     heads = [f"{_ORDERS[name]} ({counted(int(summary.loc[name, 'hotels']), 'hotel')})"
              for name in summary.index]  # fmt: skip
     table = summary[shown].T.set_axis(heads, axis="columns")
