@@ -164,8 +164,8 @@ def test_areas_that_labels_know_are_told_from_those_that_nobody_knows():
     })  # fmt: skip
     table = completeness(photos)
     assert completeness_said(table, area_recall(table)) == (
-        "Of 6 areas of 3 hotels the tagger surely sees 3; by the labels 1 more are there and "
-        "overlooked; by the labels 1 are missing; of 1 there may be a photo all the same. Where "
+        "Of 6 areas of 3 hotels the tagger surely sees 3; by the labels 1 more is there and "
+        "overlooked; by the labels 1 is missing; of 1 there may be a photo all the same. Where "
         "labels say that an area is there, the tagger surely sees it in 50 % of 2 cases."
     )
     assert unseen_areas(table)[["hotel_id", "known", "probability"]].to_numpy().tolist() == [

@@ -77,17 +77,20 @@ def ranking_figures(ranking: pd.DataFrame, *, n_first: Sequence[int] = (5, 8)) -
             figures.append(
                 connection.execute(
                     "WITH placed AS (SELECT hotel_id, score, rank_by_score, duplicate_group, "
-                    f"CASE WHEN trusted THEN area END AS area, {place}), beside AS (SELECT *, "
-                    "duplicate_group = lag(duplicate_group) OVER (PARTITION BY hotel_id ORDER BY "
-                    "place) AS again FROM placed) "
+                    f"CASE WHEN trusted THEN area END AS area, {place}), "
+                    # Only photos that have near-duplicates are looked at one after the other.
+                    "beside AS (SELECT hotel_id, count(*) AS beside FROM (SELECT hotel_id, place - "
+                    "lag(place) OVER (PARTITION BY hotel_id, duplicate_group ORDER BY place) AS "
+                    "step FROM placed WHERE duplicate_group IS NOT NULL) WHERE step = 1 GROUP BY "
+                    "1) "
                     'SELECT hotel_id, $1 AS "order", count(*) AS photos, '
                     "sum(score / log2(place + 1)) / sum(score / log2(rank_by_score + 1)) AS ndcg, "
                     f"{areas}, avg(score) FILTER (place <= 5) AS mean_of_5, "
                     "count(duplicate_group) FILTER (place <= 8) - "
                     "count(DISTINCT duplicate_group) FILTER (place <= 8) AS duplicates_in_8, "
-                    "count(*) FILTER (again) AS duplicates_beside, "
+                    "coalesce(any_value(beside), 0) AS duplicates_beside, "
                     "min(place) FILTER (rank_by_score = 1) AS best_at "
-                    "FROM beside GROUP BY hotel_id ORDER BY hotel_id",
+                    "FROM placed LEFT JOIN beside USING (hotel_id) GROUP BY hotel_id ORDER BY 1",
                     [name],
                 ).df()
             )

@@ -187,9 +187,9 @@ def completeness_said(areas: pd.DataFrame, recall: pd.DataFrame) -> str:
         f"{counts.get('seen', 0):,}"
     ]
     if number := counts.get("overlooked", 0):
-        said.append(f"by the labels {number:,} more are there and overlooked")
+        said.append(f"by the labels {number:,} more {_are(number)} there and overlooked")
     if number := counts.get("missing", 0):
-        said.append(f"by the labels {number:,} are missing")
+        said.append(f"by the labels {number:,} {_are(number)} missing")
     if number := counts.get("not seen", 0):
         said.append(f"of {number:,} there may be a photo all the same")
     text = f"{'; '.join(said)}."
@@ -256,6 +256,10 @@ def left_out_said(unscored: int, unmatched: int) -> str:
     if unmatched:
         said.append(f"With only a score or only a tag: {counted(unmatched, 'photo')}.")
     return " ".join(said)
+
+
+def _are(number: int) -> str:
+    return "is" if number == 1 else "are"
 
 
 def _has(figures: pd.DataFrame, order: str) -> bool:
