@@ -99,8 +99,10 @@ def test_ranking_report_says_why_each_photo_stands_where_it_stands(pages):
     text = (pages / "hotel_ranking.html").read_text()
     captions = [caption for gallery in galleries(text) for caption in gallery["captions"]]
     assert captions
-    pattern = r"predicted \d\.\d{3}; rank \d+/\d+(, (=|[▲▼]\d+).*(best|by score).*)?$"
+    pattern = r"(predicted \d\.\d{3}|no score); rank \d+/\d+(, (=|new|[▲▼]\d+))?(; |$)"
     assert all(re.match(pattern, caption) for caption in captions)
+    # In the new order each says why.
+    assert sum(caption.endswith("best of all") for caption in captions) == 4
     assert "today" in text
     assert "new order" in text
     assert "the tagger surely sees" in text

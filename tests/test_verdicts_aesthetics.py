@@ -169,7 +169,7 @@ def test_areas_that_labels_know_are_told_from_those_that_nobody_knows():
         "labels say that an area is there, the tagger surely sees it in 50 % of 2 cases."
     )
     assert unseen_areas(table)[["hotel_id", "known", "probability"]].to_numpy().tolist() == [
-        ["h", "missing by the labels", pytest.approx(0.1)],
+        ["h", "missing, by the labels", pytest.approx(0.1)],
         ["i", "none seen surely", pytest.approx(0.2)],
-        ["g", "there by the labels, not seen surely", pytest.approx(0.5)],
+        ["g", "overlooked, by the labels", pytest.approx(0.5)],
     ]

@@ -77,7 +77,9 @@ def score_distribution(
         shown = ", ".join(text.get_text() for text in texts.values())
         told.append(f"shares by the thresholds {bounds}: {shown}")
     ax.set(xlabel=style.label(value), ylabel="share of photos per point")
-    if len(several) > 1:
+    if len(several) > 1 and not texts:
+        style.legend_above(ax, min(len(several), 3))
+    elif len(several) > 1:
         ax.legend(frameon=False, fontsize=9)
     text = f"Distribution of scores. {'; '.join(told)}."
     return style.display(ax, text, lines_=lines, texts_=texts)

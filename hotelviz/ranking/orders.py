@@ -112,13 +112,15 @@ def orders_by_models(photos: pd.DataFrame, predictions: Mapping[str, pd.DataFram
 def largest_hotel(photos: pd.DataFrame) -> str:
     """Return the hotel with the most photos; of equally large ones the first by name.
 
+    Empty where hotels are not known, or none has two photos.
+
     Examples
     --------
     >>> largest_hotel(pd.DataFrame({"hotel_id": ["b", "a", "b", "a", "c"]}))
     'a'
     """
-    sizes = photos["hotel_id"].value_counts().sort_index()
-    return str(sizes.idxmax())
+    sizes = photos.get("hotel_id", pd.Series(dtype=object)).value_counts().sort_index()
+    return str(sizes.idxmax()) if (sizes > 1).any() else ""
 
 
 def unseen_hotel(hotels: pd.Series, models: Sequence[keras.Model]) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from hotelviz.metrics import PUBLISHED_RESULTS, Interval
+from hotelviz.ranking import largest_hotel
 from hotelviz.reports.verdict import Card, NextStep, Verdict
 from hotelviz.reports.wording import counted, percent
 from hotelviz.schema import SPLITS
@@ -146,7 +147,7 @@ def report_verdict(
     steps = [
         NextStep("See where predictions and people differ most", "#Smallest-and-largest-errors")
     ]
-    if len(names) > 1 and known_hotels(judged) is not None:
+    if len(names) > 1 and largest_hotel(judged):
         steps.append(NextStep("Look at one hotel by both", "#The-same-hotel-by-each-iteration"))
     steps.append(NextStep("See the scores of the whole catalogue", "score_distribution"))
     return Verdict(f"{text}.{narrow}", cards=cards, next_steps=steps)

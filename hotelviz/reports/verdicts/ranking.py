@@ -57,9 +57,9 @@ RECALL = {
     "recall": "recall",
 }
 _KNOWN = {
-    "missing": "missing by the labels",
+    "missing": "missing, by the labels",
     "not seen": "none seen surely",
-    "overlooked": "there by the labels, not seen surely",
+    "overlooked": "overlooked, by the labels",
 }
 _SUMMARY = {
     "areas_in_5": "areas among the first 5",
