@@ -100,7 +100,7 @@ QUESTIONS: dict[str, Callable[[str, Path], object]] = {
     "low, medium, high": sample_by_level,
     "one hotel ranked": one_hotel,
     "all hotels ranked": all_hotels,
-    "report score_distribution": report("score_distribution", gallery_count=8),
+    "report score_distribution": report("score_distribution", n_photos=8),
     "report hotel_ranking": report("hotel_ranking", catalog=""),
     "pandas + seaborn: histogram": pandas_histogram,
     "pandas: quantiles": pandas_quantiles,

@@ -250,3 +250,10 @@ def test_scores_of_the_first_version_are_refused_with_what_to_do(tmp_path):
         open_scores(tmp_path)
     table.rename(columns={"problem": "error"}).to_parquet(tmp_path / "part-00000.parquet")
     assert open_scores(tmp_path).errors().empty
+
+
+def test_hotels_are_counted_of_which_a_photo_has_a_score(tmp_path):
+    file = tmp_path / "scores.parquet"
+    table = pd.DataFrame({"image_id": list("abcd"), "hotel_id": ["g", "g", "h", None]})
+    table.assign(score=[5.0, 6.0, np.nan, 4.0]).to_parquet(file)
+    assert open_scores(file).n_hotels() == 1

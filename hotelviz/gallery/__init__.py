@@ -8,14 +8,14 @@ under a photo, and `photo_figure` draws photos where no script runs.
 
 from hotelviz.errors import GalleryError
 from hotelviz.gallery.captions import issue_caption, rank_caption, score_caption, tag_caption
-from hotelviz.gallery.gallery import Gallery, before_after
+from hotelviz.gallery.gallery import Gallery, compare_orders
 from hotelviz.gallery.photo_figure import photo_figure
 from hotelviz.gallery.thumbnails import thumbnail_view
 
 __all__ = [
     "Gallery",
     "GalleryError",
-    "before_after",
+    "compare_orders",
     "issue_caption",
     "photo_figure",
     "rank_caption",

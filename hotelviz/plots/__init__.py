@@ -28,6 +28,7 @@ from hotelviz.plots.labelling import rater_bias
 from hotelviz.plots.number_table import number_table
 from hotelviz.plots.photo_grid import photo_grid
 from hotelviz.plots.scores import (
+    hotel_orders,
     predicted_against_rated,
     rating_bars,
     score_distribution,
@@ -52,6 +53,7 @@ __all__ = [
     "exported",
     "figure_png",
     "filter_comparison",
+    "hotel_orders",
     "issue_counts",
     "map_sheet",
     "new_figure",

@@ -211,6 +211,12 @@ class Questions:
             {"low": low, "count": n_lowest},
         )
 
+    def n_hotels(self, column: str = "score") -> int:
+        """Count the hotels of which a photo has a value; photos of no hotel are not counted."""
+        known = is_number(self._name(column))
+        query = f"SELECT count(DISTINCT {self._name('hotel_id')}) AS n FROM scores WHERE {known}"
+        return int(self._ask(query)["n"].item())
+
     def for_hotels(self, hotels: Sequence[str]) -> pd.DataFrame:
         """Return all photos of some hotels, by ``hotel_id`` and ``image_id``.
 
