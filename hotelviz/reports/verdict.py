@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -83,10 +84,12 @@ class Verdict:
         }
 
     def _repr_html_(self) -> str:
+        # A number and its per cent sign stay in one line.
+        said = re.sub(r"(?<=\d) %", "&nbsp;%", html.escape(self.text))
         cards = "".join(card_html(*card) for card in self.cards)
         steps = "".join(_step_html(step) for step in self.next_steps)
         return (
-            f'<div class="verdict mathjax_ignore"><p class="said">{html.escape(self.text)}</p>'
+            f'<div class="verdict mathjax_ignore"><p class="said">{said}</p>'
             + (f'<ul class="cards">{cards}</ul>' if cards else "")
             + (f'<div class="next"><p>What to do next</p><ul>{steps}</ul></div>' if steps else "")
             + "</div>"
