@@ -318,6 +318,8 @@ def displays(name: str) -> dict[str, plots.Display]:
         "scatter": plots.predicted_against_rated(np.ones(2), np.ones(2) * 2, title=name),
         "maps": plots.map_sheet(pixels, {name: np.zeros((2, 8, 8))}, captions=[name, name]),
         "curves": plots.deletion_curves({name: curves}),
+        "photos": plots.photo_grid([*pixels], [name, "x"], groups=[name, "x"]),
+        "table": plots.number_table(pd.DataFrame({name: [1.0]}, index=[name])),
         "profile": plots.depth_profile(profile),
         "pictures": plots.picture_row(pixels, [name, "x"], title=name),
         "raters": plots.rater_bias(habits),

@@ -88,6 +88,13 @@ def test_swipes_turn_slides_on_a_phone(page, open_page, axe, shots):
     view.keyboard.press("ArrowRight")
     assert axe(view) == []
     assert view.evaluate("document.documentElement.scrollWidth") <= 400
+    # Both figures stand below the text and above the foot.
+    boxes = [one.bounding_box() for one in view.locator(".slide:not([hidden]) img").all()]
+    text, foot = (
+        view.locator(f".slide:not([hidden]) {name}").bounding_box() for name in ("header", "footer")
+    )
+    assert boxes[0]["y"] >= text["y"] + text["height"] - 1
+    assert boxes[1]["y"] + boxes[1]["height"] <= foot["y"] + 1
     view.screenshot(path=shots / "slides_400.png")
 
 

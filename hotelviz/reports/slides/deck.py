@@ -26,6 +26,8 @@ from hotelviz.reports.wording import counted
 _STATIC = Path(__file__).parent / "static"
 #: A sentence on a slide has so many characters at most, unless its first sentence is longer.
 _SENTENCE = 200
+#: And the last slide has so many figures.
+_CARDS = 9
 
 
 class Deck(NamedTuple):
@@ -254,7 +256,7 @@ def _closing(material: Material) -> str:
     """Return the last slide: the first figure of each report; empty where none has one."""
     reports = dict.fromkeys(slide.report for group in TALK for slide in group)
     pages: list[Page] = [material.pages[name] for name in reports if name in material.pages]
-    cards = "".join(card_html(*page.cards[0]) for page in pages if page.cards)
+    cards = "".join(card_html(*page.cards[0]) for page in pages[:_CARDS] if page.cards)
     return cards and (
         '<section class="slide closing" aria-labelledby="title-last"><header>'
         '<h2 id="title-last" tabindex="-1">In short</h2></header>'
