@@ -10,10 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 #: What both ways of training the tagger have in common.
-_TAGGER = {
-    "batch_size": 16, "dropout": 0.1, "label_smoothing": 0.05, "smallest_crop": 0.45,
-    "rotation": 5.0,
-}  # fmt: skip
+_TAGGER = {"batch_size": 16, "dropout": 0.1, "label_smoothing": 0.05, "rotation": 5.0}
 #: Validation varies much on few photos: it chooses the epoch, but does not end the training.
 _AESTHETIC = {"head_epochs": 12, "batch_size": 16, "patience": 14}
 _EXPLANATIONS = {
@@ -60,7 +57,7 @@ def _from_scratch(epochs: int) -> dict[str, dict[str, Any]]:
     return {
         "tagger_training": {
             **_TAGGER, "weights": "none", "backbone_kw": {"alpha": 0.25}, "input_size": 192,
-            "fine_tune_epochs": epochs, "fine_tune_learning_rate": 3e-3,
+            "fine_tune_epochs": epochs, "fine_tune_learning_rate": 3e-3, "smallest_crop": 0.45,
         },
         "aesthetic_training_1": {**aesthetic, "fine_tune_epochs": max(1, epochs // 4)},
         "aesthetic_training_2": {**aesthetic, "fine_tune_epochs": epochs},
@@ -73,20 +70,24 @@ def _from_scratch(epochs: int) -> dict[str, dict[str, Any]]:
 
 
 def _with_weights(epochs: int) -> dict[str, dict[str, Any]]:
-    """Learn gently, and draw filters at a size at which one sees them."""
-    few = max(1, epochs // 6)
+    """Learn gently, and draw filters at a size at which one sees them.
+
+    Photos are hardly cropped: a network that knows so much would otherwise learn all there is in a
+    bathroom beside its handrails, and the shortcut would be none.
+    """
+    few = max(1, epochs // 9)
     aesthetic = {**_AESTHETIC, "fine_tune_learning_rate": 1e-4}
     return {
         "tagger_training": {
             **_TAGGER, "weights": "imagenet", "input_size": 160, "head_epochs": 15,
-            "fine_tune_epochs": few, "fine_tune_learning_rate": 1e-4,
+            "fine_tune_epochs": few, "fine_tune_learning_rate": 1e-4, "smallest_crop": 0.85,
         },
-        "aesthetic_training_1": {**aesthetic, "fine_tune_epochs": max(1, few // 3)},
+        "aesthetic_training_1": {**aesthetic, "fine_tune_epochs": 1},
         "aesthetic_training_2": {**aesthetic, "fine_tune_epochs": few},
         "explain_tagger": {**_EXPLANATIONS},
         "compare_filters": {
             "original": "imagenet", "layers": ["conv_pw_3", "conv_pw_7", "conv_pw_11"],
-            "n_channels": 6, "size": 128, "steps": 64, "n_photos": 32, "n_searched": 150,
+            "n_channels": 4, "size": 160, "steps": 64, "n_photos": 32, "n_searched": 150,
             "n_cards": 1,
         },
     }  # fmt: skip
