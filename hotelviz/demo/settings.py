@@ -70,11 +70,7 @@ def _from_scratch(epochs: int) -> dict[str, dict[str, Any]]:
 
 
 def _with_weights(epochs: int) -> dict[str, dict[str, Any]]:
-    """Learn gently, and draw filters at a size at which one sees them.
-
-    Photos are hardly cropped: a network that knows so much would otherwise learn all there is in a
-    bathroom beside its handrails, and the shortcut would be none.
-    """
+    """Learn gently, and draw filters at a size at which one sees them."""
     few = max(1, epochs // 9)
     aesthetic = {**_AESTHETIC, "fine_tune_learning_rate": 1e-4}
     return {
