@@ -10,7 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 #: What both ways of training the tagger have in common.
-_TAGGER = {"batch_size": 16, "dropout": 0.1, "label_smoothing": 0.05, "rotation": 5.0}
+_TAGGER = {
+    "batch_size": 16, "dropout": 0.1, "label_smoothing": 0.05, "smallest_crop": 0.45,
+    "rotation": 5.0,
+}  # fmt: skip
 #: Validation varies much on few photos: it chooses the epoch, but does not end the training.
 _AESTHETIC = {"head_epochs": 12, "batch_size": 16, "patience": 14}
 _EXPLANATIONS = {
@@ -57,7 +60,7 @@ def _from_scratch(epochs: int) -> dict[str, dict[str, Any]]:
     return {
         "tagger_training": {
             **_TAGGER, "weights": "none", "backbone_kw": {"alpha": 0.25}, "input_size": 192,
-            "fine_tune_epochs": epochs, "fine_tune_learning_rate": 3e-3, "smallest_crop": 0.45,
+            "fine_tune_epochs": epochs, "fine_tune_learning_rate": 3e-3,
         },
         "aesthetic_training_1": {**aesthetic, "fine_tune_epochs": max(1, epochs // 4)},
         "aesthetic_training_2": {**aesthetic, "fine_tune_epochs": epochs},
@@ -71,12 +74,12 @@ def _from_scratch(epochs: int) -> dict[str, dict[str, Any]]:
 
 def _with_weights(epochs: int) -> dict[str, dict[str, Any]]:
     """Learn gently, and draw filters at a size at which one sees them."""
-    few = max(1, epochs // 9)
+    few = max(1, epochs // 6)
     aesthetic = {**_AESTHETIC, "fine_tune_learning_rate": 1e-4}
     return {
         "tagger_training": {
             **_TAGGER, "weights": "imagenet", "input_size": 160, "head_epochs": 15,
-            "fine_tune_epochs": few, "fine_tune_learning_rate": 1e-4, "smallest_crop": 0.85,
+            "fine_tune_epochs": few, "fine_tune_learning_rate": 1e-4,
         },
         "aesthetic_training_1": {**aesthetic, "fine_tune_epochs": 1},
         "aesthetic_training_2": {**aesthetic, "fine_tune_epochs": few},
