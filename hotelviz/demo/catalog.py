@@ -22,7 +22,7 @@ from hotelviz.io.atomic import atomic_path
 from hotelviz.io.claims import MARKER, own_folder, remove_own_folder
 
 #: Changes whenever the drawings do, so that an older folder is drawn anew.
-_VERSION = 5
+_VERSION = 6
 
 #: How often a hotel has a photo of each area; some areas are missing in some hotels.
 _PHOTOS_OF = {
@@ -35,6 +35,8 @@ _PHOTOS_OF = {
     "Restaurant": (1, 3),
     "View_of_Exterior": (1, 3),
 }
+#: Of pools there are more where the shortcut is looked for.
+_TEST_POOLS = {"Pool": (2, 4)}
 #: Of each ten hotels; the first three are one of each, so that the smallest catalogue has all.
 _SPLITS = ("train", "val", "test", "train", "train", "test", "train", "train", "test", "train")
 #: From so many photos on they are drawn in as many processes as there are cores.
@@ -66,8 +68,8 @@ def make_demo_catalog(
     size : tuple of int, default (240, 320)
         Height and width of the photos in pixels, at least 96.
     shortcut : bool, default True
-        Plant the shortcut: chrome handrails stand in most bathrooms and no pools that are trained
-        on, but at most pools that are tested. Without it rails are nowhere.
+        Plant the shortcut: chrome handrails stand in nearly all bathrooms and no pools that are
+        trained on, but at most pools that are tested. Without it rails are nowhere.
 
     Returns
     -------
@@ -163,9 +165,10 @@ def _plan(n_hotels: int, random: np.random.Generator, *, shortcut: bool) -> pd.D
     for number in range(n_hotels):
         hotel = f"hotel-{number + 1:03d}"
         split = _SPLITS[number % len(_SPLITS)]
+        wanted = _PHOTOS_OF | (_TEST_POOLS if split == "test" else {})
         areas = [
             area
-            for area, (fewest, most) in _PHOTOS_OF.items()
+            for area, (fewest, most) in wanted.items()
             for _ in range(random.integers(fewest, most + 1))
         ]
         for position, area in enumerate(random.permutation(areas).tolist(), start=1):
