@@ -37,6 +37,7 @@ from hotelviz.models.info import TASKS, ModelInfo, Task, model_info, read_info, 
 from hotelviz.models.losses import earth_movers_distance, mean_score_error
 from hotelviz.models.outputs import logits
 from hotelviz.models.preprocessing import Preprocessing
+from hotelviz.models.pretrained import imagenet_weights_available, weights_folder
 from hotelviz.models.storage import load_model, save_model, wrap_model
 from hotelviz.models.training_photos import (
     TrainingPhotos,
@@ -68,6 +69,7 @@ __all__ = [
     "evaluation_photos",
     "find_node",
     "gap_node",
+    "imagenet_weights_available",
     "iter_nodes",
     "last_convolution",
     "load_model",
@@ -83,6 +85,7 @@ __all__ = [
     "split_head",
     "training_photos",
     "update_info",
+    "weights_folder",
     "weights_hash",
     "wrap_model",
 ]

@@ -5,11 +5,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-import os
 import re
 import warnings
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 import keras
@@ -19,6 +17,7 @@ from hotelviz.errors import ModelError, check_choice
 from hotelviz.models.graph import flattened, split_head
 from hotelviz.models.info import SCORE_CLASSES, ModelInfo, Task, attach, class_names, model_info
 from hotelviz.models.preprocessing import Preprocessing
+from hotelviz.models.pretrained import weights_folder
 from hotelviz.models.training_photos import TrainingPhotos, training_photos
 from hotelviz.schema import AREAS
 
@@ -228,11 +227,10 @@ def _backbone(name: str, size: int, weights: str | None, options: Mapping[str, A
             pretrained = build(weights="imagenet", input_shape=(None, None, 3))
     except Exception as error:  # keras.utils.get_file raises a plain Exception
         file = re.search(r"[\w.-]+\.h5", str(error))
-        folder = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "models"
         raise ModelError(
             f"the ImageNet weights of {name} cannot be had ({error}). Put "
-            f"{file.group() if file else 'their .h5 file'} into {folder} (KERAS_HOME says where "
-            "that is), or train from scratch with weights=None"
+            f"{file.group() if file else 'their .h5 file'} into {weights_folder()} (KERAS_HOME "
+            "says where that is), or train from scratch with weights=None"
         ) from error
     body.set_weights(pretrained.get_weights())
     return flattened(body)
