@@ -196,7 +196,9 @@ def about(seconds: float) -> str:
     """
     if seconds < 60:
         return f"about {max(1, round(seconds) if seconds < 10 else 5 * round(seconds / 5))} s"
-    return f"about {seconds / 60:.0f} min" if seconds < 5400 * 0.9 else f"about {seconds / 3600:.1f} h"
+    return (
+        f"about {seconds / 60:.0f} min" if seconds < 5400 * 0.9 else f"about {seconds / 3600:.1f} h"
+    )
 
 
 def in_time(seconds: float) -> str:

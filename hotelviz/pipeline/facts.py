@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
@@ -61,7 +62,9 @@ def catalog_in(path: Path) -> pd.DataFrame:
             if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
         )  # fmt: skip
         if photos:
-            table = pd.DataFrame({"image_id": photos, "path": [f"{path}/{name}" for name in photos]})
+            table = pd.DataFrame(
+                {"image_id": photos, "path": [f"{path}/{name}" for name in photos]}
+            )
             return check_table(table, needs=["image_id", "path", "hotel_id"], where=str(path))
     return read_catalog(path, classes=None)
 
@@ -162,11 +165,14 @@ def write_split(source: Path, out: Path, *, seed: int, test: float, validation: 
         It cannot be split.
     """
     photos, facts = (read := catalog_in(source)), Facts.of(read)
-    shares = {"test": test, "validation": validation}
-    if facts.labelled:
-        photos = split_catalog(photos, seed=seed, by="label", unsplit="deal", **shares)
-    if facts.rated:
-        photos = split_catalog(photos, seed=seed, by="ratings", unsplit="deal", **shares)
+    targets: dict[Literal["label", "ratings"], int] = {
+        "label": facts.labelled, "ratings": facts.rated
+    }  # fmt: skip
+    for target, known in targets.items():
+        if known:
+            photos = split_catalog(
+                photos, seed=seed, by=target, unsplit="deal", test=test, validation=validation
+            )
     write_catalog(photos, out)
 
 
@@ -196,6 +202,5 @@ def write_first(source: Path, catalog: Path, out: Path, *, seed: int) -> None:
     splits = known.drop_duplicates("hotel_id").set_index("hotel_id")["split"]
     joined = photos["hotel_id"].map(splits)
     if joined.notna().any():
-        own = photos["split"] if "split" in photos else joined
-        photos["split"] = joined.fillna(own)
+        photos["split"] = joined.fillna(photos.get("split", joined))
     write_catalog(split_catalog(photos, seed=seed, by="ratings", unsplit="deal"), out)

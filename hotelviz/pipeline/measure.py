@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import NamedTuple
 
 #: Photos in a batch of a network.
@@ -51,8 +52,6 @@ def measure_rates(paths: Sequence[str]) -> Rates | None:
     Rates or None
         None where no photo can be read.
     """
-    import numpy as np
-
     from hotelviz.errors import ImageError
     from hotelviz.images import read_image, usable_cores
 
@@ -66,7 +65,16 @@ def measure_rates(paths: Sequence[str]) -> Rates | None:
     decoding = time.perf_counter() - start
     if not read:
         return None
+    loading, predicting = _network_seconds()
+    # A kernel loads what was loaded here, and more: notebooks, figures, the page.
+    return Rates(2 * loading, read * usable_cores() / decoding, _BATCH / predicting)
+
+
+@cache
+def _network_seconds() -> tuple[float, float]:
+    """Return how long a network takes to load, and to predict a batch."""
     start = time.perf_counter()
+    import numpy as np
     import tensorflow as tf
 
     from hotelviz.models import build_tagger
@@ -74,8 +82,11 @@ def measure_rates(paths: Sequence[str]) -> Rates | None:
     predict = tf.function(build_tagger(weights=None))
     photos = np.zeros((_BATCH, 224, 224, 3), "float32")
     predict(photos)
-    loading, start = time.perf_counter() - start, time.perf_counter()
-    predict(photos)
-    predicting = time.perf_counter() - start
-    # A kernel loads what was loaded here, and more: notebooks, figures, the page.
-    return Rates(2 * loading, read * usable_cores() / decoding, _BATCH / predicting)
+    loading = time.perf_counter() - start
+    return loading, min(_seconds(lambda: predict(photos)) for _ in range(3))
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start

@@ -132,7 +132,7 @@ def make_plan(
         check_step(step)
     state = RunState(state_file(request.out))
     if pretrained is None:
-        pretrained = _weights_available(request.out)
+        pretrained = weights_available(request.out)
     request = _with_settings(request, quick=quick, pretrained=pretrained)
     facts = Facts.of(catalog_in(request.catalog))
 
@@ -207,9 +207,17 @@ def _to_do(steps: Sequence[Step], state: RunState, again: Collection[str]) -> li
     return found
 
 
-def _weights_available(out: Path) -> bool:
-    """Return whether ImageNet's weights can be had; what was found out once is remembered."""
-    known = read_json(_memory(out)).get("pretrained", {})
+def weights_available(out: str | os.PathLike[str]) -> bool:
+    """Return whether ImageNet's weights can be had, as a run into a folder would find out.
+
+    What was found out once is remembered there: the next run need not load TensorFlow for it.
+
+    Parameters
+    ----------
+    out : path
+        The folder of the reports.
+    """
+    known = read_json(_memory(Path(out))).get("pretrained", {})
     if known.get("folder") == _weights_folder():
         return bool(known["available"])
     from hotelviz.models import imagenet_weights_available

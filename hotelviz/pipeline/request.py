@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hotelviz.errors import HotelvizError, ModelError, ReportError, did_you_mean
+from hotelviz.errors import ModelError, ReportError, did_you_mean
 from hotelviz.reports.notebooks import (
     Parameter,
     find_notebook,
@@ -227,22 +227,3 @@ def task_of(file: Path) -> str | None:
             return str(json.loads(archive.read(_MEMBER))["task"])
     except (OSError, zipfile.BadZipFile, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{file}: is no model file (.keras): {error}") from error
-
-
-def assignment(text: str, what: str) -> tuple[str, str]:
-    """Split ``name=value``.
-
-    Raises
-    ------
-    HotelvizError
-        There is no ``=``.
-
-    Examples
-    --------
-    >>> assignment("tagger=my.keras", "--model")
-    ('tagger', 'my.keras')
-    """
-    name, found, value = text.partition("=")
-    if not found:
-        raise HotelvizError(f"{what} {text!r}: is not name=value")
-    return name.strip(), value.strip()

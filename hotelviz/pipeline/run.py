@@ -132,9 +132,7 @@ def run(
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     remember(planned, request.out)
     try:
-        outcome = run_steps(
-            planned.steps, state_file(request.out), again=planned.again, say=say
-        )
+        outcome = run_steps(planned.steps, state_file(request.out), again=planned.again, say=say)
     finally:
         write_index(request.out)
     return outcome

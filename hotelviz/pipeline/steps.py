@@ -38,6 +38,7 @@ class Steps:
     ) -> None:
         self.request, self.facts, self.rates = request, facts, rates
         self.pretrained, self.all = pretrained, list[Step]()
+        self.from_scratch = not pretrained and not request.models
         #: Part of the work -> why it is left out, and what to add.
         self.left_out: dict[str, str] = {}
         out = request.out.absolute()
@@ -49,6 +50,8 @@ class Steps:
         #: Whether an iteration follows a first one; the last is given, or learns from the ratings.
         self.two = "aesthetic_1" in self.given or request.first is not None
         self.ended = last is not None
+        #: Whether the first iteration starts from the tagger, for the want of ImageNet's weights.
+        self.from_tagger = False
         if last is not None:
             self.given["aesthetic_2" if self.two else "aesthetic_1"] = last
         self._add_data()
@@ -101,11 +104,12 @@ class Steps:
             out = self.models["tagger"]
             self._report("tagger_training", heavy=True, out=str(out), leaves=(out,))
         if not lacking:
-            needs = ("tagger_training",) if trained else ()
-            tagger = {"reads": (self.models["tagger"],), "model": str(self.models["tagger"])}
-            self._report("tagger_report", needs=needs, tags_out=str(self.tags),
-                         leaves=(self.tags,), **tagger)  # fmt: skip
-            self._report("explain_tagger", needs=needs, **tagger)
+            model = self.models["tagger"]
+            tagger: dict[str, Any] = {
+                "needs": self._trained("tagger"), "reads": (model,), "model": str(model)
+            }  # fmt: skip
+            self._report("tagger_report", tags_out=str(self.tags), leaves=(self.tags,), **tagger)
+            self._report("explain_tagger", **tagger)
             decided = (self.audit / "issues.parquet", self.audit / "decisions.csv")
             self._report(
                 "cleaning_effect", needs=("cleaning_audit",), reads=(*decided, *reads),
@@ -117,14 +121,8 @@ class Steps:
 
     def _add_aesthetic(self) -> list[str]:
         """Add the iterations of the aesthetic model; return their names."""
-        facts, request = self.facts, self.request
-        lacking = "" if facts.rated_hotels >= 3 else (
-            f"only {facts.rated_hotels} hotels have ratings, at least 3 are needed"
-            if facts.rated else
-            "there are no ratings: add columns rating_1 to rating_10 with how many people gave each "
-            "score (hotelviz label collects them), or give a model with --model aesthetic=FILE"
-        )  # fmt: skip
-        names = [name for name in ("aesthetic_1", "aesthetic_2") if name in self.given]
+        request, lacking = self.request, _lacking_ratings(self.facts)
+        names = [name for name in self.given if name.startswith("aesthetic")]
         if "aesthetic_1" not in names and (request.first or (not names and not lacking)):
             self._train("aesthetic_1", self.first if request.first else self.catalog)
             names.insert(0, "aesthetic_1")
@@ -137,10 +135,9 @@ class Steps:
         if lacking:
             self.left_out["aesthetic_report"] = lacking
         else:
-            self._report(
-                "aesthetic_report", needs=self._trained(*names), models=self._files(*names),
-                reads=tuple(self.models[name] for name in names),
-            )  # fmt: skip
+            files = tuple(self.models[name] for name in names)
+            self._report("aesthetic_report", needs=self._trained(*names), reads=files,
+                         models=[str(file) for file in files])  # fmt: skip
             if len(names) == 1:
                 self.left_out["first aesthetic iteration"] = (
                     "there is one iteration: give other people's ratings to learn from first with "
@@ -150,8 +147,13 @@ class Steps:
 
     def _train(self, name: str, catalog: Path, parent: str = "") -> None:
         """Add an iteration of the aesthetic model."""
-        if not parent and not self.pretrained and self._has("tagger"):
-            parent = "tagger"  # what it has learned of photos is more than nothing
+        if (
+            not parent
+            and not self.pretrained
+            and ("tagger" in self.given or self._trained("tagger"))
+        ):
+            # What the tagger has learned of photos is more than nothing.
+            parent, self.from_tagger = "tagger", True
         given: dict[str, Any] = {"parent": str(self.models[parent])} if parent else {}
         reads = (catalog, self.models[parent]) if parent else (catalog,)
         self._report(
@@ -162,24 +164,9 @@ class Steps:
 
     def _add_uses(self, tagger: bool, aesthetic: list[str]) -> None:
         """Add what the models are for."""
-        facts, files = self.facts, self._files(*aesthetic)
+        facts = self.facts
         if aesthetic:
-            before = "imagenet" if self.pretrained else next(
-                (str(self.models[name]) for name in ("tagger", "aesthetic_1")
-                 if name != aesthetic[-1] and self._has(name)), "",
-            )  # fmt: skip
-            used = [name for name in ("tagger", *aesthetic) if str(self.models[name]) == before]
-            if before:
-                self._report(
-                    "compare_filters", needs=self._trained(*used, aesthetic[-1]),
-                    reads=tuple(self.models[name] for name in (*used, aesthetic[-1])),
-                    original=before, tuned=files[-1],
-                )  # fmt: skip
-            else:
-                self.left_out["compare_filters"] = (
-                    "there is no model before the one that was trained: put ImageNet's weights into "
-                    "$KERAS_HOME/models, or give an earlier model with --model aesthetic_1=FILE"
-                )
+            self._add_comparison(aesthetic)
         last = [*aesthetic[-1:], *(["tagger"] if tagger else [])]
         if last:
             paths = [self.models[name] for name in last]
@@ -198,22 +185,36 @@ class Steps:
                 "the catalogue does not say which hotel a photo belongs to: add a column hotel_id"
             )
             return
-        models = {"models": files} if "models" in parameters_of("hotel_ranking") else {}
-        self._report("hotel_ranking", needs=("scores",), reads=(self.scores, self.catalog),
-                     scores=str(self.scores), **models)  # fmt: skip
+        models = [str(self.models[name]) for name in aesthetic]
+        shown: dict[str, Any] = (
+            {"models": models} if "models" in parameters_of("hotel_ranking") else {}
+        )
+        self._report(
+            "hotel_ranking", needs=("scores",), reads=(self.scores,), scores=str(self.scores),
+            **shown,
+        )  # fmt: skip
         if not facts.positions:
             self.left_out["comparison with today's order"] = (
                 "the catalogue does not say where photos stand today: add a column position "
                 "(1 is the first photo of a hotel)"
             )
 
-    def _has(self, name: str) -> bool:
-        return name in self.given or any(
-            self.models[name] in step.outputs for step in self.all
-        )  # fmt: skip
-
-    def _files(self, *names: str) -> list[str]:
-        return [str(self.models[name]) for name in names]
+    def _add_comparison(self, aesthetic: list[str]) -> None:
+        """Add the comparison of the last model with the one that its network began as."""
+        tuned = aesthetic[-1]
+        earlier = ["tagger"] if self.from_tagger else aesthetic[:-1]
+        if self.pretrained or earlier:
+            original = "imagenet" if self.pretrained else str(self.models[earlier[0]])
+            used = [tuned] if self.pretrained else [earlier[0], tuned]
+            self._report(
+                "compare_filters", needs=self._trained(*used), original=original,
+                reads=tuple(self.models[name] for name in used), tuned=str(self.models[tuned]),
+            )  # fmt: skip
+        else:
+            self.left_out["compare_filters"] = (
+                "there is no model before the one that was trained: put ImageNet's weights into "
+                "$KERAS_HOME/models, or give an earlier model with --model aesthetic_1=FILE"
+            )
 
     def _trained(self, *names: str) -> tuple[str, ...]:
         """Return the steps that leave models."""
@@ -278,7 +279,9 @@ class Steps:
         values = dict(key or {})
         seconds = None
         if self.rates:
-            work = work_of(name, self.facts, self._with_defaults(name, values.get("parameters")))
+            asked = self._with_defaults(name, values.get("parameters"))
+            network = self._with_defaults("tagger_training")
+            work = work_of(name, self.facts, asked, network if self.from_scratch else {})
             seconds = self.rates.seconds(**work._asdict())
         self.all.append(
             Step(
@@ -300,6 +303,18 @@ def _lacking_labels(facts: Facts) -> str:
         return f"all labels are {facts.classes[0]!r}: at least two classes are needed"
     if facts.labelled_hotels < 3:
         return f"only {facts.labelled_hotels} hotels have labels: at least 3 are needed"
+    return ""
+
+
+def _lacking_ratings(facts: Facts) -> str:
+    """Return why no aesthetic model can be trained or judged, and what to add."""
+    if not facts.rated:
+        return (
+            "there are no ratings: add columns rating_1 to rating_10 with how many people gave "
+            "each score (hotelviz label collects them), or give a model with --model aesthetic=FILE"
+        )
+    if facts.rated_hotels < 3:
+        return f"only {facts.rated_hotels} hotels have ratings: at least 3 are needed"
     return ""
 
 

@@ -35,7 +35,7 @@ class Work(NamedTuple):
     predicted: float
 
 
-def work_of(step: str, facts: Facts, values: Mapping[str, Any]) -> Work:
+def work_of(step: str, facts: Facts, values: Mapping[str, Any], network: Mapping[str, Any]) -> Work:
     """Return about how much a step does.
 
     Parameters
@@ -46,26 +46,38 @@ def work_of(step: str, facts: Facts, values: Mapping[str, Any]) -> Work:
         What the catalogue has.
     values : mapping
         The parameters of the step.
+    network : mapping
+        ``input_size`` and ``backbone_kw`` of the networks, where they are not those of a MobileNet
+        of full width.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"image_id": ["a", "b"], "path": ["a.jpg", "b.jpg"],
+    ...                       "hotel_id": ["h", "h"], "label": ["Pool", "Pool"]})
+    >>> work_of("tagger_report", Facts.of(table), {}, {"input_size": 112})
+    Work(notebook=True, decoded=1.0, predicted=0.125)
     """
     count = _COUNTS.get(step.removesuffix("_1").removesuffix("_2"))
-    return Work(True, *count(facts, values)) if count else Work(False, *_without(step, facts))
+    if count is None:
+        photos = facts.photos if step == "scores" else 0
+        return Work(False, photos, 2 * photos * _size(network))
+    decoded, predicted = count(facts, values)
+    # A training says itself how large its network is, unless it starts from another.
+    own = "backbone" in values and not values.get("parent")
+    return Work(True, decoded, predicted * _size(values if own else network))
 
 
-def _without(step: str, facts: Facts) -> tuple[float, float]:
-    scored = step == "scores"
-    return (facts.photos if scored else 0), (2 * facts.photos if scored else 0)
-
-
-def _size(values: Mapping[str, Any], side: float) -> float:
+def _size(network: Mapping[str, Any]) -> float:
     """Return what a pass costs, as a share of one of full width at 224 pixels."""
-    width: float = (values.get("backbone_kw") or {}).get("alpha", 1.0)
-    return (side / 224) ** 2 * width**1.5
+    width: float = (network.get("backbone_kw") or {}).get("alpha", 1.0)
+    return float((network.get("input_size", 224) / 224) ** 2 * width**1.5)
 
 
 def _training(photos: int, values: Mapping[str, Any]) -> tuple[float, float]:
     scratch = values.get("weights") == "none" and not values.get("parent")
     epochs = values["fine_tune_epochs"] * (_LEARNED * _TRAIN + 0.1) + (0 if scratch else 0.75)
-    return 0.75 * photos, photos * epochs * _size(values, values["input_size"])
+    return 0.75 * photos, photos * epochs
 
 
 def _explanation(facts: Facts, values: Mapping[str, Any]) -> tuple[float, float]:
@@ -79,7 +91,7 @@ def _explanation(facts: Facts, values: Mapping[str, Any]) -> tuple[float, float]
 def _filters(facts: Facts, values: Mapping[str, Any]) -> tuple[float, float]:
     looked = min(facts.photos, values["n_searched"]) + values["n_photos"]
     pictures = len(values["layers"]) * values["n_channels"] * 2 + 2 * (len(values["outputs"]) or 2)
-    drawn = pictures * values["steps"] * _LEARNED * _size({}, values["size"])
+    drawn = pictures * values["steps"] * _LEARNED * (values["size"] / 224) ** 2
     return 3 * looked, 4 * looked + drawn
 
 
