@@ -6,6 +6,7 @@ where in each photo the object is that makes its class, and one planted shortcut
 """
 
 from hotelviz.demo.catalog import make_demo_catalog
+from hotelviz.demo.settings import demo_banner, demo_settings
 from hotelviz.demo.truth import compare_with_planted, decide_by_truth, read_masks, read_truth
 from hotelviz.errors import DemoError
 
@@ -13,6 +14,8 @@ __all__ = [
     "DemoError",
     "compare_with_planted",
     "decide_by_truth",
+    "demo_banner",
+    "demo_settings",
     "make_demo_catalog",
     "read_masks",
     "read_truth",

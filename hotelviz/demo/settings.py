@@ -1,12 +1,24 @@
-"""How the demo trains and looks: settings of its steps that are small enough for two cores."""
+"""How the demo trains and looks: with ImageNet's weights, and from scratch.
+
+Both ways are sized for two cores. With the weights a network of full width learns within a few
+epochs, and its filters are those of photos; without them a narrow one learns from the drawn photos
+alone.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
+#: What both ways of training the tagger have in common.
+_TAGGER = {
+    "batch_size": 16, "dropout": 0.1, "label_smoothing": 0.05, "smallest_crop": 0.45,
+    "rotation": 5.0,
+}  # fmt: skip
 #: Validation varies much on few photos: it chooses the epoch, but does not end the training.
-_AESTHETIC = {
-    "head_epochs": 12, "fine_tune_learning_rate": 1e-3, "batch_size": 16, "patience": 14,
+_AESTHETIC = {"head_epochs": 12, "batch_size": 16, "patience": 14}
+_EXPLANATIONS = {
+    "methods": ["cam", "layercam", "saliency"], "checked_methods": ["cam", "gradcam"],
+    "n_checked": 20, "n_confusions": 2, "max_photos": 12,
 }  # fmt: skip
 
 
@@ -16,37 +28,43 @@ def demo_settings(pretrained: bool, epochs: int) -> dict[str, dict[str, Any]]:
     Parameters
     ----------
     pretrained
-        Whether networks start from ImageNet's weights; otherwise from scratch.
+        Whether networks start from ImageNet's weights; otherwise they do from scratch.
     epochs
-        Most epochs of phase two of the tagger and of the second aesthetic iteration; the first has
-        a quarter.
+        Most epochs of a tagger from scratch. Whatever starts from weights has a share of them.
 
     Returns
     -------
     dict
-        Step -> parameter -> value.
+        Step -> parameter -> value, of the steps that have any. A step is called as its page is;
+        ``aesthetic_training_1`` learns from the public's ratings, ``aesthetic_training_2`` from the
+        colleagues'. Files, seeds and, from scratch, the network that filters are compared with are
+        the pipeline's.
+
+    See Also
+    --------
+    hotelviz.models.imagenet_weights_available : Whether the weights are there, or can be had.
 
     Examples
     --------
     >>> demo_settings(pretrained=False, epochs=18)["tagger_training"]["weights"]
     'none'
+    >>> demo_settings(pretrained=True, epochs=18)["compare_filters"]["layers"]
+    ['conv_pw_3', 'conv_pw_7', 'conv_pw_11']
     """
-    weights = {"weights": "imagenet"} if pretrained else {
-        "weights": "none", "backbone_kw": {"alpha": 0.25}, "input_size": 192,
-        # A high learning rate lets a small network learn in two minutes.
-        "fine_tune_learning_rate": 3e-3,
-    }  # fmt: skip
+    return _with_weights(epochs) if pretrained else _from_scratch(epochs)
+
+
+def _from_scratch(epochs: int) -> dict[str, dict[str, Any]]:
+    """Learn fast: a narrow network, and a high learning rate."""
+    aesthetic = {**_AESTHETIC, "fine_tune_learning_rate": 1e-3}
     return {
         "tagger_training": {
-            **weights, "batch_size": 16, "dropout": 0.1, "label_smoothing": 0.05,
-            "smallest_crop": 0.45, "rotation": 5.0, "fine_tune_epochs": epochs,
+            **_TAGGER, "weights": "none", "backbone_kw": {"alpha": 0.25}, "input_size": 192,
+            "fine_tune_epochs": epochs, "fine_tune_learning_rate": 3e-3,
         },
-        "aesthetic_training_1": {**_AESTHETIC, "fine_tune_epochs": max(1, epochs // 4)},
-        "aesthetic_training_2": {**_AESTHETIC, "fine_tune_epochs": epochs},
-        "explain_tagger": {
-            "methods": ["cam", "layercam", "saliency"], "checked_methods": ["cam", "gradcam"],
-            "n_checked": 20, "n_confusions": 2, "max_photos": 12,
-        },
+        "aesthetic_training_1": {**aesthetic, "fine_tune_epochs": max(1, epochs // 4)},
+        "aesthetic_training_2": {**aesthetic, "fine_tune_epochs": epochs},
+        "explain_tagger": {**_EXPLANATIONS},
         "compare_filters": {
             "layers": ["conv_pw_3", "conv_pw_11"], "n_channels": 4, "size": 64, "steps": 24,
             "n_photos": 32, "n_searched": 150, "n_cards": 1,
@@ -54,13 +72,43 @@ def demo_settings(pretrained: bool, epochs: int) -> dict[str, dict[str, Any]]:
     }  # fmt: skip
 
 
+def _with_weights(epochs: int) -> dict[str, dict[str, Any]]:
+    """Learn gently, and draw filters at a size at which one sees them."""
+    few = max(1, epochs // 6)
+    aesthetic = {**_AESTHETIC, "fine_tune_learning_rate": 1e-4}
+    return {
+        "tagger_training": {
+            **_TAGGER, "weights": "imagenet", "input_size": 160, "head_epochs": 15,
+            "fine_tune_epochs": few, "fine_tune_learning_rate": 1e-4,
+        },
+        "aesthetic_training_1": {**aesthetic, "fine_tune_epochs": max(1, few // 3)},
+        "aesthetic_training_2": {**aesthetic, "fine_tune_epochs": few},
+        "explain_tagger": {**_EXPLANATIONS},
+        "compare_filters": {
+            "original": "imagenet", "layers": ["conv_pw_3", "conv_pw_7", "conv_pw_11"],
+            "n_channels": 6, "size": 128, "steps": 64, "n_photos": 32, "n_searched": 150,
+            "n_cards": 1,
+        },
+    }  # fmt: skip
+
+
 def demo_banner(pretrained: bool) -> str:
-    """Return the line at the top of the demo's pages.
+    """Return what each page of the demo says at its top.
+
+    Parameters
+    ----------
+    pretrained
+        As in `demo_settings`.
 
     Examples
     --------
-    >>> demo_banner(True)
+    >>> demo_banner(pretrained=True)
     'Drawn hotels, simulated raters.'
     """
-    drawn = "Drawn hotels, simulated raters."
-    return drawn if pretrained else f"{drawn} The networks learned from scratch."
+    banner = "Drawn hotels, simulated raters."
+    if not pretrained:
+        banner += (
+            " Trained from scratch, without ImageNet's weights: the networks know nothing but these"
+            " drawings, and pictures of their filters are coarse."
+        )
+    return banner

@@ -10,6 +10,7 @@ import threading
 import urllib.request
 from pathlib import Path
 
+import h5py
 import keras
 
 from hotelviz.errors import ModelError
@@ -116,13 +117,11 @@ def imagenet_weights_available(
 
 
 def _can_be_loaded(file: Path, alpha: float) -> bool:
-    if not file.is_file():
-        return False
     try:
+        h5py.File(file).close()  # A moment, where a network takes seconds to build.
         keras.applications.MobileNet(
             alpha=alpha, include_top=False, input_shape=(None, None, 3), weights=str(file)
         )
-    # h5py's errors are of all kinds.
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError):
         return False
     return True
@@ -136,7 +135,8 @@ def _download(url: str, seconds: float) -> bytes | None:
     def read() -> None:
         with (
             contextlib.suppress(OSError, ValueError, http.client.HTTPException),
-            urllib.request.urlopen(url, timeout=seconds) as response,
+            # Not `urlopen`, which remembers the proxies of its first call.
+            urllib.request.build_opener().open(url, timeout=seconds) as response,
         ):
             while chunk := response.read(1 << 16):
                 data.extend(chunk)

@@ -37,7 +37,9 @@ def pool(scene: Scene, random: Random, style: Style, *, rails: bool) -> None:
             scene.box((x - 0.3, x + 0.3), (0.18, 0.28), (z, z + 1.3), style.fabric)
             scene.box((x - 0.3, x + 0.3), (0.28, 0.7), (z + 1.2, z + 1.32), style.fabric)
     if rails:
-        add_rails(scene, random.uniform(x0 + 0.5, x1 - 0.5), z0 - 0.3, height=1.0)
+        # At the near edge, where the camera sees them.
+        x = random.uniform(max(x0 + 0.5, -0.7), min(x1 - 0.5, 0.7))
+        add_rails(scene, x, max(z0 - 0.3, 1.5), height=1.0)
     if random.random() < 0.5:
         add_plant(scene, random, random.choice([-1, 1]) * (half - 0.5), depth - 0.6)
 

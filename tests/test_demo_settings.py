@@ -1,0 +1,36 @@
+"""The demo's settings, with ImageNet's weights and from scratch: notebooks know all of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from hotelviz.demo import demo_banner, demo_settings
+from hotelviz.reports import find_notebook
+from hotelviz.reports.parameters import check_parameters
+
+#: Pages that are not called as their notebooks are.
+NOTEBOOKS = dict.fromkeys(["aesthetic_training_1", "aesthetic_training_2"], "aesthetic_training")
+
+
+@pytest.mark.parametrize("pretrained", [True, False], ids=["weights", "scratch"])
+def test_notebooks_know_the_settings_and_take_them_as_they_are(pretrained):
+    for step, settings in demo_settings(pretrained, epochs=18).items():
+        notebook = find_notebook(NOTEBOOKS.get(step, step))
+        assert check_parameters(notebook, settings) == settings
+
+
+def test_both_ways_have_the_same_steps():
+    assert list(demo_settings(True, epochs=18)) == list(demo_settings(False, epochs=18))
+
+
+@pytest.mark.parametrize("pretrained", [True, False], ids=["weights", "scratch"])
+def test_one_epoch_is_enough_for_all_trainings(pretrained):
+    settings = demo_settings(pretrained, epochs=1)
+    trained = [given for given in settings.values() if "fine_tune_epochs" in given]
+    assert [given["fine_tune_epochs"] for given in trained] == [1, 1, 1]
+
+
+def test_only_pages_from_scratch_say_so():
+    drawn = "Drawn hotels, simulated raters."
+    assert demo_banner(pretrained=True) == drawn
+    assert demo_banner(pretrained=False).startswith(f"{drawn} Trained from scratch, without")
