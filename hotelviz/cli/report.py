@@ -75,6 +75,8 @@ def demo(
     make_demo_catalog(folder, n_hotels=hotels, seed=seed)
     pretrained = pipeline.weights_available(out)
     settings = demo_settings(pretrained, epochs)
+    # What the tagger has learned of these drawings is worth many epochs.
+    settings["aesthetic_training_1"]["parent"] = "tagger"
     for step, given in own.items():
         settings[step] = settings.get(step, {}) | given
     _run(

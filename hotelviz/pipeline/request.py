@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hotelviz.errors import ModelError, ReportError, did_you_mean
+from hotelviz.errors import ModelError, ReportError, check_choice, did_you_mean
 from hotelviz.reports.notebooks import (
     Parameter,
     find_notebook,
@@ -49,6 +49,8 @@ STEPS = ("split", "models", *NOTEBOOKS, "scores")
 _TIES = {
     "catalog", "out", "model", "models", "parent", "scores", "tags", "tags_out", "audit", "tuned",
 }  # fmt: skip
+#: The one of these that is a choice: what the first aesthetic iteration starts from.
+_PARENT = ("aesthetic_training_1", "parent")
 #: What a model may be called -> the task of its file.
 MODELS = {"tagger": "tagger", "aesthetic_1": "aesthetic", "aesthetic_2": "aesthetic"}
 #: Stands in the files of models that hotelviz described; see `hotelviz.models.info`, which cannot
@@ -136,7 +138,9 @@ def check_settings(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[
         check_step(step)
         known = parameters_of(step)
         for name, value in given.items():
-            if name in _TIES:
+            if (step, name) == _PARENT:
+                check_choice(value, ("", "tagger"), f"{step}.{name}", ReportError)
+            elif name in _TIES:
                 raise ReportError(
                     f"{step}.{name} ties the steps of a run together and is set by it; a model "
                     "that exists is given with --model"

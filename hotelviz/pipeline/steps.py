@@ -122,7 +122,7 @@ class Steps:
     def _add_aesthetic(self) -> list[str]:
         """Add the iterations of the aesthetic model; return their names."""
         request, lacking = self.request, _lacking_ratings(self.facts)
-        names = [name for name in self.given if name.startswith("aesthetic")]
+        names = sorted(name for name in self.given if name.startswith("aesthetic"))
         if "aesthetic_1" not in names and (request.first or (not names and not lacking)):
             self._train("aesthetic_1", self.first if request.first else self.catalog)
             names.insert(0, "aesthetic_1")
@@ -147,14 +147,11 @@ class Steps:
 
     def _train(self, name: str, catalog: Path, parent: str = "") -> None:
         """Add an iteration of the aesthetic model."""
-        if (
-            not parent
-            and not self.pretrained
-            and ("tagger" in self.given or self._trained("tagger"))
-        ):
-            # What the tagger has learned of photos is more than nothing.
+        asked = self.request.settings.get("aesthetic_training_1", {}).get("parent") == "tagger"
+        if not parent and (asked or not self.pretrained) and self._has_tagger():
+            # From scratch, what the tagger has learned of photos is more than nothing.
             parent, self.from_tagger = "tagger", True
-        given: dict[str, Any] = {"parent": str(self.models[parent])} if parent else {}
+        given: dict[str, Any] = {"parent": str(self.models[parent]) if parent else ""}
         reads = (catalog, self.models[parent]) if parent else (catalog,)
         self._report(
             name.replace("aesthetic", "aesthetic_training"), heavy=True, catalog=str(catalog),
@@ -207,7 +204,8 @@ class Steps:
             original = "imagenet" if self.pretrained else str(self.models[earlier[0]])
             used = [tuned] if self.pretrained else [earlier[0], tuned]
             self._report(
-                "compare_filters", needs=self._trained(*used), original=original,
+                "compare_filters", needs=self._trained(*used),
+                original=self.request.settings.get("compare_filters", {}).get("original", original),
                 reads=tuple(self.models[name] for name in used), tuned=str(self.models[tuned]),
             )  # fmt: skip
         else:
@@ -215,6 +213,9 @@ class Steps:
                 "there is no model before the one that was trained: put ImageNet's weights into "
                 "$KERAS_HOME/models, or give an earlier model with --model aesthetic_1=FILE"
             )
+
+    def _has_tagger(self) -> bool:
+        return "tagger" in self.given or bool(self._trained("tagger"))
 
     def _trained(self, *names: str) -> tuple[str, ...]:
         """Return the steps that leave models."""
@@ -246,7 +247,7 @@ class Steps:
         common = {"catalog": str(self.catalog), "seed": request.seed, "audit": str(self.audit),
                   "truth": str(request.truth.absolute()) if request.truth else ""}  # fmt: skip
         shared = {key: value for key, value in common.items() if key in known}
-        values = shared | given | dict(request.settings.get(name, {}))
+        values = shared | dict(request.settings.get(name, {})) | given
         page = self.out / f"{name}.html"
         self._add(
             name,
