@@ -298,10 +298,10 @@ def demo(*, short: bool) -> None:
     import tempfile
 
     from hotelviz.demo import make_demo_catalog, read_masks, read_truth
+    from hotelviz.demo.settings import demo_settings
     from hotelviz.inference import predict_tags
     from hotelviz.metrics import confusions, top1
     from hotelviz.models import load_model
-    from hotelviz.pipeline import TAGGER_SETTINGS
     from hotelviz.reports import run_report
 
     with tempfile.TemporaryDirectory() as temporary:
@@ -309,7 +309,7 @@ def demo(*, short: bool) -> None:
             folder = Path(temporary) / str(shortcut)
             catalog = make_demo_catalog(folder, n_hotels=20 if short else 60, shortcut=shortcut)
             settings = {"catalog": str(folder / "catalog.csv"), "out": str(folder / "t.keras"),
-                        "fine_tune_epochs": 2 if short else 18, **TAGGER_SETTINGS}  # fmt: skip
+                        **demo_settings(False, 2 if short else 18)["tagger_training"]}  # fmt: skip
             run_report("tagger_training", settings, folder / "t.html", progress=False)
             model = load_model(folder / "t.keras")
             test = catalog[catalog["split"] == "test"].reset_index(drop=True)

@@ -55,7 +55,7 @@ def test_catalogue_with_everything_has_one_iteration_unless_there_is_a_first(pla
     ("lacking", "steps", "part", "advice"),
     [
         (["label"], ["split", "cleaning_audit", "aesthetic_training_1", *RATED], "tagger", "label"),
-        (RATINGS, [*LABELLED, "scores"], "aesthetic models", "columns rating_1 to rating_10"),
+        (RATINGS, LABELLED, "aesthetic models", "columns rating_1 to rating_10"),
         (["hotel_id", "position", "split"],
          [*LABELLED, "aesthetic_training_1", *RATED[:-1]], "hotel_ranking", "column hotel_id"),
         (["position"], [*LABELLED, "aesthetic_training_1", *RATED], "today's order",

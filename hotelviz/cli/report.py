@@ -97,12 +97,20 @@ def _settings(texts: list[str] | None) -> dict[str, dict[str, Any]]:
     return settings
 
 
+def _say_beside_bars(text: str) -> None:
+    """Print lines while bars of progress are drawn."""
+    from tqdm import tqdm
+
+    with tqdm.external_write_mode():
+        say(text)
+
+
 def _run(catalog: Path, out: Path, **choices: Any) -> None:
     """Run everything; end with what failed, and with a code that says whether something did."""
     from hotelviz import pipeline
 
     try:
-        outcome = pipeline.run(catalog, out, say=say, **choices)
+        outcome = pipeline.run(catalog, out, say=_say_beside_bars, **choices)
     except KeyboardInterrupt:
         say("stopped; the same command goes on from here", err=True)
         sys.stdout.flush()

@@ -130,7 +130,7 @@ class Steps:
             self._train("aesthetic_2", self.catalog, parent="aesthetic_1")
             names.append("aesthetic_2")
         if not names:
-            self.left_out["aesthetic models, filters, scores by attractiveness"] = lacking
+            self.left_out["aesthetic models, filters, scores, ranking"] = lacking
             return []
         if lacking:
             self.left_out["aesthetic_report"] = lacking
@@ -161,20 +161,18 @@ class Steps:
 
     def _add_uses(self, tagger: bool, aesthetic: list[str]) -> None:
         """Add what the models are for."""
-        facts = self.facts
-        if aesthetic:
-            self._add_comparison(aesthetic)
-        last = [*aesthetic[-1:], *(["tagger"] if tagger else [])]
-        if last:
-            paths = [self.models[name] for name in last]
-            values = self._with_defaults("scores")
-            self._add(
-                "scores", partial(_score, self.catalog, paths, self.scores, values), heavy=True,
-                needs=("split", *self._trained(*last)), reads=(self.catalog, *paths), key=values,
-                leaves=(self.scores,),
-            )  # fmt: skip
         if not aesthetic:
             return
+        facts = self.facts
+        self._add_comparison(aesthetic)
+        last = [aesthetic[-1], *(["tagger"] if tagger else [])]
+        paths = [self.models[name] for name in last]
+        values = self._with_defaults("scores")
+        self._add(
+            "scores", partial(_score, self.catalog, paths, self.scores, values), heavy=True,
+            needs=("split", *self._trained(*last)), reads=(self.catalog, *paths), key=values,
+            leaves=(self.scores,),
+        )  # fmt: skip
         self._report("score_distribution", needs=("scores",), reads=(self.scores,),
                      scores=str(self.scores))  # fmt: skip
         if not facts.grouped:
