@@ -7,15 +7,18 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
 
 import nbformat
+import pandas as pd
 import pytest
 
 from hotelviz import reports
 from hotelviz.errors import OutputError, ReportError
 from hotelviz.gallery import html as pages
 from hotelviz.io.claims import claim
-from hotelviz.reports import notebooks, run_report, write_index
+from hotelviz.reports import NextStep, Table, notebooks, run_report, write_index
+from hotelviz.reports.page import write_report
 
 EVIL = "<script>alert('x')</script>"
 
@@ -39,6 +42,8 @@ CELLS = [
     ("code", "plt.plot([2, 1]);"),
     ("markdown", "## Values"),
     ("code", "pd.DataFrame({'who': [name] * count})"),
+    ("code", "import sys\nprint('I0000 00:00:1795638817.080322  1 port.cc:153] it starts\\n'\n"
+             "    ' 50%|xx   | 1/2 [00:01<00:01,  1.0it/s]\\nthe gutter leaks', file=sys.stderr)"),
     ("code", "Verdict(f'{name} was greeted.', cards=[Card('greetings', str(count), name)],\n"
              "    next_steps=[NextStep('Look at the values', '#Values'),\n"
              "        NextStep('See the other page', 'other#Two'), NextStep('Go', 'nowhere')])"),
@@ -119,8 +124,11 @@ def test_page_shows_title_date_and_parameters(page):
     text = page.read_text()
     assert "<title>A *test* report</title>" in text
     assert re.search(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2} · hotelviz \d", text)
-    assert '<th scope="row">count</th><td>2</td><td>given</td>' in text
-    assert '<th scope="row">share</th><td>0.5</td><td>default</td>' in text
+    row = (
+        '<th scope="row" class="text">{}</th><td class="text long">{}</td><td class="text">{}</td>'
+    )
+    assert row.format("count", "2", "given") in text
+    assert row.format("share", "0.5", "default") in text
 
 
 def test_banner_and_verdict_stand_before_everything_else(page):
@@ -149,6 +157,80 @@ def test_code_and_messages_are_in_the_appendix(page):
     assert "pd.DataFrame" not in before
     assert "pd.DataFrame" in appendix
     assert "<details open" not in text
+
+
+def test_messages_are_those_that_say_something_to_a_reader(page):
+    _, _, messages = page.read_text().partition("<summary>Messages")
+    assert re.findall(r"<h3>(.*?)</h3><pre>(.*?)</pre>", messages) == [
+        ("Values", "the gutter leaks")
+    ]
+
+
+def test_contents_lead_to_headings_and_no_id_is_there_twice(page):
+    text = page.read_text()
+    found = [tag["id"] for _, tag in Tags(text).found if "id" in tag]
+    assert len(found) == len(set(found))
+    links = re.findall(r'<a href="#([^"]*)"', text[text.index("<nav") : text.index("</nav")])
+    wanted = ["First-figure", "Second-figure", "Values", "More", "appendix"]
+    assert [unquote(link) for link in links] == wanted
+    assert set(wanted) <= set(found)
+
+
+def written(folder: Path, name: str, file: str = "", **given: object) -> str:
+    """The page of a report that shows nothing but its title."""
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(f"# {name.title()}")])
+    book.cells.append(nbformat.v4.new_code_cell('catalog = "x/photos.csv"'))
+    book.cells[1].metadata["tags"] = ["parameters"]
+    nbformat.write(book, folder / "book.ipynb")
+    out = folder / f"{file or name}.html"
+    write_report(folder / "book.ipynb", name, out, **given)
+    return out.read_text()
+
+
+def test_reports_lead_to_their_neighbours_in_the_order_of_the_work_and_to_the_index(tmp_path):
+    pages = {"hotel_ranking": "h.html", "cleaning_audit": "a.html", "compare_filters": "f.html"}
+    text = written(tmp_path, "tagger_report", pages=pages)
+    turn = text[text.index('<nav class="turn"') :]
+    assert re.findall(r'class="(\w+)" href="([^"]*)"', turn) == [
+        ("previous", "a.html"), ("next", "f.html")
+    ]  # fmt: skip
+    assert '<a class="index" href="index.html">' in text
+    assert '<nav class="turn"' not in written(tmp_path, "tagger_report")
+
+
+def test_index_is_in_the_order_of_the_work_and_says_what_is_missing(tmp_path):
+    for name in ("hotel_ranking", "my_own", "aesthetic_report", "cleaning_audit"):
+        written(tmp_path, name)
+    written(tmp_path, "aesthetic_training", "first_iteration", banner="Drawn.")
+    text = write_index(
+        tmp_path, notes=["No <b> ratings.", NextStep("It failed:", command="hotelviz run x")]
+    ).read_text()
+    assert re.findall(r"<h2>(.*?)</h2>", text)[1:] == [
+        "Cleaning_Audit", "Aesthetic_Report", "Hotel_Ranking", "My_Own"
+    ]  # fmt: skip
+    assert '<a href="first_iteration.html">training on photos.csv</a>' in text
+    assert '<p class="banner">Drawn.</p>' in text
+    assert "No &lt;b&gt; ratings." in text
+    assert "It failed: <code>hotelviz run x</code>" in text
+
+
+def test_table_names_its_rows_and_says_what_was_cut():
+    frame = pd.DataFrame({
+        "label": ["Pool", "<b>"], "photos": [1234.0, None], "share": [0.5, 0.125],
+        "why": ["a reason that is too long for one line of a table", ""],
+    })  # fmt: skip
+    words = {"label": "area", "photos": "photos", "share": "share", "why": "why"}
+    table = Table(frame, words, percent=["share"], noun="areas",
+                  links={"label": lambda row: f"report:explain_tagger#{row['label']}"})  # fmt: skip
+    text = table._repr_html_()
+    assert '<th scope="row" class="text"><a href="report:explain_tagger#Pool">Pool</a></th>' in text
+    assert "<td>1,234</td><td>50 %</td>" in text
+    assert '<td class="text long">a reason' in text
+    assert "&lt;b&gt;</a></th><td>–</td>" in text
+    assert "<caption>" not in text
+    cut = Table(frame, max_rows=1, noun="areas")._repr_html_()
+    assert "<caption>1 of 2 areas</caption>" in cut
+    assert cut.count("<tr>") == 2
 
 
 @pytest.mark.parametrize(

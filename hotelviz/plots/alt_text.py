@@ -15,6 +15,10 @@ from weakref import WeakKeyDictionary, WeakSet
 from matplotlib.figure import Figure
 from PIL import Image
 
+from hotelviz.plots.dark_theme import kept_boxes
+
+#: Twice the size that it is shown at, for sharp text on dense screens.
+_DPI = 2 * 80
 _texts: WeakKeyDictionary[Figure, str] = WeakKeyDictionary()
 _photographic: WeakSet[Figure] = WeakSet()
 
@@ -54,15 +58,17 @@ def figure_alt(figure: Figure) -> str | None:
 
 
 def mimebundle(figure: Figure) -> tuple[dict[str, bytes], dict[str, Any]]:
-    """Return a figure as a picture for a notebook: data and metadata by MIME type."""
+    """Return a figure as a picture for a notebook: data and metadata by MIME type.
+
+    The metadata are ``width``, ``alt``, and ``kept``: see `hotelviz.plots.dark_theme.kept_boxes`.
+    """
     kind = "jpeg" if figure in _photographic else "png"
     keywords: Any = {"pil_kwargs": {"quality": 82}} if kind == "jpeg" else {}
     file = io.BytesIO()
-    # Twice the size that it is shown at, for sharp text on dense screens.
-    figure.savefig(file, format=kind, dpi=2 * 80, bbox_inches="tight", **keywords)
+    figure.savefig(file, format=kind, dpi=_DPI, bbox_inches="tight", **keywords)
     file.seek(0)
     with Image.open(file) as picture:
-        metadata: dict[str, Any] = {"width": picture.width // 2}
+        metadata: dict[str, Any] = {"width": picture.width // 2, "kept": kept_boxes(figure, _DPI)}
     if (text := figure_alt(figure)) is not None:
         metadata["alt"] = text
     return {f"image/{kind}": file.getvalue()}, {f"image/{kind}": metadata}

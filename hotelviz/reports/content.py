@@ -3,42 +3,38 @@
 from __future__ import annotations
 
 import base64
-import html
-import io
 import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
-
-from PIL import Image
 
 from hotelviz.gallery.page_form import FILES_MIME
+from hotelviz.reports.markup import Markup, plain
 from hotelviz.reports.notebooks import notebook_parameters, notebook_title
+from hotelviz.reports.pictures import gallery_thumbnail, thumbnail
 from hotelviz.reports.verdict import VERDICT_MIME
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
-#: A link to another report, as cells write it.
-_REPORT_LINK = re.compile(r'<a href="report:([\w-]+)((?:#[^"]*)?)">(.*?)</a>', re.DOTALL)
 #: Parameters that say what a report looked at.
 _DATA = ("catalog", "scores", "store", "predictions")
+#: TensorFlow says before it can be told not to that it has started, and on what.
+_NOTE = re.compile(r"WARNING: All log messages before absl|I\d{4} [\d:.]+ +\d+ \S+\] ")
 _MODELS = ("model", "models", "original", "tuned", "parent")
 
 
 def page_parts(
     notebook: NotebookNode, name: str, files: Path, pages: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Take a notebook apart: what the template shows beside the cells that stay.
+    """Take a notebook apart into what the template shows.
 
     Parameters
     ----------
     notebook : nbformat.NotebookNode
-        Executed; loses its title, the outputs that move elsewhere, and sections with nothing in
-        them.
+        Executed.
     name : str
         The name of the report.
     files : pathlib.Path
@@ -49,36 +45,51 @@ def page_parts(
     Returns
     -------
     dict
-        ``title``, ``name``, ``verdict`` (HTML), ``cards``, ``thumbnail``, ``contents`` (address and
-        text), ``arguments`` (name, value, whether it was given), ``code`` and ``messages``
-        (heading and text), ``data`` and ``models``.
+        ``title``, ``name``, ``verdict`` (HTML), ``said`` (its sentence), ``cards``, ``sections``
+        (each with ``level``, ``text`` and ``shown``, as HTML), ``contents`` (address and text),
+        ``arguments`` (name, value, whether it was given), ``code`` and ``messages`` (heading and
+        text), ``data`` and ``models`` (names of files), ``thumbnail`` and ``kept`` of it.
     """
-    title = notebook_title(notebook.cells) or name
-    arguments = _arguments(notebook)
-    if notebook.cells and notebook.cells[0].source.startswith("# "):
-        # The page's header shows it.
-        notebook.cells[0].source = notebook.cells[0].source.partition("\n")[2]
+    title, arguments = notebook_title(notebook.cells) or name, _arguments(notebook)
     parts: dict[str, Any] = {
         "title": title, "name": name, "verdict": "", "cards": [], "said": "", "code": [],
-        "messages": [], "arguments": arguments,
+        "messages": [], "arguments": arguments, "thumbnail": "", "kept": None,
         "data": _named(arguments, _DATA), "models": _named(arguments, _MODELS),
     }  # fmt: skip
-    heading = title
-    for cell in notebook.cells:
+    markup, heading = Markup(pages), title
+    sections = [_section(1)]
+    for number, cell in enumerate(notebook.cells):
         if cell.cell_type == "markdown":
-            heading = _headings(cell.source)[-1][1] if _headings(cell.source) else heading
+            source = cell.source
+            if number == 0 and source.startswith("# "):
+                source = source.partition("\n")[2]  # the page's header shows the title
+            text, headings = markup.markdown(source)
+            heading = headings[-1][2] if headings else heading
+            # What has no heading belongs to what stands above.
+            level = headings[0][0] if headings else 7 if sections[1:] else 1
+            sections.append(_section(level, text, headings))
         elif not {"parameters", "injected-parameters"} & set(cell.metadata.get("tags", [])):
-            _take_apart(cell, heading, files, pages, parts)
-    _drop_empty_sections(notebook)
+            if cell.source.strip():
+                parts["code"].append((heading, cell.source))
+            sections[-1]["cells"] += 1
+            for output in cell.get("outputs", []):
+                if shown := _take_apart(output, heading, files, markup, parts):
+                    sections[-1]["shown"].append(shown)
+    parts["sections"] = _without_empty(sections)
     parts["contents"] = [
-        (text.replace(" ", "-"), text)
-        for cell in notebook.cells
-        if cell.cell_type == "markdown"
-        for level, text in _headings(cell.source)
+        (own, text)
+        for section in parts["sections"]
+        for level, own, text in section["headings"]
         if level == 2
     ]
-    parts["thumbnail"] = _thumbnail(notebook)
     return parts
+
+
+def _section(
+    level: int, text: str = "", headings: list[tuple[int, str, str]] | None = None
+) -> dict[str, Any]:
+    """Return what stands below a cell of text: how deep, and what the cells below it show."""
+    return {"level": level, "text": text, "headings": headings or [], "cells": 0, "shown": []}
 
 
 def _arguments(notebook: NotebookNode) -> list[tuple[str, str, bool]]:
@@ -96,95 +107,73 @@ def _as_own(cell: NotebookNode) -> dict[str, Any]:
 
 
 def _named(arguments: list[tuple[str, str, bool]], names: tuple[str, ...]) -> list[str]:
-    """Return the files among the arguments, without quotes and brackets."""
+    """Return the names of the files among the arguments; their paths are in the appendix."""
     found = [value for key, value, _ in arguments if key in names]
     texts = [text for value in found for text in re.findall(r"'([^']+)'|\"([^\"]+)\"", value)]
-    return list(dict.fromkeys("".join(pair) for pair in texts))
-
-
-def _headings(source: str) -> list[tuple[int, str]]:
-    lines = [line for line in source.splitlines() if re.match(r"#{1,6} ", line)]
-    return [(len(line) - len(line.lstrip("#")), line.lstrip("#").strip()) for line in lines]
+    return list(dict.fromkeys(Path("".join(pair)).name for pair in texts))
 
 
 def _take_apart(
-    cell: NotebookNode, heading: str, files: Path, pages: Mapping[str, str], parts: dict[str, Any]
-) -> None:
-    """Move what a cell's outputs have for other places of the page; give its pictures a text."""
-    if cell.source.strip():
-        parts["code"].append((heading, cell.source))
+    output: NotebookNode, heading: str, files: Path, markup: Markup, parts: dict[str, Any]
+) -> str:
+    """Return an output's markup, after moving what has another place of the page."""
+    data = output.get("data", {})
+    if output.output_type == "stream" and output.name == "stderr":
+        if text := _for_readers(output.text):
+            parts["messages"].append((heading, text))
+        return ""
+    if _WIDGET in data:
+        return ""
+    if VERDICT_MIME in data:
+        verdict = data[VERDICT_MIME]
+        parts["verdict"] = markup.links(verdict["html"])
+        parts["said"], parts["cards"] = verdict["text"], verdict["cards"]
+        return ""
+    if FILES_MIME in data:
+        folder = Path(data.pop(FILES_MIME)["folder"])
+        files.mkdir(exist_ok=True)
+        for one in folder.iterdir():
+            shutil.move(one, files / one.name)
+        folder.rmdir()
+    shown = markup.output(output, heading)
+    if not parts["thumbnail"]:
+        _keep_thumbnail(output, files, parts)
+    return shown
+
+
+def _keep_thumbnail(output: NotebookNode, files: Path, parts: dict[str, Any]) -> None:
+    """Keep the first figure of a page for the index, or the first photos of its first gallery."""
+    data = output.get("data", {})
+    for kind in ("image/png", "image/jpeg"):
+        if kind in data and "text/html" not in data:
+            parts["thumbnail"] = thumbnail(base64.b64decode(data[kind]))
+            parts["kept"] = output.metadata.get(kind, {}).get("kept")
+            return
+    if "data-hotelviz-gallery" in data.get("text/html", ""):
+        parts["thumbnail"] = gallery_thumbnail(data["text/html"], files)
+
+
+def _for_readers(text: str) -> str:
+    """Return what was said on the way, without bars of progress and notes of libraries' own."""
+    lines = (line.rpartition("\r")[2] for line in plain(text).split("\n"))
+    told = [line for line in lines if line.strip()]
+    return "\n".join(line for line in told if not _is_progress(line) and not _NOTE.match(line))
+
+
+def _is_progress(line: str) -> bool:
+    return "it/s" in line or "s/it" in line or "%|" in line
+
+
+def _without_empty(sections: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the sections without those whose cells show nothing."""
     kept = []
-    for output in cell.get("outputs", []):
-        data = output.get("data", {})
-        if output.output_type == "stream" and output.name == "stderr":
-            if not _is_progress(output.text):
-                parts["messages"].append((heading, output.text))
-            continue
-        if _WIDGET in data:
-            continue
-        if VERDICT_MIME in data:
-            verdict = data[VERDICT_MIME]
-            parts["verdict"] = link_reports(verdict["html"], pages)
-            parts["said"], parts["cards"] = verdict["text"], verdict["cards"]
-            continue
-        if FILES_MIME in data:
-            folder = Path(data.pop(FILES_MIME)["folder"])
-            files.mkdir(exist_ok=True)
-            for one in folder.iterdir():
-                shutil.move(one, files / one.name)
-            folder.rmdir()
-        for kind in {"image/png", "image/jpeg"} & set(data):
-            output.metadata.setdefault(kind, {}).setdefault("alt", heading)
-        if "text/html" in data:
-            data["text/html"] = link_reports(data["text/html"], pages)
-        if data.get("text/html", "-").strip() or "image/png" in data:
-            kept.append(output)
-    cell.outputs = kept
-
-
-def link_reports(markup: str, pages: Mapping[str, str]) -> str:
-    """Return markup whose links to reports lead to their pages; others become plain text."""
-
-    def resolve(match: re.Match[str]) -> str:
-        name, anchor, text = match.groups()
-        if name not in pages:
-            return text
-        return f'<a href="{html.escape(quote(pages[name]) + anchor)}">{text}</a>'
-
-    return _REPORT_LINK.sub(resolve, markup)
-
-
-def _is_progress(text: str) -> bool:
-    return "it/s" in text or "\r" in text or "%|" in text
-
-
-def _drop_empty_sections(notebook: NotebookNode) -> None:
-    """Take out headings under which no cell shows anything."""
-    kept, cells = [], notebook.cells
-    for place, cell in enumerate(cells):
-        headings = _headings(cell.source) if cell.cell_type == "markdown" else []
-        if headings and headings[0][0] > 1:
-            section = []
-            for below in cells[place + 1 :]:
-                deeper = _headings(below.source) if below.cell_type == "markdown" else []
-                if deeper and deeper[0][0] <= headings[0][0]:
-                    break
-                section.append(below)
-            code = [below for below in section if below.cell_type == "code"]
-            if code and not any(below.outputs for below in code):
-                continue
-        kept.append(cell)
-    notebook.cells = kept
-
-
-def _thumbnail(notebook: NotebookNode) -> str:
-    """Return the first figure of the page, small, as the address of a WebP; empty without one."""
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            if png := output.get("data", {}).get("image/png"):
-                picture = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
-                picture.thumbnail((480, 300))
-                small = io.BytesIO()
-                picture.save(small, "WEBP", quality=80)
-                return "data:image/webp;base64," + base64.b64encode(small.getvalue()).decode()
-    return ""
+    for place, section in enumerate(sections):
+        shown, cells = len(section["shown"]), section["cells"]
+        for below in sections[place + 1 :]:
+            if below["level"] <= section["level"]:
+                break
+            shown, cells = shown + len(below["shown"]), cells + below["cells"]
+        has_any = section["text"].strip() or section["shown"]
+        if has_any and (section["level"] == 1 or shown or not cells):
+            kept.append(section)
+    return kept

@@ -6,14 +6,17 @@ A page makes no request to anywhere, and runs no script but the gallery's.
 from __future__ import annotations
 
 import datetime
+import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import hotelviz
 from hotelviz.errors import ReportError
 from hotelviz.gallery import html
 from hotelviz.reports.content import page_parts
+from hotelviz.reports.order import neighbours
 from hotelviz.reports.page_head import pages_beside
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -41,7 +44,8 @@ def write_report(
         A line at the top, before the verdict.
     pages : mapping of str to str, optional
         Name of a report -> the file of its page beside `out`, whether it is there yet or not; with
-        the pages that are there, these are what links to reports lead to.
+        the pages that are there, these are what links to reports lead to. ``index`` is the page
+        of all reports, by default ``index.html``.
 
     Raises
     ------
@@ -49,24 +53,30 @@ def write_report(
         It cannot be written; a page that was there is left as it was.
     """
     import nbformat
-    from nbconvert import HTMLExporter
 
     notebook = nbformat.read(executed, as_version=4)
     with tempfile.TemporaryDirectory(prefix="hotelviz-") as folder:
         files = Path(folder) / "files"
         beside = pages_beside(out) | dict(pages or {})
-        report = page_parts(notebook, name, files, beside)
-        exporter = HTMLExporter(
-            template_name="report",
-            extra_template_basedirs=[str(_TEMPLATES)],
-            exclude_anchor_links=True,
-        )
-        report |= {
-            "head": html.head(out), "script": html.script(), "banner": banner, "date": now(),
-            "version": hotelviz.__version__, "index": beside.get("index", ""),
-        }  # fmt: skip
-        page, _ = exporter.from_notebook_node(notebook, resources={"report": report})
+        # Who names pages to come writes an index of them.
+        index = beside.pop("index", "index.html" if pages else "")
+        parts = page_parts(notebook, name, files, beside)
+        described = {key: json.dumps(parts[key]) for key in ("data", "models", "cards", "kept")}
+        page = filled(
+            "report.html.j2", out, **parts, described=described, script=html.script(),
+            banner=banner, version=hotelviz.__version__, index=index,
+            others=neighbours(name, beside),
+        )  # fmt: skip
         write_whole(out, page, files)
+
+
+def filled(template: str, out: Path, **parts: Any) -> str:
+    """Return a template of pages with its parts, of which text is escaped."""
+    from jinja2 import Environment, FileSystemLoader
+
+    environment = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True)
+    date = datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
+    return environment.get_template(template).render(**parts, head=html.head(out), date=date)
 
 
 def write_whole(out: Path, page: str, files: Path | None = None) -> None:
@@ -81,8 +91,3 @@ def write_whole(out: Path, page: str, files: Path | None = None) -> None:
         html.write_page(out, page, files)
     except OSError as error:
         raise ReportError(f"{out}: cannot be written: {error.strerror or error}") from error
-
-
-def now() -> str:
-    """Return the date and time as pages show it."""
-    return datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hotelviz.io.atomic import written_files
 
@@ -27,6 +27,8 @@ class Page(NamedTuple):
     cards: list[list[str]]
     #: The address of a small picture, or empty.
     thumbnail: str
+    #: Its parts that look the same on a dark page; see `picture_html`.
+    kept: list[list[float]] | None
     #: Files that it looked at.
     data: list[str]
     models: list[str]
@@ -56,14 +58,14 @@ def read_page(file: Path) -> Page | None:
     if "report" not in meta:
         return None
     try:
-        cards, data, models = (
-            json.loads(meta.get(key) or "[]") for key in ("cards", "data", "models")
-        )
+        keys = ("cards", "data", "models", "kept")
+        lists: dict[str, Any] = {key: json.loads(meta.get(key) or "null") for key in keys}
     except json.JSONDecodeError:
         return None
-    own = {key: meta.get(key, "") for key in ("report", "title", "date", "thumbnail", "banner")}
-    said = meta.get("verdict", "")
-    return Page(file=file, said=said, cards=cards, data=data, models=models, **own)
+    own: dict[str, Any] = {
+        key: meta.get(key, "") for key in ("report", "title", "date", "thumbnail", "banner")
+    }
+    return Page(file=file, said=meta.get("verdict", ""), **own, **lists)
 
 
 def pages_beside(out: Path) -> dict[str, str]:

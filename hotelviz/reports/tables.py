@@ -11,6 +11,9 @@ import pandas as pd
 
 from hotelviz.errors import ReportError, no_column
 
+#: Longer texts wrap; shorter ones are easier to compare in one line.
+_LONG = 36
+
 
 class Table:
     """A table for people; as the last line of a notebook's cell it shows itself.
@@ -95,25 +98,49 @@ class Table:
     def _repr_html_(self) -> str:
         if self.frame.empty:
             return ""
-        kinds = {name: "" if name in self.numeric else ' class="text"' for name in self.words}
+        cells = [
+            {name: self._cell(name, row[name]) for name in self.words}
+            for _, row in self.frame.iterrows()
+        ]
+        kinds = {name: self._kind(name, cells) for name in self.words}
         head = "".join(
             f'<th scope="col"{kinds[name]}>{html.escape(word)}</th>'
             for name, word in self.words.items()
         )
+        # The first column names the row, unless it is a figure.
+        named = next(iter(self.words))
+        named = "" if named in self.numeric else named
         body = "".join(
             "<tr>"
-            + "".join(f"<td{kinds[name]}>{self._linked(name, row)}</td>" for name in self.words)
+            + "".join(
+                f'<th scope="row"{kinds[name]}>{cell}</th>'
+                if name == named
+                else f"<td{kinds[name]}>{cell}</td>"
+                for name, cell in self._linked(texts, row).items()
+            )
             + "</tr>"
-            for _, row in self.frame.iterrows()
+            for texts, (_, row) in zip(cells, self.frame.iterrows(), strict=True)
         )
         cut = len(self.frame) < self.total
         said = f"{len(self.frame):,} of {self.total:,} {html.escape(self.noun)}" if cut else ""
         return (
-            f'<table class="dataframe mathjax_ignore"><thead><tr>{head}</tr></thead>'
-            f"<tbody>{body}</tbody></table>" + (f'<p class="quiet">{said}</p>' if said else "")
+            '<table class="dataframe mathjax_ignore">'
+            + (f"<caption>{said}</caption>" if said else "")
+            + f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
         )
 
-    def _linked(self, name: str, row: pd.Series) -> str:
-        text = html.escape(self._cell(name, row[name]))
-        target = self.links[name](row) if name in self.links else ""
-        return f'<a href="{html.escape(target)}">{text}</a>' if target else text
+    def _kind(self, name: str, cells: list[dict[str, str]]) -> str:
+        """Return the class of a column's cells: numbers need none, long texts may wrap."""
+        if name in self.numeric:
+            return ""
+        long = max(len(row[name]) for row in cells) > _LONG
+        return f' class="text{" long" if long else ""}"'
+
+    def _linked(self, texts: Mapping[str, str], row: pd.Series) -> dict[str, str]:
+        """Return the cells of a row as markup."""
+        found = {}
+        for name, text in texts.items():
+            target = self.links[name](row) if name in self.links else ""
+            shown = html.escape(text)
+            found[name] = f'<a href="{html.escape(target)}">{shown}</a>' if target else shown
+        return found

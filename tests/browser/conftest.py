@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pytest
+from check_pages import FLAGS, accessibility_faults, fetch_axe, find_chromium
 from PIL import Image
 from served import Served
 
@@ -23,22 +22,14 @@ if TYPE_CHECKING:
 
 #: Is not searched for examples: pytest would import it again, and take it for another.
 collect_ignore = ["conftest.py"]
-_FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--enable-precise-memory-info",
-]  # fmt: skip
 _LOCAL = re.compile(r"(data|blob|file|about):|(https?|wss?)://(127\.0\.0\.1|localhost)[:/]")
-_AXE = "axe-core@4.10.3"
 _EVIL = ['<img src=x onerror="alert(1)">', "a \"quoted\" 'name'", "🏨 غرفة نوم", "a & b < c"]
 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """A headless Chromium of the system; closed with the file, as its event loop stays running."""
-    path = os.environ.get("CHROMIUM") or next(
-        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-    )
+    path = find_chromium()
     if path is None:
         reason = "no Chromium here: install the system's package `chromium`, or set $CHROMIUM"
         if os.environ.get("HOTELVIZ_REQUIRE_BROWSER"):
@@ -49,7 +40,7 @@ def chromium() -> Iterator[Browser]:
     # Other tests run beside these.
     expect.set_options(timeout=20_000)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=_FLAGS)
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
         browser.close()
 
@@ -93,35 +84,12 @@ def open_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
 
 @pytest.fixture(scope="session")
 def axe(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[str]]:
-    """Give a function that lists the serious faults in accessibility that axe-core finds."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("no npm here, with which the tests fetch axe-core")
-    folder = tmp_path_factory.mktemp("axe")
-    done = subprocess.run(
-        [str(npm), "pack", "--silent", _AXE],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    if done.returncode:
-        pytest.skip(f"npm could not fetch {_AXE}: {done.stderr.strip()[-300:]}")
-    archive = next(folder.glob("*.tgz"))
-    shutil.unpack_archive(archive, folder, "gztar", filter="data")
-    script = (folder / "package" / "axe.min.js").read_text(encoding="utf-8")
-
-    def check(page: Page, within: str = "body") -> list[str]:
-        page.evaluate(script)
-        found = page.evaluate("where => axe.run(where, {resultTypes: ['violations']})", within)
-        return [
-            f"{one['id']}: {one['help']}: {node['html'][:200]}: {node['failureSummary'][:300]}"
-            for one in found["violations"]
-            if one["impact"] in {"serious", "critical"}
-            for node in one["nodes"]
-        ]
-
-    return check
+    """Give a function that lists the faults in accessibility that axe-core finds."""
+    try:
+        script = fetch_axe(tmp_path_factory.mktemp("axe"))
+    except OSError as error:
+        pytest.skip(str(error))
+    return lambda page, within="body": accessibility_faults(page, script, within)
 
 
 @pytest.fixture(scope="session")

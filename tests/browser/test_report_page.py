@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+
 import nbformat
+import numpy as np
 import pandas as pd
 import pytest
 from looks import THEMES, WIDTHS
@@ -19,7 +22,16 @@ from hotelviz.gallery import Gallery
 photos = pd.read_parquet(f"{folder}/photos.parquet")
 Gallery(photos, caption="image_id", budget=budget)""",
     'Gallery(photos.head(2), caption="image_id", title="Two <b>")',
-    "pd.DataFrame({'a': [1.0]})",
+    "pd.DataFrame({f'a column with a number {n}': [1.0] for n in range(16)})",
+    """import numpy as np
+from hotelviz import plots
+from hotelviz.reports import Card, NextStep, Verdict
+sure = pd.DataFrame({"label": ["Pool", "Foyer"], "split": "train"})
+display = plots.class_counts(sure)
+display.ax_.figure.add_axes((0.5, 0.3, 0.3, 0.3)).imshow(np.ones((4, 4, 3)), aspect='auto')
+display""",
+    """Verdict("Right on 17 of 20 photos.", cards=[Card("right", "17", "of 20")] * 4,
+    next_steps=[NextStep("Look at the photos", "#Photos")])""",
 ]
 
 
@@ -34,7 +46,10 @@ def report(tmp_path_factory):
         rows.append({"image_id": path.name, "path": str(path), "label": "Pool"})
     pd.DataFrame(rows).to_parquet(folder / "photos.parquet")
     cells = [nbformat.v4.new_markdown_cell("# Two galleries\n\nSome text & more.")]
+    headings = {1: "## Photos", 3: "## A wide table", 4: "## A figure"}
     for number, source in enumerate(CELLS):
+        if number in headings:
+            cells.append(nbformat.v4.new_markdown_cell(headings[number]))
         cell = nbformat.v4.new_code_cell(source.replace("budget=budget", "budget=1000"))
         cell.metadata["tags"] = ["parameters"] if number == 0 else []
         cells.append(cell)
@@ -68,6 +83,65 @@ def test_report_is_accessible_and_its_galleries_share_decisions(
     assert axe(view) == []
     assert view.evaluate("document.documentElement.scrollWidth") <= width
     view.screenshot(path=shots / f"report_{width}_{theme}.png")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "height"), [(1280, 900), (400, 800)])
+def test_verdict_cards_and_next_steps_are_in_the_first_screen(report, open_page, width, height):
+    view = open_page(report.as_uri(), width=width, height=height)
+    for part in (".said", ".cards", ".next"):
+        expect(view.locator(f".verdict {part}")).to_be_in_viewport(ratio=1)
+
+
+@pytest.mark.slow
+def test_contents_follow_the_reader(report, open_page):
+    view = open_page(report.as_uri(), width=1280)
+    current = view.locator(".contents [aria-current]")
+    expect(current).to_have_count(0)
+    view.get_by_role("link", name="Photos", exact=True).click()
+    expect(current).to_have_text("Photos")
+    view.evaluate("scrollTo(0, document.body.scrollHeight)")
+    expect(current).to_have_text("Appendix")
+    # It cannot reach the top of the window: the page ends below it.
+    view.get_by_role("link", name="A figure").click()
+    expect(current).to_have_text("A figure")
+    expect(view.locator(".contents")).to_be_in_viewport(ratio=1)
+
+
+@pytest.mark.slow
+def test_table_that_scrolls_sideways_has_the_keys_and_one_that_fits_does_not(report, open_page):
+    view = open_page(report.as_uri(), width=1280)
+    table = view.get_by_role("region", name="A wide table")
+    table.focus()
+    view.keyboard.press("ArrowRight")
+    view.wait_for_function("document.activeElement.scrollLeft > 0")
+    view.set_viewport_size({"width": 2560, "height": 900})
+    expect(table).to_have_count(0)
+
+
+@pytest.mark.slow
+def test_figures_turn_dark_with_the_page_but_photos_in_them_do_not(report, open_page):
+    view = open_page(report.as_uri(), theme="dark")
+    figure = view.locator(".drawn")
+    figure.scroll_into_view_if_needed()
+    with Image.open(io.BytesIO(figure.screenshot())) as picture:
+        pixels = np.asarray(picture.convert("RGB")).astype(int)
+    paper = view.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert paper == "rgb(23, 23, 23)"
+    assert np.abs(pixels[3:6, 3:-3] - 23).max() <= 2  # what was white is the page's paper
+    white = (pixels == 255).all(axis=2)
+    assert 0.03 < white.mean() < 0.15  # the photo, of 9 per cent of the figure
+
+
+@pytest.mark.slow
+def test_print_is_light_and_cuts_no_table(report, open_page):
+    view = open_page(report.as_uri(), width=700, theme="dark")
+    view.emulate_media(media="print")
+    assert view.evaluate("getComputedStyle(document.body).color") == "rgb(28, 36, 48)"
+    fits = "[...document.querySelectorAll('.scroll')].every(one => one.scrollWidth <= innerWidth)"
+    assert view.evaluate(fits)
+    for hidden in (".contents", ".appendix", ".drawn > i"):
+        expect(view.locator(hidden).first).not_to_be_visible()
 
 
 @pytest.mark.slow

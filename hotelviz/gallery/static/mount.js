@@ -81,5 +81,6 @@ for (const root of document.querySelectorAll("section[data-hotelviz-gallery]")) 
   mount(root, JSON.parse(script.textContent), null);
 }
 followReader();
+reachScrolled();
 
 export default { render };

@@ -15,7 +15,8 @@ function buildFrame(gallery) {
   // Dollar signs in names begin no formula.
   root.classList.add("hotelviz-gallery", "mathjax_ignore", "tex2jax_ignore");
   root.setAttribute("role", "region");
-  root.setAttribute("aria-label", table.title || "Photo gallery");
+  const named = root.closest("[data-name]")?.dataset.name;
+  root.setAttribute("aria-label", named ? `Photos: ${named}` : table.title || "Photo gallery");
   // JupyterLab leaves the keys to us in here.
   root.dataset.lmSuppressShortcuts = "true";
   root.replaceChildren(
