@@ -41,10 +41,16 @@ class Outcome:
     failed: dict[str, str] = field(default_factory=dict)
     not_done: dict[str, str] = field(default_factory=dict)
 
+    def lines(self) -> list[str]:
+        """Return what was not done and why, a line for each step."""
+        failed = [f"{name} failed: {text.splitlines()[0]}" for name, text in self.failed.items()]
+        return failed + [
+            f"{name} was not done: it needs {why}" for name, why in self.not_done.items()
+        ]
+
     def __str__(self) -> str:
-        lines = [f"{name} failed: {message}" for name, message in self.failed.items()]
-        lines += [f"{name} was not done: it needs {why}" for name, why in self.not_done.items()]
-        return "\n".join(lines)
+        details = [text for text in self.failed.values() if "\n" in text]
+        return "\n".join([*details, *self.lines()])
 
 
 def run_steps(
@@ -163,9 +169,9 @@ class _Run:
             step.action()
         except (HotelvizError, OSError) as error:
             message = str(error) or type(error).__name__
-        except BaseException:
+        except BaseException as error:
             # A bug shows the way to it.
-            message = traceback.format_exc()
+            message = f"{type(error).__name__}: {error}\n{traceback.format_exc()}"
         self.ended.put((step.name, fingerprint, time.monotonic() - start, message))
 
     def _take_in(self, name: str, fingerprint: str, seconds: float, message: str) -> None:

@@ -131,10 +131,13 @@ def run(
     # Each kernel would take the whole memory of a GPU.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     remember(planned, request.out)
+    notes = ["The run was stopped; the same command goes on with what is missing."]
     try:
         outcome = run_steps(planned.steps, state_file(request.out), again=planned.again, say=say)
+        notes = outcome.lines()
     finally:
-        write_index(request.out)
+        left_out = [f"Left out: {part}: {why}" for part, why in planned.left_out.items()]
+        write_index(request.out, notes=[*notes, *left_out])
     return outcome
 
 
