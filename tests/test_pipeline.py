@@ -114,6 +114,7 @@ def test_models_that_exist_are_not_trained(planned, tmp_path):
         ({"explain_tagger": {"n_checked": "many"}}, "of type int, which 'many' is not"),
         ({"split": {"test": "a third"}}, "of type float"),
         ({"tagger_report": {"model": "my.keras"}}, "given with --model"),
+        ({"aesthetic_training_1": {"parent": "taggr"}}, "did you mean 'tagger'"),
     ],
 )
 def test_wrong_settings_are_refused_before_anything_begins(planned, settings, message):
@@ -196,3 +197,23 @@ def test_split_is_one_for_labels_and_ratings_and_second_run_loads_no_tensorflow(
     told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True,
                           check=True, env=os.environ).stdout  # fmt: skip
     assert told.splitlines()[-1] == "['split'] False"
+
+
+def test_what_failed_is_listed_and_stands_on_the_index(demo_dir, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setenv("HOTELVIZ_NO_DOWNLOAD", "1")
+    unrated = tmp_path / "unrated.csv"
+    photos = read_catalog(demo_dir / "catalog.csv").drop(columns=[*RATINGS, "position"])
+    photos.to_csv(unrated, index=False)
+    out = tmp_path / "out"
+    done = CliRunner().invoke(
+        app, ["run", str(unrated), "--out", str(out), "--first", str(unrated), "--only",
+              "cleaning_audit"],
+    )  # fmt: skip
+    assert done.exit_code == 1
+    failed = f"split failed: {unrated}: has no ratings"
+    assert failed in done.output
+    assert "cleaning_audit was not done: it needs tagger_training" in done.output
+    index = (out / "index.html").read_text()
+    assert failed in index
+    assert "Left out: aesthetic_report: there are no ratings" in index
