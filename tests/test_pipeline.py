@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from hotelviz import pipeline
 from hotelviz.catalog import read_catalog
 from hotelviz.cli import app
-from hotelviz.errors import ModelError, ReportError
+from hotelviz.errors import ModelError, OutputError, ReportError
 from hotelviz.models import build_aesthetic, build_tagger, save_model
 from hotelviz.schema import RATINGS
 
@@ -139,6 +139,7 @@ def test_from_scratch_is_said_on_every_page_and_the_first_iteration_starts_from_
     assert of["tagger_training"].key["parameters"]["weights"] == "none"
     assert "tagger_training" in of["aesthetic_training_1"].needs
     assert "learned from scratch" in of["hotel_ranking"].key["banner"]
+    assert of["hotel_ranking"].key["banner"] in str(plan)
     quick = pipeline.plan(demo_dir / "catalog.csv", tmp_path, pretrained=True, quick=True)
     assert quick.seconds < plan.seconds * 10
     assert quick.steps[-1].key["banner"].startswith("A quick run")
@@ -217,3 +218,13 @@ def test_what_failed_is_listed_and_stands_on_the_index(demo_dir, tmp_path, monke
     index = (out / "index.html").read_text()
     assert failed in index
     assert "Left out: aesthetic_report: there are no ratings" in index
+
+
+@pytest.mark.parametrize("theirs", ["data/catalog.csv", "models/tagger.keras"])
+def test_folders_that_no_run_made_are_refused_and_left_as_they_are(demo_dir, tmp_path, theirs):
+    file = tmp_path / theirs
+    file.parent.mkdir()
+    file.write_text("theirs")
+    with pytest.raises(OutputError, match="hotelviz did not make it"):
+        pipeline.run(demo_dir / "catalog.csv", tmp_path, only="split", pretrained=True)
+    assert file.read_text() == "theirs"

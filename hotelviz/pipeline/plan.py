@@ -61,6 +61,8 @@ class Plan:
         Whether networks start from ImageNet's weights.
     rates : Rates or None
         How fast this machine is, where that was measured.
+    banner : str
+        What stands at the top of each page.
     """
 
     facts: Facts
@@ -70,6 +72,7 @@ class Plan:
     again: set[str]
     pretrained: bool
     rates: Rates | None
+    banner: str
 
     @property
     def seconds(self) -> float:
@@ -78,7 +81,7 @@ class Plan:
 
     def __str__(self) -> str:
         width = max(len(step.name) for step in self.steps)
-        lines = [f"The catalogue: {self.facts}.", "The plan:"]
+        lines = [f"The catalogue: {self.facts}.", *filter(None, [self.banner]), "The plan:"]
         for number, step in enumerate(self.steps, start=1):
             when = about(step.seconds) if step.seconds is not None else "to do"
             told = when if step.name in self.to_do else "done, unchanged"
@@ -152,7 +155,10 @@ def make_plan(
     rates = _measured(request.out, facts) if to_do else None
     if rates:
         steps = made(rates)
-    return Plan(facts, steps.all, steps.left_out, to_do, again, pretrained, rates), request
+    planned = Plan(
+        facts, steps.all, steps.left_out, to_do, again, pretrained, rates, request.banner
+    )  # fmt: skip
+    return planned, request
 
 
 def state_file(out: Path) -> Path:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from hotelviz.io.claims import own_folder
 from hotelviz.pipeline.execution import Outcome, run_steps
 from hotelviz.pipeline.plan import Plan, make_plan, remember, state_file
 from hotelviz.pipeline.request import Request, check_models, check_settings
@@ -124,9 +125,12 @@ def run(
     CatalogError, ReportError, ModelError
         As in `plan`, before anything is done.
     OutputError
-        The folder cannot be written to, or another run is at it.
+        The folder cannot be written to, has ``data`` or ``models`` that no run made, or another run
+        is at it.
     """
     planned, request = _planned(catalog, out, **choices)
+    for name in ("data", "models"):
+        own_folder(request.out / name, "run")
     say(str(planned))
     # Each kernel would take the whole memory of a GPU.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")

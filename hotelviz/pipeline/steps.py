@@ -333,7 +333,9 @@ def _score(catalog: Path, models: list[Path], out: Path, settings: Mapping[str, 
 
     made_by = catalog.parent / "scored_by.txt"
     names = "\n".join([*map(content_name, models), settings["backend"]])
-    if made_by.is_file() and made_by.read_text() != names:
-        shutil.rmtree(out, ignore_errors=True)
+    # Without its manifest a folder is not one of scores.
+    ours = (out / "_hotelviz.json").is_file()
+    if ours and made_by.is_file() and made_by.read_text() != names:
+        shutil.rmtree(out)
     made_by.write_text(names)
     score_photos(read_catalog(catalog, classes=None), models, out, prune=True, **settings)
