@@ -65,6 +65,18 @@ class Demo:
         return test.merge(predict_tags(test, self.tagger), on="image_id")
 
     @cached_property
+    def stages(self) -> Any:
+        """What correcting the planted wrong labels buys."""
+        from hotelviz.audit import compare_datasets
+        from hotelviz.demo import read_truth
+
+        known = read_truth(self.folder).set_index("image_id")["true_label"]
+        truth = self.photos["image_id"].map(known)
+        test = self.photos[self.photos["split"] == "test"]
+        stages = {"as labelled": self.photos, "corrected": self.photos.assign(label=truth)}
+        return compare_datasets(stages, test, model=self.tagger, progress=False)
+
+    @cached_property
     def scores(self) -> Any:
         """The scores of all photos."""
         from hotelviz.scores import open_scores
@@ -206,17 +218,6 @@ def issue_counts(demo: Demo) -> Any:
     return plots.issue_counts(find_issues(demo.photos, model=demo.tagger, progress=False).summary)
 
 
-def stage_comparison(demo: Demo) -> Any:
-    """Draw what correcting the planted wrong labels buys."""
-    from hotelviz.audit import compare_datasets
-    from hotelviz.demo import read_truth
-
-    truth = demo.photos["image_id"].map(read_truth(demo.folder).set_index("image_id")["true_label"])
-    test = demo.photos[demo.photos["split"] == "test"]
-    stages = {"as labelled": demo.photos, "corrected": demo.photos.assign(label=truth)}
-    return plots.stage_comparison(compare_datasets(stages, test, model=demo.tagger, progress=False))
-
-
 def rater_bias(demo: Demo) -> Any:
     """Draw how strict six simulated raters are."""
     from hotelviz.labelling.inter_rater import rater_statistics
@@ -256,6 +257,7 @@ def save_gallery(demo: Demo, path: Path) -> None:
 PICTURES: dict[str, Callable[[Demo], Any]] = {
     "ConfusionMatrixDisplay": confusion_matrix,
     "channel_card": channel_card,
+    "class_comparison": lambda demo: plots.class_comparison(demo.stages),
     "class_counts": lambda demo: plots.class_counts(demo.photos),
     "confusion_sheet": confusion_sheet,
     "deletion_curves": deletion_curves,
@@ -275,7 +277,7 @@ PICTURES: dict[str, Callable[[Demo], Any]] = {
     "rating_bars": rating_bars,
     "reliability": reliability,
     "score_distribution": score_distribution,
-    "stage_comparison": stage_comparison,
+    "stage_comparison": lambda demo: plots.stage_comparison(demo.stages),
     "training_history": training_history,
 }
 

@@ -10,12 +10,14 @@ from PIL import Image
 
 from hotelviz import plots
 from hotelviz.audit import (
+    SeenLabels,
     class_balance,
     compare_datasets,
     find_issues,
     find_label_issues,
     label_issue_tagger,
     label_noise_matrix,
+    stage_difference,
     suggested_labels,
 )
 from hotelviz.audit.neighbours import Neighbours, reduce_features
@@ -179,9 +181,16 @@ def test_stages_are_judged_on_the_same_photos_and_on_their_own(audited, network)
     tested = result.predictions[result.predictions["tested"] == "same"]
     pools = tested[(tested["label"] == "Pool") & (tested["stage"] == "without pools")]
     assert not (pools["predicted"] == "Pool").any()
-    left, right = plots.stage_comparison(result).axes_
-    assert [tick.get_text() for tick in left.get_yticklabels()] == ["all", "without pools"]
-    assert right.get_title().startswith("F1 of each class")
+    names = plots.stage_comparison(result).ax_.get_yticklabels()
+    assert [tick.get_text() for tick in names] == ["all", "without pools"]
+    found = stage_difference(result, "all", "without pools")
+    value = figures[figures["tested"] == "same"].set_index("stage")["value"]
+    assert found.accuracy.value == pytest.approx(value["without pools"] - value["all"])
+    assert found.accuracy.value == pytest.approx((found.gained - found.lost) / found.photos)
+    assert found.photos == photos["same", "all"]
+    assert found.hotels == test["hotel_id"].nunique()
+    with pytest.raises(AuditError, match="stage must be one of all, without pools"):
+        stage_difference(result, "all", "other")
 
 
 def test_hotels_that_are_tested_are_left_out_of_training_and_said(audited, network):
@@ -243,10 +252,13 @@ def taught(tmp_path_factory):
 
 def test_audit_says_how_many_labels_the_network_of_the_features_has_seen(taught):
     model, photos = taught
-    notes = find_issues(photos, model=model, progress=False).notes
-    assert any("has seen 2 of the 12 labelled photos" in note for note in notes)
-    new = find_issues(photos.iloc[3:], model=model, progress=False).notes
-    assert not any("has seen" in note for note in new)
+    found = find_issues(photos, model=model, progress=False)
+    assert any("has seen 2 of the 12 labelled photos" in note for note in found.notes)
+    # It learned from a, its epochs were chosen by b; c and h are other photos of their hotel.
+    assert found.seen == SeenLabels(12, 1, 1, 2, True, ("the tagger model sequential",))
+    new = find_issues(photos.iloc[3:], model=model, progress=False)
+    assert not any("has seen" in note for note in new.notes)
+    assert new.seen[:4] == (9, 0, 0, 1)
 
 
 def test_stages_are_not_judged_on_photos_that_the_network_has_seen(taught):

@@ -109,7 +109,7 @@ def test_statistics_of_tags_count_the_votes_of_the_others():
 def test_raters_agree_with_themselves_as_far_as_repeats_say():
     table = rows(image_id=["a", "b", "c", "a", "b", "c"], rater="x", repeat=[0, 0, 0, 1, 1, 1],
                  score=[5, 6, 7, 5, 7, 10])  # fmt: skip
-    assert repeat_pairs(table)["difference"].tolist() == [0, 1, 3]
+    assert repeat_pairs(table)["difference"].tolist() == [3, 1, 0]
     own = self_agreement(table)
     assert own["same"].value == pytest.approx(1 / 3)
     assert own["within_one"].value == pytest.approx(2 / 3)
@@ -126,6 +126,16 @@ def test_photos_people_disagree_on_come_first_with_what_was_said():
     tags = rows(image_id=["a", "a", "b", "b", "b"], rater=list("xyxyz"),
                 tag=["Pool", "Pool", "Pool", "Foyer", "Foyer"])  # fmt: skip
     assert disagreements(tags)["image_id"].tolist() == ["b", "a"]
+
+
+def test_photos_and_repeats_that_tie_have_an_order_of_their_own():
+    table = rows(image_id=list("zzyyxx"), rater=list("pq") * 3, score=[2, 9] * 3)
+    again = table.assign(repeat=1, score=[3, 8] * 3)
+    both = pd.concat([table, again])
+    for said in (both, both[::-1]):
+        assert disagreements(said)["image_id"].tolist() == ["x", "y", "z"]
+        pairs = repeat_pairs(said)[["image_id", "rater"]].values.tolist()
+        assert pairs == [[photo, rater] for photo in "xyz" for rater in "pq"]
 
 
 EVIL = ['<b>"a"</b>, b.jpg', "🏊 'x'.jpg", "غرفة.jpg"]
@@ -280,6 +290,7 @@ def test_commands_export_and_choose(labels, tmp_path):
         (["label", "{photos}", "--store", "{new}", "--task", "tag"], "did you mean 'tags'"),
         (["label", "{photos}", "--store", "{new}", "--overlap", "13"], "from 1 to 12"),
         (["label", "{photos}", "--store", "{new}", "--ip", "192.0.2.1"], "cannot listen on"),
+        (["label", "{photos}", "--store", "{new}", "--anchor", "dull"], 'such as 2="dull"'),
     ],
 )
 def test_commands_say_what_is_wrong(arguments, said, tmp_path):

@@ -225,8 +225,10 @@ def test_store_of_the_first_version_is_read_and_one_of_a_later_version_refused(s
             found = database.execute(f"PRAGMA table_info({name})").fetchall()
             assert columns <= {column[1] for column in found}
         database.execute("DROP TABLE label_schema")
+        database.execute("DROP TABLE label_anchors")
     for create in (False, True):
         again = open_store(tmp_path / "labels.sqlite", create=create)
+        assert again.round().anchors == {}
         assert again.round().ratings()[["rater", "position", "score"]].values.tolist() == [
             ["Ada", 0, 7]]  # fmt: skip
         again.close()

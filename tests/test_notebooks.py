@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import uuid
@@ -110,6 +111,9 @@ def test_ranking_report_says_why_each_photo_stands_where_it_stands(pages):
 def test_audit_report_shows_what_was_found_against_what_was_planted(pages):
     text = (pages / "cleaning_audit.html").read_text()
     assert "Found against planted" in text
+    learned = training_photos(pages / "demo" / "tagger.keras").photos
+    chosen = (learned["split"] == "train").sum()
+    assert f"which had learned from {chosen:,} of the " in text
     planted = compare_with_planted(
         pd.read_parquet(pages / "audit" / "issues.parquet"), pages / "demo"
     )
@@ -122,6 +126,11 @@ def test_audit_report_shows_what_was_found_against_what_was_planted(pages):
 @pytest.mark.slow
 def test_effect_report_applies_the_decisions_and_names_who_decided(pages):
     text = (pages / "cleaning_effect.html").read_text()
+    assert re.search(
+        r"Cleaning changed the accuracy on the same \d+ photos of \d+ unseen hotels by "
+        r"[+-]\d+\.\d points \([+-]\d+\.\d to [+-]\d+\.\d\): ",
+        text,
+    )
     assert "decisions of hotelviz, the drawing" in text
     assert "top-1 accuracy of each stage on the same photos" in text.replace(
         "test photos", "photos"
@@ -305,7 +314,8 @@ def test_rating_report_shows_agreement_raters_and_disputed_photos(labels, tmp_pa
         tmp_path / "q.html",
         progress=False,
     ).read_text()
-    assert "Krippendorff&#x27;s alpha" in text or "Krippendorff's alpha" in text
+    said = r"12 raters \D+ on \d+ photos: Krippendorff's alpha 0\.\d\d \("
+    assert re.search(said, html.unescape(text))
     assert 'alt="Bias of 12 raters: colleague-' in text
     assert "12 raters gave" in text
     assert re.match(r"\d\.\d\d: ", galleries(text)[0]["captions"][0])

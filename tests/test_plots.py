@@ -101,13 +101,18 @@ ON_ONE_AXES = {
         lambda **kw: plots.rating_bars(np.eye(10)[4], np.full(10, 0.1), **kw), "predicted: mean 5.5"
     ),
     "issue_counts": (lambda **kw: plots.issue_counts(ISSUES, **kw), "dark 3, blurry 5"),
+    "stage_comparison": (
+        lambda **kw: plots.stage_comparison(ABLATION, **kw), "cleaned 0.900 (0.800 to 0.950)"
+    ),
+    "class_comparison": (
+        lambda **kw: plots.class_comparison(ABLATION, **kw), "Foyer 0.00 to 0.75, Pool 0.50 to 1.00"
+    ),
     "rater_bias": (lambda **kw: plots.rater_bias(RATERS, **kw), "Bias of 2 raters: Bo -0.25"),
     "depth_profile": (lambda **kw: plots.depth_profile(PROFILE, **kw), "a 1.00, b 0.50"),
     "confusion_matrix": (lambda **kw: matrix(3, **kw), "600 photos and 3 classes"),
 }  # fmt: skip
 ON_TWO_AXES = {
     "training_history": lambda **kw: plots.training_history(HISTORY, **kw),
-    "stage_comparison": lambda **kw: plots.stage_comparison(ABLATION, **kw),
     "deletion_curves": lambda **kw: plots.deletion_curves({"cam": CURVES}, **kw),
 }
 
@@ -148,6 +153,8 @@ def test_both_given_axes_are_drawn_on(name):
         ("confusion_matrix", {"text_kw": {"color": "red"}}, lambda one: one.text_[0, 0]),
         ("training_history", {"line_kw": {"color": "red"}}, lambda one: one.lines_["loss"]),
         ("stage_comparison", {"line_kw": {"color": "red"}}, lambda one: one.lines_["own"][0]),
+        ("class_comparison", {"scatter_kw": {"color": "red"}},
+         lambda one: one.lines_["cleaned"]),
         ("deletion_curves", {"line_kw": {"color": "red"}},
          lambda one: one.lines_["insertion cam"]),
     ],
@@ -310,20 +317,23 @@ def test_issue_counts_draw_what_was_found_and_what_is_to_look_at():
     assert nothing.texts_[""].get_text() == "nothing was found"
 
 
-def test_stages_are_drawn_with_intervals_beside_the_f1_of_each_class():
+def test_stages_are_drawn_with_their_bootstrap_intervals():
     display = plots.stage_comparison(ABLATION)
     points, _, (bars,) = display.lines_["same"]
     np.testing.assert_allclose(points.get_xydata(), [[0.8, -0.12], [0.9, 0.88]])
     np.testing.assert_allclose(bars.get_segments()[0][:, 0], [0.7, 0.85])
     np.testing.assert_allclose(display.lines_["own"][0].get_xydata()[:, 0], [0.7, 0.6])
-    assert display.images_["f1"].get_array().tolist() == [[0.5, 1.0], [0.0, 0.75]]
-    written = [text.get_text() for text in display.texts_["f1"].ravel()]
-    assert written == ["0.50", "1.00", "0.00", "0.75"]
-    colours = [text.get_color() for text in display.texts_["f1"].ravel()]
-    assert colours == ["black", "black", "white", "black"]
-    rows = [tick.get_text() for tick in display.axes_[1].get_yticklabels()]
+    assert display.ax_.get_xlabel() == "top-1 accuracy, 95 % bootstrap interval"
+
+
+def test_classes_are_drawn_stage_by_stage_the_one_that_gained_most_on_top():
+    display = plots.class_comparison(ABLATION)
+    rows = [tick.get_text() for tick in display.ax_.get_yticklabels()]
     assert rows == ["Pool (4)", "Foyer (2)"]
-    assert "labelled 0.800, cleaned 0.900" in figure_alt(display.figure_)
+    assert display.lines_["labelled"].get_offsets().tolist() == [[0.5, 0], [0.0, 1]]
+    assert display.lines_["cleaned"].get_offsets().tolist() == [[1.0, 0], [0.75, 1]]
+    ends = [segment[:, 0].tolist() for segment in display.lines_["range"].get_segments()]
+    assert ends == [[0.5, 1.0], [0.0, 0.75]]
 
 
 def test_raters_are_drawn_by_bias_with_interval_and_noise():

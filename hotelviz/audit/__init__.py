@@ -9,14 +9,20 @@
 ==========================  =====================================================================
 """
 
-from hotelviz.audit.ablation import Ablation, compare_datasets
+from hotelviz.audit.ablation import (
+    Ablation,
+    StageDifference,
+    compare_datasets,
+    distinct_tests,
+    stage_difference,
+)
 from hotelviz.audit.class_balance import class_balance
 from hotelviz.audit.cleaning import Cleaned, apply_decisions, suggest_decisions
 from hotelviz.audit.combining import Combined, combine_catalogs
 from hotelviz.audit.duplicates import find_duplicates
 from hotelviz.audit.image_issues import THRESHOLDS
 from hotelviz.audit.image_properties import ImageProperties, compute_image_properties
-from hotelviz.audit.issues import Audit, find_issues
+from hotelviz.audit.issues import Audit, find_issues, needs_person
 from hotelviz.audit.label_issues import (
     LabelIssues,
     find_label_issues,
@@ -24,7 +30,20 @@ from hotelviz.audit.label_issues import (
     label_noise_matrix,
     suggested_labels,
 )
-from hotelviz.audit.report import check_audit_folder, feature_model, properties_folder, write_audit
+from hotelviz.audit.report import (
+    check_audit_folder,
+    feature_model,
+    properties_folder,
+    read_audit,
+    write_audit,
+)
+from hotelviz.audit.seen import SeenLabels, seen_labels
+from hotelviz.audit.selection import (
+    Shown,
+    copies_side_by_side,
+    label_suspects,
+    worst_of_each_kind,
+)
 from hotelviz.errors import AuditError, CacheWarning
 from hotelviz.schema import ISSUES
 
@@ -39,20 +58,31 @@ __all__ = [
     "Combined",
     "ImageProperties",
     "LabelIssues",
+    "SeenLabels",
+    "Shown",
+    "StageDifference",
     "apply_decisions",
     "check_audit_folder",
     "class_balance",
     "combine_catalogs",
     "compare_datasets",
     "compute_image_properties",
+    "copies_side_by_side",
+    "distinct_tests",
     "feature_model",
     "find_duplicates",
     "find_issues",
     "find_label_issues",
     "label_issue_tagger",
     "label_noise_matrix",
+    "label_suspects",
+    "needs_person",
     "properties_folder",
+    "read_audit",
+    "seen_labels",
+    "stage_difference",
     "suggest_decisions",
     "suggested_labels",
+    "worst_of_each_kind",
     "write_audit",
 ]

@@ -15,6 +15,7 @@ from hotelviz.audit.image_properties import compute_image_properties
 from hotelviz.catalog import check_table, split_catalog
 from hotelviz.errors import AuditError, check_choice
 from hotelviz.images import iterate_images
+from hotelviz.metrics import Interval
 
 if TYPE_CHECKING:
     import keras
@@ -141,6 +142,94 @@ def compare_datasets(
             tags = predict(catalog[own], None if features is None else features[own])
             parts[name, "own"] = tags.assign(trained=learned.sum())
     return _judged(parts, notes, seed)
+
+
+class StageDifference(NamedTuple):
+    """What one stage gained over another, photo by photo.
+
+    Attributes
+    ----------
+    accuracy
+        The difference of the accuracies on the same photos, with its paired 95 % bootstrap
+        interval over hotels (`hotelviz.metrics.paired_difference`).
+    photos, hotels
+        How many were judged by both.
+    gained, lost
+        Photos that only the second stage is right about, and those that only the first is.
+    """
+
+    accuracy: Interval
+    photos: int
+    hotels: int
+    gained: int
+    lost: int
+
+
+def stage_difference(
+    stages: Ablation, before: str, after: str, *, seed: int = 0
+) -> StageDifference:
+    """Compare two stages on the same test photos, photo by photo.
+
+    Parameters
+    ----------
+    stages : Ablation
+        From `compare_datasets`.
+    before, after : str
+        Names of two stages.
+    seed : int, default 0
+        Of the bootstrap.
+
+    Returns
+    -------
+    StageDifference
+
+    Raises
+    ------
+    AuditError
+        An unknown stage.
+    """
+    same = stages.predictions[stages.predictions["tested"] == "same"]
+    for name in (before, after):
+        check_choice(name, list(dict.fromkeys(same["stage"])), "stage", AuditError)
+    first, second = (
+        same[(same["stage"] == name) & same["predicted"].notna()].set_index("image_id")
+        for name in (before, after)
+    )
+    both = first.index.intersection(second.index)
+    right = [rows.loc[both, "label"] == rows.loc[both, "predicted"] for rows in (first, second)]
+    hotels = first.loc[both, "hotel_id"]
+    return StageDifference(
+        metrics.paired_difference(*right, groups=hotels, seed=seed),
+        len(both),
+        hotels.nunique(),
+        gained=int((~right[0] & right[1]).sum()),
+        lost=int((right[0] & ~right[1]).sum()),
+    )
+
+
+def distinct_tests(stages: Ablation) -> Ablation:
+    """Leave out the figures on the stages' own test photos where they say nothing of their own.
+
+    Parameters
+    ----------
+    stages : Ablation
+        From `compare_datasets`.
+
+    Returns
+    -------
+    Ablation
+        `stages`, without what is ``own`` if all of it equals what is on the ``same`` photos: then
+        no label of a test photo was changed.
+    """
+    keys = ["stage", "metric"]
+    same, own = (
+        stages.figures[stages.figures["tested"] == kind].set_index(keys)[["value", "photos"]]
+        for kind in ("same", "own")
+    )
+    if not own.equals(same):
+        return stages
+    first, second, third = (table[table["tested"] == "same"] for table in stages[:3])
+    return Ablation(first, second, third, stages.notes)
 
 
 def _split(name: str, catalog: pd.DataFrame, seed: int) -> pd.DataFrame:

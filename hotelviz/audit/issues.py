@@ -19,12 +19,12 @@ from hotelviz.audit.label_issues import (
     find_label_issues,
     label_issue_rows,
     label_noise_matrix,
-    seen_notes,
     suggested_labels,
 )
 from hotelviz.audit.near_duplicates import MAX_DISTANCE, MIN_ALIGNMENT, MIN_SIMILARITY
 from hotelviz.audit.neighbours import photo_neighbours
 from hotelviz.audit.outliers import outlier_issues
+from hotelviz.audit.seen import SeenLabels, seen_labels
 from hotelviz.catalog import check_table
 from hotelviz.schema import ISSUES, Status
 
@@ -55,6 +55,9 @@ class Audit(NamedTuple):
         What one decode of each photo gave.
     label_issues
         The labels as they were judged; None where they were not.
+    seen
+        What the network of the features knew of the labelled photos; None where no label was
+        judged.
     notes
         What was not checked, and why.
     """
@@ -65,6 +68,7 @@ class Audit(NamedTuple):
     label_noise: pd.DataFrame
     properties: ImageProperties
     label_issues: LabelIssues | None
+    seen: SeenLabels | None
     notes: list[str]
 
 
@@ -146,14 +150,15 @@ def find_issues(
     parts = [find_image_issues(properties.photos, catalog["path"], thresholds=thresholds)]
     if near is not None:
         parts.append(outlier_issues(near, copies))
-    found = None
+    found, seen = None, None
     label_noise = pd.DataFrame(columns=["label", "suggestion", "photos", "estimated"])
     if model is not None and vectors is not None and labelled:
         groups = _fold_groups(catalog, copies)
         found = find_label_issues(
             vectors, catalog["label"], groups, n_folds=n_folds, margin=margin, seed=seed
         )
-        notes += seen_notes(model, catalog) + found.notes
+        seen = seen_labels(model, catalog)
+        notes += seen.notes + found.notes
         copies = _keep_most_probable(copies, found)
         parts.append(label_issue_rows(found, copies, margin=margin))
         label_noise = label_noise_matrix(found)
@@ -161,7 +166,7 @@ def find_issues(
     issues = _sorted(pd.concat(parts, ignore_index=True), catalog)
     balance = class_balance(catalog, n_folds=n_folds) if labelled else None
     summary = _summary(issues, len(catalog))
-    return Audit(issues, summary, balance, label_noise, properties, found, notes)
+    return Audit(issues, summary, balance, label_noise, properties, found, seen, notes)
 
 
 def _notes(properties: ImageProperties, *, labelled: bool) -> list[str]:
@@ -201,11 +206,26 @@ def _sorted(rows: pd.DataFrame, catalog: pd.DataFrame) -> pd.DataFrame:
     return rows[ISSUE_COLUMNS].astype({**dict.fromkeys(ISSUE_COLUMNS, "str"), "score": float})
 
 
-def _summary(issues: pd.DataFrame, n_photos: int) -> pd.DataFrame:
+def needs_person(issues: pd.DataFrame) -> pd.Series:
+    """Return for each issue whether a person has to look at the photo.
+
+    Parameters
+    ----------
+    issues : pandas.DataFrame
+        From `find_issues`.
+
+    Returns
+    -------
+    pandas.Series
+        False for what is no photo, or not here, and for exact copies with the same label.
+    """
     torn = issues["detail"].str.contains("spans labels", regex=False)
     automatic = issues["issue"].isin(["unavailable", "unreadable"])
-    automatic |= issues["issue"].eq("exact_duplicate") & ~torn
-    told = issues.assign(group=issues["group"].replace("", None), looking=~automatic)
+    return ~(automatic | (issues["issue"].eq("exact_duplicate") & ~torn))
+
+
+def _summary(issues: pd.DataFrame, n_photos: int) -> pd.DataFrame:
+    told = issues.assign(group=issues["group"].replace("", None), looking=needs_person(issues))
     table = told.groupby("issue").agg(
         photos=("image_id", "size"), groups=("group", "nunique"), looking=("looking", "sum")
     )

@@ -19,7 +19,8 @@ MARGIN = 0.3
 class LabelIssues(NamedTuple):
     """Labels, each judged by a linear model that was fitted to other hotels' photos.
 
-    It has not seen the label; the network that gave the features may have: see `seen_notes`.
+    It has not seen the label; the network that gave the features may have: see
+    `hotelviz.audit.seen_labels`.
 
     Attributes
     ----------
@@ -47,39 +48,6 @@ class LabelIssues(NamedTuple):
     quality: np.ndarray
     is_issue: np.ndarray
     notes: list[str]
-
-
-def seen_notes(model: keras.Model, catalog: pd.DataFrame) -> list[str]:
-    """Return in words how far the network of the features has seen the labels that are judged.
-
-    Parameters
-    ----------
-    model : keras.Model
-        The one that gave the features.
-    catalog : pandas.DataFrame
-        The photos, with ``label``.
-
-    Returns
-    -------
-    list of str
-        Empty where it has learned from none of them, as a network with ImageNet's weights.
-    """
-    from hotelviz.models import seen_photos, training_photos
-
-    labelled = catalog[catalog["label"].notna()]
-    seen = seen_photos(model, labelled).isin(["train", "val"]).sum()
-    notes = [
-        f"{name}, which gives the features or which their network started from, does not say what "
-        "it learned from: it may have seen the labels that are judged here"
-        for name in training_photos(model).unrecorded
-    ]
-    if seen:
-        notes.append(
-            f"the network that gives the features has seen {seen:,} of the {len(labelled):,} "
-            "labelled photos with their labels: it learned the wrong ones, too, and fewer of them "
-            "are found; features of a network with ImageNet's weights have seen none"
-        )
-    return notes
 
 
 def find_label_issues(

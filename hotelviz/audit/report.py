@@ -7,13 +7,14 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hotelviz.audit.cleaning import suggest_decisions
 from hotelviz.audit.issues import ISSUE_COLUMNS, Audit
 from hotelviz.decisions import append_decisions, read_decisions
-from hotelviz.errors import OutputError
+from hotelviz.errors import AuditError, OutputError
 from hotelviz.io.atomic import atomic_path
 
 if TYPE_CHECKING:
@@ -98,6 +99,36 @@ def write_audit(found: Audit, out: str | os.PathLike[str]) -> int:
     decisions = decisions[~decisions["image_id"].isin(decided)]
     append_decisions(out / "decisions.csv", decisions)
     return len(decisions)
+
+
+def read_audit(folder: str | os.PathLike[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read what an audit left in a folder: its issues, and what was decided on them.
+
+    Parameters
+    ----------
+    folder : path
+        As given to `write_audit`.
+
+    Returns
+    -------
+    issues, decisions : pandas.DataFrame
+        As `find_issues` and `hotelviz.decisions.read_decisions` return them.
+
+    Raises
+    ------
+    AuditError
+        No audit is there.
+    """
+    folder = Path(folder)
+    file, decisions = folder / "issues.parquet", folder / "decisions.csv"
+    for one in (file, decisions):
+        if not one.is_file():
+            raise AuditError(
+                f"{one}: there is no such file; `hotelviz audit CATALOG --out {folder}` writes it"
+            )
+    if not _is_ours(file):
+        raise AuditError(f"{file}: was not written by an audit")
+    return pd.read_parquet(file), read_decisions(decisions)
 
 
 def check_audit_folder(out: str | os.PathLike[str]) -> set[str]:

@@ -26,6 +26,10 @@ def label(
     repeats: Annotated[int, Option(min=0, help="Photos that each sees twice.")] = 10,
     classes: Classes = "areas",
     name: Annotated[str, Option("--round", help="Begin, or go on with, this round.")] = "1",
+    anchor: Annotated[
+        list[str] | None,
+        Option(help='What a score means, such as 2="dull"; may be repeated. Else the usual words.'),
+    ] = None,
     seed: Annotated[int, Option(help="Of who sees what, in which order.")] = 0,
     ip: Annotated[str, Option(help="Listen here; 0.0.0.0 lets others in.")] = "127.0.0.1",
     port: Annotated[int, Option(min=0, max=65535, help="0 takes any free one.")] = 8866,
@@ -33,6 +37,7 @@ def label(
     """Serve the labelling app: people rate or tag photos in their browsers, by one key each."""
     from hotelviz.catalog import read_catalog
     from hotelviz.labelling import open_store
+    from hotelviz.labelling.anchors import parse_anchors
     from hotelviz.labelling.server import serve_labelling
     from hotelviz.reports import find_notebook
     from hotelviz.schema import AREAS
@@ -41,7 +46,7 @@ def label(
     opened = open_store(store)
     begun = opened.begin_round(
         photos, name=name, task=task, n_raters=raters, overlap=overlap, repeats=repeats,
-        seed=seed,
+        seed=seed, anchors=parse_anchors(anchor or []),
         classes=options.allowed_classes(classes) or _found_classes(photos) or AREAS,
     )  # fmt: skip
     progress = begun.progress()

@@ -69,6 +69,34 @@ def krippendorff_alpha(ratings: pd.DataFrame, *, n_bootstrap: int = 500, seed: i
         )
 
 
+def reliability_of_means(alpha: float, answers: float) -> float:
+    """Return how reliable the mean of several answers is, where one answer is so to `alpha`.
+
+    Parameters
+    ----------
+    alpha : float
+        Krippendorff's alpha of single answers.
+    answers : float
+        How many answers a mean is of.
+
+    Returns
+    -------
+    float
+        The agreement to be expected with the mean of as many other raters.
+
+    References
+    ----------
+    Spearman, Brown (1910): the prophecy formula, n r / (1 + (n - 1) r).
+
+    Examples
+    --------
+    >>> round(reliability_of_means(0.4, 12), 2)
+    0.89
+    """
+    below = 1 + (answers - 1) * alpha
+    return answers * alpha / below if below > 0 else 0.0
+
+
 def _checked(ratings: pd.DataFrame, where: str) -> tuple[pd.DataFrame, bool]:
     """Return a table of ratings, which may be made by hand, and whether they are scores.
 
@@ -119,7 +147,8 @@ def repeat_pairs(ratings: pd.DataFrame) -> pd.DataFrame:
     -------
     pandas.DataFrame
         ``rater``, ``image_id``, ``hotel_id``, ``first``, ``second``, and ``difference``: points
-        between the scores, or for tags 0 where they are the same and 1 where not.
+        between the scores, or for tags 0 where they are the same and 1 where not. The largest
+        difference first, then by photo and rater.
     """
     ratings, scores = _checked(ratings, "repeat_pairs")
     columns = ["rater", "image_id", "hotel_id", "repeat", "answer"]
@@ -128,7 +157,9 @@ def repeat_pairs(ratings: pd.DataFrame) -> pd.DataFrame:
     second = said[said["repeat"] == 1].drop(columns=["repeat", "hotel_id"])
     pairs = first.merge(second.rename(columns={"answer": "second"}), on=["rater", "image_id"])
     away = (pairs["first"] - pairs["second"]).abs() if scores else pairs["first"] != pairs["second"]
-    return pairs.assign(difference=away.astype(float))
+    pairs = pairs.assign(difference=away.astype(float))
+    order = ["difference", "image_id", "rater"]
+    return pairs.sort_values(order, ascending=[False, True, True], ignore_index=True)
 
 
 def self_agreement(
@@ -266,7 +297,9 @@ def disagreements(ratings: pd.DataFrame) -> pd.DataFrame:
     found = pd.DataFrame({"answers": by.size(), "disagreement": spread, "said": by.agg(_tally)})
     photos = said.drop_duplicates("image_id")[["image_id", "path", "hotel_id"]]
     table = photos.merge(found[found["answers"] > 1], on="image_id")
-    return table.sort_values("disagreement", ascending=False, kind="stable").reset_index(drop=True)
+    # Ties in an order of their own, not in that in which the answers came.
+    order = ["disagreement", "image_id"]
+    return table.sort_values(order, ascending=[False, True], ignore_index=True)
 
 
 def _tally(answers: pd.Series) -> str:

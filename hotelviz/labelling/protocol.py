@@ -3,8 +3,9 @@
 ========== ========================================= ==============================================
 A page     which sends                               is answered
 ========== ========================================= ==============================================
-``hello``                                            ``round``: the question, the choices, the
-                                                     reasons of a skip, who has come, how many may
+``hello``                                            ``round``: the question, the choices, what
+                                                     they mean, the reasons of a skip, who has
+                                                     come, how many may
 ``enter``  ``name``                                  ``state``: the rater's list, with what the
                                                      rater said so far, and the last ratings' keys
 ``state``                                            ``state`` again
@@ -125,6 +126,7 @@ class LabelProtocol:
             "type": "round", "uid": self._labels.uid, "name": self._labels.name,
             "task": self._labels.task, "question": _QUESTIONS[self._labels.task],
             "choices": self._choices(), "reasons": list(_REASONS),
+            "anchors": [{"score": s, "text": text} for s, text in self._labels.anchors.items()],
             "raters": sorted(names.dropna(), key=str.casefold), "free": int(names.isna().sum()),
         }  # fmt: skip
         return [Answer(content)]

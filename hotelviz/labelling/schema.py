@@ -18,7 +18,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Column, Float, ForeignKeyConstraint, Integer, String, Table, Text
 
-#: Changes with the tables; stores without a version are those of 0.1, which has the same tables.
+#: Changes with the tables that a version before could not read; stores without a version are those
+#: of 0.1, which has the same tables. One more table, which it passes over, changes nothing.
 VERSION = 1
 
 metadata = sa.MetaData()
@@ -44,6 +45,14 @@ rounds = Table(
     Column("gold", Integer, key="repeats", nullable=False),
     Column("seed", Integer, nullable=False),
     Column("created", String(32), nullable=False, default=now),
+)  # fmt: skip
+
+#: What scores mean, in words; stores of 0.2 have no such table, and their rounds no words.
+anchors = Table(
+    "label_anchors", metadata,
+    Column("round", sa.ForeignKey("label_rounds.id"), primary_key=True),
+    Column("score", Integer, primary_key=True, autoincrement=False),
+    Column("text", Text, nullable=False),
 )  # fmt: skip
 
 photos = Table(

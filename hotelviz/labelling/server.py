@@ -20,6 +20,8 @@ from urllib.parse import quote
 from hotelviz.errors import LabelError
 
 _JUPYTER = Path(__file__).parent / "static" / "jupyter"
+#: What is shown without the token, in the place of Jupyter's form.
+_LOGIN = Path(__file__).parent / "static" / "login.html.j2"
 
 #: Those of Tornado, which log the addresses of what they refuse.
 _LOGGERS = ("tornado.access", "tornado.application", "tornado.general")
@@ -93,6 +95,7 @@ def serve_labelling(
         say(f"http://{host}:{port}/?token={quote(token)}")
         with warnings.catch_warnings(action="ignore"):
             app.initialize([str(page)])
+            app.tornado_settings = app.tornado_settings | {"jinja2_env": _server_pages()}
             for logger in (app.log, *map(logging.getLogger, _LOGGERS)):
                 logger.addFilter(without_token)
             app.start()
@@ -119,6 +122,20 @@ def _settings(ip: str, port: int, token: str, folder: str) -> dict[str, Any]:
         # Whoever leaves without closing the page leaves a kernel behind.
         "MappingKernelManager": {"cull_idle_timeout": 600, "cull_interval": 60},
     }  # fmt: skip
+
+
+def _server_pages() -> Any:
+    """Return the server's pages beside the app: Jupyter's, but that of those without the token."""
+    import jinja2
+    from jupyter_server import DEFAULT_TEMPLATE_PATH_LIST
+
+    own = jinja2.DictLoader({"login.html": _LOGIN.read_text(encoding="utf-8")})
+    jupyter = jinja2.FileSystemLoader(DEFAULT_TEMPLATE_PATH_LIST)
+    pages = jinja2.Environment(
+        loader=jinja2.ChoiceLoader([own, jupyter]), autoescape=True, extensions=["jinja2.ext.i18n"]
+    )
+    pages.install_null_translations()  # type: ignore[attr-defined]
+    return pages
 
 
 def _let_pages_end_their_kernels(request: Any, **_: object) -> None:

@@ -35,8 +35,8 @@ class LabelRound:
 
     Attributes
     ----------
-    name, task, classes
-        As it was begun.
+    name, task, classes, anchors
+        As it was begun; `anchors` says what scores mean, by score.
     uid
         Tells rounds of all stores apart.
     settings
@@ -47,6 +47,7 @@ class LabelRound:
         self._database, self._id, self.settings = database, settings["id"], settings
         self.uid, self.name, self.task = settings["uid"], settings["name"], settings["task"]
         self.classes: list[str] = json.loads(settings["classes"])
+        self.anchors: dict[int, str] = settings["anchors"]
 
     def photos(self) -> pd.DataFrame:
         """Return the photos: ``photo`` (number), ``image_id``, ``path``, ``hotel_id``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from hotelviz.catalog import check_table
 from hotelviz.errors import LabelError, did_you_mean
 from hotelviz.labelling import schema
+from hotelviz.labelling.anchors import round_anchors
 from hotelviz.labelling.assignment import assign_photos
 from hotelviz.labelling.database import LabelDatabase, open_database
 from hotelviz.labelling.session import LabelRound
@@ -58,9 +59,10 @@ class LabelStore:
         query = sa.select(*schema.columns(schema.rounds)).order_by(schema.rounds.c.id.desc())
         with self.database.reading() as connection:
             rows = connection.execute(query).mappings().all()
-        for row in rows:
-            if name is None or row["name"] == name:
-                return LabelRound(self.database, dict(row))
+            for row in rows:
+                if name is None or row["name"] == name:
+                    words = {"anchors": _read_anchors(connection, row["id"])}
+                    return LabelRound(self.database, dict(row) | words)
         names = [row["name"] for row in rows]
         if not rows:
             raise LabelError(f"{self.name}: no round of labelling was begun; `hotelviz label` does")
@@ -79,6 +81,7 @@ class LabelStore:
         overlap: int = 3,
         repeats: int = 10,
         classes: Sequence[str] = AREAS,
+        anchors: Mapping[int, str] | None = None,
         seed: int = 0,
     ) -> LabelRound:
         """Begin a round, or return it where it was begun with the same photos and settings.
@@ -95,6 +98,10 @@ class LabelStore:
             As in `assign_photos`.
         classes : sequence of str
             The tags that may be given.
+        anchors : mapping of int to str, optional
+            What scores mean, which all raters read beside the scale: these replace the usual
+            words (`hotelviz.labelling.anchors.ANCHORS`), an empty text takes one away. By default
+            the usual words, or those with which the round was begun.
 
         Returns
         -------
@@ -103,8 +110,9 @@ class LabelStore:
         Raises
         ------
         LabelError
-            An unknown task, no classes, photos that cannot be assigned so, or a round of this
-            name with other photos or settings: begin another one, or take its settings.
+            An unknown task, no classes, photos that cannot be assigned so, words for what is no
+            score, or a round of this name with other photos or settings: begin another one, or
+            take its settings.
         CatalogError
             As `hotelviz.catalog.check_table` raises it.
         """
@@ -121,13 +129,16 @@ class LabelStore:
         assigned = assign_photos(len(photos), **plan)
         tags = json.dumps(list(classes) if task == "tags" else [])
         settings: dict[str, Any] = {"name": name, "task": task, **plan, "classes": tags}
+        words = round_anchors(task, anchors)
         try:
             with self.database.writing() as connection:
-                _insert_round(connection, photos, settings, assigned)
+                _insert_round(connection, photos, settings, assigned, words)
         except IntegrityError as error:
             if name not in set(self.rounds()["name"]):
                 raise LabelError(f"the photos cannot be assigned: {error.orig}") from error
-            return self._checked(self.round(name), photos, settings)
+            # Words that are not given are no wish to change those that raters have read.
+            told = settings if anchors is None else settings | {"anchors": words}
+            return self._checked(self.round(name), photos, told)
         return self.round(name)
 
     def _checked(
@@ -155,8 +166,20 @@ class LabelStore:
         self.database.engine.dispose()
 
 
+def _read_anchors(connection: Connection, number: int) -> dict[int, str]:
+    if not sa.inspect(connection).has_table(schema.anchors.name):
+        return {}
+    query = sa.select(schema.anchors.c.score, schema.anchors.c.text)
+    mine = query.where(schema.anchors.c["round"] == number).order_by(schema.anchors.c.score)
+    return dict(connection.execute(mine).tuples().all())
+
+
 def _insert_round(
-    connection: Connection, photos: pd.DataFrame, settings: dict[str, Any], assigned: pd.DataFrame
+    connection: Connection,
+    photos: pd.DataFrame,
+    settings: dict[str, Any],
+    assigned: pd.DataFrame,
+    anchors: Mapping[int, str],
 ) -> None:
     row = sa.insert(schema.rounds).values(settings)
     number = connection.scalar(row.returning(schema.rounds.c.id))
@@ -167,10 +190,13 @@ def _insert_round(
         schema.photos: rows,
         schema.raters: pd.DataFrame({"rater": range(settings["n_raters"])}),
         schema.assignments: assigned,
+        schema.anchors: pd.DataFrame(list(anchors.items()), columns=["score", "text"]),
     }
+    schema.anchors.create(connection, checkfirst=True)
     for table, frame in tables.items():
         values: list[dict[Any, Any]] = frame.assign(round=number).to_dict("records")
-        connection.execute(sa.insert(table), values)
+        if values:
+            connection.execute(sa.insert(table), values)
 
 
 def open_store(store: str | os.PathLike[str], *, create: bool = True) -> LabelStore:

@@ -42,7 +42,7 @@ def clean_rating(
     if sum(value is not None for value in (score, tag, reason)) != 1:
         raise LabelError("a rating is one score, one tag, or one reason of a skip")
     if reason is not None:
-        reason = _one_line(reason)[:_MAX_REASON] if isinstance(reason, str) else ""
+        reason = one_line(reason)[:_MAX_REASON] if isinstance(reason, str) else ""
         if not reason:
             raise LabelError("a skip needs a reason")
     elif classes:
@@ -62,7 +62,7 @@ def clean_rating(
 
 def clean_name(name: object) -> tuple[str, str]:
     """Return a rater's name as it is shown, and as it is compared."""
-    shown = _one_line(unicodedata.normalize("NFC", str(name)))
+    shown = one_line(unicodedata.normalize("NFC", str(name)))
     if not shown:
         raise LabelError("please enter a name")
     if len(shown) > _MAX_NAME:
@@ -70,7 +70,7 @@ def clean_name(name: object) -> tuple[str, str]:
     return shown, shown.casefold()
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """Make one line of a text, without control characters, which databases refuse."""
     kept = (" " if character.isspace() else character for character in text)
     return " ".join("".join(c for c in kept if unicodedata.category(c) not in {"Cc", "Cs"}).split())

@@ -33,7 +33,9 @@ class LabelWidget(anywidget.AnyWidget):  # type: ignore[misc]
         The round, of `LabelStore.round`.
     """
 
-    _esm = bundle_script(_STATIC, ["queue", "photos", "layout", "dialogs", "keys", "page"])
+    _esm = bundle_script(
+        _STATIC, ["queue", "server", "photos", "layout", "dialogs", "keys", "page"]
+    )
     _css = (_STATIC / "page.css").read_text(encoding="utf-8")
 
     def __init__(self, labels: LabelRound) -> None:

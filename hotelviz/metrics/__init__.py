@@ -1,7 +1,12 @@
 """Metrics: predicted classes against labels, predicted scores against ratings."""
 
 from hotelviz.errors import MetricsError
-from hotelviz.metrics.bootstrap import Interval, bootstrap_interval, bootstrap_table
+from hotelviz.metrics.bootstrap import (
+    Interval,
+    bootstrap_interval,
+    bootstrap_table,
+    paired_difference,
+)
 from hotelviz.metrics.calibration import calibration, expected_calibration_error
 from hotelviz.metrics.classification import classification_report, confusion_matrix, summary, top1
 from hotelviz.metrics.confusions import confusion_names, confusions, misclassified
@@ -21,6 +26,7 @@ __all__ = [
     "confusions",
     "expected_calibration_error",
     "misclassified",
+    "paired_difference",
     "score_metrics",
     "summary",
     "top1",

@@ -14,7 +14,7 @@ from hotelviz.plots.attribution import (
     pattern_montages,
     pattern_text,
 )
-from hotelviz.plots.audit import issue_counts, stage_comparison
+from hotelviz.plots.audit import class_comparison, issue_counts, stage_comparison
 from hotelviz.plots.classification import class_counts, per_class_bars, reliability
 from hotelviz.plots.display import Display
 from hotelviz.plots.feature_vis import (
@@ -42,6 +42,7 @@ __all__ = [
     "Display",
     "change_text",
     "channel_card",
+    "class_comparison",
     "class_counts",
     "confusion_sheet",
     "deletion_curves",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,9 @@ from hotelviz.plots.display import Display
 
 if TYPE_CHECKING:
     from hotelviz.audit import Ablation
+
+#: Inches: narrow enough for a phone to show the letters.
+_WIDTH = 5.0
 
 
 def issue_counts(
@@ -38,7 +42,7 @@ def issue_counts(
     """
     style.check_columns(summary, ["photos", "looking"], "issue_counts", empty=True)
     found = summary[summary["photos"] > 0].iloc[::-1]
-    ax = style.new_axes(ax, (7, 0.8 + 0.36 * max(len(found), 1)))
+    ax = style.new_axes(ax, (_WIDTH, 0.9 + 0.36 * max(len(found), 1)))
     drawings = {
         "photos": {"color": "#b3cde0", "label": "found", "height": 0.8},
         "looking": {"color": style.BLUE, "label": "for a person to look at", "height": 0.45},
@@ -50,8 +54,8 @@ def issue_counts(
     ax.set_yticks(range(len(found)), [*map(style.label, found.index)])
     counts = list(zip(found["photos"], found["looking"], strict=True))
     notes = [f" {n:,}" + (f", {some:,} to look at" if some < n else "") for n, some in counts]
-    texts = dict(zip(found.index, ax.bar_label(bars["photos"], notes, fontsize=9), strict=True))
-    ax.margins(x=0.22)
+    texts = dict(zip(found.index, ax.bar_label(bars["photos"], notes, fontsize=10), strict=True))
+    ax.margins(x=0.42)
     ax.set(xlabel="photos", xlim=(0, None))
     if len(found):
         style.legend_above(ax, 2)
@@ -67,19 +71,19 @@ def stage_comparison(
     stages: Ablation,
     *,
     metric: str = "top-1 accuracy",
-    axes: Sequence[Axes] | None = None,
+    ax: Axes | None = None,
     line_kw: style.Kw = None,
 ) -> Display:
-    """Draw what each stage of a catalogue is worth: overall, and class by class.
+    """Draw what each stage of a catalogue is worth, with its bootstrap interval.
 
     Parameters
     ----------
     stages : hotelviz.audit.Ablation
         The tables of `hotelviz.audit.compare_datasets`.
     metric : str, default "top-1 accuracy"
-        The metric of the left panel.
-    axes : sequence of two matplotlib.axes.Axes, optional
-        The axes of both panels; by default those of a new figure.
+        Which metric of its figures.
+    ax : matplotlib.axes.Axes, optional
+        The axes to draw on; by default those of a new figure.
     line_kw : dict, optional
         Further arguments of ``Axes.errorbar``.
 
@@ -87,56 +91,33 @@ def stage_comparison(
     -------
     Display
         ``lines_`` has the metric of each stage with its interval, on the ``same`` test photos and
-        on the stage's ``own``; ``images_`` and ``texts_`` have the ``f1`` of each class on the same
-        photos, a column per stage.
-    """
-    import seaborn
+        on the stage's ``own``.
 
+    See Also
+    --------
+    class_comparison : The same, class by class.
+    """
     table = stages.figures[stages.figures["metric"] == metric]
     names = list(dict.fromkeys(table["stage"]))
-    classes = stages.per_class[stages.per_class["tested"] == "same"]
-    f1 = classes.pivot_table(index="label", columns="stage", values="f1", sort=False)[names]
-    support = classes.groupby("label")["support"].first()
-    stage_labels = [style.label(name, longest=24) for name in names]
-    labels = [f"{style.label(name, longest=24)} ({support[name]:,})" for name in f1.index]
-    if axes is None:
-        # Room for the names, whatever they are.
-        wide = sum(max(map(len, some), default=0) for some in (stage_labels, labels))
-        size = (max(11, 8 + 0.08 * wide), 1.9 + 0.42 * max(len(f1), len(names)))
-        axes = style.new_figure(size).subplots(1, 2)
-    left, right = axes
+    ax = style.new_axes(ax, (_WIDTH, 1.3 + 0.62 * len(names)), grid="x")
     lines = {
-        kind: _draw_intervals(left, table[table["tested"] == kind], names, kind, line_kw)
+        kind: _draw_intervals(ax, table[table["tested"] == kind], names, kind, line_kw)
         for kind in ("same", "own")
         if (table["tested"] == kind).any()
     }
-    left.set_yticks(range(len(names)), stage_labels)
-    left.set(ylim=(len(names) - 0.5, -0.6), xlabel=style.drawn(metric))
-    style.open_axes(left, grid="x")
-    style.legend_above(left, 2)
-    seaborn.heatmap(
-        f1, vmin=0, vmax=1, cmap="cividis", annot=True, fmt=".2f", cbar_kws={"label": "F1"},
-        xticklabels=stage_labels, yticklabels=labels, ax=right,
-    )  # fmt: skip
-    right.set(xlabel="", ylabel="")
-    right.set_title("F1 of each class (photos), on the same test photos", fontsize=10)
-    right.tick_params(axis="y", rotation=0)
-    if max(map(len, stage_labels), default=0) > 12:
-        right.set_xticks(right.get_xticks(), stage_labels, rotation=20, ha="right")
-    texts = np.full(f1.shape, None, dtype=object)
-    texts[f1.notna().to_numpy()] = right.texts
-    for text in right.texts:  # seaborn writes white on cividis' middle, which few can read
-        text.set_color("white" if float(text.get_text()) < 0.5 else "black")
+    ax.set_yticks(range(len(names)), [style.drawn_lines(style.readable(n), 14) for n in names])
+    ax.set(ylim=(len(names) - 0.45, -0.6), xlabel=f"{style.drawn(metric)}, 95 % bootstrap interval")
+    ax.margins(x=0.12)
+    if len(lines) > 1:
+        style.legend_above(ax, 1)
     same = table[table["tested"] == "same"]
     values = ", ".join(
-        f"{style.readable(name)} {value:.3f}"
-        for name, value in zip(same["stage"], same["value"], strict=True)
+        f"{style.readable(row.stage)} {row.value:.3f} ({row.low:.3f} to {row.high:.3f})"
+        for row in same.itertuples()
     )
     return style.display(
-        np.array([left, right]),
-        f"{metric} of each stage on the same test photos: {values}; F1 by class beside",
-        lines_=lines, images_={"f1": right.collections[-1]}, texts_={"f1": texts},
-    )  # fmt: skip
+        ax, f"{metric} of each stage on the same test photos: {values}", lines_=lines
+    )
 
 
 def _draw_intervals(
@@ -144,9 +125,9 @@ def _draw_intervals(
 ) -> Any:
     """Draw the metric of each stage with its interval, in one colour, above or below its place."""
     same = kind == "same"
-    colour, shift = (style.BLUE, -0.12) if same else (style.ORANGE, 0.12)
+    colour, shift = (style.BLUE, -0.12) if same else (style.ORANGE, 0.16)
     value, places = rows["value"], np.array([names.index(name) for name in rows["stage"]]) + shift
-    label = "the same test photos" if same else "the stage's own test photos"
+    label = "on the same test photos" if same else "on its own test photos"
     lines = ax.errorbar(
         value, places, xerr=[value - rows["low"], rows["high"] - value],
         **style.options(line_kw, fmt="o", color=colour, capsize=3, label=label),
@@ -154,6 +135,68 @@ def _draw_intervals(
     for place in zip(value, places, strict=True):
         ax.annotate(
             f"{place[0]:.3f}", place, (0, 5 if same else -5), textcoords="offset points",
-            ha="center", va="bottom" if same else "top", fontsize=9, color=colour,
+            ha="center", va="bottom" if same else "top", fontsize=10, color=colour,
         )  # fmt: skip
     return lines
+
+
+def class_comparison(
+    stages: Ablation,
+    *,
+    names: Sequence[str] | None = None,
+    metric: str = "f1",
+    ax: Axes | None = None,
+    scatter_kw: style.Kw = None,
+) -> Display:
+    """Draw what each stage is worth class by class, on the same test photos.
+
+    Parameters
+    ----------
+    stages : hotelviz.audit.Ablation
+        The tables of `hotelviz.audit.compare_datasets`.
+    names : sequence of str, optional
+        Which stages, in their order; by default all.
+    metric : {"f1", "precision", "recall"}, default "f1"
+        What is drawn of each class.
+    ax : matplotlib.axes.Axes, optional
+        The axes to draw on; by default those of a new figure.
+    scatter_kw : dict, optional
+        Further arguments of ``Axes.scatter``.
+
+    Returns
+    -------
+    Display
+        ``lines_`` has the points of each stage, by its name, and ``range`` from the lowest to the
+        highest of each class. The class that gained most from the first to the last stage is on
+        top.
+    """
+    names = list(dict.fromkeys(stages.figures["stage"]) if names is None else names)
+    classes = stages.per_class[stages.per_class["tested"] == "same"]
+    table = classes.pivot_table(index="label", columns="stage", values=metric, sort=False)[names]
+    change = (table[names[-1]] - table[names[0]]).sort_values(kind="stable")
+    table, support = table.loc[change.index], classes.groupby("label")["support"].first()
+    ax = style.new_axes(ax, (_WIDTH, 1.2 + 0.36 * len(table)), grid="x")
+    rows = np.arange(len(table))
+    lines: dict[str, Any] = {
+        "range": ax.hlines(rows, table.min(axis=1), table.max(axis=1), color="#b6bcc4", lw=3)
+    }
+    for name, (colour, marker) in zip(names, cycle(zip(style.COLOURS, "osD^vP*", strict=True))):
+        own = {"color": colour, "marker": marker, "s": 42, "label": style.label(name, longest=24)}
+        own |= {"zorder": 3, "alpha": 0.9}
+        lines[name] = ax.scatter(table[name], rows, **style.options(scatter_kw, **own))
+    ax.set_yticks(
+        rows, [f"{style.label(name, longest=24)} ({support[name]:,})" for name in table.index]
+    )
+    word = "F1" if metric == "f1" else style.readable(metric)
+    ax.set(xlabel=f"{word} of each class (photos), on the same test photos", ylim=(-0.6, None))
+    style.legend_above(ax, min(len(names), 3))
+    told = ", ".join(
+        f"{style.readable(name)} {row[names[0]]:.2f} to {row[names[-1]]:.2f}"
+        for name, row in table[::-1].iterrows()
+    )
+    return style.display(
+        ax,
+        f"{word} of each class from {style.readable(names[0])} to {style.readable(names[-1])}: "
+        f"{told}",
+        lines_=lines,
+    )

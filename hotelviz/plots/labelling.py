@@ -43,8 +43,8 @@ def rater_bias(
     name = "bias" if "bias" in raters else "agrees"
     needs = [name, f"{name}_low", f"{name}_high", *(["noise"] if name == "bias" else [])]
     style.check_columns(raters, ["rater", "compared", *needs], "rater_bias", empty=True)
-    known = raters[raters["compared"] > 0].sort_values(name)
-    ax = style.new_axes(ax, (7.5, max(1.8, 0.34 * len(known) + 1.0)))
+    known = raters[raters["compared"] > 0].sort_values([name, "rater"])
+    ax = style.new_axes(ax, (5.0, max(1.8, 0.34 * len(known) + 1.0)))
     rows = np.arange(len(known))
     value, low, high = (known[f"{name}{end}"].to_numpy(float) for end in ("", "_low", "_high"))
     lines: dict[str, Any] = {}
@@ -54,7 +54,7 @@ def rater_bias(
             rows, value - noise, value + noise, color=style.GREY, linewidth=1
         )
         ax.axvline(0, color=style.GREY, linestyle="--", linewidth=1)
-        ax.set_xlabel("points above (right) or below the others, on the same photos")
+        ax.set_xlabel("points more than the others, on the same photos")
     else:
         ax.set(xlim=(0, 1), xlabel="share of the others' votes that were the same")
     lines["interval"] = ax.hlines(rows, low, high, color=style.BLUE, linewidth=4)

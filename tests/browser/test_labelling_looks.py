@@ -21,6 +21,7 @@ def test_pages_are_accessible_and_fit_every_width(
     theme: str, scores: Served, tags: Served, open_page: Callable[..., Page],
     axe: Callable[..., list[str]], shots: Path,
 ) -> None:  # fmt: skip
+    refused = open_page(scores.address, theme=theme)
     page = open_page(scores.link, theme=theme)
     other = open_page(tags.link, theme=theme)
     page.wait_for_selector(f"{APP} input")
@@ -36,6 +37,8 @@ def test_pages_are_accessible_and_fit_every_width(
         page.set_viewport_size({"width": 1200, "height": 900})
         assert axe(page) == []
 
+    refused.wait_for_selector("h1")
+    look("refused", refused)
     look("name", page)
     enter(page, "Iris")
     page.wait_for_selector(f"{APP} .stage img")

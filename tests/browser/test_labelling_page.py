@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from served import APP, enter, press, saved, wait_until
+from served import APP, Served, enter, press, saved, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -144,3 +144,43 @@ def test_tags_are_given_by_key_and_markup_in_classes_stays_text(tags, open_page)
     classes = tags.round.classes
     assert tags.said("Ada")["tag"].tolist() == [classes[0], classes[2]]
     assert page.query_selector(f"{APP} .choices b") is None
+
+
+def test_what_scores_mean_stands_beside_the_scale_for_eyes_and_screen_readers(scores, open_page):
+    page = open_page(scores.link)
+    enter(page, "Hal")
+    page.wait_for_selector(f"{APP} .stage img")
+    shown = page.get_by_role("list", name="What the scores mean").get_by_role("listitem")
+    meanings = [f"{score} {text}" for score, text in scores.round.anchors.items()]
+    assert [item.inner_text() for item in shown.all()][:-1] == meanings
+    assert list(scores.round.anchors) == [2, 5, 8]
+    assert page.get_by_role("button", name=f"2 of 10: {scores.round.anchors[2]}").is_visible()
+
+
+def test_link_without_its_token_says_in_a_sentence_what_to_do(scores, open_page):
+    page = open_page(scores.address)
+    assert page.inner_text("main p").split("\n") == [
+        "Open the whole link that you were sent, which ends in ?token= and some letters, or ask "
+        "whoever sent it for a new one."
+    ]
+    assert page.query_selector("form") is None
+
+
+def test_server_that_is_gone_is_said_within_three_seconds(catalog, open_page, tmp_path):
+    served = Served(catalog, tmp_path / "labels.sqlite", "--raters", "1", "--overlap", "1")
+    page = open_page(served.link, allowed="ERR_|WebSocket|[Kk]ernel|Failed to fetch")
+    enter(page, "Ivy")
+    page.wait_for_selector(f"{APP} .stage img")
+    press(page, "7")
+    saved(page)
+    assert page.inner_text(f"{APP} > .warning") == ""
+    family = [*psutil.Process(served.process.pid).children(recursive=True), served.process]
+    for one in reversed(family):  # the server first
+        one.kill()
+    served.process.communicate()
+    said = page.locator(f"{APP} > .warning", has_text="The server is gone.")
+    said.wait_for(timeout=3000)
+    assert said.get_attribute("role") == "alert"
+    press(page, "4")
+    page.locator(f"{APP} > .warning", has_text="The last rating is kept in this browser").wait_for()
+    assert served.said("Ivy")["score"].tolist() == [7]

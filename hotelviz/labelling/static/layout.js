@@ -7,10 +7,11 @@ function buildPage(page, el) {
   page.saved = make("span", { class: "saved" });
   page.progress = make("progress", { max: 1, value: 0, "aria-label": "Rated photos" });
   page.count = make("span", { class: "count" });
+  page.alarm = make("p", { class: "warning", role: "alert" });
   page.stage = make("div", { class: "stage" });
   page.note = make("p", { class: "note", role: "status" });
   page.choices = make("div", { class: "choices", role: "group", "aria-label": "Your answer" });
-  page.ends = make("div", { class: "ends", "aria-hidden": "true" });
+  page.ends = make("ul", { class: "ends", "aria-label": "What the scores mean" });
   page.back = keyButton("Back", "←", () => page.undo());
   const skip = keyButton("Skip", "s", () => chooseReason(page));
   const help = keyButton("Help", "?", () => showHelp(page));
@@ -22,7 +23,7 @@ function buildPage(page, el) {
   page.root = make("section", {
     class: `hotelviz-label${page.alone ? " alone" : ""}`, tabindex: "-1",
     "data-lm-suppress-shortcuts": "true", "aria-label": "Labelling photos",
-  }, make("header", {}, page.title, facts), page.stage, page.foot, page.dialog);
+  }, make("header", {}, page.title, facts), page.alarm, page.stage, page.foot, page.dialog);
   el.append(page.root);
 }
 
@@ -41,18 +42,26 @@ function showCard(page, ...children) {
 /** Make the buttons of the answers: ten scores, or tags. */
 function buildChoices(page) {
   const tags = page.round.task === "tags";
+  const { anchors } = page.round;
+  const meanings = new Map(anchors.map(({ score, text }) => [score, `: ${text}`]));
   page.root.classList.toggle("tags", tags);
   page.choices.replaceChildren(...page.round.choices.map((choice) => {
     const { key, text, value } = choice;
     if (key) page.keys.set(key, choice);
     const answer = () => page.choose(choice);
-    const made = tags ? keyButton(text, key, answer) : keyButton("", key, answer, `${text} of 10`);
+    const label = tags ? undefined : `${text} of 10${meanings.get(value) ?? ""}`;
+    const made = keyButton(tags ? text : "", key, answer, label);
     if (!tags) made.replaceChildren(text);
     made.dataset.value = value;
     return made;
   }));
-  const ends = tags ? [] : ["1 poor", "key 0 is 10", "10 excellent"];
-  page.ends.replaceChildren(...ends.map((text) => make("span", {}, text)));
+  // A scale whose meaning nobody wrote down has its ends at least.
+  const usual = [{ score: 1, text: "poor" }, { score: 10, text: "excellent" }];
+  const said = tags ? [] : anchors.length ? anchors : usual;
+  const items = said.map(({ score, text }) =>
+    make("li", {}, make("b", {}, score), " ", make("bdi", {}, text)));
+  page.ends.replaceChildren(...items, make("li", {}, "The key ", make("kbd", {}, "0"), " is 10"));
+  page.ends.hidden = tags;
 }
 
 /** Ask who is there, by name. */

@@ -6,6 +6,7 @@ class Page {
     this.view = uuid();
     this.alone = document.body.dataset.voila !== undefined;
     this.queue = new Queue((message) => this.say(message), (...what) => this.told(...what));
+    this.server = new Server(() => this.lost());
     const arrived = (position) => position === this.position && this.show();
     this.photos = new Photos((message) => this.say(message), arrived);
     this.items = [];
@@ -35,6 +36,7 @@ class Page {
     window.removeEventListener("beforeunload", this.onleave);
     clearTimeout(this.greeting);
     this.queue.close();
+    this.server.close();
     this.photos.close();
   }
 
@@ -111,9 +113,15 @@ class Page {
     } else this.done.delete(position);
   }
 
+  /** Say that the server is gone, or no longer, above the photo. */
+  lost() {
+    this.alarm.textContent = this.server.sentence(this.queue.waiting.length);
+  }
+
   /** Show what became of a rating, and of those that wait. */
   told(message, answer) {
     const { waiting, trouble } = this.queue;
+    if (this.server.state) this.lost();
     this.saved.classList.toggle("trouble", Boolean(trouble));
     // Read out where something is wrong, not after each key.
     if (trouble) this.saved.setAttribute("role", "alert");

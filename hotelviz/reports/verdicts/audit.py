@@ -1,0 +1,245 @@
+"""What an audit found, in words."""
+
+from __future__ import annotations
+
+from shlex import quote
+
+import pandas as pd
+
+from hotelviz.audit import Audit, Shown, needs_person
+from hotelviz.reports.verdict import Card, NextStep, Verdict
+from hotelviz.reports.wording import counted, in_words
+
+
+def audit_verdict(
+    found: Audit, catalog: pd.DataFrame, *, name: str, out: str = "", seconds: float = 4.0
+) -> Verdict:
+    """Say how many photos have an issue, how long a look at them takes, and where to begin.
+
+    Parameters
+    ----------
+    found : hotelviz.audit.Audit
+        From `hotelviz.audit.find_issues`.
+    catalog : pandas.DataFrame
+        The photos.
+    name : str
+        The catalogue's file, for commands.
+    out : str, default ""
+        The folder with the decisions, if there is one.
+    seconds : float, default 4
+        The time of a look at a photo.
+
+    Returns
+    -------
+    Verdict
+    """
+    issues, n_photos = found.issues, len(catalog)
+    flagged = issues["image_id"].nunique()
+    looking = issues.loc[needs_person(issues), "image_id"].nunique()
+    time = looking_time(looking, seconds)
+    if not flagged:
+        text = f"None of {counted(n_photos, 'photo')} has an issue that the audit looks for."
+    else:
+        text = f"{flagged:,} of {counted(n_photos, 'photo')} {_have(flagged)} an issue; "
+        if looking:
+            text += f"{looking:,} {'needs' if looking == 1 else 'need'} a person, {time}."
+        else:
+            text += "none needs a person."
+        if first := _first(found):
+            text += f" First: {first}."
+    own = catalog.loc[catalog["image_id"].isin(issues["image_id"]), "hotel_id"].nunique()
+    hotels = f"at {own:,} of {counted(catalog['hotel_id'].nunique(), 'hotel')}"
+    cards = [
+        Card("photos with an issue", f"{flagged:,} of {n_photos:,}", hotels),
+        Card("photos for a person", f"{looking:,}", time if looking else ""),
+    ]
+    if (judged := found.label_issues) is not None:
+        seen, detail = found.seen, "by features that had learned none of them"
+        if seen and seen.unrecorded:
+            detail = "by features that may have learned them"
+        elif seen and seen.labels and seen.learned:
+            detail = f"by features that had learned {seen.learned:,} of {seen.labelled:,}"
+        suspects = int((issues["issue"] == "label_error").sum())
+        cards.append(Card("labels probably wrong", f"{suspects:,} of {len(judged.rows):,}", detail))
+    copies = _copies(issues)
+    if len(copies):
+        torn = int(copies["torn"].sum())
+        cards.append(
+            Card("groups of copies", f"{len(copies):,}", f"{torn:,} with different labels")
+        )
+    return Verdict(text, cards=cards, next_steps=_next_steps(found, looking, copies, name, out))
+
+
+def looking_time(n_photos: int, seconds: float) -> str:
+    """Return in words how long it takes to look at photos.
+
+    Examples
+    --------
+    >>> looking_time(38, 4)
+    'about 3 minutes at 4 seconds each'
+    >>> looking_time(5000, 4)
+    'about 5.6 hours at 4 seconds each'
+    """
+    minutes = n_photos * seconds / 60
+    time = f"about {counted(round(minutes), 'minute')}"
+    if minutes < 1:
+        time = "less than a minute"
+    elif minutes > 90:
+        time = f"about {minutes / 60:.1f} hours"
+    return f"{time} at {seconds:g} seconds each"
+
+
+def how_labels_were_judged(found: Audit, features: str) -> str:
+    """Say what had seen the labels that were judged, and what had not.
+
+    Parameters
+    ----------
+    found : hotelviz.audit.Audit
+        From `hotelviz.audit.find_issues`.
+    features : str
+        What gave the features, as `hotelviz.audit.feature_model` says it.
+
+    Returns
+    -------
+    str
+        Empty where no label was judged.
+    """
+    if found.seen is None or found.label_issues is None or not len(found.label_issues.rows):
+        return ""
+    seen, network = found.seen, features.removeprefix("features of ")
+    text = (
+        "Each label was judged by a linear model that was fitted to the photos of other hotels and "
+        f"to no copy of the photo. Its features come from {network}"
+    )
+    if not seen.learned + seen.chosen + seen.hotels:
+        if seen.unrecorded:
+            return f"{text}, which does not say what it learned from: maybe these labels, too."
+        return f"{text}, which had seen none of these photos."
+    text += f", which had learned from {seen.learned:,} of the {seen.labelled:,} labelled photos"
+    text += "" if seen.labels else ", from their ratings and not these labels"
+    more = [
+        f"{seen.chosen:,} more chose its epochs" * bool(seen.chosen),
+        f"it knew other photos of the hotels of {seen.hotels:,}" * bool(seen.hotels),
+    ]
+    text += f" ({', '.join(filter(None, more))})" * any(more)
+    if not seen.labels:
+        return f"{text}."
+    new = seen.labelled - seen.learned - seen.chosen - seen.hotels
+    return (
+        f"{text}, with these labels: a wrong label that it has learned looks right to it, so that "
+        f"fewer are found. Only the other {new:,} are of hotels that no part of the judge had seen."
+    )
+
+
+def planted_sentence(planted: pd.DataFrame) -> str:
+    """Say how many of the planted faults an audit found.
+
+    Parameters
+    ----------
+    planted : pandas.DataFrame
+        From `hotelviz.demo.compare_with_planted`.
+
+    Returns
+    -------
+    str
+    """
+    found, wrong = int(planted["found"].sum()), int(planted["wrong"].sum())
+    return (
+        f"This catalogue is drawn, so its faults are known: {found:,} of "
+        f"{int(planted['planted'].sum()):,} were found, and {wrong:,} more were flagged that are "
+        "none. Duplicates are counted in pairs, the others in photos."
+    )
+
+
+def shown_of(shown: Shown, noun: str) -> str:
+    """Say how many of how many are shown, where some are left out.
+
+    Examples
+    --------
+    >>> shown_of(Shown(pd.DataFrame(), 20, 99), "suspect")
+    '20 of 99 suspects are shown, the worst first.'
+    """
+    if shown.shown == shown.total:
+        return ""
+    return f"{shown.shown:,} of {counted(shown.total, noun)} are shown, the worst first."
+
+
+def _have(number: int) -> str:
+    return "has" if number == 1 else "have"
+
+
+def _copies(issues: pd.DataFrame) -> pd.DataFrame:
+    """Return the groups of copies: how many photos, and whether they differ in label or split."""
+    rows = issues[issues["issue"].str.endswith("_duplicate")]
+    spans = rows["detail"].str.extract(r"the group spans (.*)$")[0].fillna("")
+    rows = rows.assign(
+        torn=spans.str.contains("labels"),
+        leak=spans.str.contains("splits"),
+        strange=spans.str.contains("hotels"),
+    )
+    by = rows.groupby("group", sort=False)
+    return by[["torn", "leak", "strange"]].any().assign(photos=by.size())
+
+
+def _groups(copies: pd.DataFrame) -> str:
+    if (copies["photos"] == 2).all():
+        return counted(len(copies), "pair of copies", "pairs of copies")
+    return counted(len(copies), "group of copies", "groups of copies")
+
+
+def _first(found: Audit) -> str:
+    """Say what to look at first: what is certainly wrong, then what misleads, then the rest."""
+    copies = _copies(found.issues)
+    if copies["torn"].any():
+        torn = _groups(copies[copies["torn"]])
+        return f"{torn} with different labels, of which one label must be wrong"
+    if copies["leak"].any():
+        return f"{_groups(copies[copies['leak']])} in more than one split, which flatter the test"
+    suspects = int((found.issues["issue"] == "label_error").sum())
+    if suspects:
+        text = (
+            f"{counted(suspects, 'label')} that {'is' if suspects == 1 else 'are'} probably wrong"
+        )
+        worst = found.label_noise[found.label_noise["photos"] > 0].head(1)
+        for row in worst.itertuples():
+            text += f", most often {in_words(row.label)} that looks like {in_words(row.suggestion)}"
+        return text
+    if copies["strange"].any():
+        return f"{_groups(copies[copies['strange']])} at more than one hotel"
+    most = found.summary[found.summary["looking"] > 0]["looking"]
+    return f"{most.max():,} flagged as {in_words(most.idxmax())}" if len(most) else ""
+
+
+def _next_steps(
+    found: Audit, looking: int, copies: pd.DataFrame, name: str, out: str
+) -> list[NextStep]:
+    steps, decisions = [], f"{out}/decisions.csv"
+    if (found.issues["issue"] == "label_error").any():
+        steps.append(NextStep("Keep, drop or relabel the suspects by key", "#Label-suspects"))
+    if len(copies):
+        steps.append(NextStep(f"Look at the {_groups(copies)}", "#Duplicates-side-by-side"))
+    elif looking and not steps:
+        steps.append(NextStep("Look at the photos", "#The-worst-of-each-other-kind"))
+    balance = found.class_balance
+    if balance is None:
+        steps.append(
+            NextStep(
+                "Label the photos: none has a label",
+                command=f"hotelviz label {quote(name)} --store labels.sqlite --task tags",
+            )
+        )
+    elif few := [in_words(label) for label in balance.index[balance["nearly_empty"]]]:
+        steps.append(NextStep(f"Label more of {', '.join(few)}: too few to be judged", "#Balance"))
+    if out and len(found.issues):
+        clean = f"hotelviz clean {quote(name)} --decisions {quote(decisions)} --out cleaned.csv"
+        steps.append(NextStep("Apply what was decided", command=clean))
+        steps.append(NextStep("See what cleaning gains", "cleaning_effect"))
+    elif len(found.issues):
+        audit = f"hotelviz audit {quote(name)} --out audit"
+        steps.append(NextStep("Write issues and decisions to a folder", command=audit))
+    gone = int(found.summary["photos"]["unavailable"])
+    if gone:
+        steps.append(
+            NextStep(f"Run it again where {counted(gone, 'unavailable photo')} can be read")
+        )
+    return steps

@@ -1,0 +1,185 @@
+"""What a cleaning gained, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from shlex import quote
+
+import pandas as pd
+
+from hotelviz.audit import Ablation, StageDifference
+from hotelviz.metrics import Interval
+from hotelviz.reports.verdict import Card, NextStep, Verdict
+from hotelviz.reports.wording import counted
+
+
+def cleaning_verdict(
+    difference: StageDifference,
+    stages: Ablation,
+    changes: pd.DataFrame,
+    *,
+    before: str,
+    after: str = "cleaned",
+    unseen: bool = True,
+    undecided: int = 0,
+    name: str = "",
+    decisions: Sequence[str] = (),
+) -> Verdict:
+    """Say how much cleaning changed the accuracy on the same photos, and whether that is chance.
+
+    Parameters
+    ----------
+    difference : hotelviz.audit.StageDifference
+        Of the stages `before` and `after`.
+    stages : hotelviz.audit.Ablation
+        From `hotelviz.audit.compare_datasets`.
+    changes : pandas.DataFrame
+        Of `hotelviz.audit.apply_decisions`.
+    before, after : str
+        The stages that are compared.
+    unseen : bool, default True
+        Whether the network of the features knows none of the hotels.
+    undecided : int, default 0
+        Label suspects on which nobody has decided.
+    name : str, default ""
+        The catalogue's file, for commands.
+    decisions : sequence of str, default ()
+        The files with the decisions.
+
+    Returns
+    -------
+    Verdict
+    """
+    n_photos = counted(difference.photos, "photo")
+    hotels = counted(difference.hotels, "hotel")
+    told = "unseen " if unseen else ""
+    where = hotels if not told else hotels.replace(" ", f" {told}", 1)
+    text = (
+        f"Cleaning changed the accuracy on the same {n_photos} of {where} by "
+        f"{points(difference.accuracy)}: {in_a_word(difference.accuracy)}."
+    )
+    text += (
+        f" {difference.gained:,} that were wrong are right after it, {difference.lost:,} that were "
+        "right are wrong."
+    )
+    figures = stages.figures[
+        (stages.figures["metric"] == "top-1 accuracy") & (stages.figures["tested"] == "same")
+    ].set_index("stage")
+    counts = changes["change"].value_counts()
+    dropped, relabelled = (int(counts.get(kind, 0)) for kind in ("dropped", "relabelled"))
+    cards = [
+        Card(
+            "change of accuracy",
+            f"{100 * difference.accuracy.value:+.1f} points",
+            f"{_bounds(difference.accuracy)}, paired bootstrap over {hotels}",
+        ),
+        *(
+            Card(
+                f"accuracy, {stage}",
+                accuracy(*(float(figures[name][stage]) for name in ("value", "low", "high"))),
+                f"{n_photos}, trained on {figures['trained'][stage]:,}",
+            )
+            for stage in (after, before)
+        ),
+        Card(
+            "photos changed",
+            f"{dropped + relabelled:,}",
+            f"{dropped:,} dropped, {relabelled:,} relabelled",
+        ),
+    ]
+    steps = _next_steps(difference.accuracy, dropped + relabelled, undecided, name, decisions)
+    return Verdict(text, cards=cards, next_steps=steps)
+
+
+def stage_table(stages: Ablation) -> pd.DataFrame:
+    """Return the figures of each stage as a table for people.
+
+    Parameters
+    ----------
+    stages : hotelviz.audit.Ablation
+        From `hotelviz.audit.compare_datasets`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per stage and test photos: ``stage``, ``judged on``, ``trained on (photos)``,
+        ``accuracy`` and ``macro F1`` with their intervals.
+    """
+    bounds = stages.figures[["value", "low", "high"]].to_numpy(float)
+    told = [accuracy(*map(float, row)) for row in bounds]
+    wide = stages.figures.assign(told=told).pivot_table(
+        index=["stage", "tested", "trained", "photos"],
+        columns="metric", values="told", aggfunc="first", sort=False,
+    ).reset_index()  # fmt: skip
+    wide = wide.sort_values("tested", ascending=False, kind="stable")
+    where = wide["tested"].map({"same": "the same", "own": "its own"})
+    return pd.DataFrame(
+        {
+            "stage": wide["stage"],
+            "judged on": where + wide["photos"].map(" {:,} photos".format),
+            "trained on (photos)": wide["trained"],
+            "accuracy": wide["top-1 accuracy"],
+            "macro F1": wide["macro F1"],
+        }
+    )
+
+
+def accuracy(value: float, low: float, high: float) -> str:
+    """Return a share to a tenth of a per cent, beside differences that are told so.
+
+    Examples
+    --------
+    >>> accuracy(0.845, 0.8151, 0.875)
+    '84.5 % (81.5–87.5)'
+    """
+    return f"{100 * value:.1f} % ({100 * low:.1f}–{100 * high:.1f})"
+
+
+def points(change: Interval) -> str:
+    """Return a difference of shares in points, with its interval.
+
+    Examples
+    --------
+    >>> points(Interval(0.0131, -0.006, 0.032))
+    '+1.3 points (-0.6 to +3.2)'
+    """
+    return f"{100 * change.value:+.1f} points ({_bounds(change)})"
+
+
+def in_a_word(change: Interval) -> str:
+    """Say whether a difference is one.
+
+    Examples
+    --------
+    >>> in_a_word(Interval(0.02, 0.01, 0.03)), in_a_word(Interval(0.01, -0.01, 0.03))
+    ('better', 'no measurable difference')
+    """
+    if change.low > 0:
+        return "better"
+    return "worse" if change.high < 0 else "no measurable difference"
+
+
+def _bounds(change: Interval) -> str:
+    return f"{100 * change.low:+.1f} to {100 * change.high:+.1f}"
+
+
+def _next_steps(
+    change: Interval, changed: int, undecided: int, name: str, decisions: Sequence[str]
+) -> list[NextStep]:
+    steps = []
+    if undecided:
+        suspects = counted(undecided, "label suspect")
+        text = f"Decide on {suspects} that nobody has looked at yet"
+        steps.append(NextStep(text, "cleaning_audit#Label-suspects"))
+    if changed and not change.low > 0:
+        steps.append(NextStep("Look at what was changed", "#What-was-changed"))
+    if change.low <= 0 <= change.high:
+        least = 50 * (change.high - change.low)
+        steps.append(
+            NextStep(f"Test on more hotels: with these, less than {least:.1f} points is not seen")
+        )
+    if decisions and changed and not change.high < 0:
+        files = " ".join(f"--decisions {quote(file)}" for file in decisions)
+        clean = f"hotelviz clean {quote(name)} {files} --out cleaned.csv"
+        steps.append(NextStep("Write the cleaned catalogue, to train on", command=clean))
+    return steps
