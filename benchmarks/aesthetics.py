@@ -184,18 +184,15 @@ def report_ratings(judged: pd.DataFrame, predictions: dict[str, np.ndarray]) -> 
     # What the two starting points know together.
     names = list(predictions)
     predictions["both tuned, averaged"] = (predictions[names[1]] + predictions[names[2]]) / 2
-    table = metrics.compare_scores(judged, predictions, groups=judged["hotel_id"])
+    compared = metrics.compare_scores(judged, predictions, groups=judged["hotel_id"])
+    table = compared.pivot(index="metric", columns="model", values="value")
+    bounds = compared.set_index(["metric", "model"])
     print(f"{len(judged)} photos of {judged['hotel_id'].nunique()} hotels, 3 stand-in raters each")
     print(metrics.PUBLISHED_RESULTS.join(table.round(3), how="right").to_string())
     for metric, least in (("LCC", 0.70), ("SRCC", 0.70)):
         for name in list(predictions)[1:]:
-            results.append(
-                (
-                    f"ratings, {metric}, {name}",
-                    f">= {least}",
-                    f"{table.loc[metric, name]:.3f} ({table.loc[metric, f'{name} interval']})",
-                )
-            )
+            found = metrics.Interval(*bounds.loc[(metric, name), ["value", "low", "high"]])
+            results.append((f"ratings, {metric}, {name}", f">= {least}", str(found)))
     used = table.loc["range use"]
     results.append(
         (
@@ -245,9 +242,13 @@ def ratings(*, short: bool) -> None:
             guesses = predict_scores(fold.loc[tested], model, progress=False)
             predictions[name][tested] = guesses[shares].to_numpy()
         done[tested] = True
-        table = metrics.compare_scores(
-            photos[done], {name: values[done] for name, values in predictions.items()}
-        ).loc[["LCC", "SRCC"], list(names)]
+        table = (
+            metrics.compare_scores(
+                photos[done], {name: values[done] for name, values in predictions.items()}
+            )
+            .pivot(index="metric", columns="model", values="value")
+            .loc[["LCC", "SRCC"], list(names)]
+        )
         print(f"up to fold {number}: {time.perf_counter() - started:.0f} s", flush=True)
         print(table.round(3).to_string(), flush=True)
         if short:

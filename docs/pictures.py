@@ -241,6 +241,15 @@ def rating_bars(demo: Demo) -> Any:
     return plots.rating_bars(as_shares(first)[0], predicted[0])
 
 
+def hotel_orders(demo: Demo) -> Any:
+    """Return a hotel's current and new order."""
+    from hotelviz.ranking import current_and_new, rank_hotel_photos, read_pictures
+
+    hotel = demo.photos["hotel_id"].iloc[0]
+    orders = current_and_new(rank_hotel_photos(demo.scores, catalog=demo.photos, hotels=[hotel]))
+    return plots.hotel_orders(orders, read_pictures(orders, demo.photos))
+
+
 def save_gallery(demo: Demo, path: Path) -> None:
     """Write the gallery of wrong predictions as the page to which a tutorial leads."""
     from hotelviz.attribution import explain
@@ -263,6 +272,7 @@ PICTURES: dict[str, Callable[[Demo], Any]] = {
     "deletion_curves": deletion_curves,
     "depth_profile": lambda demo: plots.depth_profile(demo.comparison.profile),
     "filter_comparison": lambda demo: plots.filter_comparison(demo.comparison),
+    "hotel_orders": hotel_orders,
     "issue_counts": issue_counts,
     "map_sheet": lambda demo: plots.map_sheet(
         demo.looked_at[0], demo.maps, captions=demo.looked_at[1]["label"].tolist()

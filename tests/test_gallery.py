@@ -23,8 +23,8 @@ from hotelviz.decisions import read_decisions
 from hotelviz.errors import GalleryError, OutputError
 from hotelviz.gallery import (
     Gallery,
-    before_after,
     bundle,
+    compare_orders,
     issue_caption,
     rank_caption,
     score_caption,
@@ -33,7 +33,7 @@ from hotelviz.gallery import (
 from hotelviz.gallery.page_form import FILES_MIME, load_ipython_extension
 from hotelviz.gallery.photo_provider import PhotoProvider
 from hotelviz.gallery.widget import GalleryWidget
-from hotelviz.ranking import rank_hotel_photos
+from hotelviz.ranking import current_and_new, rank_hotel_photos
 
 
 class Page(HTMLParser):
@@ -255,25 +255,25 @@ def test_distributions_that_do_not_fit_are_refused(tmp_path):
         Gallery(frame, distributions={"rated": np.ones((2, 10))})
 
 
-def test_before_after_shows_both_orders_unfolded_with_reasons(tmp_path):
-    scores = pd.DataFrame({"image_id": ["a", "b"], "hotel_id": "h", "score": [4.0, 6.0]})
-    catalog = pd.DataFrame(
-        {"image_id": ["a", "b"], "position": [1, 2], "path": [str(tmp_path / "lost.jpg")] * 2}
-    )
-    ranked = rank_hotel_photos(scores, catalog=catalog)
-    content = content_of(before_after(ranked, catalog, title="Hotel <h>"), tmp_path)
+def test_orders_of_a_hotel_stand_one_below_the_other_with_moves_and_reasons(tmp_path):
+    scores = pd.DataFrame({"image_id": list("abc"), "hotel_id": "h", "score": [4.0, 6.0, 5.0]})
+    catalog = scores[["image_id"]].assign(position=[1, 2, 3], path=str(tmp_path / "lost.jpg"))
+    orders = current_and_new(rank_hotel_photos(scores, catalog=catalog))
+    gallery = compare_orders(orders, catalog, max_photos=2, title="Hotel <h>")
+    content = content_of(gallery, tmp_path)
     assert content["open_groups"] == 2
-    assert codes(content, "order") == ["current order"] * 2 + ["new order"] * 2
+    assert codes(content, "order") == (
+        ["today: the first 2 of 3"] * 2 + ["new order: the first 2 of 3"] * 2
+    )
     assert content["captions"] == [
-        "predicted: 4.000; rank 2/2 (currently 1); by score",
-        "predicted: 6.000; rank 1/2 (currently 2); by score",
-        "predicted: 6.000; rank 1/2 (currently 2); by score",
-        "predicted: 4.000; rank 2/2 (currently 1); by score",
+        "predicted 4.000; rank 1/3",
+        "predicted 6.000; rank 2/3",
+        "predicted 6.000; rank 1/3, ▲1; best of all",
+        "predicted 5.000; rank 2/3, ▲1; by score",
     ]
     assert content["title"] == "Hotel <h>"
-    both = pd.concat([ranked, ranked.assign(hotel_id="i")])
-    with pytest.raises(GalleryError, match="one hotel"):
-        before_after(both, catalog)
+    with pytest.raises(GalleryError, match="1 photos of the ranking, such as 'c'"):
+        compare_orders(orders, catalog.head(2))
 
 
 def live(gallery: Gallery) -> tuple[GalleryWidget, list]:

@@ -24,13 +24,13 @@ from hotelviz.demo import compare_with_planted
 from hotelviz.labelling import open_store
 from hotelviz.labelling.protocol import LabelProtocol
 from hotelviz.models import load_model, model_info, training_photos
-from hotelviz.reports import notebook_directory, run_report
+from hotelviz.reports import Verdict, notebook_directory, run_report
 from hotelviz.schema import RATINGS, SCORE_SHARES
 
 
 def galleries(text: str) -> list[dict]:
     """What the galleries of a page show."""
-    found = re.findall(r'data-hotelviz-gallery=""><script[^>]*>(.*?)</script>', text)
+    found = re.findall(r'data-hotelviz-gallery(?:="")?><script[^>]*>(.*?)</script>', text)
     return [json.loads(one) for one in found]
 
 
@@ -78,7 +78,7 @@ def test_demo_ends_in_an_index_that_links_the_reports(pages):
         "tagger_report.html",
         "tagger_training.html",
     ]
-    for headline in ("top-1 accuracy", "LCC, last iteration", "areas among the first 8"):
+    for headline in ("top-1 accuracy", "linear correlation (LCC)", "areas among the first 8"):
         assert headline in index
     models = [f"models/{name}.keras" for name in ("tagger", "aesthetic_1", "aesthetic_2")]
     for name in (*models, "tags.parquet", "scores", "audit/issues.parquet"):
@@ -90,10 +90,12 @@ def test_aesthetic_report_compares_the_iterations_with_the_talk(pages):
     text = (pages / "aesthetic_report.html").read_text()
     assert "talk, first iteration" in text
     assert "0.5987" in text
-    for column in ("iteration 1 interval", "iteration 2 interval", "range use"):
-        assert column in text
-    bars = [one["name"] for one in galleries(text)[0]["distributions"]]
-    assert bars == ["rated", "predicted"]
+    for said in ("iteration 1 → iteration 2", "the same ", "range use", "bootstrap over "):
+        assert said in text
+    one_hotel, errors = galleries(text)
+    assert [bar["name"] for bar in errors["distributions"]] == ["rated", "predicted"]
+    orders = next(one for one in one_hotel["columns"] if one["name"] == "order")["values"]
+    assert [name.split(":")[0] for name in orders] == ["today", "iteration 1", "iteration 2"]
 
 
 @pytest.mark.slow
@@ -101,17 +103,20 @@ def test_ranking_report_says_why_each_photo_stands_where_it_stands(pages):
     text = (pages / "hotel_ranking.html").read_text()
     captions = [caption for gallery in galleries(text) for caption in gallery["captions"]]
     assert captions
-    pattern = r"predicted: \d\.\d{3}; rank \d+/\d+ \(currently \d+\); .*(best|by score)"
+    pattern = r"(predicted \d\.\d{3}|no score); rank \d+/\d+(, (=|new|[▲▼]\d+))?(; |$)"
     assert all(re.match(pattern, caption) for caption in captions)
-    assert "current order" in text
+    # In the new order each says why.
+    assert sum(caption.endswith("best of all") for caption in captions) == 4
+    assert "today" in text
     assert "new order" in text
+    assert "the tagger surely sees" in text
 
 
 @pytest.mark.slow
 def test_audit_report_shows_what_was_found_against_what_was_planted(pages):
     text = (pages / "cleaning_audit.html").read_text()
     assert "Found against planted" in text
-    learned = training_photos(pages / "demo" / "tagger.keras").photos
+    learned = training_photos(pages / "models" / "tagger.keras").photos
     chosen = (learned["split"] == "train").sum()
     assert f"which had learned from {chosen:,} of the " in text
     planted = compare_with_planted(
@@ -142,8 +147,8 @@ def test_effect_report_applies_the_decisions_and_names_who_decided(pages):
 @pytest.mark.slow
 def test_second_iteration_names_its_ancestors(pages):
     text = (pages / "aesthetic_training_2.html").read_text()
-    assert "Ancestors: aesthetic model MobileNet" in text
-    assert "tagger model MobileNet" in text
+    assert "aesthetic model MobileNet" in text
+    assert "not comparable with other iterations" in text
 
 
 @pytest.mark.slow
@@ -157,15 +162,20 @@ def test_reports_on_stored_distributions_need_no_photo(tmp_path):
     table.to_parquet(file)
     shown = run_cells("aesthetic_report", predictions=str(file))
     figures = metrics.score_metrics(table, table[list(SCORE_SHARES)].to_numpy())
-    compared = next(one for one in shown if isinstance(one, pd.DataFrame))
+    said = next(one for one in shown if isinstance(one, Verdict))
     value = figures.set_index("metric").loc["LCC", "value"]
-    assert compared.loc["LCC", "predictions"] == pytest.approx(value, abs=1e-5)
+    assert said.text.startswith("On 60 photos, not known to be unseen, the stored predictions")
+    assert f"{value:.2f}".replace("0.", ".") in said.text
     shown = run_cells("score_distribution", scores=str(file))
-    assert any(getattr(one, "detail", "").endswith("60 photos scored") for one in shown)
+    said = next(one for one in shown if isinstance(one, Verdict))
+    assert " of 60 photos lie between 4.5 and 5.5" in said.text
+    assert "hotel" not in said.text
     table.assign(hotel_id=[f"h{n % 4}" for n in range(60)]).to_parquet(file)
     # Neither photos nor tags nor current positions.
     shown = run_cells("hotel_ranking", scores=str(file), catalog="")
-    assert any("Photos ranked: 60." in getattr(one, "data", "") for one in shown)
+    said = next(one for one in shown if isinstance(one, Verdict))
+    assert said.text.startswith("The photos are ordered by score; without tags")
+    assert said.cards[-1].value == "60 photos"
 
 
 @pytest.mark.slow
@@ -299,8 +309,7 @@ def test_labels_made_in_the_app_train_a_second_iteration(pages, labels, tmp_path
         head_epochs=1,
         fine_tune_epochs=1,
     )
-    told = " ".join(str(getattr(one, "data", "")) for one in shown)
-    assert "Ancestors: aesthetic model MobileNet" in told
+    assert "aesthetic model MobileNet" in " ".join(map(repr, shown))
     info = model_info(load_model(tmp_path / "second.keras", task="aesthetic"))
     assert info.training["photos"]["train"] == 40
     assert info.training["catalog"] == catalog_hash(read_catalog(rated, classes=None))

@@ -214,12 +214,19 @@ def test_score_metrics_of_a_known_case():
     assert table["range use"] == pytest.approx(0.5)
 
 
-def test_several_models_stand_in_one_table_with_intervals():
+def test_several_models_are_compared_on_the_same_resamples():
     table = metrics.compare_scores(SHARES, {"first": SHARES[::-1], "second": SHARES})
-    assert table.columns.to_list() == ["first", "first interval", "second", "second interval"]
-    assert table.loc["LCC", "second"] == pytest.approx(1.0)
-    assert table.loc["LCC", "first"] < 0.9
-    assert " to " in table.loc["SRCC", "first interval"]
+    table = table.set_index(["model", "metric"])
+    values = table["value"]
+    assert values["second", "LCC"] == pytest.approx(1.0)
+    assert values["difference", "LCC"] == pytest.approx(1.0 - values["first", "LCC"])
+    # The second is right whatever is drawn: the difference varies as the first does.
+    lcc = table.xs("LCC", level="metric")
+    assert lcc.loc["difference", "high"] == pytest.approx(1 - lcc.loc["first", "low"])
+    alone = metrics.score_metrics(SHARES, SHARES[::-1]).set_index("metric")
+    pd.testing.assert_frame_equal(table.loc["first"], alone)
+    one = metrics.compare_scores(SHARES, {"first": SHARES})
+    assert set(one["model"]) == {"first"}
 
 
 def test_photos_without_ratings_are_not_judged_in_silence():

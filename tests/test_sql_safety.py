@@ -106,8 +106,8 @@ def test_tags_with_such_names_are_joined_by_name(hostile, tmp_path, as_file):
                           progress=False)  # fmt: skip
     written = read_ranking(folder).set_index("image_id")
     assert written["area"].to_dict() == ranked["area"].to_dict()
-    lacks = map_parts(folder, lambda part: completeness(part, areas=[hostile]))
-    assert lacks.set_index("hotel_id")["missing"].to_dict() == {"h": 0, "i": 0}
+    seen = completeness(scores, given, areas=[hostile], min_confidence=0.5)
+    assert seen.set_index("hotel_id")["state"].to_dict() == {"h": "seen", "i": "seen"}
     assert len(map_parts(folder, ranking_figures)) == 4
 
 
@@ -254,7 +254,7 @@ def test_numbers_as_names_are_text_to_the_last_digit(tmp_path):
     tags = pd.DataFrame({"image_id": large, "predicted": "Pool"})
     assert scores.join(tags)["predicted"].notna().sum() == 3
     ranked = rank_hotel_photos(scores, tags, hotels=["7"])
-    assert ranked["image_id"].to_list() == ["7", "x", str(2**53)]
+    assert ranked["image_id"].to_list() == ["x", "7", str(2**53)]
     out = rank_dataset(folder, tmp_path / "r", progress=False)
     assert set(read_ranking(out)["image_id"]) == {*map(str, large), "x"}
     for bad in (0.5, 2.0**53):

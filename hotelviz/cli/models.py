@@ -193,6 +193,9 @@ def rank(
     min_confidence: Annotated[
         float, Option(help="Tags less sure give no photo the slot of its area.")
     ] = 0.6,
+    min_slot_score: Annotated[
+        float, Option(help="Nor photos that score less, unless the hotel's others do too.")
+    ] = 4.0,
 ) -> None:
     """Rank the photos of each hotel by score, and with coverage of its areas."""
     from hotelviz import ranking
@@ -205,6 +208,7 @@ def rank(
         refuse_inputs(out, scores, tags, catalog)
     dataset = open_scores(scores)
     settings: dict[str, Any] = {"catalog": catalog, "min_confidence": min_confidence}
+    settings["min_slot_score"] = min_slot_score
     if out.suffix:
         with claim(out):
             ranked = ranking.rank_hotel_photos(dataset, tags, **settings)

@@ -8,13 +8,13 @@ stands under a photo.
 
 from hotelviz.errors import GalleryError
 from hotelviz.gallery.captions import issue_caption, rank_caption, score_caption, tag_caption
-from hotelviz.gallery.gallery import Gallery, before_after
+from hotelviz.gallery.gallery import Gallery, compare_orders
 from hotelviz.gallery.thumbnails import thumbnail_view
 
 __all__ = [
     "Gallery",
     "GalleryError",
-    "before_after",
+    "compare_orders",
     "issue_caption",
     "rank_caption",
     "score_caption",

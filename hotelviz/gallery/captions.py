@@ -73,32 +73,33 @@ def score_caption(row: pd.Series) -> str:
 
 
 def rank_caption(row: pd.Series) -> str:
-    """Return where a photo stands and why.
+    """Return where a photo stands in an order, how far it has moved, and why.
 
     Parameters
     ----------
     row : pandas.Series
-        A row of `hotelviz.ranking.rank_hotel_photos`.
+        A row of `hotelviz.ranking.current_and_new` or `hotelviz.ranking.orders_by_models`.
 
     Returns
     -------
     str
-        ``predicted: 6.094; rank 1/12 (currently 7); Bedroom 0.93; best Bedroom``.
+        ``predicted 6.094; rank 1/12, ▲6; Bedroom 0.93; best Bedroom``.
 
     Examples
     --------
-    >>> rank_caption(pd.Series({"score": 6.0942, "rank": 1, "photos": 12, "position": 7,
+    >>> rank_caption(pd.Series({"score": 6.0942, "rank": 1, "photos": 12, "move": "▲6",
     ...                         "area": "Bedroom", "confidence": 0.93, "reason": "best Bedroom"}))
-    'predicted: 6.094; rank 1/12 (currently 7); Bedroom 0.93; best Bedroom'
+    'predicted 6.094; rank 1/12, ▲6; Bedroom 0.93; best Bedroom'
     """
-    check_columns(row, ["score", "rank", "photos", "reason"], "rank_caption: ")
-    parts = [f"predicted: {row['score']:.3f}", f"rank {row['rank']}/{row['photos']}"]
-    if _knows(row, "position"):
-        parts[-1] += f" (currently {row['position']})"
+    check_columns(row, ["score", "rank", "photos"], "rank_caption: ")
+    score = f"predicted {row['score']:.3f}" if _knows(row, "score") else "no score"
+    parts = [score, f"rank {row['rank']}/{row['photos']}"]
+    if row.get("move"):
+        parts[-1] += f", {row['move']}"
     if _knows(row, "area"):
         sure = "" if row.get("trusted", True) else ", not sure enough for a slot"
         parts.append(f"{words(row['area'])} {row['confidence']:.2f}{sure}")
-    return "; ".join([*parts, row["reason"]])
+    return "; ".join([*parts, row["reason"]] if _knows(row, "reason") else parts)
 
 
 def issue_caption(row: pd.Series) -> str:

@@ -225,15 +225,16 @@ class Gallery:
         return {**data, "text/plain": str(self)}, metadata
 
 
-def before_after(
-    ranking: pd.DataFrame, paths: pd.DataFrame, *, max_photos: int = 16, title: str = ""
+def compare_orders(
+    orders: pd.DataFrame, paths: pd.DataFrame, *, max_photos: int = 16, title: str = ""
 ) -> Gallery:
-    """Show a hotel's photos in their current order and, below, in the new one.
+    """Show a hotel's photos in several orders, one below the other.
 
     Parameters
     ----------
-    ranking : pandas.DataFrame
-        The rows of one hotel, of `hotelviz.ranking.rank_hotel_photos`.
+    orders : pandas.DataFrame
+        Of one hotel, from `hotelviz.ranking.current_and_new` or
+        `hotelviz.ranking.orders_by_models`.
     paths : pandas.DataFrame
         ``image_id`` and ``path``, as in the catalogue or the scores.
     max_photos : int, default 16
@@ -244,35 +245,32 @@ def before_after(
     Returns
     -------
     Gallery
-        Each photo's caption says where it stands and why.
+        Each photo's caption says where it stands, how far it has moved, and why.
 
     Raises
     ------
     GalleryError
-        When the rows are of several hotels.
+        A photo of which it is not known where its file is.
     """
-    needs = ["image_id", "hotel_id", "position", "rank", "score", "photos", "reason"]
-    check_columns(ranking, needs, "this is no ranking of rank_hotel_photos: ")
+    check_columns(orders, ["order", "image_id", "rank", "score", "photos"], "these are no orders: ")
     check_columns(paths, ["path"], "pass the catalogue, which says where the photos' files are: ")
-    if ranking["hotel_id"].nunique() != 1:
-        raise GalleryError("a gallery of before and after is for the photos of one hotel")
-    photos = join_photos(paths[["image_id", "path"]], ranking, how="right")
-    lost = photos.loc[photos["path"].isna(), "image_id"]
+    photos = join_photos(paths[["image_id", "path"]], orders, how="right")
+    lost = photos.loc[photos["path"].isna(), "image_id"].drop_duplicates()
     if len(lost):
         raise GalleryError(
             f"{len(lost):,} photos of the ranking, such as {lost.iloc[0]!r}, are not among those "
             "given, so that it is not known where their files are"
         )
-    parts = [
-        photos.sort_values(column).head(max_photos).assign(order=name)
-        for name, column in (("current order", "position"), ("new order", "rank"))
-        if photos[column].notna().any()
-    ]
+    shown = photos[photos["rank"] <= max_photos]
+    cut = (photos["photos"] > max_photos).any()
+    # The head of each order says what is left out of it.
+    some = shown["order"] + (
+        f": the first {max_photos:,} of " + shown["photos"].astype(str) if cut else ""
+    )
     return Gallery(
-        pd.concat(parts, ignore_index=True),
+        shown.assign(order=some),
         caption=rank_caption,
         group="order",
-        open_groups=2,
-        max_photos=2 * max_photos,
+        open_groups=photos["order"].nunique(),
         title=title,
     )

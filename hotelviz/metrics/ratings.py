@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -77,6 +77,20 @@ def score_metrics(
     >>> score_metrics(shares, shares, n_bootstrap=10).set_index("metric").loc["SRCC", "value"]
     np.float64(1.0)
     """
+    figures, count = _statistics(rated, predicted, threshold)
+    if n_bootstrap is None:
+        n_bootstrap = _resamples(count)
+    return bootstrap_table(figures, count, groups=groups, n_bootstrap=n_bootstrap, seed=seed)
+
+
+def _resamples(count: int) -> int:
+    return 1000 if count <= 10_000 else 200
+
+
+def _statistics(
+    rated: np.ndarray | pd.DataFrame, predicted: np.ndarray, threshold: float
+) -> tuple[Callable[[np.ndarray], dict[str, float]], int]:
+    """Return what computes the figures of some of the photos, and how many photos there are."""
     from scipy.stats import rankdata
 
     if isinstance(rated, pd.DataFrame):
@@ -111,9 +125,7 @@ def score_metrics(
             "range use": _width(ours) / _width(theirs) if _width(theirs) else np.nan,
         }
 
-    if n_bootstrap is None:
-        n_bootstrap = 1000 if len(truth) <= 10_000 else 200
-    return bootstrap_table(figures, len(truth), groups=groups, n_bootstrap=n_bootstrap, seed=seed)
+    return figures, len(truth)
 
 
 def compare_scores(
@@ -124,35 +136,43 @@ def compare_scores(
     groups: Labels | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Compute the figures of several models on the same photos, side by side.
+    """Compute the figures of several models on the same photos, and how they differ.
 
     Parameters
     ----------
     rated, threshold, groups, seed
         As in `score_metrics`.
     predictions : mapping
-        Name of the model, such as ``first iteration`` -> its predictions, (n_photos, 10).
+        Name of the model, such as ``iteration 1`` -> its predictions, (n_photos, 10).
 
     Returns
     -------
     pandas.DataFrame
-        A row per metric; for each model a column of its name with the value, and one named
-        ``<name> interval`` with the bounds as text.
+        ``metric``, ``model``, ``value``, ``low`` and ``high``, see `score_metrics`. Of several
+        models also ``difference``, the last one's figure less the first one's: from the same
+        resamples, so that its interval is that of a paired comparison.
 
     Examples
     --------
     >>> shares = np.eye(10)[[2, 4, 7]]
-    >>> compare_scores(shares, {"first": shares, "second": shares}).columns.to_list()
-    ['first', 'first interval', 'second', 'second interval']
+    >>> compare_scores(shares, {"first": shares, "second": shares})["model"].unique().tolist()
+    ['first', 'second', 'difference']
     """
-    columns: dict[str, pd.Series] = {}
-    for name, predicted in predictions.items():
-        table = score_metrics(rated, predicted, threshold=threshold, groups=groups, seed=seed)
-        table = table.set_index("metric")
-        bounds = table[["low", "high"]].map("{:.3f}".format)
-        columns[name] = table["value"]
-        columns[f"{name} interval"] = bounds["low"] + " to " + bounds["high"]
-    return pd.DataFrame(columns)
+    models = {name: _statistics(rated, one, threshold) for name, one in predictions.items()}
+    first, *_, last = [*models, *models]
+    count = models[last][1]
+
+    def figures(rows: np.ndarray) -> dict[str, float]:
+        found = {name: compute(rows) for name, (compute, _) in models.items()}
+        if len(models) > 1:
+            pairs = zip(found[last].items(), found[first].values(), strict=True)
+            found["difference"] = {metric: ours - theirs for (metric, ours), theirs in pairs}
+        # No metric has a line break in its name.
+        return {f"{metric}\n{name}": one[metric] for name, one in found.items() for metric in one}
+
+    table = bootstrap_table(figures, count, groups=groups, n_bootstrap=_resamples(count), seed=seed)
+    table[["metric", "model"]] = table["metric"].str.split("\n", n=1, expand=True)
+    return table[["metric", "model", "value", "low", "high"]]
 
 
 def _correlation(first: np.ndarray, second: np.ndarray) -> float:

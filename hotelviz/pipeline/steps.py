@@ -180,13 +180,11 @@ class Steps:
                 "the catalogue does not say which hotel a photo belongs to: add a column hotel_id"
             )
             return
-        models = [str(self.models[name]) for name in aesthetic]
-        shown: dict[str, Any] = (
-            {"models": models} if "models" in parameters_of("hotel_ranking") else {}
-        )
+        both = tuple(self.models[name] for name in aesthetic)
         self._report(
-            "hotel_ranking", needs=("scores",), reads=(self.scores,), scores=str(self.scores),
-            **shown,
+            "hotel_ranking", needs=("scores", *self._trained(*aesthetic)),
+            reads=(self.scores, *both), scores=str(self.scores),
+            models=[str(file) for file in both],
         )  # fmt: skip
         if not facts.positions:
             self.left_out["comparison with today's order"] = (

@@ -26,6 +26,7 @@ from hotelviz.plots.feature_vis import (
 )
 from hotelviz.plots.labelling import rater_bias
 from hotelviz.plots.scores import (
+    hotel_orders,
     predicted_against_rated,
     rating_bars,
     score_distribution,
@@ -50,6 +51,7 @@ __all__ = [
     "exported",
     "figure_png",
     "filter_comparison",
+    "hotel_orders",
     "issue_counts",
     "map_sheet",
     "new_figure",

@@ -1,4 +1,4 @@
-"""Plots of scores: their distribution, against ratings, and of one photo."""
+"""Plots of scores: their distribution, against ratings, of one photo, and as orders of photos."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def score_distribution(
     histograms: pd.DataFrame | Mapping[str, pd.DataFrame],
     *,
     thresholds: Sequence[float] = (),
+    value: str = "mean score",
     ax: Axes | None = None,
     stairs_kw: style.Kw = None,
 ) -> Display:
@@ -34,6 +35,8 @@ def score_distribution(
         shares of its photos.
     thresholds : sequence of float, default ()
         Scores to mark, with the share of photos up to the first, above the last and in between.
+    value : str, default "mean score"
+        What is distributed, for the axis.
     ax : matplotlib.axes.Axes, optional
         The axes to draw on; by default those of a new figure.
     stairs_kw : dict, optional
@@ -54,7 +57,7 @@ def score_distribution(
     several = histograms if isinstance(histograms, Mapping) else {"photos": histograms}
     for bins in several.values():
         style.check_columns(bins, ["low", "high", "count"], "score_distribution")
-    ax = style.new_axes(ax, (8.0, 3.8))
+    ax = style.new_axes(ax, (6.6, 3.6))
     lines, told = {}, []
     for number, (name, bins) in enumerate(several.items()):
         total = int(bins["count"].sum())
@@ -73,8 +76,10 @@ def score_distribution(
         bounds = ", ".join(f"{bound:g}" for bound in sorted(thresholds))
         shown = ", ".join(text.get_text() for text in texts.values())
         told.append(f"shares by the thresholds {bounds}: {shown}")
-    ax.set(xlabel="mean score", ylabel="share of photos per point")
-    if len(several) > 1:
+    ax.set(xlabel=style.label(value), ylabel="share of photos per point")
+    if len(several) > 1 and not texts:
+        style.legend_above(ax, min(len(several), 3))
+    elif len(several) > 1:
         ax.legend(frameon=False, fontsize=9)
     text = f"Distribution of scores. {'; '.join(told)}."
     return style.display(ax, text, lines_=lines, texts_=texts)
@@ -120,6 +125,7 @@ def predicted_against_rated(
     predicted: np.ndarray,
     *,
     title: str = "",
+    limits: tuple[float, float] | None = None,
     ax: Axes | None = None,
     scatter_kw: style.Kw = None,
     hexbin_kw: style.Kw = None,
@@ -132,6 +138,8 @@ def predicted_against_rated(
         Mean scores of the same photos, 1 to 10.
     title : str, default ""
         The title of the axes.
+    limits : tuple of float, optional
+        The scores at which both axes begin and end; by default those that the photos need.
     ax : matplotlib.axes.Axes, optional
         The axes to draw on; by default those of a new figure.
     scatter_kw, hexbin_kw : dict, optional
@@ -150,7 +158,7 @@ def predicted_against_rated(
     """
     ax = style.new_axes(ax, (4.8, 4.5))
     both = np.concatenate([rated, predicted])
-    low, high = np.floor(both.min() * 2) / 2, np.ceil(both.max() * 2) / 2
+    low, high = limits or (np.floor(both.min() * 2) / 2, np.ceil(both.max() * 2) / 2)
     photos: Any
     if len(rated) > _MAX_POINTS:
         own = style.options(hexbin_kw, gridsize=40, mincnt=1, bins="log", cmap="cividis")
@@ -214,3 +222,74 @@ def rating_bars(
     ax.set(xlabel="score", ylabel="share", xticks=SCORES)
     ax.legend(frameon=False, fontsize=8)
     return style.display(ax, f"{'; '.join(told)}.", bars_=bars)
+
+
+def hotel_orders(
+    orders: pd.DataFrame,
+    pictures: Mapping[str, np.ndarray],
+    *,
+    n_photos: int = 4,
+    im_kw: style.Kw = None,
+) -> Display:
+    """Draw the first photos of a hotel in several orders, a row for each.
+
+    Parameters
+    ----------
+    orders : pandas.DataFrame
+        From `hotelviz.ranking.orders_by_models` or `hotelviz.ranking.current_and_new`.
+    pictures : mapping of str to numpy.ndarray
+        ``image_id`` -> pixels, uint8 (height, width, 3); cut to the format 4:3. Photos that are
+        not among them are grey.
+    n_photos : int, default 4
+        How many of each order.
+    im_kw : dict, optional
+        Further arguments of ``Axes.imshow``.
+
+    Returns
+    -------
+    Display
+        ``images_`` and ``texts_`` by order and place from 1, such as ``("today", 1)``.
+
+    Examples
+    --------
+    >>> orders = pd.DataFrame({"order": ["first", "second"], "image_id": "a", "score": [5.0, 6.0],
+    ...                        "rank": 1, "photos": 1, "move": ["", "="]})
+    >>> display = hotel_orders(orders, {"a": np.zeros((3, 4, 3), "uint8")})
+    >>> print(display.texts_["second", 1].get_text())
+    rank 1/1  =
+    predicted 6.000
+    """
+    needed = ["order", "image_id", "score", "rank", "photos", "move"]
+    style.check_columns(orders, needed, "hotel_orders")
+    shown = orders[orders["rank"] <= n_photos]
+    names = list(shown["order"].unique())
+    width = int(shown["rank"].max())
+    figure = style.new_figure((1.6 * width, 1.8 * len(names)))
+    axes = figure.subplots(len(names), width, squeeze=False)
+    style.bare_axes(axes)
+    images, texts = {}, {}
+    for row in shown[needed].to_dict("records"):
+        place = row["order"], row["rank"]
+        ax: Axes = axes[names.index(row["order"]), row["rank"] - 1]
+        pixels = pictures.get(str(row["image_id"]), np.full((3, 4, 3), 229, "uint8"))
+        images[place] = ax.imshow(_four_by_three(pixels), **style.options(im_kw))
+        score = "no score" if pd.isna(row["score"]) else f"predicted {row['score']:.3f}"
+        text = f"rank {row['rank']}/{row['photos']}  {row['move']}".rstrip()
+        colour = {"▲": style.GREEN, "▼": style.ORANGE}.get(row["move"][:1], "black")
+        texts[place] = ax.set_xlabel(f"{text}\n{score}", fontsize=9, color=colour, labelpad=3)
+    told = []
+    for number, name in enumerate(names):
+        first = shown[shown["order"] == name].iloc[0]
+        axes[number, 0].set_title(style.label(name), loc="left", fontsize=11, fontweight="bold")
+        score = "" if pd.isna(first["score"]) else f", predicted {first['score']:.3f}"
+        told.append(f"{style.readable(name)}: {first['image_id']} first{score}")
+    text = f"The first {width} photos of a hotel in {len(names)} orders. {'; '.join(told)}."
+    return style.display(axes, text, photographic=True, images_=images, texts_=texts)
+
+
+def _four_by_three(pixels: np.ndarray) -> np.ndarray:
+    """Return the middle of a picture, in the format 4:3."""
+    height, width = pixels.shape[:2]
+    tall, wide = min(height, round(width * 3 / 4)), min(width, round(height * 4 / 3))
+    top, left = (height - tall) // 2, (width - wide) // 2
+    return pixels[top : top + max(tall, 1), left : left + max(wide, 1)]

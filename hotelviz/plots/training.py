@@ -41,7 +41,7 @@ def training_history(
     ['accuracy', 'loss']
     """
     style.check_columns(history, ["epoch", "phase", "loss"], "training_history")
-    panels = np.array(style.new_figure((9.5, 3.6)).subplots(1, 2) if axes is None else list(axes))
+    panels = np.array(style.new_figure((7.6, 3.4)).subplots(1, 2) if axes is None else list(axes))
     metric = "accuracy" if "accuracy" in history else "mean_score_error"
     changes = history[history["phase"].ne(history["phase"].shift())]
     lines = {}

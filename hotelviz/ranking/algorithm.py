@@ -30,6 +30,9 @@ AREA_ORDER = (
 )
 
 
+#: A photo with a lower score takes the slot of its area only in a hotel whose others are no better.
+MIN_SLOT_SCORE = 4.0
+
 #: Photos that are ranked at once.
 SLICE = 200_000
 
@@ -41,6 +44,7 @@ class RankingConfig:
     areas: Sequence[str] = AREA_ORDER
     min_confidence: float = 0.6
     max_hash_distance: int = 5
+    min_slot_score: float = MIN_SLOT_SCORE
 
     def __post_init__(self) -> None:
         if isinstance(self.areas, str):
@@ -51,6 +55,8 @@ class RankingConfig:
             raise RankingError(
                 f"min_confidence={self.min_confidence}: expected a probability, 0 to 1"
             )
+        if np.isnan(self.min_slot_score):
+            raise RankingError("min_slot_score=nan: expected a score, such as 4; 0 for none")
 
 
 def ranked(photos: pa.Table, config: RankingConfig) -> pa.Table:
@@ -114,14 +120,19 @@ def _ranked(photos: pa.Table, hotels: np.ndarray, config: RankingConfig) -> pa.T
     slots = np.array([slot_of_area.get(name, -1) for name in area_names] + [-1])[area_codes]
     confidence = photos["confidence"].to_numpy().astype("float64")[order]
     trusted = (slots >= 0) & (confidence >= config.min_confidence)
-    rank, is_slot = _with_coverage(hotel, starts, by_score, np.where(trusted, slots, -1))
+    # A poor photo does not come early for its area, unless the hotel has few better ones.
+    shown = (scores[order] >= config.min_slot_score) | (2 * by_score <= sizes[hotel] + 1)
+    slots = np.where(trusted & shown, slots, -1)
+    rank, is_slot = _with_coverage(hotel, starts, by_score, slots)
 
     places = starts[hotel] + rank - 1
     final = np.empty(count, "int64")
     final[places] = np.arange(count)
     groups = _duplicate_groups(photos, order, hotel, config.max_hash_distance)[final]
-    reasons = [f"best {name}".replace("_", " ") for name in config.areas] + ["by score"]
-    codes = np.where(is_slot, slots, len(config.areas))[final]
+    reasons = [f"best {name}".replace("_", " ") for name in config.areas]
+    codes = np.where(is_slot, slots, len(reasons))
+    codes[starts] = len(reasons) + 1
+    reasons, codes = [*reasons, "by score", "best of all"], codes[final]
     moved = keep_apart(groups, starts, sizes, hotel)
     if moved is not None:
         names = photos["image_id"].take(pa.array(order[final][moved.twins]))
@@ -201,14 +212,16 @@ def _by_score(photos: pa.Table, hotels: np.ndarray, scores: np.ndarray) -> np.nd
 def _with_coverage(
     hotel: np.ndarray, starts: np.ndarray, by_score: np.ndarray, slots: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rank with the best photo of each slot first; which photos those are."""
-    width, count = int(slots.max(initial=-1)) + 1, len(slots)
-    if not width:
-        return by_score, np.zeros(count, bool)
-    may = np.flatnonzero(slots >= 0)
+    """Rank with the best photo of all first, then that of each slot; which photos those are."""
+    # The best photo shows its area: no other photo has to.
+    places = np.where(slots == slots[starts][hotel], -1, slots) + 1
+    places[places == 0] = -1
+    places[starts] = 0
+    width, count = int(places.max(initial=0)) + 1, len(places)
+    may = np.flatnonzero(places >= 0)
     best = np.full(len(starts) * width, -1, "int64")
     # Written from the worst to the best: what stays is the best.
-    best[(hotel[may] * width + slots[may])[::-1]] = may[::-1]
+    best[(hotel[may] * width + places[may])[::-1]] = may[::-1]
     is_slot = np.zeros(count, bool)
     is_slot[best[best >= 0]] = True
     filled = (best >= 0).reshape(-1, width)
@@ -216,7 +229,7 @@ def _with_coverage(
     before = np.cumsum(is_slot)
     before = before - (before[starts] - is_slot[starts])[hotel]
     rest = by_score + place[hotel, -1] - before
-    return np.where(is_slot, place[hotel, np.maximum(slots, 0)], rest), is_slot
+    return np.where(is_slot, place[hotel, np.maximum(places, 0)], rest), is_slot
 
 
 def _duplicate_groups(

@@ -1,18 +1,18 @@
-"""What orders of a hotel's photos are worth: figures by hotel, averages, what hotels lack."""
+"""What orders of a hotel's photos are worth: figures by hotel, averages, gains and losses."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
 from hotelviz.errors import RankingError
-from hotelviz.ranking.algorithm import AREA_ORDER
 from hotelviz.scores.connection import connect
 
 #: Name of an order -> the column with a photo's place in it.
 ORDERS = {"current": "position", "by score": "rank_by_score", "with coverage": "rank"}
+#: Less of a mean score is neither gained nor lost.
+_LITTLE = 0.01
 _NO_RANKING = "this is no ranking of rank_hotel_photos"
 _NO_FIGURES = "these are no figures of ranking_figures"
 
@@ -34,7 +34,8 @@ def ranking_figures(ranking: pd.DataFrame, *, n_first: Sequence[int] = (5, 8)) -
         ``hotel_id``, ``order``, ``photos``; ``ndcg`` of the score, 0 to 1; ``areas_in_5``,
         ``areas_in_8`` and ``possible_areas_in_8``, the most that the hotel's photos allow;
         ``mean_of_5``, the mean score of the first five; ``duplicates_in_8``, photos among the
-        first eight that repeat one before them; ``best_at``, the place of the best photo.
+        first eight that repeat one before them; ``duplicates_beside``, photos that follow a
+        near-duplicate of theirs; ``best_at``, the place of the best photo.
 
     Notes
     -----
@@ -51,12 +52,12 @@ def ranking_figures(ranking: pd.DataFrame, *, n_first: Sequence[int] = (5, 8)) -
     0       by score   1.0        1
     1  with coverage   1.0        1
     """
-    columns = ["hotel_id", "score", "area", "trusted", "duplicate_group", "photos"]
+    columns = ["image_id", "hotel_id", "score", "area", "trusted", "duplicate_group", "photos"]
     columns += ORDERS.values()
-    _check_ranking(ranking, columns)
+    check_ranking(ranking, columns)
     areas = ", ".join(
         f"count(DISTINCT area) FILTER (place <= {n}) AS areas_in_{n}, "
-        f"least(count(*), {n}) AS possible_areas_in_{n}"
+        f"least(count(DISTINCT area), {n}) AS possible_areas_in_{n}"
         for n in n_first
     )
     figures = []
@@ -69,27 +70,34 @@ def ranking_figures(ranking: pd.DataFrame, *, n_first: Sequence[int] = (5, 8)) -
             if name == "current":
                 # Positions may have gaps where photos could not be scored.
                 place = (
-                    f"row_number() OVER (PARTITION BY hotel_id ORDER BY {column}) AS place FROM "
-                    f"ranking QUALIFY count({column}) OVER (PARTITION BY hotel_id) = photos"
+                    f"row_number() OVER (PARTITION BY hotel_id ORDER BY {column}, image_id) "
+                    f"AS place FROM ranking QUALIFY count({column}) OVER (PARTITION BY hotel_id) "
+                    "= photos"
                 )
             figures.append(
                 connection.execute(
                     "WITH placed AS (SELECT hotel_id, score, rank_by_score, duplicate_group, "
-                    f"CASE WHEN trusted THEN area END AS area, {place}) "
+                    f"CASE WHEN trusted THEN area END AS area, {place}), "
+                    # Only photos that have near-duplicates are looked at one after the other.
+                    "beside AS (SELECT hotel_id, count(*) AS beside FROM (SELECT hotel_id, place - "
+                    "lag(place) OVER (PARTITION BY hotel_id, duplicate_group ORDER BY place) AS "
+                    "step FROM placed WHERE duplicate_group IS NOT NULL) WHERE step = 1 GROUP BY "
+                    "1) "
                     'SELECT hotel_id, $1 AS "order", count(*) AS photos, '
                     "sum(score / log2(place + 1)) / sum(score / log2(rank_by_score + 1)) AS ndcg, "
                     f"{areas}, avg(score) FILTER (place <= 5) AS mean_of_5, "
                     "count(duplicate_group) FILTER (place <= 8) - "
                     "count(DISTINCT duplicate_group) FILTER (place <= 8) AS duplicates_in_8, "
+                    "coalesce(any_value(beside), 0) AS duplicates_beside, "
                     "min(place) FILTER (rank_by_score = 1) AS best_at "
-                    "FROM placed GROUP BY hotel_id ORDER BY hotel_id",
+                    "FROM placed LEFT JOIN beside USING (hotel_id) GROUP BY hotel_id ORDER BY 1",
                     [name],
                 ).df()
             )
     return pd.concat(figures, ignore_index=True)
 
 
-def _check_ranking(table: pd.DataFrame, columns: Sequence[str], what: str = _NO_RANKING) -> None:
+def check_ranking(table: pd.DataFrame, columns: Sequence[str], what: str = _NO_RANKING) -> None:
     """Refuse a table that is no ranking, or no figures of one."""
     for name in columns:
         if name not in table:
@@ -110,7 +118,7 @@ def ranking_summary(figures: pd.DataFrame) -> pd.DataFrame:
         Indexed by ``order``: ``hotels``, the means of all figures, and ``all_areas_in_8``, the
         share of hotels that show as many areas among the first eight as they can.
     """
-    _check_ranking(figures, ["hotel_id", "order", "photos"], _NO_FIGURES)
+    check_ranking(figures, ["hotel_id", "order", "photos"], _NO_FIGURES)
     table = figures.drop(columns=["hotel_id", "photos"])
     if "areas_in_8" in figures:
         table["all_areas_in_8"] = figures["areas_in_8"] == figures["possible_areas_in_8"]
@@ -121,7 +129,7 @@ def ranking_summary(figures: pd.DataFrame) -> pd.DataFrame:
 
 
 def compare_with_current(figures: pd.DataFrame) -> pd.DataFrame:
-    """Compute what each hotel gains by the new order over the current one.
+    """Compute what each hotel gains or loses by the new order over the current one.
 
     Parameters
     ----------
@@ -133,7 +141,9 @@ def compare_with_current(figures: pd.DataFrame) -> pd.DataFrame:
     -------
     pandas.DataFrame
         ``hotel_id``, ``areas_gained`` among the first 8, ``score_gained`` in the mean of the first
-        5, ``ndcg_gained``; the most areas first, then the largest gain of the score.
+        5, ``ndcg_gained``, and ``loses``: whether it shows fewer areas than the current order, or
+        its first five photos score lower by a hundredth or more. The most areas first, then the
+        largest gain of the score.
 
     Examples
     --------
@@ -143,51 +153,33 @@ def compare_with_current(figures: pd.DataFrame) -> pd.DataFrame:
     [0]
     """
     names = {"areas_in_8": "areas_gained", "mean_of_5": "score_gained", "ndcg": "ndcg_gained"}
-    _check_ranking(figures, ["hotel_id", "order", *names], _NO_FIGURES)
+    check_ranking(figures, ["hotel_id", "order", *names], _NO_FIGURES)
     by_order = dict(list(figures.set_index("hotel_id").groupby("order")[list(names)]))
     new, current = by_order["with coverage"], by_order.get("current", by_order["by score"])
     gained = (new - current).loc[new.index.intersection(current.index)].rename(columns=names)
-    gained = gained.astype({"areas_gained": "int64"})
-    order = ["areas_gained", "score_gained"]
-    return gained.sort_values(order, ascending=False, kind="stable").reset_index()
+    gained = gained.astype({"areas_gained": "int64"}).reset_index()
+    # By score the first five are the best there are: no order is better.
+    gained["loses"] = "current" in by_order
+    gained["loses"] &= (gained["areas_gained"] < 0) | (gained["score_gained"] <= -_LITTLE)
+    order = ["areas_gained", "score_gained", "hotel_id"]
+    return gained.sort_values(order, ascending=[False, False, True], ignore_index=True)
 
 
-def completeness(
-    ranking: pd.DataFrame, *, areas: Sequence[str] = AREA_ORDER, low_score: float = 4.0
-) -> pd.DataFrame:
-    """Return what each hotel's photos lack, for those who ask hotels for photos.
-
-    Parameters
-    ----------
-    ranking : pandas.DataFrame
-        From `rank_hotel_photos`.
-    areas : sequence of str
-        What a hotel should show; a tag that is not trusted shows nothing.
-    low_score : float, default 4.0
-        Scores up to this are low.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``hotel_id``, ``photos``, ``missing_areas`` (names, joined by commas),
-        ``missing`` (how many), ``share_low``; the most incomplete first.
+def gaining_hotels(gained: pd.DataFrame) -> pd.DataFrame:
+    """Return the hotels that gain, of what `compare_with_current` returned, in its order.
 
     Examples
     --------
-    >>> scores = pd.DataFrame({"image_id": ["a"], "hotel_id": "h", "score": [3.0]})
-    >>> from hotelviz.ranking import rank_hotel_photos
-    >>> completeness(rank_hotel_photos(scores), areas=["Pool"])["missing_areas"].item()
-    'Pool'
+    >>> gained = pd.DataFrame({"hotel_id": ["a", "b", "c"], "areas_gained": [1, 0, -1],
+    ...                        "score_gained": [0.5, 0.0, 0.2], "loses": [False, False, True]})
+    >>> gaining_hotels(gained)["hotel_id"].to_list(), losing_hotels(gained)["hotel_id"].to_list()
+    (['a'], ['c'])
     """
-    _check_ranking(ranking, ["hotel_id", "score", "area", "trusted"])
-    low = ranking["score"] <= low_score
-    by_hotel = low.groupby(ranking["hotel_id"])
-    table = pd.DataFrame({"photos": by_hotel.size(), "share_low": by_hotel.mean()})
-    sure = ranking[ranking["trusted"]]
-    counts = pd.crosstab(sure["hotel_id"], sure["area"])
-    lacks = counts.reindex(index=table.index, columns=list(areas), fill_value=0).to_numpy() == 0
-    names = np.array([area.replace("_", " ") for area in areas], dtype=object)
-    table.insert(1, "missing_areas", [", ".join(names[row]) for row in lacks])
-    table.insert(2, "missing", lacks.sum(axis=1))
-    order = ["missing", "share_low"]
-    return table.sort_values(order, ascending=False, kind="stable").reset_index()
+    gains = (gained["areas_gained"] > 0) | (gained["score_gained"] >= _LITTLE)
+    return gained[gains & ~gained["loses"]]
+
+
+def losing_hotels(gained: pd.DataFrame) -> pd.DataFrame:
+    """Return the hotels that lose, of what `compare_with_current` returned, the worst first."""
+    losing = gained[gained["loses"]]
+    return losing.sort_values(["areas_gained", "score_gained", "hotel_id"], ignore_index=True)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import duckdb
 import numpy as np
@@ -16,7 +16,13 @@ import pyarrow.compute as pc
 
 from hotelviz.catalog import read_catalog
 from hotelviz.errors import RankingError, ScoresError, did_you_mean
-from hotelviz.ranking.algorithm import AREA_ORDER, RankingConfig, codes_of, ranked
+from hotelviz.ranking.algorithm import (
+    AREA_ORDER,
+    MIN_SLOT_SCORE,
+    RankingConfig,
+    codes_of,
+    ranked,
+)
 from hotelviz.scores import Scores, open_scores
 from hotelviz.scores.connection import connect, register
 from hotelviz.scores.dataset import open_table
@@ -35,9 +41,13 @@ def rank_hotel_photos(
     areas: Sequence[str] = AREA_ORDER,
     min_confidence: float = 0.6,
     max_hash_distance: int = 5,
+    min_slot_score: float = MIN_SLOT_SCORE,
     hotels: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Rank the photos of each hotel, by score alone and with coverage of its areas.
+
+    With coverage the hotel's best photo comes first, whatever it shows; then the best photo of each
+    other area; then the rest by score.
 
     Parameters
     ----------
@@ -55,6 +65,9 @@ def rank_hotel_photos(
         The order in which areas are shown first; a hotel's missing areas are passed over.
     min_confidence : float, default 0.6
         A tag less probable than this does not give a photo the slot of its area.
+    min_slot_score : float, default 4.0
+        A photo with a lower score takes the slot of its area only if it is among the better half of
+        its hotel's photos; 0 for no limit.
     hotels : sequence of str, optional
         Only these; None for all. In scores that are sorted by hotel only these are read.
     max_hash_distance : int, default 5
@@ -85,11 +98,11 @@ def rank_hotel_photos(
     ...                      "p_Pool": [0.9, 0.9, 0.1], "p_Bedroom": [0.1, 0.1, 0.9]})
     >>> rank_hotel_photos(scores, tags)[["image_id", "rank_by_score", "rank", "reason"]]
       image_id  rank_by_score  rank        reason
-    0        c              3     1  best Bedroom
-    1        a              1     2     best Pool
+    0        a              1     1   best of all
+    1        c              3     2  best Bedroom
     2        b              2     3      by score
     """
-    config = RankingConfig(areas, min_confidence, max_hash_distance)
+    config = RankingConfig(areas, min_confidence, max_hash_distance, min_slot_score)
     if hotels is not None and (isinstance(hotels, str) or not len(hotels)):
         raise RankingError(
             f"hotels={hotels!r}: expected a list of hotels, such as ['h1']; None for all"
@@ -115,15 +128,26 @@ def as_frame(ranking: pa.Table) -> pd.DataFrame:
 
 @contextmanager
 def open_sources(
-    scores: Table, tags: Table | None, catalog: Given | None, *, folders: Sequence[Path] = ()
+    scores: Table,
+    tags: Table | None,
+    catalog: Given | None,
+    *,
+    labels: bool = False,
+    folders: Sequence[Path] = (),
 ) -> Iterator[Sources]:
-    """Open what is to be ranked for as long as it is needed; `folders` may be written to."""
-    scores, places = _opened(scores), None if catalog is None else _places(catalog)
+    """Open what is to be ranked for as long as it is needed; `folders` may be written to.
+
+    With `labels` the query also gives ``label``, where the catalogue or the scores have it.
+    """
+    scores, known = _opened(scores), {}
+    for name in ("position", "label")[: 1 + labels]:
+        if catalog is not None and (table := _column(catalog, name)) is not None:
+            known[name] = table
     tagged = scores if tags is None else _opened(tags)
-    opened = [table for table in (scores, tagged, places) if isinstance(table, Scores)]
+    opened = [table for table in (scores, tagged, *known.values()) if isinstance(table, Scores)]
     files = [file for table in opened for file in table.files]
     with connect(files, folders=folders) as connection:
-        yield Sources(connection, scores, tagged, places)
+        yield Sources(connection, scores, tagged, known, labels=labels)
 
 
 class Sources:
@@ -131,6 +155,8 @@ class Sources:
 
     Attributes
     ----------
+    connection, query
+        Where the photos are asked for, and the query that gives them.
     stored
         Where the scores' files hold all that ranking looks at: the columns to read. Otherwise
         None.
@@ -141,10 +167,17 @@ class Sources:
     """
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, scores: Opened, tagged: Opened, places: Any
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        scores: Opened,
+        tagged: Opened,
+        catalog: Mapping[str, Opened],
+        *,
+        labels: bool,
     ) -> None:
-        self._connection = connection
+        self.connection = connection
         known = ["image_id", "hotel_id", "score", "hash", "duplicate_group"]
+        known += ["label"] if labels and "label" not in catalog else []
         columns = _column_names(scores)
         for column in known[:3]:
             if column not in columns:
@@ -167,12 +200,13 @@ class Sources:
         self.shares = {f"share_{n}": name.removeprefix("p_") for n, name in enumerate(shares[1:])}
         for name, alias in zip(shares, ["predicted", *self.shares], strict=False):
             wanted.append((f"{source}.{sql_name(named[name])}", alias))
-        if places is not None:
-            names = self._known_as("places", places, ["image_id", "position"])
-            wanted.append((f"c.{sql_name(names['position'])}::BIGINT", "position"))
-            joins += " LEFT JOIN places c ON s.image_id = c.image_id"
+        for column, table in catalog.items():
+            names = self._known_as(f"given_{column}", table, ["image_id", column])
+            kind = "BIGINT" if column == "position" else "VARCHAR"
+            wanted.append((f"{column}s.{sql_name(names[column])}::{kind}", column))
+            joins += f" LEFT JOIN given_{column} {column}s ON s.image_id = {column}s.image_id"
         self.given = [name for _, name in wanted]
-        self._query = (
+        self.query = (
             f"SELECT {select_list(wanted)} FROM given_scores s{joins} WHERE s.score IS NOT NULL"
         )
         self.stored: list[str] | None = None
@@ -184,21 +218,21 @@ class Sources:
     def _known_as(self, name: str, table: Opened, columns: Sequence[str]) -> dict[str, str]:
         """Make a table or dataset known to DuckDB; its columns and what they are called there."""
         if isinstance(table, pd.DataFrame):
-            return register(self._connection, name, table, columns)
-        self._connection.execute(f"CREATE VIEW {name} AS {table.sql}")
+            return register(self.connection, name, table, columns)
+        self.connection.execute(f"CREATE VIEW {name} AS {table.sql}")
         return table.names
 
     def photos(self, hotels: Sequence[str] | None) -> pa.Table:
         """Return what is to be ranked, of some hotels or of all."""
         where = "" if hotels is None else f" AND s.hotel_id IN ({', '.join('?' * len(hotels))})"
         names = [] if hotels is None else list(map(str, hotels))
-        found = self._connection.sql(self._query + where, params=names)
+        found = self.connection.sql(self.query + where, params=names)
         return prepared(found.to_arrow_table(), self.shares)
 
     def write_buckets(self, folder: Path, n_buckets: int) -> list[Path]:
         """Write what is to be ranked to files such that each has all photos of its hotels."""
-        self._connection.execute(
-            f"COPY (SELECT *, hash(hotel_id) % {int(n_buckets)} AS bucket FROM ({self._query})) "
+        self.connection.execute(
+            f"COPY (SELECT *, hash(hotel_id) % {int(n_buckets)} AS bucket FROM ({self.query})) "
             f"TO {sql_literal(folder)} (FORMAT parquet, PARTITION_BY (bucket))"
         )
         return sorted(folder.glob("bucket=*"))
@@ -302,18 +336,20 @@ def _tag_columns(table: Opened) -> list[str]:
     return ["predicted", *(name for name in sorted(numbers) if name.startswith("p_"))]
 
 
-def _places(catalog: Given) -> Opened | None:
-    """Return a catalogue's current positions; None where it has none."""
+def _column(catalog: Given, column: str) -> Opened | None:
+    """Return a catalogue's current positions, or labels; None where it has none."""
     if not isinstance(catalog, pd.DataFrame):
         path = Path(catalog)
         if path.is_dir() or path.suffix.lower() in {".parquet", ".pq"}:
             # Photos without names of their own, other headers: read_catalog understands them.
             with suppress(ScoresError):
                 opened = open_scores(path)
-                if "position" in opened.columns:
+                if column in opened.columns:
                     return opened
         catalog = read_catalog(path, classes=None)
-    if "position" not in catalog:
+    if column not in catalog:
         return None
-    places = catalog[["image_id", "position"]]
-    return places.assign(position=pd.to_numeric(places["position"]).astype("float64"))
+    table = catalog[["image_id", column]]
+    if column == "label":
+        return table
+    return table.assign(position=pd.to_numeric(table["position"]).astype("float64"))

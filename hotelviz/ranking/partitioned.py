@@ -23,7 +23,7 @@ from hotelviz.errors import RankingError
 from hotelviz.images import usable_cores
 from hotelviz.io.atomic import atomic_path, remove_leftovers, written_files
 from hotelviz.io.claims import claim, own_folder
-from hotelviz.ranking.algorithm import AREA_ORDER, RankingConfig, ranked
+from hotelviz.ranking.algorithm import AREA_ORDER, MIN_SLOT_SCORE, RankingConfig, ranked
 from hotelviz.ranking.inputs import Sources, as_frame, open_sources, prepared
 from hotelviz.scores import Scores, open_scores
 from hotelviz.scores.connection import memory_limit
@@ -41,6 +41,7 @@ def rank_dataset(
     areas: Sequence[str] = AREA_ORDER,
     min_confidence: float = 0.6,
     max_hash_distance: int = 5,
+    min_slot_score: float = MIN_SLOT_SCORE,
     chunk_size: int = 500_000,
     progress: bool = True,
 ) -> Path:
@@ -55,7 +56,7 @@ def rank_dataset(
         A dataset of scores, or where it is.
     out : path
         The folder; what it had of an earlier ranking is replaced when the new one is complete.
-    tags, catalog, areas, min_confidence, max_hash_distance
+    tags, catalog, areas, min_confidence, max_hash_distance, min_slot_score
         As in `hotelviz.ranking.rank_hotel_photos`.
     chunk_size : int, default 500,000
         Photos that a thread has in memory.
@@ -86,7 +87,8 @@ def rank_dataset(
     ['b', 'a']
     """
     dataset = scores if isinstance(scores, Scores) else open_scores(scores)
-    config, out = RankingConfig(areas, min_confidence, max_hash_distance), Path(out)
+    config = RankingConfig(areas, min_confidence, max_hash_distance, min_slot_score)
+    out = Path(out)
     refuse_inputs(out, dataset, tags, catalog)
     foreign = [f for f in out.glob("*") if not f.name.startswith(("part-", "."))]
     if foreign:

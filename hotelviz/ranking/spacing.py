@@ -1,4 +1,8 @@
-"""Near-duplicates are kept apart: never beside each other while other photos are left."""
+"""Near-duplicates are kept apart: never beside each other while other photos are left.
+
+Where more than half of a hotel's photos are alike that cannot be; `ranking_figures` counts what is
+left beside each other. The first photo stays the first.
+"""
 
 from __future__ import annotations
 
@@ -42,6 +46,7 @@ def keep_apart(
 def _apart(groups: np.ndarray) -> list[int]:
     """Order places such that equal groups (-1: none) are not neighbours, early places first.
 
+    The first place stays.
     Where a group has more than half of what is left, one of its members has to come at every
     other place from now on; otherwise the first photo that may follow is taken. What cannot be
     kept apart, because there are no other photos left, stands at the end.
@@ -49,9 +54,9 @@ def _apart(groups: np.ndarray) -> list[int]:
     count, names = len(groups), groups.tolist()
     most = int(np.unique(groups[groups >= 0], return_counts=True)[1].max(initial=0))
     meets = np.flatnonzero((groups[1:] == groups[:-1]) & (groups[1:] >= 0)).tolist()
-    order: list[int] = []
+    order = [0]
     passed: deque[int] = deque()
-    place, last = 0, -1
+    place, last = 1, names[0]
     # No group can have more than half of so many. Those passed over are all of one group.
     while count - len(order) >= 2 * most and (passed or place < count):
         if passed and names[passed[0]] != last:

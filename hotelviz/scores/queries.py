@@ -211,6 +211,11 @@ class Questions:
             {"low": low, "count": n_lowest},
         )
 
+    def n_hotels(self) -> int:
+        """Count the hotels; photos of no hotel are not counted."""
+        hotel = self._name("hotel_id")
+        return int(self._ask(f"SELECT count(DISTINCT {hotel}) AS n FROM scores")["n"].item())
+
     def for_hotels(self, hotels: Sequence[str]) -> pd.DataFrame:
         """Return all photos of some hotels, by ``hotel_id`` and ``image_id``.
 

@@ -1,0 +1,385 @@
+"""What the training and the test of aesthetic models found, in words."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from hotelviz.metrics import PUBLISHED_RESULTS, Interval
+from hotelviz.ranking import largest_hotel
+from hotelviz.reports.verdict import Card, NextStep, Verdict
+from hotelviz.reports.wording import counted, percent
+from hotelviz.schema import SPLITS
+
+if TYPE_CHECKING:
+    from hotelviz.models import ModelInfo
+
+#: Less of people's range than this is worth a sentence.
+_NARROW = 0.85
+
+
+def known_hotels(photos: pd.DataFrame) -> pd.Series | None:
+    """Return the hotels of photos; None where they are not known, or there is only one.
+
+    Examples
+    --------
+    >>> known_hotels(pd.DataFrame({"image_id": ["a", "b"], "hotel_id": ["a", "b"]})) is None
+    True
+    """
+    if "hotel_id" not in photos:
+        return None
+    hotels = photos["hotel_id"].fillna(photos["image_id"])
+    return hotels if 1 < hotels.nunique() < len(hotels) else None
+
+
+def of_hotels(photos: pd.DataFrame, kind: str = "photo") -> str:
+    """Return how many photos there are, and of how many hotels where these are known.
+
+    Examples
+    --------
+    >>> of_hotels(pd.DataFrame({"image_id": ["a", "b", "c"], "hotel_id": ["g", "g", "h"]}))
+    '3 photos of 2 hotels'
+    """
+    hotels = known_hotels(photos)
+    of = "" if hotels is None else f" of {counted(int(hotels.nunique()), 'hotel')}"
+    return f"{counted(len(photos), kind)}{of}"
+
+
+def training_verdict(course: pd.DataFrame, rated: pd.DataFrame, model: str) -> Verdict:
+    """Say what an aesthetic model learned from, and how the training went.
+
+    Parameters
+    ----------
+    course : pandas.DataFrame
+        From `hotelviz.training.history`.
+    rated : pandas.DataFrame
+        The rated photos, with ``split`` and perhaps ``hotel_id``.
+    model : str
+        The model's file.
+
+    Examples
+    --------
+    >>> course = pd.DataFrame({"epoch": [1, 2], "loss": [0.2, 0.1], "val_loss": [0.2, 0.15],
+    ...                        "val_mean_score_error": [0.5, 0.4], "seconds": [3.0, 3.0]})
+    >>> rated = pd.DataFrame({"image_id": ["a", "b"], "split": ["train", "val"]})
+    >>> training_verdict(course, rated, "a.keras").cards[0].detail
+    '1 photo, not comparable with other iterations'
+    """
+    learned, judged = (rated[rated["split"] == part] for part in ("train", "val"))
+    side = "val_" if "val_loss" in course else ""
+    best = course.iloc[int(course[f"{side}loss"].argmin())]
+    epoch = f"{int(best['epoch'])} of {len(course)}"
+    on = f"{of_hotels(judged)}, not comparable with other iterations"
+    if not side:
+        on = "on the photos it learned from; says nothing about new ones"
+    name = "validation" if side else "training"
+    text = (
+        f"Learned from {of_hotels(learned)}. In the best epoch, {epoch}, the {name} loss (earth "
+        f"mover's distance) is {best[f'{side}loss']:.3f}"
+    )
+    cards = [Card(f"{name} loss", f"{best[f'{side}loss']:.3f}", on)]
+    if f"{side}mean_score_error" in course:
+        off = f"{best[f'{side}mean_score_error']:.2f} points"
+        text += f" and the mean score is off by {off}"
+        cards.append(Card(f"mean score off by, {name}", off, on))
+    number = counted(len(learned), "photo")
+    seconds = f"{course['seconds'].sum():,.0f} s"
+    of = of_hotels(learned).removeprefix(number).strip()
+    cards.append(Card("learned from", number, "; ".join(filter(None, [of, seconds]))))
+    said = f" on {of_hotels(judged)}" if side else ""
+    given = shlex.quote(f'models=["{model}"]')
+    command = f"hotelviz report aesthetic_report -p {given} --out aesthetic_report.html"
+    return Verdict(
+        f"{text}{said}.", cards=cards,
+        next_steps=[NextStep("See how good it is on unseen photos", "aesthetic_report", command)],
+    )  # fmt: skip
+
+
+def report_verdict(
+    compared: pd.DataFrame, judged: pd.DataFrame, *, unseen: bool, threshold: float = 5.0
+) -> Verdict:
+    """Say how well models predict ratings, all on the same photos.
+
+    Parameters
+    ----------
+    compared : pandas.DataFrame
+        From `hotelviz.metrics.compare_scores`.
+    judged : pandas.DataFrame
+        The photos.
+    unseen : bool
+        Whether it is known that no model has seen them.
+    threshold : float, default 5
+        Of the accuracy.
+
+    Examples
+    --------
+    >>> metrics = ["LCC", "SRCC", "EMD", "accuracy at 5", "range use"]
+    >>> compared = pd.DataFrame({"metric": metrics, "model": "iteration 1", "value": 0.861,
+    ...                          "low": 0.8, "high": 0.9})
+    >>> photos = pd.DataFrame({"image_id": ["a", "b"]})
+    >>> report_verdict(compared, photos, unseen=True).text
+    'On 2 unseen photos the model reaches a linear correlation (LCC) of .86 (.80–.90).'
+    """
+    table = _intervals(compared)
+    names = [name for name in compared["model"].unique() if name != "difference"]
+    last, on = names[-1], _which(judged, unseen)
+    text = (
+        f"On {on}{'' if unseen else ','} {_subject(last, names)} a linear correlation (LCC) of "
+        f"{_said(table['LCC', last])}"
+    )
+    if len(names) > 1:
+        first = f"the first {_said(table['LCC', names[0]])}"
+        text += f", {first}: {_difference(table['LCC', 'difference'])}"
+    use = table["range use", last].value
+    narrow = f" It uses {percent(use)} of the range of people's scores." if use < _NARROW else ""
+    cards = [
+        _card(table, metric, label, names, on)
+        for metric, label in {
+            "LCC": "linear correlation (LCC)",
+            "SRCC": "rank correlation (SRCC)",
+            f"accuracy at {threshold:g}": f"right side of {threshold:g}",
+            "EMD": "earth mover's distance",
+        }.items()
+    ]
+    steps = [
+        NextStep("See where predictions and people differ most", "#Smallest-and-largest-errors")
+    ]
+    if len(names) > 1 and largest_hotel(judged):
+        steps.append(NextStep("Look at one hotel by both", "#The-same-hotel-by-each-iteration"))
+    steps.append(NextStep("See the scores of the whole catalogue", "score_distribution"))
+    return Verdict(f"{text}.{narrow}", cards=cards, next_steps=steps)
+
+
+def compared_table(compared: pd.DataFrame) -> pd.DataFrame:
+    """Return the figures of models side by side, as text with their intervals.
+
+    Examples
+    --------
+    >>> compared_table(pd.DataFrame({"metric": ["LCC"], "model": "a", "value": 0.861, "low": 0.8,
+    ...                              "high": 0.9})).to_dict("records")
+    [{'metric': 'LCC', 'a': '.861 (.800–.900)'}]
+    """
+    shown = compared.assign(
+        text=[_said(found, digits=3) for found in _intervals(compared).values()],
+        metric=compared["metric"].where(compared["metric"] != "EMD", "earth mover's distance"),
+    )
+    order = list(dict.fromkeys(shown["metric"])), list(dict.fromkeys(shown["model"]))
+    table = shown.pivot(index="metric", columns="model", values="text").loc[order]
+    return table.rename_axis(columns=None).reset_index()
+
+
+def beside_published(compared: pd.DataFrame) -> pd.DataFrame:
+    """Return the talk's figures with those of `compared` beside them.
+
+    Examples
+    --------
+    >>> compared = pd.DataFrame({"metric": ["LCC"], "model": "a", "value": [0.5], "low": 0.4,
+    ...                          "high": 0.6})
+    >>> beside_published(compared).columns.to_list()
+    ['metric', 'talk, first iteration', 'talk, second iteration', 'a']
+    """
+    own = compared[compared["model"] != "difference"]
+    order = list(dict.fromkeys(own["model"]))
+    values = own.pivot(index="metric", columns="model", values="value")[order]
+    table = PUBLISHED_RESULTS.join(values, how="left").round(4).rename_axis("metric")
+    return table.rename(index={"EMD": "earth mover's distance"}).reset_index()
+
+
+def notes_beside(judged: pd.DataFrame, rated: int, notes: Sequence[str]) -> list[str]:
+    """Return what stands beside the figures: how intervals are made, what the models had seen.
+
+    Parameters
+    ----------
+    judged : pandas.DataFrame
+        The photos.
+    rated : int
+        How many there were before those that cannot be read were left out.
+    notes : sequence of str
+        Of `hotelviz.models.evaluation_photos`.
+
+    Examples
+    --------
+    >>> notes_beside(pd.DataFrame({"image_id": ["a", "b"]}), 2, [])
+    ['Intervals: 95 %, bootstrap over 2 photos.']
+    """
+    hotels = known_hotels(judged)
+    drawn = f"{len(judged):,} photos" if hotels is None else f"{hotels.nunique():,} hotels"
+    said = [f"Intervals: 95 %, bootstrap over {drawn}.", *notes]
+    if lost := rated - len(judged):
+        said.append(f"{lost:,} of {rated:,} rated photos could not be read, and are not counted.")
+    return said
+
+
+def extreme_errors(errors: pd.DataFrame, n_photos: int) -> pd.DataFrame:
+    """Return the photos that were predicted worst, to either side, and best.
+
+    Parameters
+    ----------
+    errors : pandas.DataFrame
+        With ``image_id`` and ``difference``, predicted less rated mean.
+    n_photos : int
+        How many of each.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Their rows, with ``kind``. Equal errors go by ``image_id``.
+
+    Examples
+    --------
+    >>> errors = pd.DataFrame({"image_id": ["b", "a", "c"], "difference": [0.5, 0.5, -0.1]})
+    >>> extreme_errors(errors, 1)[["kind", "image_id"]].to_numpy().tolist()
+    ... # doctest: +NORMALIZE_WHITESPACE
+    [['rated higher than predicted', 'c'], ['predicted higher than rated', 'a'],
+     ['predicted best', 'c']]
+    """
+    size = errors.assign(size=errors["difference"].abs())
+    kinds = {
+        "rated higher than predicted": ("difference", True),
+        "predicted higher than rated": ("difference", False),
+        "predicted best": ("size", True),
+    }
+    parts = [
+        size.sort_values([column, "image_id"], ascending=[rising, True]).head(n_photos)
+        .assign(kind=kind)
+        for kind, (column, rising) in kinds.items()
+    ]  # fmt: skip
+    return pd.concat(parts).drop(columns="size")
+
+
+def ratings_table(rated: pd.DataFrame) -> pd.DataFrame:
+    """Return for each split how its photos are rated.
+
+    Parameters
+    ----------
+    rated : pandas.DataFrame
+        With ``split`` and the columns of `hotelviz.catalog.rating_summary`.
+
+    Examples
+    --------
+    >>> rated = pd.DataFrame({"image_id": ["a", "b"], "split": "train", "raters": [3, 4],
+    ...                       "rated_mean": [5.0, 6.0], "rated_std": 1.0})
+    >>> ratings_table(rated).iloc[0].to_dict()  # doctest: +NORMALIZE_WHITESPACE
+    {'split': 'train', 'photos': 2, 'hotels': None, 'raters': '3 to 4', 'mean': 5.5,
+     'spread': 1.0}
+    """
+    rows = []
+    for split in [name for name in SPLITS if (rated["split"] == name).any()]:
+        part = rated[rated["split"] == split]
+        hotels, raters = known_hotels(part), part["raters"].dropna()
+        told = "not known"
+        if len(raters):
+            low, high = int(raters.min()), int(raters.max())
+            told = f"{low:,}" if low == high else f"{low:,} to {high:,}"
+        rows.append(
+            {
+                "split": split, "photos": len(part),
+                "hotels": None if hotels is None else int(hotels.nunique()), "raters": told,
+                "mean": part["rated_mean"].mean(), "spread": part["rated_std"].mean(),
+            }
+        )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def model_table(info: ModelInfo, file: str) -> pd.DataFrame:
+    """Return what a trained model is and where it came from: ``what`` and ``is``."""
+    ancestors, ancestor = [], info.parent
+    while ancestor:
+        learned = ancestor["training"].get("catalog", "unknown")
+        ancestors.append(f"{ancestor['task']} model {ancestor['backbone']} (catalogue {learned})")
+        ancestor = ancestor["parent"]
+    weights = info.training["settings"]["weights"]
+    rows = {
+        "task": info.task,
+        "backbone": info.backbone,
+        "input": f"{info.preprocessing.height:d} pixels",
+        "started from": {"imagenet": "ImageNet's weights", "parent": "an earlier model"}.get(
+            weights, "random weights, from scratch"
+        ),
+        "ancestors": ", ".join(ancestors),
+        "learned from": counted(info.training["photos"]["train"], "photo"),
+        "left out": counted(info.training["left_out"]["without ratings"], "photo")
+        + " without ratings",
+        "catalogue": info.training["catalog"],
+        "saved as": file,
+    }
+    shown = {what: value for what, value in rows.items() if value and not value.startswith("0 ")}
+    return pd.DataFrame({"what": list(shown), "is": list(shown.values())})
+
+
+def problems_said(info: ModelInfo) -> str:
+    """Return how many photos of a training had errors; empty for none."""
+    counts = info.training["problem_counts"]
+    return ", ".join(f"{count:,} {status}" for status, count in counts.items())
+
+
+def _which(judged: pd.DataFrame, unseen: bool) -> str:
+    """Return which photos were judged."""
+    hotels, number = known_hotels(judged), len(judged)
+    if hotels is None:
+        return counted(number, "unseen photo" if unseen else "photo") + _unless(unseen)
+    of = counted(int(hotels.nunique()), "unseen hotel" if unseen else "hotel")
+    return f"{counted(number, 'photo')} of {of}{_unless(unseen)}"
+
+
+def _unless(unseen: bool) -> str:
+    return "" if unseen else ", not known to be unseen"
+
+
+def _subject(last: str, names: Sequence[str]) -> str:
+    """Return the last model as the subject of a sentence, with its verb."""
+    if last == "predictions":
+        return "the stored predictions reach"
+    if len(names) == 1:
+        return "the model reaches"
+    return f"{'the second iteration' if len(names) == 2 else last} reaches"
+
+
+def _intervals(compared: pd.DataFrame) -> dict[tuple[str, str], Interval]:
+    """Return the figures by metric and model."""
+    keys = zip(compared["metric"], compared["model"], strict=True)
+    bounds = compared[["value", "low", "high"]].to_numpy(dtype=float).tolist()
+    return {key: Interval(*one) for key, one in zip(keys, bounds, strict=True)}
+
+
+def _difference(found: Interval) -> str:
+    """Return a paired difference in words."""
+    value, low, high = found
+    if low <= 0 <= high:
+        return f"no measurable difference ({_short(low)} to {_short(high)})"
+    return (
+        f"{_said(found)} better" if value > 0 else f"{_said(Interval(-value, -high, -low))} worse"
+    )
+
+
+def _card(
+    table: dict[tuple[str, str], Interval], metric: str, label: str, names: Sequence[str], on: str
+) -> Card:
+    """Return a card of one model, or of several on the same photos."""
+
+    def written(value: float) -> str:
+        if metric.startswith("accuracy"):
+            return percent(value)
+        return _short(value, 3 if metric == "EMD" else 2)
+
+    values = [written(table[metric, name].value) for name in names]
+    _, low, high = table[metric, names[-1] if len(names) == 1 else "difference"]
+    bounds = f"{written(low)} to {written(high)}"
+    if len(names) == 1:
+        return Card(label, values[0], f"{bounds}; {on}")
+    label = f"{label}, {' → '.join(names)}"
+    return Card(label, " → ".join(values), f"the same {on}; difference {bounds}")
+
+
+def _said(found: Interval, *, digits: int = 2) -> str:
+    value, low, high = (_short(one, digits) for one in found)
+    return f"{value} ({low} to {high})" if "-" in low else f"{value} ({low}–{high})"
+
+
+def _short(value: float, digits: int = 2) -> str:
+    """Return a number without the zero before its point."""
+    text = f"{value:.{digits}f}"
+    return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
