@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from hotelviz import pipeline
 from hotelviz.catalog import read_catalog
 from hotelviz.cli import app
+from hotelviz.decisions import append_decisions
 from hotelviz.errors import ModelError, OutputError, ReportError
 from hotelviz.models import build_aesthetic, build_tagger, save_model
 from hotelviz.schema import RATINGS
@@ -228,3 +229,18 @@ def test_folders_that_no_run_made_are_refused_and_left_as_they_are(demo_dir, tmp
     with pytest.raises(OutputError, match="hotelviz did not make it"):
         pipeline.run(demo_dir / "catalog.csv", tmp_path, only="split", pretrained=True)
     assert file.read_text() == "theirs"
+
+
+@pytest.mark.parametrize("reviewer", ["hotelviz", "Ada"])
+def test_new_audit_forgets_suggestions_but_nothing_that_a_person_decided(
+    planned, tmp_path, monkeypatch, reviewer
+):
+    file = tmp_path / "reports" / "audit" / "decisions.csv"
+    decisions = {"image_id": ["a", "b"], "action": ["drop", "keep"], "reason": "a copy"}
+    for name, decided in (("hotelviz", 0), (reviewer, 1)):
+        row = pd.DataFrame(decisions).iloc[[decided]].assign(reviewer=name)
+        append_decisions(file, row)
+    audit = planned(only="cleaning_audit").steps[-1]
+    monkeypatch.setattr("hotelviz.pipeline.steps.run_report", lambda *_, **__: None)
+    audit.action()
+    assert file.exists() == (reviewer == "Ada")

@@ -245,11 +245,17 @@ class Steps:
         shared = {key: value for key, value in common.items() if key in known}
         values = shared | dict(request.settings.get(name, {})) | given
         page = self.out / f"{name}.html"
+
+        def report() -> None:
+            if name == "cleaning_audit":
+                _forget_suggestions(self.audit / "decisions.csv")
+            run_report(
+                notebook, values, page, progress=heavy, banner=request.banner, pages=self._pages()
+            )
+
         self._add(
             name,
-            lambda: run_report(
-                notebook, values, page, progress=heavy, banner=request.banner, pages=self._pages()
-            ),
+            report,
             needs=("split", *needs),
             reads=(self.catalog, find_notebook(notebook), *reads),
             leaves=(page, *leaves),
@@ -313,6 +319,17 @@ def _lacking_ratings(facts: Facts) -> str:
     if facts.rated_hotels < 3:
         return f"only {facts.rated_hotels} hotels have ratings: at least 3 are needed"
     return ""
+
+
+def _forget_suggestions(decisions: Path) -> None:
+    """Remove what an earlier audit suggested, of photos that may be others by now.
+
+    What a person has decided stays, with all that stands beside it.
+    """
+    from hotelviz.decisions import read_decisions
+
+    if decisions.is_file() and set(read_decisions(decisions)["reviewer"]) <= {"hotelviz"}:
+        decisions.unlink()
 
 
 def _describe(files: Mapping[str, Path], targets: Mapping[str, Path]) -> None:
