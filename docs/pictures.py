@@ -24,7 +24,7 @@ from hotelviz import plots
 
 #: Public names of `hotelviz.plots` that draw nothing by themselves.
 NOT_DRAWING = {
-    "Display", "change_text", "figure_png", "new_figure", "pattern_text", "save_figure",
+    "Display", "change_text", "exported", "figure_png", "new_figure", "pattern_text", "save_figure",
     "shares_between",
 }  # fmt: skip
 
