@@ -215,7 +215,7 @@ def test_what_failed_is_listed_and_stands_on_the_index(demo_dir, tmp_path, monke
     assert done.exit_code == 1
     failed = f"split failed: {unrated}: has no ratings"
     assert failed in done.output
-    assert "cleaning_audit was not done: it needs tagger_training" in done.output
+    assert "cleaning_audit was not done: it needs split" in done.output
     index = (out / "index.html").read_text()
     assert failed in index
     assert "Left out: aesthetic_report: there are no ratings" in index
