@@ -136,9 +136,7 @@ class Demo:
 
 def confusion_matrix(demo: Demo) -> Any:
     """Draw the confusion matrix of the test photos."""
-    return plots.ConfusionMatrixDisplay.from_predictions(
-        demo.tags["label"], demo.tags["predicted"], normalize="true"
-    )
+    return plots.ConfusionMatrixDisplay.from_predictions(demo.tags["label"], demo.tags["predicted"])
 
 
 def per_class_bars(demo: Demo) -> Any:
@@ -156,6 +154,23 @@ def reliability(demo: Demo) -> Any:
     classes = model_info(demo.tagger).classes
     probabilities = demo.tags[[f"p_{name}" for name in classes]].to_numpy()
     return plots.reliability(calibration(probabilities, demo.tags["label"], classes))
+
+
+def number_table(demo: Demo) -> Any:
+    """Draw precision, recall and F1 of the test photos as a table."""
+    from hotelviz.metrics import classification_report
+
+    report = classification_report(demo.tags["label"], demo.tags["predicted"])
+    classes = report.drop(index=["macro avg", "weighted avg"])
+    return plots.number_table(classes, marked=[(classes["f1"].idxmin(), "f1")])
+
+
+def photo_grid(demo: Demo) -> Any:
+    """Draw wrong predictions with both probabilities."""
+    from hotelviz.gallery import photo_figure, tag_caption
+    from hotelviz.metrics import misclassified
+
+    return photo_figure(misclassified(demo.tags), caption=tag_caption)
 
 
 def training_history(demo: Demo) -> Any:
@@ -277,8 +292,10 @@ PICTURES: dict[str, Callable[[Demo], Any]] = {
     "map_sheet": lambda demo: plots.map_sheet(
         demo.looked_at[0], demo.maps, captions=demo.looked_at[1]["label"].tolist()
     ),
+    "number_table": number_table,
     "pattern_montages": pattern_montages,
     "per_class_bars": per_class_bars,
+    "photo_grid": photo_grid,
     "picture_row": picture_row,
     "predicted_against_rated": lambda demo: plots.predicted_against_rated(
         demo.rated["rated_mean"].to_numpy(), demo.rated["score"].to_numpy()

@@ -348,7 +348,7 @@ def test_characters_without_a_font_are_shown_by_number_and_others_find_theirs(mo
     display = plots.ConfusionMatrixDisplay.from_predictions(["沐浴", "é"], ["沐浴", "é"]).plot()
     display.figure_.canvas.draw()
     assert [tick.get_text() for tick in display.ax_.get_yticklabels()] == [
-        "é", "[U+6C90 U+6D74]",
+        "é (1)", "[U+6C90 U+6D74] (1)",
     ]  # fmt: skip
     assert "2 classes" in figure_alt(display.figure_)
     # A font that is installed and has the character is used for it.

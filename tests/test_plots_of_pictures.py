@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import html
+
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from hotelviz import plots
 from hotelviz.attribution import Confusion
 from hotelviz.feature_vis import FilterComparison
 from hotelviz.plots.alt_text import figure_alt
+from hotelviz.plots.large_type import large_type
 
 
 def solid(*values: int) -> np.ndarray:
@@ -37,7 +41,7 @@ CHANNELS = pd.DataFrame(
      "correlation": [0.1, np.nan]}
 )  # fmt: skip
 COMPARISON = FilterComparison(
-    CHANNELS, {"conv": solid(10, 20)}, {"conv": solid(30, 40)}, pd.DataFrame()
+    CHANNELS, {"conv": solid(10, 20)}, {"conv": solid(30, 40)}, pd.DataFrame(), CHANNELS
 )
 
 
@@ -53,6 +57,17 @@ def test_map_sheet_draws_photos_beside_their_maps():
     assert [text.get_text() for text in display.axes_[1, 1].texts] == ["nothing"]
     assert [ax.get_ylabel() for ax in display.axes_[:, 0]] == ["first", "second"]
     assert [ax.get_title() for ax in display.axes_[0]] == ["photo", "cam"]
+
+
+def test_more_maps_than_photos_go_down_the_page():
+    maps = {name: np.ones((2, 4, 4)) for name in "abcd"}
+    display = plots.map_sheet(solid(10, 20), maps, captions=["first", "second"])
+    assert display.axes_.shape == (2, 5)
+    assert [ax.get_title() for ax in display.axes_[:, 0]] == ["first", "second"]
+    assert [ax.get_ylabel() for ax in display.axes_[0]] == ["photo", *"abcd"]
+    # The photo stands above its maps.
+    tops = [ax.get_position().y0 for ax in display.axes_[0]]
+    assert tops == sorted(tops, reverse=True)
 
 
 def test_orders_of_a_hotel_are_drawn_in_rows_with_moves():
@@ -83,8 +98,8 @@ def test_pattern_montages_draw_the_weightiest_patches_first():
     assert [grey(image) for image in display.images_[0]] == [20, 10]
     assert [grey(image) for image in display.images_[1]] == [30]
     assert display.texts_[0].get_text().split("\n") == [
-        "SUSPECTED SHORTCUT", "60% of the evidence", "in 50% of the errors,",
-        "0% of right Pool,", "75% of right Bathroom", "blurred: 100% set right",
+        "SUSPECTED SHORTCUT: 60% of the evidence", "in 50% of the errors; blurred: 100% set right",
+        "in 0% of right Pool, 75% of right Bathroom",
     ]  # fmt: skip
     assert "none there of right Pool" in display.texts_[1].get_text()
     assert len(plots.pattern_montages(confusion(4), solid(1, 2, 3), max_patterns=1).texts_) == 1
@@ -101,6 +116,9 @@ def test_filters_are_drawn_one_above_the_other():
     assert titles == ["3: r 0.10", "7: w 25%"]
     assert [ax.get_ylabel() for ax in display.axes_[:, 0]] == ["before", "after"]
     assert "conv: channels 3, 7" in figure_alt(display.figure_)
+    below = plots.filter_comparison(COMPARISON, layers=["conv"], names=("a", "b"), n_columns=1)
+    assert below.axes_.shape == (4, 1)
+    assert [ax.get_ylabel() for ax in below.axes_[:, 0]] == ["a", "b", "a", "b"]
 
 
 def test_channel_card_draws_a_picture_and_nine_patches_for_each_model():
@@ -118,3 +136,47 @@ def test_pictures_stand_in_rows_of_four():
     assert display.axes_.shape == (2, 4)
     assert [grey(image) for image in display.images_.values()] == [1, 2, 3, 4, 5]
     assert [text.get_text() for text in display.texts_.values()] == list("abcde")
+
+
+def test_photos_stand_in_groups_below_their_captions():
+    wide, tall = np.full((30, 80, 3), 10, "uint8"), np.full((60, 20, 3), 20, "uint8")
+    display = plots.photo_grid(
+        [wide, tall, None], ["predicted Pool 0.94, true Bathroom 0.06", "costs $1 or $2", "c"],
+        groups=["low", "low", "high"], n_columns=2, text="Three photos.",
+    )  # fmt: skip
+    assert display.axes_.shape == (2, 2)
+    titles = [text.get_text() for text in display.texts_.values()]
+    assert titles == ["predicted Pool 0.94,\ntrue Bathroom 0.06", r"costs \$1 or \$2", "c"]
+    # Whole, and as large as its place allows.
+    assert display.images_[0].get_extent() == [0, 4, 0.75, 2.25]
+    assert display.images_[1].get_extent() == [1.5, 2.5, 0, 3]
+    assert display.images_[2].get_text() == "cannot be read"
+    assert figure_alt(display.figure_).startswith("Three photos. low: predicted Pool 0.94, true")
+
+
+def test_number_table_marks_cells_and_writes_counts_whole():
+    table = pd.DataFrame(
+        {"F1": [0.5, np.nan], "photos": [1200, 3], "note": ["$a$", "b"]}, index=["a_b", "c"]
+    )
+    display = plots.number_table(table, marked=[("a_b", "F1")], text="Two classes.")
+    written = {key: cell.get_text() for key, cell in display.texts_.items()}
+    assert [written["a_b", name] for name in table] == ["0.50", "1,200", r"\$a\$"]
+    assert [written["c", name] for name in table] == ["–", "3", "b"]
+    assert display.texts_["a_b", "F1"].get_fontweight() == "bold"
+    assert display.texts_["c", "F1"].get_fontweight() != "bold"
+    assert "Two classes. a b: F1 0.50, photos 1,200" in figure_alt(display.figure_)
+
+
+def test_exported_figures_have_large_type_and_say_what_they_show(tmp_path):
+    display = plots.picture_row(solid(1, 2, 3, 4), ["Näme $x$", *"bcd"])
+    size = display.figure_.get_size_inches().tolist()
+    assert plots.exported(display, tmp_path, "row") is display
+    assert display.figure_.get_size_inches().tolist() == size
+    text = figure_alt(display.figure_)
+    with Image.open(tmp_path / "row.png") as picture:
+        assert picture.info["Description"] == text
+    assert html.escape(text, quote=False) in (tmp_path / "row.svg").read_text()
+    small = plots.new_figure((20, 8))
+    small.text(0.5, 0.5, "small", fontsize=4)
+    with large_type(small) as growth:
+        assert growth == 1.7

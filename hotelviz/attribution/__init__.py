@@ -3,7 +3,7 @@
 `explain` computes maps by any of seven methods, for taggers and aesthetic models alike.
 """
 
-from hotelviz.attribution.confusions import Confusion, explain_confusion
+from hotelviz.attribution.confusions import SHORTCUT_ERRORS, Confusion, explain_confusion
 from hotelviz.attribution.deletion import curve_areas, deletion_insertion
 from hotelviz.attribution.geometry import Axis
 from hotelviz.attribution.maps import contributions, explain
@@ -30,6 +30,7 @@ __all__ = [
     "MEAN_SCORE",
     "METHODS",
     "QUICK_METHODS",
+    "SHORTCUT_ERRORS",
     "AttributionError",
     "Axis",
     "Confusion",

@@ -35,10 +35,12 @@ _LEAST = 0.3
 _APART = 0.5
 #: Cells of the layer that patterns are compared in, along a photo's side, at least.
 _CELLS = 24
-#: A suspected shortcut carries at least this share of the evidence, occurs in this many errors, so
-#: much more often than in rightly recognised photos that chance would rarely do it, and blurring it
-#: sets this share of its errors right.
-_SHARE, _ERRORS, _CHANCE, _REPAIRED = 0.4, 4, 0.05, 0.5
+#: A suspected shortcut carries at least this share of the evidence, occurs so much more often in
+#: errors than in rightly recognised photos that chance would rarely do it, and blurring it sets
+#: this share of its errors right.
+_SHARE, _CHANCE, _REPAIRED = 0.4, 0.05, 0.5
+#: Misclassified photos that a suspected shortcut occurs in at least.
+SHORTCUT_ERRORS = 4
 
 
 class Confusion(NamedTuple):
@@ -299,7 +301,7 @@ def _patterns(
         }
         row["suspect"] = (
             row["weight"] >= _SHARE
-            and counts[0][0] >= _ERRORS
+            and counts[0][0] >= SHORTCUT_ERRORS
             and row["chance"] < _CHANCE
             and row["repaired"] >= _REPAIRED
         )

@@ -1,4 +1,4 @@
-"""Verbs that end in pages: run, demo, report."""
+"""Verbs that end in pages: run, demo, report, slides."""
 
 from __future__ import annotations
 
@@ -151,3 +151,18 @@ def _assignment(text: str, option: str) -> tuple[str, str]:
     if not found:
         raise typer.BadParameter(f"{text!r} is not name=value", param_hint=option)
     return name.strip(), value
+
+
+@app.command()
+def slides(
+    reports: Annotated[Path, Argument(help="A folder of reports, with their figures.")],
+    out: Annotated[Path, Option(help="The folder that gets the slides.")] = Path("slides"),
+    title: Annotated[str, Option(help="Of the talk.")] = "",
+) -> None:
+    """Make a talk of reports: one page of slides, and each figure as PNG and SVG."""
+    from hotelviz.reports.slides import write_slides
+
+    deck = write_slides(reports, out, title=title)
+    for line in deck.missing:
+        say(f"left out: {line}", err=True)
+    say(f"{len(deck.titles)} slides: open {deck.page}")

@@ -46,12 +46,15 @@ class FilterComparison(NamedTuple):
         Layer -> uint8 (channels, size, size, 3), in the order of `channels`.
     profile
         See `change_by_layer`; empty without photos.
+    changes
+        The same columns as `channels`, of all channels of the layers.
     """
 
     channels: pd.DataFrame
     original: dict[str, np.ndarray]
     tuned: dict[str, np.ndarray]
     profile: pd.DataFrame
+    changes: pd.DataFrame
 
 
 def compare_filters(
@@ -124,7 +127,7 @@ def compare_filters(
         for model in (original, tuned)
     )
     profile = pd.DataFrame() if photos is None else change_by_layer(original, tuned, photos)
-    return FilterComparison(shown, before, after, profile)
+    return FilterComparison(shown, before, after, profile, changes)
 
 
 def change_by_channel(

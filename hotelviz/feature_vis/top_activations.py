@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import keras
 
     from hotelviz.attribution.geometry import Axis
+    from hotelviz.images import View
 
 #: A patch's side as a share of the photo's, at least and at most.
 _SMALLEST, _LARGEST = 0.15, 0.5
@@ -133,7 +134,7 @@ def _strongest(model: keras.Model, layer: str, channels: Sequence[int]) -> Any:
     return cached_function(model, ("strongest", layer, *channels), make)
 
 
-def patch_pixels(photos: pd.DataFrame, *, size: int = 96) -> np.ndarray:
+def patch_pixels(photos: pd.DataFrame, *, size: int = 96, view: View | None = None) -> np.ndarray:
     """Read photos, and cut the patches out of them.
 
     Parameters
@@ -143,6 +144,9 @@ def patch_pixels(photos: pd.DataFrame, *, size: int = 96) -> np.ndarray:
         photo's sides), as `top_photos` returns them.
     size
         Height and width of the result in pixels.
+    view
+        How the photos are decoded, such as one that is kept (see `hotelviz.images.keep_views`);
+        None for their own resolution.
 
     Returns
     -------
@@ -152,7 +156,7 @@ def patch_pixels(photos: pd.DataFrame, *, size: int = 96) -> np.ndarray:
     """
     from PIL import Image
 
-    from hotelviz.images import ImageError, decode_image
+    from hotelviz.images import ImageError, decode_image, read_view
 
     check_table(photos, needs=["path"], where="patch_pixels", unique=False)
     for column in ("x", "y", "side"):
@@ -169,7 +173,8 @@ def patch_pixels(photos: pd.DataFrame, *, size: int = 96) -> np.ndarray:
     columns = (photos[name] for name in ("path", "x", "y", "side"))
     for number, (path, x, y, side) in enumerate(zip(*columns, strict=True)):
         try:
-            image = Image.fromarray(decode_image(path).pixels)
+            photo = read_view(path, view) if view else decode_image(path)
+            image = Image.fromarray(photo.pixels)
         except ImageError:
             continue
         wide, high = image.width * side, image.height * side

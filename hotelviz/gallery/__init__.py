@@ -2,13 +2,14 @@
 
 The scripts of ``static/`` draw it in both. `gallery` holds the `Gallery`, `payload` makes of a
 table what the scripts show, `thumbnails` of files what fits a page, `widget` and `photo_provider`
-answer the browser from the kernel, `html` and `page_form` write pages, and `captions` are what
-stands under a photo.
+answer the browser from the kernel, `html` and `page_form` write pages, `captions` are what stands
+under a photo, and `photo_figure` draws photos where no script runs.
 """
 
 from hotelviz.errors import GalleryError
 from hotelviz.gallery.captions import issue_caption, rank_caption, score_caption, tag_caption
 from hotelviz.gallery.gallery import Gallery, compare_orders
+from hotelviz.gallery.photo_figure import photo_figure
 from hotelviz.gallery.thumbnails import thumbnail_view
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "GalleryError",
     "compare_orders",
     "issue_caption",
+    "photo_figure",
     "rank_caption",
     "score_caption",
     "tag_caption",

@@ -23,6 +23,7 @@ from hotelviz.gallery.payload import (
     check_columns,
     check_frame,
     make_payload,
+    matrix_cells,
     packed,
     small_map,
 )
@@ -58,6 +59,10 @@ class Gallery:
     distributions : mapping, optional
         One or two: name, such as ``rated`` -> distributions over the scores 1 to 10, float
         (len(frame), 10); drawn as small bars under the caption. Rows of NaN have none.
+    matrix : pandas.DataFrame, optional
+        The counts of `hotelviz.metrics.confusion_matrix` over all photos that were judged: shown
+        large, with shares of the true classes; a cell opens those of its photos that are here.
+        Without it, the photos of the gallery have a folded one.
     decisions : path, optional
         The decisions file (see `hotelviz.decisions`) to which a live gallery appends what is kept,
         dropped and relabelled; None: nothing can be decided live. A page on disk keeps decisions
@@ -101,6 +106,7 @@ class Gallery:
     group: str | None = None
     overlays: np.ndarray | None = None
     distributions: Mapping[str, np.ndarray] | None = None
+    matrix: pd.DataFrame | None = None
     decisions: str | os.PathLike[str] | None = None
     reviewer: str = ""
     classes: Sequence[str] | None = None
@@ -146,6 +152,7 @@ class Gallery:
             if cut
             else "",
             "open_groups": self.open_groups,
+            "matrix": None if self.matrix is None else matrix_cells(self.matrix),
             "decisions": {"where": "", "reviewer": self.reviewer},
         }
 

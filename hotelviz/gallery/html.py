@@ -18,21 +18,25 @@ from hotelviz.io.atomic import atomic_path
 _OURS = re.compile(r"[0-9a-f]{12}")
 
 
-def policy() -> str:
+def policy(script: str = SCRIPT) -> str:
     """Return the content security policy of pages: nothing is fetched from anywhere.
+
+    Parameters
+    ----------
+    script : str, optional
+        The only script that may run; by default the gallery's.
 
     Returns
     -------
     str
-        Photos may come from the page or from the folder beside it, and the only script that may
-        run is the gallery's, by its hash.
+        Photos may come from the page or from the folder beside it; the script is known by its hash.
 
     Examples
     --------
     >>> policy().split("; ")[0]
     "default-src 'none'"
     """
-    digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return (
         "default-src 'none'; img-src data: blob: file: 'self'; style-src 'unsafe-inline'; "
         f"script-src 'sha256-{digest}'"

@@ -151,6 +151,18 @@ def make_payload(
     }
 
 
+def matrix_cells(matrix: pd.DataFrame) -> dict[str, Any]:
+    """Return a confusion matrix as the script takes it: the names of its rows and columns, counts.
+
+    Examples
+    --------
+    >>> matrix_cells(pd.DataFrame([[2, 1]], ["Pool"], ["Pool", "Bathroom"]))
+    {'true': ['Pool'], 'predicted': ['Pool', 'Bathroom'], 'counts': [[2, 1]]}
+    """
+    names = {"true": list(map(str, matrix.index)), "predicted": list(map(str, matrix.columns))}
+    return {**names, "counts": matrix.astype(int).to_numpy().tolist()}
+
+
 def _categories(frame: pd.DataFrame, group: str | None) -> list[dict[str, Any]]:
     """Code the columns that can be filtered by, and the one that groups."""
     if "confusion" not in frame and {"label", "predicted"} <= set(frame):

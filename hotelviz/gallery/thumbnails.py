@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hotelviz.errors import ImageError
-from hotelviz.images import View, encode_jpeg, reading
-from hotelviz.images.kept_views import decode_and_keep, find_kept
+from hotelviz.images import View, encode_jpeg, read_view
 
 #: Bytes of photos that a page carries inside; what is beyond goes to a folder beside it.
 BUDGET = 12_000_000
@@ -63,12 +62,8 @@ def thumbnail(path: str | os.PathLike[str], side: int) -> Thumbnail:
     Thumbnail
         Its error is without the path.
     """
-    view = thumbnail_view(side)
     try:
-        photo = find_kept(path, [view])
-        if photo is None:
-            with reading(path) as data:
-                photo = decode_and_keep(path, data, [view])
+        photo = read_view(path, thumbnail_view(side))
     except ImageError as error:
         return Thumbnail(b"", str(error))
     return Thumbnail(encode_jpeg(photo.pixels), "")

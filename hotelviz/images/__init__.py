@@ -6,7 +6,7 @@ from hotelviz.images.bounds import MAX_MEMORY, MAX_PIXELS, MAX_SECONDS, MAX_SIDE
 from hotelviz.images.decoding import decode_bytes, decode_image, encode_jpeg, read_image, reading
 from hotelviz.images.formats import FORMATS, SUFFIXES, SUFFIXES_BY_FORMAT, format_of
 from hotelviz.images.hashing import perceptual_hash
-from hotelviz.images.kept_views import keep_views
+from hotelviz.images.kept_views import keep_views, read_view
 from hotelviz.images.pixels import Decoded
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "keep_views",
     "perceptual_hash",
     "read_image",
+    "read_view",
     "reading",
     "usable_cores",
 ]

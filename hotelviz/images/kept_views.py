@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from hotelviz.images.bounds import View, draft_scale
 from hotelviz.images.containers import read_container
-from hotelviz.images.decoding import decode_views
+from hotelviz.images.decoding import decode_views, reading
 from hotelviz.images.pixels import Decoded
 from hotelviz.io.content import file_version
 
@@ -88,6 +88,21 @@ def decode_and_keep(path: str | os.PathLike[str], data: bytes, views: Sequence[V
                 _kept.free -= pixels.nbytes
                 _kept.views[key, view] = photo._replace(views=[pixels])
     return photo._replace(views=photo.views[: len(views)])
+
+
+def read_view(path: str | os.PathLike[str], view: View) -> Decoded:
+    """Return a photo in one view: as it is kept, or decoded, and kept if `keep_views` says so.
+
+    Raises
+    ------
+    ImageError
+        It cannot be decoded.
+    """
+    photo = find_kept(path, [view])
+    if photo is None:
+        with reading(path) as data:
+            photo = decode_and_keep(path, data, [view])
+    return photo
 
 
 def _identity(path: str | os.PathLike[str]) -> tuple[str, int, int]:

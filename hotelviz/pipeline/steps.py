@@ -241,6 +241,7 @@ class Steps:
         request, notebook = self.request, NOTEBOOKS[name]
         known = parameters_of(name)
         common = {"catalog": str(self.catalog), "seed": request.seed, "audit": str(self.audit),
+                  "export": str(self.out / "figures" / name),
                   "truth": str(request.truth.absolute()) if request.truth else ""}  # fmt: skip
         shared = {key: value for key, value in common.items() if key in known}
         values = shared | dict(request.settings.get(name, {})) | given

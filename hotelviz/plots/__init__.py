@@ -25,6 +25,8 @@ from hotelviz.plots.feature_vis import (
     picture_row,
 )
 from hotelviz.plots.labelling import rater_bias
+from hotelviz.plots.number_table import number_table
+from hotelviz.plots.photo_grid import photo_grid
 from hotelviz.plots.scores import (
     hotel_orders,
     predicted_against_rated,
@@ -55,9 +57,11 @@ __all__ = [
     "issue_counts",
     "map_sheet",
     "new_figure",
+    "number_table",
     "pattern_montages",
     "pattern_text",
     "per_class_bars",
+    "photo_grid",
     "picture_row",
     "predicted_against_rated",
     "rater_bias",

@@ -21,9 +21,10 @@ def map_sheet(
     maps: Mapping[str, np.ndarray],
     *,
     captions: Sequence[str] = (),
+    text: str = "",
     im_kw: style.Kw = None,
 ) -> Display:
-    """Draw photos beside their maps, a row per photo, a column per method or target.
+    """Draw photos beside their maps, a row per photo; with more maps than that, below them.
 
     Parameters
     ----------
@@ -32,20 +33,27 @@ def map_sheet(
     maps : dict of str to numpy.ndarray of shape (n_photos, height, width)
         Maps of `hotelviz.attribution.explain` by name, 0 to 1.
     captions : sequence of str, default ()
-        One for each photo, written at its left.
+        One for each photo.
+    text : str, default ""
+        What is shown, as the alternative text; by default the names of maps and photos.
     im_kw : dict, optional
         Further arguments of ``Axes.imshow``.
 
     Returns
     -------
     Display
-        ``axes_`` has a row per photo; ``images_`` has those of ``photo`` and of each map as lists.
+        ``axes_`` has a row per photo, wherever it is drawn; ``images_`` has those of ``photo`` and
+        of each map as lists.
     """
     from hotelviz.attribution import overlay
 
-    n_rows = max(1, len(pixels))
-    figure = style.new_figure((1.5 * (1 + len(maps)) + 0.6, 1.5 * n_rows + 0.4))
-    axes = figure.subplots(n_rows, 1 + len(maps), squeeze=False)
+    n_photos, n_columns = max(1, len(pixels)), 1 + len(maps)
+    # Many methods go down the page: each photo stays large enough to see what is marked.
+    down = n_columns > max(4, n_photos)
+    n_across, n_down = (n_photos, n_columns) if down else (n_columns, n_photos)
+    figure = style.new_figure((1.12 * n_across + 0.6, 1.12 * n_down + 0.4))
+    axes = figure.subplots(n_down, n_across, squeeze=False)
+    axes = axes.T if down else axes
     style.bare_axes(axes)
     images = {"photo": style.show_pictures(axes[:, 0], pixels, im_kw)}
     for column, (name, values) in zip(axes.T[1:], maps.items(), strict=True):
@@ -54,12 +62,15 @@ def map_sheet(
             if not one.any():
                 place = {"ha": "center", "va": "center", "transform": ax.transAxes}
                 ax.text(0.5, 0.5, "nothing", color="white", fontsize=9, **place)
-    for ax, caption in zip(axes[:, 0], captions, strict=False):
-        caption = style.drawn_lines(caption, 18)
-        ax.set_ylabel(caption, rotation=0, ha="right", va="center", fontsize=8)
-    for ax, name in zip(axes[0], images, strict=True):
+    above, beside = (captions, images) if down else (images, captions)
+    top, left = (axes[:, 0], axes[0]) if down else (axes[0], axes[:, 0])
+    for ax, caption in zip(left, beside, strict=False):
+        own = {"rotation": 0, "ha": "right", "va": "center", "fontsize": 9}
+        ax.set_ylabel(style.drawn_lines(caption, 16), **own)
+    for ax, name in zip(top, above, strict=False):
         ax.set_title(style.drawn_lines(name, 18), fontsize=9)
-    text = f"{len(pixels)} photos with their maps by {', '.join(maps)}: {'; '.join(captions)}"
+    told = f"{len(pixels)} photos with their maps by {', '.join(maps)}: {'; '.join(captions)}"
+    text = text or told
     return style.display(axes, text, photographic=True, images_=images)
 
 
@@ -87,14 +98,18 @@ def confusion_sheet(confusion: Confusion, pixels: np.ndarray, *, im_kw: style.Kw
         "difference": f"{predicted}, not {true}",
     }
     maps = {name: confusion.maps[key][: len(pixels)] for key, name in names.items()}
-    return map_sheet(pixels, maps, im_kw=im_kw)
+    text = (
+        f"{len(pixels)} of {len(confusion.photos)} photos of {true} that are predicted as "
+        f"{predicted}: what speaks for either class, and for {predicted} rather than {true}."
+    )
+    return map_sheet(pixels, maps, text=text, im_kw=im_kw)
 
 
 def pattern_montages(
     confusion: Confusion,
     pixels: np.ndarray,
     *,
-    max_patterns: int = 4,
+    max_patterns: int = 3,
     max_patches: int = 8,
     im_kw: style.Kw = None,
 ) -> Display:
@@ -106,7 +121,7 @@ def pattern_montages(
         The result of `hotelviz.attribution.explain_confusion`.
     pixels : numpy.ndarray of shape (n_patches, size, size, 3)
         Its patches, uint8: ``hotelviz.feature_vis.patch_pixels(confusion.patches)``.
-    max_patterns : int, default 4
+    max_patterns : int, default 3
         Most patterns, the weightiest first.
     max_patches : int, default 8
         Most patches of each, the weightiest first.
@@ -123,10 +138,12 @@ def pattern_montages(
     drawn = [style.drawn(name) for name in names]
     patterns = confusion.patterns.head(max_patterns)
     patches = confusion.patches.reset_index(drop=True)
-    figure = style.new_figure((10, 1.12 * max(1, len(patterns)) + 0.5), layout="none")
-    # The first columns are for the words.
-    shape, gaps = (max(1, len(patterns)), max_patches + 3), {"wspace": 0.06, "hspace": 0.12}
-    axes = figure.subplots(*shape, squeeze=False, gridspec_kw=gaps)
+    n_rows = max(1, len(patterns))
+    figure = style.new_figure((5.1, 0.5 + 1.3 * n_rows), layout="none")
+    # Above each row there is room for its words.
+    gaps = {"wspace": 0.06, "hspace": 0.9, "left": 0.02, "right": 0.98, "bottom": 0.02}
+    gaps["top"] = 1 - 1.1 / (0.5 + 1.3 * n_rows)
+    axes = figure.subplots(n_rows, max_patches, squeeze=False, gridspec_kw=gaps)
     for ax in axes.flat:
         ax.axis("off")
     texts, images, told = {}, {}, []
@@ -134,9 +151,9 @@ def pattern_montages(
         own = patches[patches["pattern"] == number].sort_values(
             "weight", ascending=False, kind="stable"
         )
-        images[number] = style.show_pictures(row[3:], pixels[own.index], im_kw)
+        images[number] = style.show_pictures(row, pixels[own.index], im_kw)
         texts[number] = row[0].text(
-            -0.1, 0.5, pattern_text(pattern, *drawn), fontsize=8, va="center", ha="left",
+            0, 1.08, pattern_text(pattern, *drawn), fontsize=9, va="bottom", ha="left",
             color=style.ORANGE if pattern["suspect"] else "black", transform=row[0].transAxes,
         )  # fmt: skip
         told.append(pattern_text(pattern, *names).replace("\n", ", "))
@@ -145,10 +162,10 @@ def pattern_montages(
         place = {"fontsize": 11, "transform": axes[0, 0].transAxes}
         texts[0] = axes[0, 0].text(0, 0.5, nothing.format(*drawn), **place)
         told = [nothing.format(*names)]
-    heading = "{n} × {0} predicted as {1}: what speaks for {1}"
+    heading = "{n} × {0} predicted as {1}"
     heading = heading.format(*drawn, n=len(confusion.photos))
-    figure.suptitle(heading, fontsize=11, x=0.125, ha="left")
-    text = f"Patches that speak for {predicted} in photos of {true}. {' '.join(told)}"
+    figure.suptitle(heading, fontsize=11, x=0.02, ha="left")
+    text = f"Patches that speak for {predicted} in photos of {true}. {'. '.join(told)}"
     return style.display(axes, text, photographic=True, images_=images, texts_=texts)
 
 
@@ -165,20 +182,18 @@ def pattern_text(pattern: pd.Series, true: str, predicted: str) -> str:
     Returns
     -------
     str
-        Five or six lines.
+        Three lines.
     """
 
     def share(value: Any) -> str:
         return "none there" if pd.isna(value) else f"{value:.0%}"
 
-    lines = [
-        f"{pattern['weight']:.0%} of the evidence",
-        f"in {share(pattern['errors'])} of the errors,",
-        f"{share(pattern['right_true'])} of right {true},",
-        f"{share(pattern['right_predicted'])} of right {predicted}",
-        f"blurred: {share(pattern['repaired'])} set right",
-    ]
-    return "\n".join(["SUSPECTED SHORTCUT", *lines] if pattern["suspect"] else lines)
+    return (
+        f"{'SUSPECTED SHORTCUT: ' if pattern['suspect'] else ''}{pattern['weight']:.0%} of the "
+        f"evidence\nin {share(pattern['errors'])} of the errors; blurred: "
+        f"{share(pattern['repaired'])} set right\nin {share(pattern['right_true'])} of right "
+        f"{true}, {share(pattern['right_predicted'])} of right {predicted}"
+    )
 
 
 def deletion_curves(
@@ -205,7 +220,7 @@ def deletion_curves(
         ``random`` is random order.
     """
     panels = np.array(
-        style.new_figure((8, 3)).subplots(1, 2, sharey=True) if axes is None else axes
+        style.new_figure((5.2, 2.6)).subplots(1, 2, sharey=True) if axes is None else axes
     )
     lines = {}
     for ax, (check, what, better) in zip(
@@ -225,6 +240,6 @@ def deletion_curves(
         ax.set(title=f"{check}: {better} is better", xlabel=f"share of the photo {what}")
         style.open_axes(ax)
     panels[0].set_ylabel("probability or score")
-    panels[1].legend(frameon=False, fontsize=8)
+    panels[1].legend(frameon=False, fontsize=9)
     text = f"Deletion and insertion curves of {', '.join(curves)} against random order"
     return style.display(panels, text, lines_=lines)

@@ -13,6 +13,8 @@ from hotelviz.plots.display import Display
 from hotelviz.schema import SPLITS
 
 _AVERAGES = ["macro avg", "weighted avg"]
+#: Inches: text of 9 points is still 9 pixels high where a page is 400 pixels wide.
+_WIDTH = 5.0
 
 
 def per_class_bars(
@@ -43,7 +45,7 @@ def per_class_bars(
     """
     style.check_columns(report, ["precision", "recall", "f1", "support"], "per_class_bars")
     table = report.drop(index=_AVERAGES, errors="ignore")
-    ax = style.new_axes(ax, (7.5, 1.2 + 0.52 * len(table)), grid="x")
+    ax = style.new_axes(ax, (_WIDTH, 1.2 + 0.5 * len(table)), grid="x")
     shares = table[["precision", "recall", "f1"]].fillna(0)
     bars = {}
     for shift, colour, column in zip((-1, 0, 1), style.COLOURS, shares, strict=False):
@@ -93,7 +95,7 @@ def class_counts(
     counts = pd.crosstab(catalog["label"], catalog["split"])
     counts = counts[[name for name in SPLITS if name in counts]]
     totals, lefts = counts.sum(axis=1), counts.cumsum(axis=1) - counts
-    ax = style.new_axes(ax, (7.5, 1.0 + 0.34 * len(counts)), grid="x")
+    ax = style.new_axes(ax, (_WIDTH, 1.0 + 0.34 * len(counts)), grid="x")
     bars = {}
     for split, colour in zip(counts, style.COLOURS, strict=False):
         own = style.options(bar_kw, color=colour, label=split, height=0.7)
@@ -149,7 +151,7 @@ def reliability(
     from hotelviz.metrics import expected_calibration_error
 
     style.check_columns(calibration, ["confidence", "accuracy", "count"], "reliability")
-    ax = style.new_axes(ax, (4.8, 4.6), grid="both")
+    ax = style.new_axes(ax, (_WIDTH, 4.6), grid="both")
     confidence, accuracy, count = (calibration[c] for c in ("confidence", "accuracy", "count"))
     thin: dict[str, Any] = {"color": style.GREY, "linestyle": "--", "linewidth": 1}
     (perfect,) = ax.plot([0, 1], [0, 1], label="as confident as right", **thin)
@@ -162,7 +164,7 @@ def reliability(
     ax.set_title(f"expected calibration error {error:.3f}", fontsize=10)
     ax.set(xlabel="probability of the predicted class", ylabel="share that is right")
     ax.set(xlim=(0, 1.03), ylim=(0, 1.03), aspect="equal")
-    ax.legend(loc="upper left", frameon=False, fontsize=8, markerscale=0.5)
+    ax.legend(loc="upper left", frameon=False, fontsize=9, markerscale=0.5)
     return style.display(
         ax,
         f"Reliability: on average the model is {np.average(confidence, weights=count):.1%} "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,9 @@ _MAX_PATCHES = 9
 def filter_comparison(
     comparison: FilterComparison,
     *,
+    layers: Sequence[str] = (),
     names: tuple[str, str] = ("original", "tuned"),
+    n_columns: int = 4,
     title: str = "",
     im_kw: style.Kw = None,
 ) -> Display:
@@ -32,8 +34,12 @@ def filter_comparison(
     ----------
     comparison : hotelviz.feature_vis.FilterComparison
         The result of `hotelviz.feature_vis.compare_filters`.
+    layers : sequence of str, default ()
+        Those of its layers that are drawn; empty for all.
     names : tuple of two str, default ("original", "tuned")
         The names of the models.
+    n_columns : int, default 4
+        Channels side by side; the others follow below.
     title : str, default ""
         The title of the figure.
     im_kw : dict, optional
@@ -42,34 +48,44 @@ def filter_comparison(
     Returns
     -------
     Display
-        ``images_`` has both pictures and ``texts_`` the title of each ``(layer, channel)``. The
-        figure is ready for a slide; `save_figure` writes it at print size.
+        ``images_`` has both pictures and ``texts_`` the title of each ``(layer, channel)``.
     """
-    layers = list(comparison.original)
-    n_columns = max(len(pictures) for pictures in comparison.original.values())
-    figure = style.new_figure((0.95 * n_columns + 1.0, 2.35 * len(layers) + 0.2))
-    parts = figure.subfigures(len(layers), 1, squeeze=False).ravel()
+    layers = list(layers) or list(comparison.original)
+    n_columns = max(1, min(n_columns, max(len(comparison.original[layer]) for layer in layers)))
+    blocks = [max(1, -(-len(comparison.original[layer]) // n_columns)) for layer in layers]
+    heights = [0.35 + 2.62 * count for count in blocks]
+    figure = style.new_figure((1.27 * n_columns + 0.3, sum(heights) + 0.1))
+    parts = figure.subfigures(len(layers), 1, squeeze=False, height_ratios=heights).ravel()
     panels, images, texts, told = [], {}, {}, []
-    for part, layer in zip(parts, layers, strict=True):
+    for part, layer, count in zip(parts, layers, blocks, strict=True):
         gaps = {"wspace": 0.04, "hspace": 0.03}
-        axes = part.subplots(2, n_columns, squeeze=False, gridspec_kw=gaps)
+        axes = part.subplots(2 * count, n_columns, squeeze=False, gridspec_kw=gaps)
         part.suptitle(style.drawn(layer), fontsize=11, fontweight="bold", x=0.01, ha="left")
         style.bare_axes(axes)
         rows = comparison.channels[comparison.channels["layer"] == layer]
         pairs = zip(comparison.original[layer], comparison.tuned[layer], strict=True)
-        for both, pictures, (_, row) in zip(axes.T, pairs, rows.iterrows(), strict=False):
-            key = (layer, int(row["channel"]))
+        for number, (pictures, (_, row)) in enumerate(zip(pairs, rows.iterrows(), strict=True)):
+            block, column = divmod(number, n_columns)
+            both, key = axes[2 * block : 2 * block + 2, column], (layer, int(row["channel"]))
             images[key] = style.show_pictures(both, pictures, im_kw)
-            texts[key] = both[0].set_title(change_text(row), fontsize=7, pad=2)
-        for ax, name in zip(axes[:, 0], names, strict=True):
-            ax.set_ylabel(style.drawn(name), fontsize=8)
+            texts[key] = both[0].set_title(change_text(row), fontsize=9, pad=2)
+        for ax, name in zip(axes[:, 0], names * count, strict=True):
+            ax.set_ylabel(style.drawn(name, longest=14), fontsize=9)
         panels.append(axes)
-        told.append(f"{layer}: channels {', '.join(map(str, rows['channel']))}")
+        told.append(f"{layer}: channels {', '.join(map(str, rows['channel']))}{_range(rows)}")
     if title:
         figure.suptitle(style.drawn(title, longest=100), fontsize=12)
     text = f"What channels look for, {names[0]} above {names[1]}. {'; '.join(told)}"
     axes = np.concatenate(panels)
     return style.display(axes, text, photographic=True, images_=images, texts_=texts)
+
+
+def _range(rows: pd.DataFrame) -> str:
+    """Return in words how alike the channels are that are drawn, where that is known."""
+    alike = rows["correlation"] if "correlation" in rows else rows["weight_change"].iloc[:0]
+    if alike.isna().all():
+        return ""
+    return f", whose activations correlate by {alike.min():.2f} to {alike.max():.2f}"
 
 
 def change_text(row: pd.Series) -> str:
@@ -110,27 +126,32 @@ def depth_profile(
     Returns
     -------
     Display
-        Layers from left to right; ``lines_`` has ``cka`` (linear CKA) and ``correlation`` (the mean
+        Layers from top to bottom; ``lines_`` has ``cka`` (linear CKA) and ``correlation`` (the mean
         of the channels), 1 where nothing changed, and ``weight_change``, 0 where nothing changed.
     """
-    ax = style.new_axes(ax, (8, 3.4), grid="y")
-    lines = {}
+    ax = style.new_axes(ax, (5.6, 1.5 + 0.24 * len(profile)), grid="x")
+    lines, places = {}, range(len(profile))
     for column, label, colour, marker in (
         ("cka", "outputs alike (linear CKA)", style.BLUE, "o"),
         ("correlation", "channels alike (mean correlation)", style.GREEN, "s"),
         ("weight_change", "weights changed (relative)", style.ORANGE, "^"),
     ):
         own = style.options(line_kw, color=colour, marker=marker, markersize=4, label=label)
-        (lines[column],) = ax.plot(range(len(profile)), profile[column], **own)
-    names = [style.drawn(name) for name in profile["layer"]]
-    ax.set_xticks(range(len(profile)), names, rotation=60, ha="right", fontsize=8)
+        (lines[column],) = ax.plot(profile[column], places, **own)
+    ax.set_yticks(places, [style.drawn(name) for name in profile["layer"]], fontsize=9)
+    ax.invert_yaxis()
     top = max(1.0, float(profile["weight_change"].max(skipna=True) or 0))
-    ax.set(ylim=(min(0.0, float(profile["correlation"].min())) - 0.02, 1.05 * top), xlabel="layer")
-    ax.legend(frameon=False, fontsize=8)
-    values = ", ".join(
-        f"{layer} {cka:.2f}" for layer, cka in zip(profile["layer"], profile["cka"], strict=True)
-    )
-    return style.display(ax, f"Linear CKA of both models' outputs by layer: {values}", lines_=lines)
+    ax.set_xlim(min(0.0, float(profile["correlation"].min())) - 0.02, 1.03 * top)
+    ax.set_xlabel("where nothing changed: alike 1, weights 0")
+    above: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0)}
+    ax.legend(frameon=False, fontsize=9, **above)
+    pairs = zip(profile["layer"], profile["cka"], strict=True)
+    values = ", ".join(f"{layer} {cka:.2f}" for layer, cka in pairs)
+    text = f"Linear CKA of both models' outputs by layer: {values}"
+    if profile["cka"].notna().any():
+        least = profile.sort_values("cka", kind="stable").iloc[0]
+        text = f"Least alike: {least['layer']}, linear CKA {least['cka']:.2f}. {text}"
+    return style.display(ax, text, lines_=lines)
 
 
 def channel_card(
@@ -192,6 +213,7 @@ def picture_row(
     names: Sequence[str],
     *,
     title: str = "",
+    text: str = "",
     im_kw: style.Kw = None,
 ) -> Display:
     """Draw pictures side by side, such as what each tag looks like to a model.
@@ -204,6 +226,8 @@ def picture_row(
         One for each picture.
     title : str, default ""
         The title of the figure.
+    text : str, default ""
+        What is shown, as the alternative text; by default the title and the names.
     im_kw : dict, optional
         Further arguments of ``Axes.imshow``.
 
@@ -214,15 +238,16 @@ def picture_row(
     """
     n_columns = min(4, max(1, len(pictures)))
     n_rows = max(1, -(-len(pictures) // n_columns))
-    figure = style.new_figure((2.2 * n_columns, 2.35 * n_rows + 0.2))
+    side = max(1.4, min(2.4, 5.6 / n_columns))
+    figure = style.new_figure((side * n_columns, (side + 0.2) * n_rows + 0.2))
     axes = figure.subplots(n_rows, n_columns, squeeze=False)
     style.bare_axes(axes)
     images = dict(enumerate(style.show_pictures(axes.flat, pictures, im_kw)))
     texts = {
-        number: ax.set_title(style.drawn_lines(name, 24), fontsize=10)
+        number: ax.set_title(style.drawn_lines(name, round(11 * side)), fontsize=10)
         for number, (ax, name) in enumerate(zip(axes.flat, names, strict=False))
     }
     if title:
         figure.suptitle(style.drawn(title, longest=100), fontsize=11)
-    text = f"{title or 'Pictures'}: {', '.join(names)}"
+    text = text or f"{title or 'Pictures'}: {', '.join(names)}"
     return style.display(axes, text, photographic=True, images_=images, texts_=texts)

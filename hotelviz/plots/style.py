@@ -23,8 +23,9 @@ from matplotlib.text import Text
 from hotelviz.errors import HotelvizError, did_you_mean
 from hotelviz.io.atomic import atomic_path
 from hotelviz.io.escaping import escape_mathtext, escape_terminal
-from hotelviz.plots.alt_text import set_alt
+from hotelviz.plots.alt_text import figure_alt, set_alt
 from hotelviz.plots.display import Display, ShowsFigure
+from hotelviz.plots.large_type import large_type
 
 #: Further arguments of what matplotlib draws.
 Kw = Mapping[str, Any] | None
@@ -84,6 +85,20 @@ def show_pictures(axes: Iterable[Axes], pictures: Iterable[np.ndarray], im_kw: K
     """Draw pictures on as many of the axes as there are pictures."""
     pairs = zip(axes, pictures, strict=False)
     return [ax.imshow(picture, **options(im_kw)) for ax, picture in pairs]
+
+
+def readable_on(colour: Sequence[float]) -> str:
+    """Return the colour of text on a coloured cell: black or white, which contrasts more (WCAG).
+
+    Examples
+    --------
+    >>> readable_on((1.0, 0.9, 0.1)), readable_on((0.2, 0.0, 0.3))
+    ('black', 'white')
+    """
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour[:3]
+    )
+    return "black" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 else "white"
 
 
 def figure_of(ax: Axes) -> Figure:
@@ -237,7 +252,10 @@ def _characters(path: str) -> frozenset[int]:
 
 
 def save_figure(figure: Figure | ShowsFigure, path: str | os.PathLike[str]) -> tuple[Path, Path]:
-    """Write a figure at print size: PNG with 300 pixels an inch, and SVG.
+    """Write a figure for print and slides: PNG with 300 pixels an inch, and SVG.
+
+    Its type is large against what is drawn, and its alternative text is in both files
+    (``Description``).
 
     Parameters
     ----------
@@ -260,9 +278,15 @@ def save_figure(figure: Figure | ShowsFigure, path: str | os.PathLike[str]) -> t
     if isinstance(figure, ShowsFigure):
         figure = figure.figure_
     files = Path(f"{path}.png"), Path(f"{path}.svg")
-    for file in files:
-        with atomic_path(file) as temporary:
-            figure.savefig(temporary, format=file.suffix[1:], dpi=300, bbox_inches="tight")
+    told = {"Description": text} if (text := figure_alt(figure)) else {}
+    with large_type(figure) as growth:
+        for file in files:
+            # What is not drawn as lines in an SVG, photos, needs no more than a screen has.
+            dpi = growth * (300 if file.suffix == ".png" else 150)
+            with atomic_path(file) as temporary:
+                figure.savefig(
+                    temporary, format=file.suffix[1:], dpi=dpi, bbox_inches="tight", metadata=told
+                )
     return files
 
 

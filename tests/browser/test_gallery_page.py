@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -198,6 +199,44 @@ def test_a_cell_of_the_matrix_unfolds_its_photos_and_keys_need_a_photo(open_page
     assert view.locator("figure").count() == 10
     view.keyboard.press("x")
     assert view.locator(".badge:not(:empty)").count() == 1
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_matrix_of_all_judged_photos_opens_those_that_are_here(
+    open_page, axe, shots, photos, tmp_path, theme
+):
+    wrong = photos[photos["label"] != photos["predicted"]]
+    counts = [[4, 1, 0], [2, 18, 0], [12, 1, 17]]
+    matrix = pd.DataFrame(counts, CLASSES, CLASSES)
+    Gallery(wrong, caption=tag_caption, group="label", open_groups=0, matrix=matrix).save(
+        tmp_path / "matrix.html"
+    )
+    view = open_page((tmp_path / "matrix.html").as_uri(), theme=theme)
+    assert view.locator(".matrix summary").count() == 0
+    cells = view.locator(".matrix td")
+    assert cells.all_inner_texts()[6:] == ["40 %\n12", "3 %\n1", "57 %\n17"]
+    shades = [
+        [int(part) for part in re.findall(r"\d+", colour)]
+        for colour in cells.evaluate_all("all => all.map(one => getComputedStyle(one).background)")
+    ]
+    light = [shade[:3] @ np.array([0.2126, 0.7152, 0.0722]) for shade in shades]
+    errors = [place for place in range(9) if place not in (0, 4, 8)]
+    assert max(errors, key=lambda place: light[place]) == 6
+    assert [len(set(shades[place][:3])) for place in (0, 4, 8)] == [1, 1, 1]
+    only = view.locator(".matrix button")
+    assert only.count() == 1
+    said = "12 of 30 Pool photos predicted as Bathroom; 10 of them here"
+    assert only.get_attribute("aria-label") == said
+    assert cells.nth(3).get_attribute("aria-label") == (
+        "2 of 20 Bedroom photos predicted as Bathroom; not in this gallery"
+    )
+    assert axe(view) == []
+    view.screenshot(path=shots / f"matrix_{theme}.png")
+    only.focus()
+    view.keyboard.press("Enter")
+    expect(view.locator("figure")).to_have_count(10)
+    expect(view.locator("figure[data-row='0'] .photo")).to_be_focused()
+    expect(view.locator("figure[data-row='0']")).to_be_in_viewport()
 
 
 def test_data_that_looks_like_markup_stays_text(open_page, photos, tmp_path):

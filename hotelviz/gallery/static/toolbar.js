@@ -9,6 +9,7 @@ function buildFrame(gallery) {
   const view = { class: "view", role: "group", "aria-label": "Photos", tabindex: "-1" };
   gallery.view = make("div", view, gallery.space);
   const tools = buildTools(gallery);
+  const matrix = confusionMatrix(gallery);
   gallery.filters = buildFilters(gallery);
   const folded = [make("summary", {}, "Filters"), gallery.filters];
   gallery.fold = make("details", { class: "filters", open: true }, ...folded);
@@ -22,9 +23,10 @@ function buildFrame(gallery) {
   root.replaceChildren(
     ...(table.title ? [make("h3", {}, table.title)] : []),
     ...(table.note ? [make("p", { class: "note" }, table.note)] : []),
+    ...(table.matrix ? matrix : []),
     tools,
     gallery.fold,
-    ...confusionMatrix(gallery),
+    ...(table.matrix ? [] : matrix),
     ...legend(table),
     make("div", { class: "told" }, gallery.count, gallery.status),
     gallery.view,

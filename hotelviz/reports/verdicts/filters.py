@@ -1,0 +1,167 @@
+"""What training changed inside a network, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from hotelviz.reports.verdict import Card, NextStep, Verdict
+from hotelviz.reports.wording import counted, percent
+
+if TYPE_CHECKING:
+    from hotelviz.feature_vis import FilterComparison
+    from hotelviz.models import ModelInfo
+
+#: A channel that correlates less with what it was looks for something else: less than half of what
+#: it does (r² of a quarter) is explained by what it did.
+ELSEWHERE = 0.5
+
+
+def filters_verdict(
+    comparison: FilterComparison,
+    names: tuple[str, str],
+    *,
+    n_photos: int,
+    related: bool | None = None,
+    task: str = "",
+) -> Verdict:
+    """Return what a comparison of two networks found.
+
+    Parameters
+    ----------
+    comparison : hotelviz.feature_vis.FilterComparison
+        With photos: its `profile` is not empty.
+    names : tuple of str
+        Of the model before and of the one after.
+    n_photos : int
+        On which they were compared.
+    related : bool, optional
+        Whether the one was trained from the other, as `trained_from` says.
+    task : str, default ""
+        Of the model after: its report is a next step.
+
+    Returns
+    -------
+    Verdict
+    """
+    profile, photos = comparison.profile, counted(n_photos, "photo")
+    most, least = (profile.sort_values("cka", kind="stable").iloc[place] for place in (0, -1))
+    if not float(profile["weight_change"].max()) and float(most["cka"]) > 1 - 1e-6:
+        return Verdict(
+            f"{names[0]} and {names[1]} are the same network in all {len(profile)} convolutions: "
+            f"nothing was changed.",
+            cards=[Card("smallest linear CKA", f"{most['cka']:.2f}", photos)],
+            next_steps=[NextStep("Compare a model with the one that its training began from.")],
+        )
+    layers = channels_elsewhere(comparison.changes)
+    elsewhere, judged = int(layers["elsewhere"].sum()), int(layers["judged"].sum())
+    counts = zip(layers["elsewhere"], layers["judged"], layers["layer"], strict=True)
+    told = ", ".join(f"{some:,} of {of:,} in {layer}" for some, of, layer in counts)
+    changed = f"Channels that look for something else now (correlation below {ELSEWHERE}): {told}."
+    if judged and not elsewhere:
+        changed = (
+            f"None of the {judged:,} active channels of {', '.join(layers['layer'])} looks for "
+            f"something else now (all correlate by {ELSEWHERE} or more)."
+        )
+    if related is False:
+        begun = f"{names[0]} and {names[1]} come from different trainings. They differ"
+    else:
+        begun = f"From {names[0]} to {names[1]} training changed the network"
+    steps = [
+        NextStep("See what the channels that changed most look for.", "#The-same-channels"),
+        NextStep("Look at the photos that activate them.", "#Channel-cards"),
+    ]
+    if related is False:
+        steps.insert(0, NextStep("Compare with the model that the training began from."))
+    report = {"tagger": "tagger_report", "aesthetic": "aesthetic_report"}.get(task)
+    if report:
+        steps.append(NextStep("Did it pay off? See how good the model is.", report))
+    return Verdict(
+        f"{begun} most at {most['layer']} (linear CKA {most['cka']:.2f} on {photos}), least at "
+        f"{least['layer']} ({least['cka']:.2f}). {changed}",
+        cards=[
+            Card(
+                "layer that changed most", str(most["layer"]),
+                f"linear CKA {most['cka']:.2f}, {photos}; 1: unchanged",
+            ),
+            Card(
+                "channels that look for something else",
+                percent(elsewhere / judged) if judged else "–",
+                f"{elsewhere:,} of {judged:,} in {counted(len(layers), 'layer')}",
+            ),
+        ],
+        next_steps=steps,
+    )  # fmt: skip
+
+
+def channels_elsewhere(changes: pd.DataFrame) -> pd.DataFrame:
+    """Count the channels of each layer that look for something else than before.
+
+    Parameters
+    ----------
+    changes : pandas.DataFrame
+        The table of `hotelviz.feature_vis.change_by_channel`, with photos.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``layer``; ``channels``; ``judged``, those that are active on the photos in both networks;
+        ``elsewhere``, those of them that correlate by less than 0.5; ``share``, theirs.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"layer": "a", "channel": range(3), "correlation": [0.9, 0.1, None]})
+    >>> channels_elsewhere(table).to_numpy().tolist()
+    [['a', 3, 2, 1, 0.5]]
+    """
+    known = changes.assign(elsewhere=changes["correlation"] < ELSEWHERE)
+    counts = known.groupby("layer", sort=False, as_index=False).agg(
+        channels=("channel", "size"),
+        judged=("correlation", "count"),
+        elsewhere=("elsewhere", "sum"),
+    )
+    return counts.assign(share=counts["elsewhere"] / counts["judged"])
+
+
+def trained_from(info: ModelInfo, original: str) -> bool | None:
+    """Return whether a model was trained from another one, at once or by models between.
+
+    Parameters
+    ----------
+    info : hotelviz.models.ModelInfo
+        Of the model.
+    original : str
+        ``imagenet``, or the hash of the other's weights (`hotelviz.models.weights_hash`).
+
+    Returns
+    -------
+    bool or None
+        None where the model does not say what its training began from.
+    """
+    training, parent = info.training, info.parent
+    while True:
+        if original in (begun := _began_from(training)):
+            return True
+        if parent is None:
+            # Random weights are a beginning too; models from elsewhere say nothing.
+            return False if begun else None
+        training, parent = parent.get("training", {}), parent.get("parent")
+
+
+def origin_of(info: ModelInfo) -> str:
+    """Return what the training of a model began from, in words."""
+    if info.parent is not None:
+        return f"another model ({info.parent.get('task', 'unknown')})"
+    begun = _began_from(info.training)
+    known = {"imagenet": "ImageNet's weights", None: "random weights, from scratch"}
+    return known.get(begun[0], str(begun[0])) if begun else "not known"
+
+
+def _began_from(training: Mapping[str, Any]) -> tuple[str | None, ...]:
+    """Return the weights that a training began from, and its parent's hash; nothing if unknown."""
+    settings = training.get("settings", training)
+    if "weights" not in settings:
+        return ()
+    return settings["weights"], settings.get("parent")

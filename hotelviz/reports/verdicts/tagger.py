@@ -1,0 +1,343 @@
+"""What a tagger's report found: how often it is right, and which areas it confuses."""
+
+from __future__ import annotations
+
+import shlex
+from urllib.parse import quote
+
+import pandas as pd
+
+from hotelviz import metrics
+from hotelviz.reports.tables import Table
+from hotelviz.reports.verdict import Card, NextStep, Verdict
+from hotelviz.reports.wording import counted, in_words, percent
+
+#: With fewer photos, or fewer hotels, or a wider interval, a figure is too uncertain to act on.
+_PHOTOS, _HOTELS, _WIDTH = 30, 5, 0.2
+#: Photos that a class needs to be called the weakest.
+_OF_CLASS = 10
+
+
+def confusion_name(true: str, predicted: str) -> str:
+    """Return a confusion in words: a section of ``explain_tagger`` has this heading.
+
+    Examples
+    --------
+    >>> confusion_name("Pool", "View_of_Exterior")
+    'Pool predicted as View of Exterior'
+    """
+    return f"{in_words(true)} predicted as {in_words(predicted)}"
+
+
+def confusion_anchor(true: str, predicted: str) -> str:
+    """Return the address of a confusion's section in ``explain_tagger``.
+
+    Examples
+    --------
+    >>> confusion_anchor("Pool", "View_of_Exterior")
+    '#Pool-predicted-as-View-of-Exterior'
+    """
+    return "#" + quote(confusion_name(true, predicted).replace(" ", "-"))
+
+
+def photos_of_hotels(photos: pd.DataFrame, hotels: str = "hotel") -> str:
+    """Return how many photos of how many hotels a table has, of photos alone where it names none.
+
+    Parameters
+    ----------
+    photos : pandas.DataFrame
+        With ``image_id`` and ``hotel_id``; a photo without a hotel has its own name as that.
+    hotels : str, default "hotel"
+        What the hotels are called, such as ``unseen hotel``.
+
+    Examples
+    --------
+    >>> photos_of_hotels(pd.DataFrame({"image_id": ["a", "b"], "hotel_id": ["h", "h"]}))
+    '2 photos of 1 hotel'
+    >>> nameless = pd.DataFrame({"image_id": ["a", "b"], "hotel_id": ["a", "b"]})
+    >>> photos_of_hotels(nameless, "unseen hotel")
+    '2 unseen photos'
+    """
+    if knows_hotels(photos):
+        n_hotels = photos["hotel_id"].nunique()
+        return f"{counted(len(photos), 'photo')} of {counted(n_hotels, hotels)}"
+    kind = hotels.removesuffix("hotel")
+    return counted(len(photos), f"{kind}photo")
+
+
+def knows_hotels(photos: pd.DataFrame) -> bool:
+    """Return whether a table names hotels: a photo without one has its own name as that."""
+    if "hotel_id" not in photos:
+        return False
+    named = photos["hotel_id"].astype(str)
+    return "image_id" not in photos or bool((named != photos["image_id"].astype(str)).any())
+
+
+def tagger_verdict(
+    judged: pd.DataFrame,
+    figures: pd.DataFrame,
+    report: pd.DataFrame,
+    *,
+    unseen: bool,
+    catalog: str = "photos.csv",
+    tags: str = "",
+    seed: int = 0,
+) -> Verdict:
+    """Say how often a tagger is right, which area is weakest and what it is confused with.
+
+    Parameters
+    ----------
+    judged : pandas.DataFrame
+        The photos with ``label``, ``predicted``, ``hotel_id`` and ``image_id``; with ``seen`` (see
+        `hotelviz.models.seen_photos`) it is said how many were seen in training.
+    figures : pandas.DataFrame
+        The table of `hotelviz.metrics.summary`.
+    report : pandas.DataFrame
+        The table of `hotelviz.metrics.classification_report`.
+    unseen : bool
+        Whether the model has seen none of the photos, as far as is known.
+    catalog, tags : str
+        The files of the photos and of their predictions, for the commands.
+    seed : int, default 0
+        Of the interval of the weakest area.
+
+    Returns
+    -------
+    Verdict
+        It holds for a model without errors, a single class, photos without hotels and very few
+        photos too.
+    """
+    table = figures.set_index("metric")
+    value, low, high = _figure(table, "top-1 accuracy")
+    error, least, most = _figure(table, "expected calibration error")
+    photos = photos_of_hotels(judged, "unseen hotel" if unseen else "hotel")
+    weakest, pairs = _weakest(report), metrics.confusions(judged)
+    n_right = int((judged["label"] == judged["predicted"]).sum())
+    if too_few(judged, low, high):
+        said = f"Right on {n_right:,} of {photos}: too few to tell how good the model is."
+    elif n_right == len(judged):
+        said = f"Right on all {photos}."
+    else:
+        said = f"Right on {percent(value, low, high)} of {photos}."
+        said += _weakness(report, weakest, pairs)
+    said += _caveats(judged, unseen)
+    over = "hotels" if knows_hotels(judged) else "photos, as their hotels are not known"
+    label = "top-1 accuracy" if unseen else "top-1 accuracy, not known to be of unseen photos"
+    interval = f"{_between(low, high)}, 95 % bootstrap interval over {over}"
+    if n_right == len(judged):
+        interval = "no error, from which a bootstrap has no interval"
+    detail = f"{interval}; {photos}"
+    cards = [Card(label, percent(value), detail)]
+    if weakest:
+        cards.append(_class_card(judged, weakest, seed))
+    if len(pairs):
+        first = pairs.iloc[0]
+        name = confusion_name(first["label"], first["predicted"])
+        cards.append(Card("most frequent confusion", _of_class(first), name))
+    detail = f"{least:.2f}–{most:.2f}; 0: as often right as it is confident"
+    cards.append(Card("expected calibration error", f"{error:.2f}", detail))
+    return Verdict(said, cards=cards, next_steps=_next_steps(pairs, weakest, catalog, tags))
+
+
+def too_few(photos: pd.DataFrame, low: float, high: float) -> bool:
+    """Return whether photos are too few, or a share's interval too wide, to act on it.
+
+    Parameters
+    ----------
+    photos : pandas.DataFrame
+        What the share is of.
+    low, high : float
+        Its interval.
+    """
+    n_hotels = photos["hotel_id"].nunique() if knows_hotels(photos) else len(photos)
+    return len(photos) < _PHOTOS or n_hotels < _HOTELS or high - low > _WIDTH
+
+
+def per_class_table(report: pd.DataFrame, matrix: pd.DataFrame) -> Table:
+    """Return precision, recall and F1 of each area with their n, the weakest first.
+
+    Parameters
+    ----------
+    report : pandas.DataFrame
+        The table of `hotelviz.metrics.classification_report`.
+    matrix : pandas.DataFrame
+        The counts of `hotelviz.metrics.confusion_matrix`.
+
+    Returns
+    -------
+    Table
+    """
+    areas = report.loc[matrix.index].sort_values("f1", kind="stable")
+    rows = areas.assign(
+        area=[in_words(name) for name in areas.index], predicted=matrix.sum().reindex(areas.index)
+    )
+    words = {
+        "area": "area, weakest first", "support": "photos", "recall": "recall (share of these)",
+        "predicted": "predicted as it", "precision": "precision (share of these)", "f1": "F1",
+    }  # fmt: skip
+    return Table(rows, words, noun="areas")
+
+
+def confusion_table(predictions: pd.DataFrame, *, n_explained: int, max_rows: int = 12) -> Table:
+    """Return the most frequent confusions, with links to their explanations and photos.
+
+    Parameters
+    ----------
+    predictions : pandas.DataFrame
+        As for `hotelviz.metrics.confusions`.
+    n_explained : int
+        So many, of the largest confidence gaps, have a section in ``explain_tagger``.
+    max_rows : int, default 12
+        Most confusions.
+
+    Returns
+    -------
+    Table
+    """
+    pairs = metrics.confusions(predictions)
+    explained = set(pairs["confidence_gap"].nlargest(n_explained).index)
+    names = [confusion_name(*pair) for pair in zip(pairs["label"], pairs["predicted"], strict=True)]
+    pairs = pairs.assign(
+        confusion=names, why=["see why" if n in explained else "" for n in pairs.index]
+    )
+    words = {
+        "confusion": "confusion", "n_photos": "photos", "share": "share of the area",
+        "confidence_gap": "confidence gap (sum)", "why": "explanation",
+    }  # fmt: skip
+
+    def explanation(row: pd.Series) -> str:
+        return f"report:explain_tagger{confusion_anchor(row['label'], row['predicted'])}"
+
+    return Table(
+        pairs, words, percent=["share"], max_rows=max_rows, noun="confusions",
+        links={"why": lambda row: explanation(row) if row["why"] else ""},
+    )  # fmt: skip
+
+
+def figures_table(judged: pd.DataFrame, *, seed: int = 0) -> Table:
+    """Return the figures of `hotelviz.metrics.summary` with their intervals.
+
+    Parameters
+    ----------
+    judged : pandas.DataFrame
+        As for `tagger_verdict`. Where the model saw some of the photos, or their hotels, in
+        training, these have figures of their own.
+    seed : int, default 0
+        Of the bootstrap.
+
+    Returns
+    -------
+    Table
+    """
+    seen = judged["seen"].ne("") if "seen" in judged else pd.Series(False, judged.index)
+    parts = {"not seen": judged[~seen], "seen in training, or others of the hotel": judged[seen]}
+    tables = [
+        metrics.summary(rows, seed=seed).assign(photos=len(rows), seen=name)
+        for name, rows in parts.items()
+        if len(rows)
+    ]
+    words = {"metric": "figure", "value": "value", "low": "from", "high": "to", "photos": "photos"}
+    if len(tables) > 1:
+        words = {"seen": "photos that were"} | words
+    return Table(pd.concat(tables), words, digits=3)
+
+
+def shown_of(shown: pd.DataFrame, wrong: pd.DataFrame, what: str) -> str:
+    """Return the title of a gallery of misclassified photos: how many of how many, and of what.
+
+    Examples
+    --------
+    >>> shown_of(pd.DataFrame(index=[0]), pd.DataFrame(index=[0, 1]), "evidence for the true area")
+    '1 of 2 misclassified photos: evidence for the true area'
+    """
+    photos = counted(len(wrong), "misclassified photo")
+    return f"{f'{len(shown):,} of ' if len(shown) < len(wrong) else ''}{photos}: {what}"
+
+
+def _figure(table: pd.DataFrame, name: str) -> list[float]:
+    """Return a figure and its interval."""
+    return [float(table[column][name]) for column in ("value", "low", "high")]
+
+
+def _weakest(report: pd.DataFrame) -> str:
+    """Return the class of lowest F1 among those with enough photos; empty without an error."""
+    classes = report.drop(index=["macro avg", "weighted avg"], errors="ignore")
+    classes = classes[(classes["support"] >= _OF_CLASS) & (classes["f1"] < 1)]
+    return str(classes["f1"].idxmin()) if len(classes) else ""
+
+
+def _weakness(report: pd.DataFrame, weakest: str, pairs: pd.DataFrame) -> str:
+    """Return in words what is weak: the class, by its lower figure, and the first confusion."""
+    first = pairs.iloc[0]
+    said = f"{_of_class(first)} {in_words(first['label'])} photos"
+    said += f" are predicted as {in_words(first['predicted'])}"
+    if not weakest:
+        return f" {said}."
+    row = report.loc[weakest]
+    figure = "precision" if row["precision"] < row["recall"] else "recall"
+    return f" Weakest: {in_words(weakest)}, {figure} {row[figure]:.2f}; {said}."
+
+
+def _of_class(pair: pd.Series) -> str:
+    return f"{pair['n_photos']:,} of {round(pair['n_photos'] / pair['share']):,}"
+
+
+def _between(low: float, high: float) -> str:
+    return f"{100 * low:.0f}–{100 * high:.0f} %"
+
+
+def _caveats(judged: pd.DataFrame, unseen: bool) -> str:
+    """Return what has to be known beside the figures."""
+    said = ""
+    classes = judged["label"].unique()
+    if len(classes) == 1:
+        said += (
+            f" All are of one area, {in_words(classes[0])}: how it tells areas apart is not tested."
+        )
+    seen = judged["seen"].ne("").sum() if "seen" in judged else 0
+    if seen:
+        said += (
+            f" The model saw {seen:,} of them, or others of their hotels, in training: this says"
+        )
+        said += " nothing about new hotels."
+    elif not unseen:
+        said += " It is not known whether the model learned from them: the figure may be too good."
+    return said
+
+
+def _class_card(judged: pd.DataFrame, name: str, seed: int) -> Card:
+    """Return the recall of a class with its interval."""
+    own = judged[judged["label"] == name]
+    right = (own["label"] == own["predicted"]).to_numpy()
+    hotels = own["hotel_id"] if knows_hotels(own) else None
+    recall = metrics.bootstrap_interval(
+        lambda rows: float(right[rows].mean()), len(own), groups=hotels, seed=seed
+    )
+    detail = f"{_between(recall.low, recall.high)}; {right.sum():,} of {counted(len(own), 'photo')}"
+    return Card(f"recall of {in_words(name)}, the weakest area", percent(recall.value), detail)
+
+
+def _next_steps(pairs: pd.DataFrame, weakest: str, catalog: str, tags: str) -> list[NextStep]:
+    """Return what to do: look at the errors, at their reasons and labels, and label more."""
+    steps = []
+    if len(pairs):
+        true, predicted = map(str, (pairs["label"].iloc[0], pairs["predicted"].iloc[0]))
+        steps += [
+            NextStep(
+                f"See why {in_words(true)} is predicted as {in_words(predicted)}",
+                "explain_tagger" + confusion_anchor(true, predicted),
+            ),
+            NextStep(
+                f"Look through the {counted(int(pairs['n_photos'].sum()), 'misclassified photo')}",
+                "#Misclassified-photos",
+            ),
+            NextStep("Check the labels: a wrong label looks like an error", "cleaning_audit"),
+        ]
+    command = f"hotelviz label --catalog {shlex.quote(catalog)} --store labels.sqlite --task tags"
+    if tags:
+        command = (
+            f"hotelviz label-choose --catalog {shlex.quote(catalog)} --predictions "
+            f"{shlex.quote(tags)} --out to_label.csv"
+        )
+    more = f"photos of {in_words(weakest)}" if weakest else "photos"
+    return [*steps, NextStep(f"Label more {more}, and train again", command=command)]

@@ -1,0 +1,142 @@
+"""What the training of a tagger came to: what it learned from, how it ended, whether to go on."""
+
+from __future__ import annotations
+
+import shlex
+
+import pandas as pd
+
+from hotelviz.reports.verdict import Card, NextStep, Verdict
+from hotelviz.reports.verdicts.tagger import photos_of_hotels, too_few
+from hotelviz.reports.wording import counted, in_words, percent
+
+#: What the phases of a training are called, and what learns in them.
+_PHASES = {
+    "head": "first only its new head",
+    "fine_tune": "all layers at a low learning rate",
+    "from_scratch": "all layers, from random weights",
+}
+
+
+def training_verdict(
+    course: pd.DataFrame,
+    photos: pd.DataFrame,
+    *,
+    labels: pd.Series,
+    most_epochs: int,
+    catalog: str = "photos.csv",
+    out: str = "tagger.keras",
+) -> Verdict:
+    """Say what a tagger learned from, how its training ended and whether it still improved.
+
+    Parameters
+    ----------
+    course : pandas.DataFrame
+        The table of `hotelviz.training.history`.
+    photos : pandas.DataFrame
+        What was trained on: `hotelviz.models.training_photos`, of this model alone.
+    labels : pandas.Series
+        The labels of the photos that were learned from.
+    most_epochs : int
+        How many epochs the last phase may have.
+    catalog, out : str
+        The files of the photos and of the model, for the next step's command.
+
+    Returns
+    -------
+    Verdict
+    """
+    learned = photos_of_hotels(photos[photos["split"] == "train"])
+    val = photos[photos["split"] == "val"]
+    sizes = labels.value_counts()
+    said = f"Learned {counted(len(sizes), 'area')} from {learned}."
+    cards = []
+    if "val_accuracy" in course:
+        best = best_epoch(course)
+        right = percent(best["val_accuracy"])
+        place = f"epoch {best['epoch']:.0f} of {len(course)}"
+        few = " (few: a rough figure)" if too_few(val, 0, 0) else ""
+        said += (
+            f" Right on {right} of {counted(len(val), 'validation photo')}{few} after {place}, "
+            f"which they chose. {still_improved(course, most_epochs)}"
+        )
+        detail = f"{photos_of_hotels(val)}, by which {place} was chosen"
+        cards.append(Card("validation accuracy", right, detail))
+    else:
+        said += " No photos were kept for validation: whether it fits new photos was not looked at."
+    last = course.iloc[-1]
+    fewest = f"fewest of {in_words(sizes.idxmin())}: {sizes.min():,}"
+    n_learned = photos["split"].eq("train").sum()
+    cards += [
+        Card("photos learned from", f"{n_learned:,}", f"{learned}; {fewest}"),
+        Card("training accuracy", percent(last["accuracy"]), "last epoch, on changed photos"),
+        Card("time", _duration(course["seconds"].sum()), f"{counted(len(course), 'epoch')}"),
+    ]
+    command = (
+        f"hotelviz report tagger_report -p catalog={shlex.quote(catalog)} "
+        f"-p model={shlex.quote(out)} --out tagger_report.html"
+    )
+    steps = [
+        NextStep("See how good it is on hotels that it never saw", "tagger_report", command),
+        NextStep(f"The model file is {out}", "#The-model"),
+    ]
+    return Verdict(said, cards=cards, next_steps=steps)
+
+
+def best_epoch(course: pd.DataFrame) -> pd.Series:
+    """Return the epoch of the lowest validation loss, or of the lowest loss without validation."""
+    loss = "val_loss" if "val_loss" in course else "loss"
+    return course.iloc[int(course[loss].to_numpy().argmin())]
+
+
+def still_improved(course: pd.DataFrame, most_epochs: int) -> str:
+    """Return in a sentence whether validation improved to the end, and what ended the training.
+
+    Parameters
+    ----------
+    course : pandas.DataFrame
+        The table of `hotelviz.training.history`, with ``val_loss``.
+    most_epochs : int
+        How many epochs the last phase may have.
+
+    Examples
+    --------
+    >>> course = pd.DataFrame({"epoch": [1, 2], "phase": "head", "val_loss": [2.0, 1.0]})
+    >>> still_improved(course, 2)
+    'Validation improved to the last of 2 epochs: more may help.'
+    """
+    last = course[course["phase"] == course["phase"].iloc[-1]]
+    after = len(course) - int(best_epoch(course)["epoch"])
+    if after == 0:
+        return f"Validation improved to the last of {counted(len(course), 'epoch')}: more may help."
+    if len(last) < most_epochs:
+        return f"Validation did not improve in the last {counted(after, 'epoch')}, which ended it."
+    return f"Validation did not improve in the last {counted(after, 'epoch')}."
+
+
+def phases_words(course: pd.DataFrame) -> str:
+    """Return how a training went and how to read its figure.
+
+    Examples
+    --------
+    >>> phases_words(pd.DataFrame({"phase": ["from_scratch"] * 2, "val_loss": [1.0, 2.0]}))[:54]
+    'The network learned all layers, from random weights, i'
+    """
+    sizes = course["phase"].astype(str).value_counts(sort=False).to_dict()
+    phases = [
+        f"{_PHASES.get(str(name), in_words(name))}, in {counted(n, 'epoch')}"
+        for name, n in sizes.items()
+    ]
+    said = f"The network learned {'; then '.join(phases)}."
+    if "val_loss" in course:
+        said += (
+            " The loss should fall and the accuracy rise, in training and validation alike: where "
+            "validation stops improving while training goes on, the model begins to overfit."
+        )
+    else:
+        said += " The loss should fall and the accuracy rise."
+    return said + (" A dashed line marks the change of phase." if len(sizes) > 1 else "")
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
