@@ -39,7 +39,8 @@ def plan(
     out : path, default "reports"
         The folder of the reports. ``data/`` in it gets the catalogue with the split that all steps
         use, and the state of the run; ``models/`` the models, ``scores/`` the scores, ``audit/``
-        the audit, ``tags.parquet`` the tagger's predictions.
+        the audit, ``tags.parquet`` the tagger's predictions, ``figures/`` the figures at print
+        size.
     first : path, optional
         A catalogue with other people's ratings: the first aesthetic iteration learns from it, the
         second from the ratings of `catalog`.
