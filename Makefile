@@ -55,4 +55,4 @@ lock: pyproject.toml
 	  --custom-compile-command "make lock" --upgrade --output-file requirements.lock
 
 clean:
-	rm -rf $(VENV) reports/*.html reports/demo docs/_build docs/api/generated
+	rm -rf $(VENV) reports/*.html reports/*.parquet reports/demo reports/data reports/models reports/scores reports/audit reports/figures docs/_build docs/api/generated

@@ -215,22 +215,6 @@ def test_reliability_draws_confidence_against_accuracy_and_states_its_error():
     np.testing.assert_allclose(display.lines_["points"].get_offsets(), [[0.9, 0.5]])
 
 
-def test_orders_of_a_hotel_are_drawn_in_rows_with_moves():
-    orders = pd.DataFrame({
-        "order": ["today", "today", "second_model", "second_model"], "image_id": list("abba"),
-        "score": [5.0, np.nan, 6.0, 5.0], "rank": [1, 2, 1, 2], "photos": 7,
-        "move": ["", "", "▲1", "▼1"],
-    })  # fmt: skip
-    display = plots.hotel_orders(orders, {"a": np.zeros((90, 60, 3), "uint8")}, n_photos=3)
-    said = {place: text.get_text() for place, text in display.texts_.items()}
-    assert said["today", 2] == "rank 2/7\nno score"
-    assert said["second_model", 1] == "rank 1/7  ▲1\npredicted 6.000"
-    assert display.axes_.shape == (2, 2)
-    # The middle of a tall photo, in the format 4:3.
-    assert display.images_["today", 1].get_array().shape == (45, 60, 3)
-    assert "today: a first, predicted 5.000; second model: b first" in figure_alt(display.figure_)
-
-
 def test_score_distribution_has_unit_area_and_shares_by_threshold():
     display = plots.score_distribution(BINS, thresholds=[5.5, 5.0])
     values, edges, _ = display.lines_["photos"].get_data()

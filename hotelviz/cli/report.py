@@ -1,9 +1,11 @@
-"""Verbs that end in pages: report, demo, slides."""
+"""Verbs that end in pages: run, demo, report, slides."""
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer import Argument, Option
@@ -12,25 +14,112 @@ from hotelviz.cli.options import app, say
 
 
 @app.command()
+def run(
+    catalog: Annotated[
+        Path, Argument(help="CSV, Parquet, class folders, a folder with catalog.csv, or photos.")
+    ],
+    out: Annotated[Path, Option(help="The folder that gets the reports.")] = Path("reports"),
+    first: Annotated[
+        Path | None, Option(help="Other people's ratings: the first aesthetic iteration.")
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        Option(help="A model that exists: tagger=, aesthetic_1= or aesthetic=FILE; may repeat."),
+    ] = None,
+    setting: Annotated[
+        list[str] | None, Option("--set", help="A parameter: step.name=value; may be repeated.")
+    ] = None,
+    quick: Annotated[bool, Option("--quick", help="Fewer epochs, smaller drawings.")] = False,
+    only: Annotated[str | None, Option(help="This step, and what it needs.")] = None,
+    start: Annotated[
+        str | None, Option("--from", help="This step again, and what needs it.")
+    ] = None,
+    seed: Annotated[int, Option(help="Of the split, the trainings and the samples.")] = 0,
+    dry_run: Annotated[bool, Option("--dry-run", help="Print the plan, and do nothing.")] = False,
+) -> None:
+    """Do all that can be done with photos: audit, train, explain, score, rank, report.
+
+    What is done is not done again: a run that was stopped goes on when it is called again.
+    """
+    from hotelviz import pipeline
+
+    choices: dict[str, Any] = {
+        "first": first, "models": dict(_assignment(text, "--model") for text in model or []),
+        "settings": _settings(setting), "quick": quick, "only": only, "start": start, "seed": seed,
+    }  # fmt: skip
+    if dry_run:
+        say(pipeline.plan(catalog, out, **choices))
+    else:
+        _run(catalog, out, **choices)
+
+
+@app.command()
 def demo(
     out: Annotated[Path, Option(help="The folder that gets the reports.")] = Path("reports"),
     seed: Annotated[int, Option(help="Of the drawings and the training.")] = 0,
     hotels: Annotated[int, Option(help="How many hotels are drawn.")] = 60,
     epochs: Annotated[int, Option(help="Most epochs of the tagger's training.")] = 18,
+    setting: Annotated[
+        list[str] | None, Option("--set", help="A parameter: step.name=value; may be repeated.")
+    ] = None,
 ) -> None:
-    """Draw a catalogue, train small models on it from scratch, and write all reports."""
+    """Draw a catalogue of hotels with known faults, then run everything on it."""
+    from hotelviz import pipeline
     from hotelviz.demo import make_demo_catalog
+    from hotelviz.demo.settings import demo_banner, demo_settings
     from hotelviz.io.claims import own_folder
-    from hotelviz.pipeline import run_pipeline
 
+    own = _settings(setting)
     folder = own_folder(out / "demo", "demo")
     say(f"drawing {hotels} hotels into {folder}")
     make_demo_catalog(folder, n_hotels=hotels, seed=seed)
-    index = run_pipeline(
-        folder / "catalog.csv", out, public=folder / "public.csv", truth=folder,
-        fine_tune_epochs=epochs, seed=seed, say=say,
+    pretrained = pipeline.weights_available(out)
+    settings = demo_settings(pretrained, epochs)
+    # What the tagger has learned of these drawings is worth many epochs.
+    settings["aesthetic_training_1"]["parent"] = "tagger"
+    for step, given in own.items():
+        settings[step] = settings.get(step, {}) | given
+    _run(
+        folder / "catalog.csv", out, first=folder / "public.csv", truth=folder, seed=seed,
+        settings=settings, banner=demo_banner(pretrained), pretrained=pretrained,
     )  # fmt: skip
-    say(f"open {index}")
+
+
+def _settings(texts: list[str] | None) -> dict[str, dict[str, Any]]:
+    """Return settings of steps, of ``step.name=value``."""
+    settings: dict[str, dict[str, Any]] = {}
+    for text in texts or []:
+        name, value = _assignment(text, "--set")
+        step, found, parameter = name.partition(".")
+        if not found:
+            raise typer.BadParameter(f"{text!r} is not step.name=value", param_hint="--set")
+        settings.setdefault(step, {})[parameter] = value
+    return settings
+
+
+def _say_beside_bars(text: str) -> None:
+    """Print lines while bars of progress are drawn."""
+    from tqdm import tqdm
+
+    with tqdm.external_write_mode():
+        say(text)
+
+
+def _run(catalog: Path, out: Path, **choices: Any) -> None:
+    """Run everything; end with what failed, and with a code that says whether something did."""
+    from hotelviz import pipeline
+
+    try:
+        outcome = pipeline.run(catalog, out, say=_say_beside_bars, **choices)
+    except KeyboardInterrupt:
+        say("stopped; the same command goes on from here", err=True)
+        sys.stdout.flush()
+        # Kernels end with this process; waiting for what runs in its threads could take hours.
+        os._exit(130)
+    say(f"open {out / 'index.html'}")
+    if outcome.failed:
+        say(outcome, err=True, fg="red")
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -53,14 +142,14 @@ def report(
         return
     if name is None or out is None:
         raise typer.BadParameter("a report needs its name and --out; see --list")
-    parameters = dict(_assignment(text) for text in parameter or [])
+    parameters = dict(_assignment(text, "-p") for text in parameter or [])
     say(run_report(name, parameters, out))
 
 
-def _assignment(text: str) -> tuple[str, str]:
+def _assignment(text: str, option: str) -> tuple[str, str]:
     name, found, value = text.partition("=")
     if not found:
-        raise typer.BadParameter(f"{text!r} is not name=value", param_hint="-p")
+        raise typer.BadParameter(f"{text!r} is not name=value", param_hint=option)
     return name.strip(), value
 
 

@@ -1,0 +1,233 @@
+"""What a run is asked for, checked before anything begins."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hotelviz.errors import ModelError, ReportError, check_choice, did_you_mean
+from hotelviz.reports.notebooks import (
+    Parameter,
+    find_notebook,
+    notebook_parameters,
+    read_cells,
+)
+from hotelviz.reports.parameters import convert_parameter
+
+#: Step -> the notebook that it runs.
+NOTEBOOKS = {
+    "cleaning_audit": "cleaning_audit",
+    "tagger_training": "tagger_training",
+    "tagger_report": "tagger_report",
+    "explain_tagger": "explain_tagger",
+    "cleaning_effect": "cleaning_effect",
+    "aesthetic_training_1": "aesthetic_training",
+    "aesthetic_training_2": "aesthetic_training",
+    "aesthetic_report": "aesthetic_report",
+    "compare_filters": "compare_filters",
+    "score_distribution": "score_distribution",
+    "hotel_ranking": "hotel_ranking",
+}
+#: Step without a notebook -> its parameters.
+OTHERS = {
+    "split": {
+        "test": Parameter("float", "0.25", "share of the photos that models are tested on"),
+        "validation": Parameter("float", "0.1", "share of the photos that epochs are chosen by"),
+    },
+    "models": {},
+    "scores": {
+        "backend": Parameter("str", '"keras"', "keras, or openvino: faster on a processor"),
+        "part_size": Parameter("int", "2048", "photos per part: what a stop can lose"),
+    },
+}
+STEPS = ("split", "models", *NOTEBOOKS, "scores")
+#: What ties the steps of a run together, by whatever name a notebook has for it.
+_TIES = {
+    "catalog", "out", "model", "models", "parent", "scores", "tags", "tags_out", "audit", "tuned",
+}  # fmt: skip
+#: The one of these that is a choice: what the first aesthetic iteration starts from.
+_PARENT = ("aesthetic_training_1", "parent")
+#: What a model may be called -> the task of its file.
+MODELS = {"tagger": "tagger", "aesthetic_1": "aesthetic", "aesthetic_2": "aesthetic"}
+#: Stands in the files of models that hotelviz described; see `hotelviz.models.info`, which cannot
+#: be asked without loading TensorFlow.
+_MEMBER = "hotelviz.json"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a run is asked for.
+
+    Attributes
+    ----------
+    catalog : pathlib.Path
+        The photos.
+    out : pathlib.Path
+        The folder of the reports.
+    first : pathlib.Path, optional
+        Other people's ratings, for the first aesthetic iteration.
+    truth : pathlib.Path, optional
+        The folder of a demo catalogue.
+    models : mapping
+        Name (``tagger``, ``aesthetic_1``, ``aesthetic_2``, or ``aesthetic`` for the last iteration)
+        -> file.
+    settings : mapping
+        Step -> parameter -> value.
+    seed : int
+        For splits, trainings and samples.
+    banner : str
+        A line at the top of each page.
+    """
+
+    catalog: Path
+    out: Path
+    first: Path | None = None
+    truth: Path | None = None
+    models: Mapping[str, Path] = field(default_factory=dict)
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    seed: int = 0
+    banner: str = ""
+
+
+def parameters_of(step: str) -> Mapping[str, Parameter]:
+    """Return the parameters of a step: those of its notebook.
+
+    Examples
+    --------
+    >>> parameters_of("tagger_training")["weights"].default
+    '"imagenet"'
+    """
+    if step in OTHERS:
+        return OTHERS[step]
+    return notebook_parameters(read_cells(find_notebook(NOTEBOOKS[step])))
+
+
+def check_settings(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Convert the parameters of steps to their declared types.
+
+    Parameters
+    ----------
+    settings : mapping
+        Step -> parameter -> value.
+
+    Returns
+    -------
+    dict
+        The same with converted values.
+
+    Raises
+    ------
+    ReportError
+        There is no such step, no such parameter, or a value is of another type; or the parameter
+        is one by which the steps of a run are tied together.
+
+    Examples
+    --------
+    >>> check_settings({"tagger_training": {"fine_tune_epochs": "3"}})
+    {'tagger_training': {'fine_tune_epochs': 3}}
+    >>> check_settings({"tagger_traning": {"fine_tune_epochs": "3"}})
+    Traceback (most recent call last):
+    hotelviz.errors.ReportError: there is no step 'tagger_traning'; did you mean ...
+    """
+    checked: dict[str, dict[str, Any]] = {}
+    for step, given in settings.items():
+        check_step(step)
+        known = parameters_of(step)
+        for name, value in given.items():
+            if (step, name) == _PARENT:
+                check_choice(value, ("", "tagger"), f"{step}.{name}", ReportError)
+            elif name in _TIES:
+                raise ReportError(
+                    f"{step}.{name} ties the steps of a run together and is set by it; a model "
+                    "that exists is given with --model"
+                )
+            if name not in known:
+                free = [one for one in known if one not in _TIES]
+                raise ReportError(
+                    f"{step} has no parameter {name!r}{did_you_mean(name, free)}; its parameters "
+                    f"are {', '.join(free) or 'none'}"
+                )
+            try:
+                value = convert_parameter(name, value, known[name].type)
+            except ReportError as error:
+                raise ReportError(f"{step}: {error}") from error
+            checked.setdefault(step, {})[name] = value
+    return checked
+
+
+def check_step(step: str) -> None:
+    """Refuse a name that no step has.
+
+    Raises
+    ------
+    ReportError
+        The message lists the steps, and which was probably meant.
+    """
+    if step not in STEPS:
+        raise ReportError(
+            f"there is no step {step!r}{did_you_mean(step, STEPS)}; the steps are "
+            f"{', '.join(STEPS)}"
+        )
+
+
+def check_models(models: Mapping[str, Path]) -> dict[str, Path]:
+    """Refuse models that a run cannot take, before anything begins.
+
+    Parameters
+    ----------
+    models : mapping
+        Name -> file.
+
+    Returns
+    -------
+    dict
+        With full paths.
+
+    Raises
+    ------
+    ModelError
+        Another name, a file that is not there or no model, or one for another task.
+    """
+    names = [*MODELS, "aesthetic"]
+    checked = {}
+    for name, file in models.items():
+        if name not in names:
+            raise ModelError(
+                f"there is no model {name!r}{did_you_mean(name, names)}; the models of a run are "
+                f"{', '.join(names)} (the last iteration)"
+            )
+        task, found = name.partition("_")[0], task_of(file)
+        if found is None and task == "tagger":
+            raise ModelError(
+                f"{file}: does not say which classes its outputs are; describe it with "
+                "hotelviz.models.wrap_model and save it with save_model"
+            )
+        if found not in {task, None}:
+            raise ModelError(f"{file}: is for the task {found!r}, not {task!r}")
+        checked[name] = file.absolute()
+    if "aesthetic" in checked and "aesthetic_2" in checked:
+        raise ModelError("aesthetic and aesthetic_2 are two names of the last iteration; give one")
+    return checked
+
+
+def task_of(file: Path) -> str | None:
+    """Return the task of a model file; None for one of another kit, which does not say it.
+
+    Raises
+    ------
+    ModelError
+        There is no such file, or it is no model.
+    """
+    if not file.is_file():
+        raise ModelError(f"{file.absolute()}: there is no such model file")
+    try:
+        with zipfile.ZipFile(file) as archive:
+            if _MEMBER not in archive.namelist():
+                return None
+            return str(json.loads(archive.read(_MEMBER))["task"])
+    except (OSError, zipfile.BadZipFile, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{file}: is no model file (.keras): {error}") from error
