@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hotelviz.errors import ImageError
+from hotelviz.gallery.places import tried
 from hotelviz.images import View, encode_jpeg, reading
 from hotelviz.images.kept_views import decode_and_keep, find_kept
 
@@ -61,7 +62,7 @@ def thumbnail(path: str | os.PathLike[str], side: int) -> Thumbnail:
     Returns
     -------
     Thumbnail
-        Its error is without the path.
+        Its error names the path that was tried.
     """
     view = thumbnail_view(side)
     try:
@@ -70,7 +71,7 @@ def thumbnail(path: str | os.PathLike[str], side: int) -> Thumbnail:
             with reading(path) as data:
                 photo = decode_and_keep(path, data, [view])
     except ImageError as error:
-        return Thumbnail(b"", str(error))
+        return Thumbnail(b"", f"{tried(path)}: {error}")
     return Thumbnail(encode_jpeg(photo.pixels), "")
 
 

@@ -67,6 +67,15 @@ def shown(view) -> list[str]:
     )
 
 
+def places(view) -> list[int]:
+    """The rows of the photos, as they stand on the page."""
+    return view.eval_on_selector_all(
+        "figure",
+        "all => all.map(one => [one.getBoundingClientRect(), Number(one.dataset.row)])"
+        ".sort(([a], [b]) => a.top - b.top || a.left - b.left).map(([, row]) => row)",
+    )
+
+
 def test_confusion_walk_decide_undo_export_and_clean(open_page, page, photos, tmp_path):
     view = open_page(page.as_uri(), accept_downloads=True)
     view.locator(".reviewer").fill("Ada 🏨")
@@ -158,11 +167,55 @@ def test_filters_sort_and_search_choose_the_photos(open_page, page):
     assert shown(view) == [17, 21, 25, 29]
     view.get_by_role("button", name="clear filters").click()
     view.locator("select.sort").select_option("-score")
-    places = view.eval_on_selector_all("figure", "all => all.map(one => Number(one.dataset.row))")
-    assert places[:3] == [29, 28, 27]
+    assert places(view)[:3] == [29, 28, 27]
     view.locator("input[type=search]").fill("مسبح")
     expect(view.locator(".count")).to_have_text("1 of 30 photos")
     assert shown(view) == [29]
+
+
+def test_ties_stand_in_the_order_of_the_table_whichever_way_photos_are_sorted(
+    open_page, photos, tmp_path
+):
+    photos["score"] = [3.0, 5.0, None] * 10
+    Gallery(photos).save(tmp_path / "ties.html")
+    view = open_page((tmp_path / "ties.html").as_uri())
+    low, high, none = (list(range(start, 30, 3)) for start in range(3))
+    for sort, wanted in (("-score", high + low + none), ("+score", low + high + none)):
+        view.locator("select.sort").select_option(sort)
+        assert places(view) == wanted
+
+
+def test_a_small_gallery_grows_with_its_photos_and_is_printed_with_folded_ones(
+    open_page, photos, tmp_path
+):
+    Gallery(photos, group="label", open_groups=1).save(tmp_path / "small.html")
+    view = open_page((tmp_path / "small.html").as_uri(), height=500)
+    assert view.locator("figure:visible").count() == 10
+    headings = view.locator(".heading button")
+    headings.last.click()
+    assert view.locator("figure:visible").count() == 30
+    assert view.locator(".view").evaluate("one => one.scrollHeight == one.clientHeight")
+    view.locator("figure .photo").first.focus()
+    for key, row in (("End", 29), ("Home", 0)):
+        view.keyboard.press(key)
+        photo = view.locator(f"figure[data-row='{row}'] .photo")
+        expect(photo).to_be_focused()
+        expect(photo).to_be_in_viewport(ratio=0.9)
+    headings.first.click()
+    headings.last.click()
+    assert view.locator("figure:visible").count() == 0
+    assert view.pdf().count(b"/DCTDecode") == 30
+
+
+def test_of_a_large_gallery_what_is_in_view_is_printed_and_that_is_said(
+    open_page, photos, tmp_path
+):
+    Gallery(pd.concat([photos] * 3), caption="label").save(tmp_path / "large.html")
+    view = open_page((tmp_path / "large.html").as_uri())
+    assert view.locator(".view").evaluate("one => one.scrollHeight > one.clientHeight")
+    assert not view.locator(".printed").is_visible()
+    view.emulate_media(media="print")
+    assert view.locator(".printed").is_visible()
 
 
 def test_hotels_that_are_too_many_to_pick_are_typed(open_page, photos, tmp_path):
@@ -215,7 +268,9 @@ def test_a_photo_that_cannot_be_shown_says_why(open_page, photos, tmp_path):
     Gallery(photos, caption=tag_caption).save(tmp_path / "lost.html")
     view = open_page((tmp_path / "lost.html").as_uri())
     assert view.locator(".note").inner_text() == "1 cannot be read"
-    assert "not a JPEG" in view.locator("figure[data-row='1']").inner_text()
+    tile = view.locator("figure[data-row='1'] .photo")
+    assert tile.inner_text().startswith(f"{photos.loc[1, 'path']}: not a JPEG")
+    assert f"{photos.loc[1, 'path']}: not a JPEG" in tile.get_attribute("aria-label")
 
 
 def test_the_overlay_key_does_nothing_where_there_are_no_overlays(open_page, photos, tmp_path):
