@@ -19,7 +19,6 @@ from PIL import Image
 
 from hotelviz import metrics
 from hotelviz.attribution import overlay
-from hotelviz.catalog import current_paths, write_catalog
 from hotelviz.decisions import read_decisions
 from hotelviz.errors import GalleryError, OutputError
 from hotelviz.gallery import (
@@ -159,38 +158,6 @@ def test_unreadable_photo_keeps_its_place_and_says_why(photos, tmp_path):
     assert content["errors"]["1"].startswith(f"{photos.loc[1, 'path']}: not a JPEG")
     assert [bool(photo) for photo in content["photos"]] == [True, False, True, True]
     assert content["note"] == "1 cannot be read"
-
-
-@pytest.mark.parametrize("path", ["{}", "photos/{}"])
-@pytest.mark.parametrize("found_by", ["root", "catalog"])
-def test_photos_that_moved_since_scoring_are_found(photos, tmp_path, monkeypatch, path, found_by):
-    """Scores keep the path of then, relative to the folder in which scoring ran."""
-    scored = photos.assign(
-        image_id=[Path(name).name for name in photos["path"]],
-        path=[path.format(Path(name).name) for name in photos["path"]],
-    )
-    monkeypatch.chdir(tmp_path.parent)
-    lost = content_of(Gallery(scored), tmp_path)["errors"]
-    assert lost["0"] == f"{tmp_path.parent / scored['path'][0]}: missing"
-    if found_by == "root":
-        gallery = Gallery(scored, root=tmp_path)
-    else:
-        write_catalog(scored.assign(path=photos["path"]), tmp_path / "photos.csv")
-        gallery = Gallery(current_paths(scored, tmp_path / "photos.csv"))
-    content = content_of(gallery, tmp_path)
-    assert content["errors"] == {}
-    assert content["ids"] == scored["image_id"].tolist()
-    widget, said = live(gallery)
-    widget.answer({"type": "photos", "rows": [0]})
-    assert said.pop()[0]["photos"][0]["error"] == ""
-
-
-def test_paths_follow_the_catalogue_and_others_stay(photos):
-    scored = pd.DataFrame({"image_id": ["a", "z"], "score": [1.0, 2.0]})
-    assert current_paths(scored, "") is scored
-    assert current_paths(scored, photos)["path"].tolist()[:1] == [photos["path"][0]]
-    kept = current_paths(scored.assign(path="old.jpg"), photos)["path"]
-    assert kept.tolist() == [photos["path"][0], "old.jpg"]
 
 
 def test_no_photos_are_an_empty_gallery(tmp_path):
