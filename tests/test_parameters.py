@@ -130,7 +130,7 @@ def test_defaults_are_found_from_wherever_jupyterlab_was_started(
     monkeypatch.chdir(house / current)
     monkeypatch.setenv("PWD", str(house / started))
     cell = {
-        "__annotations__": {"catalog": "path", "more": "list[path]", "out": "output"},
+        "__annotations__": {"catalog": "path", "more": "'list[path]'", "out": "output"},
         "catalog": "reports/demo/catalog.csv", "more": "reports/demo", "out": "reports/a/b.keras",
     }  # fmt: skip
     read_parameters(cell)

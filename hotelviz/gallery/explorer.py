@@ -46,6 +46,8 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
     def __init__(self, controls: dict[str, Any], *lines: list[str]) -> None:
         self.controls = controls
         self.said, self.picture, self.busy = (ipywidgets.HTML() for _ in range(3))
+        # What is below it stays in its place.
+        self.busy.layout.min_height = "32px"
         wrap = ipywidgets.Layout(flex_flow="row wrap")
         rows = [ipywidgets.Box([controls[name] for name in line], layout=wrap) for line in lines]
         super().__init__([*rows, self.busy, self.said, self.picture])

@@ -48,12 +48,18 @@ def read_parameters(namespace: MutableMapping[str, Any]) -> None:
     (['Pool', 'Kitchen'], 3)
     """
     kinds = {
-        name: annotation if isinstance(annotation, str) else formatannotation(annotation)
+        name: _as_text(annotation)
         for name, annotation in namespace.get("__annotations__", {}).items()
         if name in namespace
     }
     values = {name: convert_parameter(name, namespace[name], kind) for name, kind in kinds.items()}
     namespace.update(values | resolve_paths(values, kinds, search_folders()))
+
+
+def _as_text(annotation: Any) -> str:
+    # Where annotations are not evaluated, what is a text already has quotes around it.
+    text = annotation if isinstance(annotation, str) else formatannotation(annotation)
+    return text.strip("'\"")
 
 
 def convert_parameter(name: str, value: Any, kind: str) -> Any:
