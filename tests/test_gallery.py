@@ -108,6 +108,11 @@ def test_every_photo_comes_with_its_caption(photos, tmp_path):
     assert content["ids"] == list("abcd")
 
 
+def test_a_live_gallery_knows_its_captions_as_its_page_does(photos, tmp_path):
+    gallery = Gallery(photos, caption=tag_caption)
+    assert gallery.widget().content["captions"] == content_of(gallery, tmp_path)["captions"]
+
+
 def test_what_can_be_filtered_by_is_coded_and_the_confusion_named(photos, tmp_path):
     content = content_of(Gallery(photos.assign(hotel_id=["h", None, "h", "i"])), tmp_path)
     assert codes(content, "label") == ["Pool", "Pool", "Foyer", "Bathroom"]
