@@ -108,6 +108,11 @@ def test_every_photo_comes_with_its_caption(photos, tmp_path):
     assert content["ids"] == list("abcd")
 
 
+def test_a_live_gallery_knows_its_captions_as_its_page_does(photos, tmp_path):
+    gallery = Gallery(photos, caption=tag_caption)
+    assert gallery.widget().content["captions"] == content_of(gallery, tmp_path)["captions"]
+
+
 def test_what_can_be_filtered_by_is_coded_and_the_confusion_named(photos, tmp_path):
     content = content_of(Gallery(photos.assign(hotel_id=["h", None, "h", "i"])), tmp_path)
     assert codes(content, "label") == ["Pool", "Pool", "Foyer", "Bathroom"]
@@ -155,7 +160,7 @@ def test_cut_gallery_says_how_many_there_are(photos, tmp_path):
 def test_unreadable_photo_keeps_its_place_and_says_why(photos, tmp_path):
     Path(photos.loc[1, "path"]).write_text("no image")
     content = content_of(Gallery(photos), tmp_path)
-    assert "not a JPEG" in content["errors"]["1"]
+    assert content["errors"]["1"].startswith(f"{photos.loc[1, 'path']}: not a JPEG")
     assert [bool(photo) for photo in content["photos"]] == [True, False, True, True]
     assert content["note"] == "1 cannot be read"
 
@@ -298,7 +303,7 @@ def test_live_photos_come_when_asked_for_with_captions_and_maps(photos):
     (message, buffers) = said.pop()
     assert [one["row"] for one in message["photos"]] == [0, 1]
     assert message["photos"][0]["caption"] == tag_caption(photos.iloc[0])
-    assert message["photos"][1]["error"] == "missing"
+    assert message["photos"][1]["error"] == f"{photos.loc[1, 'path']}: missing"
     assert Image.open(io.BytesIO(buffers[0])).size == (300, 200)
     assert buffers[1] == bytes([255]) * 49
     # It is back: a photo that could not be read is tried again.

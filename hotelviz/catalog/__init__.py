@@ -23,6 +23,7 @@ after this module may rely on the table.
 
 from hotelviz.catalog.availability import check_missing
 from hotelviz.catalog.identity import as_ids, catalog_hash, row_hashes
+from hotelviz.catalog.places import current_paths
 from hotelviz.catalog.ratings import (
     as_shares,
     count_ratings,
@@ -50,6 +51,7 @@ __all__ = [
     "check_splits",
     "check_table",
     "count_ratings",
+    "current_paths",
     "iterate_catalog",
     "maximum_entropy_ratings",
     "mean_and_std",

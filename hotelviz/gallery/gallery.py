@@ -28,12 +28,17 @@ from hotelviz.gallery.payload import (
     small_map,
 )
 from hotelviz.gallery.photo_provider import PhotoProvider
+from hotelviz.gallery.places import photo_places
 from hotelviz.gallery.thumbnails import BUDGET, page_photos
 from hotelviz.io.claims import check_output
 from hotelviz.scores.predictions import join_photos
 
 if TYPE_CHECKING:
     from hotelviz.gallery.widget import GalleryWidget
+
+#: A live gallery of so many photos knows their captions at once, as a page does: they can be
+#: searched, and have the room that they need. Those of more come with their photos.
+_CAPTIONED = 200
 
 
 @dataclass(eq=False, repr=False)
@@ -83,6 +88,10 @@ class Gallery:
         Bytes of photos that a page carries inside; with more they go to a folder beside it.
     title : str, default ""
         A heading.
+    root : path, optional
+        The folder with the photos, where they are not where ``path`` says; see
+        `hotelviz.gallery.places.photo_places`, and `hotelviz.catalog.current_paths` for the
+        catalogue's own paths.
 
     Raises
     ------
@@ -115,6 +124,7 @@ class Gallery:
     thumbnail: int = 320
     budget: int = BUDGET
     title: str = ""
+    root: str | os.PathLike[str] | None = None
 
     def __post_init__(self) -> None:
         named = ["path", self.group, self.caption if isinstance(self.caption, str) else None]
@@ -123,6 +133,8 @@ class Gallery:
         self.total = len(self.frame)
         shown = slice(self.total if self.max_photos is None else self.max_photos)
         self.frame = self.frame[shown].reset_index(drop=True)
+        if self.root is not None:
+            self.frame = self.frame.assign(path=photo_places(self.frame, self.root))
         self.overlays = None if self.overlays is None else self.overlays[shown]
         self.distributions = {name: shares[shown] for name, shares in distributions.items()}
 
@@ -168,6 +180,8 @@ class Gallery:
         )
         payload = self.payload()
         payload["decisions"]["where"] = str(self.decisions or "")
+        if len(self.frame) <= _CAPTIONED:
+            payload["captions"] = self.captions()
         return GalleryWidget(payload, photos, self.decisions)
 
     def to_html(self, *, files: Path, heading: bool = True) -> str:

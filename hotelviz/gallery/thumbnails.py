@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hotelviz.errors import ImageError
+from hotelviz.gallery.places import tried
 from hotelviz.images import View, encode_jpeg, read_view
 
 #: Bytes of photos that a page carries inside; what is beyond goes to a folder beside it.
@@ -60,12 +61,12 @@ def thumbnail(path: str | os.PathLike[str], side: int) -> Thumbnail:
     Returns
     -------
     Thumbnail
-        Its error is without the path.
+        Its error names the path that was tried.
     """
     try:
         photo = read_view(path, thumbnail_view(side))
     except ImageError as error:
-        return Thumbnail(b"", str(error))
+        return Thumbnail(b"", f"{tried(path)}: {error}")
     return Thumbnail(encode_jpeg(photo.pixels), "")
 
 

@@ -1,7 +1,6 @@
 """Run parameterised notebooks and write each as one self-contained page."""
 
 from hotelviz.reports.execution import run_report
-from hotelviz.reports.headline import Headline
 from hotelviz.reports.index import write_index
 from hotelviz.reports.notebooks import find_notebook, list_reports, notebook_directory
 from hotelviz.reports.parameters import convert_parameter, read_parameters
@@ -10,7 +9,6 @@ from hotelviz.reports.verdict import Card, NextStep, Verdict
 
 __all__ = [
     "Card",
-    "Headline",
     "NextStep",
     "Table",
     "Verdict",

@@ -12,19 +12,22 @@ import json
 import math
 import os
 from collections.abc import Callable, Mapping, MutableMapping
+from contextlib import suppress
 from inspect import formatannotation
 from pathlib import Path
 from typing import Any
 
 from hotelviz.errors import ReportError, did_you_mean
-from hotelviz.reports.notebooks import notebook_parameters, read_cells
+from hotelviz.reports.notebooks import Parameter, notebook_parameters, read_cells
+from hotelviz.reports.paths import declared_path, resolve_paths, search_folders
 
 
 def read_parameters(namespace: MutableMapping[str, Any]) -> None:
     """Convert the parameters of a notebook to the types that they are declared with.
 
     It is the first call after the parameters' cell: whether `run_report`, papermill or JupyterLab
-    runs the notebook, the cells below find a list where a list is declared.
+    runs the notebook, the cells below find a list where a list is declared, and a file where a path
+    is declared, wherever JupyterLab was started (see `hotelviz.reports.paths`).
 
     Parameters
     ----------
@@ -34,7 +37,7 @@ def read_parameters(namespace: MutableMapping[str, Any]) -> None:
     Raises
     ------
     ReportError
-        A value is not of its parameter's type.
+        A value is not of its parameter's type, or a file that is read is not there.
 
     Examples
     --------
@@ -44,10 +47,19 @@ def read_parameters(namespace: MutableMapping[str, Any]) -> None:
     >>> cell["classes"], cell["seed"]
     (['Pool', 'Kitchen'], 3)
     """
-    for name, annotation in namespace.get("__annotations__", {}).items():
-        if name in namespace:
-            kind = annotation if isinstance(annotation, str) else formatannotation(annotation)
-            namespace[name] = convert_parameter(name, namespace[name], kind)
+    kinds = {
+        name: _as_text(annotation)
+        for name, annotation in namespace.get("__annotations__", {}).items()
+        if name in namespace
+    }
+    values = {name: convert_parameter(name, namespace[name], kind) for name, kind in kinds.items()}
+    namespace.update(values | resolve_paths(values, kinds, search_folders()))
+
+
+def _as_text(annotation: Any) -> str:
+    # Where annotations are not evaluated, what is a text already has quotes around it.
+    text = annotation if isinstance(annotation, str) else formatannotation(annotation)
+    return text.strip("'\"")
 
 
 def convert_parameter(name: str, value: Any, kind: str) -> Any:
@@ -62,8 +74,9 @@ def convert_parameter(name: str, value: Any, kind: str) -> Any:
         Python literal, or text separated by commas, with quotes around what has a comma itself.
         None stands for an empty text, list or dict.
     kind : str
-        ``str``, ``int``, ``float``, ``bool``, ``dict``, ``list``, ``list[str]``, ``list[int]`` or
-        ``list[float]``; values of other types stay as they are.
+        ``str``, ``int``, ``float``, ``bool``, ``dict``, ``list``, ``list[str]``, ``list[int]``,
+        ``list[float]``, or one of the paths of `hotelviz.reports.paths`, which are text; values of
+        other types stay as they are.
 
     Raises
     ------
@@ -78,9 +91,11 @@ def convert_parameter(name: str, value: Any, kind: str) -> Any:
     Traceback (most recent call last):
     hotelviz.errors.ReportError: the parameter 'seed' is of type int, which 'many' is not: ...
     """
-    if kind not in _CONVERTERS:
+    declared = declared_path(kind)
+    known = declared.kind if declared else kind
+    if known not in _CONVERTERS:
         return value
-    convert, expected = _CONVERTERS[kind]
+    convert, expected = _CONVERTERS[known]
     try:
         return convert(value)
     except _NOT_OF_THE_TYPE as error:
@@ -90,14 +105,15 @@ def convert_parameter(name: str, value: Any, kind: str) -> Any:
 
 
 def check_parameters(notebook: Path, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert the arguments of a report to their declared types.
+    """Convert the arguments of a report to their declared types, and look for its files.
 
     Parameters
     ----------
     notebook : pathlib.Path
         The notebook.
     parameters : mapping of str to object
-        Arguments by name.
+        Arguments by name. Relative paths start from the current folder, as in any command; the
+        notebook's own defaults are looked for as `read_parameters` does it.
 
     Returns
     -------
@@ -107,7 +123,8 @@ def check_parameters(notebook: Path, parameters: Mapping[str, Any]) -> dict[str,
     Raises
     ------
     ReportError
-        A parameter is unknown, or a value of another type; the message lists the parameters.
+        A parameter is unknown, or a value of another type; the message lists the parameters. Or a
+        file that is read, given or by default, is not there.
     """
     known = notebook_parameters(read_cells(notebook))
     signature = "".join(
@@ -125,7 +142,20 @@ def check_parameters(notebook: Path, parameters: Mapping[str, Any]) -> dict[str,
             result[name] = convert_parameter(name, value, known[name].type)
         except ReportError as error:
             raise ReportError(f"{notebook.stem}: {error}; its parameters are{signature}") from error
-    return result
+    return result | _check_files(known, result)
+
+
+def _check_files(known: Mapping[str, Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Refuse files that are not there; return the paths that were given, and where they are."""
+    values = dict(given)
+    for name, about in known.items():
+        with suppress(ValueError):  # A default that is computed is not known yet.
+            values.setdefault(name, ast.literal_eval(about.default))
+    kinds = {name: known[name].type for name in values}
+    found = resolve_paths(values, {name: kinds[name] for name in given}, [Path.cwd()])
+    by_default = {name: kind for name, kind in kinds.items() if name not in given}
+    resolve_paths(values, by_default, search_folders())
+    return found
 
 
 _NOT_OF_THE_TYPE = (
@@ -214,3 +244,5 @@ _CONVERTERS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "list[int]": (_list_of(_whole), "expected whole numbers separated by commas"),
     "list[float]": (_list_of(_float), "expected numbers separated by commas"),
 }
+_CONVERTERS |= {"path": _CONVERTERS["str"], "output": _CONVERTERS["str"]}
+_CONVERTERS["list[path]"] = _CONVERTERS["list[str]"]

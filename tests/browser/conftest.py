@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from check_pages import FLAGS, accessibility_faults, fetch_axe, find_chromium
+from looks import CLASSES, EVIL
 from PIL import Image
 from served import Served
 
@@ -135,3 +136,25 @@ def tags(catalog: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
                     "--classes", "any")  # fmt: skip
     yield served
     served.stop()
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> pd.DataFrame:
+    """Thirty photos, every third a pool that is predicted as a bathroom."""
+    rng = np.random.default_rng(0)
+    (tmp_path / "photos").mkdir()
+    paths = []
+    for number in range(30):
+        path = tmp_path / "photos" / f"{number:02d}.jpg"
+        Image.new("RGB", (160, 100 + 40 * (number % 2)), tuple(rng.integers(60, 255, 3))).save(path)
+        paths.append(str(path))
+    frame = pd.DataFrame({"image_id": [f"{number:02d}.jpg" for number in range(30)], "path": paths})
+    frame.loc[29, "image_id"] = EVIL
+    frame["hotel_id"] = [f"hotel {number % 4}" for number in range(30)]
+    frame["label"] = np.where(np.arange(30) % 3 == 0, "Pool", "Bedroom")
+    frame["predicted"] = np.where(np.arange(30) % 3 == 0, "Bathroom", "Bedroom")
+    sure = np.linspace(0.5, 0.95, 30)
+    for name in CLASSES:
+        frame[f"p_{name}"] = np.where(frame["predicted"] == name, sure, (1 - sure) / 2)
+    frame["score"] = np.linspace(2, 8, 30)
+    return frame

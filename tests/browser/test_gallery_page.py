@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from looks import THEMES, WIDTHS
-from PIL import Image
+from looks import EVIL, THEMES, WIDTHS
 from typer.testing import CliRunner
 
 from hotelviz.audit import apply_decisions
@@ -21,31 +19,6 @@ from hotelviz.decisions import read_decisions, standing_decisions
 from hotelviz.gallery import Gallery, tag_caption
 
 expect = pytest.importorskip("playwright.sync_api").expect
-
-CLASSES = ["Bathroom", "Bedroom", "Pool"]
-EVIL = "\"><img src=x onerror=alert(1)> 🏊 </script><script>alert(2)</script> 'مسبح' .jpg"
-
-
-@pytest.fixture
-def photos(tmp_path: Path) -> pd.DataFrame:
-    """Thirty photos, every third a pool that is predicted as a bathroom."""
-    rng = np.random.default_rng(0)
-    (tmp_path / "photos").mkdir()
-    paths = []
-    for number in range(30):
-        path = tmp_path / "photos" / f"{number:02d}.jpg"
-        Image.new("RGB", (160, 100 + 40 * (number % 2)), tuple(rng.integers(60, 255, 3))).save(path)
-        paths.append(str(path))
-    frame = pd.DataFrame({"image_id": [f"{number:02d}.jpg" for number in range(30)], "path": paths})
-    frame.loc[29, "image_id"] = EVIL
-    frame["hotel_id"] = [f"hotel {number % 4}" for number in range(30)]
-    frame["label"] = np.where(np.arange(30) % 3 == 0, "Pool", "Bedroom")
-    frame["predicted"] = np.where(np.arange(30) % 3 == 0, "Bathroom", "Bedroom")
-    sure = np.linspace(0.5, 0.95, 30)
-    for name in CLASSES:
-        frame[f"p_{name}"] = np.where(frame["predicted"] == name, sure, (1 - sure) / 2)
-    frame["score"] = np.linspace(2, 8, 30)
-    return frame
 
 
 @pytest.fixture
@@ -65,6 +38,15 @@ def page(photos: pd.DataFrame, tmp_path: Path) -> Path:
 def shown(view) -> list[str]:
     return view.eval_on_selector_all(
         "figure", "all => all.map(one => Number(one.dataset.row)).sort((a, b) => a - b)"
+    )
+
+
+def places(view) -> list[int]:
+    """The rows of the photos, as they stand on the page."""
+    return view.eval_on_selector_all(
+        "figure",
+        "all => all.map(one => [one.getBoundingClientRect(), Number(one.dataset.row)])"
+        ".sort(([a], [b]) => a.top - b.top || a.left - b.left).map(([, row]) => row)",
     )
 
 
@@ -159,11 +141,55 @@ def test_filters_sort_and_search_choose_the_photos(open_page, page):
     assert shown(view) == [17, 21, 25, 29]
     view.get_by_role("button", name="clear filters").click()
     view.locator("select.sort").select_option("-score")
-    places = view.eval_on_selector_all("figure", "all => all.map(one => Number(one.dataset.row))")
-    assert places[:3] == [29, 28, 27]
+    assert places(view)[:3] == [29, 28, 27]
     view.locator("input[type=search]").fill("مسبح")
     expect(view.locator(".count")).to_have_text("1 of 30 photos")
     assert shown(view) == [29]
+
+
+def test_ties_stand_in_the_order_of_the_table_whichever_way_photos_are_sorted(
+    open_page, photos, tmp_path
+):
+    photos["score"] = [3.0, 5.0, None] * 10
+    Gallery(photos).save(tmp_path / "ties.html")
+    view = open_page((tmp_path / "ties.html").as_uri())
+    low, high, none = (list(range(start, 30, 3)) for start in range(3))
+    for sort, wanted in (("-score", high + low + none), ("+score", low + high + none)):
+        view.locator("select.sort").select_option(sort)
+        assert places(view) == wanted
+
+
+def test_a_small_gallery_grows_with_its_photos_and_is_printed_with_folded_ones(
+    open_page, photos, tmp_path
+):
+    Gallery(photos, group="label", open_groups=1).save(tmp_path / "small.html")
+    view = open_page((tmp_path / "small.html").as_uri(), height=500)
+    assert view.locator("figure:visible").count() == 10
+    headings = view.locator(".heading button")
+    headings.last.click()
+    assert view.locator("figure:visible").count() == 30
+    assert view.locator(".view").evaluate("one => one.scrollHeight == one.clientHeight")
+    view.locator("figure .photo").first.focus()
+    for key, row in (("End", 29), ("Home", 0)):
+        view.keyboard.press(key)
+        photo = view.locator(f"figure[data-row='{row}'] .photo")
+        expect(photo).to_be_focused()
+        expect(photo).to_be_in_viewport(ratio=0.9)
+    headings.first.click()
+    headings.last.click()
+    assert view.locator("figure:visible").count() == 0
+    assert view.pdf().count(b"/DCTDecode") == 30
+
+
+def test_of_a_large_gallery_what_is_in_view_is_printed_and_that_is_said(
+    open_page, photos, tmp_path
+):
+    Gallery(pd.concat([photos] * 3), caption="label").save(tmp_path / "large.html")
+    view = open_page((tmp_path / "large.html").as_uri())
+    assert view.locator(".view").evaluate("one => one.scrollHeight > one.clientHeight")
+    assert not view.locator(".printed").is_visible()
+    view.emulate_media(media="print")
+    assert view.locator(".printed").is_visible()
 
 
 def test_hotels_that_are_too_many_to_pick_are_typed(open_page, photos, tmp_path):
@@ -177,66 +203,6 @@ def test_hotels_that_are_too_many_to_pick_are_typed(open_page, photos, tmp_path)
         hotel.fill(typed)
         hotel.press("Tab")
         expect(view.locator(".count")).to_have_text(found)
-
-
-def test_a_cell_of_the_matrix_unfolds_its_photos_and_keys_need_a_photo(open_page, photos, tmp_path):
-    frame = photos.assign(kind=photos["label"]).sort_values("label", kind="stable")
-    Gallery(frame, caption=tag_caption, group="kind", open_groups=0).save(tmp_path / "groups.html")
-    view = open_page((tmp_path / "groups.html").as_uri())
-    headings = view.locator(".heading button")
-    assert [one.get_attribute("aria-expanded") for one in headings.all()] == ["false", "false"]
-    view.locator("input[type=search]").press("Escape")
-    headings.first.focus()
-    view.keyboard.press("x")
-    assert view.locator(".badge:not(:empty)").count() == 0
-    headings.last.click()  # the cursor is in the group that stays folded
-    view.locator(".view").focus()
-    view.keyboard.press("ArrowDown")
-    expect(view.locator("figure[data-row='20'] .photo")).to_be_focused()
-    view.locator(".matrix summary").click()
-    view.get_by_role("button", name="Pool predicted as Bathroom: 10 photos").click()
-    assert headings.first.get_attribute("aria-expanded") == "true"
-    assert view.locator("figure").count() == 10
-    view.keyboard.press("x")
-    assert view.locator(".badge:not(:empty)").count() == 1
-
-
-@pytest.mark.parametrize("theme", THEMES)
-def test_matrix_of_all_judged_photos_opens_those_that_are_here(
-    open_page, axe, shots, photos, tmp_path, theme
-):
-    wrong = photos[photos["label"] != photos["predicted"]]
-    counts = [[4, 1, 0], [2, 18, 0], [12, 1, 17]]
-    matrix = pd.DataFrame(counts, CLASSES, CLASSES)
-    Gallery(wrong, caption=tag_caption, group="label", open_groups=0, matrix=matrix).save(
-        tmp_path / "matrix.html"
-    )
-    view = open_page((tmp_path / "matrix.html").as_uri(), theme=theme)
-    assert view.locator(".matrix summary").count() == 0
-    cells = view.locator(".matrix td")
-    assert cells.all_inner_texts()[6:] == ["40 %\n12", "3 %\n1", "57 %\n17"]
-    shades = [
-        [int(part) for part in re.findall(r"\d+", colour)]
-        for colour in cells.evaluate_all("all => all.map(one => getComputedStyle(one).background)")
-    ]
-    light = [shade[:3] @ np.array([0.2126, 0.7152, 0.0722]) for shade in shades]
-    errors = [place for place in range(9) if place not in (0, 4, 8)]
-    assert max(errors, key=lambda place: light[place]) == 6
-    assert [len(set(shades[place][:3])) for place in (0, 4, 8)] == [1, 1, 1]
-    only = view.locator(".matrix button")
-    assert only.count() == 1
-    said = "12 of 30 Pool photos predicted as Bathroom; 10 of them here"
-    assert only.get_attribute("aria-label") == said
-    assert cells.nth(3).get_attribute("aria-label") == (
-        "2 of 20 Bedroom photos predicted as Bathroom; not in this gallery"
-    )
-    assert axe(view) == []
-    view.screenshot(path=shots / f"matrix_{theme}.png")
-    only.focus()
-    view.keyboard.press("Enter")
-    expect(view.locator("figure")).to_have_count(10)
-    expect(view.locator("figure[data-row='0'] .photo")).to_be_focused()
-    expect(view.locator("figure[data-row='0']")).to_be_in_viewport()
 
 
 def test_data_that_looks_like_markup_stays_text(open_page, photos, tmp_path):
@@ -254,7 +220,9 @@ def test_a_photo_that_cannot_be_shown_says_why(open_page, photos, tmp_path):
     Gallery(photos, caption=tag_caption).save(tmp_path / "lost.html")
     view = open_page((tmp_path / "lost.html").as_uri())
     assert view.locator(".note").inner_text() == "1 cannot be read"
-    assert "not a JPEG" in view.locator("figure[data-row='1']").inner_text()
+    tile = view.locator("figure[data-row='1'] .photo")
+    assert tile.inner_text().startswith(f"{photos.loc[1, 'path']}: not a JPEG")
+    assert f"{photos.loc[1, 'path']}: not a JPEG" in tile.get_attribute("aria-label")
 
 
 def test_the_overlay_key_does_nothing_where_there_are_no_overlays(open_page, photos, tmp_path):

@@ -1,22 +1,29 @@
-// The photos in lines of cards, under headings of groups; only what is in view is drawn.
+// The photos in lines of cards, under headings of groups. Of a large gallery only what is in view is
+// drawn; a small one is drawn whole, grows with its photos, and is printed with all of them.
 
 const GAP = 12;
 const HEADING = 38;
+const SMALL = 60; // photos of a small gallery, at most
 
 /** Lay out lines of cards and headings of groups for the width that there is. */
 function layOut(gallery) {
   sizeCards(gallery);
-  const { columns, cardHeight, closed, order } = gallery;
+  const { columns, cardHeight, closed } = gallery;
   gallery.lines = [];
+  gallery.folded = [];
   let top = 2;
   for (const section of sectionsOf(gallery)) {
     if (section.name !== null) {
       gallery.lines.push({ top, height: HEADING, heading: section });
       top += HEADING + 6;
-      if (closed.has(section.name)) continue;
     }
-    for (let first = section.start; first < section.end; first += columns) {
-      const end = Math.min(section.end, first + columns);
+    const { start, end: last } = section;
+    if (closed.has(section.name)) {
+      gallery.folded.push({ top, first: start, end: last, folded: true });
+      continue;
+    }
+    for (let first = start; first < last; first += columns) {
+      const end = Math.min(last, first + columns);
       gallery.lines.push({ top, height: cardHeight, first, end });
       top += cardHeight + GAP;
     }
@@ -91,14 +98,22 @@ function lineAt(lines, offset) {
   return low;
 }
 
-/** Draw the lines in view and a few around them; take away the others. */
-function draw(gallery) {
-  const { lines, view, cardHeight, order, cards, space, source } = gallery;
+/** The lines in view and a few around them; all lines of a small gallery. */
+function linesToDraw({ small, lines, folded, view, cardHeight }) {
+  if (small) return [...lines, ...folded];
   const bottom = view.scrollTop + view.clientHeight + cardHeight;
+  const first = lineAt(lines, view.scrollTop - cardHeight);
+  let end = first;
+  while (lines[end]?.top < bottom) end += 1;
+  return lines.slice(first, end);
+}
+
+/** Draw what is to be drawn; take away the rest. */
+function draw(gallery) {
+  const { order, cards, space, source } = gallery;
   const wanted = new Map();
   const rows = [];
-  for (let i = lineAt(lines, view.scrollTop - cardHeight); lines[i]?.top < bottom; i += 1) {
-    const line = lines[i];
+  for (const line of linesToDraw(gallery)) {
     if (line.heading) wanted.set(`h${line.heading.name}`, () => headingOf(gallery, line));
     for (let place = line.first; place < line.end; place += 1) {
       rows.push(order[place]);
@@ -134,6 +149,7 @@ function headingOf(gallery, { top, heading: { name, start, end } }) {
     make("span", { class: "number" }, number(end - start)),
   ));
   node.style.transform = `translateY(${top}px)`;
+  node.style.order = 2 * start;
   return node;
 }
 
@@ -150,9 +166,11 @@ function cardOf(gallery, place, line) {
   const text = make("span", { class: "text" });
   const caption = make("figcaption", {}, text, ...scoreBars(gallery.table, row));
   const badge = make("span", { class: "badge" });
-  const node = make("figure", { "data-row": row }, photo, badge, caption);
+  const about = { "data-row": row, hidden: Boolean(line.folded) };
+  const node = make("figure", about, photo, badge, caption);
   const left = `calc(${place - line.first} * (var(--card-width) + ${GAP}px) + 2px)`;
   node.style.transform = `translate(${left}, ${line.top}px)`;
+  node.style.order = 2 * place + 1; // in print, where cards follow one another
   node.row = row;
   return node;
 }
@@ -178,15 +196,16 @@ function refreshCard(gallery, node, current) {
   if (text.textContent !== caption) text.textContent = text.title = caption;
   const decision = gallery.decisions.of(gallery.table.ids[row]);
   const decided = decision ? badgeOf(decision) : "";
-  holder.setAttribute("aria-label", decided ? `${caption}; ${decided}` : caption);
+  holder.setAttribute("aria-label", [caption, photo?.error, decided].filter(Boolean).join("; "));
   badge.textContent = decided;
   badge.className = `badge ${decision ? decision.action : ""}`;
   node.classList.toggle("cursor", current);
   if (photo && !node.filled) {
     node.filled = true;
     const { error, url } = photo;
-    if (error !== undefined) holder.append(make("span", { class: "error" }, error));
-    else holder.append(make("img", { src: url, alt: caption, decoding: "async" }));
+    if (error !== undefined) {
+      holder.append(make("span", { class: "error", title: error }, error));
+    } else holder.append(make("img", { src: url, alt: caption, decoding: "async" }));
   }
   showMap(gallery, holder, row, photo);
 }

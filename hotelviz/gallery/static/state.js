@@ -8,6 +8,7 @@ function makeState(root, content, model) {
   const gallery = {
     root,
     table,
+    small: table.size <= SMALL,
     live: Boolean(model),
     editable: !model || Boolean(table.decisions.where),
     classes: table.labels.slice(0, 9), // those that have a key
@@ -25,6 +26,7 @@ function makeState(root, content, model) {
     columns: 1,
     cardHeight: 1,
     lines: [], // of cards, or the heading of a group; each with its top and height
+    folded: [], // the cards of each folded group, which are drawn for print
     cards: new Map(), // place in the order, or "h" and a group -> element
   };
   gallery.source = model ? new LiveSource(model, table, () => refresh(gallery)) : pageSource(table);

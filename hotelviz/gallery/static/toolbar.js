@@ -6,7 +6,8 @@ function buildFrame(gallery) {
   gallery.status = make("p", { class: "status", role: "status" });
   gallery.count = make("p", { class: "count", role: "status" });
   gallery.space = make("div", { class: "space" });
-  const view = { class: "view", role: "group", "aria-label": "Photos", tabindex: "-1" };
+  const size = gallery.small ? "view small" : "view";
+  const view = { class: size, role: "group", "aria-label": "Photos", tabindex: "-1" };
   gallery.view = make("div", view, gallery.space);
   const tools = buildTools(gallery);
   const matrix = confusionMatrix(gallery);
@@ -29,6 +30,7 @@ function buildFrame(gallery) {
     ...(table.matrix ? [] : matrix),
     ...legend(table),
     make("div", { class: "told" }, gallery.count, gallery.status),
+    ...(gallery.small ? [] : [make("p", { class: "printed" }, "The photos in view are printed.")]),
     gallery.view,
   );
 }

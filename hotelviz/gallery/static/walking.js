@@ -18,6 +18,8 @@ function moveTo(gallery, place, focus = true) {
   if (node?.row === undefined) return;
   node.firstChild.tabIndex = 0;
   node.classList.add("cursor");
+  // A small gallery does not scroll: the page does.
+  if (focus && gallery.small) node.scrollIntoView({ block: "nearest" });
   if (focus && !large.dialog.open) node.firstChild.focus({ preventScroll: true });
 }
 
@@ -53,7 +55,8 @@ function moveLines(gallery, by) {
 }
 
 function movePages(gallery, by) {
-  const lines = Math.floor(gallery.view.clientHeight / (gallery.cardHeight + GAP));
+  const height = Math.min(gallery.view.clientHeight, window.innerHeight);
+  const lines = Math.floor(height / (gallery.cardHeight + GAP));
   moveLines(gallery, by * Math.max(1, lines));
 }
 
