@@ -1,4 +1,4 @@
-"""How pages are looked at: on a phone, a laptop and a wall, by day and by night; and what they show."""
+"""How pages are looked at, on a phone, a laptop and a wall, by day and by night; what they show."""
 
 WIDTHS, THEMES = (360, 1200, 2560), ("light", "dark")
 CLASSES = ["Bathroom", "Bedroom", "Pool"]
