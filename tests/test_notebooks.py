@@ -77,7 +77,7 @@ def test_demo_ends_in_an_index_that_links_the_reports(pages):
         "tagger_report.html",
         "tagger_training.html",
     ]
-    for headline in ("top-1 accuracy", "linear correlation (LCC)", "areas among the first 8"):
+    for headline in ("top-1 accuracy", "linear correlation (LCC)", "hotels that lose"):
         assert headline in index
     models = [f"models/{name}.keras" for name in ("tagger", "aesthetic_1", "aesthetic_2")]
     for name in (*models, "tags.parquet", "scores", "audit/issues.parquet"):
@@ -272,7 +272,8 @@ def test_explanation_report_has_montages_maps_and_checks(pages):
         "(ms per photo)",
     ):
         assert words in text
-    assert "Checked on 8 of " in text
+    # At most 8, of those that are predicted correctly.
+    assert re.search(r"Checked on [1-8] of \d+ correctly", text)
     assert "suspected shortcuts" in text
     verdict = text[: text.index("What to do next")]
     assert "shortcut is suspected" in verdict
