@@ -40,7 +40,7 @@ def test_help_and_version():
 def test_list_shows_reports_with_their_parameters():
     output = run("report", "--list").output
     assert "tagger_report: Tagger report" in output
-    assert 'catalog: str = "reports/demo/catalog.csv"' in output
+    assert 'catalog: path = "reports/data/catalog.csv"' in output
 
 
 def test_tag_writes_predictions_and_lists_problems(demo_dir, model_file, tmp_path):

@@ -113,9 +113,9 @@ def test_every_notebook_declares_a_type_that_is_read_and_reads_its_parameters_fi
 @pytest.fixture
 def house(tmp_path, monkeypatch):
     """A folder with reports and notebooks, and one beside it; nothing else is looked into."""
-    for folder in ("work/reports/demo", "work/notebooks", "elsewhere"):
+    for folder in ("work/reports/data", "work/notebooks", "elsewhere"):
         (tmp_path / folder).mkdir(parents=True)
-    (tmp_path / "work/reports/demo/catalog.csv").touch()
+    (tmp_path / "work/reports/data/catalog.csv").touch()
     monkeypatch.chdir(tmp_path / "elsewhere")
     monkeypatch.delenv("PWD", raising=False)
     return tmp_path / "work"
@@ -131,13 +131,13 @@ def test_defaults_are_found_from_wherever_jupyterlab_was_started(
     monkeypatch.setenv("PWD", str(house / started))
     cell = {
         "__annotations__": {"catalog": "path", "more": "'list[path]'", "out": "output"},
-        "catalog": "reports/demo/catalog.csv", "more": "reports/demo", "out": "reports/a/b.keras",
+        "catalog": "reports/data/catalog.csv", "more": "reports/data", "out": "reports/a/b.keras",
     }  # fmt: skip
     read_parameters(cell)
     found = [Path(cell["catalog"]), Path(cell["more"][0]), Path(cell["out"])]
     reports = house / "reports"
     assert [one.resolve() for one in found] == [
-        reports / "demo" / "catalog.csv", reports / "demo", reports / "a" / "b.keras",
+        reports / "data" / "catalog.csv", reports / "data", reports / "a" / "b.keras",
     ]  # fmt: skip
 
 
@@ -149,15 +149,15 @@ def test_an_output_starts_here_where_no_folder_of_its_name_is_there(house):
 
 
 def test_a_path_that_is_not_there_says_where_it_was_looked_for_and_what_writes_it(house):
-    model = "reports/demo/tagger.keras"
+    model = "reports/models/tagger.keras"
     looked = ", ".join(map(str, [house.parent / "elsewhere", *(house / "x").parents[1:]]))
     with pytest.raises(ReportError) as told:
         read_parameters({"__annotations__": {"model": "path"}, "model": model})
     assert str(told.value) == (
         f"the parameter 'model': {model}: not there; looked in {looked}; "
-        "`hotelviz demo` or `hotelviz train-tagger` writes it"
+        "`hotelviz demo` or `hotelviz run` or `hotelviz train-tagger` writes it"
     )
-    given = house / "reports" / "demo" / "catalogue.csv"
+    given = house / "reports" / "data" / "catalogue.csv"
     with pytest.raises(ReportError, match=r"catalogue\.csv: not there; .* mean 'catalog\.csv'"):
         read_parameters({"__annotations__": {"catalog": "path"}, "catalog": str(given)})
 
@@ -179,14 +179,14 @@ def no_kernel(monkeypatch):
     ("report", "given", "told"),
     [
         ("tagger_report", ["model=lost.keras"], "'model': lost.keras: not there; looked in "),
-        ("tagger_report", [], "'catalog': reports/demo/catalog.csv: not there; looked in "),
+        ("tagger_report", [], "'catalog': reports/data/catalog.csv: not there; looked in "),
         ("cleaning_effect", ["decisions={file},lost.csv", "catalog={file}"], "'decisions': lost."),
         ("hotel_ranking", ["scores=/lost", "catalog="], "'scores': /lost: not there; `hotelviz"),
-        ("aesthetic_report", ["catalog={file}"], "'models': reports/demo/aesthetic_2.keras: not"),
+        ("aesthetic_report", ["catalog={file}"], "'models': reports/models/aesthetic_2.keras: not"),
     ],
 )
 def test_a_wrong_path_is_refused_before_a_kernel_starts(house, no_kernel, report, given, told):
-    file = house / "reports" / "demo" / "catalog.csv"
+    file = house / "reports" / "data" / "catalog.csv"
     options = [part for text in given for part in ("-p", text.format(file=file))]
     done = CliRunner().invoke(typer_command(app), ["report", report, *options, "--out", "x.html"])
     assert done.exit_code != 0
@@ -205,7 +205,7 @@ def test_a_wrong_path_is_refused_before_a_kernel_starts(house, no_kernel, report
     ],
 )
 def test_what_needs_no_file_is_not_looked_for(house, no_kernel, report, given):
-    file = str(house / "reports" / "demo" / "catalog.csv")
+    file = str(house / "reports" / "data" / "catalog.csv")
     parameters = {name: value.format(file=file) for name, value in given.items()}
     with pytest.raises(RuntimeError, match="a kernel was started"):
         run_report(report, parameters, "x.html")

@@ -17,7 +17,7 @@ from hotelviz.errors import ReportError, did_you_mean
 from hotelviz.io.remote import is_url
 
 _DECLARED = re.compile(r"(?P<kind>path|list\[path\]|output)( or (?P<other>\w+))?")
-#: Parameter -> the command that writes such a file, and whether a demo has it too.
+#: Parameter -> the command that writes such a file, and whether a run leaves it too.
 _WRITERS = {
     "catalog": ("", True),
     "model": ("hotelviz train-tagger", True),
@@ -141,9 +141,10 @@ def _find(name: str, path: str, declared: Declared, folders: Sequence[Path]) -> 
 
 
 def _writers(name: str, path: str) -> Iterator[str]:
-    command, in_demo = _WRITERS.get(name, ("", False))
-    if in_demo and "demo" in Path(path).parts:
+    command, of_run = _WRITERS.get(name, ("", False))
+    if of_run and Path(path).parts[0] == "reports":
         yield "hotelviz demo"
+        yield "hotelviz run"
     if command:
         yield command
 
