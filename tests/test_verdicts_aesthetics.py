@@ -148,6 +148,13 @@ def test_ranking_says_what_is_gained_on_the_same_hotels_and_how_many_lose():
     assert verdict.next_steps[0].link == "#Hotels-that-lose"
 
 
+def test_ranking_does_not_call_the_same_mean_a_change():
+    _, figures = ranked(True)
+    figures = figures[figures["hotel_id"] == "g"].assign(mean_of_5=5.951)
+    said = ranking_verdict(figures, compare_with_current(figures)).text
+    assert "the mean score of the first five stays 5.95;" in said
+
+
 def test_without_positions_nothing_is_said_of_today():
     _, figures = ranked(False)
     said = ranking_verdict(figures, compare_with_current(figures))

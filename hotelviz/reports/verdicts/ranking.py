@@ -124,9 +124,11 @@ def ranking_verdict(
         cards.append(_card("areas among the first 8", was, now, gained, detail))
     if old == "current" or said:
         instead = "not" if old == "current" else "by score alone"
+        mean, earlier = f"{now['mean_of_5']:.2f}", f"{was['mean_of_5']:.2f}"
         said.append(
-            f"the mean score of the first five is {now['mean_of_5']:.2f}, {instead} "
-            f"{was['mean_of_5']:.2f}"
+            f"the mean score of the first five stays {mean}"
+            if mean == earlier
+            else f"the mean score of the first five is {mean}, {instead} {earlier}"
         )
         cards.append(_card("mean score of the first 5", was, now, gained, some))
     losers = gained[gained["loses"]]
