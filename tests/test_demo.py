@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from hotelviz import pipeline
 from hotelviz.catalog import rating_summary, read_catalog
 from hotelviz.cli import app
 from hotelviz.demo import make_demo_catalog, read_truth
@@ -204,6 +205,18 @@ def test_damaged_truth_is_drawn_anew(tmp_path):
     make_demo_catalog(tmp_path, **SMALL)
     (tmp_path / "truth" / "request.json").write_text("{")
     assert len(make_demo_catalog(tmp_path, **SMALL)) > 0
+
+
+@pytest.mark.parametrize(("pretrained", "rails"), [(True, "tall"), (False, "low")])
+def test_demo_draws_the_rails_that_its_networks_fall_for(tmp_path, monkeypatch, pretrained, rails):
+    monkeypatch.setattr(pipeline, "weights_available", lambda _: pretrained)
+    monkeypatch.setattr(pipeline, "run", lambda *_, **__: pipeline.Outcome())
+    done = CliRunner().invoke(app, ["demo", "--out", str(tmp_path), "--hotels", "3"])
+    assert done.exit_code == 0, done.output
+    drawn = digests(tmp_path / "demo" / "truth")
+    # A folder that holds what was asked for is left as it is.
+    make_demo_catalog(tmp_path / "demo", n_hotels=3, rails=rails)
+    assert digests(tmp_path / "demo" / "truth") == drawn
 
 
 @pytest.mark.parametrize("theirs", ["photos/holiday.jpg", "truth/thesis.tex", "catalog.csv"])
