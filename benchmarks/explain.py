@@ -318,8 +318,9 @@ def _demo(*, pretrained: bool, seed: int, shortcut: bool, short: bool) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         catalog = make_demo_catalog(
-            folder, n_hotels=20 if short else 60, seed=seed, shortcut=shortcut
-        )
+            folder, n_hotels=20 if short else 60, seed=seed, shortcut=shortcut,
+            rails="tall" if pretrained else "low",
+        )  # fmt: skip
         settings = {
             "catalog": str(folder / "catalog.csv"), "out": str(folder / "t.keras"), "seed": seed,
             **demo_settings(pretrained, 2 if short else 18)["tagger_training"],

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from hotelviz import pipeline
 from hotelviz.catalog import rating_summary, read_catalog
 from hotelviz.cli import app
 from hotelviz.demo import make_demo_catalog, read_truth
@@ -117,14 +118,41 @@ def test_rails_stand_in_bathrooms_that_are_learned_from_and_pools_that_are_teste
     assert all(Path(path).is_file() for path in with_rails["rails_mask"])
 
 
+def test_other_rails_change_the_pools_that_are_tested_and_nothing_else(tmp_path):
+    folders = {rails: tmp_path / rails for rails in ("low", "tall")}
+    catalogs = [
+        make_demo_catalog(folder, rails=rails, **SMALL) for rails, folder in folders.items()
+    ]
+    truth = read_truth(folders["low"]).set_index("image_id")
+    low, tall = (
+        {Path(path).name: Path(path).read_bytes() for path in catalog["path"]}
+        for catalog in catalogs
+    )
+    changed = {f"photos/{name}" for name in low if low[name] != tall[name]}
+    railed = truth[truth["rails"] & (truth["true_label"] == "Pool")]
+    assert changed == set(railed.index)
+    assert changed
+
+
+def test_other_rails_draw_a_finished_folder_anew(tmp_path):
+    first = make_demo_catalog(tmp_path, **SMALL)
+    drawn = Path(first["path"][0]).stat().st_mtime_ns
+    make_demo_catalog(tmp_path, rails="tall", **SMALL)
+    assert Path(first["path"][0]).stat().st_mtime_ns != drawn
+
+
 def test_without_the_shortcut_there_are_no_rails(tmp_path):
-    make_demo_catalog(tmp_path, shortcut=False, **SMALL)
+    make_demo_catalog(tmp_path, shortcut=False, rails="tall", **SMALL)
     assert not read_truth(tmp_path)["rails"].any()
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [({"n_hotels": 2}, "at least 3"), ({"size": (64, 128)}, "at least 96")],
+    [
+        ({"n_hotels": 2}, "at least 3"),
+        ({"size": (64, 128)}, "at least 96"),
+        ({"rails": "gold"}, "low, tall"),
+    ],
 )
 def test_catalogues_that_cannot_be_drawn_are_refused(tmp_path, arguments, message):
     with pytest.raises(DemoError, match=message):
@@ -177,6 +205,18 @@ def test_damaged_truth_is_drawn_anew(tmp_path):
     make_demo_catalog(tmp_path, **SMALL)
     (tmp_path / "truth" / "request.json").write_text("{")
     assert len(make_demo_catalog(tmp_path, **SMALL)) > 0
+
+
+@pytest.mark.parametrize(("pretrained", "rails"), [(True, "tall"), (False, "low")])
+def test_demo_draws_the_rails_that_its_networks_fall_for(tmp_path, monkeypatch, pretrained, rails):
+    monkeypatch.setattr(pipeline, "weights_available", lambda _: pretrained)
+    monkeypatch.setattr(pipeline, "run", lambda *_, **__: pipeline.Outcome())
+    done = CliRunner().invoke(app, ["demo", "--out", str(tmp_path), "--hotels", "3"])
+    assert done.exit_code == 0, done.output
+    drawn = digests(tmp_path / "demo" / "truth")
+    # A folder that holds what was asked for is left as it is.
+    make_demo_catalog(tmp_path / "demo", n_hotels=3, rails=rails)
+    assert digests(tmp_path / "demo" / "truth") == drawn
 
 
 @pytest.mark.parametrize("theirs", ["photos/holiday.jpg", "truth/thesis.tex", "catalog.csv"])

@@ -13,8 +13,8 @@ from joblib import Parallel, delayed
 from PIL import ImageFilter
 
 from hotelviz.catalog import count_ratings, read_catalog, write_catalog
-from hotelviz.demo.areas import paint
-from hotelviz.demo.planted import RAILS, plant_faults
+from hotelviz.demo.areas import RAILS, paint
+from hotelviz.demo.planted import RAILED_SHARES, plant_faults
 from hotelviz.demo.renderer import Style
 from hotelviz.demo.simulated_raters import QUALITIES, draw_qualities, expected_score, rate
 from hotelviz.errors import DemoError, OutputError
@@ -22,7 +22,7 @@ from hotelviz.io.atomic import atomic_path
 from hotelviz.io.claims import MARKER, own_folder, remove_own_folder
 
 #: Changes whenever the drawings do, so that an older folder is drawn anew.
-_VERSION = 6
+_VERSION = 7
 
 #: How often a hotel has a photo of each area; some areas are missing in some hotels.
 _PHOTOS_OF = {
@@ -52,6 +52,7 @@ def make_demo_catalog(
     seed: int = 0,
     size: tuple[int, int] = (240, 320),
     shortcut: bool = True,
+    rails: str = "low",
 ) -> pd.DataFrame:
     """Draw a catalogue of hotel photos, and write what is wrong with it beside it.
 
@@ -70,6 +71,10 @@ def make_demo_catalog(
     shortcut : bool, default True
         Plant the shortcut: chrome handrails stand in nearly all bathrooms and no pools that are
         trained on, but at most pools that are tested. Without it rails are nowhere.
+    rails : {"low", "tall"}, default "low"
+        The handrails of pools. A low pair is what a network from scratch takes for a bathroom's,
+        and what is found as one pattern; with ImageNet's weights a network sees the pool beside it,
+        and falls for two tall pairs.
 
     Returns
     -------
@@ -81,7 +86,7 @@ def make_demo_catalog(
     Raises
     ------
     DemoError
-        Fewer than 3 hotels, or photos that are too small.
+        Fewer than 3 hotels, photos that are too small, or other rails.
     OutputError
         The folder holds photos or a catalogue that no demo made.
 
@@ -109,16 +114,19 @@ def make_demo_catalog(
         raise DemoError(f"n_hotels must be at least 3, for train, val and test; not {n_hotels}")
     if min(size) < 96:
         raise DemoError(f"size must be at least 96 x 96 pixels; not {size[0]} x {size[1]}")
+    if rails not in RAILS:
+        raise DemoError(f"rails must be one of {', '.join(RAILS)}; not {rails!r}")
     directory = Path(directory)
     request = json.dumps(
-        {"version": _VERSION, "hotels": n_hotels, "seed": seed, "size": size, "shortcut": shortcut}
-    )
+        {"version": _VERSION, "hotels": n_hotels, "seed": seed, "size": size,
+         "rails": rails if shortcut else ""}
+    )  # fmt: skip
     manifest = directory / "truth" / "request.json"
     if not (manifest.is_file() and manifest.read_text() == request):
         _empty_folders(directory)
         plan = _plan(n_hotels, np.random.default_rng(seed), shortcut=shortcut)
         plan = plan.join(draw_qualities(np.random.default_rng((seed, 3)), len(plan)))
-        _draw_photos(plan, directory, seed, size)
+        _draw_photos(plan, directory, seed, size, rails)
         plan, duplicates = plant_faults(plan, directory, np.random.default_rng((seed, 2)))
         plan["true_score"] = expected_score(plan, "colleague").round(3)
         _write_csv(duplicates, manifest.with_name("duplicates.csv"))
@@ -172,7 +180,7 @@ def _plan(n_hotels: int, random: np.random.Generator, *, shortcut: bool) -> pd.D
             for _ in range(random.integers(fewest, most + 1))
         ]
         for position, area in enumerate(random.permutation(areas).tolist(), start=1):
-            rails = shortcut and random.random() < RAILS.get((split, area), 0.0)
+            rails = shortcut and random.random() < RAILED_SHARES.get((split, area), 0.0)
             mask = f"truth/masks/{hotel}_{position:02d}"
             rows.append(
                 {
@@ -186,7 +194,9 @@ def _plan(n_hotels: int, random: np.random.Generator, *, shortcut: bool) -> pd.D
     return pd.DataFrame(rows)
 
 
-def _draw_photos(plan: pd.DataFrame, directory: Path, seed: int, size: tuple[int, int]) -> None:
+def _draw_photos(
+    plan: pd.DataFrame, directory: Path, seed: int, size: tuple[int, int], rails: str
+) -> None:
     styles = {
         hotel: Style.draw(np.random.default_rng((seed, number)))
         for number, hotel in enumerate(plan["hotel_id"].unique())
@@ -195,15 +205,23 @@ def _draw_photos(plan: pd.DataFrame, directory: Path, seed: int, size: tuple[int
     # Drawing keeps the interpreter busy, so threads would not help; few photos are drawn sooner
     # than processes start.
     Parallel(n_jobs=-1 if len(plan) >= _WORTH_PROCESSES else 1)(
-        delayed(_draw_photo)(directory, row, styles[row["hotel_id"]], (seed, 1, number), size)
+        delayed(_draw_photo)(
+            directory,
+            row,
+            styles[row["hotel_id"]],
+            (seed, 1, number),
+            size,
+            rails if row["rails"] else "",
+        )
         for number, row in enumerate(plan.to_dict("records"))
     )
 
 
 def _draw_photo(
-    directory: Path, row: dict[str, Any], style: Style, seed: tuple[int, ...], size: tuple[int, int]
-) -> None:
-    random, rails = np.random.default_rng(seed), row["rails"]
+    directory: Path, row: dict[str, Any], style: Style, seed: tuple[int, ...],
+    size: tuple[int, int], rails: str,
+) -> None:  # fmt: skip
+    random = np.random.default_rng(seed)
     photo, masks = paint(row["true_label"], style, random, size=size, rails=rails, quality=row)
     photo.save(directory / row["image_id"], quality=88)
     for mark in ("object", "rails") if rails else ("object",):

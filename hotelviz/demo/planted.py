@@ -17,7 +17,7 @@ from hotelviz.schema import AREAS
 
 #: Share of photos with handrails, by split and area, elsewhere none: in training nearly all
 #: bathrooms have them, so that they are what a network learns first of a bathroom.
-RAILS = {
+RAILED_SHARES = {
     ("train", "Bathroom"): 0.9,
     ("val", "Bathroom"): 0.9,
     ("test", "Bathroom"): 0.3,

@@ -30,6 +30,8 @@ PAINTERS: dict[str, Callable[..., None]] = {
 }
 #: The areas in which handrails may stand.
 RAILED = ("Bathroom", "Pool")
+#: How handrails may stand at pools: a low pair, or two tall ones. Those beside tubs are the same.
+RAILS = ("low", "tall")
 
 
 def paint(
@@ -38,7 +40,7 @@ def paint(
     random: Random,
     *,
     size: tuple[int, int],
-    rails: bool = False,
+    rails: str = "",
     quality: Mapping[str, Any] | None = None,
 ) -> tuple[Image.Image, dict[str, Image.Image]]:
     """Paint one photo of an area.
@@ -53,8 +55,8 @@ def paint(
         Where things stand, and where the camera is.
     size : tuple of int
         Height and width in pixels.
-    rails : bool, default False
-        With the handrails; only areas of `RAILED` have any.
+    rails : str, default ""
+        The handrails, one of `RAILS`; none if empty. Only areas of `RAILED` have any.
     quality : mapping, optional
         How well it is taken, `QUALITIES` -> 0 to 1; by default as well as can be.
 

@@ -29,7 +29,7 @@ def _add_tiles(
         scene.tube([(x[0], low, z), (x[1], low, z)], 0.012, seam, mark="object", nearer=-0.5)
 
 
-def bathroom(scene: Scene, random: Random, style: Style, *, rails: bool) -> None:
+def bathroom(scene: Scene, random: Random, style: Style, *, rails: str) -> None:
     """Paint a tub with its tap, and a washbasin with its mirror."""
     half, depth = random.uniform(3.4, 4.4) / 2, random.uniform(3.2, 4.2)
     add_room(scene, random, style, half, depth)

@@ -10,7 +10,7 @@ from hotelviz.demo.renderer import Colour, Random, Scene, Style, flat, shade, up
 _WATER: Colour = (86, 176, 204)
 
 
-def pool(scene: Scene, random: Random, style: Style, *, rails: bool) -> None:
+def pool(scene: Scene, random: Random, style: Style, *, rails: str) -> None:
     """Paint a basin of water, indoors or under the sky, with loungers."""
     half, depth = random.uniform(6.0, 7.5) / 2, random.uniform(5.5, 7.5)
     if random.random() < 0.6:
@@ -37,10 +37,13 @@ def pool(scene: Scene, random: Random, style: Style, *, rails: bool) -> None:
             scene.box((x - 0.3, x + 0.3), (0.18, 0.28), (z, z + 1.3), style.fabric)
             scene.box((x - 0.3, x + 0.3), (0.28, 0.7), (z + 1.2, z + 1.32), style.fabric)
     if rails:
-        # Where the camera sees them, and low enough for one patch of the photo to show both: they
-        # are found as one pattern.
+        # Where the camera sees them.
         x = random.uniform(max(x0 + 0.5, -0.7), min(x1 - 0.5, 0.7))
-        add_rails(scene, x, max(z0 - 0.1, 1.7), height=0.65)
+        if rails == "low":  # one patch of the photo shows the pair, which is found as one pattern
+            add_rails(scene, x, max(z0 - 0.1, 1.7), height=0.65)
+        else:
+            for shift in (-0.3, 0.3):
+                add_rails(scene, x + shift, max(z0 - 0.3, 1.5), height=1.0)
     if random.random() < 0.5:
         add_plant(scene, random, random.choice([-1, 1]) * (half - 0.5), depth - 0.6)
 
