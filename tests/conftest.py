@@ -55,13 +55,13 @@ def closed_figures() -> Iterator[None]:
 def demo_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small demo catalogue, drawn once for all tests; they only read it."""
     folder = tmp_path_factory.mktemp("demo")
-    make_demo_catalog(folder, n_hotels=5, size=(96, 128), seed=1)
+    make_demo_catalog(folder, n_hotels=6, size=(96, 128), seed=4)
     return folder
 
 
 @pytest.fixture
 def demo_catalog(demo_dir: Path) -> pd.DataFrame:
-    return make_demo_catalog(demo_dir, n_hotels=5, size=(96, 128), seed=1)
+    return make_demo_catalog(demo_dir, n_hotels=6, size=(96, 128), seed=4)
 
 
 @pytest.fixture

@@ -255,7 +255,7 @@ def test_audit_says_how_many_labels_the_network_of_the_features_has_seen(taught)
     found = find_issues(photos, model=model, progress=False)
     assert any("has seen 2 of the 12 labelled photos" in note for note in found.notes)
     # It learned from a, its epochs were chosen by b; c and h are other photos of their hotel.
-    assert found.seen == SeenLabels(12, 1, 1, 2, True, ("the tagger model sequential",))
+    assert found.seen == SeenLabels(12, 1, 1, 2, True, (f"the tagger model {model.name}",))
     new = find_issues(photos.iloc[3:], model=model, progress=False)
     assert not any("has seen" in note for note in new.notes)
     assert new.seen[:4] == (9, 0, 0, 1)

@@ -183,7 +183,8 @@ def test_training_asks_what_becomes_of_photos_without_a_split(tmp_path):
         (["tag", "DEMO", "--model", "MODEL", "--out", "DEMO"], "is read, and would be replaced"),
         (["clean", "DEMO", "--decisions", "d.csv", "--out", "DEMO"], "would be replaced"),
         (["label-choose", "DEMO", "--out", "DEMO"], "would be replaced"),
-        (["report", "tagger_report", "-p", "catalog=DEMO", "--out", "DEMO"], "would be replaced"),
+        (["report", "tagger_report", "-p", "catalog=DEMO", "-p", "model=MODEL", "--out", "DEMO"],
+         "would be replaced"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_and_the_exit_code_is_not_zero(

@@ -90,7 +90,13 @@ def test_effect_page_takes_the_audits_decisions_and_asks_the_truth_for_the_other
     wrong = [name for name in open_ones - {kept} if truth[name] != labels[name]]
     cards = {card.label: card.detail for card in verdict(known).cards}
     assert cards["photos changed"].endswith(f" {len(wrong):,} relabelled")
-    assert {file.stem for file in tmp_path.iterdir()} == {"stage_comparison", "class_comparison"}
+    of_stages = {
+        f"{kind}_{stage}"
+        for kind in ("confusion", "per_class")
+        for stage in ("labelled", "augmented", "cleaned")
+    }
+    drawn = {"stage_comparison", "class_comparison"} | of_stages
+    assert {file.stem for file in tmp_path.iterdir()} == drawn
     # The audit's own file is left as it was.
     assert set(read_decisions(audited / "decisions.csv")["reviewer"]) == {"hotelviz", "Ada"}
 
