@@ -27,7 +27,7 @@ Gallery(photos, caption="image_id", budget=budget)""",
 from hotelviz import plots
 from hotelviz.reports import Card, NextStep, Verdict
 sure = pd.DataFrame({"label": ["Pool", "Foyer"], "split": "train"})
-display = plots.class_counts(sure)
+display = plots.class_counts(sure, ax=plots.new_figure((8, 4)).subplots())
 display.ax_.figure.add_axes((0.5, 0.3, 0.3, 0.3)).imshow(np.ones((4, 4, 3)), aspect='auto')
 display""",
     """Verdict("Right on 17 of 20 photos.", cards=[Card("right", "17", "of 20")] * 4,
