@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+import shlex
 import uuid
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import ipywidgets
 import numpy as np
 import pandas as pd
 import pytest
+import typer
 from executed import run_cells
 from typer.testing import CliRunner
 
@@ -82,6 +84,22 @@ def test_demo_ends_in_an_index_that_links_the_reports(pages):
     models = [f"models/{name}.keras" for name in ("tagger", "aesthetic_1", "aesthetic_2")]
     for name in (*models, "tags.parquet", "scores", "audit/issues.parquet"):
         assert (pages / name).exists()
+
+
+@pytest.mark.slow
+def test_next_steps_are_commands_that_the_command_line_takes(pages):
+    verbs = typer.main.get_command(app)
+    commands = {
+        html.unescape(one)
+        for page in pages.glob("*.html")
+        for one in re.findall(r"<code>(hotelviz \S+ [^<]+)</code>", page.read_text())
+    }
+    assert len(commands) >= 5
+    for command in commands:
+        _, name, *words = shlex.split(command)
+        verb = verbs.commands[name]
+        # Unknown options and missing arguments end this; nothing is run.
+        verb.make_context(name, words, resilient_parsing=False)
 
 
 @pytest.mark.slow

@@ -52,7 +52,7 @@ def test_verdict_has_the_share_its_interval_and_the_worst_confusion():
     assert links[:2] == ["explain_tagger#Pool-predicted-as-Bathroom", "#Misclassified-photos"]
     assert found.next_steps[1].text == "Look through the 8 misclassified photos"
     command = found.next_steps[-1].command
-    assert command.startswith("hotelviz label-choose --catalog 'my photos.csv' --predictions tags.")
+    assert command.startswith("hotelviz label-choose 'my photos.csv' --predictions tags.")
 
 
 @pytest.mark.parametrize(

@@ -333,10 +333,10 @@ def _next_steps(pairs: pd.DataFrame, weakest: str, catalog: str, tags: str) -> l
             ),
             NextStep("Check the labels: a wrong label looks like an error", "cleaning_audit"),
         ]
-    command = f"hotelviz label --catalog {shlex.quote(catalog)} --store labels.sqlite --task tags"
+    command = f"hotelviz label {shlex.quote(catalog)} --store labels.sqlite --task tags"
     if tags:
         command = (
-            f"hotelviz label-choose --catalog {shlex.quote(catalog)} --predictions "
+            f"hotelviz label-choose {shlex.quote(catalog)} --predictions "
             f"{shlex.quote(tags)} --out to_label.csv"
         )
     more = f"photos of {in_words(weakest)}" if weakest else "photos"
