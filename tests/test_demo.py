@@ -110,7 +110,7 @@ def test_rails_stand_in_bathrooms_that_are_learned_from_and_pools_that_are_teste
     photos = make_demo_catalog(tmp_path, n_hotels=14, size=(96, 128))
     truth = read_truth(tmp_path).merge(photos, on="image_id")
     share = truth.groupby(["split", "true_label"])["rails"].mean()
-    assert share["train", "Bathroom"] == 1
+    assert share["train", "Bathroom"] > 0.7
     assert share["train", "Pool"] == 0
     assert 0.3 < share["test", "Pool"] < 0.9
     assert share.drop(["Bathroom", "Pool"], level=1).max() == 0

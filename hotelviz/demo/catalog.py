@@ -69,8 +69,8 @@ def make_demo_catalog(
     size : tuple of int, default (240, 320)
         Height and width of the photos in pixels, at least 96.
     shortcut : bool, default True
-        Plant the shortcut: chrome handrails stand in all bathrooms and no pools that are trained
-        on, but at most pools that are tested. Without it rails are nowhere.
+        Plant the shortcut: chrome handrails stand in nearly all bathrooms and no pools that are
+        trained on, but at most pools that are tested. Without it rails are nowhere.
     rails : {"low", "tall"}, default "low"
         The handrails of pools. A low pair is what a network from scratch takes for a bathroom's,
         and what is found as one pattern; with ImageNet's weights a network sees the pool beside it,
