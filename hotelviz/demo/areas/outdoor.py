@@ -42,8 +42,9 @@ def pool(scene: Scene, random: Random, style: Style, *, rails: str) -> None:
         if rails == "low":  # one patch of the photo shows the pair, which is found as one pattern
             add_rails(scene, x, max(z0 - 0.1, 1.7), height=0.65)
         else:
-            for shift in (-0.3, 0.3):
-                add_rails(scene, x + shift, max(z0 - 0.3, 1.5), height=1.0)
+            # Always as near, so that they look alike and are found as one pattern, too.
+            for shift in (-0.45, 0.45):
+                add_rails(scene, x + shift, 1.6, height=0.9)
     if random.random() < 0.5:
         add_plant(scene, random, random.choice([-1, 1]) * (half - 0.5), depth - 0.6)
 
