@@ -89,7 +89,11 @@ def _execute(source: Path, arguments: dict[str, Any], executed: Path, progress: 
             kernel_name="python3",
             cwd=str(Path.cwd()),
             progress_bar={"desc": source.stem} if progress else False,
-            extra_arguments=["--IPKernelApp.extensions=hotelviz.reports.kernel"],
+            extra_arguments=[
+                "--IPKernelApp.extensions=hotelviz.reports.kernel",
+                # It would say at every start that another process of this user can listen to it.
+                "--IPKernelApp.log_level=50",
+            ],
         )
     except papermill.PapermillExecutionError as error:
         # A bug is shown with the way to it, the user's mistake with the cell alone.
