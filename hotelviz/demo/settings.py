@@ -64,7 +64,7 @@ def _from_scratch(epochs: int) -> dict[str, dict[str, Any]]:
             "fine_tune_epochs": epochs, "fine_tune_learning_rate": 3e-3,
         },
         "aesthetic_training_1": {**aesthetic, "fine_tune_epochs": max(1, epochs // 4)},
-        "aesthetic_training_2": {**aesthetic, "fine_tune_epochs": epochs},
+        "aesthetic_training_2": {**aesthetic, "fine_tune_epochs": max(1, 2 * epochs // 3)},
         "explain_tagger": {**_EXPLANATIONS},
         "compare_filters": {
             "layers": ["conv_pw_3", "conv_pw_11"], "n_channels": 4, "size": 64, "steps": 24,
