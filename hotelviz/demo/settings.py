@@ -82,12 +82,13 @@ def _with_weights(epochs: int) -> dict[str, dict[str, Any]]:
             **_TAGGER, "weights": "imagenet", "input_size": 160, "head_epochs": 15,
             "fine_tune_epochs": few, "fine_tune_learning_rate": 1e-4,
         },
-        "aesthetic_training_1": {**aesthetic, "fine_tune_epochs": 1},
+        # The tagger's features are good enough for the public's taste: only a head learns it.
+        "aesthetic_training_1": {**aesthetic, "fine_tune_epochs": 0},
         "aesthetic_training_2": {**aesthetic, "fine_tune_epochs": few},
         "explain_tagger": {**_EXPLANATIONS},
         "compare_filters": {
             "original": "imagenet", "layers": ["conv_pw_3", "conv_pw_7", "conv_pw_11"],
-            "n_channels": 4, "size": 160, "steps": 64, "n_photos": 32, "n_searched": 150,
+            "n_channels": 4, "size": 128, "steps": 64, "n_photos": 32, "n_searched": 150,
             "n_cards": 1,
         },
     }  # fmt: skip
