@@ -80,7 +80,7 @@ def test_plan_estimates_each_step_and_says_what_is_in_the_catalogue(planned):
     few = planned(settings={"tagger_training": {"fine_tune_epochs": "1"}})
     assert few.steps[2].seconds < plan.steps[2].seconds
     told = str(plan)
-    assert f"{plan.facts.photos} photos of 5 hotels" in told
+    assert f"{plan.facts.photos} photos of 6 hotels" in told
     assert "In all about" in told
 
 

@@ -145,8 +145,10 @@ def test_a_second_run_at_the_same_time_is_refused(workshop):
 
 
 _STOPPED = """
-import pathlib, sys, time
+import pathlib, signal, sys, time
 from hotelviz.pipeline import Step, run_steps
+# Where the tests run in the background the signal is ignored, and a child would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 folder = pathlib.Path(sys.argv[1])
 def act(name):
     with (folder / "log").open("a") as log:
@@ -171,8 +173,11 @@ def test_a_stopped_run_goes_on_with_the_step_that_it_was_stopped_in(tmp_path, ho
             break
         time.sleep(0.1)
     process.send_signal(how)
-    # Not after the minute that its step sleeps.
-    assert process.wait(timeout=20) != 0
+    try:
+        # Not after the minute that its step sleeps.
+        assert process.wait(timeout=20) != 0
+    finally:
+        process.kill()
     (tmp_path / "go on").touch()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     assert (tmp_path / "log").read_text().split() == ["data", "train", "train", "report"]
