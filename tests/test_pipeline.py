@@ -96,6 +96,10 @@ def test_models_that_exist_are_not_trained(planned, tmp_path):
     assert [name for name in names(second) if "aesthetic_training" in name] == [
         "aesthetic_training_2"
     ]
+    build_aesthetic(input_size=32, weights=None).save(tmp_path / "plain.keras")
+    assert "aesthetic_1 does not say how photos become its input" in str(
+        planned(models={"aesthetic_1": tmp_path / "plain.keras"})
+    )
     unlabelled = planned("label", models={"tagger": tagger})
     assert "tagger_report" not in names(unlabelled)
     assert next(step for step in unlabelled.steps if step.name == "scores").inputs[-1] == tagger

@@ -14,7 +14,7 @@ from hotelviz.errors import ReportError
 from hotelviz.pipeline.execution import about
 from hotelviz.pipeline.facts import Facts, catalog_in
 from hotelviz.pipeline.measure import Rates, measure_rates
-from hotelviz.pipeline.request import Request, check_step, parameters_of
+from hotelviz.pipeline.request import Request, check_step, parameters_of, task_of
 from hotelviz.pipeline.state import RunState, read_json, write_json
 from hotelviz.pipeline.step import Step
 from hotelviz.pipeline.steps import Steps
@@ -37,6 +37,10 @@ _SCRATCH_EPOCHS = 18
 _FROM_SCRATCH = (
     "ImageNet's weights could not be had, so the networks learned from scratch, from these photos "
     "alone: expect less of them, and put the weights into $KERAS_HOME/models for more."
+)
+_UNDESCRIBED = (
+    "{} does not say how photos become its input: that is taken to be as in idealo's models (224 "
+    "pixels, nearest neighbour, -1 to 1); describe it with models.wrap_model if it is not."
 )
 _QUICK = "A quick run: fewer epochs, smaller drawings and fewer checks than the defaults."
 
@@ -177,6 +181,8 @@ def _with_settings(request: Request, *, quick: bool, pretrained: bool) -> Reques
             known = parameters_of(step)
             base[step] = {name: value for name, value in learned.items() if name in known}
     told = [_FROM_SCRATCH] if not pretrained and not request.banner else []
+    told += [_UNDESCRIBED.format(name) for name, file in request.models.items()
+             if task_of(file) is None]  # fmt: skip
     banner = " ".join([request.banner, *told, *([_QUICK] if quick else [])]).strip()
     settings = {
         step: base.get(step, {}) | dict(request.settings.get(step, {}))
