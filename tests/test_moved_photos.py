@@ -38,7 +38,7 @@ def live(gallery: Gallery) -> list[str]:
     return [photo["error"] for photo in said[0]["photos"]]
 
 
-@pytest.mark.parametrize("then", ["photos/{}", "old/work/photos/{}", "/old/work/photos/{}"])
+@pytest.mark.parametrize("then", ["photos/{}", "then/there/{}", "/then/there/{}"])
 @pytest.mark.parametrize("found_by", ["root", "catalog"])
 def test_photos_are_found_wherever_scoring_ran(photos, tmp_path, monkeypatch, then, found_by):
     """Scores keep the path of then, which may start from the folder in which scoring ran."""

@@ -26,7 +26,7 @@ from hotelviz.demo import compare_with_planted
 from hotelviz.labelling import open_store
 from hotelviz.labelling.protocol import LabelProtocol
 from hotelviz.models import load_model, model_info, training_photos
-from hotelviz.reports import Verdict, notebook_directory, run_report
+from hotelviz.reports import Table, Verdict, notebook_directory, run_report
 from hotelviz.schema import RATINGS, SCORE_SHARES
 
 
@@ -177,6 +177,8 @@ def test_reports_on_stored_distributions_need_no_photo(tmp_path):
     value = figures.set_index("metric").loc["LCC", "value"]
     assert said.text.startswith("On 60 photos, not known to be unseen, the stored predictions")
     assert f"{value:.2f}".replace("0.", ".") in said.text
+    figures = next(one for one in shown if isinstance(one, Table)).frame.set_index("metric")
+    assert figures.loc["LCC"].iloc[0].startswith(f"{value:.3f}".replace("0.", "."))
     shown = run_cells("score_distribution", scores=str(file))
     said = next(one for one in shown if isinstance(one, Verdict))
     assert " of 60 photos lie between 4.5 and 5.5" in said.text
@@ -276,15 +278,11 @@ def test_explanation_report_has_montages_maps_and_checks(pages):
     for start in ("Patches that speak for ", "Deletion and insertion curves of cam"):
         assert any(alternative.startswith(start) for alternative in alternatives), start
     assert "photos with their maps by cam, layercam, saliency" in " ".join(alternatives)
-    for words in (
-        "(share of photos)",
-        "(share of the map)",
-        "(rank correlation)",
-        "(ms per photo)",
-    ):
-        assert words in text
-    # At most 8, of those that are predicted correctly.
-    assert re.search(r"Checked on [1-8] of \d+ correctly", text)
+    for unit in ("share of photos", "share of the map", "rank correlation", "ms per photo"):
+        assert f"({unit})" in text
+    tags = pd.read_parquet(pages / "tags.parquet")
+    right = int((tags["predicted"] == tags["label"]).sum())
+    assert f"Checked on {min(8, right)} of {right} correctly" in text
     assert "suspected shortcuts" in text
     verdict = text[: text.index("What to do next")]
     assert "shortcut is suspected" in verdict

@@ -49,7 +49,4 @@ def test_notebook_is_committed_as_source(path):
         kind = r'\w+(\[\w+\])?|"[\w\[\] ]+"'
         assert re.fullmatch(rf"\w+: ({kind}) = .+  # .+", line), "a type and a comment each"
     assert all(not cell.outputs and cell.execution_count is None for cell in code)
-    works = [cell for cell in code if "read_parameters(globals())" not in cell.source]
-    assert all(len(cell.source.splitlines()) <= 25 for cell in works), (
-        "all but the imports are short"
-    )
+    assert all(len(cell.source.splitlines()) <= 25 for cell in code)

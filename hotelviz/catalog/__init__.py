@@ -22,7 +22,7 @@ after this module may rely on the table.
 """
 
 from hotelviz.catalog.availability import check_missing
-from hotelviz.catalog.identity import as_ids, catalog_hash, row_hashes
+from hotelviz.catalog.identity import as_ids, catalog_hash, knows_hotels, row_hashes
 from hotelviz.catalog.places import current_paths
 from hotelviz.catalog.ratings import (
     as_shares,
@@ -53,6 +53,7 @@ __all__ = [
     "count_ratings",
     "current_paths",
     "iterate_catalog",
+    "knows_hotels",
     "maximum_entropy_ratings",
     "mean_and_std",
     "rating_summary",

@@ -216,6 +216,29 @@ def absolute_paths(paths: pd.Series) -> pd.Series:
     return paths_from(Path.cwd(), paths)
 
 
+def knows_hotels(photos: pd.DataFrame) -> bool:
+    """Return whether a table names hotels: a photo without one has its own name as that.
+
+    Parameters
+    ----------
+    photos : pandas.DataFrame
+        With ``image_id`` and, where it is known, ``hotel_id``.
+
+    Examples
+    --------
+    >>> knows_hotels(pd.DataFrame({"image_id": ["a", "b"], "hotel_id": ["a", "b"]}))
+    False
+    >>> knows_hotels(pd.DataFrame({"image_id": ["a", "b"], "hotel_id": ["h", "b"]}))
+    True
+    """
+    if "hotel_id" not in photos:
+        return False
+    named = photos["hotel_id"].dropna().astype(str)
+    return "image_id" not in photos or bool(
+        (named != photos.loc[named.index, "image_id"].astype(str)).any()
+    )
+
+
 def catalog_hash(catalog: pd.DataFrame) -> str:
     """Compute the fingerprint of a catalogue's content, whatever the order of its rows.
 

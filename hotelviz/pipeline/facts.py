@@ -12,6 +12,7 @@ import pandas as pd
 from hotelviz.catalog import (
     catalog_hash,
     check_table,
+    knows_hotels,
     read_catalog,
     row_hashes,
     split_catalog,
@@ -126,7 +127,7 @@ class Facts:
             labelled_hotels=photos.loc[labelled, "hotel_id"].nunique(),
             rated_hotels=photos.loc[rated, "hotel_id"].nunique(),
             classes=tuple(sorted(photos.loc[labelled, "label"].unique())) if labelled.any() else (),
-            grouped=bool((photos["hotel_id"] != photos["image_id"]).any()),
+            grouped=knows_hotels(photos),
             positions="position" in photos and bool(photos["position"].notna().any()),
             version=f"{catalog_hash(photos)}-{version.hexdigest()[:16]}",
             sample=tuple(photos["path"].iloc[:: max(1, len(photos) // 12)].head(12)),

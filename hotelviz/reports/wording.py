@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from hotelviz.catalog import knows_hotels
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 def percent(share: float, low: float | None = None, high: float | None = None) -> str:
     """Return a share as per cent, with its interval where there is one.
@@ -42,3 +49,28 @@ def in_words(name: object) -> str:
     'View of Exterior'
     """
     return str(name).replace("_", " ")
+
+
+def photos_of_hotels(photos: pd.DataFrame, photo: str = "photo", hotel: str = "hotel") -> str:
+    """Return how many photos of how many hotels a table has, of photos alone where it names none.
+
+    Parameters
+    ----------
+    photos : pandas.DataFrame
+        With ``image_id`` and ``hotel_id``; a photo without a hotel has its own name as that.
+    photo, hotel : str
+        What they are called; a word before the hotels, such as ``unseen hotel``, stands before the
+        photos where there are none.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> photos_of_hotels(pd.DataFrame({"image_id": ["a", "b"], "hotel_id": ["h", "h"]}))
+    '2 photos of 1 hotel'
+    >>> nameless = pd.DataFrame({"image_id": ["a", "b"], "hotel_id": ["a", "b"]})
+    >>> photos_of_hotels(nameless, hotel="unseen hotel")
+    '2 unseen photos'
+    """
+    if knows_hotels(photos):
+        return f"{counted(len(photos), photo)} of {counted(photos['hotel_id'].nunique(), hotel)}"
+    return counted(len(photos), f"{hotel.removesuffix('hotel')}{photo}")

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from hotelviz.catalog import knows_hotels
 from hotelviz.metrics import PUBLISHED_RESULTS, Interval
 from hotelviz.ranking import largest_hotel
 from hotelviz.reports.verdict import Card, NextStep, Verdict
-from hotelviz.reports.wording import counted, percent
+from hotelviz.reports.wording import counted, percent, photos_of_hotels
 from hotelviz.schema import SPLITS
 
 if TYPE_CHECKING:
@@ -29,23 +30,10 @@ def known_hotels(photos: pd.DataFrame) -> pd.Series | None:
     >>> known_hotels(pd.DataFrame({"image_id": ["a", "b"], "hotel_id": ["a", "b"]})) is None
     True
     """
-    if "hotel_id" not in photos:
+    if not knows_hotels(photos):
         return None
     hotels = photos["hotel_id"].fillna(photos["image_id"])
-    return hotels if 1 < hotels.nunique() < len(hotels) else None
-
-
-def of_hotels(photos: pd.DataFrame, kind: str = "photo") -> str:
-    """Return how many photos there are, and of how many hotels where these are known.
-
-    Examples
-    --------
-    >>> of_hotels(pd.DataFrame({"image_id": ["a", "b", "c"], "hotel_id": ["g", "g", "h"]}))
-    '3 photos of 2 hotels'
-    """
-    hotels = known_hotels(photos)
-    of = "" if hotels is None else f" of {counted(int(hotels.nunique()), 'hotel')}"
-    return f"{counted(len(photos), kind)}{of}"
+    return hotels if hotels.nunique() > 1 else None
 
 
 def training_verdict(course: pd.DataFrame, rated: pd.DataFrame, model: str) -> Verdict:
@@ -72,13 +60,13 @@ def training_verdict(course: pd.DataFrame, rated: pd.DataFrame, model: str) -> V
     side = "val_" if "val_loss" in course else ""
     best = course.iloc[int(course[f"{side}loss"].argmin())]
     epoch = f"{int(best['epoch'])} of {len(course)}"
-    on = f"{of_hotels(judged)}, not comparable with other iterations"
+    on = f"{photos_of_hotels(judged)}, not comparable with other iterations"
     if not side:
         on = "on the photos it learned from; says nothing about new ones"
     name = "validation" if side else "training"
     text = (
-        f"Learned from {of_hotels(learned)}. In the best epoch, {epoch}, the {name} loss (earth "
-        f"mover's distance) is {best[f'{side}loss']:.3f}"
+        f"Learned from {photos_of_hotels(learned)}. In the best epoch, {epoch}, the {name} loss "
+        f"(earth mover's distance) is {best[f'{side}loss']:.3f}"
     )
     cards = [Card(f"{name} loss", f"{best[f'{side}loss']:.3f}", on)]
     if f"{side}mean_score_error" in course:
@@ -87,9 +75,9 @@ def training_verdict(course: pd.DataFrame, rated: pd.DataFrame, model: str) -> V
         cards.append(Card(f"mean score off by, {name}", off, on))
     number = counted(len(learned), "photo")
     seconds = f"{course['seconds'].sum():,.0f} s"
-    of = of_hotels(learned).removeprefix(number).strip()
+    of = photos_of_hotels(learned).removeprefix(number).strip()
     cards.append(Card("learned from", number, "; ".join(filter(None, [of, seconds]))))
-    said = f" on {of_hotels(judged)}" if side else ""
+    said = f" on {photos_of_hotels(judged)}" if side else ""
     given = shlex.quote(f'models=["{model}"]')
     command = f"hotelviz report aesthetic_report -p {given} --out aesthetic_report.html"
     return Verdict(
@@ -318,11 +306,8 @@ def problems_said(info: ModelInfo) -> str:
 
 def _which(judged: pd.DataFrame, unseen: bool) -> str:
     """Return which photos were judged."""
-    hotels, number = known_hotels(judged), len(judged)
-    if hotels is None:
-        return counted(number, "unseen photo" if unseen else "photo") + _unless(unseen)
-    of = counted(int(hotels.nunique()), "unseen hotel" if unseen else "hotel")
-    return f"{counted(number, 'photo')} of {of}{_unless(unseen)}"
+    hotel = "unseen hotel" if unseen else "hotel"
+    return photos_of_hotels(judged, hotel=hotel) + _unless(unseen)
 
 
 def _unless(unseen: bool) -> str:

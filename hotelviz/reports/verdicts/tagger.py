@@ -8,9 +8,10 @@ from urllib.parse import quote
 import pandas as pd
 
 from hotelviz import metrics
+from hotelviz.catalog import knows_hotels
 from hotelviz.reports.tables import Table
 from hotelviz.reports.verdict import Card, NextStep, Verdict
-from hotelviz.reports.wording import counted, in_words, percent
+from hotelviz.reports.wording import counted, in_words, percent, photos_of_hotels
 
 #: With fewer photos, or fewer hotels, or a wider interval, a figure is too uncertain to act on.
 _PHOTOS, _HOTELS, _WIDTH = 30, 5, 0.2
@@ -38,39 +39,6 @@ def confusion_anchor(true: str, predicted: str) -> str:
     '#Pool-predicted-as-View-of-Exterior'
     """
     return "#" + quote(confusion_name(true, predicted).replace(" ", "-"))
-
-
-def photos_of_hotels(photos: pd.DataFrame, hotels: str = "hotel") -> str:
-    """Return how many photos of how many hotels a table has, of photos alone where it names none.
-
-    Parameters
-    ----------
-    photos : pandas.DataFrame
-        With ``image_id`` and ``hotel_id``; a photo without a hotel has its own name as that.
-    hotels : str, default "hotel"
-        What the hotels are called, such as ``unseen hotel``.
-
-    Examples
-    --------
-    >>> photos_of_hotels(pd.DataFrame({"image_id": ["a", "b"], "hotel_id": ["h", "h"]}))
-    '2 photos of 1 hotel'
-    >>> nameless = pd.DataFrame({"image_id": ["a", "b"], "hotel_id": ["a", "b"]})
-    >>> photos_of_hotels(nameless, "unseen hotel")
-    '2 unseen photos'
-    """
-    if knows_hotels(photos):
-        n_hotels = photos["hotel_id"].nunique()
-        return f"{counted(len(photos), 'photo')} of {counted(n_hotels, hotels)}"
-    kind = hotels.removesuffix("hotel")
-    return counted(len(photos), f"{kind}photo")
-
-
-def knows_hotels(photos: pd.DataFrame) -> bool:
-    """Return whether a table names hotels: a photo without one has its own name as that."""
-    if "hotel_id" not in photos:
-        return False
-    named = photos["hotel_id"].astype(str)
-    return "image_id" not in photos or bool((named != photos["image_id"].astype(str)).any())
 
 
 def tagger_verdict(
@@ -110,7 +78,7 @@ def tagger_verdict(
     table = figures.set_index("metric")
     value, low, high = _figure(table, "top-1 accuracy")
     error, least, most = _figure(table, "expected calibration error")
-    photos = photos_of_hotels(judged, "unseen hotel" if unseen else "hotel")
+    photos = photos_of_hotels(judged, hotel="unseen hotel" if unseen else "hotel")
     weakest, pairs = _weakest(report), metrics.confusions(judged)
     n_right = int((judged["label"] == judged["predicted"]).sum())
     if too_few(judged, low, high):

@@ -7,8 +7,8 @@ import shlex
 import pandas as pd
 
 from hotelviz.reports.verdict import Card, NextStep, Verdict
-from hotelviz.reports.verdicts.tagger import photos_of_hotels, too_few
-from hotelviz.reports.wording import counted, in_words, percent
+from hotelviz.reports.verdicts.tagger import too_few
+from hotelviz.reports.wording import counted, in_words, percent, photos_of_hotels
 
 #: What the phases of a training are called, and what learns in them.
 _PHASES = {
