@@ -230,6 +230,8 @@ def test_table_names_its_rows_and_says_what_was_cut():
     assert "<caption>" not in text
     cut = Table(frame, max_rows=1, noun="areas")._repr_html_()
     assert "<caption>1 of 2 areas</caption>" in cut
+    with pytest.raises(ReportError, match="'why' has no heading"):
+        Table(frame, {"label": "area", "why": ""})
     assert cut.count("<tr>") == 2
 
 

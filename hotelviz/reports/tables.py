@@ -40,7 +40,7 @@ class Table:
     Raises
     ------
     ReportError
-        A column is not there.
+        A column is not there, or has no heading.
 
     Examples
     --------
@@ -65,6 +65,8 @@ class Table:
         for name in self.words:
             if name not in frame:
                 raise ReportError(no_column(name, frame.columns))
+            if not self.words[name].strip():
+                raise ReportError(f"the column {name!r} has no heading: give it words")
         self.total, self.noun = len(frame), noun
         self.frame = frame.head(max_rows) if max_rows is not None else frame
         self.digits, self.percent, self.links = digits, set(percent), dict(links or {})
