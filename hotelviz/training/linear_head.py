@@ -13,6 +13,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 from sklearn.model_selection import GroupKFold
+from threadpoolctl import threadpool_limits
 
 from hotelviz.errors import TrainingError
 
@@ -48,6 +49,9 @@ class LinearHead(NamedTuple):
         return np.asarray(softmax(features @ self.kernel + self.bias, axis=1), dtype="float32")
 
 
+# A product with a few columns is bound by memory: more threads bring nothing on an idle machine,
+# and on a busy one they wait for each other, which makes it five times slower.
+@threadpool_limits.wrap(limits=1, user_api="blas")  # type: ignore[untyped-decorator]
 def fit_linear_head(
     features: np.ndarray,
     targets: np.ndarray,
