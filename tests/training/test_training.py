@@ -11,6 +11,7 @@ from runs import QUICK, SHORT
 
 from hotelviz.catalog import catalog_hash
 from hotelviz.errors import CatalogError, MissingPhotosError, TrainingError
+from hotelviz.inference import predict_tags
 from hotelviz.models import load_model, model_info, save_model, training_photos
 from hotelviz.training import balanced_weights, fine_tuning, history, train_tagger
 
@@ -62,6 +63,18 @@ def test_head_learns_to_tell_colours_apart_in_a_table_made_by_hand(coloured):
     )
     assert history(model)["val_accuracy"].max() == 1.0
     assert set(training_photos(model).photos["image_id"]) == set(photos["path"])
+
+
+def test_photos_of_two_areas_are_learned_as_halves_of_both(coloured):
+    other = {"red": "blue", "blue": "red"}
+    for photos, sure in (
+        (coloured, True), (coloured.assign(label_2=coloured["label"].map(other)), False),
+    ):  # fmt: skip
+        model = train_tagger(
+            photos, head_epochs=10, head_learning_rate=0.02, fine_tune_epochs=0, **QUICK
+        )
+        tags = predict_tags(photos[photos["split"] == "val"], model, progress=False)
+        assert (tags[["p_blue", "p_red"]].max(axis=1).mean() > 0.7) == sure
 
 
 def test_loss_that_is_no_number_ends_the_training_with_advice(coloured):
