@@ -97,7 +97,7 @@ def label_by_votes(columns: Columns, labels: pd.Series | None, votes: pd.DataFra
     counts, names = votes.to_numpy(), votes.columns
     voted = ~np.isnan(counts).any(axis=1)
     leads = counts == counts.max(axis=1, keepdims=True)
-    given = pd.Series(pd.NA, votes.index) if labels is None else labels
+    given = pd.Series(pd.NA, votes.index, dtype="str") if labels is None else labels
     free = voted & given.isna().to_numpy()
     result = given.astype("str")
     result = result.mask(free, pd.Series(names[leads.argmax(axis=1)], votes.index))

@@ -32,7 +32,7 @@ def ambiguity_table(
     Table
     """
     figures = metrics.ambiguity(judged, classes=classes, seed=seed)
-    words = {"metric": "share", "value": "value", "low": "from", "high": "to", "n_photos": "photos"}
+    words = {"metric": "share", "value": "value", "low": "from", "high": "to", "n_photos": "of photos"}
     return Table(figures, words, percent=["value", "low", "high"])
 
 
