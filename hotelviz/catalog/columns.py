@@ -72,6 +72,7 @@ class Columns:
 
         def say(row: int) -> str:
             value = shown.iloc[row]
+            value = value.item() if isinstance(value, np.generic) else value
             given = "" if pd.isna(value) else f"{redact(repr(value))} "
             reason = why if isinstance(why, str) else why(value)
             return f"{self.place(row)}, column {column!r}: {given}{reason}"

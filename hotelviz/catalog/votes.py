@@ -100,7 +100,7 @@ def label_by_votes(columns: Columns, labels: pd.Series | None, votes: pd.DataFra
     given = pd.Series(pd.NA, votes.index, dtype="str") if labels is None else labels
     free = voted & given.isna().to_numpy()
     result = given.astype("str")
-    result = result.mask(free, pd.Series(names[leads.argmax(axis=1)], votes.index))
+    result = given.mask(free, pd.Series(names[leads.argmax(axis=1)], votes.index))
     own = names.get_indexer(pd.Index(result))
     against = voted & ~((own >= 0) & leads[np.arange(len(own)), own])
     tied = free & (leads.sum(axis=1) > 1)

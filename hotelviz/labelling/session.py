@@ -49,7 +49,8 @@ class LabelRound:
         self.uid, self.name, self.task = settings["uid"], settings["name"], settings["task"]
         self.classes: list[str] = json.loads(settings["classes"])
         self.anchors: dict[int, str] = settings["anchors"]
-        self.rules: dict[str, str] = settings["rules"]
+        rules = settings["rules"]
+        self.rules: dict[str, str] = {tag: rules[tag] for tag in self.classes if tag in rules}
 
     def photos(self) -> pd.DataFrame:
         """Return the photos: ``photo`` (number), ``image_id``, ``path``, ``hotel_id``."""

@@ -66,15 +66,14 @@ def test_head_learns_to_tell_colours_apart_in_a_table_made_by_hand(coloured):
 
 
 def test_photos_of_two_areas_are_learned_as_halves_of_both(coloured):
-    other = {"red": "blue", "blue": "red"}
-    for photos, sure in (
-        (coloured, True), (coloured.assign(label_2=coloured["label"].map(other)), False),
-    ):  # fmt: skip
-        model = train_tagger(
-            photos, head_epochs=10, head_learning_rate=0.02, fine_tune_epochs=0, **QUICK
-        )
-        tags = predict_tags(photos[photos["split"] == "val"], model, progress=False)
-        assert (tags[["p_blue", "p_red"]].max(axis=1).mean() > 0.7) == sure
+    also = coloured["label"].map({"red": "blue"})
+    model = train_tagger(
+        coloured.assign(label_2=also), head_epochs=10, head_learning_rate=0.02, fine_tune_epochs=0,
+        **QUICK,
+    )  # fmt: skip
+    tags = predict_tags(coloured[coloured["split"] == "val"], model, progress=False)
+    # Half of the photos are blue, and the red ones by half: three quarters in all.
+    assert tags["p_blue"].mean() == pytest.approx(0.75, abs=0.1)
 
 
 def test_loss_that_is_no_number_ends_the_training_with_advice(coloured):

@@ -32,7 +32,8 @@ def ambiguity_table(
     Table
     """
     figures = metrics.ambiguity(judged, classes=classes, seed=seed)
-    words = {"metric": "share", "value": "value", "low": "from", "high": "to", "n_photos": "of photos"}
+    words = {"metric": "share", "value": "value", "low": "from", "high": "to"}
+    words |= {"n_photos": "of photos"}
     return Table(figures, words, percent=["value", "low", "high"])
 
 
@@ -49,7 +50,7 @@ def ambiguity_said(judged: pd.DataFrame, *, seed: int = 0) -> str:
     >>> tags = pd.DataFrame({"label": "Foyer", "label_2": ["Bar", None], "predicted": "Bar",
     ...                      "p_Bar": [0.9, 0.8], "p_Foyer": [0.1, 0.2]})
     >>> ambiguity_said(tags)
-    " 1 of the 2 errors names the photo's other area: 50 % (50–50) are right if either counts."
+    " 1 of the 2 errors names the photo's other area: 50 % (0–100) are right if either counts."
     """
     figures = metrics.ambiguity(judged, seed=seed).set_index("metric")
     if OTHER_AREA not in figures.index:
