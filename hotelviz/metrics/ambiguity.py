@@ -96,8 +96,9 @@ def ambiguity(
 def labeller_accuracy(votes: pd.DataFrame) -> pd.Series:
     """Compute how often one labeller chooses what most of the others chose.
 
-    That is what a person reaches who is judged as a tagger is, by a label that others gave: a
-    ceiling for taggers. Judged by all votes, the labeller's own among them, it would be too high.
+    That is what a person reaches who is judged as a tagger is, by a label that others gave: what a
+    tagger's accuracy is to be held against. Judged by all votes, the labeller's own among them, it
+    would be too high.
 
     Parameters
     ----------

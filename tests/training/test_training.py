@@ -65,6 +65,7 @@ def test_head_learns_to_tell_colours_apart_in_a_table_made_by_hand(coloured):
     assert set(training_photos(model).photos["image_id"]) == set(photos["path"])
 
 
+@pytest.mark.slow
 def test_photos_of_two_areas_are_learned_as_halves_of_both(coloured):
     also = coloured["label"].map({"red": "blue"})
     model = train_tagger(
