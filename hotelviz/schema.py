@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 from typing import NamedTuple
 
 #: The eight areas of a hotel that the tagger tells apart.
@@ -28,13 +29,17 @@ RATINGS = tuple(f"rating_{score}" for score in SCORES)
 #: The probability that an aesthetic model gives each score.
 SCORE_SHARES = tuple(f"q_{score}" for score in SCORES)
 
-#: column -> what it holds, for those that a catalogue has
+#: How columns begin that say how many labellers chose a class: ``votes_Foyer``.
+VOTES = "votes_"
+
+#: column -> what it holds, for those that a catalogue has, beside votes
 COLUMNS = {
     "image_id": "the unique name of each photo",
     "path": "where each photo is: a local path, or a URL",
     "hotel_id": "the accommodation that each photo belongs to",
     "position": "where the hotel's gallery shows the photo at present, from 1",
     "label": "the area that each photo shows",
+    "label_2": "a second area that the photo shows as well",
     "source": "which collection each photo came from",
     "split": "train, val or test",
     "weight": "how much each photo counts in training, above 0",
@@ -55,7 +60,29 @@ MEANINGS = {
     "repeat": "1 where a rater saw a photo for the second time, else 0",
 }
 #: Columns whose values are names; numbers become their digits.
-TEXTS = ("image_id", "path", "hotel_id", "label", "source", "split")
+TEXTS = ("image_id", "path", "hotel_id", "label", "label_2", "source", "split")
+
+
+def vote_columns(columns: Iterable[object]) -> dict[str, str]:
+    """Return the columns that say how many labellers chose a class.
+
+    Parameters
+    ----------
+    columns
+        Those of a table.
+
+    Returns
+    -------
+    dict
+        Class -> column.
+
+    Examples
+    --------
+    >>> vote_columns(["image_id", "votes_Foyer", "votes"])
+    {'Foyer': 'votes_Foyer'}
+    """
+    names = [name for name in map(str, columns) if name.startswith(VOTES)]
+    return {name.removeprefix(VOTES): name for name in names if name != VOTES}
 
 
 #: What an audit looks for, in the order of its tables.

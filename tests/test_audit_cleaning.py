@@ -46,6 +46,14 @@ def test_diff_says_what_was_dropped_and_relabelled_per_class(file, photos):
     assert photos["label"].tolist() == ["Pool", "Pool", "Foyer", "Kitchen"]
 
 
+def test_second_area_that_becomes_the_first_is_no_second_one(file, photos):
+    decide(file, "a", "relabel", label="Foyer")
+    cleaned = apply_decisions(photos.assign(label_2=["Foyer", "Foyer", None, None]),
+                              read_decisions(file)).catalog  # fmt: skip
+    assert cleaned["label"].tolist()[:2] == ["Foyer", "Pool"]
+    assert cleaned["label_2"].isna().tolist() == [True, False, True, True]
+
+
 def test_unknown_photos_and_contradictions_are_listed(file, photos):
     decide(file, "gone", "drop")
     decide(file, "a", "drop", reviewer="Ada")

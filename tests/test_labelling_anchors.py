@@ -47,3 +47,23 @@ def test_words_for_what_is_no_score_are_refused(store, task, anchors, said):
     with pytest.raises(LabelError, match=said):
         store.begin_round(PHOTOS, task=task, n_raters=1, overlap=1, anchors=anchors)
     assert store.rounds().empty
+
+
+def test_what_counts_as_a_class_is_kept_with_the_round_and_told_to_its_pages(store):
+    about = {"task": "tags", "classes": ["Pool", "Big_Foyer"], "n_raters": 1, "overlap": 1}
+    rules = {"Big_Foyer": "lounge\ncounts", "Pool": "indoors too"}
+    begun = store.begin_round(PHOTOS, rules=rules, **about)
+    assert begun.rules == {"Pool": "indoors too", "Big_Foyer": "lounge counts"}
+    told = LabelProtocol(store.round()).handle({"type": "hello"})[0].content["rules"]
+    assert told == [
+        {"tag": "Pool", "text": "indoors too"}, {"tag": "Big Foyer", "text": "lounge counts"},
+    ]  # fmt: skip
+    assert store.begin_round(PHOTOS, **about).uid == begun.uid
+    with pytest.raises(LabelError, match=r"begun with rules=\{.*another round"):
+        store.begin_round(PHOTOS, rules={}, **about)
+    for more, said in (
+        (about | {"rules": {"Big_Foyr": "a"}}, "of 'Big_Foyr', which is not .*'Big_Foyer'"),
+        ({"task": "technical", "rules": rules}, "a round of technical has scores"),
+    ):
+        with pytest.raises(LabelError, match=said):
+            store.begin_round(PHOTOS, name="2", **more)

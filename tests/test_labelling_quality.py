@@ -196,6 +196,25 @@ def test_tied_tags_have_no_label():
     assert votes["votes_F"].tolist() == [1, 1]
 
 
+def test_votes_of_a_new_round_take_the_place_of_those_of_before(tmp_path):
+    catalog = pd.DataFrame({
+        "image_id": ["a", "b"], "path": ["a.jpg", "b.jpg"], "hotel_id": "h", "label": "Pool",
+        "label_2": "Foyer", "votes_Pool": 4.0, "votes_Kitchen": [1.0, None],
+    })  # fmt: skip
+    store = open_store(tmp_path / "labels.sqlite")
+    labels = store.begin_round(catalog[:1], task="tags", n_raters=2, overlap=2, repeats=0)
+    for name in ("Ada", "Bo"):
+        rater = labels.enter(name)
+        labels.rate(rater, 0, uuid.uuid4().hex, tag="Foyer")
+    write_catalog(labelled_catalog(labels, catalog), tmp_path / "voted.csv")
+    store.close()
+    again = read_catalog(tmp_path / "voted.csv")
+    assert again["label"].tolist() == ["Foyer", "Pool"]
+    assert again["label_2"].isna().tolist() == [True, False]
+    names = ["votes_Foyer", "votes_Pool", "votes_Kitchen"]
+    assert again[names].fillna(0).values.tolist() == [[2, 0, 0], [0, 4, 0]]
+
+
 def test_split_as_in_the_talk_is_exact_and_tears_no_hotel():
     random = np.random.default_rng(0)
     hotels = random.integers(0, 130, 1100)

@@ -169,6 +169,9 @@ def apply_decisions(
     cleaned = catalog.copy()
     if "label" in catalog or len(relabelled):
         cleaned["label"] = after.to_numpy()
+        if "label_2" in catalog:
+            # A second area that is the first now is none.
+            cleaned["label_2"] = cleaned["label_2"].mask(cleaned["label_2"] == cleaned["label"])
     unlabelled = pd.Series(dtype="str")
     changes = [
         _changes(dropped, "dropped", before, unlabelled),

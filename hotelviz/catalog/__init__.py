@@ -11,6 +11,8 @@ column          type   meaning
 ``hotel_id``    str    the accommodation; its own ``image_id`` where that is unknown
 ``position``    Int64  where the hotel's gallery shows it today, from 1 (optional)
 ``label``       str    the area that the photo shows, missing where unknown (optional)
+``label_2``     str    a second area that it shows as well (optional)
+``votes_<Class>``      how many labellers chose the class, or their share (optional)
 ``source``      str    which collection it came from (optional)
 ``split``       str    ``train``, ``val`` or ``test`` (optional)
 ``weight``      float  how much the photo counts in training, above 0; 1 by default (optional)
@@ -22,6 +24,8 @@ after this module may rely on the table.
 """
 
 from hotelviz.catalog.availability import check_missing
+from hotelviz.catalog.class_rules import read_class_rules
+from hotelviz.catalog.class_shares import class_shares, class_votes
 from hotelviz.catalog.identity import as_ids, catalog_hash, knows_hotels, row_hashes
 from hotelviz.catalog.places import current_paths
 from hotelviz.catalog.ratings import (
@@ -50,6 +54,8 @@ __all__ = [
     "check_missing",
     "check_splits",
     "check_table",
+    "class_shares",
+    "class_votes",
     "count_ratings",
     "current_paths",
     "iterate_catalog",
@@ -58,6 +64,7 @@ __all__ = [
     "mean_and_std",
     "rating_summary",
     "read_catalog",
+    "read_class_rules",
     "row_hashes",
     "split_catalog",
     "write_catalog",

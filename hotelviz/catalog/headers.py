@@ -6,14 +6,15 @@ import re
 from collections.abc import Iterable
 
 from hotelviz.errors import CatalogError
-from hotelviz.schema import COLUMNS
+from hotelviz.schema import COLUMNS, VOTES
 
 
 def canonical_names(names: Iterable[str], where: object) -> dict[str, str]:
     """Map the headers of a file to the columns that they mean.
 
     A header that differs from a column of `COLUMNS` only in case, spaces, hyphens and underscores
-    is that column; any other is the user's own, without the spaces around it.
+    is that column, and one that begins with ``votes`` and a class counts votes for the class, which
+    stays as it is written; any other is the user's own, without the spaces around it.
 
     Parameters
     ----------
@@ -54,9 +55,11 @@ def column_of(header: str) -> str:
 
     Examples
     --------
-    >>> column_of(" Hotel-ID"), column_of("Stars ")
-    ('hotel_id', 'Stars')
+    >>> column_of(" Hotel-ID"), column_of("Votes Foyer"), column_of("Stars ")
+    ('hotel_id', 'votes_Foyer', 'Stars')
     """
+    if votes := re.fullmatch(r"\s*votes[\s_-]+(.*\S)\s*", header, re.IGNORECASE):
+        return VOTES + votes[1]
     return _BY_KEY.get(_key(header), header.strip())
 
 
@@ -88,7 +91,8 @@ def near_misses(columns: Iterable[str]) -> dict[str, str]:
         rating = re.fullmatch(r"ratings?0*(10|[1-9])", _key(name))
         word = f"rating{rating[1]}" if rating else _key(name)
         for key in missing:
-            if key == word or (not key.startswith("rating") and _slipped(word, key)):
+            numbered = key[-1].isdecimal()
+            if key == word or (not numbered and _slipped(word, key)):
                 found[name] = missing.pop(key)
                 break
     return found

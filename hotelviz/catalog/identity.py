@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from hotelviz.errors import CatalogError
 from hotelviz.io.content import file_versions
 from hotelviz.io.remote import is_url, photo_name, redact
-from hotelviz.schema import COLUMNS, TEXTS
+from hotelviz.schema import COLUMNS, TEXTS, vote_columns
 
 #: The largest whole number up to which each kind of float holds all of them.
 _EXACT = {"float": 2**24, "double": 2**53, "halffloat": 2**11}
@@ -243,9 +243,10 @@ def catalog_hash(catalog: pd.DataFrame) -> str:
     """Compute the fingerprint of a catalogue's content, whatever the order of its rows.
 
     It covers all columns of `hotelviz.catalog` but ``path``: two catalogues with the same photos,
-    hotels, labels, splits and ratings have the same one, wherever their files are and however
-    the values are stored (5 or 5.0, None or NaN, a column that is empty or not there). A model
-    file carries that of the catalogue it was trained on. The user's own columns are not covered.
+    hotels, labels, votes, splits and ratings have the same one, wherever their files are and
+    however the values are stored (5 or 5.0, None or NaN, a column that is empty or not there). A
+    model file carries that of the catalogue it was trained on. The user's own columns are not
+    covered.
 
     Parameters
     ----------
@@ -274,6 +275,10 @@ def catalog_hash(catalog: pd.DataFrame) -> str:
                 _names(catalog, name) if is_name else pd.to_numeric(catalog[name]).astype("float64")
             )
     columns["hotel_id"] = columns["hotel_id"].fillna(ids)
+    for name in vote_columns(catalog).values():
+        votes = pd.to_numeric(catalog[name]).astype("float64")
+        # No vote for a class is as good as no column of it.
+        columns[name] = votes.mask(votes == 0)
     rows = np.sort(_row_hash(columns))
     return hashlib.sha256(rows.tobytes()).hexdigest()[:16]
 

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from hotelviz.catalog.headers import canonical_names
 from hotelviz.catalog.identity import as_ids
 from hotelviz.errors import CatalogError
-from hotelviz.schema import COLUMNS, TEXTS
+from hotelviz.schema import COLUMNS, TEXTS, VOTES
 
 _SUFFIXES = (".parquet", ".pq")
 #: What Hive calls the folder of rows without a value.
@@ -152,7 +152,7 @@ class Dataset:
             joined: pa.DataType = pa.unify_schemas(fields, promote_options="permissive").types[0]
             if not _is_text(joined):
                 return joined
-        if name in COLUMNS:
+        if name in COLUMNS or name.startswith(VOTES):
             return _TEXT
         (one, first), (other, second) = list(types.items())[:2]
         raise CatalogError(

@@ -12,14 +12,15 @@ import pandas as pd
 import pyarrow as pa
 
 from hotelviz.catalog.availability import refuse_missing
+from hotelviz.catalog.columns import Rows
 from hotelviz.catalog.delimited import read_delimited
 from hotelviz.catalog.folders import read_class_folders
 from hotelviz.catalog.headers import canonical_names, near_misses
 from hotelviz.catalog.parquet import Dataset, parquet_files, to_frame
 from hotelviz.catalog.ratings import read_ava, read_label_json
-from hotelviz.catalog.validation import Rows, check_catalog
+from hotelviz.catalog.validation import check_catalog
 from hotelviz.errors import CatalogError, CatalogWarning, no_column
-from hotelviz.schema import AREAS, COLUMNS
+from hotelviz.schema import AREAS, COLUMNS, vote_columns
 
 _ALWAYS = ("image_id", "path", "hotel_id")
 
@@ -154,7 +155,11 @@ def iterate_catalog(
         yield catalog if wanted is None else catalog[[c for c in catalog if c in wanted]]
         return
     dataset = Dataset(path, files, wanted)
-    _check_wanted(path, columns, [*dataset.given, *_ALWAYS])
+    # What has no label may have one by its votes.
+    voted = set(vote_columns(dataset.given).values())
+    if voted and wanted is not None and "label" in wanted:
+        dataset = Dataset(path, files, wanted | voted)
+    _check_wanted(path, columns, [*dataset.given, *_ALWAYS, *(["label"] if voted else [])])
     _tell_near_misses(path, dataset.given)
     empty = True
     for chunk in dataset.chunks(chunk_rows):
@@ -162,7 +167,8 @@ def iterate_catalog(
             continue
         empty = False
         rows = Rows([chunk.file], [chunk.table.num_rows], first=chunk.start + 2)
-        yield check_catalog(to_frame(chunk.table), rows, classes, _root(path, root))
+        catalog = check_catalog(to_frame(chunk.table), rows, classes, _root(path, root))
+        yield catalog if wanted is None else catalog[[c for c in catalog if c in wanted]]
     if empty:
         raise CatalogError(f"{path}: the catalogue has no photos")
 

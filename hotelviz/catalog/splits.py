@@ -8,8 +8,9 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from hotelviz.catalog.columns import columns_by_hand
 from hotelviz.catalog.ratings import rating_summary
-from hotelviz.catalog.validation import check_table, columns_by_hand
+from hotelviz.catalog.validation import check_table
 from hotelviz.errors import CatalogError
 from hotelviz.schema import RATINGS, SPLITS
 

@@ -30,12 +30,15 @@ def label(
         list[str] | None,
         Option(help='What a score means, such as 2="dull"; may be repeated. Else the usual words.'),
     ] = None,
+    rules: Annotated[
+        Path | None, Option(help="What counts as a class (TOML), shown below the tags.")
+    ] = None,
     seed: Annotated[int, Option(help="Of who sees what, in which order.")] = 0,
     ip: Annotated[str, Option(help="Listen here; 0.0.0.0 lets others in.")] = "127.0.0.1",
     port: Annotated[int, Option(min=0, max=65535, help="0 takes any free one.")] = 8866,
 ) -> None:
     """Serve the labelling app: people rate or tag photos in their browsers, by one key each."""
-    from hotelviz.catalog import read_catalog
+    from hotelviz.catalog import read_catalog, read_class_rules
     from hotelviz.labelling import open_store
     from hotelviz.labelling.anchors import parse_anchors
     from hotelviz.labelling.server import serve_labelling
@@ -43,11 +46,12 @@ def label(
     from hotelviz.schema import AREAS
 
     photos = read_catalog(catalog, classes=None)
+    tags = options.allowed_classes(classes) or _found_classes(photos) or AREAS
+    counts = read_class_rules(rules, tags) if rules else None
     opened = open_store(store)
     begun = opened.begin_round(
         photos, name=name, task=task, n_raters=raters, overlap=overlap, repeats=repeats,
-        seed=seed, anchors=parse_anchors(anchor or []),
-        classes=options.allowed_classes(classes) or _found_classes(photos) or AREAS,
+        seed=seed, anchors=parse_anchors(anchor or []), rules=counts, classes=tags,
     )  # fmt: skip
     progress = begun.progress()
     say(

@@ -13,7 +13,7 @@ def tag_caption(row: pd.Series) -> str:
     Parameters
     ----------
     row : pandas.Series
-        With ``predicted``, ``p_<class>`` and, if known, ``label``.
+        With ``predicted``, ``p_<class>`` and, if known, ``label`` and ``label_2``.
 
     Returns
     -------
@@ -34,7 +34,8 @@ def tag_caption(row: pd.Series) -> str:
     text = f"predicted {words(predicted)}{_share(row, predicted)}"
     if not _knows(row, "label") or (label := row["label"]) == predicted:
         return text
-    return f"{text}, true {words(label)}{_share(row, label)}"
+    also = f", also {words(row['label_2'])}" if _knows(row, "label_2") else ""
+    return f"{text}, true {words(label)}{_share(row, label)}{also}"
 
 
 def _share(row: pd.Series, name: object) -> str:

@@ -1,10 +1,10 @@
-"""What scores mean, in words: all raters of a round read the same beside the scale."""
+"""What scores mean and what counts as a class, in words: all raters of a round read the same."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from hotelviz.errors import LabelError
+from hotelviz.errors import LabelError, did_you_mean
 from hotelviz.labelling.validation import one_line
 from hotelviz.schema import SCORES
 
@@ -66,6 +66,47 @@ def round_anchors(task: str, given: Mapping[int, str] | None) -> dict[int, str]:
                 f"{len(texts[score])}: {texts[score][:30]!r}…"
             )
     return {score: texts[score] for score in sorted(texts) if texts[score]}
+
+
+def round_rules(
+    task: str, classes: Sequence[str], given: Mapping[str, str] | None
+) -> dict[str, str]:
+    """Return the rules of a round's classes, such as ``lounge counts as Foyer``.
+
+    Parameters
+    ----------
+    task : str
+        One of `hotelviz.labelling.TASKS`.
+    classes : sequence of str
+        The round's.
+    given : mapping of str to str, optional
+        Class -> rule, as `hotelviz.catalog.read_class_rules` gives it.
+
+    Returns
+    -------
+    dict
+        In the order of the classes.
+
+    Raises
+    ------
+    LabelError
+        A round of scores, or a class that it does not have.
+
+    Examples
+    --------
+    >>> round_rules("tags", ["Foyer", "Pool"], {"Foyer": "lounge counts as Foyer"})
+    {'Foyer': 'lounge counts as Foyer'}
+    """
+    if given and task != "tags":
+        raise LabelError(f"rules say what counts as a class; a round of {task} has scores")
+    for name in given or {}:
+        if name not in classes:
+            raise LabelError(
+                f"a rule is of {name!r}, which is not one of the classes {', '.join(classes)}"
+                f"{did_you_mean(name, classes)}"
+            )
+    rules = {name: one_line((given or {}).get(name, "")) for name in classes}
+    return {name: rule for name, rule in rules.items() if rule}
 
 
 def parse_anchors(texts: Iterable[str]) -> dict[int, str] | None:

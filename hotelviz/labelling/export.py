@@ -10,7 +10,7 @@ import pandas as pd
 from hotelviz.catalog import check_table, count_ratings, rating_summary
 from hotelviz.errors import LabelError
 from hotelviz.labelling.session import LabelRound
-from hotelviz.schema import RATINGS
+from hotelviz.schema import RATINGS, vote_columns
 
 #: How many splits are tried for one whose test photos are like the others.
 _N_TRIES = 64
@@ -106,9 +106,16 @@ def labelled_catalog(
     result = check_table(catalog, where="labelled_catalog").copy()
     rows = found.set_index("image_id").reindex(result["image_id"])
     rated = result["image_id"].isin(found["image_id"]).to_numpy()
+    # Votes of before, and a second area that is the first now, are of another answer.
+    for column in vote_columns(result).values():
+        rows[column] = rows.get(column, np.nan)
     for column in rows.columns:
         values = pd.Series(rows[column].to_numpy(), index=result.index)
         result[column] = values.where(rated, result[column]) if column in result else values
+    if {"label", "label_2"} <= set(result):
+        result["label_2"] = result["label_2"].mask(
+            rated & (result["label"].isna() | (result["label_2"] == result["label"]))
+        )
     return result
 
 

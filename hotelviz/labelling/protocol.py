@@ -127,6 +127,10 @@ class LabelProtocol:
             "task": self._labels.task, "question": _QUESTIONS[self._labels.task],
             "choices": self._choices(), "reasons": list(_REASONS),
             "anchors": [{"score": s, "text": text} for s, text in self._labels.anchors.items()],
+            "rules": [
+                {"tag": tag.replace("_", " "), "text": text}
+                for tag, text in self._labels.rules.items()
+            ],
             "raters": sorted(names.dropna(), key=str.casefold), "free": int(names.isna().sum()),
         }  # fmt: skip
         return [Answer(content)]

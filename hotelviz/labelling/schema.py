@@ -55,6 +55,14 @@ anchors = Table(
     Column("text", Text, nullable=False),
 )  # fmt: skip
 
+#: What counts as a class, in words; stores of before have no such table.
+rules = Table(
+    "label_rules", metadata,
+    Column("round", sa.ForeignKey("label_rounds.id"), primary_key=True),
+    Column("tag", Text, primary_key=True),
+    Column("text", Text, nullable=False),
+)  # fmt: skip
+
 photos = Table(
     "label_photos", metadata,
     Column("round", sa.ForeignKey("label_rounds.id"), primary_key=True),

@@ -35,8 +35,9 @@ class LabelRound:
 
     Attributes
     ----------
-    name, task, classes, anchors
-        As it was begun; `anchors` says what scores mean, by score.
+    name, task, classes, anchors, rules
+        As it was begun; `anchors` says what scores mean, by score, `rules` what counts as a class,
+        by class.
     uid
         Tells rounds of all stores apart.
     settings
@@ -48,6 +49,8 @@ class LabelRound:
         self.uid, self.name, self.task = settings["uid"], settings["name"], settings["task"]
         self.classes: list[str] = json.loads(settings["classes"])
         self.anchors: dict[int, str] = settings["anchors"]
+        rules = settings["rules"]
+        self.rules: dict[str, str] = {tag: rules[tag] for tag in self.classes if tag in rules}
 
     def photos(self) -> pd.DataFrame:
         """Return the photos: ``photo`` (number), ``image_id``, ``path``, ``hotel_id``."""

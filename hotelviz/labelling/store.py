@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from hotelviz.catalog import check_table
 from hotelviz.errors import LabelError, did_you_mean
 from hotelviz.labelling import schema
-from hotelviz.labelling.anchors import round_anchors
+from hotelviz.labelling.anchors import round_anchors, round_rules
 from hotelviz.labelling.assignment import assign_photos
 from hotelviz.labelling.database import LabelDatabase, open_database
 from hotelviz.labelling.session import LabelRound
@@ -61,7 +61,10 @@ class LabelStore:
             rows = connection.execute(query).mappings().all()
             for row in rows:
                 if name is None or row["name"] == name:
-                    words = {"anchors": _read_anchors(connection, row["id"])}
+                    words = {
+                        "anchors": _read_words(connection, schema.anchors, "score", row["id"]),
+                        "rules": _read_words(connection, schema.rules, "tag", row["id"]),
+                    }
                     return LabelRound(self.database, dict(row) | words)
         names = [row["name"] for row in rows]
         if not rows:
@@ -82,6 +85,7 @@ class LabelStore:
         repeats: int = 10,
         classes: Sequence[str] = AREAS,
         anchors: Mapping[int, str] | None = None,
+        rules: Mapping[str, str] | None = None,
         seed: int = 0,
     ) -> LabelRound:
         """Begin a round, or return it where it was begun with the same photos and settings.
@@ -102,6 +106,10 @@ class LabelStore:
             What scores mean, which all raters read beside the scale: these replace the usual
             words (`hotelviz.labelling.anchors.ANCHORS`), an empty text takes one away. By default
             the usual words, or those with which the round was begun.
+        rules : mapping of str to str, optional
+            What counts as a class, which all raters read below the tags: class -> rule, as
+            `hotelviz.catalog.read_class_rules` gives it. By default none, or those with which the
+            round was begun.
 
         Returns
         -------
@@ -111,8 +119,8 @@ class LabelStore:
         ------
         LabelError
             An unknown task, no classes, photos that cannot be assigned so, words for what is no
-            score, or a round of this name with other photos or settings: begin another one, or
-            take its settings.
+            score or class, or a round of this name with other photos or settings: begin another
+            one, or take its settings.
         CatalogError
             As `hotelviz.catalog.check_table` raises it.
         """
@@ -129,7 +137,9 @@ class LabelStore:
         assigned = assign_photos(len(photos), **plan)
         tags = json.dumps(list(classes) if task == "tags" else [])
         settings: dict[str, Any] = {"name": name, "task": task, **plan, "classes": tags}
-        words = round_anchors(task, anchors)
+        words: dict[str, Mapping[Any, str]] = {
+            "anchors": round_anchors(task, anchors), "rules": round_rules(task, classes, rules),
+        }  # fmt: skip
         try:
             with self.database.writing() as connection:
                 _insert_round(connection, photos, settings, assigned, words)
@@ -137,8 +147,9 @@ class LabelStore:
             if name not in set(self.rounds()["name"]):
                 raise LabelError(f"the photos cannot be assigned: {error.orig}") from error
             # Words that are not given are no wish to change those that raters have read.
-            told = settings if anchors is None else settings | {"anchors": words}
-            return self._checked(self.round(name), photos, told)
+            given = {"anchors": anchors, "rules": rules}
+            told = {key: words[key] for key, value in given.items() if value is not None}
+            return self._checked(self.round(name), photos, settings | told)
         return self.round(name)
 
     def _checked(
@@ -166,11 +177,12 @@ class LabelStore:
         self.database.engine.dispose()
 
 
-def _read_anchors(connection: Connection, number: int) -> dict[int, str]:
-    if not sa.inspect(connection).has_table(schema.anchors.name):
+def _read_words(connection: Connection, table: sa.Table, of: str, number: int) -> dict[Any, str]:
+    """Return what scores mean, or what counts as a class, by the column `of`."""
+    if not sa.inspect(connection).has_table(table.name):
         return {}
-    query = sa.select(schema.anchors.c.score, schema.anchors.c.text)
-    mine = query.where(schema.anchors.c["round"] == number).order_by(schema.anchors.c.score)
+    query = sa.select(table.c[of], table.c.text)
+    mine = query.where(table.c["round"] == number).order_by(table.c[of])
     return dict(connection.execute(mine).tuples().all())
 
 
@@ -179,7 +191,7 @@ def _insert_round(
     photos: pd.DataFrame,
     settings: dict[str, Any],
     assigned: pd.DataFrame,
-    anchors: Mapping[int, str],
+    words: Mapping[str, Mapping[Any, str]],
 ) -> None:
     row = sa.insert(schema.rounds).values(settings)
     number = connection.scalar(row.returning(schema.rounds.c.id))
@@ -190,9 +202,11 @@ def _insert_round(
         schema.photos: rows,
         schema.raters: pd.DataFrame({"rater": range(settings["n_raters"])}),
         schema.assignments: assigned,
-        schema.anchors: pd.DataFrame(list(anchors.items()), columns=["score", "text"]),
+        schema.anchors: pd.DataFrame(words["anchors"].items(), columns=["score", "text"]),
+        schema.rules: pd.DataFrame(words["rules"].items(), columns=["tag", "text"]),
     }
-    schema.anchors.create(connection, checkfirst=True)
+    for later in (schema.anchors, schema.rules):
+        later.create(connection, checkfirst=True)
     for table, frame in tables.items():
         values: list[dict[Any, Any]] = frame.assign(round=number).to_dict("records")
         if values:

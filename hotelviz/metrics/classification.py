@@ -7,6 +7,7 @@ dropped silently: leave such rows out, and say how many they were.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -80,6 +81,45 @@ def top1(true: Labels, predicted: Labels) -> float:
     """
     true_array, predicted_array = _checked(true, predicted)
     return float((true_array == predicted_array).mean())
+
+
+def in_top_k(true: Labels, probabilities: pd.DataFrame, *, k: int = 2) -> np.ndarray:
+    """Return of which photos the right class is among the k most probable ones.
+
+    Parameters
+    ----------
+    true : array-like of length n_photos
+        Labels; one that is no class of the model is among none.
+    probabilities : pandas.DataFrame
+        From `hotelviz.scores.predictions.class_probabilities`: a column per class.
+    k : int, default 2
+        How many classes may be named.
+
+    Returns
+    -------
+    numpy.ndarray
+        bool; its mean is the top-k accuracy.
+
+    Raises
+    ------
+    MetricsError
+        `k` is less than 1, or there are not as many labels as rows.
+
+    Examples
+    --------
+    >>> shares = pd.DataFrame({"Bar": [0.5, 0.5], "Foyer": [0.3, 0.1], "Pool": [0.2, 0.4]})
+    >>> in_top_k(["Foyer", "Foyer"], shares).tolist()
+    [True, False]
+    """
+    if k < 1 or len(true) != len(probabilities):
+        raise MetricsError(
+            f"k={k} classes, from 1, of {len(probabilities)} rows of probabilities for {len(true)} "
+            "labels"
+        )
+    own = probabilities.columns.get_indexer(pd.Index(list(true)))
+    # Equal ones in the order of the classes, as the most probable one is chosen.
+    best = np.argsort(-probabilities.to_numpy(), axis=1, kind="stable")[:, :k]
+    return np.asarray((best == own[:, None]).any(axis=1))
 
 
 def confusion_matrix(
@@ -173,6 +213,41 @@ def classification_report(
     return report.astype({"support": int})
 
 
+class JudgedPhotos(NamedTuple):
+    """Photos whose predictions can be compared with their labels.
+
+    Attributes
+    ----------
+    table
+        With names as text.
+    shares
+        The probability of each class.
+    true, predicted
+        As text.
+    """
+
+    table: pd.DataFrame
+    shares: pd.DataFrame
+    true: np.ndarray
+    predicted: np.ndarray
+
+
+def judged_photos(
+    predictions: pd.DataFrame, classes: Sequence[str] | None, *, where: str
+) -> JudgedPhotos:
+    """Return what figures of a tagger are made of; parameters and errors are those of `summary`."""
+    ids = ["image_id", "hotel_id"] if "image_id" in predictions else []
+    needs = [name for name in (*ids, "predicted", "label_2") if name in predictions]
+    table = check_table(predictions, needs=["label", *needs], where=where)
+    shares = class_probabilities(table, classes)
+    if shares.empty:
+        raise MetricsError(
+            "the table has no probabilities: columns p_<class>, of each class that is predicted"
+        )
+    best = table["predicted"] if "predicted" in table else shares.idxmax(axis="columns")
+    return JudgedPhotos(table, shares, *_checked(table["label"], best))
+
+
 def summary(
     predictions: pd.DataFrame, *, classes: Sequence[str] | None = None, seed: int = 0
 ) -> pd.DataFrame:
@@ -210,16 +285,7 @@ def summary(
     0   top-1 accuracy    1.0
     1  macro precision    1.0
     """
-    ids = ["image_id", "hotel_id"] if "image_id" in predictions else []
-    needs = [name for name in (*ids, "predicted") if name in predictions]
-    table = check_table(predictions, needs=["label", *needs], where="summary")
-    shares = class_probabilities(table, classes)
-    if shares.empty:
-        raise MetricsError(
-            "the table has no probabilities: columns p_<class>, of each class that is predicted"
-        )
-    best = table["predicted"] if "predicted" in table else shares.idxmax(axis="columns")
-    true, predicted = _checked(table["label"], best)
+    table, shares, true, predicted = judged_photos(predictions, classes, where="summary")
     names, codes = np.unique([true, predicted], return_inverse=True)
     size = len(names)
     cells = size * codes[0] + codes[1]

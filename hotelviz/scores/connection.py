@@ -23,7 +23,17 @@ from hotelviz.images import usable_cores
 from hotelviz.scores.sql import select_list, sql_literal, sql_name, sql_names
 
 #: Columns that are text whatever they are stored as: numbers are names here, not amounts.
-TEXTS = ("image_id", "hotel_id", "path", "predicted", "label", "source", "split", "error")
+TEXTS = (
+    "image_id",
+    "hotel_id",
+    "path",
+    "predicted",
+    "label",
+    "label_2",
+    "source",
+    "split",
+    "error",
+)
 
 #: Bytes of memory that questions may take; more goes to disk.
 MEMORY = 3 * 1024**3

@@ -18,13 +18,15 @@ import pandas as pd
 
 from hotelviz.catalog import as_ids, check_table
 from hotelviz.errors import HotelvizError
-from hotelviz.schema import RATINGS
+from hotelviz.schema import RATINGS, VOTES
 
 #: Where a table of predictions says what the model's classes are (`pandas.DataFrame.attrs`).
 CLASSES = "hotelviz.classes"
 
 #: What a catalogue says of a photo, whatever was computed of it.
-_OF_THE_CATALOG = {"hotel_id", "path", "label", "source", "split", "position", *RATINGS}
+_OF_THE_CATALOG = {
+    "hotel_id", "path", "label", "label_2", "source", "split", "position", *RATINGS,
+}  # fmt: skip
 
 #: As many columns that are no classes are looked for, and as many choices of them tried.
 _MOST_OTHERS, _MOST_CHOICES = 3, 20_000
@@ -138,7 +140,7 @@ def join_photos(
     """
     photos = check_table(photos, where="join_photos, photos")
     computed = check_table(computed, where="join_photos, computed", unique=how == "left")
-    own = [name for name in computed if name not in _OF_THE_CATALOG or name not in photos]
+    own = [name for name in computed if name not in photos or not _is_of_the_catalog(name)]
     clash = [name for name in own if name in photos and name != "image_id"]
     renamed = {name: f"catalog_{name}" for name in clash}
     for name, other in renamed.items():
@@ -163,6 +165,10 @@ def join_photos(
     if all(column == f"p_{name}" for name, column in classes.items()) and classes:
         joined.attrs[CLASSES] = list(classes)
     return joined
+
+
+def _is_of_the_catalog(column: object) -> bool:
+    return column in _OF_THE_CATALOG or str(column).startswith(VOTES)
 
 
 def _said(table: pd.DataFrame) -> pd.Series:

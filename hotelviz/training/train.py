@@ -17,7 +17,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from hotelviz.catalog import as_shares, catalog_hash, check_table, split_catalog
+from hotelviz.catalog import as_shares, catalog_hash, check_table, class_shares, split_catalog
 from hotelviz.errors import CatalogError, did_you_mean
 from hotelviz.models import (
     ModelInfo,
@@ -69,8 +69,9 @@ def train_tagger(
         With ``image_id``, ``path``, ``label`` and ``split`` (see
         `hotelviz.catalog.split_catalog`): ``train`` is learned from, ``val`` decides when to stop,
         ``test`` is not looked at; the order of the rows does not matter. Each photo's ``weight``
-        counts, where there is one. Photos that cannot be read are left out and listed in the
-        model's description.
+        counts, where there is one, and photos with a ``label_2`` or votes are learned as parts of
+        several classes (see `hotelviz.catalog.class_shares`). Photos that cannot be read are left
+        out and listed in the model's description.
     classes : sequence of str, optional
         What it tells apart; by default the labels that occur, in alphabetical order.
     settings : TaggerSettings, optional
@@ -138,9 +139,8 @@ def train_tagger(
     photos = split_catalog(usable, by="label", unsplit=unsplit).dropna(subset="split")
 
     def targets(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-        numbers = rows["label"].map(labels.index).to_numpy(dtype=int)
         weights = balanced_weights(rows, settings.class_balance)
-        return np.eye(len(labels), dtype="float32")[numbers], weights
+        return class_shares(rows, labels).astype("float32"), weights
 
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing)
     lesson = Lesson(

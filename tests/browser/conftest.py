@@ -132,8 +132,10 @@ def scores(catalog: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 @pytest.fixture(scope="module")
 def tags(catalog: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     store = tmp_path_factory.mktemp("store") / "tags.sqlite"
+    rules = store.with_name("rules.toml")
+    rules.write_text('["<b>Pool</b>"]\nrule = "<i>indoor</i> pools too"\n', encoding="utf-8")
     served = Served(catalog, store, "--raters", "2", "--overlap", "2", "--task", "tags",
-                    "--classes", "any")  # fmt: skip
+                    "--classes", "any", "--rules", str(rules))  # fmt: skip
     yield served
     served.stop()
 

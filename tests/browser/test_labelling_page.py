@@ -144,6 +144,8 @@ def test_tags_are_given_by_key_and_markup_in_classes_stays_text(tags, open_page)
     classes = tags.round.classes
     assert tags.said("Ada")["tag"].tolist() == [classes[0], classes[2]]
     assert page.query_selector(f"{APP} .choices b") is None
+    rules = page.get_by_role("list", name="What counts as an area").get_by_role("listitem")
+    assert [rule.inner_text() for rule in rules.all()] == ["<b>Pool</b> <i>indoor</i> pools too"]
 
 
 def test_what_scores_mean_stands_beside_the_scale_for_eyes_and_screen_readers(scores, open_page):

@@ -11,6 +11,7 @@ from runs import QUICK, SHORT
 
 from hotelviz.catalog import catalog_hash
 from hotelviz.errors import CatalogError, MissingPhotosError, TrainingError
+from hotelviz.inference import predict_tags
 from hotelviz.models import load_model, model_info, save_model, training_photos
 from hotelviz.training import balanced_weights, fine_tuning, history, train_tagger
 
@@ -62,6 +63,18 @@ def test_head_learns_to_tell_colours_apart_in_a_table_made_by_hand(coloured):
     )
     assert history(model)["val_accuracy"].max() == 1.0
     assert set(training_photos(model).photos["image_id"]) == set(photos["path"])
+
+
+@pytest.mark.slow
+def test_photos_of_two_areas_are_learned_as_halves_of_both(coloured):
+    also = coloured["label"].map({"red": "blue"})
+    model = train_tagger(
+        coloured.assign(label_2=also), head_epochs=10, head_learning_rate=0.02, fine_tune_epochs=0,
+        **QUICK,
+    )  # fmt: skip
+    tags = predict_tags(coloured[coloured["split"] == "val"], model, progress=False)
+    # Half of the photos are blue, and the red ones by half: three quarters in all.
+    assert tags["p_blue"].mean() == pytest.approx(0.75, abs=0.1)
 
 
 def test_loss_that_is_no_number_ends_the_training_with_advice(coloured):

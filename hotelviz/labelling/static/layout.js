@@ -42,7 +42,7 @@ function showCard(page, ...children) {
 /** Make the buttons of the answers: ten scores, or tags. */
 function buildChoices(page) {
   const tags = page.round.task === "tags";
-  const { anchors } = page.round;
+  const { anchors, rules } = page.round;
   const meanings = new Map(anchors.map(({ score, text }) => [score, `: ${text}`]));
   page.root.classList.toggle("tags", tags);
   page.choices.replaceChildren(...page.round.choices.map((choice) => {
@@ -57,11 +57,13 @@ function buildChoices(page) {
   }));
   // A scale whose meaning nobody wrote down has its ends at least.
   const usual = [{ score: 1, text: "poor" }, { score: 10, text: "excellent" }];
-  const said = tags ? [] : anchors.length ? anchors : usual;
-  const items = said.map(({ score, text }) =>
-    make("li", {}, make("b", {}, score), " ", make("bdi", {}, text)));
-  page.ends.replaceChildren(...items, make("li", {}, "The key ", make("kbd", {}, "0"), " is 10"));
-  page.ends.hidden = tags;
+  const said = tags ? rules : anchors.length ? anchors : usual;
+  const items = said.map(({ score, tag, text }) =>
+    make("li", {}, make("b", {}, score ?? tag), " ", make("bdi", {}, text)));
+  if (!tags) items.push(make("li", {}, "The key ", make("kbd", {}, "0"), " is 10"));
+  if (tags) page.ends.setAttribute("aria-label", "What counts as an area");
+  page.ends.replaceChildren(...items);
+  page.ends.hidden = !items.length;
 }
 
 /** Ask who is there, by name. */

@@ -11,6 +11,7 @@ from hotelviz import metrics
 from hotelviz.catalog import knows_hotels
 from hotelviz.reports.tables import Table
 from hotelviz.reports.verdict import Card, NextStep, Verdict
+from hotelviz.reports.verdicts.ambiguity import ambiguity_said
 from hotelviz.reports.wording import counted, in_words, percent, photos_of_hotels
 
 #: With fewer photos, or fewer hotels, or a wider interval, a figure is too uncertain to act on.
@@ -87,7 +88,7 @@ def tagger_verdict(
         said = f"Right on all {photos}."
     else:
         said = f"Right on {percent(value, low, high)} of {photos}."
-        said += _weakness(report, weakest, pairs)
+        said += _weakness(report, weakest, pairs) + ambiguity_said(judged, seed=seed)
     said += _caveats(judged, unseen)
     over = "hotels" if knows_hotels(judged) else "photos, as their hotels are not known"
     label = "top-1 accuracy" if unseen else "top-1 accuracy, not known to be of unseen photos"
