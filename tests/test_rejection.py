@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from hotelviz import metrics
 from hotelviz.catalog import CatalogError
 from hotelviz.metrics import MetricsError
+from hotelviz.reports.verdicts import trust as trusting
 
 CLASSES = ("Bar", "Bed", "Pool")
 
@@ -213,3 +216,65 @@ def test_figures_count_answered_photos_and_sets():
     # A label that no set can hold.
     other = metrics.conformal_figures(tags.assign(label="Other"), sets)
     assert other["coverage"].to_list() == [0, 0]
+
+
+def test_page_names_the_threshold_that_validation_photos_promise():
+    random = np.random.default_rng(4)
+    judged, validated = hotels(60, random), hotels(120, random)
+    validated["hotel_id"] = "v" + validated["hotel_id"]
+    trust = trusting.measure_trust(judged, validated, precision=0.9)
+    chosen = metrics.threshold_for_precision(validated, 0.9)
+    assert trust.threshold == chosen
+    assert chosen.promised
+    said = trusting.threshold_words(trust)
+    assert said.startswith(f"**Trust a tag from a confidence of {chosen.value:.2f} on**")
+    assert f"photos of 120 hotels kept for validation.\n\nOf the {len(judged)} photos" in said
+    kept = metrics.confident(judged, chosen.value)
+    right = (judged["label"] == judged["predicted"])[kept].mean()
+    assert f"judged here {100 * kept.mean():.0f} % (" in said
+    assert f"and {100 * right:.0f} % (" in said
+    step = trusting.threshold_step(trust, "my tags.parquet")
+    assert "--tags 'my tags.parquet' --min-confidence 0." in step.command
+    least = float(re.search(r"--min-confidence (\S+)", step.command)[1])
+    assert chosen.value <= least < chosen.value + 1e-4
+    card = trusting.threshold_card(trust)
+    assert card.label == "tags to trust, for 90 % right"
+    assert card.value == f"{100 * kept.mean():.0f} %"
+    found = trusting.sets_words(judged, trust)
+    assert "calibrated by" in found
+    assert "120 hotels kept for validation" in found
+    table = trusting.sets_table(judged, trust)
+    assert sorted(table.frame["area"]) == sorted(CLASSES)
+
+
+def test_page_without_validation_photos_goes_by_folds_of_hotels_and_says_so():
+    judged = hotels(40, np.random.default_rng(4))
+    trust = trusting.measure_trust(judged, judged[:0], precision=0.9)
+    assert "shown here, as there are no validation photos of enough other hotels" in (
+        trusting.threshold_words(trust)
+    )
+    assert trust.sets.index.sort_values().equals(judged.index)
+    strange = judged.assign(label=judged["label"].where(judged.index > 5, "Lift"))
+    assert "; 6 photos of areas that the model does not know are left out" in (
+        trusting.measure_trust(strange, judged[:0], precision=0.9).calibrated_on
+    )
+
+
+def test_page_on_few_hotels_promises_nothing():
+    few = hotels(6, np.random.default_rng(2))
+    trust = trusting.measure_trust(few, few[:0], precision=0.95)
+    assert "cannot be promised for any confidence" in trusting.threshold_words(trust)
+    assert "not promised" in trusting.threshold_card(trust).detail
+    assert trusting.threshold_step(trust) is None
+    assert trusting.sets_words(few, trust) == (
+        "No sets: sets that hold the true area for 95 % of the photos of other hotels need photos "
+        "of 19 hotels to be calibrated by; there are 6."
+    )
+    assert trusting.sets_table(few, trust)._repr_html_() == ""
+    single = trusting.measure_trust(few.assign(hotel_id="h"), few[:0])
+    assert "too few hotels" in trusting.threshold_words(single)
+    assert trusting.threshold_card(single) is None
+    wrong = few.assign(label=few["predicted"].map({"Bar": "Bed", "Bed": "Pool", "Pool": "Bar"}))
+    assert trusting.threshold_words(trusting.measure_trust(wrong, few[:0])).startswith(
+        "**No tag can be trusted on 95 %**"
+    )

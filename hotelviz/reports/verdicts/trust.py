@@ -55,8 +55,9 @@ def measure_trust(
         The photos shown, with ``label``, ``predicted``, ``p_<class>``, ``image_id`` and
         ``hotel_id``.
     validated : pandas.DataFrame
-        Likewise, the photos to choose by, of other hotels. Where they are of too few hotels, what
-        is said of a photo is chosen by the photos judged of other hotels than its own.
+        Likewise, the photos to choose by, of other hotels; those that could not be read are left
+        out. Where they are of too few hotels, what is said of a photo is chosen by the photos
+        judged of other hotels than its own.
     precision : float, default 0.95
         The wished share of right tags, and how often a set is to hold the true area.
     seed : int, default 0
@@ -67,7 +68,9 @@ def measure_trust(
     Trust
     """
     empty = pd.DataFrame()
-    own = validated["hotel_id"].nunique() >= 2 if len(validated) else False
+    if len(validated):
+        validated = validated[validated["predicted"].notna()]
+    own = bool(validated["hotel_id"].nunique() >= 2)
     chosen_on = f"{photos_of_hotels(validated if own else judged)} {_ORIGIN[own]}"
     # What is said of one hotel is chosen by at least two others.
     if not own and judged["hotel_id"].nunique() < 3:
