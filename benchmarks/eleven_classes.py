@@ -4,12 +4,13 @@
 
 Labelled photos of hotels (sure ones, no renders), frozen features, one linear model in five folds
 over hotels. What is said of a photo, its threshold and its set too, comes from photos of other
-hotels. Features are kept in `reports/benchmarks/`, as `<network>.npz` with `path` and `features`.
+hotels. Features are kept in `reports/benchmarks/<network>_<size>.npz` (`image_id`, `features`).
 """
 
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -28,7 +29,9 @@ def labelled() -> pd.DataFrame:
     hotels = hotels[hotels["sure"].astype(int).eq(1) & hotels["kind"].ne("render")]
     homes = read_catalog(DATA / "houses" / "catalog.csv")
     photos = pd.concat([hotels[hotels["label"].notna()], homes[homes["label"].notna()]])
-    return photos.assign(image_id=photos["path"]).reset_index(drop=True)
+    # Both catalogues call their photos photos/...
+    names = [Path(path).relative_to(DATA).as_posix() for path in photos["path"]]
+    return photos.assign(image_id=names).reset_index(drop=True)
 
 
 def features(network: str, size: int, photos: pd.DataFrame) -> np.ndarray:
@@ -39,7 +42,7 @@ def features(network: str, size: int, photos: pd.DataFrame) -> np.ndarray:
             kept, path=photos["path"].to_numpy(dtype=str), features=pooled(network, size, photos)
         )
     with np.load(kept) as file:
-        places = pd.Index(file["path"]).get_indexer(photos["path"])
+        places = pd.Index(file["image_id"]).get_indexer(photos["image_id"])
         if (places < 0).any():
             raise SystemExit(f"{kept} lacks {(places < 0).sum()} photos: delete it")
         return file["features"][places]
@@ -79,8 +82,12 @@ def held_out(found: np.ndarray, photos: pd.DataFrame, classes: list[str]) -> pd.
     targets = np.full((len(photos), len(classes)), 1 / len(classes))
     targets[known] = np.eye(len(classes))[pd.Index(classes).get_indexer(photos["label"][known])]
     head = fit_linear_head(
-        found, targets, weights=known.astype(float), groups=photos["hotel_id"].to_numpy()
+        found,
+        targets,
+        weights=known.astype(float),
+        groups=photos["hotel_id"].to_numpy(),
     )
+    print(f"penalty {head.penalty:g}", flush=True)
     shares = pd.DataFrame(head.held_out, photos.index, [f"p_{name}" for name in classes])
     names = np.array(classes, dtype=object)[head.held_out.argmax(axis=1)]
     tags = photos[["image_id", "hotel_id", "label"]].assign(predicted=names).join(shares)

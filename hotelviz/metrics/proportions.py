@@ -69,8 +69,8 @@ def share_bounds(
     ----------
     hits, counts : numpy.ndarray
         (n_hotels, n_shares): how many photos of each hotel are of the share, of how many. The last
-        share is that of the most photos: how alike a hotel's photos are is learned from it, and
-        taken to be no less in the others, whose few errors may show nothing of it.
+        share is that of the most photos: of a share without an error it says how alike a hotel's
+        photos are.
     tail : float
         How often each bound may be missed.
 
@@ -94,7 +94,7 @@ def share_bounds(
     alike = 1.0
     if spread[-1] > 0:
         alike = float(np.clip((measured[-1] - 1) / max(size[-1] - 1, 1e-9), 0, 1))
-    effect = np.maximum(np.maximum(measured, 1 + (size - 1) * alike), 1)
+    effect = np.where(spread > 0, np.maximum(measured, 1), 1 + (size - 1) * alike)
     freedom = stdtrit(total[-1] - 1, tail) / stdtrit(n_hotels - 1, tail)
     worth = total / effect * freedom**2
     worth_hits = share * worth

@@ -19,7 +19,7 @@ from hotelviz.metrics.proportions import share_bounds
 from hotelviz.scores.predictions import class_probabilities
 
 #: Where the search for a threshold begins: shares of photos answered. Each start costs certainty.
-_STARTS = (0.25, 0.5, 0.75, 0.9)
+_STARTS = (0.2, 0.4, 0.6, 0.8)
 
 
 class Threshold(NamedTuple):
@@ -246,7 +246,7 @@ def rejection_figures(
     def summed(*columns: np.ndarray) -> np.ndarray:
         return np.stack([np.bincount(codes, column) for column in columns], axis=1)
 
-    # Without rejection last: how alike a hotel's photos are is learned from all of them.
+    # Without rejection last: where no answer is wrong, it says how alike a hotel's photos are.
     bounds = [
         share_bounds(summed(kept), summed(every), 0.025),
         share_bounds(summed(right * kept, right), summed(kept, every), 0.025),
