@@ -89,7 +89,7 @@ def share_bounds(
     residuals = ((hits - share * counts) ** 2).sum(axis=0) * n_hotels / (n_hotels - 1)
     # How much larger the variance over hotels is than that over independent photos.
     measured = np.divide(residuals, total * spread, out=np.zeros_like(total), where=spread > 0)
-    size = (counts.astype(float) ** 2).sum(axis=0) / total
+    size = np.maximum((counts.astype(float) ** 2).sum(axis=0) / total, 1)
     # Without an error at all nothing is known: a hotel's photos may be all alike.
     alike = 1.0
     if spread[-1] > 0:
