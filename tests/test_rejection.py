@@ -70,7 +70,7 @@ def test_promised_precision_holds_on_other_hotels_and_by_single_photos_does_not(
     assert np.mean(alone, axis=0)[1] > too_bold
 
 
-@pytest.mark.parametrize("score", ["lac", "aps", "raps"])
+@pytest.mark.parametrize("score", ["lac", "aps"])
 def test_sets_hold_the_label_as_often_as_wished_over_other_hotels(population, score):
     per_hotel = []
     tables = list(drawn(population, 120))

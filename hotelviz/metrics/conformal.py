@@ -53,7 +53,7 @@ def conformal_sets(
     table: pd.DataFrame,
     *,
     coverage: float = 0.95,
-    score: Literal["lac", "aps", "raps"] = "lac",
+    score: Literal["lac", "aps"] = "lac",
     classes: Sequence[str] | None = None,
     seed: int = 0,
 ) -> ConformalSets:
@@ -72,15 +72,15 @@ def conformal_sets(
         ``p_<class>`` of photos of other hotels; labels are not needed.
     coverage : float, default 0.95
         How often the true class is to be in the set.
-    score : {"lac", "aps", "raps"}, default "lac"
+    score : {"lac", "aps"}, default "lac"
         By what classes are admitted. ``lac``: by their probability, which makes the smallest sets;
         they may be empty, of photos unlike all classes. ``aps``: by the probability of all that
-        are more probable, so that hard photos have larger sets and easy ones are covered no more
-        often; ``raps``: likewise, with long sets held short.
+        are more probable, so that hard photos have larger sets, and rare classes are held more
+        often.
     classes : sequence of str, optional
         As for `hotelviz.metrics.coverage_accuracy`.
     seed : int, default 0
-        ``aps`` and ``raps`` draw how much of its own probability a class counts.
+        ``aps`` draws how much of its own probability a class counts.
 
     Returns
     -------
@@ -100,8 +100,6 @@ def conformal_sets(
     Lee, Barber, Willett: Distribution-free Inference with Hierarchical Data, 2023, section 3 (the
     weights). Sadinle, Lei, Wasserman: Least Ambiguous Set-Valued Classifiers, JASA 2019 (``lac``).
     Romano, Sesia, Candès: Classification with Valid and Adaptive Coverage, NeurIPS 2020 (``aps``).
-    Angelopoulos, Bates, Malik, Jordan: Uncertainty Sets for Image Classifiers, ICLR 2021
-    (``raps``).
 
     Examples
     --------
@@ -113,7 +111,7 @@ def conformal_sets(
     >>> found.n_hotels, found.sets.sum(axis=1).value_counts().to_dict()
     (20, {2: 110, 1: 90})
     """
-    check_choice(score, ("lac", "aps", "raps"), "score", MetricsError)
+    check_choice(score, ("lac", "aps"), "score", MetricsError)
     needed = hotels_for_coverage(coverage)
     found = judged_predictions(calibration, "conformal_sets", classes)
     codes, hotels = pd.factorize(found["hotel"])
@@ -203,9 +201,6 @@ def _scores(shares: np.ndarray, score: str, random: np.random.Generator) -> np.n
     order = np.argsort(-shares, axis=1)
     ranked = np.take_along_axis(shares, order, axis=1)
     fits = ranked.cumsum(axis=1) - random.random((len(shares), 1)) * ranked
-    if score == "raps":
-        # The penalty of the paper's experiments, from the third class on.
-        fits = fits + 0.1 * np.maximum(np.arange(1, shares.shape[1] + 1) - 2, 0)
     scores = np.empty_like(fits)
     np.put_along_axis(scores, order, fits, axis=1)
     return scores

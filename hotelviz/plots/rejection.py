@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import FixedLocator, MaxNLocator, PercentFormatter
 
 from hotelviz.plots import style
 from hotelviz.plots.display import Display
@@ -85,6 +85,8 @@ def coverage_curve(
     ax.set(xlim=(0, 1.01), ylim=(max(0.0, np.floor(20 * floor) / 20), 1.005))
     ax.set(xlabel="photos answered, the surest first", ylabel="share that is right")
     for axis in (ax.xaxis, ax.yaxis):
+        # Whole per cents.
+        axis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
         axis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
     style.legend_above(ax, 2)
     return style.display(ax, f"{text}.", lines_=lines)
@@ -135,6 +137,8 @@ def set_sizes(figures: pd.DataFrame, *, ax: Axes | None = None, bar_kw: style.Kw
     ax.invert_yaxis()
     ax.set(ylabel="areas in the set", xlabel="share of the photos")
     ax.set_xlim(0, max(1.0, 1.55 * sizes["share"].max()))
+    # Beyond all photos there is only text.
+    ax.xaxis.set_major_locator(FixedLocator(np.linspace(0, 1, 6).tolist()))
     ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
     style.legend_above(ax, 2)
     every = figures.loc["all photos"]
