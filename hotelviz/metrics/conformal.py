@@ -122,7 +122,7 @@ def conformal_sets(
             f"{math.floor(1000 * len(hotels) / (len(hotels) + 1)) / 1000:g}"
         )
     shares = class_probabilities(calibration, classes)
-    names = list(shares)
+    names = shares.columns.to_list()
     labels = pd.Index(names).get_indexer(pd.Index(calibration["label"].astype("str")))
     if len(unknown := calibration["label"][labels < 0]):
         raise MetricsError(
@@ -197,7 +197,7 @@ def conformal_figures(
 def _scores(shares: np.ndarray, score: str, random: np.random.Generator) -> np.ndarray:
     """Return how little each class fits each photo (n_photos, n_classes)."""
     if score == "lac":
-        return 1 - shares
+        return np.asarray(1 - shares)
     order = np.argsort(-shares, axis=1)
     ranked = np.take_along_axis(shares, order, axis=1)
     fits = ranked.cumsum(axis=1) - random.random((len(shares), 1)) * ranked

@@ -7,7 +7,7 @@ otherwise rejected, for a person or for the class ``Other``.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from hotelviz.metrics.calibration import confidence_bins
 from hotelviz.metrics.proportions import share_bounds
 from hotelviz.scores.predictions import class_probabilities
 
+_Said = TypeVar("_Said", pd.DataFrame, pd.Series)
 #: Where the search for a threshold begins: shares of photos answered. Each start costs certainty.
 _STARTS = (0.2, 0.4, 0.6, 0.8)
 
@@ -178,8 +179,10 @@ def threshold_for_precision(
         place = int(reached[-1]) if len(reached) else None
     if place is None:
         return Threshold(np.nan, False, np.nan, 0.0, 0.0, len(found), n_hotels)
-    figures = (float(column[place]) for column in (accuracy, bounds, coverage))
-    return Threshold(float(thresholds[place]), promised, *figures, len(found), n_hotels)
+    value, right, bound, share = (
+        float(column[place]) for column in (thresholds, accuracy, bounds, coverage)
+    )
+    return Threshold(value, promised, right, bound, share, len(found), n_hotels)
 
 
 def confident(
@@ -262,11 +265,11 @@ def rejection_figures(
 
 def cross_hotels(
     table: pd.DataFrame,
-    judge: Callable[[pd.DataFrame, pd.DataFrame], pd.DataFrame | pd.Series],
+    judge: Callable[[pd.DataFrame, pd.DataFrame], _Said],
     *,
     n_folds: int = 5,
     seed: int = 0,
-) -> pd.DataFrame | pd.Series:
+) -> _Said:
     """Return what is said of each photo by photos of other hotels, where no others are left over.
 
     Parameters
@@ -325,7 +328,9 @@ def judged_predictions(
             f"{where}: the table has no photos, or no probabilities (columns p_<class>, of each "
             "class that is predicted)"
         )
-    found = confidence_bins(shares.to_numpy(), table["label"], list(shares)).set_axis(table.index)
+    found = confidence_bins(shares.to_numpy(), table["label"], shares.columns.to_list()).set_axis(
+        table.index
+    )
     hotels = table["hotel_id"] if "hotel_id" in table else pd.Series(range(len(table)), table.index)
     return found.assign(hotel=hotels)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -67,7 +69,7 @@ def coverage_curve(
     half = curve.iloc[int((coverage - 0.5).abs().to_numpy().argmin())]
     text += f", of the surest {half['coverage']:.0%} {half['accuracy']:.1%}"
     if precision is not None:
-        thin = {"color": style.GREY, "linestyle": "--", "linewidth": 1}
+        thin: dict[str, Any] = {"color": style.GREY, "linestyle": "--", "linewidth": 1}
         lines["wished"] = ax.axhline(precision, **thin, label=f"wished: {100 * precision:g} %")
     answered = curve[curve["threshold"] >= threshold] if threshold is not None else curve[:0]
     if len(answered):

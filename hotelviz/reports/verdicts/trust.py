@@ -121,7 +121,7 @@ def _sets(
     # The largest of five folds is left out once.
     if n_hotels - math.ceil(n_hotels / 5) >= needed:
         made = metrics.cross_hotels(known, sets, seed=seed)
-        return pd.DataFrame(made), f"{photos_of_hotels(known)} {_ORIGIN[False]}{left_out}"
+        return made, f"{photos_of_hotels(known)} {_ORIGIN[False]}{left_out}"
     return pd.DataFrame(), (
         f"sets that hold the true area for {percent(coverage)} of the photos of other hotels need "
         f"photos of {needed} hotels to be calibrated by; there are "
@@ -211,7 +211,7 @@ def sets_words(judged: pd.DataFrame, trust: Trust) -> str:
     wished = percent(trust.precision)
     if not len(trust.sets):
         return f"No sets: {trust.calibrated_on}."
-    every = metrics.conformal_figures(judged, trust.sets).loc["all photos"]
+    every = metrics.conformal_figures(judged, trust.sets).iloc[-1]
     single = float((trust.sets.sum(axis=1) == 1).mean())
     said = (
         f"Made to hold the true area for {wished} of the photos of other hotels, the sets hold it "
