@@ -48,7 +48,7 @@ def share_interval(hits: Values, *, groups: Labels | None = None, level: float =
     >>> print(share_interval([1] * 100))
     1.000 (0.964 to 1.000)
     >>> print(share_interval([1] * 100, groups=np.arange(100) // 5))
-    1.000 (0.809 to 1.000)
+    1.000 (0.814 to 1.000)
     """
     right = np.asarray(hits, dtype=float)
     codes = np.arange(len(right)) if groups is None else pd.factorize(pd.Series(list(groups)))[0]

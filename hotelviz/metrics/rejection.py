@@ -156,7 +156,7 @@ def threshold_for_precision(
     ...                      "p_a": sure, "p_b": 1 - sure, "hotel_id": np.arange(2000) // 20})
     >>> chosen = threshold_for_precision(tags, 0.9)
     >>> chosen.promised, round(chosen.precision, 2), round(chosen.bound, 2)
-    (True, 0.92, 0.9)
+    (True, 0.93, 0.9)
     """
     for name, value in (("precision", precision), ("certainty", certainty)):
         if not 0 < value < 1:
@@ -240,7 +240,7 @@ def rejection_figures(
                           metric  value  n_photos
     0             share answered    0.5         2
     1  precision of the answered    1.0         1
-    2          overall accuracy    0.5         2
+    2           overall accuracy    0.5         2
     """
     found = judged_predictions(table, "rejection_figures", classes)
     codes, kept = pd.factorize(found["hotel"])[0], answered.loc[found.index].to_numpy(dtype=bool)
@@ -310,7 +310,8 @@ def cross_hotels(
         )
     folds = GroupKFold(min(n_folds, n_hotels), shuffle=True, random_state=seed)
     parts = [judge(table.iloc[a], table.iloc[b]) for a, b in folds.split(table, groups=hotels)]
-    return pd.concat(parts).loc[table.index]
+    said: _Said = pd.concat(parts).loc[table.index]
+    return said
 
 
 def judged_predictions(
