@@ -49,24 +49,18 @@ def features(network: str, size: int, photos: pd.DataFrame) -> np.ndarray:
 
 
 def pooled(network: str, size: int, photos: pd.DataFrame) -> np.ndarray:
-    import keras
-
     from hotelviz.images import iterate_images
     from hotelviz.models import Preprocessing, activations, build_tagger, gap_node, wrap_model
 
     if network == "MobileNet":
         model = build_tagger(["a", "b"], backbone=network, input_size=size, weights="imagenet")
-        output, value_range = gap_node(model).output, "-1..1"
     else:
-        file = SHARED / "keras" / "backbones" / f"{network}.keras"
-        model = keras.models.load_model(file, compile=False)
-        output, value_range = model.get_layer("avg_pool").output, "0..255"
-    flat = keras.Model(model.inputs[0], keras.layers.Flatten()(output))
-    wrap_model(
-        flat, task="tagger", classes=[str(n) for n in range(flat.output_shape[-1])],
-        preprocessing=Preprocessing(size, size, value_range=value_range), outputs="probabilities",
-    )  # fmt: skip
-    predict = activations(flat)
+        model = wrap_model(
+            SHARED / "keras" / "backbones" / f"{network}.keras",
+            task="tagger", classes=[str(number) for number in range(1000)],
+            preprocessing=Preprocessing(size, size, value_range="0..255"),
+        )  # fmt: skip
+    predict = activations(model, gap_node(model))
     batches = iterate_images(photos["path"], size=(size, size))
     return np.concatenate([predict(batch.pixels) for batch in batches])
 
