@@ -37,7 +37,7 @@ def hotels(n_hotels: int, random: np.random.Generator, *, alike: float = 1.0) ->
 @pytest.fixture(scope="module")
 def population() -> pd.DataFrame:
     """So many hotels that shares of them are the truth."""
-    return hotels(5000, np.random.default_rng(1))
+    return hotels(3200, np.random.default_rng(1))
 
 
 def drawn(population: pd.DataFrame, repetitions: int, n_hotels: int = 40):
@@ -61,7 +61,7 @@ def test_promised_precision_holds_on_other_hotels_and_by_single_photos_does_not(
         reached = np.searchsorted(-confidence, -chosen.value, side="right") - 1
         return chosen.promised, chosen.promised and truth[reached] < 0.9
 
-    tables = list(drawn(population, 120))
+    tables = list(drawn(population, 80))
     promised, too_bold = np.mean([broken(tags) for tags in tables], axis=0)
     assert promised > 0.8
     assert too_bold <= 0.05
@@ -73,8 +73,8 @@ def test_promised_precision_holds_on_other_hotels_and_by_single_photos_does_not(
 @pytest.mark.parametrize("score", ["lac", "aps"])
 def test_sets_hold_the_label_as_often_as_wished_over_other_hotels(population, score):
     per_hotel = []
-    tables = list(drawn(population, 120))
-    for calibration, tags in zip(tables[:60], tables[60:], strict=True):
+    tables = list(drawn(population, 80))
+    for calibration, tags in zip(tables[:40], tables[40:], strict=True):
         found = metrics.conformal_sets(
             calibration, tags, coverage=0.9, score=score, classes=CLASSES
         )
