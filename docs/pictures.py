@@ -156,6 +156,24 @@ def reliability(demo: Demo) -> Any:
     return plots.reliability(calibration(probabilities, demo.tags["label"], classes))
 
 
+def coverage_curve(demo: Demo) -> Any:
+    """Draw how right the surest tags are."""
+    from hotelviz.metrics import coverage_accuracy
+
+    return plots.coverage_curve(coverage_accuracy(demo.tags), precision=0.95)
+
+
+def set_sizes(demo: Demo) -> Any:
+    """Draw the sizes of sets that are calibrated by photos of other hotels."""
+    from hotelviz.metrics import conformal_figures, conformal_sets, cross_hotels
+
+    # The demo has few hotels: they can promise no more.
+    sets = cross_hotels(
+        demo.tags, lambda others, own: conformal_sets(others, own, coverage=0.5).sets
+    )
+    return plots.set_sizes(conformal_figures(demo.tags, sets, by="size"))
+
+
 def number_table(demo: Demo) -> Any:
     """Draw precision, recall and F1 of the test photos as a table."""
     from hotelviz.metrics import classification_report
@@ -284,6 +302,7 @@ PICTURES: dict[str, Callable[[Demo], Any]] = {
     "class_comparison": lambda demo: plots.class_comparison(demo.stages),
     "class_counts": lambda demo: plots.class_counts(demo.photos),
     "confusion_sheet": confusion_sheet,
+    "coverage_curve": coverage_curve,
     "deletion_curves": deletion_curves,
     "depth_profile": lambda demo: plots.depth_profile(demo.comparison.profile),
     "filter_comparison": lambda demo: plots.filter_comparison(demo.comparison),
@@ -304,6 +323,7 @@ PICTURES: dict[str, Callable[[Demo], Any]] = {
     "rating_bars": rating_bars,
     "reliability": reliability,
     "score_distribution": score_distribution,
+    "set_sizes": set_sizes,
     "stage_comparison": lambda demo: plots.stage_comparison(demo.stages),
     "training_history": training_history,
 }

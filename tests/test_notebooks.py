@@ -201,7 +201,7 @@ def test_reports_say_that_the_demo_starts_from_scratch(pages):
 def test_tagger_report_has_its_figures_and_galleries(pages):
     text = (pages / "tagger_report.html").read_text()
     alternatives = re.findall(r'alt="([^"]*)"', text)
-    for start in ("Precision, recall and F1", "Reliability:"):
+    for start in ("Precision, recall and F1", "Reliability:", "Of all photos "):
         assert any(alternative.startswith(start) for alternative in alternatives), start
     assert len(re.findall("<img ", text)) == len(alternatives)
     shown = galleries(text)

@@ -37,6 +37,14 @@ CURVES = pd.DataFrame(
      "check": ["deletion"] * 4 + ["insertion"] * 4,
      "value": [0.9, 0.1, 0.9, 0.5, 0.1, 0.9, 0.1, 0.6]}
 )  # fmt: skip
+CURVE = pd.DataFrame(
+    {"threshold": [0.9, 0.7, 0.4], "coverage": [0.2, 0.5, 1.0], "accuracy": [1.0, 0.95, 0.8],
+     "low": [0.7, 0.85, 0.7], "high": [1.0, 0.98, 0.9]}
+)  # fmt: skip
+SIZES = metrics.conformal_figures(
+    pd.DataFrame({"label": list("aaba")}),
+    pd.DataFrame({"a": [1, 1, 0, 0], "b": [0, 0, 1, 1], "c": [0, 0, 0, 1]}, dtype=bool), by="size",
+)  # fmt: skip
 ABLATION = Ablation(
     figures=pd.DataFrame(
         {"stage": ["labelled", "cleaned"] * 2, "tested": ["same", "same", "own", "own"],
@@ -74,6 +82,13 @@ ON_ONE_AXES = {
             metrics.calibration(np.array([[0.9, 0.1]] * 4), ["a", "a", "b", "b"], ["a", "b"]), **kw
         ),
         "90.0% confident and 50.0% right",
+    ),
+    "coverage_curve": (
+        lambda **kw: plots.coverage_curve(CURVE, threshold=0.6, precision=0.9, **kw),
+        "at least 0.60 50% of the photos are answered, 95.0% of them right",
+    ),
+    "set_sizes": (
+        lambda **kw: plots.set_sizes(SIZES, **kw), "1: 3 photos, 100 % hold it, 2: 1 photo, 0 %"
     ),
     "score_distribution": (
         lambda **kw: plots.score_distribution(BINS, **kw), "40 photos, mean about 5.25"
@@ -213,6 +228,23 @@ def test_reliability_draws_confidence_against_accuracy_and_states_its_error():
     assert display.ax_.get_title() == "expected calibration error 0.400"
     np.testing.assert_allclose(display.lines_["model"].get_xydata(), [[0.9, 0.5]])
     np.testing.assert_allclose(display.lines_["points"].get_offsets(), [[0.9, 0.5]])
+
+
+def test_coverage_curve_marks_what_is_answered_and_what_was_wished():
+    display = plots.coverage_curve(CURVE, threshold=0.6, precision=0.9)
+    assert display.lines_["model"].get_xydata().tolist() == [[0.2, 1], [0.5, 0.95], [1, 0.8]]
+    # The last row whose photos are all at least that sure.
+    assert display.lines_["threshold"].get_xydata().tolist() == [[0.5, 0.95]]
+    assert set(display.lines_["wished"].get_ydata()) == {0.9}
+    unreached = plots.coverage_curve(CURVE, threshold=np.nan)
+    assert set(unreached.lines_) == {"model", "interval"}
+
+
+def test_set_sizes_are_shares_of_photos_split_by_whether_they_hold_the_class():
+    display = plots.set_sizes(SIZES)
+    assert widths(display.bars_["hold it"]) == [0.75, 0]
+    assert widths(display.bars_["miss it"]) == [0, 0.25]
+    assert [text.get_text() for text in display.ax_.get_yticklabels()] == ["1", "2"]
 
 
 def test_score_distribution_has_unit_area_and_shares_by_threshold():

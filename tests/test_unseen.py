@@ -24,6 +24,7 @@ from hotelviz.models import (
     save_model,
     seen_photos,
     training_photos,
+    validation_photos,
     wrap_model,
 )
 from hotelviz.schema import RATINGS
@@ -204,6 +205,24 @@ def test_seen_photos_can_be_asked_for(photos, split, expected):
     assert chosen.photos["image_id"].tolist() == [f"{number}.jpg" for number in expected]
     assert chosen.photos["seen"].tolist() == [SEEN[number] for number in expected]
     assert not chosen.unseen
+
+
+def test_threshold_is_chosen_by_validation_photos_of_hotels_that_are_not_judged(photos):
+    model = trained(photos)
+    kept = validation_photos(photos, model, photos.iloc[10:])
+    assert kept["image_id"].to_list() == photos["image_id"][6:8].to_list()
+    assert validation_photos(photos, model, photos.iloc[6:8]).empty
+    unlabelled = photos.assign(label=photos["label"].mask(photos.index == 6))
+    assert len(validation_photos(unlabelled, model, photos.iloc[10:])) == 1
+    # Without a record the catalogue says which they are; a hotel that was learned from is none.
+    silent = small_network()
+    assert validation_photos(photos, silent, photos.iloc[10:]).empty
+    said = photos.assign(split=["train"] * 5 + ["val"] * 3 + ["test"] * 4)
+    found = validation_photos(said, silent, photos.iloc[10:])
+    learned = set(said["hotel_id"][:5])
+    assert len(found)
+    assert not set(found["hotel_id"]) & learned
+    assert set(found["split"]) == {"val"}
 
 
 def test_several_models_are_judged_on_what_none_has_seen(photos):

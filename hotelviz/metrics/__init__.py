@@ -16,28 +16,54 @@ from hotelviz.metrics.classification import (
     summary,
     top1,
 )
+from hotelviz.metrics.conformal import (
+    ConformalSets,
+    conformal_figures,
+    conformal_sets,
+    hotels_for_coverage,
+)
 from hotelviz.metrics.confusions import confusion_names, confusions, misclassified
+from hotelviz.metrics.proportions import share_interval
 from hotelviz.metrics.ratings import PUBLISHED_RESULTS, compare_scores, score_metrics
+from hotelviz.metrics.rejection import (
+    Threshold,
+    confident,
+    coverage_accuracy,
+    cross_hotels,
+    rejection_figures,
+    threshold_for_precision,
+)
 
 __all__ = [
     "PUBLISHED_RESULTS",
+    "ConformalSets",
     "Interval",
     "MetricsError",
+    "Threshold",
     "ambiguity",
     "bootstrap_interval",
     "bootstrap_table",
     "calibration",
     "classification_report",
     "compare_scores",
+    "confident",
+    "conformal_figures",
+    "conformal_sets",
     "confusion_matrix",
     "confusion_names",
     "confusions",
+    "coverage_accuracy",
+    "cross_hotels",
     "expected_calibration_error",
+    "hotels_for_coverage",
     "in_top_k",
     "labeller_accuracy",
     "misclassified",
     "paired_difference",
+    "rejection_figures",
     "score_metrics",
+    "share_interval",
     "summary",
+    "threshold_for_precision",
     "top1",
 ]

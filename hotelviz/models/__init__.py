@@ -22,7 +22,7 @@ from hotelviz.models.build import (
     copy_model,
 )
 from hotelviz.models.compilation import cached_function, constant_graph
-from hotelviz.models.evaluation import EvaluationPhotos, evaluation_photos
+from hotelviz.models.evaluation import EvaluationPhotos, evaluation_photos, validation_photos
 from hotelviz.models.graph import (
     Node,
     find_node,
@@ -85,6 +85,7 @@ __all__ = [
     "split_head",
     "training_photos",
     "update_info",
+    "validation_photos",
     "weights_folder",
     "weights_hash",
     "wrap_model",

@@ -116,6 +116,51 @@ def evaluation_photos(
     return EvaluationPhotos(photos[kept].reset_index(drop=True), unseen, notes)
 
 
+def validation_photos(
+    catalog: pd.DataFrame, model: keras.Model, judged: pd.DataFrame
+) -> pd.DataFrame:
+    """Return the labelled photos that a threshold may be chosen by, where others are judged.
+
+    A model's weights did not learn from them, though the epoch was chosen by them.
+
+    Parameters
+    ----------
+    catalog
+        As for `evaluation_photos`.
+    model
+        The photos that its record calls validation photos; without a record those of the
+        catalogue's ``split``.
+    judged
+        The photos judged: none of their hotels is among those returned.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows of `catalog`; none where nothing was kept for validation.
+
+    Examples
+    --------
+    >>> from hotelviz.models import build_tagger, record_training_photos
+    >>> model = build_tagger(["Bed", "Pool"], input_size=32, weights=None)
+    >>> model = record_training_photos(model, pd.DataFrame(
+    ...     {"image_id": ["a", "b"], "hotel_id": ["h", "g"], "content": "",
+    ...      "split": ["train", "val"]}))
+    >>> photos = pd.DataFrame({"image_id": ["a", "b", "c"], "hotel_id": ["h", "g", "f"],
+    ...                        "label": ["Bed", "Pool", "Bed"]})
+    >>> validation_photos(photos, model, judged=photos[2:])["image_id"].to_list()
+    ['b']
+    """
+    photos = catalog[catalog["label"].notna()]
+    split = pd.Series("", photos.index)
+    if len(training_photos(model).photos):
+        split = seen_photos(model, photos)
+    elif "split" in photos:
+        split = photos["split"]
+    taken = {*judged["hotel_id"], *photos.loc[split == "train", "hotel_id"]}
+    kept = (split == "val") & ~photos["hotel_id"].isin(taken)
+    return photos[kept].reset_index(drop=True)
+
+
 _ALL_NEW = (
     "None of the photos that were learned from is in this catalogue, neither by its name nor by "
     "its hotel nor by the bytes of its file: the photos evaluated here are new, unless they were "

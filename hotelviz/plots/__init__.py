@@ -27,6 +27,7 @@ from hotelviz.plots.feature_vis import (
 from hotelviz.plots.labelling import rater_bias
 from hotelviz.plots.number_table import number_table
 from hotelviz.plots.photo_grid import photo_grid
+from hotelviz.plots.rejection import coverage_curve, set_sizes
 from hotelviz.plots.scores import (
     hotel_orders,
     predicted_against_rated,
@@ -48,6 +49,7 @@ __all__ = [
     "class_comparison",
     "class_counts",
     "confusion_sheet",
+    "coverage_curve",
     "deletion_curves",
     "depth_profile",
     "exported",
@@ -69,6 +71,7 @@ __all__ = [
     "reliability",
     "save_figure",
     "score_distribution",
+    "set_sizes",
     "shares_between",
     "stage_comparison",
     "training_history",

@@ -12,6 +12,7 @@ from hotelviz.catalog import knows_hotels
 from hotelviz.reports.tables import Table
 from hotelviz.reports.verdict import Card, NextStep, Verdict
 from hotelviz.reports.verdicts.ambiguity import ambiguity_said
+from hotelviz.reports.verdicts.trust import Trust, threshold_card, threshold_step
 from hotelviz.reports.wording import counted, in_words, percent, photos_of_hotels
 
 #: With fewer photos, or fewer hotels, or a wider interval, a figure is too uncertain to act on.
@@ -48,6 +49,7 @@ def tagger_verdict(
     report: pd.DataFrame,
     *,
     unseen: bool,
+    trust: Trust | None = None,
     catalog: str = "photos.csv",
     tags: str = "",
     seed: int = 0,
@@ -65,6 +67,8 @@ def tagger_verdict(
         The table of `hotelviz.metrics.classification_report`.
     unseen : bool
         Whether the model has seen none of the photos, as far as is known.
+    trust : Trust, optional
+        From which confidence on tags can be trusted, from `hotelviz.reports.verdicts.trust`.
     catalog, tags : str
         The files of the photos and of their predictions, for the commands.
     seed : int, default 0
@@ -105,7 +109,11 @@ def tagger_verdict(
         cards.append(Card("most frequent confusion", _of_class(first), name))
     detail = f"{least:.2f}–{most:.2f}; 0: as often right as it is confident"
     cards.append(Card("expected calibration error", f"{error:.2f}", detail))
-    return Verdict(said, cards=cards, next_steps=_next_steps(pairs, weakest, catalog, tags))
+    steps = _next_steps(pairs, weakest, catalog, tags)
+    if trust:
+        cards += filter(None, [threshold_card(trust)])
+        steps[-1:-1] = filter(None, [threshold_step(trust, tags)])
+    return Verdict(said, cards=cards, next_steps=steps)
 
 
 def too_few(photos: pd.DataFrame, low: float, high: float) -> bool:
