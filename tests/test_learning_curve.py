@@ -17,7 +17,7 @@ from hotelviz.reports.verdicts import learning
 from hotelviz.schema import RATINGS
 from hotelviz.training.linear_head import fit_linear_head
 
-N_FEATURES = 40
+N_FEATURES = 60
 
 
 def simulated(n_hotels: int, seed: int, per_hotel: int = 6) -> tuple[pd.DataFrame, np.ndarray]:
@@ -29,18 +29,19 @@ def simulated(n_hotels: int, seed: int, per_hotel: int = 6) -> tuple[pd.DataFram
     photos["label"] = random.choice(["Foyer", "Reception"], n)
     look = random.normal(scale=0.4, size=(n_hotels, N_FEATURES)).repeat(per_hotel, axis=0)
     features = random.normal(size=(n, N_FEATURES)) + look
-    features[photos["label"] == "Reception"] += 0.45
+    features[photos["label"] == "Reception"] += 0.3
     return photos, features
 
 
 def accuracy_with(n_hotels: int) -> float:
-    """The truth: accuracy on 600 other hotels, averaged over ten trainings."""
+    """The truth: accuracy on 600 other hotels, averaged over six trainings."""
     judged, features = simulated(600, seed=1)
     right = []
-    for seed in range(10):
+    for seed in range(6):
         photos, known = simulated(n_hotels, seed=100 + seed)
         targets = np.eye(2)[(photos["label"] == "Reception").astype(int)]
-        head = fit_linear_head(known, targets, groups=photos["hotel_id"].to_numpy())
+        hotels = photos["hotel_id"].to_numpy()
+        head = fit_linear_head(known, targets, groups=hotels)
         guess = np.where(head.predict(features).argmax(axis=1) == 1, "Reception", "Foyer")
         right.append((guess == judged["label"]).mean())
     return float(np.mean(right))
@@ -60,19 +61,18 @@ def test_power_law_is_found_and_never_falls_below_zero():
     # Errors that fall faster than any law, and such that rise with more photos.
     odd = fit_power_laws(sizes, np.array([[0.9, 0.3, 0.0, 0, 0], [0.1, 0.2, 0.3, 0.4, 0.5]]), sizes)
     assert (odd >= 0).all()
-    assert power_law(odd, np.array([48.0, 96.0]))[1].tolist() == pytest.approx([0.426, 0.426], 0.01)
+    assert power_law(odd, np.array([48.0, 96.0]))[1].tolist() == pytest.approx([38.7 / 93] * 2)
 
 
 def test_curve_of_thirty_hotels_foretells_the_accuracy_with_twice_and_three_times_as_many(curve):
+    truth = {hotels: accuracy_with(hotels) for hotels in (30, 60, 90)}
+    assert truth[30] + 0.01 < truth[60] < truth[90]
     for hotels in (60, 90):
         said = curve.at(hotels).set_index("label").loc[""]
-        truth = accuracy_with(hotels)
-        assert said["low"] <= truth <= said["high"]
-        assert said["value"] == pytest.approx(truth, abs=0.04)
+        assert said["low"] <= truth[hotels] <= said["high"]
+        assert said["value"] == pytest.approx(truth[hotels], abs=0.04)
     more = curve.gains(2).set_index("label").loc[""]
-    truth = accuracy_with(60) - accuracy_with(30)
-    assert truth > 0.01
-    assert more["low"] <= truth <= more["high"]
+    assert more["low"] <= truth[60] - truth[30] <= more["high"]
 
 
 def test_points_count_hotels_and_photos_and_grow(curve):
@@ -138,7 +138,7 @@ def test_hotels_without_judged_photos_are_learned_from_but_not_counted():
     assert helped.hotels == 10
     assert helped.points["hotels"].tolist() == alone.points["hotels"].tolist()
     first = [one.points["value"].iloc[0] for one in (alone, helped)]
-    assert first[1] > first[0] + 0.1
+    assert first[1] > first[0] + 0.05
 
 
 def test_ratings_have_a_curve_of_their_correlation():

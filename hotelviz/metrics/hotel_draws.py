@@ -65,7 +65,7 @@ class HotelDraws(NamedTuple):
         """Return a row per size: how many hotels, and photos of a class, are learned from."""
         own = (self.photos["taught"] & self.photos["hotel"].ge(0)).to_numpy()
         if label:
-            own &= self.targets.argmax(axis=1) == self.classes.index(label)
+            own = own & (self.targets.argmax(axis=1) == self.classes.index(label))
         metric = ("recall" if label else "accuracy") if self.classes else "LCC"
         photos = own.sum() * self.sizes / self.n_hotels
         return pd.DataFrame({"metric": metric, "hotels": self.sizes, "photos": photos}).assign(

@@ -15,6 +15,8 @@ from hotelviz.metrics.power_law import fit_power_laws, power_law
 
 #: A curve is followed at most so many times beyond what was measured.
 MAX_FACTOR = 4.0
+#: Of fewer photos a class is hardly learned, and its error does not follow the law yet.
+_MIN_PHOTOS = 5
 _POINTS = (
     "labels", "label", "metric", "hotels", "photos", "value", "low", "high", "judged", "ceiling",
 )  # fmt: skip
@@ -75,7 +77,7 @@ class LearningCurve(NamedTuple):
         tail = (1 - self.level) / 2
         parts = []
         for (labels, label), laws in self._laws().items():
-            values = 1 - power_law(laws, sizes)
+            values = (1 - power_law(laws, sizes)).clip(0, 1)
             low, value, high = np.nanquantile(values, [tail, 0.5, 1 - tail], axis=0)
             found = pd.DataFrame({"hotels": sizes, "value": value, "low": low, "high": high})
             parts.append(found.assign(labels=labels, label=label))
@@ -107,7 +109,7 @@ class LearningCurve(NamedTuple):
         tail = (1 - self.level) / 2
         rows = []
         for (labels, label), laws in self._laws().items():
-            now, then = 1 - power_law(laws, sizes).T
+            now, then = (1 - power_law(laws, sizes).T).clip(0, 1)
             low, gain, high = np.nanquantile(then - now, [tail, 0.5, 1 - tail])
             own = self.points[self.points["labels"].eq(labels) & self.points["label"].eq(label)]
             most = own.sort_values("hotels").iloc[-1]
@@ -222,7 +224,7 @@ def learning_curve(
     >>> features[photos["label"] == "Pool"] += 0.5
     >>> curve = learning_curve(photos, features, n_draws=1, n_bootstrap=50)
     >>> curve.points.loc[curve.points["label"] == "", "hotels"].tolist()
-    [2.0, 4.0, 5.0, 8.0, 13.0, 19.0]
+    [2, 4, 5, 8, 13, 19]
     """
     draws = hotel_draws(catalog, features, by=by, judged=judged, n_sizes=n_sizes)
     variants = {"as is": draws} if cleaned is None else cleaned_draws(draws, cleaned)
@@ -238,8 +240,7 @@ def learning_curve(
                 labels=name, value=values[0], low=low, high=high,
                 ceiling=ceilings.get(label, np.nan),
             ))  # fmt: skip
-            # Twice the hotels, half the variance of what their choice does.
-            laws = fit_power_laws(one.sizes, 1 - values[1:], one.sizes)
+            laws = _laws(points[-1], 1 - values[1:])
             fits.append(
                 pd.DataFrame(laws, columns=["a", "b", "c"]).assign(labels=name, label=label)
             )
@@ -248,6 +249,15 @@ def learning_curve(
         pd.concat(fits, ignore_index=True)[["labels", "label", "a", "b", "c"]],
         draws.n_hotels, level, variants["as is"].left_out,
     )  # fmt: skip
+
+
+def _laws(points: pd.DataFrame, errors: np.ndarray) -> np.ndarray:
+    """Fit a power law to each resample, from where a class has begun to be learned."""
+    enough = (points["photos"] >= _MIN_PHOTOS).to_numpy()
+    enough[-3:] = True
+    sizes = points["hotels"].to_numpy()[enough]
+    # Twice the hotels, half the variance of what their choice does.
+    return fit_power_laws(sizes, errors[:, enough], sizes)
 
 
 def _resampled(

@@ -76,8 +76,9 @@ def learning_curve(
     told = []
     for number, (name, own) in enumerate(points.groupby("labels", sort=False)):
         colour = _COLOURS.get(str(name), style.COLOURS[number])
-        lines |= _drawn(ax, own, fitted[fitted["labels"] == name], str(name), colour, line_kw)
-        told.append(_told(own, fitted[fitted["labels"] == name], str(name), label))
+        one = fitted[fitted["labels"] == name]
+        lines |= _drawn(ax, own, one, str(name), colour, line_kw, first=number == 0)
+        told.append(_told(own, one, str(name), label))
     ax.axvline(measured, color=style.GREY, linewidth=1, linestyle=":")
     ceiling = points["ceiling"].dropna()
     if len(ceiling):
@@ -93,8 +94,9 @@ def learning_curve(
 
 
 def _drawn(
-    ax: Axes, points: pd.DataFrame, fitted: pd.DataFrame, name: str, colour: str, line_kw: style.Kw
-) -> dict[str, Any]:
+    ax: Axes, points: pd.DataFrame, fitted: pd.DataFrame, name: str, colour: str, line_kw: style.Kw,
+    *, first: bool,
+) -> dict[str, Any]:  # fmt: skip
     """Draw one curve, dashed where nothing was measured."""
     around = np.abs(points[["low", "high"]].to_numpy().T - points["value"].to_numpy())
     measured = ax.errorbar(
@@ -104,7 +106,7 @@ def _drawn(
     own = style.options(line_kw, color=colour, linewidth=1.8)
     inside = fitted["hotels"] <= points["hotels"].max()
     (line,) = ax.plot(fitted["hotels"][inside], fitted["value"][inside], **own)
-    beyond = {**own, "linestyle": "--", "label": "fitted, and beyond"}
+    beyond = {**own, "linestyle": "--"} | ({"label": "fitted; dashed: beyond"} if first else {})
     (dashed,) = ax.plot(fitted["hotels"][~inside], fitted["value"][~inside], **beyond)
     band = ax.fill_between(
         fitted["hotels"], fitted["low"], fitted["high"], color=colour, alpha=0.16, linewidth=0
