@@ -17,7 +17,7 @@ from hotelviz.reports.verdicts import learning
 from hotelviz.schema import RATINGS
 from hotelviz.training.linear_head import fit_linear_head
 
-N_FEATURES = 60
+N_FEATURES = 150
 
 
 def simulated(n_hotels: int, seed: int, per_hotel: int = 6) -> tuple[pd.DataFrame, np.ndarray]:
@@ -29,7 +29,7 @@ def simulated(n_hotels: int, seed: int, per_hotel: int = 6) -> tuple[pd.DataFram
     photos["label"] = random.choice(["Foyer", "Reception"], n)
     look = random.normal(scale=0.4, size=(n_hotels, N_FEATURES)).repeat(per_hotel, axis=0)
     features = random.normal(size=(n, N_FEATURES)) + look
-    features[photos["label"] == "Reception"] += 0.3
+    features[photos["label"] == "Reception"] += 0.25
     return photos, features
 
 

@@ -253,7 +253,7 @@ def learning_curve(
 
 def _laws(points: pd.DataFrame, errors: np.ndarray) -> np.ndarray:
     """Fit a power law to each resample, from where a class has begun to be learned."""
-    enough = (points["photos"] >= _MIN_PHOTOS).to_numpy()
+    enough = np.array(points["photos"] >= _MIN_PHOTOS)
     enough[-3:] = True
     sizes = points["hotels"].to_numpy()[enough]
     # Twice the hotels, half the variance of what their choice does.
