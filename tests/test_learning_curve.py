@@ -191,14 +191,21 @@ def test_features_that_are_not_finite_name_the_photo():
     assert learning_curve(photos, features, n_draws=1).points["judged"].max() == 46
 
 
-def test_labellers_agree_as_counted_by_hand():
-    votes = pd.DataFrame({"votes_Pool": [3, 2, 1, 0], "votes_Foyer": [0, 1, 0, 2]})
-    # Pairs of labellers that agree: 3 of 3, 1 of 3, and 1 of 1; the third photo has one only.
+def test_ceiling_is_what_a_labeller_reaches_over_all_and_by_class():
+    votes = pd.DataFrame(
+        {"label": ["Pool", "Pool", "Pool", "Foyer"], "votes_Pool": [3, 2, 1, 0],
+         "votes_Foyer": [0, 1, 0, 2]}
+    )  # fmt: skip
+    # Of two for Pool and one for Foyer, each Pool meets a draw and Foyer meets two others.
     assert agreement_ceiling(votes)[""] == pytest.approx((1 + 1 / 3 + 1) / 3)
-    # One of the five who say Pool met another who did not: 2 · ½ + 3 · 1 of 5.
-    assert agreement_ceiling(votes)["Pool"] == pytest.approx((3 + 1) / 5)
-    assert agreement_ceiling(votes.head(0)) == {}
-    assert agreement_ceiling(pd.DataFrame({"label": ["Pool"]})) == {}
+    assert agreement_ceiling(votes)["Pool"] == pytest.approx((1 + 1 / 3) / 2)
+    assert agreement_ceiling(votes[["label"]]) == {}
+    photos, features = simulated(8, seed=0)
+    voted = photos.assign(votes_Foyer=0, votes_Reception=0)
+    for name in ("Foyer", "Reception"):
+        voted.loc[voted["label"] == name, f"votes_{name}"] = 3
+    points = learning_curve(voted, features, n_draws=1, n_bootstrap=20).points
+    assert (points["ceiling"] == 1).all()
 
 
 def test_ceiling_of_ratings_is_the_root_of_their_reliability():

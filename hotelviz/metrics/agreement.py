@@ -7,11 +7,9 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from hotelviz.catalog import as_shares
+from hotelviz.catalog import as_shares, class_votes
+from hotelviz.metrics.ambiguity import labeller_accuracy
 from hotelviz.schema import RATINGS, SCORES
-
-#: Columns of how many labellers gave each class.
-_VOTES = "votes_"
 
 
 def agreement_ceiling(
@@ -22,18 +20,18 @@ def agreement_ceiling(
     Parameters
     ----------
     catalog : pandas.DataFrame
-        With how many labellers gave each class, ``votes_<Class>``, or each score, ``rating_1`` to
-        ``rating_10``. Photos of fewer than two labellers say nothing; shares of labellers do not
-        say how many they were.
+        With ``label`` and how many labellers gave each class, ``votes_<Class>``, or each score,
+        ``rating_1`` to ``rating_10``. Photos of fewer than two labellers say nothing; shares of
+        labellers do not say how many they were.
     by : {"label", "ratings"}, default "label"
         What they gave.
 
     Returns
     -------
     dict of str to float
-        Of labels how often one labeller says of a photo what another says: of all photos (empty),
-        and of those that one of them gave a class, by class. Of ratings (empty) the highest
-        correlation with the means that can be expected: the root of their reliability. Nothing
+        Of labels how often one labeller chooses what most of the others chose
+        (`labeller_accuracy`), over all photos (empty) and by class. Of ratings (empty) the highest
+        correlation with their means that can be expected: the root of their reliability. Nothing
         where it is not known.
 
     References
@@ -43,27 +41,20 @@ def agreement_ceiling(
 
     Examples
     --------
-    >>> agreement_ceiling(pd.DataFrame({"votes_Pool": [3, 2], "votes_Foyer": [0, 1]}))
-    {'': 0.66..., 'Foyer': 0.0, 'Pool': 0.8}
+    >>> photos = pd.DataFrame({"label": ["Pool", "Foyer"], "votes_Pool": [3, 0],
+    ...                        "votes_Foyer": [0, 2], "votes_Bar": [0, 0]})
+    >>> agreement_ceiling(photos)
+    {'': 1.0, 'Foyer': 1.0, 'Pool': 1.0}
     """
     return _of_labels(catalog) if by == "label" else _of_ratings(catalog)
 
 
 def _of_labels(catalog: pd.DataFrame) -> dict[str, float]:
-    columns = sorted(str(name) for name in catalog if str(name).startswith(_VOTES))
-    if not columns:
+    accuracy = labeller_accuracy(class_votes(catalog)).dropna()
+    if accuracy.empty:
         return {}
-    votes = catalog[columns].fillna(0).to_numpy(dtype=float)
-    votes = votes[votes.sum(axis=1) >= 2]
-    if not len(votes):
-        return {}
-    others = votes.sum(axis=1, keepdims=True) - 1
-    agreeing = votes * (votes - 1) / others
-    found = {"": float((agreeing.sum(axis=1) / votes.sum(axis=1)).mean())}
-    for column, both, given in zip(columns, agreeing.sum(0), votes.sum(0), strict=True):
-        if given:
-            found[column.removeprefix(_VOTES)] = float(both / given)
-    return found
+    by_class = accuracy.groupby(catalog["label"]).mean()
+    return {"": float(accuracy.mean()), **{str(name): one for name, one in by_class.items()}}
 
 
 def _of_ratings(catalog: pd.DataFrame) -> dict[str, float]:

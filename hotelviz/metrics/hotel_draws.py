@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from hotelviz.catalog import as_shares, check_table, mean_and_std
+from hotelviz.catalog import as_shares, check_table, class_shares, mean_and_std
 from hotelviz.errors import MetricsError, check_choice
 from hotelviz.schema import RATINGS
 
@@ -29,7 +29,8 @@ class HotelDraws(NamedTuple):
     photos
         The photos with a label or ratings, by number: ``image_id``; ``group``, its hotel;
         ``hotel``, the number of that, -1 where it is always learned from; ``taught``, whether it
-        may be learned from; ``judged``; ``truth``, the class or the mean rating it is judged by.
+        may be learned from; ``judged``; ``learned`` and ``truth``, the class or the mean rating
+        that it is learned as, and judged by.
     features, targets
         Of these photos.
     classes
@@ -65,7 +66,7 @@ class HotelDraws(NamedTuple):
         """Return a row per size: how many hotels, and photos of a class, are learned from."""
         own = (self.photos["taught"] & self.photos["hotel"].ge(0)).to_numpy()
         if label:
-            own = own & (self.targets.argmax(axis=1) == self.classes.index(label))
+            own = own & self.photos["learned"].eq(label).to_numpy()
         metric = ("recall" if label else "accuracy") if self.classes else "LCC"
         photos = own.sum() * self.sizes / self.n_hotels
         return pd.DataFrame({"metric": metric, "hotels": self.sizes, "photos": photos}).assign(
@@ -143,7 +144,7 @@ def hotel_draws(
     truth, known = _truth(catalog, by)
     _check_finite(catalog["image_id"], features, known)
     photos = catalog.loc[known, ["image_id"]].assign(
-        truth=truth, judged=wanted[known], taught=True,
+        learned=truth, truth=truth, judged=wanted[known], taught=True,
         group=pd.factorize(catalog.loc[known, "hotel_id"])[0],
     )  # fmt: skip
     names = photos.loc[photos["judged"], "group"].unique()
@@ -206,9 +207,10 @@ def cleaned_draws(draws: HotelDraws, cleaned: pd.DataFrame) -> dict[str, HotelDr
     targets = draws.targets.copy()
     targets[rows] = _targets(cleaned, by, draws.classes)
     few = _few_hotels(photos, draws.classes)
+    corrected = photos.assign(taught=kept, learned=photos["truth"])
     return {
         "as is": draws._replace(photos=photos, left_out=few),
-        "cleaned": draws._replace(photos=photos.assign(taught=kept), targets=targets, left_out=few),
+        "cleaned": draws._replace(photos=corrected, targets=targets, left_out=few),
     }
 
 
@@ -225,7 +227,7 @@ def _truth(catalog: pd.DataFrame, by: str) -> tuple[np.ndarray, np.ndarray]:
 def _targets(catalog: pd.DataFrame, by: str, classes: list[str]) -> np.ndarray:
     if by == "ratings":
         return np.asarray(as_shares(catalog[list(RATINGS)]), dtype="float32")
-    return np.eye(len(classes), dtype="float32")[catalog["label"].map(classes.index)]
+    return class_shares(catalog, classes).astype("float32")
 
 
 def _few_hotels(photos: pd.DataFrame, classes: list[str]) -> dict[str, str]:
