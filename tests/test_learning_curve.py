@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 from hotelviz import plots
-from hotelviz.catalog import maximum_entropy_ratings
+from hotelviz.catalog import maximum_entropy_ratings, read_catalog
+from hotelviz.cli import app
 from hotelviz.errors import HotelvizError, LabelError
 from hotelviz.labelling.active_learning import choose_photos
 from hotelviz.metrics import LearningCurve, MetricsError, agreement_ceiling, learning_curve
@@ -269,7 +271,7 @@ def test_next_step_names_the_class_that_gains_and_the_command_that_chooses_it():
     )
 
 
-def test_there_is_no_curve_of_features_that_have_seen_the_photos(tmp_path):
+def test_there_is_no_curve_of_features_that_have_seen_the_photos():
     from hotelviz.models import build_tagger, record_training_photos
 
     photos, _ = simulated(14, seed=0)
@@ -287,7 +289,7 @@ def test_there_is_no_curve_of_features_that_have_seen_the_photos(tmp_path):
     assert "none was asked for" in learning.measure_growth(photos, network, max_photos=0).said
 
 
-def test_uncertain_photos_of_the_wished_areas_are_chosen():
+def test_uncertain_photos_of_the_wished_areas_are_chosen(tmp_path):
     shares = pd.DataFrame(
         {"image_id": list("abcd"), "p_Pool": [0.4, 0.4, 0.1, 0.8], "p_Foyer": [0.35, 0.2, 0.5, 0.1],
          "p_Reception": [0.25, 0.4, 0.4, 0.1]}
@@ -295,6 +297,14 @@ def test_uncertain_photos_of_the_wished_areas_are_chosen():
     photos = shares[["image_id"]].assign(hotel_id=list("wxyz"))
     chosen = choose_photos(photos, 2, predictions=shares, classes=["Reception"], random_share=0)
     assert set(chosen["image_id"]) == {"b", "c"}
+    photos.to_csv(tmp_path / "photos.csv", index=False)
+    shares.to_parquet(tmp_path / "tags.parquet")
+    command = ["label-choose", tmp_path / "photos.csv", "--predictions", tmp_path / "tags.parquet",
+               "--area", "Reception", "--count", 2, "--random-share", 0, "--out",
+               tmp_path / "next.csv"]  # fmt: skip
+    done = CliRunner().invoke(app, list(map(str, command)))
+    assert done.exit_code == 0, done.output
+    assert set(read_catalog(tmp_path / "next.csv")["image_id"]) == {"b", "c"}
     with pytest.raises(LabelError, match="did you mean 'Reception'"):
         choose_photos(photos, 2, predictions=shares, classes=["Receptoin"])
     with pytest.raises(LabelError, match="give predictions"):
