@@ -255,15 +255,15 @@ def growth(*, gain: float) -> learning.Growth:
 
 def test_next_step_names_the_class_that_gains_and_the_command_that_chooses_it():
     found = growth(gain=0.12)
-    (step,) = learning.growth_steps(found, "my photos.csv")
+    (step,) = learning.growth_steps(found)
     assert step.text == ("Label more photos of Reception (twice the 40: recall +.12 (.12 to .12))")
     assert step.link == learning.LINK
     assert step.command == (
-        "hotelviz label-choose 'my photos.csv' --predictions tags.parquet --area Reception "
+        "hotelviz label-choose PHOTOS.csv --predictions tags.parquet --area Reception "
         "--out next.csv"
     )
     assert "for hotels like these" in learning.growth_words(found)
-    (step,) = learning.growth_steps(growth(gain=0.0), "p.csv")
+    (step,) = learning.growth_steps(growth(gain=0.0))
     assert (step.text, step.command) == (
         "More photos like these would bring little: with twice the hotels accuracy +.00 "
         "(.00 to .00)",
@@ -282,7 +282,7 @@ def test_there_is_no_curve_of_features_that_have_seen_the_photos():
     said = learning.measure_growth(photos, seen)
     assert said.curve is None
     assert "has learned from 6 of the 84 photos or their hotels" in said.said
-    assert learning.growth_steps(said, "p.csv") == []
+    assert learning.growth_steps(said) == []
     assert learning.growth_words(said) == said.said
     few = learning.measure_growth(photos.head(30), network)
     assert "needs photos of 12 hotels, and there are 5" in few.said

@@ -201,15 +201,13 @@ def gains_table(curve: LearningCurve) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["class", "photos", "recall", "gain"])
 
 
-def growth_steps(growth: Growth, catalog: str) -> list[NextStep]:
+def growth_steps(growth: Growth) -> list[NextStep]:
     """Return what to label next, and what it would bring; none without a curve.
 
     Parameters
     ----------
     growth : Growth
         From `measure_growth`.
-    catalog : str
-        The photos to choose from.
     """
     if growth.curve is None:
         return []
@@ -217,7 +215,7 @@ def growth_steps(growth: Growth, catalog: str) -> list[NextStep]:
     gains = gains[gains["labels"].eq("as is")]
     more = _overall(gains)
     metric = "LCC" if more["metric"] == "LCC" else "accuracy"
-    choose = f"hotelviz label-choose {shlex.quote(catalog)}"
+    choose = "hotelviz label-choose PHOTOS.csv"
     worth = gains[gains["label"].ne("") & gains["low"].ge(_WORTH)].head(2)
     if len(worth):
         said = "; ".join(
