@@ -24,8 +24,8 @@ from hotelviz.metrics.conformal import (
     hotels_for_coverage,
 )
 from hotelviz.metrics.confusions import confusion_names, confusions, misclassified
-from hotelviz.metrics.proportions import share_interval
 from hotelviz.metrics.learning_curve import LearningCurve, learning_curve
+from hotelviz.metrics.proportions import share_interval
 from hotelviz.metrics.ratings import PUBLISHED_RESULTS, compare_scores, score_metrics
 from hotelviz.metrics.rejection import (
     Threshold,
