@@ -198,6 +198,15 @@ def training_history(demo: Demo) -> Any:
     return plots.training_history(history(demo.aesthetic))
 
 
+def learning_curve(demo: Demo) -> Any:
+    """Draw what more rated photos would bring: the tagger's features know nothing of ratings."""
+    from hotelviz.audit import compute_image_properties
+    from hotelviz.metrics import learning_curve
+
+    found = compute_image_properties(demo.photos, model=demo.tagger, progress=False)
+    return plots.learning_curve(learning_curve(demo.photos, found.features, by="ratings"))
+
+
 def confusion_sheet(demo: Demo) -> Any:
     """Draw what speaks for either class in the first photos of a confusion."""
     from hotelviz.attribution import read_pixels
@@ -308,6 +317,7 @@ PICTURES: dict[str, Callable[[Demo], Any]] = {
     "filter_comparison": lambda demo: plots.filter_comparison(demo.comparison),
     "hotel_orders": hotel_orders,
     "issue_counts": issue_counts,
+    "learning_curve": learning_curve,
     "map_sheet": lambda demo: plots.map_sheet(
         demo.looked_at[0], demo.maps, captions=demo.looked_at[1]["label"].tolist()
     ),

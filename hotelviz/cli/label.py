@@ -127,6 +127,10 @@ def label_choose(
         Path | None,
         Option(help="Scores or tags (Parquet): where the model is uncertain."),
     ] = None,
+    area: Annotated[
+        list[str] | None,
+        Option(help="Uncertain photos that may show this class; may be repeated."),
+    ] = None,
     random_share: Annotated[float, Option(help="The share of random photos.")] = 0.2,
     seed: Annotated[int, Option(help="Of the random photos.")] = 0,
 ) -> None:
@@ -144,6 +148,7 @@ def label_choose(
         count,
         predictions=open_scores(predictions).query("FROM scores") if predictions else None,
         ratings=open_store(store, create=False).round(name).ratings() if store else None,
+        classes=area or (),
         random_share=random_share,
         seed=seed,
     )

@@ -13,10 +13,10 @@ from typing import Any
 #: What both ways of training the tagger have in common.
 _TAGGER = {
     "batch_size": 16, "dropout": 0.1, "label_smoothing": 0.05, "smallest_crop": 0.45,
-    "rotation": 5.0,
+    "rotation": 5.0, "curve_photos": 300,
 }  # fmt: skip
 #: Validation varies much on few photos: it chooses the epoch, but does not end the training.
-_AESTHETIC = {"head_epochs": 12, "batch_size": 16, "patience": 14}
+_AESTHETIC = {"head_epochs": 12, "batch_size": 16, "patience": 14, "curve_photos": 300}
 _EXPLANATIONS = {
     "methods": ["cam", "layercam", "saliency"], "checked_methods": ["cam", "gradcam"],
     "n_checked": 20, "n_confusions": 2, "max_photos": 12,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 
 from hotelviz.catalog import check_table
-from hotelviz.errors import LabelError
+from hotelviz.errors import LabelError, check_choice
 from hotelviz.labelling.inter_rater import disagreements
 from hotelviz.schema import SCORE_SHARES
 from hotelviz.scores.predictions import class_probabilities
@@ -59,6 +59,7 @@ def choose_photos(
     *,
     predictions: pd.DataFrame | None = None,
     ratings: pd.DataFrame | None = None,
+    classes: Sequence[str] = (),
     random_share: float = 0.2,
     max_per_hotel: int = 5,
     seed: int = 0,
@@ -79,6 +80,9 @@ def choose_photos(
         chosen for this.
     ratings : pandas.DataFrame, optional
         From `LabelRound.ratings`: who disagreed on what, and what was rated already.
+    classes : sequence of str, default ()
+        Uncertain photos are chosen only where one of these is among the two most probable:
+        classes of which more photos would help, see `hotelviz.metrics.learning_curve`.
     random_share : float, default 0.2
         The share of random photos, 0 to 1; of those that nobody rated yet.
     max_per_hotel : int, default 5
@@ -96,7 +100,7 @@ def choose_photos(
     Raises
     ------
     LabelError
-        No photos to choose, or a share that is none.
+        No photos to choose, a share that is none, or classes that nothing predicts.
 
     Examples
     --------
@@ -118,7 +122,9 @@ def choose_photos(
         fresh -= set(ratings["image_id"])
         queues.append(_disputed(ratings, hotel))
     if predictions is not None:
-        queues.insert(0, _uncertain(predictions, fresh))
+        queues.insert(0, _uncertain(predictions, fresh, classes))
+    elif classes:
+        raise LabelError(f"which photos may show {classes[0]!r} is not known: give predictions")
     # What is drawn does not depend on the order of the catalogue.
     ordered = sorted(fresh)
     shuffled = np.random.default_rng(seed).permutation(len(ordered))
@@ -150,8 +156,14 @@ def choose_photos(
 _Queue = Iterator[tuple[str, str]]
 
 
-def _uncertain(predictions: pd.DataFrame, fresh: Collection[str]) -> _Queue:
+def _uncertain(predictions: pd.DataFrame, fresh: Collection[str], classes: Sequence[str]) -> _Queue:
     predictions = check_table(predictions, where="choose_photos, predictions")
+    if classes:
+        shares = class_probabilities(predictions)
+        for name in classes:
+            check_choice(name, list(map(str, shares)), "class", LabelError)
+        likely = shares.rank(axis=1, ascending=False, method="min")[list(classes)] <= 2
+        predictions = predictions[likely.any(axis=1)]
     found = uncertainty(predictions).set_axis(predictions["image_id"])
     found = found[found.index.isin(fresh)].dropna().sort_values(ascending=False)
     return ((str(photo), f"uncertain {value:.2f}") for photo, value in found.items())

@@ -1,6 +1,7 @@
 """Metrics: predicted classes against labels, predicted scores against ratings."""
 
 from hotelviz.errors import MetricsError
+from hotelviz.metrics.agreement import agreement_ceiling
 from hotelviz.metrics.ambiguity import ambiguity, labeller_accuracy
 from hotelviz.metrics.bootstrap import (
     Interval,
@@ -23,6 +24,7 @@ from hotelviz.metrics.conformal import (
     hotels_for_coverage,
 )
 from hotelviz.metrics.confusions import confusion_names, confusions, misclassified
+from hotelviz.metrics.learning_curve import LearningCurve, learning_curve
 from hotelviz.metrics.proportions import share_interval
 from hotelviz.metrics.ratings import PUBLISHED_RESULTS, compare_scores, score_metrics
 from hotelviz.metrics.rejection import (
@@ -38,8 +40,10 @@ __all__ = [
     "PUBLISHED_RESULTS",
     "ConformalSets",
     "Interval",
+    "LearningCurve",
     "MetricsError",
     "Threshold",
+    "agreement_ceiling",
     "ambiguity",
     "bootstrap_interval",
     "bootstrap_table",
@@ -58,6 +62,7 @@ __all__ = [
     "hotels_for_coverage",
     "in_top_k",
     "labeller_accuracy",
+    "learning_curve",
     "misclassified",
     "paired_difference",
     "rejection_figures",

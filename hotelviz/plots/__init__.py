@@ -25,6 +25,7 @@ from hotelviz.plots.feature_vis import (
     picture_row,
 )
 from hotelviz.plots.labelling import rater_bias
+from hotelviz.plots.learning_curve import learning_curve
 from hotelviz.plots.number_table import number_table
 from hotelviz.plots.photo_grid import photo_grid
 from hotelviz.plots.rejection import coverage_curve, set_sizes
@@ -57,6 +58,7 @@ __all__ = [
     "filter_comparison",
     "hotel_orders",
     "issue_counts",
+    "learning_curve",
     "map_sheet",
     "new_figure",
     "number_table",

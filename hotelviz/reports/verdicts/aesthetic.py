@@ -36,7 +36,9 @@ def known_hotels(photos: pd.DataFrame) -> pd.Series | None:
     return hotels if hotels.nunique() > 1 else None
 
 
-def training_verdict(course: pd.DataFrame, rated: pd.DataFrame, model: str) -> Verdict:
+def training_verdict(
+    course: pd.DataFrame, rated: pd.DataFrame, model: str, *, more_steps: Sequence[NextStep] = ()
+) -> Verdict:
     """Say what an aesthetic model learned from, and how the training went.
 
     Parameters
@@ -47,6 +49,8 @@ def training_verdict(course: pd.DataFrame, rated: pd.DataFrame, model: str) -> V
         The rated photos, with ``split`` and perhaps ``hotel_id``.
     model : str
         The model's file.
+    more_steps : sequence of NextStep, default ()
+        What to do after looking how good it is: `hotelviz.reports.verdicts.learning.growth_steps`.
 
     Examples
     --------
@@ -80,10 +84,8 @@ def training_verdict(course: pd.DataFrame, rated: pd.DataFrame, model: str) -> V
     said = f" on {photos_of_hotels(judged)}" if side else ""
     given = shlex.quote(f'models=["{model}"]')
     command = f"hotelviz report aesthetic_report -p {given} --out aesthetic_report.html"
-    return Verdict(
-        f"{text}{said}.", cards=cards,
-        next_steps=[NextStep("See how good it is on unseen photos", "aesthetic_report", command)],
-    )  # fmt: skip
+    look = NextStep("See how good it is on unseen photos", "aesthetic_report", command)
+    return Verdict(f"{text}{said}.", cards=cards, next_steps=[look, *more_steps])
 
 
 def report_verdict(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -26,6 +27,7 @@ def training_verdict(
     most_epochs: int,
     catalog: str = "photos.csv",
     out: str = "tagger.keras",
+    more_steps: Sequence[NextStep] = (),
 ) -> Verdict:
     """Say what a tagger learned from, how its training ended and whether it still improved.
 
@@ -41,6 +43,8 @@ def training_verdict(
         How many epochs the last phase may have.
     catalog, out : str
         The files of the photos and of the model, for the next step's command.
+    more_steps : sequence of NextStep, default ()
+        What to do after looking how good it is: `hotelviz.reports.verdicts.learning.growth_steps`.
 
     Returns
     -------
@@ -78,6 +82,7 @@ def training_verdict(
     )
     steps = [
         NextStep("See how good it is on hotels that it never saw", "tagger_report", command),
+        *more_steps,
         NextStep(f"The model file is {out}", "#The-model"),
     ]
     return Verdict(said, cards=cards, next_steps=steps)
