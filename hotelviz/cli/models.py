@@ -6,9 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from click import get_current_context
-from click.core import ParameterSource
-from typer import Option
+from typer import Context, Option
 
 from hotelviz.cli import options
 from hotelviz.cli.options import AllowMissing, Catalog, Classes, Unsplit, app, say
@@ -34,6 +32,7 @@ def _option(field: dataclasses.Field[Any], hint: Any) -> Any:
 @app.command("train-tagger")
 @takes_settings(TAGGER, _option)
 def train_tagger(
+    context: Context,
     catalog: Catalog,
     out: ModelFile,
     classes: Classes = "areas",
@@ -44,7 +43,7 @@ def train_tagger(
     """Train a tagger in two phases. An interrupted training goes on when called again."""
     from hotelviz import training
 
-    settings = _given(settings)
+    settings = _given(context, settings)
     photos = _training_photos(
         catalog, out, options.allowed_classes(classes), settings, by="label", unsplit=unsplit
     )
@@ -57,6 +56,7 @@ def train_tagger(
 @app.command("train-aesthetic")
 @takes_settings(AESTHETIC, _option)
 def train_aesthetic(
+    context: Context,
     catalog: Catalog,
     out: ModelFile,
     parent: Annotated[Path | None, Option(help="An earlier model (.keras) to start from.")] = None,
@@ -71,7 +71,7 @@ def train_aesthetic(
     """Train a NIMA model on ratings. An interrupted training goes on when called again."""
     from hotelviz import training
 
-    settings = _given(settings)
+    settings = _given(context, settings)
     photos = _training_photos(catalog, out, None, settings, by="ratings", unsplit=unsplit)
     model = training.train_aesthetic(
         photos, task=task, parent=parent, out=out, unsplit="leave",
@@ -98,11 +98,14 @@ def _training_photos(
     return split_catalog(photos, seed=settings["seed"], by=by, unsplit=unsplit)
 
 
-def _given(settings: dict[str, Any]) -> dict[str, Any]:
+def _given(context: Context, settings: dict[str, Any]) -> dict[str, Any]:
     """Return the settings that were asked for: the effort decides the others."""
-    source = get_current_context().get_parameter_source
-    return {name: value for name, value in settings.items()
-            if name == "seed" or source(name) is not ParameterSource.DEFAULT}  # fmt: skip
+    asked = {}
+    for name, value in settings.items():
+        source = context.get_parameter_source(name)
+        if name == "seed" or source is None or source.name != "DEFAULT":
+            asked[name] = value
+    return asked
 
 
 def _say_kept(out: Path, course: pd.DataFrame, *shown: str) -> None:

@@ -19,6 +19,8 @@ from hotelviz.training.head import dense_layer
 _BATCH = 16
 #: Photos that are decoded for it.
 _DECODED = 8
+#: How much longer it takes to compile a training step than features.
+_COMPILED = 4
 #: Seconds per photo, feature and output: fitting the linear head, its penalty chosen by folds.
 _FITTED = 1e-6
 
@@ -29,7 +31,8 @@ class Estimate(NamedTuple):
     Attributes
     ----------
     decoding, head, epoch
-        Seconds: of the photos, which is done once, of phase one, and of an epoch.
+        Seconds: of the photos, which is done once, of phase one and whatever is compiled, and of
+        an epoch.
     epochs
         How many there are at most.
     """
@@ -55,7 +58,8 @@ class Estimate(NamedTuple):
         if self.epochs:
             most = self.decoding + self.head + self.epochs * self.epoch
             parts.append(
-                f"up to {self.epochs} epochs of {_about(self.epoch)}: {_about(most)} at most"
+                f"up to {self.epochs} epoch{'s' * (self.epochs > 1)} of {_about(self.epoch)}: "
+                f"{_about(most)} at most"
             )
         return f"about {', then '.join(parts)}"
 
@@ -98,14 +102,17 @@ def estimate(
         return Estimate(decoded, 0.0, 0.0, 0)
     dense, features = dense_layer(model)
     pixels = np.random.default_rng(0).integers(0, 256, (_BATCH, *size, 3), dtype="uint8")
+    compiled = time.perf_counter()
     compute = activations(model, features, resize=True)
+    compiled = time.perf_counter() - compiled
     forward = _seconds(lambda: compute(pixels)) / _BATCH
     step = _seconds(lambda: _step(model, pixels)) / _BATCH if epochs else 0.0
     head = 0.0
     if pretrained:
         numbers = features.output.shape[-1] * dense.units
         head = views * n_photos * (forward + numbers * _FITTED)
-    return Estimate(decoded, head, n_train * step + n_val * forward, epochs)
+    first = _COMPILED * compiled if epochs else 0.0
+    return Estimate(decoded, head + first, n_train * step + n_val * forward, epochs)
 
 
 def _decoding(paths: Sequence[str], size: tuple[int, int]) -> float:

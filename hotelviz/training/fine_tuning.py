@@ -120,7 +120,7 @@ class FineTuning:
             dense.set_weights(head.final)
         for number, row in enumerate(rows):
             row["kept"] = number == 0 if kept == LINEAR else bool(row.get("kept"))
-        self._say(f"kept: the {kept} ({why})")
+        self._say(f"kept: the {kept}{' network' if kept == FINE_TUNED else ''} ({why})")
         about = {"linear": head.about, "kept": kept, "why": why, "judged": judged}
         return Course(_numbered(rows), about)
 

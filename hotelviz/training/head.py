@@ -122,7 +122,7 @@ class Head(NamedTuple):
         """Keep it for a training that is stopped."""
         text = json.dumps([self.row, self.about, self.judged])
         with atomic_path(folder / _FILE) as temporary:
-            np.savez(temporary, *self.learned, *self.final, text=np.array(text))
+            np.savez(temporary, *self.learned, *self.final, np.array(text))
 
 
 def kept_head(folder: Path) -> Head | None:
@@ -131,7 +131,7 @@ def kept_head(folder: Path) -> Head | None:
     if not file.is_file():
         return None
     try:
-        with np.load(file) as saved:
+        with file.open("rb") as opened, np.load(opened) as saved:
             kernel, bias, last_kernel, last_bias, text = (saved[name] for name in saved.files)
             return Head((kernel, bias), (last_kernel, last_bias), *json.loads(str(text)))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
@@ -230,7 +230,7 @@ def _fit(
     """Fit all views of the photos of some splits: first all photos as they are, then mirrored."""
     every, n_views = _joined(parts), len(features[0])
     hotels = np.tile(every.hotels, n_views)
-    return fit_linear_head(
+    found: LinearHead = fit_linear_head(
         np.concatenate([part[view] for view in range(n_views) for part in features]),
         np.tile(every.targets, (n_views, 1)),
         weights=np.tile(every.weights, n_views),
@@ -238,6 +238,7 @@ def _fit(
         penalties=penalties,
         start=start,
     )
+    return found
 
 
 def _loss(photos: Photos, predicted: np.ndarray) -> float:

@@ -53,7 +53,7 @@ class TrainingSettings:
     `weights` may be ``"none"`` for None, so that text can say it.
     """
 
-    backbone: str = _setting("MobileNet", "a network of keras.applications, or a .keras file")
+    backbone: str = _setting("MobileNet", "a name in keras.applications, or a .keras file")
     backbone_kw: Mapping[str, Any] | None = _setting(None, "more arguments of the backbone")
     value_range: str = _setting(
         "", "pixels that a backbone in a file expects, as -1..1; empty: as the file says"

@@ -90,4 +90,4 @@ def test_unknown_weights_and_settings_are_refused(demo_catalog):
 def test_settings_may_be_given_as_one(demo_catalog):
     with pytest.raises(TrainingError, match="'places'"):
         train_tagger(demo_catalog, settings=TaggerSettings(dropout=0.1), weights="places")
-    assert "most epochs of phase one" in TaggerSettings.__doc__.lower()
+    assert "most epochs of fine-tuning" in TaggerSettings.__doc__.lower()
