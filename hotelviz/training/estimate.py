@@ -48,7 +48,7 @@ class Estimate(NamedTuple):
         Examples
         --------
         >>> print(Estimate(20, 45, 90, 12))
-        about 1 min for decoding and the linear head, then up to 12 epochs of 90 s: 19 min at most
+        about 65 s for decoding and the linear head, then up to 12 epochs of 90 s: 19 min at most
         """
         parts = []
         if self.head:
