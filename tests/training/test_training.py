@@ -120,7 +120,7 @@ def test_head_learns_to_tell_colours_apart_in_a_table_made_by_hand(coloured):
 def test_photos_of_two_areas_are_learned_as_halves_of_both(coloured):
     also = coloured["label"].map({"red": "blue"})
     model = train_tagger(
-        coloured.assign(label_2=also), head_epochs=10, head_learning_rate=0.02, fine_tune_epochs=0,
+        coloured.assign(label_2=also), fine_tune_epochs=0,
         **QUICK,
     )  # fmt: skip
     tags = predict_tags(coloured[coloured["split"] == "val"], model, progress=False)
