@@ -31,8 +31,8 @@ class Estimate(NamedTuple):
     Attributes
     ----------
     decoding, head, epoch
-        Seconds: of the photos, which is done once, of phase one and whatever is compiled, and of
-        an epoch.
+        Seconds: of the photos and of whatever is compiled, both once, of phase one, and of an
+        epoch.
     epochs
         How many there are at most.
     """
@@ -112,7 +112,7 @@ def estimate(
         numbers = features.output.shape[-1] * dense.units
         head = views * n_photos * (forward + numbers * _FITTED)
     first = _COMPILED * compiled if epochs else 0.0
-    return Estimate(decoded, head + first, n_train * step + n_val * forward, epochs)
+    return Estimate(decoded + first, head, n_train * step + n_val * forward, epochs)
 
 
 def _decoding(paths: Sequence[str], size: tuple[int, int]) -> float:

@@ -307,7 +307,10 @@ def _why(kept: str, judged: dict[str, list[dict[str, Any]]]) -> str:
         judged[LINEAR][0]["metric"],
         {name: _deciding(of) for name, of in judged.items()},
     )
-    values = ", ".join(f"{name} {value:.3f}" for name, value in found.items())
+    values = ", ".join(
+        f"{name} {value:.3f}" if np.isfinite(value) else f"{name} not computable"
+        for name, value in found.items()
+    )
     verb = "had" if kept == FINE_TUNED else "did not have"
     return (
         f"on the photos held out fine-tuning {verb} a lower loss and no lower {metric} ({values})"

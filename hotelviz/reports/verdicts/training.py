@@ -120,7 +120,7 @@ def linear_card(training: Mapping[str, Any]) -> list[Card]:
     value, low, high = (
         percent(figure[name])
         if "accuracy" in figure["metric"]
-        else f"{figure[name]:.2f}".lstrip("0")
+        else f"{figure[name]:.2f}".replace("0.", ".", 1)
         for name in ("value", "low", "high")
     )
     of = f"{counted(about['photos'], 'photo')} of {counted(about['hotels'], 'hotel')}"
