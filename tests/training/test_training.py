@@ -76,6 +76,7 @@ def test_fine_tuning_that_is_better_is_kept_with_its_batch_normalisation(coloure
     assert all(layer.trainable for layer in after.layers)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [1.0, 1e30], ids=["worse", "no numbers"])
 def test_fine_tuning_that_destroys_the_network_ends_with_the_linear_head(coloured, rate):
     linear = train_tagger(coloured, effort="quick", **QUICK)
