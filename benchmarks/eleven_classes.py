@@ -70,7 +70,7 @@ def held_out(found: np.ndarray, photos: pd.DataFrame, classes: list[str]) -> pd.
 
     Photos of other classes than these are judged, and weigh nothing in learning.
     """
-    from hotelviz.training.linear_head import fit_linear_head
+    from hotelviz.metrics.linear_head import fit_linear_head
 
     known = photos["label"].isin(classes).to_numpy()
     targets = np.full((len(photos), len(classes)), 1 / len(classes))

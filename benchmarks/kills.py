@@ -169,7 +169,7 @@ def train(photos: pd.DataFrame, out: str, epochs: int) -> None:
 
     keras.applications.MobileNet = few_layers
     train_tagger(
-        photos, out=out, input_size=32, batch_size=16, head_epochs=3, head_learning_rate=0.02,
+        photos, out=out, input_size=32, batch_size=16,
         fine_tune_epochs=epochs, fine_tune_learning_rate=3e-3, patience=6, progress=False,
     )  # fmt: skip
 

@@ -12,11 +12,11 @@ from hotelviz.training import train_aesthetic, train_tagger
 #: Small networks that learn from scratch within a minute.
 _TAGGER = {
     "weights": None, "backbone_kw": {"alpha": 0.25}, "input_size": 96, "batch_size": 16,
-    "head_epochs": 1, "fine_tune_epochs": 24, "fine_tune_learning_rate": 3e-3, "dropout": 0.1,
+    "fine_tune_epochs": 24, "fine_tune_learning_rate": 3e-3, "dropout": 0.1,
     "label_smoothing": 0.05,
 }  # fmt: skip
 _AESTHETIC = {
-    "head_epochs": 4, "fine_tune_epochs": 6, "fine_tune_learning_rate": 1e-3, "batch_size": 16,
+    "fine_tune_epochs": 6, "fine_tune_learning_rate": 1e-3, "batch_size": 16,
 }  # fmt: skip
 
 

@@ -203,7 +203,7 @@ def test_full_mode_trains_in_two_phases(audited):
     catalog, _ = audited
     result = compare_datasets(
         {"all": catalog}, catalog[catalog["split"] == "test"], mode="full", progress=False,
-        train_kw={"weights": None, "input_size": 32, "head_epochs": 1, "fine_tune_epochs": 1,
+        train_kw={"weights": None, "input_size": 32, "fine_tune_epochs": 1,
                   "backbone_kw": {"alpha": 0.25}},
     )  # fmt: skip
     assert result.figures["value"].between(0, 1).all()

@@ -57,9 +57,10 @@ def test_tag_writes_predictions_and_lists_problems(demo_dir, model_file, tmp_pat
 def test_training_on_the_command_line(demo_dir, tmp_path):
     out = tmp_path / "tagger.keras"
     result = run("train-tagger", demo_dir / "catalog.csv", "--out", out, "--weights", "none",
-                 "--input-size", 32, "--head-epochs", 1, "--fine-tune-epochs", 1)  # fmt: skip
+                 "--input-size", 32, "--effort", "quick", "--fine-tune-epochs", 1)  # fmt: skip
     assert result.exit_code == 0, result.output
     assert "val_accuracy" in result.output
+    assert re.search(r"training takes about .* up to 1 epochs? of \d+ s", result.output)
     assert out.is_file()
     assert not Path(f"{out}.training").exists()
 
@@ -67,7 +68,7 @@ def test_training_on_the_command_line(demo_dir, tmp_path):
 @pytest.mark.slow
 def test_from_ratings_to_a_ranking_on_the_command_line(demo_dir, model_file, tmp_path):
     catalog, first, second = demo_dir / "catalog.csv", tmp_path / "1.keras", tmp_path / "2.keras"
-    few = ("--head-epochs", 1, "--fine-tune-epochs", 1)
+    few = ("--fine-tune-epochs", 1)
     result = run("train-aesthetic", demo_dir / "public.csv", "--out", first, "--weights", "none",
                  "--input-size", 32, *few)  # fmt: skip
     assert result.exit_code == 0, result.output

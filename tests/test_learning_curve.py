@@ -13,11 +13,11 @@ from hotelviz.cli import app
 from hotelviz.errors import HotelvizError, LabelError
 from hotelviz.labelling.active_learning import choose_photos
 from hotelviz.metrics import LearningCurve, MetricsError, agreement_ceiling, learning_curve
+from hotelviz.metrics.linear_head import fit_linear_head
 from hotelviz.metrics.power_law import fit_power_laws, power_law
 from hotelviz.plots.alt_text import figure_alt
 from hotelviz.reports.verdicts import learning
 from hotelviz.schema import RATINGS
-from hotelviz.training.linear_head import fit_linear_head
 
 N_FEATURES = 150
 

@@ -38,8 +38,7 @@ def galleries(text: str) -> list[dict]:
 
 #: What makes the demo's reports small: step.name=value.
 SMALL = (
-    "tagger_training.input_size=96", "tagger_training.head_epochs=2",
-    "aesthetic_training_1.head_epochs=2", "aesthetic_training_2.head_epochs=2",
+    "tagger_training.input_size=96",
     "explain_tagger.n_checked=8", "explain_tagger.n_confusions=1", "explain_tagger.max_photos=4",
     "compare_filters.n_channels=2", "compare_filters.steps=4", "compare_filters.n_searched=40",
     "compare_filters.n_photos=16",
@@ -351,7 +350,6 @@ def test_labels_made_in_the_app_train_a_second_iteration(pages, labels, tmp_path
         catalog=str(rated),
         parent=str(pages / "models" / "aesthetic_1.keras"),
         out=str(tmp_path / "second.keras"),
-        head_epochs=1,
         fine_tune_epochs=1,
     )
     assert "aesthetic model MobileNet" in " ".join(map(repr, shown))

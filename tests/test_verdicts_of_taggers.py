@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -259,3 +261,27 @@ def test_prose_on_a_training_fits_it():
     assert training.phases_words(fine_tuned).endswith("A dashed line marks the change of phase.")
     for word in ("head", "dashed", "low learning rate"):
         assert word not in training.phases_words(scratch)
+
+
+def test_training_that_ended_with_its_linear_head_says_so_and_how_good_that_is():
+    course = COURSE.assign(kept=[True, False, False])
+    figures = [{"metric": "top-1 accuracy", "value": 0.84, "low": 0.81, "high": 0.866}]
+    found = training.training_verdict(
+        course, LEARNED, labels=LABELS, most_epochs=4,
+        training={"linear": {"photos": 8, "hotels": 3, "figures": figures}},
+    )  # fmt: skip
+    assert re.search(
+        r"A linear head on the features that it began with is right on \d+ % of 3 validation "
+        r"photos \(few: a rough figure\)\. Fine-tuning, in 2 epochs, made it no better\.$",
+        found.text,
+    )
+    cards = {card.label: card for card in found.cards}
+    assert cards["linear head, on other hotels"].value == "84 %"
+    assert cards["linear head, on other hotels"].detail == (
+        "top-1 accuracy, 81 % to 87 %; 8 photos of 3 hotels, each predicted without its hotel"
+    )
+    assert "learned a linear head on the features that it began with; then all layers" in (
+        training.phases_words(course)
+    )
+    alone = training.training_verdict(course[:1], LEARNED, labels=LABELS, most_epochs=0)
+    assert "Fine-tuning" not in alone.text

@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from typer import Option
+from typer import Context, Option
 
 from hotelviz.cli import options
 from hotelviz.cli.options import AllowMissing, Catalog, Classes, Unsplit, app, say
@@ -22,6 +22,8 @@ def _option(field: dataclasses.Field[Any], hint: Any) -> Any:
     """Return the option of a setting that is a number or a word."""
     if field.name == "weights":
         hint = Literal["imagenet", "none"]
+    elif field.name == "effort":
+        hint = Literal["quick", "normal", "best"]
     elif hint not in {str, int, float}:
         return None
     return Annotated[hint, Option(help=sentence(field.metadata["help"]))]
@@ -30,6 +32,7 @@ def _option(field: dataclasses.Field[Any], hint: Any) -> Any:
 @app.command("train-tagger")
 @takes_settings(TAGGER, _option)
 def train_tagger(
+    context: Context,
     catalog: Catalog,
     out: ModelFile,
     classes: Classes = "areas",
@@ -40,18 +43,20 @@ def train_tagger(
     """Train a tagger in two phases. An interrupted training goes on when called again."""
     from hotelviz import training
 
+    settings = _given(context, settings)
     photos = _training_photos(
         catalog, out, options.allowed_classes(classes), settings, by="label", unsplit=unsplit
     )
     model = training.train_tagger(
         photos, out=out, unsplit="leave", allow_missing=allow_missing, **settings
     )
-    _say_last_epoch(out, training.history(model), "accuracy")
+    _say_kept(out, training.history(model), "accuracy")
 
 
 @app.command("train-aesthetic")
 @takes_settings(AESTHETIC, _option)
 def train_aesthetic(
+    context: Context,
     catalog: Catalog,
     out: ModelFile,
     parent: Annotated[Path | None, Option(help="An earlier model (.keras) to start from.")] = None,
@@ -66,12 +71,13 @@ def train_aesthetic(
     """Train a NIMA model on ratings. An interrupted training goes on when called again."""
     from hotelviz import training
 
+    settings = _given(context, settings)
     photos = _training_photos(catalog, out, None, settings, by="ratings", unsplit=unsplit)
     model = training.train_aesthetic(
         photos, task=task, parent=parent, out=out, unsplit="leave",
         allow_missing=allow_missing, **settings,
     )  # fmt: skip
-    _say_last_epoch(out, training.history(model), "loss", "error")
+    _say_kept(out, training.history(model), "loss", "error")
 
 
 def _training_photos(
@@ -92,9 +98,20 @@ def _training_photos(
     return split_catalog(photos, seed=settings["seed"], by=by, unsplit=unsplit)
 
 
-def _say_last_epoch(out: Path, course: pd.DataFrame, *shown: str) -> None:
-    last = course.iloc[-1].to_dict()
-    figures = [f"{name} {last[name]}" for name in last if any(word in str(name) for word in shown)]
+def _given(context: Context, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings that were asked for: the effort decides the others."""
+    asked = {}
+    for name, value in settings.items():
+        source = context.get_parameter_source(name)
+        if name == "seed" or source is None or source.name != "DEFAULT":
+            asked[name] = value
+    return asked
+
+
+def _say_kept(out: Path, course: pd.DataFrame, *shown: str) -> None:
+    """Print the figures of the epoch whose weights the model has."""
+    row = course[course["kept"]].iloc[-1].to_dict() if len(course) else {}
+    figures = [f"{name} {row[name]}" for name in row if any(word in str(name) for word in shown)]
     say(f"{out}: " + ", ".join(figures))
 
 

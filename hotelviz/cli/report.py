@@ -29,7 +29,7 @@ def run(
     setting: Annotated[
         list[str] | None, Option("--set", help="A parameter: step.name=value; may be repeated.")
     ] = None,
-    quick: Annotated[bool, Option("--quick", help="Fewer epochs, smaller drawings.")] = False,
+    quick: Annotated[bool, Option("--quick", help="No fine-tuning, smaller drawings.")] = False,
     only: Annotated[str | None, Option(help="This step, and what it needs.")] = None,
     start: Annotated[
         str | None, Option("--from", help="This step again, and what needs it.")

@@ -16,7 +16,7 @@ _TAGGER = {
     "rotation": 5.0, "curve_photos": 300,
 }  # fmt: skip
 #: Validation varies much on few photos: it chooses the epoch, but does not end the training.
-_AESTHETIC = {"head_epochs": 12, "batch_size": 16, "patience": 14, "curve_photos": 300}
+_AESTHETIC = {"batch_size": 16, "patience": 14, "curve_photos": 300}
 _EXPLANATIONS = {
     "methods": ["cam", "layercam", "saliency"], "checked_methods": ["cam", "gradcam"],
     "n_checked": 20, "n_confusions": 2, "max_photos": 12,
@@ -79,7 +79,7 @@ def _with_weights(epochs: int) -> dict[str, dict[str, Any]]:
     aesthetic = {**_AESTHETIC, "fine_tune_learning_rate": 1e-4}
     return {
         "tagger_training": {
-            **_TAGGER, "weights": "imagenet", "input_size": 160, "head_epochs": 15,
+            **_TAGGER, "weights": "imagenet", "input_size": 160,
             "fine_tune_epochs": few, "fine_tune_learning_rate": 1e-4,
         },
         # The tagger's features are good enough for the public's taste: only a head learns it.

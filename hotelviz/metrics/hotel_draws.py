@@ -83,7 +83,7 @@ class HotelDraws(NamedTuple):
             NaN of photos that are not judged. A draw holds the smaller ones of its fold.
         """
         # Imported where it is needed: metrics are read without anything that learns.
-        from hotelviz.training.linear_head import fit_linear_head
+        from hotelviz.metrics.linear_head import fit_linear_head
 
         group, hotel, taught, judged = (
             self.photos[name].to_numpy() for name in ("group", "hotel", "taught", "judged")

@@ -14,13 +14,8 @@ require_tensorflow()
 
 from hotelviz.errors import ModelError, ModelWarning
 from hotelviz.models.activations import activations, check_pixels, pixel_function
-from hotelviz.models.build import (
-    backbone_range,
-    build_aesthetic,
-    build_tagger,
-    clone_for_task,
-    copy_model,
-)
+from hotelviz.models.backbones import backbone_range, is_backbone_file
+from hotelviz.models.build import build_aesthetic, build_tagger, clone_for_task, copy_model
 from hotelviz.models.compilation import cached_function, constant_graph
 from hotelviz.models.evaluation import EvaluationPhotos, evaluation_photos, validation_photos
 from hotelviz.models.graph import (
@@ -70,6 +65,7 @@ __all__ = [
     "find_node",
     "gap_node",
     "imagenet_weights_available",
+    "is_backbone_file",
     "iter_nodes",
     "last_convolution",
     "load_model",

@@ -1,45 +1,28 @@
-"""Build networks of a backbone and a head."""
+"""Build networks: a backbone, global average pooling, and a head."""
 
 from __future__ import annotations
 
 import dataclasses
-import functools
-import inspect
-import re
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import keras
-from keras import applications, layers
+from keras import layers
 
 from hotelviz.errors import ModelError, check_choice
-from hotelviz.models.graph import flattened, split_head
-from hotelviz.models.info import SCORE_CLASSES, ModelInfo, Task, attach, class_names, model_info
-from hotelviz.models.preprocessing import Preprocessing
-from hotelviz.models.pretrained import weights_folder
-from hotelviz.models.training_photos import TrainingPhotos, training_photos
+from hotelviz.models.backbones import load_backbone
+from hotelviz.models.graph import split_head
+from hotelviz.models.info import (
+    SCORE_CLASSES,
+    ModelInfo,
+    Task,
+    attach,
+    check_classes,
+    class_names,
+    model_info,
+)
+from hotelviz.models.training_photos import training_photos
 from hotelviz.schema import AREAS
-
-#: What the families of `keras.applications` were trained with; the last that fits decides.
-_FAMILIES = {
-    "imagenet-bgr": "VGG|ResNet",
-    "imagenet-normalised": "DenseNet",
-    "-1..1": r"MobileNet|Inception|Xception|NASNet|ResNet\d+V2",
-    "0..255": "MobileNetV3|EfficientNet|ConvNeXt",
-}
-
-
-def backbone_range(backbone: str) -> str:
-    """Return the value range that a backbone of `keras.applications` expects."""
-    ranges = {
-        name: value_range
-        for name, _ in inspect.getmembers(applications, inspect.isfunction)
-        for value_range, family in _FAMILIES.items()
-        if re.match(family, name)
-    }
-    check_choice(backbone, list(ranges), "backbone", ModelError)
-    return ranges[backbone]
 
 
 def build_tagger(
@@ -51,6 +34,7 @@ def build_tagger(
     dropout: float = 0.5,
     seed: int = 0,
     backbone_kw: Mapping[str, Any] | None = None,
+    value_range: str = "",
 ) -> keras.Model:
     """Build an untrained tagger: backbone, global average pooling, dropout, dense, softmax.
 
@@ -60,18 +44,22 @@ def build_tagger(
         What it tells apart, at least two.
     backbone
         A network of `keras.applications`, by name: ``MobileNet``, ``VGG16``,
-        ``EfficientNetV2B0``, ...
+        ``EfficientNetV2B0``, ... Or the path of a ``.keras`` file, of which everything from its
+        global average pooling on is cut off.
     input_size
         Height and width of the input in pixels, at least 32. ImageNet weights are those of the
         backbone's standard size (MobileNet: 224) whatever the input's size is.
     weights
-        ``imagenet``, or None for random ones.
+        ``imagenet`` for ImageNet's or those in the file, or None for random ones.
     dropout
         Share of the pooled features that are dropped in training, 0 to 1.
     seed
         For the random weights.
     backbone_kw
         More arguments of the backbone, e.g. ``{"alpha": 0.25}`` for a narrow MobileNet.
+    value_range
+        Pixels that a backbone in a file expects, such as ``-1..1``; by default what its
+        description says, or ``0..255`` where it scales them itself.
 
     Returns
     -------
@@ -82,8 +70,8 @@ def build_tagger(
     Raises
     ------
     ModelError
-        An unknown backbone, fewer than two classes or one twice, or ImageNet weights that cannot
-        be had: the message says where to put the file.
+        An unknown backbone, fewer than two classes or one twice, ImageNet weights that cannot
+        be had (the message says where to put the file), or a file that is no backbone.
 
     Examples
     --------
@@ -93,7 +81,10 @@ def build_tagger(
     (None, 2)
     """
     classes = tuple(map(str, class_names(classes)))
-    return _with_head("tagger", classes, backbone, input_size, weights, dropout, seed, backbone_kw)
+    return _with_head(
+        "tagger", classes, dropout, seed, backbone, input_size=input_size, weights=weights,
+        options=backbone_kw, value_range=value_range,
+    )  # fmt: skip
 
 
 def build_aesthetic(
@@ -105,6 +96,7 @@ def build_aesthetic(
     dropout: float = 0.75,
     seed: int = 0,
     backbone_kw: Mapping[str, Any] | None = None,
+    value_range: str = "",
 ) -> keras.Model:
     """Build an untrained NIMA model: backbone, global average pooling, dropout, dense 10, softmax.
 
@@ -112,7 +104,7 @@ def build_aesthetic(
     ----------
     task
         ``aesthetic``, or ``technical`` for the quality of the picture as such.
-    backbone, input_size, weights, seed, backbone_kw
+    backbone, input_size, weights, seed, backbone_kw, value_range
         As in `build_tagger`.
     dropout
         Share of the pooled features that are dropped in training, 0 to 1.
@@ -138,8 +130,9 @@ def build_aesthetic(
     """
     check_choice(task, ("aesthetic", "technical"), "task", ModelError)
     return _with_head(
-        task, SCORE_CLASSES, backbone, input_size, weights, dropout, seed, backbone_kw
-    )
+        task, SCORE_CLASSES, dropout, seed, backbone, input_size=input_size, weights=weights,
+        options=backbone_kw, value_range=value_range,
+    )  # fmt: skip
 
 
 def copy_model(model: keras.Model) -> keras.Model:
@@ -188,49 +181,18 @@ def clone_for_task(parent: keras.Model, *, task: Task, classes: Sequence[str]) -
 
 
 def _with_head(
-    task: Task,
-    classes: tuple[str, ...],
-    backbone: str,
-    input_size: int,
-    weights: str | None,
-    dropout: float,
-    seed: int,
-    backbone_kw: Mapping[str, Any] | None,
+    task: Task, classes: tuple[str, ...], dropout: float, seed: int, backbone: str, **how: Any
 ) -> keras.Model:
-    preprocessing = Preprocessing(input_size, input_size, value_range=backbone_range(backbone))
-    training = {"weights": weights, "backbone_kw": dict(backbone_kw or {})}
-    info = ModelInfo(task, classes, backbone, preprocessing, training)
+    check_classes(task, classes)
     keras.utils.set_random_seed(seed)
-    body = _backbone(backbone, input_size, weights, backbone_kw or {})
+    found = load_backbone(backbone, **how)
+    info = ModelInfo(
+        task, classes, found.name, found.preprocessing, found.origin, parent=found.parent
+    )
+    body = found.network
     pooled = layers.GlobalAveragePooling2D(name="pooled")(body.output)
-    dropped = layers.Dropout(dropout, seed=seed, name="dropout")(pooled)
+    taken = {layer.name for layer in body.layers}
+    name = "dropout" if "dropout" not in taken else "dropout_of_head"
+    dropped = layers.Dropout(dropout, seed=seed, name=name)(pooled)
     dense = layers.Dense(len(classes), activation="softmax", dtype="float32", name="probabilities")
-    return attach(keras.Model(body.input, dense(dropped), name=task), info, TrainingPhotos.none())
-
-
-def _backbone(name: str, size: int, weights: str | None, options: Mapping[str, Any]) -> keras.Model:
-    if keras.config.image_data_format() != "channels_last":
-        raise ModelError(
-            "Keras is set to channels first, but hotelviz builds networks with channels last: "
-            "say keras.config.set_image_data_format('channels_last'), or so in keras.json"
-        )
-    build = functools.partial(getattr(applications, name), include_top=False, **options)
-    body = build(weights=None, input_shape=(size, size, 3))
-    if weights is None:
-        return flattened(body)
-    if weights != "imagenet":
-        raise ModelError(f"weights must be 'imagenet' or None, not {weights!r}")
-    try:
-        # Some networks have weights per input size; without a size Keras takes the standard ones.
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="`input_shape` is undefined")
-            pretrained = build(weights="imagenet", input_shape=(None, None, 3))
-    except Exception as error:  # keras.utils.get_file raises a plain Exception
-        file = re.search(r"[\w.-]+\.h5", str(error))
-        raise ModelError(
-            f"the ImageNet weights of {name} cannot be had ({error}). Put "
-            f"{file.group() if file else 'their .h5 file'} into {weights_folder()} (KERAS_HOME "
-            "says where that is), or train from scratch with weights=None"
-        ) from error
-    body.set_weights(pretrained.get_weights())
-    return flattened(body)
+    return attach(keras.Model(body.input, dense(dropped), name=task), info, found.record)

@@ -125,20 +125,51 @@ def fitted(model: keras.Model, size: tuple[int, int]) -> keras.Model:
         Several inputs or outputs, an input of another shape, outputs with places, channels first,
         quantised weights, or layers that remember the photo before.
     """
+    model = with_input(model, size, size)
+    output = tuple(model.outputs[0].shape)
+    if len(output) != 2:
+        raise ModelError(
+            f"the model's output is {output}, not one row of values for each photo: "
+            "end it in layers.Flatten() or a pooling, and a dense layer"
+        )
+    return model
+
+
+def check_ends(model: keras.Model) -> None:
+    """Refuse a model without exactly one input and one output."""
     n_inputs, n_outputs = len(model.inputs), len(model.outputs)
     if (n_inputs, n_outputs) != (1, 1):
-        raise ModelError(f"the model has {n_inputs} inputs and {n_outputs} outputs, not one each")
+        raise ModelError(
+            f"the model has {n_inputs} inputs and {n_outputs} outputs, not one each: make "
+            "keras.Model(photo, probabilities) of the two that count"
+        )
+
+
+def with_input(
+    model: keras.Model, size: tuple[int, int], given: tuple[int | None, int | None]
+) -> keras.Model:
+    """Check a flat model's ends and layers; return it with a float32 input of a size.
+
+    The size that it was built with must be the given one, where that is not None.
+    """
+    check_ends(model)
     if not all(isinstance(end, keras.KerasTensor) for end in (model.input, model.output)):
         # In a list or by name: it would want its photos, and give its outputs, the same way.
         model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     shape, expected = tuple(model.inputs[0].shape), (None, *size, 3)
     # Whatever the batch that it was built with: that is of no more meaning than its size.
-    if not tf.TensorShape(shape).is_compatible_with(expected):
+    if not tf.TensorShape(shape).is_compatible_with((None, *given, 3)):
         photos = f"photos of {size[0]} x {size[1]} pixels in red, green and blue"
-        raise ModelError(f"the model's input is {shape}, not {expected}: {photos}")
-    given = keras.backend.standardize_dtype(model.inputs[0].dtype)
-    if "float" not in given:
-        raise ModelError(f"the model's input is {given}; it needs float32, to be looked into")
+        raise ModelError(
+            f"the model's input is {shape}, not {expected}: {photos}. Say the size that it was "
+            "built with; one for other than such photos cannot be used"
+        )
+    dtype = keras.backend.standardize_dtype(model.inputs[0].dtype)
+    if "float" not in dtype:
+        raise ModelError(
+            f"the model's input is {dtype}; it needs float32, to be looked into. "
+            "Begin it with keras.Input((height, width, 3))"
+        )
     for layer in model.layers:
         if "/" in layer.name:
             raise ModelError(f"layer {layer.name!r}: a name with '/' cannot be saved; rename it")
@@ -150,12 +181,11 @@ def fitted(model: keras.Model, size: tuple[int, int]) -> keras.Model:
         if getattr(layer, "quantization_mode", None) is not None:
             raise ModelError(f"layer {layer.name!r} is quantised; take the model before that")
         if getattr(layer, "stateful", False):
-            raise ModelError(f"layer {layer.name!r} remembers the photos before (stateful)")
-    if shape[0] is not None or None in shape[1:] or given != "float32":
+            raise ModelError(
+                f"layer {layer.name!r} remembers the photos before: build it with stateful=False"
+            )
+    if shape != expected or dtype != "float32":
         model = _again(model, keras.Input(expected[1:], name=model.inputs[0].name))
-    output = tuple(model.outputs[0].shape)
-    if len(output) != 2:
-        raise ModelError(f"the model's output is {output}, not one row of values for each photo")
     return model
 
 
@@ -282,7 +312,7 @@ def spatial_node(model: keras.Model, name: str | int) -> Node:
         As `find_node`, or for a layer without height and width.
     """
     node = find_node(model, name)
-    if not _is_spatial(node.output):
+    if not is_spatial(node.output):
         hint = f"(its output is {node.output.shape}). {_convolutions(iter_nodes(model))}"
         raise ModelError(f"layer {name!r} has no height and width {hint}")
     return node
@@ -294,7 +324,8 @@ def _convolutions(nodes: dict[str, Node]) -> str:
     return f"Convolutions: {', '.join(shown)}" if names else "It has no convolution"
 
 
-def _is_spatial(tensor: Any) -> bool:
+def is_spatial(tensor: Any) -> bool:
+    """Return whether a tensor has height and width."""
     return len(tensor.shape) == 4 and tuple(tensor.shape[1:3]) != (1, 1)
 
 
@@ -316,7 +347,7 @@ def last_convolution(model: keras.Model) -> Node:
     'conv_pw_13_relu'
     """
     for node in reversed(iter_nodes(model).values()):
-        if _is_spatial(node.output) and not isinstance(node.layer, _POOLING):
+        if is_spatial(node.output) and not isinstance(node.layer, _POOLING):
             return node
     raise ModelError(
         f"{model_info(model).backbone}: no layer's output has height and width, so there is "

@@ -100,7 +100,7 @@ def wrap_model(
             kind = type(model).__name__
             raise ModelError(f"a model is one of Keras or the path of a .keras file, not {kind}")
         name = name or Path(model).name
-        model = _load_keras(Path(model))
+        model = load_keras(Path(model))
     if classes is None:
         if task == "tagger":
             raise ModelError("a tagger needs classes=[...], in the order of its outputs")
@@ -207,14 +207,21 @@ def load_model(path: str | os.PathLike[str], *, task: Task | None = None) -> ker
     info = read_info(path)
     if task is not None and info.task != task:
         raise ModelError(f"{path}: the model is for the task {info.task!r}, not {task!r}")
-    model = _load_keras(Path(path))
+    model = load_keras(Path(path))
     try:
         return attach(_checked(model, info), info, read_training_photos(path))
     except ModelError as error:  # what else is raised here is a bug, and no fault of the file
         raise ModelError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
 
 
-def _load_keras(path: Path) -> keras.Model:
+def load_keras(path: Path) -> keras.Model:
+    """Load the network of any ``.keras`` file in Keras' safe mode, checked before.
+
+    Raises
+    ------
+    ModelError
+        No such file, none of Keras, one that runs code, or weights that do not fit its layers.
+    """
     with opened(path) as archive:
         check_archive(archive)
         return keras.saving.load_model(path, compile=False, safe_mode=True)

@@ -40,7 +40,8 @@ class TrainingPhotos:
     photos
         A row per photo and model: ``image_id``, ``hotel_id``, ``content`` (see
         `hotelviz.io.content`), ``split`` (``train``: learned from; ``val``: epochs were chosen by
-        it) and ``generation`` (0: this model, 1: the one that it started from, and so on).
+        it, and a linear head that was kept has learned from it in the end) and
+        ``generation`` (0: this model, 1: the one that it started from, and so on).
     unrecorded
         The models among them without a record of their training photos, in words.
     """

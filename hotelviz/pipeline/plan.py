@@ -19,11 +19,11 @@ from hotelviz.pipeline.state import RunState, read_json, write_json
 from hotelviz.pipeline.step import Step
 from hotelviz.pipeline.steps import Steps
 
-#: What a quick run changes: fewer epochs, smaller drawings, fewer checks.
+#: What a quick run changes: linear heads only, smaller drawings, fewer checks.
 QUICK: dict[str, dict[str, Any]] = {
-    "tagger_training": {"head_epochs": 20, "fine_tune_epochs": 3},
-    "aesthetic_training_1": {"head_epochs": 20, "fine_tune_epochs": 3},
-    "aesthetic_training_2": {"head_epochs": 20, "fine_tune_epochs": 3},
+    "tagger_training": {"effort": "quick"},
+    "aesthetic_training_1": {"effort": "quick"},
+    "aesthetic_training_2": {"effort": "quick"},
     "explain_tagger": {
         "methods": ["cam", "layercam", "saliency"], "checked_methods": ["cam", "gradcam"],
         "n_checked": 20, "n_confusions": 2, "max_photos": 12,
@@ -42,7 +42,9 @@ _UNDESCRIBED = (
     "{} does not say how photos become its input: that is taken to be as in idealo's models (224 "
     "pixels, nearest neighbour, -1 to 1); describe it with models.wrap_model if it is not."
 )
-_QUICK = "A quick run: fewer epochs, smaller drawings and fewer checks than the defaults."
+_QUICK = (
+    "A quick run: without fine-tuning, with smaller drawings and fewer checks than the defaults."
+)
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ def make_plan(
     request : Request
         What was asked for.
     quick : bool, default False
-        Take fewer epochs, smaller drawings and fewer checks.
+        Take linear heads, smaller drawings and fewer checks.
     pretrained : bool, optional
         Whether to start from ImageNet's weights; by default where they can be had.
     only : str, optional

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from hotelviz.pipeline.facts import Facts
+from hotelviz.training.settings import AESTHETIC, TAGGER, chosen_settings
 
 #: Backward passes cost twice a forward one.
 _LEARNED = 3.0
+#: Features of the photos that are trained on or judge, and of those photos in a mirror.
+_FEATURES = 1.5
 #: Shares of the photos that are trained on, and that are tested on.
 _TRAIN, _TEST = 0.65, 0.25
 #: Passes that the checks of one photo by one method take: curves, and other weights.
@@ -62,6 +66,8 @@ def work_of(step: str, facts: Facts, values: Mapping[str, Any], network: Mapping
     if count is None:
         photos = facts.photos if step == "scores" else 0
         return Work(False, photos, 2 * photos * _size(network))
+    if "effort" in values:
+        values = _with_effort(step, values)
     decoded, predicted = count(facts, values)
     # A training says itself how large its network is, unless it starts from another.
     own = "backbone" in values and not values.get("parent")
@@ -75,9 +81,20 @@ def _size(network: Mapping[str, Any]) -> float:
     return float((network.get("input_size", 224) / 224) ** 2 * width**0.5)
 
 
+def _with_effort(step: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a training with those that its effort decides."""
+    defaults = TAGGER if step.startswith("tagger") else AESTHETIC
+    fields = [field.name for field in dataclasses.fields(defaults)]
+    given = dataclasses.replace(
+        defaults, **{name: values[name] for name in fields if name in values}
+    )
+    chosen = chosen_settings(given, {}, parent=bool(values.get("parent")))
+    return {**values, "fine_tune_epochs": chosen.fine_tune_epochs, "input_size": chosen.input_size}
+
+
 def _training(photos: int, values: Mapping[str, Any]) -> tuple[float, float]:
     scratch = values.get("weights") == "none" and not values.get("parent")
-    epochs = values["fine_tune_epochs"] * (_LEARNED * _TRAIN + 0.1) + (0 if scratch else 0.75)
+    epochs = values["fine_tune_epochs"] * (_LEARNED * _TRAIN + 0.1) + (0 if scratch else _FEATURES)
     return 0.75 * photos, photos * epochs
 
 

@@ -55,8 +55,10 @@ def training_history(
                 own = style.options(line_kw, color=colour, label=label, marker="o", markersize=3)
                 (lines[column],) = ax.plot(history["epoch"], history[column], **own)
         _mark_phases(ax, changes)
-        ax.set(xlabel="epoch", ylabel=style.label(name))
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        # Also of a single epoch, and with room for the name of its phase.
+        ends = history["epoch"].min() - 0.5, history["epoch"].max() + 0.5
+        ax.set(xlabel="epoch", ylabel=style.label(name), xlim=ends)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     panels[0].legend(frameon=False)
     side = "validation" if f"val_{metric}" in history else "training"
     last = history[f"val_{metric}" if side == "validation" else metric].iloc[-1]

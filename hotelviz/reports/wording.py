@@ -29,6 +29,21 @@ def percent(share: float, low: float | None = None, high: float | None = None) -
     return f"{100 * share:.0f} %{interval}"
 
 
+def started_from(weights: str | None) -> str:
+    """Return in words which weights a training began from, as a model's description names them.
+
+    Examples
+    --------
+    >>> started_from("imagenet"), started_from(None)
+    ("ImageNet's weights", 'random weights, from scratch')
+    """
+    known = {
+        "imagenet": "ImageNet's weights", "file": "the weights in the backbone's file",
+        "parent": "an earlier model", None: "random weights, from scratch",
+    }  # fmt: skip
+    return known.get(weights, str(weights))
+
+
 def counted(number: int, noun: str, plural: str = "") -> str:
     """Return a number with its noun.
 

@@ -1,8 +1,9 @@
-"""Train taggers and aesthetic models in two phases: the head alone, then all layers.
+"""Train taggers and aesthetic models in two phases: a linear head, then all layers.
 
-`settings` states the settings, `train` prepares photos and targets, `fine_tuning` runs the phases,
-`augmentation` changes photos, `callbacks` steers the learning rate, `checkpoints` lets a stopped
-training go on, `pixel_cache` decodes each photo once.
+`settings` states the settings, and what an effort is; `train` prepares photos and targets,
+`estimate` says how long it takes, `head` fits the linear model, `fine_tuning` trains all layers and
+keeps the better of both, `augmentation` changes photos, `callbacks` steers the learning rate,
+`checkpoints` lets a stopped training go on, `pixel_cache` decodes each photo once.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from hotelviz.training.augmentation import Augmentation
-from hotelviz.training.settings import TaggerSettings, TrainingSettings
+from hotelviz.training.settings import AestheticSettings, TaggerSettings, TrainingSettings
 
 if TYPE_CHECKING:
     from hotelviz.training.train import balanced_weights, history, train_aesthetic, train_tagger
 
 __all__ = [
+    "AestheticSettings",
     "Augmentation",
     "TaggerSettings",
     "TrainingSettings",

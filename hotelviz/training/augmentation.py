@@ -67,6 +67,42 @@ class Augmentation:
         return np.stack(matrices, axis=1).astype("float32")
 
 
+def mixing(alpha: float, n_photos: int, *, seed: Any) -> np.ndarray:
+    """Draw in which shares photos of a batch are mixed, each with one other.
+
+    Parameters
+    ----------
+    alpha : float
+        Of the Beta distribution that the shares are drawn from; 0 mixes nothing.
+    n_photos : int
+        In the batch.
+    seed : int or sequence of int
+        What `numpy.random.default_rng` takes.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 (n_photos, n_photos); each row sums to 1. Its products with photos and targets are
+        the mixed ones.
+
+    References
+    ----------
+    Zhang et al.: mixup: Beyond Empirical Risk Minimization, ICLR 2018, arXiv 1710.09412.
+
+    Examples
+    --------
+    >>> mixing(0.0, 2, seed=0).tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
+    own = np.eye(n_photos, dtype="float32")
+    if not alpha:
+        return own
+    random = np.random.default_rng(seed)
+    share = random.beta(alpha, alpha, (n_photos, 1)).astype("float32")
+    mixed: np.ndarray = share * own + (1 - share) * own[random.permutation(n_photos)]
+    return mixed
+
+
 def transform(pixels: Any, matrices: Any, size: int) -> Any:
     """Apply affine transforms to photos.
 

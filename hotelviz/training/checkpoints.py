@@ -150,10 +150,16 @@ class PhaseCheckpoint(callbacks.Callback):  # type: ignore[misc]
         return bool(self.state["ended"])
 
     @property
+    def best(self) -> int | None:
+        """Number of the epoch whose weights are kept, from 1; None where none was done."""
+        return None if self.state["best"] is None else int(self.state["best"])
+
+    @property
     def history(self) -> list[dict[str, Any]]:
         """A row per epoch, in figures for people."""
         return [
-            {
+            {"kept": row["epoch"] == self.best}
+            | {
                 name: round(value, 2 if name == "seconds" else 5)
                 if isinstance(value, float) and name != "learning_rate"
                 else value

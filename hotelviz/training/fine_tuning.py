@@ -1,9 +1,9 @@
-"""Two phases of transfer learning, on photos that are decoded once.
+"""Phase two: all layers learn at a low rate, and are kept only where they got better.
 
-First only the new head learns, at a high learning rate, on backbone features that are computed
-once, so that an epoch takes seconds. Then all layers learn at a low rate, on photos that are
-augmented anew in every epoch, with batch normalisation frozen. A network without pretrained
-weights has nothing to protect: all its layers learn from the start.
+The network starts with the linear model as its head. Photos are augmented anew in every epoch, and
+batch normalisation is frozen. What it has become is kept where it is better than the linear model
+on hotels that were held out. A network without pretrained weights has nothing to protect: all its
+layers learn from the start.
 
 A training that was interrupted goes on from its last whole epoch and ends as if it had not been.
 """
@@ -11,10 +11,11 @@ A training that was interrupted goes on from its last whole epoch and ends as if
 from __future__ import annotations
 
 import dataclasses
-import functools
-from collections.abc import Callable, Mapping
+import sys
+import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -22,25 +23,42 @@ import tensorflow as tf
 from keras import layers
 from tqdm.auto import tqdm
 
-from hotelviz.models import activations, model_info, split_head
-from hotelviz.training.augmentation import Augmentation, transform
+from hotelviz.errors import TrainingError
+from hotelviz.models import model_info
+from hotelviz.training.augmentation import Augmentation, mixing, transform
 from hotelviz.training.callbacks import Averages, WarmUp, cosine_decay, stop_and_slow
 from hotelviz.training.checkpoints import PhaseCheckpoint
-from hotelviz.training.pixel_cache import Pixels
+from hotelviz.training.head import (
+    AT_ONCE,
+    Head,
+    Objective,
+    Photos,
+    dense_layer,
+    fit_head,
+    kept_head,
+)
 from hotelviz.training.settings import TrainingSettings
 
-#: Photos per step where nothing is learned from them.
-_AT_ONCE = 64
+#: What a training ends with, as the model's description says it.
+LINEAR, FINE_TUNED = "linear head", "fine-tuned"
 _UNCHANGED = Augmentation(scale=(1.0, 1.0), rotation=0.0, flip=False)
 
 
-@dataclasses.dataclass
-class Photos:
-    """Photos of one split, decoded once, with their targets and weights."""
+class Course(NamedTuple):
+    """How a training went.
 
-    pixels: Pixels
-    targets: np.ndarray
-    weights: np.ndarray
+    Attributes
+    ----------
+    rows
+        A row per epoch, see `hotelviz.training.history`.
+    about
+        What a model's description says beside them: ``kept`` (the linear head or the fine-tuned
+        network), ``why``, ``linear`` (see `hotelviz.training.head.Head`) and ``judged``, the
+        figures of both on the photos that were held out. Empty for a training from scratch.
+    """
+
+    rows: list[dict[str, Any]]
+    about: dict[str, Any]
 
 
 @dataclasses.dataclass
@@ -52,13 +70,15 @@ class FineTuning:
     model : keras.Model
         What learns.
     train, val : Photos
-        What is learned from, and what decides when to stop; `val` may be empty.
-    objective : mapping
-        What `keras.Model.compile` takes: the ``loss``, and the ``metrics`` of the history.
+        What is learned from, and what decides when to stop and what is kept; `val` may be empty.
+    objective : Objective
+        What is learned, and how it is judged.
     settings : TrainingSettings
         See there.
     pretrained : bool
         Whether the backbone has learned before.
+    from_parent : bool
+        Whether the head has learned the same task before.
     folder : pathlib.Path
         For checkpoints.
     progress : bool
@@ -68,58 +88,86 @@ class FineTuning:
     model: keras.Model
     train: Photos
     val: Photos
-    objective: Mapping[str, Any]
+    objective: Objective
     settings: TrainingSettings
     pretrained: bool
+    from_parent: bool
     folder: Path
     progress: bool
 
-    def run(self) -> list[dict[str, Any]]:
-        """Run the phases and return their history, a row per epoch."""
-        rows: list[dict[str, Any]] = []
-        if self.pretrained and self.settings.head_epochs:
-            rows += self._fit_head()
-        if self.settings.fine_tune_epochs:
-            rows += self._fit_all()
-        return [{**row, "epoch": number} for number, row in enumerate(rows, start=1)]
+    def run(self) -> Course:
+        """Run the phases; the model is then the better of the two."""
+        if not self.pretrained:
+            rows = self._fit_all()[0] if self.settings.fine_tune_epochs else []
+            return Course(_numbered(rows), {})
+        head = self._head()
+        self._say(_linear_words(head.about))
+        dense, _ = dense_layer(self.model)
+        rows, judged = [head.row], {LINEAR: head.judged}
+        kept, why = LINEAR, self._not_fine_tuned()
+        if not why:
+            before = self.model.get_weights()
+            dense.set_weights(head.learned)
+            more, best = self._fit_all()
+            rows += more
+            if best is not None:
+                better, judged[FINE_TUNED] = self._is_better(head, more[best - 1])
+                kept = FINE_TUNED if better else LINEAR
+            why = _why(kept, judged)
+            if kept == LINEAR:
+                self.model.set_weights(before)
+        if kept == LINEAR:
+            dense.set_weights(head.final)
+        for number, row in enumerate(rows):
+            row["kept"] = number == 0 if kept == LINEAR else bool(row.get("kept"))
+        self._say(f"kept: the {kept}{' network' if kept == FINE_TUNED else ''} ({why})")
+        about = {"linear": head.about, "kept": kept, "why": why, "judged": judged}
+        return Course(_numbered(rows), about)
+
+    def _say(self, text: str) -> None:
+        if self.progress:
+            tqdm.write(text, file=sys.stderr)
 
     @property
     def _judged(self) -> bool:
-        return len(self.val.pixels) > 0
+        return len(self.val) > 0
 
-    def _checkpoint(self, phase: str, epochs: int, **more: Any) -> PhaseCheckpoint:
-        return PhaseCheckpoint(
-            self.folder, phase, epochs=epochs, seed=self.settings.seed, choose=self._judged, **more
-        )
+    def _head(self) -> Head:
+        head = kept_head(self.folder)
+        if head is None:
+            head = fit_head(
+                self.model,
+                self.train,
+                self.val,
+                self.objective,
+                mirrored=self.settings.mirrored,
+                from_parent=self.from_parent,
+                progress=self.progress,
+            )
+            head.save(self.folder)
+        return head
 
-    def _fit_head(self) -> list[dict[str, Any]]:
-        settings = self.settings
-        pooled, layers_of_head = split_head(self.model)
-        inputs = outputs = keras.Input(pooled.output.shape[1:])
-        for layer in layers_of_head:
-            outputs = layer(outputs)
-        head = keras.Model(inputs, outputs)
-        self._compile(head, settings.head_learning_rate)
-        judges = stop_and_slow(2 * settings.patience) if self._judged else []
-        checkpoint = self._checkpoint("head", settings.head_epochs, judges=judges)
-        if not checkpoint.ended:
-            mirrored = [False, True] if settings.augmentation else [False]
-            features = [self._features(self.train.pixels, mirror=flip) for flip in mirrored]
-            targets = np.tile(self.train.targets, (len(mirrored), 1))
-            weights = np.tile(self.train.weights, len(mirrored))
-            learned = [np.concatenate(features), targets, weights]
-            steps = self._steps(len(learned[0]))
-            batches = _batches(self._draw_features(learned), learned, checkpoint.first * steps)
-            val = (self._features(self.val.pixels), self.val.targets) if self._judged else None
-            how = {"steps_per_epoch": steps, "validation_batch_size": settings.batch_size}
-            checkpoint.fit(head, batches.prefetch(2), val, **how)
-        checkpoint.load_best(head)
-        return checkpoint.history
+    def _not_fine_tuned(self) -> str:
+        """Return why there is no phase two; empty where there is one."""
+        if not self.settings.fine_tune_epochs:
+            return "no fine-tuning was asked for"
+        if not self._judged:
+            return "too few hotels to hold some out that could judge fine-tuning"
+        return ""
 
-    def _fit_all(self) -> list[dict[str, Any]]:
+    def _is_better(self, head: Head, epoch: dict[str, Any]) -> tuple[bool, list[dict[str, Any]]]:
+        """Return whether the network is better than its linear head was, and its figures."""
+        predicted = self.model.predict(self._validation_batches(), verbose=0)
+        figures = self.objective.figures(self.val, predicted)
+        decides = [_deciding(found) for found in (head.judged, figures)]
+        lower = epoch["val_loss"] < head.row["val_loss"]
+        return bool(lower and decides[1] >= decides[0]), figures
+
+    def _fit_all(self) -> tuple[list[dict[str, Any]], int | None]:
+        """Fine-tune; return the history, and the number of the epoch whose weights are kept."""
         settings, pretrained, mixed = self.settings, self.pretrained, has_gpu()
         rate, epochs = settings.fine_tune_learning_rate, settings.fine_tune_epochs
-        steps = self._steps(len(self.train.pixels))
+        steps = self._steps(len(self.train))
         # A second model: the one that is saved stays without optimizer state, and in float32.
         network = keras.Model(self.model.input, self.model.output)
         if mixed:
@@ -136,9 +184,12 @@ class FineTuning:
         # statistics for those.
         averages = Averages() if pretrained else None
         slowed = pretrained and self._judged
-        checkpoint = self._checkpoint(
+        checkpoint = PhaseCheckpoint(
+            self.folder,
             "fine_tune" if pretrained else "from_scratch",
-            epochs,
+            epochs=epochs,
+            seed=settings.seed,
+            choose=self._judged,
             judges=stop_and_slow(settings.patience) if slowed else (),
             averages=averages,
             progress=self.progress,
@@ -149,13 +200,19 @@ class FineTuning:
                 steering += [averages, WarmUp(rate, steps)]
             batches = self._training_batches(checkpoint.first * steps)
             val = self._validation_batches() if self._judged else None
-            checkpoint.fit(network, batches, val, *steering, steps_per_epoch=steps)
+            try:
+                checkpoint.fit(network, batches, val, *steering, steps_per_epoch=steps)
+            except TrainingError as error:
+                if not pretrained:
+                    raise
+                # Nothing is lost: there are the epochs before, and the linear head.
+                warnings.warn(str(error), stacklevel=2)
         checkpoint.load_best(network)
         for layer in norms:
             layer.trainable = True
         if mixed:
             self.model.set_weights(network.get_weights())
-        return checkpoint.history
+        return checkpoint.history, checkpoint.best
 
     def _compile(
         self, network: keras.Model, rate: float, *, average_over: int = 0, mixed: bool = False
@@ -166,7 +223,7 @@ class FineTuning:
         )
         if mixed:
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-        network.compile(optimizer, **self.objective, weighted_metrics=[])
+        network.compile(optimizer, **self.objective.compiled(), weighted_metrics=[])
         # All variables are made here: a step that makes some itself is traced twice, which can
         # take longer than a short training does.
         network.optimizer.build(network.trainable_variables)
@@ -177,32 +234,6 @@ class FineTuning:
 
     def _steps(self, n_rows: int) -> int:
         return -(-n_rows // self.settings.batch_size)
-
-    def _features(self, pixels: Pixels, *, mirror: bool = False) -> np.ndarray:
-        """Compute the pooled backbone features; photos are resized to the input on the way."""
-        pooled, _ = split_head(self.model)
-        compute = activations(self.model, pooled, resize=True)
-        starts = range(0, len(pixels), _AT_ONCE)
-        bar = tqdm(starts, unit="batch", desc="features", disable=not self.progress)
-        batches = (pixels[start : start + _AT_ONCE] for start in bar)
-        return np.concatenate(
-            [compute(batch[:, :, ::-1] if mirror else batch) for batch in batches]
-        )
-
-    def _draw_features(self, learned: list[np.ndarray]) -> Callable[[int], list[np.ndarray]]:
-        """Return what draws a step's rows, in an order that depends on seed and epoch alone."""
-        seed, size = self.settings.seed, self.settings.batch_size
-        steps = self._steps(len(learned[0]))
-        order = functools.lru_cache(1)(
-            lambda epoch: np.random.default_rng((seed, epoch, 2)).permutation(len(learned[0]))
-        )
-
-        def draw(step: int) -> list[np.ndarray]:
-            epoch, place = divmod(int(step), steps)
-            rows = order(epoch)[place * size : (place + 1) * size]
-            return [values[rows] for values in learned]
-
-        return draw
 
     def _training_batches(self, first_step: int) -> tf.data.Dataset:
         """Draw photos by their weights and change them at random.
@@ -219,25 +250,71 @@ class FineTuning:
         def draw(step: int) -> list[np.ndarray]:
             rows = np.sort(np.random.default_rng((seed, step)).choice(len(odds), n_photos, p=odds))
             matrices = kind.matrices(n_photos, stored, size, seed=(seed, step, 1))
-            return [train.pixels[rows], matrices, train.targets[rows]]
+            shares = mixing(self.settings.mixup, n_photos, seed=(seed, step, 3))
+            return [train.pixels[rows], matrices, shares, shares @ train.targets[rows]]
 
-        like = [train.pixels[:0], np.empty((0, 8), "float32"), train.targets]
-        batches = _batches(draw, like, first_step).map(
-            lambda pixels, matrices, targets: (scale(transform(pixels, matrices, size)), targets)
-        )
-        return batches.prefetch(2)
+        def change(pixels: Any, matrices: Any, shares: Any, targets: Any) -> tuple[Any, Any]:
+            values = scale(transform(pixels, matrices, size))
+            if self.settings.mixup:
+                values = tf.einsum("ij,jhwc->ihwc", shares, values)
+            return values, targets
+
+        square = np.empty((0, n_photos), "float32")
+        like = [train.pixels[:0], np.empty((0, 8), "float32"), square, train.targets]
+        return _batches(draw, like, first_step).map(change).prefetch(2)
 
     def _validation_batches(self) -> tf.data.Dataset:
         scale, val = model_info(self.model).preprocessing.scale, self.val
 
         def draw(step: int) -> list[np.ndarray]:
-            rows = slice(step * _AT_ONCE, (step + 1) * _AT_ONCE)
+            rows = slice(step * AT_ONCE, (step + 1) * AT_ONCE)
             return [val.pixels[rows], val.targets[rows]]
 
         batches = _batches(draw, [val.pixels[:0], val.targets], 0).map(
             lambda pixels, targets: (scale(tf.cast(pixels, tf.float32)), targets)
         )
-        return batches.take(-(-len(val.pixels) // _AT_ONCE)).prefetch(2)
+        return batches.take(-(-len(val.pixels) // AT_ONCE)).prefetch(2)
+
+
+def _numbered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{**row, "epoch": number} for number, row in enumerate(rows, start=1)]
+
+
+def _deciding(figures: list[dict[str, Any]]) -> float:
+    """Return the figure that decides; one that cannot be computed is worse than any other."""
+    value = figures[0]["value"] if figures else 0.0
+    return -np.inf if value is None else float(value)
+
+
+def _linear_words(about: dict[str, Any]) -> str:
+    """Return how good the linear model is."""
+    of = f"{about['photos']:,} photos of {about['hotels']:,} hotels"
+    if not about["figures"]:
+        return f"linear model on frozen features of {of}: too few hotels to judge it by"
+    first, *_ = about["figures"]
+    figure = "{value:.3f} ({low:.3f} to {high:.3f})".format(**first) if first["value"] else "none"
+    of += ", each predicted without its hotel"
+    return f"linear model on frozen features: {first['metric']} {figure} on {of}"
+
+
+def _why(kept: str, judged: dict[str, list[dict[str, Any]]]) -> str:
+    """Return in words what decided, on the photos that were held out."""
+    if FINE_TUNED not in judged:
+        return "fine-tuning came to no whole epoch"
+    if not judged[LINEAR]:
+        return f"on the photos held out the {kept} had the lower loss"
+    metric, found = (
+        judged[LINEAR][0]["metric"],
+        {name: _deciding(of) for name, of in judged.items()},
+    )
+    values = ", ".join(
+        f"{name} {value:.3f}" if np.isfinite(value) else f"{name} not computable"
+        for name, value in found.items()
+    )
+    verb = "had" if kept == FINE_TUNED else "did not have"
+    return (
+        f"on the photos held out fine-tuning {verb} a lower loss and no lower {metric} ({values})"
+    )
 
 
 def _batches(

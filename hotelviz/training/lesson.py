@@ -5,30 +5,39 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import keras
 import numpy as np
 import pandas as pd
+from tqdm.auto import tqdm
 
 import hotelviz
-from hotelviz.catalog import check_missing
+from hotelviz.catalog import check_missing, split_catalog
 from hotelviz.errors import CatalogError
 from hotelviz.io.claims import check_output, check_own_folder, claim, remove_own_folder
 from hotelviz.io.remote import redact
 from hotelviz.models import model_info, record_training_photos, save_model, update_info
 from hotelviz.schema import Status
 from hotelviz.training.checkpoints import PURPOSE, checkpoint_folder, reset_unless_same
-from hotelviz.training.fine_tuning import FineTuning, Photos, has_gpu
+from hotelviz.training.estimate import estimate
+from hotelviz.training.fine_tuning import FineTuning, has_gpu
+from hotelviz.training.head import Objective, Photos
 from hotelviz.training.pixel_cache import Decoded, decode_once
 from hotelviz.training.settings import TrainingSettings
 
 #: Training photos are kept this much larger than the input, for the random crop: 256 for 224.
 _MARGIN = 8 / 7
+#: With fewer hotels none are held out to judge fine-tuning by, where the catalogue has no val.
+_FEWEST_HOTELS = 5
+#: The share of their photos that is held out then.
+_HELD_OUT = 0.2
 #: Photos with errors are all counted in a model's description, and so many are listed.
 _MAX_LISTED = 200
 
@@ -39,19 +48,45 @@ class Lesson:
 
     model: keras.Model
     photos: pd.DataFrame
+    by: Literal["label", "ratings"]
     targets: Callable[[pd.DataFrame], tuple[np.ndarray, np.ndarray]]
-    objective: dict[str, Any]
+    objective: Objective
     settings: TrainingSettings
     pretrained: bool
     catalog_hash: str
     left_out: dict[str, int]
+    #: Whether an earlier model's head has learned the same task.
+    from_parent: bool = False
     #: Settings that a parent decides.
     started: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def record(self) -> dict[str, Any]:
         """Return the settings as the model's description keeps them."""
-        recorded = dataclasses.asdict(self.settings) | self.started
-        return recorded | ({} if self.pretrained else {"head_epochs": 0})
+        return dataclasses.asdict(self.settings) | self.started
+
+    def judged(self) -> pd.DataFrame:
+        """Return the photos in a fixed order, some of them held out to judge fine-tuning by."""
+        # Neither the order of the catalogue nor that of an earlier run decides what is drawn when.
+        photos = self.photos.sort_values("image_id", ignore_index=True)
+        learned = photos[photos["split"] == "train"]
+        if (
+            not self.pretrained
+            or not self.settings.fine_tune_epochs
+            or (photos["split"] == "val").any()
+            or learned["hotel_id"].nunique() < _FEWEST_HOTELS
+        ):
+            return photos
+        try:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="fewer than 3 hotels have")
+                dealt = split_catalog(
+                    learned.drop(columns="split"), test=0, validation=_HELD_OUT,
+                    seed=self.settings.seed, by=self.by,
+                )  # fmt: skip
+        except CatalogError:  # too few hotels that have no class to themselves
+            return photos
+        photos.loc[learned.index, "split"] = dealt["split"]
+        return photos
 
 
 class Places(NamedTuple):
@@ -81,10 +116,10 @@ class Places(NamedTuple):
 
 def train(lesson: Lesson, places: Places, *, allow_missing: bool, progress: bool) -> keras.Model:
     """Decode the photos of both splits, run the phases, and write down what was done."""
-    # Neither the order of the catalogue nor that of an earlier run decides what is drawn when.
-    catalog = lesson.photos.sort_values("image_id", ignore_index=True)
-    model, settings = lesson.model, lesson.record()
+    catalog, model, settings = lesson.judged(), lesson.model, lesson.record()
     with places.held() as folder:
+        if progress:
+            _say_how_long(lesson, catalog)
         rows = {name: catalog[catalog["split"] == name] for name in ("train", "val")}
         decoded = {
             name: _decode(lesson, part, folder / f"{name}.pixels", progress)
@@ -97,7 +132,7 @@ def train(lesson: Lesson, places: Places, *, allow_missing: bool, progress: bool
         rows = {name: part[decoded[name].is_read] for name, part in rows.items()}
         if not len(rows["train"]):
             raise CatalogError("none of the training photos can be read: nothing to learn from")
-        train, val = (_photos(lesson, rows[name], decoded[name]) for name in rows)
+        train, val = _photos(lesson, rows, decoded)
         used = pd.concat(list(rows.values()))[["image_id", "hotel_id", "split"]]
         used = used.assign(content=found["content"], hash=found["hash"])
         about = {
@@ -105,18 +140,20 @@ def train(lesson: Lesson, places: Places, *, allow_missing: bool, progress: bool
             "task": model_info(model).task,
             "classes": model_info(model).classes,
             "mixed precision": has_gpu(),
+            "backbone's file": model_info(model).training.get("backbone_hash"),
             **settings,
             "photos": _digest(*(used[name] for name in ("split", "image_id", "hash"))),
             "labels": _digest(train.targets, train.weights, val.targets),
         }
         reset_unless_same(folder, about)
-        log = FineTuning(
+        course = FineTuning(
             model,
             train,
             val,
             lesson.objective,
             lesson.settings,
             lesson.pretrained,
+            lesson.from_parent,
             folder,
             progress,
         ).run()
@@ -124,7 +161,8 @@ def train(lesson: Lesson, places: Places, *, allow_missing: bool, progress: bool
             "catalog": lesson.catalog_hash,
             "photos": {name: len(part) for name, part in rows.items()},
             "settings": settings,
-            "history": log,
+            "history": course.rows,
+            **course.about,
             **_errors(catalog, found),
             "left_out": lesson.left_out,
         }
@@ -137,6 +175,23 @@ def train(lesson: Lesson, places: Places, *, allow_missing: bool, progress: bool
     return model
 
 
+def _say_how_long(lesson: Lesson, catalog: pd.DataFrame) -> None:
+    """Print about how long the training takes on this machine."""
+    settings, splits = lesson.settings, catalog["split"]
+    judged = int(splits.eq("val").sum())
+    epochs = settings.fine_tune_epochs if judged or not lesson.pretrained else 0
+    found = estimate(
+        lesson.model,
+        catalog.loc[splits.isin(["train", "val"]), "path"].to_list(),
+        int(splits.eq("train").sum()),
+        judged,
+        epochs=epochs,
+        views=2 if settings.mirrored else 1,
+        pretrained=lesson.pretrained,
+    )
+    tqdm.write(f"training takes {found}", file=sys.stderr)
+
+
 def _decode(lesson: Lesson, rows: pd.DataFrame, file: Path, progress: bool) -> Decoded:
     """Decode the photos of a split, those to be augmented with a margin."""
     preprocessing = model_info(lesson.model).preprocessing
@@ -145,10 +200,19 @@ def _decode(lesson: Lesson, rows: pd.DataFrame, file: Path, progress: bool) -> D
     return decode_once(rows, size, file, resample=preprocessing.resample, progress=progress)
 
 
-def _photos(lesson: Lesson, rows: pd.DataFrame, decoded: Decoded) -> Photos:
-    targets, weights = lesson.targets(rows)
-    mean = weights.mean() if len(weights) else 1.0
-    return Photos(decoded.pixels, targets, (weights / mean).astype("float32"))
+def _photos(
+    lesson: Lesson, rows: dict[str, pd.DataFrame], decoded: dict[str, Decoded]
+) -> list[Photos]:
+    """Return the photos of both splits; how much a class weighs is decided by both."""
+    every = pd.concat(list(rows.values()))
+    targets, weights = lesson.targets(every)
+    weights = (weights / weights.mean()).astype("float32")
+    hotels = every["hotel_id"].to_numpy(dtype=object).astype(str)
+    n_train = len(rows["train"])
+    return [
+        Photos(decoded[name].pixels, targets[part], weights[part], hotels[part])
+        for name, part in (("train", slice(n_train)), ("val", slice(n_train, None)))
+    ]
 
 
 def _digest(*parts: Any) -> str:

@@ -7,11 +7,21 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar, get_type_hints
 
-from hotelviz.errors import TrainingError
+from hotelviz.errors import TrainingError, check_choice
 from hotelviz.training.augmentation import Augmentation
 
+#: What an effort changes of the defaults below, in which `normal` stands: the one table to change.
+EFFORTS: dict[str, dict[str, dict[str, Any]]] = {
+    "quick": {"tagger": {"fine_tune_epochs": 0}, "aesthetic": {"fine_tune_epochs": 0}},
+    "normal": {"tagger": {}, "aesthetic": {}},
+    "best": {
+        "tagger": {"input_size": 320, "fine_tune_epochs": 24, "patience": 6},
+        "aesthetic": {"input_size": 320, "fine_tune_epochs": 24, "patience": 6},
+    },
+}
 _AUGMENTATION = Augmentation()
 _Settings = TypeVar("_Settings", bound=type)
+_Chosen = TypeVar("_Chosen", bound="TaggerSettings | AestheticSettings")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
@@ -43,23 +53,27 @@ class TrainingSettings:
     `weights` may be ``"none"`` for None, so that text can say it.
     """
 
-    backbone: str = _setting("MobileNet", "a network of keras.applications")
+    backbone: str = _setting("MobileNet", "a name in keras.applications, or a .keras file")
     backbone_kw: Mapping[str, Any] | None = _setting(None, "more arguments of the backbone")
+    value_range: str = _setting(
+        "", "pixels that a backbone in a file expects, as -1..1; empty: as the file says"
+    )
     weights: Literal["imagenet", "none"] | None = _setting(
         "imagenet", "imagenet, or none to train from scratch"
     )
     input_size: int = _setting(224, "height and width of the input in pixels")
     dropout: float = _setting(0.5, "share of the pooled features that are dropped in training")
-    head_epochs: int = _setting(40, "most epochs of phase one")
-    fine_tune_epochs: int = _setting(12, "most epochs of phase two")
-    head_learning_rate: float = _setting(1e-3, "learning rate of phase one")
-    fine_tune_learning_rate: float = _setting(3e-5, "learning rate of phase two")
+    fine_tune_epochs: int = _setting(12, "most epochs of fine-tuning; 0: the linear head alone")
+    fine_tune_learning_rate: float = _setting(3e-5, "learning rate of fine-tuning")
     batch_size: int = _setting(32, "photos per step")
     augmentation: Augmentation | None = _setting(  # noqa: RUF009  frozen
-        _AUGMENTATION, "random changes of the photos in phase two, or None"
+        _AUGMENTATION, "random changes of the photos in fine-tuning, or None"
+    )
+    mixup: float = _setting(
+        0.0, "how strongly photos are mixed in pairs in fine-tuning: alpha of MixUp; 0: not at all"
     )
     patience: int = _setting(
-        4, "epochs of phase two without a better validation loss until it ends"
+        4, "epochs of fine-tuning without a better validation loss until it ends"
     )
     seed: int = _setting(0, "for weights, order and augmentation")
 
@@ -69,9 +83,16 @@ class TrainingSettings:
         object.__setattr__(self, "weights", "imagenet" if self.weights == "imagenet" else None)
         object.__setattr__(self, "backbone_kw", dict(self.backbone_kw or {}))
 
+    @property
+    def mirrored(self) -> bool:
+        """Whether photos are learned from in a mirror, too."""
+        return bool(self.augmentation and self.augmentation.flip)
+
     def network(self) -> dict[str, Any]:
         """Return what `hotelviz.models.build_tagger` and `build_aesthetic` take of them."""
-        names = ("backbone", "backbone_kw", "weights", "input_size", "dropout", "seed")
+        names = (
+            "backbone", "backbone_kw", "value_range", "weights", "input_size", "dropout", "seed"
+        )  # fmt: skip
         return {name: getattr(self, name) for name in names}
 
 
@@ -80,6 +101,9 @@ class TrainingSettings:
 class TaggerSettings(TrainingSettings):
     """Settings of a tagger's training."""
 
+    effort: Literal["quick", "normal", "best"] = _setting(
+        "normal", "quick, normal or best: how much time is spent; other settings go before it"
+    )
     class_balance: float = _setting(
         0.5, "how much rare classes weigh: 0 for equal photos, 1 for equal classes"
     )
@@ -88,13 +112,78 @@ class TaggerSettings(TrainingSettings):
     )
 
 
+@_with_parameters
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AestheticSettings(TrainingSettings):
+    """Settings of an aesthetic model's training.
+
+    Turning photos or changing their colours would change how people like them: they are cropped
+    (256 to 224 pixels) and mirrored, nothing else.
+    """
+
+    effort: Literal["quick", "normal", "best"] = _setting(
+        "normal", "quick, normal or best: how much time is spent; other settings go before it"
+    )
+    rater_weight: float = _setting(
+        0.0, "how much photos weigh that more people rated: 0 for equal photos, 1 by their number"
+    )
+    dropout: float = _setting(0.75, "share of the pooled features that are dropped in training")
+    augmentation: Augmentation | None = _setting(  # noqa: RUF009  frozen
+        Augmentation(scale=(7 / 8, 7 / 8), rotation=0.0),
+        "random changes of the photos in fine-tuning, or None",
+    )
+
+
 #: The defaults of `train_tagger`.
 TAGGER = TaggerSettings()
-#: The defaults of `train_aesthetic`. Turning photos or changing their colours would change how
-#: people like them: they are cropped (256 to 224 pixels) and mirrored, nothing else.
-AESTHETIC = TrainingSettings(
-    dropout=0.75, augmentation=Augmentation(scale=(7 / 8, 7 / 8), rotation=0.0)
-)
+#: The defaults of `train_aesthetic`.
+AESTHETIC = AestheticSettings()
+
+
+def chosen_settings(
+    settings: _Chosen, changes: Mapping[str, Any], *, parent: bool = False
+) -> _Chosen:
+    """Return settings with what their effort changes, and with changes.
+
+    Parameters
+    ----------
+    settings : TaggerSettings or AestheticSettings
+        What differs from the defaults goes before what the effort says.
+    changes : mapping
+        Go before both.
+    parent : bool, default False
+        Whether an earlier model is the start, whatever `weights` says.
+
+    Raises
+    ------
+    TrainingError
+        An unknown effort, or a quick training of a network that has learned nothing before.
+
+    Examples
+    --------
+    >>> chosen_settings(TAGGER, {"effort": "quick"}).fine_tune_epochs
+    0
+    >>> chosen_settings(TAGGER, {"effort": "quick", "fine_tune_epochs": 2}).fine_tune_epochs
+    2
+    """
+    named = dataclasses.replace(settings, **changes)
+    check_choice(named.effort, EFFORTS, "effort", TrainingError)
+    tagger = isinstance(settings, TaggerSettings)
+    defaults: TrainingSettings = TAGGER if tagger else AESTHETIC
+    own = {
+        field.name
+        for field in dataclasses.fields(settings)
+        if getattr(settings, field.name) != getattr(defaults, field.name)
+    } | set(changes)
+    bundle = EFFORTS[named.effort]["tagger" if tagger else "aesthetic"]
+    added = {name: value for name, value in bundle.items() if name not in own}
+    if not parent and named.weights is None and added.get("fine_tune_epochs") == 0:
+        raise TrainingError(
+            f"effort={named.effort!r} trains a head on what a network has learned before, and "
+            "weights='none' has learned nothing: say how many fine_tune_epochs it learns, or take "
+            "effort='normal'"
+        )
+    return dataclasses.replace(named, **added)
 
 
 def takes_settings(

@@ -5,9 +5,10 @@ This module says what is to be learned; `hotelviz.training.lesson` has it learne
 
 from __future__ import annotations
 
-import dataclasses
 import os
+import warnings
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Literal
 
 import hotelviz.models  # noqa: F401, first: it refuses another backend before Keras is imported
@@ -17,8 +18,16 @@ import keras
 import numpy as np
 import pandas as pd
 
-from hotelviz.catalog import as_shares, catalog_hash, check_table, class_shares, split_catalog
+from hotelviz.catalog import (
+    as_shares,
+    catalog_hash,
+    check_table,
+    class_shares,
+    rating_summary,
+    split_catalog,
+)
 from hotelviz.errors import CatalogError, did_you_mean
+from hotelviz.metrics import score_metrics, summary
 from hotelviz.models import (
     ModelInfo,
     build_aesthetic,
@@ -31,12 +40,14 @@ from hotelviz.models import (
     weights_hash,
 )
 from hotelviz.schema import RATINGS, SCORES
+from hotelviz.training.head import Objective
 from hotelviz.training.lesson import Lesson, Places, train
 from hotelviz.training.settings import (
     AESTHETIC,
     TAGGER,
+    AestheticSettings,
     TaggerSettings,
-    TrainingSettings,
+    chosen_settings,
     takes_settings,
 )
 
@@ -59,19 +70,23 @@ def train_tagger(
 ) -> keras.Model:
     """Train a tagger by transfer learning in two phases.
 
-    Phase one trains only the head, on features computed once. Phase two trains all layers, with
-    batch normalisation frozen. Without pretrained weights there is only phase two, with live batch
-    normalisation and a learning rate that falls along a cosine.
+    Phase one fits the head as a linear model on features of the frozen backbone. Phase two trains
+    all layers from there, with batch normalisation frozen, and is kept only where it is better than
+    the linear model on hotels that were held out: with a lower loss, and no lower top-1 accuracy.
+    Otherwise the model is the linear one, fitted to all photos in the end. Without pretrained
+    weights there is only phase two, with live batch normalisation and a learning rate that falls
+    along a cosine.
 
     Parameters
     ----------
     catalog : pandas.DataFrame
         With ``image_id``, ``path``, ``label`` and ``split`` (see
-        `hotelviz.catalog.split_catalog`): ``train`` is learned from, ``val`` decides when to stop,
-        ``test`` is not looked at; the order of the rows does not matter. Each photo's ``weight``
-        counts, where there is one, and photos with a ``label_2`` or votes are learned as parts of
-        several classes (see `hotelviz.catalog.class_shares`). Photos that cannot be read are left
-        out and listed in the model's description.
+        `hotelviz.catalog.split_catalog`): ``train`` is learned from, ``val`` decides when to stop
+        and what is kept, ``test`` is not looked at; the order of the rows does not matter. Without
+        ``val`` a fifth of the hotels is held out; of fewer than five hotels only the head learns.
+        Each photo's ``weight`` counts, where there is one, and photos with a ``label_2`` or votes
+        are learned as parts of several classes (see `hotelviz.catalog.class_shares`). Photos that
+        cannot be read are left out and listed in the model's description.
     classes : sequence of str, optional
         What it tells apart; by default the labels that occur, in alphabetical order.
     settings : TaggerSettings, optional
@@ -98,9 +113,10 @@ def train_tagger(
     Returns
     -------
     keras.Model
-        With its description: ``model_info(model).training`` holds phases, settings and history,
-        `hotelviz.models.training_photos` names what it learned from. It has the weights of the
-        epoch with the least validation loss; without validation photos, those of the last.
+        With its description: ``model_info(model).training`` holds settings and history, ``linear``
+        (how good the linear model is on hotels that it was not fitted to, with intervals), ``kept``
+        (``linear head`` or ``fine-tuned``) and ``why``; `hotelviz.models.training_photos` names
+        what it learned from.
 
     Raises
     ------
@@ -110,11 +126,12 @@ def train_tagger(
     MissingPhotosError
         More than a tenth of the photos is not available.
     ModelError
-        An unknown backbone, or weights that cannot be had.
+        An unknown backbone, a file that is none, or weights that cannot be had.
     OutputError
         `out` cannot be written, or is being written by another run.
     TrainingError
-        The loss became infinite, or `weights` is unknown.
+        An unknown effort or `weights`, a quick training from scratch, features that are not
+        finite, or a training from scratch whose loss became infinite.
 
     See Also
     --------
@@ -131,7 +148,7 @@ def train_tagger(
     >>> history(tagger)["phase"].to_list()
     ['from_scratch']
     """
-    settings = dataclasses.replace(settings, **changes)
+    settings = chosen_settings(settings, changes)
     places = Places.checked(out, checkpoint_dir)
     catalog = check_table(catalog, needs=[*_NEEDS, "label"], where="train_tagger")
     labels = _known_labels(catalog, classes)
@@ -140,19 +157,27 @@ def train_tagger(
 
     def targets(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         weights = balanced_weights(rows, settings.class_balance)
-        return class_shares(rows, labels).astype("float32"), weights
+        shares = class_shares(rows, labels).astype("float32")
+        return shares * (1 - spread) + each, weights
 
-    loss = keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing)
+    spread = settings.label_smoothing
+    each = np.float32(spread / len(labels))
+    model = build_tagger(labels, **settings.network())
     lesson = Lesson(
-        model=build_tagger(labels, **settings.network()),
+        model=model,
         photos=photos,
+        by="label",
         targets=targets,
-        objective={"loss": loss, "metrics": ["accuracy"]},
+        objective=Objective(
+            keras.losses.CategoricalCrossentropy(), keras.metrics.categorical_accuracy,
+            "accuracy", partial(_tagger_figures, labels),
+        ),
         settings=settings,
         pretrained=settings.weights is not None,
         catalog_hash=catalog_hash(catalog),
         left_out={"without split": len(usable) - len(photos)},
-    )
+        started=_of_file(model),
+    )  # fmt: skip
     return train(lesson, places, allow_missing=allow_missing, progress=progress)
 
 
@@ -162,7 +187,7 @@ def train_aesthetic(
     *,
     task: Literal["aesthetic", "technical"] = "aesthetic",
     parent: keras.Model | str | os.PathLike[str] | None = None,
-    settings: TrainingSettings = AESTHETIC,
+    settings: AestheticSettings = AESTHETIC,
     out: str | os.PathLike[str] | None = None,
     checkpoint_dir: str | os.PathLike[str] | None = None,
     unsplit: Literal["refuse", "leave"] = "refuse",
@@ -172,8 +197,9 @@ def train_aesthetic(
 ) -> keras.Model:
     """Train a NIMA model on ratings, in the same two phases as the tagger.
 
-    The loss is `hotelviz.models.earth_movers_distance`. By default photos are cropped and mirrored,
-    nothing else: turning them or changing their colours would change how people like them.
+    Fine-tuning is kept where it has a lower loss and no lower linear correlation (LCC). The loss is
+    `hotelviz.models.earth_movers_distance`. By default photos are cropped and mirrored, nothing
+    else: turning them or changing their colours would change how people like them.
 
     Parameters
     ----------
@@ -185,10 +211,11 @@ def train_aesthetic(
         ``technical`` for a second model, of the quality of the picture as such.
     parent : keras.Model or path, optional
         An earlier model to start from: the second iteration of the talk. Its network and
-        preprocessing are kept, and the settings `backbone`, `input_size`, `weights`, `backbone_kw`
-        and `dropout` are ignored; a tagger lends its backbone to a new head. The model file names
-        all its ancestors.
-    settings : TrainingSettings, optional
+        preprocessing are kept, and the settings `backbone`, `input_size`, `weights`, `backbone_kw`,
+        `value_range` and `dropout` are ignored; a tagger lends its backbone to a new head, and
+        the head of an earlier aesthetic model is what the new one is held at, where that is better
+        on hotels held out. The model file names all its ancestors.
+    settings : AestheticSettings, optional
         See there.
     out, checkpoint_dir, unsplit, allow_missing, progress, **changes
         As in `train_tagger`.
@@ -217,23 +244,26 @@ def train_aesthetic(
     >>> model_info(model).task
     'aesthetic'
     """
-    settings = dataclasses.replace(settings, **changes)
+    settings = chosen_settings(settings, changes, parent=parent is not None)
     places = Places.checked(out, checkpoint_dir)
     catalog = check_table(catalog, needs=[*_NEEDS, *RATINGS], where="train_aesthetic")
     rated = catalog[~np.isnan(as_shares(catalog)).any(axis=1)]
     photos = split_catalog(rated, by="ratings", unsplit=unsplit).dropna(subset="split")
 
     def targets(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-        return as_shares(rows).astype("float32"), _own_weights(rows)
+        raters = rating_summary(rows)["raters"].fillna(1).to_numpy(dtype=float)
+        return as_shares(rows).astype("float32"), _own_weights(rows) * raters**settings.rater_weight
 
     started: dict[str, Any] = {"parent": None}
+    from_parent = False
     if parent is None:
         model = build_aesthetic(task=task, **settings.network())
+        started |= _of_file(model)
     else:
         earlier = parent if isinstance(parent, keras.Model) else load_model(parent)
         keras.utils.set_random_seed(settings.seed)
         model = clone_for_task(earlier, task=task, classes=tuple(map(str, SCORES)))
-        info = model_info(model)
+        info, from_parent = model_info(model), model_info(earlier).task != "tagger"
         started = {
             "parent": weights_hash(earlier),
             "backbone": info.backbone,
@@ -243,8 +273,11 @@ def train_aesthetic(
     lesson = Lesson(
         model=model,
         photos=photos,
+        by="ratings",
         targets=targets,
-        objective={"loss": earth_movers_distance, "metrics": [mean_score_error]},
+        objective=Objective(
+            earth_movers_distance, mean_score_error, "mean_score_error", _rating_figures
+        ),
         settings=settings,
         pretrained=parent is not None or settings.weights is not None,
         catalog_hash=catalog_hash(catalog),
@@ -252,6 +285,7 @@ def train_aesthetic(
             "without ratings": len(catalog) - len(rated),
             "without split": len(rated) - len(photos),
         },
+        from_parent=from_parent,
         started=started,
     )
     return train(lesson, places, allow_missing=allow_missing, progress=progress)
@@ -268,13 +302,37 @@ def history(model: keras.Model | ModelInfo) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        A row per epoch: ``epoch`` (from 1, over all phases), ``phase`` (``head``, ``fine_tune``
-        or ``from_scratch``), ``learning_rate``, ``seconds``, ``loss`` and ``accuracy`` (aesthetic
-        models: ``mean_score_error``), and both again with ``val_`` where there were validation
-        photos. Empty for a model that was not trained here.
+        A row per epoch: ``epoch`` (from 1, over all phases), ``phase`` (``head``: one row, the
+        linear model; ``fine_tune`` or ``from_scratch``), ``kept`` (whether the model is that of
+        this row), ``learning_rate``, ``seconds``, ``loss`` and ``accuracy`` (aesthetic models:
+        ``mean_score_error``), and both again with ``val_`` where there were validation photos.
+        Empty for a model that was not trained here.
     """
     info = model if isinstance(model, ModelInfo) else model_info(model)
     return pd.DataFrame(info.training.get("history", []))
+
+
+def _of_file(model: keras.Model) -> dict[str, Any]:
+    """Return what a backbone's file decides of the settings."""
+    return {"weights": "file"} if model_info(model).training["weights"] == "file" else {}
+
+
+def _tagger_figures(
+    labels: Sequence[str], targets: np.ndarray, predicted: np.ndarray, hotels: np.ndarray
+) -> pd.DataFrame:
+    """Return top-1 accuracy, macro recall and so on, with intervals over hotels."""
+    tags = pd.DataFrame(predicted, columns=[f"p_{label}" for label in labels])
+    tags.insert(0, "label", np.asarray(labels, dtype=object)[targets.argmax(axis=1)])
+    tags.insert(1, "predicted", np.asarray(labels, dtype=object)[predicted.argmax(axis=1)])
+    return summary(tags.assign(hotel_id=hotels), classes=labels)
+
+
+def _rating_figures(targets: np.ndarray, predicted: np.ndarray, hotels: np.ndarray) -> pd.DataFrame:
+    """Return correlations, distances and so on, with intervals over hotels."""
+    with warnings.catch_warnings():
+        # What nobody can tell of equal ratings, or of one hotel's, is missing.
+        warnings.filterwarnings("ignore", message="All-NaN", category=RuntimeWarning)
+        return score_metrics(targets, predicted, groups=hotels)
 
 
 def _known_labels(catalog: pd.DataFrame, classes: Sequence[str] | None) -> list[str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from hotelviz.training import Augmentation
-from hotelviz.training.augmentation import transform
+from hotelviz.training.augmentation import mixing, transform
 
 
 def crop(augmentation: Augmentation, image: np.ndarray, size: int, seed: int) -> np.ndarray:
@@ -39,3 +40,11 @@ def test_rotation_stays_within_its_bounds():
     angles = np.rad2deg(np.arctan2(matrices[:, 3], matrices[:, 0]))
     assert np.abs(angles).max() <= 10
     assert angles.std() > 4
+
+
+def test_mixed_photos_are_of_two_photos_each_and_their_targets_too():
+    shares = mixing(0.4, 32, seed=1)
+    assert shares.sum(axis=1) == pytest.approx(1)
+    assert ((shares > 0).sum(axis=1) <= 2).all()
+    assert 0.1 < (1 - shares.max(axis=1)).mean() < 0.3
+    np.testing.assert_array_equal(mixing(0.0, 4, seed=1), np.eye(4))

@@ -2,52 +2,106 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
+from keras import layers
 from runs import QUICK, SHORT
 
 from hotelviz.catalog import catalog_hash
 from hotelviz.errors import CatalogError, MissingPhotosError, TrainingError
 from hotelviz.inference import predict_tags
-from hotelviz.models import load_model, model_info, save_model, training_photos
+from hotelviz.models import build_tagger, load_model, model_info, save_model, training_photos
 from hotelviz.training import balanced_weights, fine_tuning, history, train_tagger
 
 
 def test_pretrained_networks_learn_in_two_phases(demo_catalog):
-    model = train_tagger(demo_catalog, head_epochs=2, fine_tune_epochs=2, **QUICK)
+    model = train_tagger(demo_catalog, fine_tune_epochs=2, **QUICK)
     table = history(model)
-    assert table["phase"].to_list() == ["head", "head", "fine_tune", "fine_tune"]
-    assert table["epoch"].to_list() == [1, 2, 3, 4]
-    assert table["learning_rate"].to_list() == pytest.approx([1e-3, 1e-3, 3e-5, 3e-5])
+    assert table["phase"].to_list() == ["head", "fine_tune", "fine_tune"]
+    assert table["epoch"].to_list() == [1, 2, 3]
+    assert table["learning_rate"].to_list()[1:] == pytest.approx([3e-5, 3e-5])
+    assert table["kept"].sum() == 1
     assert {"loss", "accuracy", "val_loss", "val_accuracy"} <= set(table)
     settings = model_info(model).training["settings"]
     assert settings["fine_tune_learning_rate"] == 3e-5
     assert model_info(model).training["photos"]["train"] > 0
 
 
-def test_first_phase_leaves_the_backbone_alone(demo_catalog):
-    start = train_tagger(demo_catalog, head_epochs=0, fine_tune_epochs=0, **QUICK)
-    after = train_tagger(demo_catalog, head_epochs=3, fine_tune_epochs=0, **QUICK)
+def test_linear_head_leaves_the_backbone_alone_and_says_how_good_it_is(coloured):
+    model = train_tagger(coloured, effort="quick", **QUICK)
+    start = build_tagger(["blue", "red"], input_size=32, backbone_kw=QUICK["backbone_kw"])
     for name, same in (("conv1", True), ("conv_pw_13", True), ("probabilities", False)):
-        before, now = (model.get_layer(name).kernel.numpy() for model in (start, after))
+        before, now = (each.get_layer(name).kernel.numpy() for each in (start, model))
         assert np.array_equal(before, now) == same
+    about = model_info(model).training
+    assert about["kept"] == "linear head"
+    assert (about["linear"]["photos"], about["linear"]["hotels"]) == (96, 24)
+    figures = {figure["metric"]: figure for figure in about["linear"]["figures"]}
+    top1 = figures["top-1 accuracy"]
+    assert 0.7 < top1["low"] <= top1["value"] <= top1["high"] <= 1
+    assert history(model)["val_accuracy"].to_list() == [about["judged"]["linear head"][0]["value"]]
 
 
-def test_second_phase_keeps_batch_normalisation(demo_catalog):
-    start = train_tagger(demo_catalog, head_epochs=0, fine_tune_epochs=0, **QUICK)
-    after = train_tagger(demo_catalog, head_epochs=0, fine_tune_epochs=1, **QUICK)
+def test_fine_tuning_that_is_better_is_kept_with_its_batch_normalisation(coloured, tmp_path):
+    # All photos have the same features, so that a head alone can learn nothing.
+    inputs = keras.Input((32, 32, 3))
+    zero = layers.Conv2D(8, 3, strides=4, kernel_initializer="zeros", bias_initializer="ones",
+                         name="conv")  # fmt: skip
+    values = layers.BatchNormalization(name="conv_bn")(zero(layers.Rescaling(1 / 255)(inputs)))
+    keras.Model(inputs, layers.ReLU()(values)).save(tmp_path / "theirs.keras")
+    given = {**QUICK, "backbone": str(tmp_path / "theirs.keras"), "backbone_kw": None}
+    start = train_tagger(coloured, effort="quick", **given)
+    after = train_tagger(coloured, fine_tune_epochs=8, fine_tune_learning_rate=0.03, **given)
+    about = model_info(after).training
+    assert about["kept"] == "fine-tuned"
+    assert about["judged"]["linear head"][0]["value"] == 0.5
+    assert about["judged"]["fine-tuned"][0]["value"] > 0.8
+    table = history(after)
+    kept = table[table["kept"]].iloc[0]
+    assert kept["phase"] == "fine_tune"
+    assert kept["val_loss"] == table["val_loss"].min()
     for variable in ("moving_mean", "moving_variance", "gamma"):
         before, now = (
-            getattr(model.get_layer("conv_pw_5_bn"), variable).numpy() for model in (start, after)
+            getattr(model.get_layer("conv_bn"), variable).numpy() for model in (start, after)
         )
         np.testing.assert_array_equal(before, now)
     assert not np.array_equal(
-        start.get_layer("conv_pw_5").kernel.numpy(), after.get_layer("conv_pw_5").kernel.numpy()
+        start.get_layer("conv").kernel.numpy(), after.get_layer("conv").kernel.numpy()
     )
     assert all(layer.trainable for layer in after.layers)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rate", [1.0, 1e30], ids=["worse", "no numbers"])
+def test_fine_tuning_that_destroys_the_network_ends_with_the_linear_head(coloured, rate):
+    linear = train_tagger(coloured, effort="quick", **QUICK)
+    said = pytest.warns(UserWarning, match="lower learning rate") if rate > 1 else nullcontext()
+    with said:
+        model = train_tagger(coloured, fine_tune_epochs=2, fine_tune_learning_rate=rate, **QUICK)
+    assert model_info(model).training["kept"] == "linear head"
+    for ours, theirs in zip(model.get_weights(), linear.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    figures = ["val_loss", "val_accuracy", "kept"]
+    assert history(model).loc[0, figures].equals(history(linear).loc[0, figures])
+
+
+def test_without_validation_photos_some_hotels_are_held_out_to_judge(coloured):
+    learned = coloured.assign(split="train")
+    model = train_tagger(learned, fine_tune_epochs=1, **QUICK)
+    record = training_photos(model).photos
+    sizes = record.groupby("split")["hotel_id"].nunique()
+    assert 3 <= sizes["val"] <= 8
+    assert sizes.sum() == 24
+    assert "val_loss" in history(model)
+    few = train_tagger(learned.iloc[:16], fine_tune_epochs=1, **QUICK)
+    assert history(few)["phase"].to_list() == ["head"]
+    assert model_info(few).training["why"].startswith("too few hotels to hold some out")
+    assert model_info(few).training["linear"]["hotels"] == 4
 
 
 def test_training_from_scratch_is_one_phase_with_live_statistics(demo_catalog):
@@ -58,9 +112,7 @@ def test_training_from_scratch_is_one_phase_with_live_statistics(demo_catalog):
 
 def test_head_learns_to_tell_colours_apart_in_a_table_made_by_hand(coloured):
     photos = coloured[["path", "label", "split"]]
-    model = train_tagger(
-        photos, head_epochs=30, head_learning_rate=0.02, fine_tune_epochs=0, **QUICK
-    )
+    model = train_tagger(photos, fine_tune_epochs=0, **QUICK)
     assert history(model)["val_accuracy"].max() == 1.0
     assert set(training_photos(model).photos["image_id"]) == set(photos["path"])
 
@@ -69,7 +121,7 @@ def test_head_learns_to_tell_colours_apart_in_a_table_made_by_hand(coloured):
 def test_photos_of_two_areas_are_learned_as_halves_of_both(coloured):
     also = coloured["label"].map({"red": "blue"})
     model = train_tagger(
-        coloured.assign(label_2=also), head_epochs=10, head_learning_rate=0.02, fine_tune_epochs=0,
+        coloured.assign(label_2=also), fine_tune_epochs=0,
         **QUICK,
     )  # fmt: skip
     tags = predict_tags(coloured[coloured["split"] == "val"], model, progress=False)
@@ -178,16 +230,14 @@ def test_training_on_a_gpu_computes_in_float16_and_saves_float32(demo_catalog, m
         return networks[-1]
 
     monkeypatch.setattr(fine_tuning, "in_mixed_precision", keep)
-    start = train_tagger(demo_catalog, head_epochs=0, fine_tune_epochs=0, **QUICK)
-    model = train_tagger(
-        demo_catalog, head_epochs=0, fine_tune_epochs=1, fine_tune_learning_rate=1e-3, **QUICK
-    )
+    start = train_tagger(demo_catalog, effort="quick", **QUICK)
+    model = train_tagger(demo_catalog, fine_tune_epochs=1, fine_tune_learning_rate=1e-3, **QUICK)
     policies = {layer.compute_dtype for layer in networks[0].layers}
     assert policies == {"float16", "float32"}
     assert networks[0].get_layer("conv1").compute_dtype == "float16"
     assert networks[0].get_layer("probabilities").compute_dtype == "float32"
     assert {layer.compute_dtype for layer in model.layers} == {"float32"}
-    before, after = (m.get_layer("conv_pw_13").kernel.numpy() for m in (start, model))
+    before, after = (m.get_layer("conv_pw_13").kernel.numpy() for m in (start, networks[0]))
     assert np.isfinite(after).all()
     assert np.abs(after - before).max() > 0
 

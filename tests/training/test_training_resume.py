@@ -13,21 +13,20 @@ from runs import QUICK, SHORT, counted_decoding, course_of, interrupted, shuffle
 
 from hotelviz.errors import OutputError
 from hotelviz.io.claims import claim
-from hotelviz.models import load_model
-from hotelviz.training import history, lesson, pixel_cache, train_tagger
+from hotelviz.models import load_model, model_info
+from hotelviz.training import fine_tuning, history, lesson, pixel_cache, train_tagger
 
 
 def test_training_stopped_in_any_epoch_and_resorted_ends_as_an_undisturbed_one(coloured, tmp_path):
     settings = {
-        **QUICK, "head_epochs": 3, "head_learning_rate": 0.02, "fine_tune_epochs": 8,
-        "fine_tune_learning_rate": 1e-2, "patience": 2,
+        **QUICK, "fine_tune_epochs": 10, "fine_tune_learning_rate": 1e-2, "patience": 2,
     }  # fmt: skip
     whole = train_tagger(coloured, **settings)
     expected, work = course_of(whole), tmp_path / "work"
     # The learning rate was lowered, and the training ended before its last epoch.
     assert expected["learning_rate"].iloc[-1] < 9e-3
     assert len(expected) < 11
-    for start in range((len(expected) - 1) // 2):
+    for start in range((len(expected) - 2) // 2):
         with interrupted(2):
             train_tagger(shuffled(coloured, start), checkpoint_dir=work, **settings)
     resumed = train_tagger(shuffled(coloured, 99), checkpoint_dir=work, **settings)
@@ -36,6 +35,26 @@ def test_training_stopped_in_any_epoch_and_resorted_ends_as_an_undisturbed_one(c
     pd.testing.assert_frame_equal(course_of(resumed), expected, rtol=1e-3)
     for ours, theirs in zip(resumed.get_weights(), whole.get_weights(), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_linear_head_of_a_stopped_training_is_not_fitted_again_unless_it_is_lost(
+    coloured, tmp_path, monkeypatch, damaged
+):
+    settings = {**QUICK, "fine_tune_epochs": 2, "fine_tune_learning_rate": 1e-2}
+    with interrupted(1):
+        train_tagger(coloured, checkpoint_dir=tmp_path / "work", **settings)
+    file = tmp_path / "work" / "head.npz"
+    if damaged:
+        file.write_bytes(file.read_bytes()[:100])
+    said = pytest.warns(UserWarning, match="head is begun anew")
+    with monkeypatch.context() as patch, said if damaged else contextlib.nullcontext():
+        if not damaged:
+            patch.setattr(fine_tuning, "fit_head", no_space)
+        again = train_tagger(coloured, checkpoint_dir=tmp_path / "work", **settings)
+    whole = train_tagger(coloured, **settings)
+    pd.testing.assert_frame_equal(course_of(again), course_of(whole), rtol=1e-3)
+    assert model_info(again).training["linear"] == model_info(whole).training["linear"]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from hotelviz.cli import app
 from hotelviz.errors import TrainingError
 from hotelviz.reports import notebook_directory
 from hotelviz.training import TaggerSettings, TrainingSettings, train_aesthetic, train_tagger
-from hotelviz.training.settings import AESTHETIC, TAGGER
+from hotelviz.training.settings import AESTHETIC, EFFORTS, TAGGER, chosen_settings
 
 VERBS = [(train_tagger, TAGGER, "tagger"), (train_aesthetic, AESTHETIC, "aesthetic")]
 
@@ -43,7 +43,9 @@ def test_notebook_has_the_settings_with_their_defaults_and_help(_, defaults, tas
     file = notebook_directory() / f"{task}_training.ipynb"
     parameters = papermill.inspect_notebook(file)
     shared = [field for field in dataclasses.fields(defaults) if field.name in parameters]
-    assert {"backbone", "weights", "head_epochs", "dropout", "seed"} <= {f.name for f in shared}
+    assert {"effort", "backbone", "weights", "fine_tune_epochs", "dropout", "seed"} <= {
+        f.name for f in shared
+    }
     for field in shared:
         asked, default = parameters[field.name], getattr(defaults, field.name)
         assert eval(asked["default"]) == default
@@ -55,6 +57,21 @@ def test_notebook_has_the_settings_with_their_defaults_and_help(_, defaults, tas
     )  # fmt: skip
     for field in shared:
         assert f"{field.name}={field.name}," in call
+
+
+def test_effort_decides_what_nothing_else_decides(demo_catalog):
+    assert chosen_settings(TAGGER, {"effort": "quick"}).fine_tune_epochs == 0
+    best = chosen_settings(AESTHETIC, {"effort": "best"})
+    assert {name: getattr(best, name) for name in EFFORTS["best"]["aesthetic"]} == (
+        EFFORTS["best"]["aesthetic"]
+    )
+    given = chosen_settings(TaggerSettings(effort="best", batch_size=7), {"input_size": 224})
+    assert (given.input_size, given.batch_size) == (224, 7)
+    assert chosen_settings(TAGGER, {}) == TAGGER
+    with pytest.raises(TrainingError, match=r"effort must be one of .*; did you mean 'quick'"):
+        train_tagger(demo_catalog, effort="quik")
+    with pytest.raises(TrainingError, match="has learned nothing"):
+        train_tagger(demo_catalog, effort="quick", weights=None)
 
 
 def test_none_in_words_is_none():
@@ -73,4 +90,4 @@ def test_unknown_weights_and_settings_are_refused(demo_catalog):
 def test_settings_may_be_given_as_one(demo_catalog):
     with pytest.raises(TrainingError, match="'places'"):
         train_tagger(demo_catalog, settings=TaggerSettings(dropout=0.1), weights="places")
-    assert "most epochs of phase one" in TaggerSettings.__doc__.lower()
+    assert "most epochs of fine-tuning" in TaggerSettings.__doc__.lower()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -12,7 +12,8 @@ from hotelviz.catalog import knows_hotels
 from hotelviz.metrics import PUBLISHED_RESULTS, Interval
 from hotelviz.ranking import largest_hotel
 from hotelviz.reports.verdict import Card, NextStep, Verdict
-from hotelviz.reports.wording import counted, percent, photos_of_hotels
+from hotelviz.reports.verdicts.training import best_epoch, is_linear, linear_card
+from hotelviz.reports.wording import counted, percent, photos_of_hotels, started_from
 from hotelviz.schema import SPLITS
 
 if TYPE_CHECKING:
@@ -37,7 +38,12 @@ def known_hotels(photos: pd.DataFrame) -> pd.Series | None:
 
 
 def training_verdict(
-    course: pd.DataFrame, rated: pd.DataFrame, model: str, *, more_steps: Sequence[NextStep] = ()
+    course: pd.DataFrame,
+    rated: pd.DataFrame,
+    model: str,
+    *,
+    training: Mapping[str, Any] | None = None,
+    more_steps: Sequence[NextStep] = (),
 ) -> Verdict:
     """Say what an aesthetic model learned from, and how the training went.
 
@@ -51,6 +57,8 @@ def training_verdict(
         The model's file.
     more_steps : sequence of NextStep, default ()
         What to do after looking how good it is: `hotelviz.reports.verdicts.learning.growth_steps`.
+    training : mapping, optional
+        What the model's description says of its training: `hotelviz.models.ModelInfo`.
 
     Examples
     --------
@@ -62,14 +70,16 @@ def training_verdict(
     """
     learned, judged = (rated[rated["split"] == part] for part in ("train", "val"))
     side = "val_" if "val_loss" in course else ""
-    best = course.iloc[int(course[f"{side}loss"].argmin())]
-    epoch = f"{int(best['epoch'])} of {len(course)}"
+    best = best_epoch(course)
+    epoch = f"In the best epoch, {int(best['epoch'])} of {len(course)}"
+    if is_linear(course):
+        epoch = "With a linear head on the features that it began with"
     on = f"{photos_of_hotels(judged)}, not comparable with other iterations"
     if not side:
         on = "on the photos it learned from; says nothing about new ones"
     name = "validation" if side else "training"
     text = (
-        f"Learned from {photos_of_hotels(learned)}. In the best epoch, {epoch}, the {name} loss "
+        f"Learned from {photos_of_hotels(learned)}. {epoch}, the {name} loss "
         f"(earth mover's distance) is {best[f'{side}loss']:.3f}"
     )
     cards = [Card(f"{name} loss", f"{best[f'{side}loss']:.3f}", on)]
@@ -77,6 +87,7 @@ def training_verdict(
         off = f"{best[f'{side}mean_score_error']:.2f} points"
         text += f" and the mean score is off by {off}"
         cards.append(Card(f"mean score off by, {name}", off, on))
+    cards += linear_card(training or {})
     number = counted(len(learned), "photo")
     seconds = f"{course['seconds'].sum():,.0f} s"
     of = photos_of_hotels(learned).removeprefix(number).strip()
@@ -286,9 +297,8 @@ def model_table(info: ModelInfo, file: str) -> pd.DataFrame:
         "task": info.task,
         "backbone": info.backbone,
         "input": f"{info.preprocessing.height:d} pixels",
-        "started from": {"imagenet": "ImageNet's weights", "parent": "an earlier model"}.get(
-            weights, "random weights, from scratch"
-        ),
+        "started from": started_from(weights),
+        "ended as": info.training.get("kept", ""),
         "ancestors": ", ".join(ancestors),
         "learned from": counted(info.training["photos"]["train"], "photo"),
         "left out": counted(info.training["left_out"]["without ratings"], "photo")

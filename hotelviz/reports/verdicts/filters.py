@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from hotelviz.reports.verdict import Card, NextStep, Verdict
-from hotelviz.reports.wording import counted, percent
+from hotelviz.reports.wording import counted, percent, started_from
 
 if TYPE_CHECKING:
     from hotelviz.feature_vis import FilterComparison
@@ -155,8 +155,7 @@ def origin_of(info: ModelInfo) -> str:
     if info.parent is not None:
         return f"another model ({info.parent.get('task', 'unknown')})"
     begun = _began_from(info.training)
-    known = {"imagenet": "ImageNet's weights", None: "random weights, from scratch"}
-    return known.get(begun[0], str(begun[0])) if begun else "not known"
+    return started_from(begun[0]) if begun else "not known"
 
 
 def _began_from(training: Mapping[str, Any]) -> tuple[str | None, ...]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -14,6 +15,7 @@ from hotelviz.reports.wording import counted, in_words, percent, photos_of_hotel
 #: What the phases of a training are called, and what learns in them.
 _PHASES = {
     "head": "first only its new head",
+    "linear": "a linear head on the features that it began with",
     "fine_tune": "all layers at a low learning rate",
     "from_scratch": "all layers, from random weights",
 }
@@ -28,6 +30,7 @@ def training_verdict(
     catalog: str = "photos.csv",
     out: str = "tagger.keras",
     more_steps: Sequence[NextStep] = (),
+    training: Mapping[str, Any] | None = None,
 ) -> Verdict:
     """Say what a tagger learned from, how its training ended and whether it still improved.
 
@@ -45,6 +48,8 @@ def training_verdict(
         The files of the photos and of the model, for the next step's command.
     more_steps : sequence of NextStep, default ()
         What to do after looking how good it is: `hotelviz.reports.verdicts.learning.growth_steps`.
+    training : mapping, optional
+        What the model's description says of its training: `hotelviz.models.ModelInfo`.
 
     Returns
     -------
@@ -60,20 +65,25 @@ def training_verdict(
         right = percent(best["val_accuracy"])
         place = f"epoch {best['epoch']:.0f} of {len(course)}"
         few = " (few: a rough figure)" if too_few(val, 0, 0) else ""
-        said += (
-            f" Right on {right} of {counted(len(val), 'validation photo')}{few} after {place}, "
-            f"which they chose. {still_improved(course, most_epochs)}"
-        )
-        detail = f"{photos_of_hotels(val)}, by which {place} was chosen"
+        right_on = f"right on {right} of {counted(len(val), 'validation photo')}{few}"
+        if is_linear(course):
+            said += f" A linear head on the features that it began with is {right_on}"
+            detail = f"{photos_of_hotels(val)}; then the head learned from these as well"
+        else:
+            said += f" {right_on.capitalize()} after {place}, which they chose"
+            detail = f"{photos_of_hotels(val)}, by which {place} was chosen"
+        said += f". {still_improved(course, most_epochs)}".rstrip()
         cards.append(Card("validation accuracy", right, detail))
     else:
         said += " No photos were kept for validation: whether it fits new photos was not looked at."
+    cards += linear_card(training or {})
     last = course.iloc[-1]
     fewest = f"fewest of {in_words(sizes.idxmin())}: {sizes.min():,}"
+    learned_on = "last epoch, on changed photos" if len(course) > 1 else "on what it learned from"
     n_learned = photos["split"].eq("train").sum()
     cards += [
         Card("photos learned from", f"{n_learned:,}", f"{learned}; {fewest}"),
-        Card("training accuracy", percent(last["accuracy"]), "last epoch, on changed photos"),
+        Card("training accuracy", percent(last["accuracy"]), learned_on),
         Card("time", _duration(course["seconds"].sum()), f"{counted(len(course), 'epoch')}"),
     ]
     command = (
@@ -88,10 +98,57 @@ def training_verdict(
     return Verdict(said, cards=cards, next_steps=steps)
 
 
+def linear_card(training: Mapping[str, Any]) -> list[Card]:
+    """Return how good the linear model is that a training began with, as a card; none if unknown.
+
+    Parameters
+    ----------
+    training : mapping
+        What the model's description says of its training.
+
+    Examples
+    --------
+    >>> figures = [{"metric": "LCC", "value": 0.531, "low": 0.48, "high": 0.58}]
+    >>> about = {"photos": 90, "hotels": 9, "figures": figures}
+    >>> linear_card({"linear": about})[0].detail
+    'LCC, .48 to .58; 90 photos of 9 hotels, each predicted without its hotel'
+    """
+    about = training.get("linear") or {}
+    if not about.get("figures") or about["figures"][0]["value"] is None:
+        return []
+    figure = about["figures"][0]
+    value, low, high = (
+        percent(figure[name])
+        if "accuracy" in figure["metric"]
+        else f"{figure[name]:.2f}".replace("0.", ".", 1)
+        for name in ("value", "low", "high")
+    )
+    of = f"{counted(about['photos'], 'photo')} of {counted(about['hotels'], 'hotel')}"
+    detail = f"{figure['metric']}, {low} to {high}; {of}, each predicted without its hotel"
+    return [Card("linear head, on other hotels", value, detail)]
+
+
 def best_epoch(course: pd.DataFrame) -> pd.Series:
-    """Return the epoch of the lowest validation loss, or of the lowest loss without validation."""
+    """Return the epoch whose weights a model has, or that of the lowest loss where it is not said.
+
+    Without validation photos it is that of the lowest loss in training.
+    """
+    if "kept" in course and course["kept"].any():
+        return course[course["kept"]].iloc[0]
     loss = "val_loss" if "val_loss" in course else "loss"
     return course.iloc[int(course[loss].to_numpy().argmin())]
+
+
+def is_linear(course: pd.DataFrame) -> bool:
+    """Return whether a model has a linear head on the features that its training began with.
+
+    Examples
+    --------
+    >>> is_linear(pd.DataFrame({"epoch": [1, 2], "phase": ["head", "fine_tune"],
+    ...                         "kept": [True, False]}))
+    True
+    """
+    return "kept" in course and bool((course["kept"] & course["phase"].eq("head")).any())
 
 
 def still_improved(course: pd.DataFrame, most_epochs: int) -> str:
@@ -106,10 +163,13 @@ def still_improved(course: pd.DataFrame, most_epochs: int) -> str:
 
     Examples
     --------
-    >>> course = pd.DataFrame({"epoch": [1, 2], "phase": "head", "val_loss": [2.0, 1.0]})
+    >>> course = pd.DataFrame({"epoch": [1, 2], "phase": "fine_tune", "val_loss": [2.0, 1.0]})
     >>> still_improved(course, 2)
     'Validation improved to the last of 2 epochs: more may help.'
     """
+    if is_linear(course):
+        more = len(course) - 1
+        return f"Fine-tuning, in {counted(more, 'epoch')}, made it no better." if more else ""
     last = course[course["phase"] == course["phase"].iloc[-1]]
     after = len(course) - int(best_epoch(course)["epoch"])
     if after == 0:
@@ -129,7 +189,9 @@ def phases_words(course: pd.DataFrame) -> str:
     """
     sizes = course["phase"].astype(str).value_counts(sort=False).to_dict()
     phases = [
-        f"{_PHASES.get(str(name), in_words(name))}, in {counted(n, 'epoch')}"
+        _PHASES["linear"]
+        if name == "head" and "kept" in course
+        else f"{_PHASES.get(str(name), in_words(name))}, in {counted(n, 'epoch')}"
         for name, n in sizes.items()
     ]
     said = f"The network learned {'; then '.join(phases)}."

@@ -1,0 +1,147 @@
+"""How long a training takes, measured on this machine before it begins."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from hotelviz.errors import ImageError
+from hotelviz.images import read_image, usable_cores
+from hotelviz.models import activations, model_info
+from hotelviz.training.head import dense_layer
+
+#: Photos in what is measured.
+_BATCH = 16
+#: Photos that are decoded for it.
+_DECODED = 8
+#: How much longer it takes to compile a training step than features.
+_COMPILED = 4
+#: Seconds per photo, feature and output: fitting the linear head, its penalty chosen by folds.
+_FITTED = 1e-6
+
+
+class Estimate(NamedTuple):
+    """About how long a training takes.
+
+    Attributes
+    ----------
+    decoding, head, epoch
+        Seconds: of the photos and of whatever is compiled, both once, of phase one, and of an
+        epoch.
+    epochs
+        How many there are at most.
+    """
+
+    decoding: float
+    head: float
+    epoch: float
+    epochs: int
+
+    def __str__(self) -> str:
+        """Return it as a sentence.
+
+        Examples
+        --------
+        >>> print(Estimate(20, 45, 90, 12))
+        about 65 s for decoding and the linear head, then up to 12 epochs of 90 s: 19 min at most
+        """
+        parts = []
+        if self.head:
+            parts.append(f"{_about(self.decoding + self.head)} for decoding and the linear head")
+        elif self.epochs:
+            parts.append(f"{_about(self.decoding)} for decoding")
+        if self.epochs:
+            most = self.decoding + self.head + self.epochs * self.epoch
+            parts.append(
+                f"up to {self.epochs} epoch{'s' * (self.epochs > 1)} of {_about(self.epoch)}: "
+                f"{_about(most)} at most"
+            )
+        return f"about {', then '.join(parts)}"
+
+
+def _about(seconds: float) -> str:
+    return f"{max(1, round(seconds))} s" if seconds < 100 else f"{round(seconds / 60)} min"
+
+
+def estimate(
+    model: keras.Model,
+    paths: Sequence[str],
+    n_train: int,
+    n_val: int,
+    *,
+    epochs: int,
+    views: int,
+    pretrained: bool,
+) -> Estimate:
+    """Measure a few photos and a few steps, and return about how long all of them take.
+
+    Parameters
+    ----------
+    model : keras.Model
+        What learns.
+    paths : sequence of str
+        Of the photos; the first that can be read are decoded.
+    n_train, n_val : int
+        How many are learned from, and judge.
+    epochs : int
+        Most epochs in which all layers learn.
+    views : int
+        How often the features of each photo are computed.
+    pretrained : bool
+        Whether there is a phase one.
+    """
+    size = model_info(model).preprocessing.size
+    n_photos = n_train + n_val
+    decoded = n_photos * _decoding(paths, size) / usable_cores()
+    if not pretrained and not epochs:
+        return Estimate(decoded, 0.0, 0.0, 0)
+    dense, features = dense_layer(model)
+    pixels = np.random.default_rng(0).integers(0, 256, (_BATCH, *size, 3), dtype="uint8")
+    compiled = time.perf_counter()
+    compute = activations(model, features, resize=True)
+    compiled = time.perf_counter() - compiled
+    forward = _seconds(lambda: compute(pixels)) / _BATCH
+    step = _seconds(lambda: _step(model, pixels)) / _BATCH if epochs else 0.0
+    head = 0.0
+    if pretrained:
+        numbers = features.output.shape[-1] * dense.units
+        head = views * n_photos * (forward + numbers * _FITTED)
+    first = _COMPILED * compiled if epochs else 0.0
+    return Estimate(decoded + first, head, n_train * step + n_val * forward, epochs)
+
+
+def _decoding(paths: Sequence[str], size: tuple[int, int]) -> float:
+    """Return the seconds that a photo takes on one core."""
+    seconds: list[float] = []
+    for path in paths[: 4 * _DECODED]:
+        started = time.perf_counter()
+        try:
+            read_image(path, size=size)
+        except (ImageError, OSError):
+            continue
+        seconds.append(time.perf_counter() - started)
+        if len(seconds) == _DECODED:
+            break
+    return float(np.mean(seconds)) if seconds else 0.0
+
+
+def _step(model: keras.Model, pixels: np.ndarray) -> None:
+    """Compute the gradient of all weights, which is what takes time in a step."""
+    scaled = model_info(model).preprocessing.scale(tf.cast(pixels, tf.float32))
+    with tf.GradientTape() as tape:
+        # Not as in training: the statistics of batch normalisation would change.
+        loss = tf.reduce_sum(model(scaled, training=False)[:, 0])
+    tape.gradient(loss, model.trainable_variables)
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    """Return how long a call takes that is not the first one."""
+    call()
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started

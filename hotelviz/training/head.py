@@ -1,0 +1,280 @@
+"""Phase one: the head is the linear model on features of the frozen backbone.
+
+It is fitted to the photos to learn from, so that the photos held out can judge whether fine-tuning
+makes it better, and once more to both, for the case that it does not.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+import warnings
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import pandas as pd
+from keras import layers
+from tqdm.auto import tqdm
+
+from hotelviz.errors import ModelError
+from hotelviz.io.atomic import atomic_path
+from hotelviz.metrics.linear_head import PENALTIES, LinearHead, fit_linear_head
+from hotelviz.models import Node, activations, iter_nodes, model_info, split_head
+from hotelviz.training.pixel_cache import Pixels
+
+#: Photos per step where nothing is learned from them.
+AT_ONCE = 64
+#: Where the photos of one hotel leave nothing to choose by.
+_PENALTY = 1e-2
+_FILE = "head.npz"
+
+
+@dataclasses.dataclass
+class Photos:
+    """Photos of one split, decoded once, with their targets, weights and hotels."""
+
+    pixels: Pixels
+    targets: np.ndarray
+    weights: np.ndarray
+    hotels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+
+@dataclasses.dataclass(frozen=True)
+class Objective:
+    """What is learned, and how it is judged.
+
+    Parameters
+    ----------
+    loss
+        From targets and predictions (N, classes) to the loss.
+    metric
+        The same, of a figure that people understand, as Keras' history has it.
+    name
+        Of the metric.
+    judge
+        From targets, predictions and hotels to figures with intervals over hotels, the one that
+        decides first: the higher the better.
+    """
+
+    loss: Callable[[Any, Any], Any]
+    metric: Callable[[Any, Any], Any]
+    name: str
+    judge: Callable[[np.ndarray, np.ndarray, np.ndarray], pd.DataFrame]
+
+    def compiled(self) -> dict[str, Any]:
+        """Return what `keras.Model.compile` takes."""
+        return {
+            "loss": self.loss,
+            "metrics": [keras.metrics.MeanMetricWrapper(self.metric, self.name)],
+        }
+
+    def measured(
+        self, targets: np.ndarray, predicted: np.ndarray, side: str = ""
+    ) -> dict[str, float]:
+        """Return loss and metric as a row of the history has them."""
+        found = {"loss": self.loss(targets, predicted), self.name: self.metric(targets, predicted)}
+        return {f"{side}{name}": round(float(np.mean(value)), 5) for name, value in found.items()}
+
+    def figures(self, photos: Photos, predicted: np.ndarray) -> list[dict[str, Any]]:
+        """Return the figures of predictions, with their intervals."""
+        if len(predicted) < 2:
+            return []
+        table = self.judge(photos.targets, predicted, photos.hotels)
+        return [
+            {str(name): None if value != value else value for name, value in row.items()}
+            for row in table.to_dict("records")
+        ]
+
+
+class Head(NamedTuple):
+    """The linear model of a training.
+
+    Attributes
+    ----------
+    learned
+        Kernel and bias, fitted to the photos to learn from: where fine-tuning starts.
+    final
+        The same, fitted to those and to the photos that judge.
+    row
+        Of the history.
+    about
+        What a model's description says of it: ``penalty``, ``photos``, ``hotels``,
+        ``from_parent``, and ``figures``, each photo predicted by a fit without its hotel.
+    judged
+        The figures of `learned` on the photos that judge; empty without.
+    """
+
+    learned: tuple[np.ndarray, np.ndarray]
+    final: tuple[np.ndarray, np.ndarray]
+    row: dict[str, Any]
+    about: dict[str, Any]
+    judged: list[dict[str, Any]]
+
+    def save(self, folder: Path) -> None:
+        """Keep it for a training that is stopped."""
+        text = json.dumps([self.row, self.about, self.judged])
+        with atomic_path(folder / _FILE) as temporary:
+            np.savez(temporary, *self.learned, *self.final, np.array(text))
+
+
+def kept_head(folder: Path) -> Head | None:
+    """Return the head that a stopped training left; None where there is none, or it is damaged."""
+    file = folder / _FILE
+    if not file.is_file():
+        return None
+    try:
+        with file.open("rb") as opened, np.load(opened) as saved:
+            kernel, bias, last_kernel, last_bias, text = (saved[name] for name in saved.files)
+            return Head((kernel, bias), (last_kernel, last_bias), *json.loads(str(text)))
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        warnings.warn(f"{file}: the checkpoint is damaged; the head is begun anew", stacklevel=2)
+        return None
+
+
+def fit_head(
+    model: keras.Model,
+    train: Photos,
+    val: Photos,
+    objective: Objective,
+    *,
+    mirrored: bool,
+    from_parent: bool,
+    progress: bool,
+) -> Head:
+    """Fit the linear model on a network's features.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Only its backbone is used.
+    train, val : Photos
+        What is learned from, and what judges; `val` may be empty.
+    objective : Objective
+        See there.
+    mirrored : bool
+        Learn from each photo in a mirror as well.
+    from_parent : bool
+        Whether the model's head has learned the same task: weights are then held at its weights,
+        where that predicts hotels better that were held out.
+    progress : bool
+        Show a bar.
+    """
+    started = time.perf_counter()
+    dense, before = dense_layer(model)
+    views = [False, True] if mirrored else [False]
+    features = [
+        [
+            pooled_features(model, before, part.pixels, mirror=flip, progress=progress)
+            for flip in views
+        ]
+        for part in (train, val)
+    ]
+    starts: list[LinearHead | None] = [None]
+    if from_parent:
+        kernel, bias = dense.get_weights()
+        starts.append(LinearHead(kernel, bias, 0.0, np.empty((0, len(bias)))))
+    n_hotels = len(np.unique(train.hotels))
+    penalties = PENALTIES if n_hotels > 1 else (_PENALTY,)
+    fits = [_fit(features[:1], [train], penalties, start) for start in starts]
+    losses = [_loss(train, fit.held_out) for fit in fits]
+    best = int(np.argmin(losses))
+    learned, final, parts = fits[best], fits[best], [train]
+    if len(val):
+        parts = [train, val]
+        final = _fit(features, parts, (learned.penalty,), starts[best])
+    every = _joined(parts)
+    row = {
+        "epoch": 1,
+        "phase": "head",
+        **objective.measured(train.targets, learned.predict(features[0][0])),
+    }
+    judged = []
+    if len(val):
+        predicted = learned.predict(features[1][0])
+        row |= objective.measured(val.targets, predicted, "val_")
+        judged = objective.figures(val, predicted)
+    held_out = final.held_out[: len(every.targets)]
+    about = {
+        "penalty": learned.penalty,
+        "photos": len(every.targets),
+        "hotels": len(np.unique(every.hotels)),
+        "from_parent": bool(best),
+        "figures": objective.figures(every, held_out),
+    }
+    row["seconds"] = round(time.perf_counter() - started, 2)
+    return Head(learned[:2], final[:2], row, about, judged)
+
+
+def _joined(parts: list[Photos]) -> Photos:
+    targets, weights, hotels = (
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("targets", "weights", "hotels")
+    )
+    return Photos(parts[0].pixels, targets, weights, hotels)
+
+
+def _fit(
+    features: list[list[np.ndarray]],
+    parts: list[Photos],
+    penalties: tuple[float, ...],
+    start: LinearHead | None,
+) -> LinearHead:
+    """Fit all views of the photos of some splits: first all photos as they are, then mirrored."""
+    every, n_views = _joined(parts), len(features[0])
+    hotels = np.tile(every.hotels, n_views)
+    found: LinearHead = fit_linear_head(
+        np.concatenate([part[view] for view in range(n_views) for part in features]),
+        np.tile(every.targets, (n_views, 1)),
+        weights=np.tile(every.weights, n_views),
+        groups=hotels if len(np.unique(hotels)) > 1 else None,
+        penalties=penalties,
+        start=start,
+    )
+    return found
+
+
+def _loss(photos: Photos, predicted: np.ndarray) -> float:
+    """Return the weighted cross-entropy of photos, each predicted without its hotel."""
+    if not len(predicted):
+        return 0.0
+    logs = np.log(np.maximum(predicted[: len(photos)], 1e-7))
+    return float(np.average(-(photos.targets * logs).sum(axis=1), weights=photos.weights))
+
+
+def dense_layer(model: keras.Model) -> tuple[layers.Dense, Node]:
+    """Return the head's dense layer, and what it takes: its features.
+
+    Raises
+    ------
+    ModelError
+        The head is not global average pooling and one dense layer with a bias.
+    """
+    split_head(model)
+    nodes = iter_nodes(model).values()
+    dense = next(node for node in reversed(nodes) if isinstance(node.layer, layers.Dense))
+    if not dense.layer.use_bias:
+        raise ModelError(
+            f"{model_info(model).backbone}: the head's layer {dense.name!r} has no bias, and "
+            "cannot be a linear model's: give it one, of zeros"
+        )
+    return dense.layer, next(node for node in nodes if node.output is dense.inputs[0])
+
+
+def pooled_features(
+    model: keras.Model, node: Node, pixels: Pixels, *, mirror: bool = False, progress: bool = False
+) -> np.ndarray:
+    """Compute what a layer gives for photos; they are resized to the network's input on the way."""
+    compute = activations(model, node, resize=True)
+    starts = range(0, len(pixels), AT_ONCE)
+    bar = tqdm(starts, unit="batch", desc="features", disable=not progress or not len(pixels))
+    batches = (pixels[start : start + AT_ONCE] for start in bar)
+    found = [compute(batch[:, :, ::-1] if mirror else batch) for batch in batches]
+    return np.concatenate(found) if found else np.empty((0, node.output.shape[-1]), "float32")

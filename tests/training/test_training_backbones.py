@@ -1,0 +1,31 @@
+"""A network in a file as the backbone of both kinds of models."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from keras import layers
+from runs import QUICK
+
+from hotelviz.models import load_model, model_info
+from hotelviz.training import train_aesthetic, train_tagger
+
+
+def test_tagger_and_aesthetic_model_learn_on_the_network_of_a_file(coloured, tmp_path):
+    inputs = keras.Input((40, 40, 3))
+    values = layers.Conv2D(16, 3, strides=4, activation="relu")(layers.Rescaling(1 / 255)(inputs))
+    pooled = layers.GlobalAveragePooling2D()(values)
+    file = tmp_path / "theirs.keras"
+    keras.Model(inputs, layers.Dense(5)(pooled)).save(file)
+    given = {**QUICK, "backbone_kw": None, "backbone": str(file), "effort": "quick"}
+    tagger = train_tagger(coloured, out=tmp_path / "tagger.keras", **given)
+    info = model_info(load_model(tmp_path / "tagger.keras"))
+    assert info.backbone == "theirs.keras"
+    assert info.training["settings"]["weights"] == "file"
+    assert info.training["linear"]["figures"][0]["value"] > 0.9
+    shares = np.where(coloured["label"] == "red", 1.0, 0.0)
+    rated = coloured.assign(**{f"rating_{score}": 0.0 for score in range(1, 11)})
+    rated["rating_3"], rated["rating_8"] = shares, 1 - shares
+    model = train_aesthetic(rated, **given)
+    assert model_info(model).training["linear"]["figures"][0]["value"] > 0.8
+    np.testing.assert_array_equal(model.get_weights()[0], tagger.get_weights()[0])
