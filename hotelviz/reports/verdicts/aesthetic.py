@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
-from hotelviz.catalog import knows_hotels
+from hotelviz.catalog import knows_hotels, rating_summary
 from hotelviz.metrics import PUBLISHED_RESULTS, Interval
 from hotelviz.ranking import largest_hotel
 from hotelviz.reports.verdict import Card, NextStep, Verdict
 from hotelviz.reports.wording import counted, percent, photos_of_hotels
 from hotelviz.schema import SPLITS
+from hotelviz.scores.predictions import join_photos
 
 if TYPE_CHECKING:
     from hotelviz.models import ModelInfo
 
+#: What is shown of a prediction.
+_PREDICTED = ("score", "score_std")
 #: Less of people's range than this is worth a sentence.
 _NARROW = 0.85
 
@@ -203,29 +207,58 @@ def notes_beside(judged: pd.DataFrame, rated: int, notes: Sequence[str]) -> list
     return said
 
 
-def extreme_errors(errors: pd.DataFrame, n_photos: int) -> pd.DataFrame:
+def judged_by_all(
+    rated: pd.DataFrame, tables: Mapping[str, pd.DataFrame]
+) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
+    """Return the photos that all models could read, with their ratings' figures, and predictions.
+
+    Parameters
+    ----------
+    rated : pandas.DataFrame
+        The photos with their ratings.
+    tables : mapping
+        Model -> its predictions, a row per photo of `rated`, in the same order.
+
+    Returns
+    -------
+    judged : pandas.DataFrame
+        With the columns of `hotelviz.catalog.rating_summary`.
+    tables : dict
+        The predictions on these photos.
+    """
+    read = np.logical_and.reduce([table["score"].notna() for table in tables.values()])
+    judged = join_photos(rated[read], rating_summary(rated[read]))
+    return judged, {name: table[read].reset_index(drop=True) for name, table in tables.items()}
+
+
+def extreme_errors(judged: pd.DataFrame, predicted: pd.DataFrame, n_photos: int) -> pd.DataFrame:
     """Return the photos that were predicted worst, to either side, and best.
 
     Parameters
     ----------
-    errors : pandas.DataFrame
-        With ``image_id`` and ``difference``, predicted less rated mean.
+    judged : pandas.DataFrame
+        With ``image_id`` and ``rated_mean``.
+    predicted : pandas.DataFrame
+        With ``score`` and perhaps ``score_std``, a row per photo of `judged`.
     n_photos : int
         How many of each.
 
     Returns
     -------
     pandas.DataFrame
-        Their rows, with ``kind``. Equal errors go by ``image_id``.
+        The rows of both, with ``difference``, predicted less rated mean, and ``kind``. Equal errors
+        go by ``image_id``.
 
     Examples
     --------
-    >>> errors = pd.DataFrame({"image_id": ["b", "a", "c"], "difference": [0.5, 0.5, -0.1]})
-    >>> extreme_errors(errors, 1)[["kind", "image_id"]].to_numpy().tolist()
-    ... # doctest: +NORMALIZE_WHITESPACE
+    >>> judged = pd.DataFrame({"image_id": ["b", "a", "c"], "rated_mean": [5.0, 5.0, 5.0]})
+    >>> shown = extreme_errors(judged, pd.DataFrame({"score": [5.5, 5.5, 4.9]}), 1)
+    >>> shown[["kind", "image_id"]].to_numpy().tolist()  # doctest: +NORMALIZE_WHITESPACE
     [['rated higher than predicted', 'c'], ['predicted higher than rated', 'a'],
      ['predicted best', 'c']]
     """
+    errors = judged.assign(**{name: predicted[name] for name in _PREDICTED if name in predicted})
+    errors["difference"] = errors["score"] - errors["rated_mean"]
     size = errors.assign(size=errors["difference"].abs())
     kinds = {
         "rated higher than predicted": ("difference", True),
@@ -308,12 +341,9 @@ def problems_said(info: ModelInfo) -> str:
 
 def _which(judged: pd.DataFrame, unseen: bool) -> str:
     """Return which photos were judged."""
-    hotel = "unseen hotel" if unseen else "hotel"
-    return photos_of_hotels(judged, hotel=hotel) + _unless(unseen)
-
-
-def _unless(unseen: bool) -> str:
-    return "" if unseen else ", not known to be unseen"
+    if unseen:
+        return photos_of_hotels(judged, hotel="unseen hotel")
+    return f"{photos_of_hotels(judged)}, not known to be unseen"
 
 
 def _subject(last: str, names: Sequence[str]) -> str:

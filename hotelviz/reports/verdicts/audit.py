@@ -7,6 +7,7 @@ from shlex import quote
 import pandas as pd
 
 from hotelviz.audit import Audit, Shown, needs_person
+from hotelviz.reports.tables import Table
 from hotelviz.reports.verdict import Card, NextStep, Verdict
 from hotelviz.reports.wording import counted, in_words
 
@@ -68,6 +69,59 @@ def audit_verdict(
             Card("groups of copies", f"{len(copies):,}", f"{torn:,} with different labels")
         )
     return Verdict(text, cards=cards, next_steps=_next_steps(found, looking, copies, name, out))
+
+
+def issue_table(summary: pd.DataFrame, seconds: float) -> Table:
+    """Return the issues that were found, with the time that a look at them takes.
+
+    Parameters
+    ----------
+    summary : pandas.DataFrame
+        The summary of `hotelviz.audit.find_issues`.
+    seconds : float
+        The time of a look at a photo.
+
+    Returns
+    -------
+    Table
+    """
+    found = summary[summary["photos"] > 0]
+    rows = found.assign(minutes=found["looking"] * seconds / 60).rename(index=in_words)
+    words = {
+        "issue": "issue", "photos": "photos", "groups": "groups of copies",
+        "looking": "photos to look at", "minutes": "minutes to look",
+    }  # fmt: skip
+    return Table(rows.reset_index(), words, digits=1)
+
+
+def planted_table(planted: pd.DataFrame) -> Table:
+    """Return what was found of the planted faults, as `planted_sentence` takes it, in words."""
+    words = {
+        "issue": "fault", "planted": "planted (photos or pairs)", "found": "of these found",
+        "wrong": "wrongly found", "recall": "share found", "precision": "share right",
+    }  # fmt: skip
+    rows = planted.rename(index=in_words).reset_index()
+    return Table(rows, words, percent=["recall", "precision"])
+
+
+def balance_table(balance: pd.DataFrame) -> Table:
+    """Return the table of `hotelviz.audit.class_balance` in words."""
+    words = {
+        "label": "label", "photos": "photos", "hotels": "hotels",
+        "top_up": "photos to the median", "nearly_empty": "too few to judge",
+    }  # fmt: skip
+    words |= {name: name for name in map(str, balance) if name.startswith("from ")}
+    return Table(balance.rename(index=in_words).reset_index(), words)
+
+
+def noise_table(noise: pd.DataFrame) -> Table:
+    """Return which classes are confused: ``label_noise`` of an audit in words, the first twelve."""
+    words = {
+        "label": "labelled", "suggestion": "looks like", "photos": "suspects (photos)",
+        "estimated": "estimated wrong (photos)",
+    }  # fmt: skip
+    rows = noise.assign(**{name: noise[name].map(in_words) for name in ("label", "suggestion")})
+    return Table(rows, words, digits=1, max_rows=12, noun="pairs of classes")
 
 
 def looking_time(n_photos: int, seconds: float) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from hotelviz.reports.tables import Table
 from hotelviz.reports.verdict import Card, NextStep, Verdict
-from hotelviz.reports.wording import counted, percent
+from hotelviz.reports.wording import counted, in_words, percent
 
 if TYPE_CHECKING:
+    import keras
+
     from hotelviz.feature_vis import FilterComparison
     from hotelviz.models import ModelInfo
 
@@ -157,6 +160,50 @@ def origin_of(info: ModelInfo) -> str:
     begun = _began_from(info.training)
     known = {"imagenet": "ImageNet's weights", None: "random weights, from scratch"}
     return known.get(begun[0], str(begun[0])) if begun else "not known"
+
+
+def models_table(models: Sequence[keras.Model], names: Sequence[str]) -> Table:
+    """Return which models were compared, the one before first, and what their trainings began from.
+
+    Parameters
+    ----------
+    models : sequence of keras.Model
+        The model before and the one after.
+    names : sequence of str
+        What they are called.
+
+    Returns
+    -------
+    Table
+    """
+    from hotelviz.models import model_info
+
+    rows = [
+        {
+            "which": when, "model": name, "task": info.task, "backbone": info.backbone,
+            "input (pixels)": info.preprocessing.height, "training began from": origin_of(info),
+        }
+        for when, name, info in zip(
+            ("before", "after"), names, map(model_info, models), strict=True
+        )
+    ]  # fmt: skip
+    return Table(pd.DataFrame(rows))
+
+
+def output_titles(info: ModelInfo, outputs: Sequence[str] = ()) -> dict[Any, str]:
+    """Return the outputs of a model that are drawn -> what they are called.
+
+    Parameters
+    ----------
+    info : hotelviz.models.ModelInfo
+        Of the model.
+    outputs : sequence of str, default ()
+        Those that are asked for; by default all classes of a tagger, or the lowest and the highest
+        score.
+    """
+    if info.task == "tagger":
+        return {name: in_words(name) for name in outputs or info.classes}
+    return {name: f"score {name}" for name in outputs or (info.classes[0], info.classes[-1])}
 
 
 def _began_from(training: Mapping[str, Any]) -> tuple[str | None, ...]:

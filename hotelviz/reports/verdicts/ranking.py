@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hotelviz.metrics import bootstrap_interval
+from hotelviz.reports.tables import Table
 from hotelviz.reports.verdict import Card, NextStep, Verdict
 from hotelviz.reports.wording import counted, in_words, percent
 
@@ -30,7 +31,7 @@ GAINED = {
     "areas_gained": "areas gained among the first 8",
     "score_gained": "gained in the mean score of the first 5 (points)",
 }
-ORDERED = {
+_ORDERED = {
     "hotel_id": "hotel",
     "order": "order",
     "rank": "place",
@@ -244,15 +245,44 @@ def summary_table(summary: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def left_out_said(unscored: int, unmatched: int) -> str:
+def order_table(orders: pd.DataFrame, *, max_photos: int) -> Table:
+    """Return the new order of a hotel without its photos, with the columns of which it has some.
+
+    Parameters
+    ----------
+    orders : pandas.DataFrame
+        From `hotelviz.ranking.current_and_new`.
+    max_photos : int
+        The most rows.
+
+    Returns
+    -------
+    Table
+    """
+    new = orders[orders["order"] == "new order"]
+    words = {key: word for key, word in _ORDERED.items() if new[key].notna().any()}
+    return Table(new, words, max_rows=max_photos, noun="photos")
+
+
+def left_out_said(figures: pd.DataFrame, n_photos: int, unmatched: int = 0) -> str:
     """Return how many photos could not be ranked, or have only a score or a tag; empty for none.
+
+    Parameters
+    ----------
+    figures : pandas.DataFrame
+        From `hotelviz.ranking.ranking_figures`.
+    n_photos : int
+        How many there are in all.
+    unmatched : int, default 0
+        Photos that have only a score or only a tag.
 
     Examples
     --------
-    >>> left_out_said(2, 0)
+    >>> figures = pd.DataFrame({"order": ["by score", "with coverage"], "photos": 8})
+    >>> left_out_said(figures, 10)
     'Without a score, and not ranked: 2 photos.'
     """
-    said = []
+    said, unscored = [], n_photos - int(figures.loc[figures["order"] == _NEW, "photos"].sum())
     if unscored:
         said.append(f"Without a score, and not ranked: {counted(unscored, 'photo')}.")
     if unmatched:

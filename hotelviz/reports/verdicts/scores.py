@@ -153,10 +153,14 @@ def group_table(table: pd.DataFrame, by: str, thresholds: Sequence[float]) -> pd
     )
 
 
-def level_column(
-    sample: pd.DataFrame, histogram: pd.DataFrame, thresholds: Sequence[float]
-) -> pd.Series:
-    """Return the level of each photo in words, with how many there are of it.
+def level_photos(
+    sample: pd.DataFrame,
+    histogram: pd.DataFrame,
+    thresholds: Sequence[float],
+    *,
+    column: str = "score",
+) -> pd.DataFrame:
+    """Return photos with their level in words, with how many there are of it, and a caption.
 
     Parameters
     ----------
@@ -166,12 +170,20 @@ def level_column(
         Of all photos.
     thresholds : sequence of float
         Low up to the first, high above the last.
+    column : str, default "score"
+        What was sampled by.
+
+    Returns
+    -------
+    pandas.DataFrame
+        With ``level`` and ``text``.
 
     Examples
     --------
     >>> bins = pd.DataFrame({"low": [4.0, 4.5], "high": [4.5, 5.0], "count": [30, 10]})
-    >>> level_column(pd.DataFrame({"level": ["low"]}), bins, [4.5, 5.5]).item()
-    'low, up to 4.5: 1 of 30 photos'
+    >>> sample = pd.DataFrame({"level": ["low"], "score": [4.1]})
+    >>> level_photos(sample, bins, [4.5, 5.5])[["level", "text"]].to_numpy().tolist()
+    [['low, up to 4.5: 1 of 30 photos', 'predicted 4.100']]
     """
     low, high = min(thresholds), max(thresholds)
     shares = shares_between(histogram, [low, high])
@@ -183,7 +195,8 @@ def level_column(
         level: f"{level}, {ranges[level]}: {counts.get(level, 0):,} of {_part(share, total, '')}"
         for level, share in zip(ranges, shares, strict=True)
     }
-    return sample["level"].map(words)
+    text = "predicted " + sample[column].map("{:.3f}".format).astype("str")
+    return sample.assign(level=sample["level"].map(words), text=text)
 
 
 def _part(share: float, total: int, of: str = " of {}") -> str:
