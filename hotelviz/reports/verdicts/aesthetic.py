@@ -13,7 +13,7 @@ from hotelviz.catalog import knows_hotels, rating_summary
 from hotelviz.metrics import PUBLISHED_RESULTS, Interval
 from hotelviz.ranking import largest_hotel
 from hotelviz.reports.verdict import Card, NextStep, Verdict
-from hotelviz.reports.wording import counted, percent, photos_of_hotels
+from hotelviz.reports.wording import agreeing, counted, percent, photos_of_hotels
 from hotelviz.schema import SPLITS
 from hotelviz.scores.predictions import join_photos
 
@@ -200,10 +200,11 @@ def notes_beside(judged: pd.DataFrame, rated: int, notes: Sequence[str]) -> list
     ['Intervals: 95 %, bootstrap over 2 photos.']
     """
     hotels = known_hotels(judged)
-    drawn = f"{len(judged):,} photos" if hotels is None else f"{hotels.nunique():,} hotels"
+    drawn = counted(len(judged), "photo") if hotels is None else counted(hotels.nunique(), "hotel")
     said = [f"Intervals: 95 %, bootstrap over {drawn}.", *notes]
     if lost := rated - len(judged):
-        said.append(f"{lost:,} of {rated:,} rated photos could not be read, and are not counted.")
+        are = agreeing(lost)
+        said.append(f"{lost:,} of {rated:,} rated photos could not be read, and {are} not counted.")
     return said
 
 
@@ -335,15 +336,14 @@ def model_table(info: ModelInfo, file: str) -> pd.DataFrame:
 
 def problems_said(info: ModelInfo) -> str:
     """Return how many photos of a training had errors; empty for none."""
-    counts = info.training["problem_counts"]
-    return ", ".join(f"{count:,} {status}" for status, count in counts.items())
+    counts = info.training["problem_counts"].items()
+    return ", ".join(f"{count:,} {status}" for status, count in counts)
 
 
 def _which(judged: pd.DataFrame, unseen: bool) -> str:
     """Return which photos were judged."""
-    if unseen:
-        return photos_of_hotels(judged, hotel="unseen hotel")
-    return f"{photos_of_hotels(judged)}, not known to be unseen"
+    hotel = "unseen hotel" if unseen else "hotel"
+    return photos_of_hotels(judged, hotel=hotel) + ("" if unseen else ", not known to be unseen")
 
 
 def _subject(last: str, names: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from hotelviz.audit import Ablation, Cleaned, StageDifference
 from hotelviz.metrics import Interval
 from hotelviz.reports.tables import Table
 from hotelviz.reports.verdict import Card, NextStep, Verdict
-from hotelviz.reports.wording import counted, in_words
+from hotelviz.reports.wording import agreeing, counted, in_words
 from hotelviz.scores.predictions import join_photos
 
 
@@ -54,17 +54,15 @@ def cleaning_verdict(
     """
     n_photos = counted(difference.photos, "photo")
     hotels = counted(difference.hotels, "hotel")
-    told = "unseen " if unseen else ""
-    where = hotels if not told else hotels.replace(" ", f" {told}", 1)
+    same = "the same photo" if difference.photos == 1 else f"the same {n_photos}"
+    where = counted(difference.hotels, "unseen hotel") if unseen else hotels
     text = (
-        f"Cleaning changed the accuracy on the same {n_photos} of {where} by "
+        f"Cleaning changed the accuracy on {same} of {where} by "
         f"{points(difference.accuracy)}: {in_a_word(difference.accuracy)}. "
     )
     if difference.gained + difference.lost:
-        text += (
-            f"{difference.gained:,} that were wrong are right after it, {difference.lost:,} that "
-            "were right are wrong."
-        )
+        gained = _turned(difference.gained, "wrong", "right after it")
+        text += f"{gained[0].upper()}{gained[1:]}, {_turned(difference.lost, 'right', 'wrong')}."
     else:
         text += "The model is right and wrong about the same photos as before."
     figures = stages.figures[
@@ -272,6 +270,15 @@ def in_a_word(change: Interval) -> str:
     if change.low > 0:
         return "better"
     return "worse" if change.high < 0 else "no measurable difference"
+
+
+def _turned(count: int, before: str, after: str) -> str:
+    """Return how many photos are judged otherwise after a cleaning."""
+    of_one = max(count, 1)
+    return (
+        f"{f'{count:,}' if count else 'none'} that {agreeing(of_one, 'was', 'were')} {before} "
+        f"{agreeing(of_one)} {after}"
+    )
 
 
 def _changed(cleaned: Cleaned) -> pd.DataFrame:

@@ -64,10 +64,11 @@ def filters_verdict(
     told = ", ".join(f"{some:,} of {of:,} in {layer}" for some, of, layer in counts)
     changed = f"Channels that look for something else now (correlation below {ELSEWHERE}): {told}."
     if judged and not elsewhere:
-        changed = (
-            f"None of the {judged:,} active channels of {', '.join(layers['layer'])} looks for "
-            f"something else now (all correlate by {ELSEWHERE} or more)."
-        )
+        one = "The only active channel", "looks for nothing else"
+        several = f"None of the {judged:,} active channels", "looks for something else"
+        which, looks = one if judged == 1 else several
+        of = ", ".join(layers["layer"])
+        changed = f"{which} of {of} {looks} now (correlation {ELSEWHERE} or more)."
     if related is False:
         begun = f"{names[0]} and {names[1]} come from different trainings. They differ"
     else:

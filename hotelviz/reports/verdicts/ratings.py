@@ -55,10 +55,9 @@ def rating_verdict(
     left = int(progress["left"].sum())
     cards = []
     if math.isnan(alpha.value):
-        text = (
-            f"How far {n_raters} agree cannot be said yet: "
-            f"{'no photo has two answers' if several.empty else 'all answers are the same'}."
-        )
+        why = "no photo has two answers" if several.empty else "all answers are the same"
+        who = "raters" if len(raters) == 1 else n_raters
+        text = f"How far {who} agree cannot be said yet: {why}."
     else:
         text = (
             f"{n_raters} {agreement(alpha.value)} on {n_photos}: Krippendorff's alpha "

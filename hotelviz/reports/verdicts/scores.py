@@ -8,7 +8,7 @@ import pandas as pd
 
 from hotelviz.plots import shares_between
 from hotelviz.reports.verdict import Card, NextStep, Verdict
-from hotelviz.reports.wording import counted, in_words, percent
+from hotelviz.reports.wording import agreeing, counted, in_words, percent
 
 #: The mean of fewer photos says little of a hotel.
 _MIN_PHOTOS = 3
@@ -53,10 +53,12 @@ def distribution_verdict(
     shares = shares_between(histogram, [bounds[0], bounds[-1]])
     of = counted(total, "photo")
     if len(bounds) == 1:
-        text = f"{percent(shares[-1])} of {of} score above {bounds[0]:g}."
+        text = f"{percent(shares[-1])} of {of} {agreeing(total, 'scores', 'score')} above "
+        text += f"{bounds[0]:g}."
     else:
         text = (
-            f"{percent(shares[1])} of {of} lie between {bounds[0]:g} and {bounds[-1]:g}, "
+            f"{percent(shares[1])} of {of} {agreeing(total, 'lies', 'lie')} between {bounds[0]:g} "
+            f"and {bounds[-1]:g}, "
             f"{percent(shares[0])} below and {percent(shares[-1])} above."
         )
     cards = [
