@@ -18,7 +18,6 @@ from hotelviz.pipeline.request import (
     Request,
     check_models,
     check_settings,
-    default_parameters,
     parameters_of,
     task_of,
 )
@@ -244,18 +243,13 @@ def _with_estimates(
     steps: list[Step], request: Request, facts: Facts, rates: Rates, *, scratch: bool
 ) -> list[Step]:
     """Return steps with about how long they take."""
+    network = request.values("tagger_training") if scratch and not request.models else {}
 
-    def values(step: str, given: Mapping[str, Any]) -> dict[str, Any]:
-        return default_parameters(step) | dict(given)
+    def seconds(step: Step) -> float:
+        values = request.values(step.name) | step.key.get("parameters", {})
+        return estimated_seconds(step.name, facts, values, network, rates)
 
-    training = values("tagger_training", request.settings.get("tagger_training", {}))
-    network = training if scratch and not request.models else {}
-    return [
-        replace(step, seconds=estimated_seconds(
-            step.name, facts, values(step.name, step.key.get("parameters", {})), network, rates
-        ))
-        for step in steps
-    ]  # fmt: skip
+    return [replace(step, seconds=seconds(step)) for step in steps]
 
 
 def _why(step: str, left_out: Mapping[str, str]) -> str:

@@ -88,6 +88,18 @@ class Request:
     seed: int = 0
     banner: str = ""
 
+    def values(self, step: str) -> dict[str, Any]:
+        """Return the defaults of a step's parameters, and what was asked for.
+
+        Examples
+        --------
+        >>> Request(Path("a"), Path("b"), settings={"split": {"test": 0.5}}).values("split")
+        {'test': 0.5, 'validation': 0.1}
+        """
+        known = parameters_of(step).items()
+        defaults = {name: ast.literal_eval(about.default) for name, about in known}
+        return defaults | dict(self.settings.get(step, {}))
+
 
 def parameters_of(step: str) -> Mapping[str, Parameter]:
     """Return the parameters of a step: those of its notebook.
@@ -100,17 +112,6 @@ def parameters_of(step: str) -> Mapping[str, Parameter]:
     if step in OTHERS:
         return OTHERS[step]
     return notebook_parameters(read_cells(find_notebook(NOTEBOOKS[step])))
-
-
-def default_parameters(step: str) -> dict[str, Any]:
-    """Return the defaults of a step's parameters.
-
-    Examples
-    --------
-    >>> default_parameters("split")
-    {'test': 0.25, 'validation': 0.1}
-    """
-    return {name: ast.literal_eval(one.default) for name, one in parameters_of(step).items()}
 
 
 def check_settings(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -15,7 +15,6 @@ from hotelviz.pipeline.request import (
     MODELS,
     NOTEBOOKS,
     Request,
-    default_parameters,
     parameters_of,
     task_of,
 )
@@ -74,7 +73,7 @@ class Steps:
 
     def _add_data(self) -> None:
         source, first = self.request.catalog, self.request.first
-        shares, seed = self._values("split"), self.request.seed
+        shares, seed = self.request.values("split"), self.request.seed
 
         def split() -> None:
             write_split(source, self.catalog, seed=seed, **shares)
@@ -167,7 +166,7 @@ class Steps:
     def _add_scores(self, aesthetic: list[str], tagger: bool) -> None:
         """Add the scores of all photos, and what they are for."""
         models = [self.models[name] for name in (aesthetic[-1], *["tagger"] * tagger)]
-        values = self._values("scores")
+        values = self.request.values("scores")
         self._add(
             Step(
                 "scores", partial(_score, self.catalog, models, self.scores, values), key=values,
@@ -187,10 +186,6 @@ class Steps:
                 "the catalogue does not say where photos stand today: add a column position "
                 "(1 is the first photo of a hotel)"
             )
-
-    def _values(self, step: str) -> dict[str, Any]:
-        """Return the defaults of a step's parameters, and what was asked for."""
-        return default_parameters(step) | dict(self.request.settings.get(step, {}))
 
     def _report(self, name: str, *, heavy: bool = False, **given: Any) -> None:
         """Add a step that runs a notebook, which reads or leaves the paths among its parameters."""
