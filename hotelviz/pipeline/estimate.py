@@ -66,13 +66,13 @@ def measure_rates(paths: Sequence[str]) -> Rates | None:
     read = decode()
     if not read:
         return None
-    start, predict = _network()
-    return Rates(_KERNEL * start, read / _seconds(decode), _BATCH / _seconds(predict))
+    start, batch = _network_seconds()
+    return Rates(_KERNEL * start, read / _seconds(decode), _BATCH / batch)
 
 
 @cache
-def _network() -> tuple[float, Callable[[], object]]:
-    """Return how long a network takes to load, and a call that predicts a batch by it."""
+def _network_seconds() -> tuple[float, float]:
+    """Return how long a network takes to load, and to predict a batch once it is under way."""
     begun = time.process_time()
     import numpy as np
     import tensorflow as tf
@@ -81,7 +81,8 @@ def _network() -> tuple[float, Callable[[], object]]:
 
     predict, photos = tf.function(build_tagger(weights=None)), np.zeros((_BATCH, 224, 224, 3), "f4")
     predict(photos)
-    return time.process_time() - begun, lambda: predict(photos)
+    start = time.process_time() - begun
+    return start, _seconds(lambda: predict(photos))
 
 
 def _seconds(call: Callable[[], object]) -> float:
