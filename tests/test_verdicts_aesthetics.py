@@ -16,12 +16,11 @@ from hotelviz.ranking import (
 )
 from hotelviz.reports.verdicts.aesthetic import (
     compared_table,
-    extreme_errors,
-    judged_by_all,
     notes_beside,
     report_verdict,
     training_verdict,
 )
+from hotelviz.reports.verdicts.judged import extreme_errors, judged_by_all
 from hotelviz.reports.verdicts.ranking import completeness_said, ranking_verdict, unseen_areas
 from hotelviz.reports.verdicts.scores import distribution_verdict
 from hotelviz.schema import RATINGS
@@ -68,6 +67,14 @@ def test_iterations_that_do_not_differ_measurably_are_said_not_to():
     said = report_verdict(compared(0.5, 0.5), PHOTOS, unseen=True).text
     assert "no measurable difference" in said
     assert " worse" in report_verdict(compared(0.3, 3.0), PHOTOS, unseen=False).text
+
+
+def test_model_that_predicts_one_score_for_all_has_no_correlation_and_is_not_called_worse():
+    table = compared(1.0, 0.3)
+    constant = table["metric"].eq("LCC") & table["model"].isin(["iteration 1", "difference"])
+    table.loc[constant, ["value", "low", "high"]] = np.nan
+    said = report_verdict(table, PHOTOS, unseen=True).text
+    assert "the first none, as all predictions are the same: they cannot be compared." in said
 
 
 def test_photos_that_may_have_been_seen_are_not_called_unseen():

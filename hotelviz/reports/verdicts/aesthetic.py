@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from hotelviz.catalog import knows_hotels, rating_summary
+from hotelviz.catalog import knows_hotels
 from hotelviz.metrics import PUBLISHED_RESULTS, Interval
 from hotelviz.ranking import largest_hotel
 from hotelviz.reports.verdict import Card, NextStep, Verdict
 from hotelviz.reports.wording import agreeing, counted, percent, photos_of_hotels
 from hotelviz.schema import SPLITS
-from hotelviz.scores.predictions import join_photos
 
 if TYPE_CHECKING:
     from hotelviz.models import ModelInfo
 
-#: What is shown of a prediction.
-_PREDICTED = ("score", "score_std")
 #: Less of people's range than this is worth a sentence.
 _NARROW = 0.85
 
@@ -208,72 +205,6 @@ def notes_beside(judged: pd.DataFrame, rated: int, notes: Sequence[str]) -> list
     return said
 
 
-def judged_by_all(
-    rated: pd.DataFrame, tables: Mapping[str, pd.DataFrame]
-) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
-    """Return the photos that all models could read, with their ratings' figures, and predictions.
-
-    Parameters
-    ----------
-    rated : pandas.DataFrame
-        The photos with their ratings.
-    tables : mapping
-        Model -> its predictions, a row per photo of `rated`, in the same order.
-
-    Returns
-    -------
-    judged : pandas.DataFrame
-        With the columns of `hotelviz.catalog.rating_summary`.
-    tables : dict
-        The predictions on these photos.
-    """
-    read = np.logical_and.reduce([table["score"].notna() for table in tables.values()])
-    judged = join_photos(rated[read], rating_summary(rated[read]))
-    return judged, {name: table[read].reset_index(drop=True) for name, table in tables.items()}
-
-
-def extreme_errors(judged: pd.DataFrame, predicted: pd.DataFrame, n_photos: int) -> pd.DataFrame:
-    """Return the photos that were predicted worst, to either side, and best.
-
-    Parameters
-    ----------
-    judged : pandas.DataFrame
-        With ``image_id`` and ``rated_mean``.
-    predicted : pandas.DataFrame
-        With ``score`` and perhaps ``score_std``, a row per photo of `judged`.
-    n_photos : int
-        How many of each.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The rows of both, with ``difference``, predicted less rated mean, and ``kind``. Equal errors
-        go by ``image_id``.
-
-    Examples
-    --------
-    >>> judged = pd.DataFrame({"image_id": ["b", "a", "c"], "rated_mean": [5.0, 5.0, 5.0]})
-    >>> shown = extreme_errors(judged, pd.DataFrame({"score": [5.5, 5.5, 4.9]}), 1)
-    >>> shown[["kind", "image_id"]].to_numpy().tolist()  # doctest: +NORMALIZE_WHITESPACE
-    [['rated higher than predicted', 'c'], ['predicted higher than rated', 'a'],
-     ['predicted best', 'c']]
-    """
-    errors = judged.assign(**{name: predicted[name] for name in _PREDICTED if name in predicted})
-    errors["difference"] = errors["score"] - errors["rated_mean"]
-    size = errors.assign(size=errors["difference"].abs())
-    kinds = {
-        "rated higher than predicted": ("difference", True),
-        "predicted higher than rated": ("difference", False),
-        "predicted best": ("size", True),
-    }
-    parts = [
-        size.sort_values([column, "image_id"], ascending=[rising, True]).head(n_photos)
-        .assign(kind=kind)
-        for kind, (column, rising) in kinds.items()
-    ]  # fmt: skip
-    return pd.concat(parts).drop(columns="size")
-
-
 def ratings_table(rated: pd.DataFrame) -> pd.DataFrame:
     """Return for each split how its photos are rated.
 
@@ -365,6 +296,8 @@ def _intervals(compared: pd.DataFrame) -> dict[tuple[str, str], Interval]:
 def _difference(found: Interval) -> str:
     """Return a paired difference in words."""
     value, low, high = found
+    if np.isnan(value):
+        return "they cannot be compared"
     if low <= 0 <= high:
         return f"no measurable difference ({_short(low)} to {_short(high)})"
     return (
@@ -392,6 +325,8 @@ def _card(
 
 
 def _said(found: Interval, *, digits: int = 2) -> str:
+    if np.isnan(found.value):
+        return "none, as all predictions are the same"
     value, low, high = (_short(one, digits) for one in found)
     return f"{value} ({low} to {high})" if "-" in low else f"{value} ({low}–{high})"
 
