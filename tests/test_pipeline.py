@@ -181,6 +181,22 @@ def test_dry_run_prints_the_plan_and_writes_nothing(demo_dir, tmp_path):
     assert not out.exists()
 
 
+@pytest.mark.parametrize("wrong", [["lost.csv"], ["{catalog}", "--first", "lost.csv"]])
+def test_wrong_paths_are_refused_before_tensorflow_is_loaded(demo_dir, tmp_path, wrong):
+    named = [text.format(catalog=demo_dir / "catalog.csv") for text in wrong]
+    script = (
+        "import sys; from hotelviz.cli import app\n"
+        f"try: app(['run', *{named!r}, '--out', 'reports'])\n"
+        "finally: print('tensorflow' in sys.modules)"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert told.returncode == 1
+    assert "lost.csv: there is no such" in told.stderr
+    assert told.stdout.split() == ["False"]
+
+
 def test_split_is_one_for_labels_and_ratings_and_second_run_loads_no_tensorflow(demo_dir, tmp_path):
     source = tmp_path / "photos.csv"
     photos = read_catalog(demo_dir / "catalog.csv")

@@ -193,10 +193,13 @@ def plan(
         seed=seed,
         banner=banner,
     )
+    # A wrong path is refused before TensorFlow is loaded.
+    facts = Facts.of(catalog_in(request.catalog))
+    if request.first:
+        catalog_in(request.first)
     if pretrained is None:
         pretrained = weights_available(request.out)
     request = _with_settings(request, quick=quick, pretrained=pretrained)
-    facts = Facts.of(catalog_in(request.catalog))
     made = Steps(request, facts, pretrained=pretrained)
     steps, left_out = made.all, made.left_out
     for step in asked:
