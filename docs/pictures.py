@@ -25,7 +25,7 @@ from hotelviz import plots
 #: Public names of `hotelviz.plots` that draw nothing by themselves.
 NOT_DRAWING = {
     "Display", "change_text", "exported", "figure_png", "new_figure", "pattern_text", "save_figure",
-    "shares_between",
+    "score_limits", "shares_between",
 }  # fmt: skip
 
 
@@ -334,7 +334,9 @@ PICTURES: dict[str, Callable[[Demo], Any]] = {
     "reliability": reliability,
     "score_distribution": score_distribution,
     "set_sizes": set_sizes,
+    "stage_classes": lambda demo: plots.stage_classes(demo.stages, "corrected"),
     "stage_comparison": lambda demo: plots.stage_comparison(demo.stages),
+    "stage_confusions": lambda demo: plots.stage_confusions(demo.stages, "corrected"),
     "training_history": training_history,
 }
 

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from hotelviz.audit import apply_decisions, suggest_decisions
+from hotelviz.audit import apply_decisions, gather_decisions, suggest_decisions
+from hotelviz.audit.issues import ISSUE_COLUMNS
 from hotelviz.cli import app
 from hotelviz.decisions import decide, read_decisions
 from hotelviz.demo import compare_with_planted, decide_by_truth, read_truth
@@ -52,6 +53,26 @@ def test_second_area_that_becomes_the_first_is_no_second_one(file, photos):
                               read_decisions(file)).catalog  # fmt: skip
     assert cleaned["label"].tolist()[:2] == ["Foyer", "Pool"]
     assert cleaned["label_2"].isna().tolist() == [True, False, True, True]
+
+
+def test_decisions_of_the_audit_come_first_and_answers_count_only_for_the_others(tmp_path, photos):
+    issues = pd.DataFrame({"image_id": list("abc"), "issue": "label_error"})
+    issues.reindex(columns=ISSUE_COLUMNS).to_parquet(tmp_path / "issues.parquet")
+    decide(tmp_path / "decisions.csv", "a", "keep", reviewer="Ada")
+    decide(tmp_path / "more.csv", "d", "drop")
+    given = {"files": [tmp_path / "more.csv"], "audit": tmp_path}
+    read = gather_decisions(photos, **given)
+    assert read.decisions["image_id"].tolist() == ["a", "d"]
+    assert read.files == [f"{tmp_path}/decisions.csv", f"{tmp_path}/more.csv"]
+    assert read.undecided == 2
+
+    def ask(found: pd.DataFrame) -> pd.DataFrame:
+        return found[["image_id"]].assign(action="drop", label="", reason="", reviewer="Bo")
+
+    asked = gather_decisions(photos, **given, ask=ask)
+    by = asked.decisions.set_index("image_id")["reviewer"]
+    assert by.to_dict() == {"a": "Ada", "d": "", "b": "Bo", "c": "Bo"}
+    assert asked.undecided == 0
 
 
 def test_unknown_photos_and_contradictions_are_listed(file, photos):

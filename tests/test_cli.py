@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 import uuid
 from pathlib import Path
 
@@ -35,6 +38,29 @@ def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_help_and_version():
     assert "train-tagger" in run("--help").output
     assert run("--version").output.strip() == __version__
+
+
+def test_notes_of_tensorflows_start_are_left_out_and_nothing_else(tmp_path):
+    """A TensorFlow that says at its start what the real one does, and an error."""
+    (tmp_path / "tensorflow.py").write_text(
+        "import os, sys\n"
+        "note = b'I0000 00:00:1764116.48 17 port.cc:153] oneDNN custom operations are on.\\n'\n"
+        "os.write(2, b'WARNING: All log messages before absl::InitializeLog() is\\n' + note)\n"
+        "os.write(2, b'E0000 00:00:1764116.48 17 cuda.cc:52] no memory is left\\n')\n"
+        "def zeros(n): os.write(2, note)\n"
+    )
+    script = (
+        "import sys; from hotelviz.cli import app; "
+        "app(['report', '--list'], standalone_mode=False); "
+        "import tensorflow; print('later', file=sys.stderr)"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
+    )  # fmt: skip
+    assert told.stderr.splitlines() == [
+        "E0000 00:00:1764116.48 17 cuda.cc:52] no memory is left", "later",
+    ]  # fmt: skip
 
 
 def test_list_shows_reports_with_their_parameters():

@@ -115,7 +115,7 @@ def test_models_that_exist_are_not_trained(planned, tmp_path):
     ("settings", "message"),
     [
         ({"tager_training": {"seed": 1}}, "did you mean 'tagger_training'"),
-        ({"tagger_training": {"head_epochs": 1}}, "no parameter 'head_epochs'.* fine_tune_epochs,"),
+        ({"tagger_training": {"epochs": 1}}, "(?s)no parameter 'epochs'.*fine_tune_epochs"),
         ({"explain_tagger": {"n_checked": "many"}}, "of type int, which 'many' is not"),
         ({"split": {"test": "a third"}}, "of type float"),
         ({"tagger_report": {"model": "my.keras"}}, "given with --model"),
@@ -179,6 +179,22 @@ def test_dry_run_prints_the_plan_and_writes_nothing(demo_dir, tmp_path):
     assert refused.exit_code == 1
     assert "did you mean 'backend'" in refused.output
     assert not out.exists()
+
+
+@pytest.mark.parametrize("wrong", [["lost.csv"], ["{catalog}", "--first", "lost.csv"]])
+def test_wrong_paths_are_refused_before_tensorflow_is_loaded(demo_dir, tmp_path, wrong):
+    named = [text.format(catalog=demo_dir / "catalog.csv") for text in wrong]
+    script = (
+        "import sys; from hotelviz.cli import app\n"
+        f"try: app(['run', *{named!r}, '--out', 'reports'])\n"
+        "finally: print('tensorflow' in sys.modules)"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert told.returncode == 1
+    assert "lost.csv: there is no such" in told.stderr
+    assert told.stdout.split() == ["False"]
 
 
 def test_split_is_one_for_labels_and_ratings_and_second_run_loads_no_tensorflow(demo_dir, tmp_path):

@@ -16,12 +16,14 @@ from hotelviz.ranking import (
 )
 from hotelviz.reports.verdicts.aesthetic import (
     compared_table,
-    extreme_errors,
+    notes_beside,
     report_verdict,
     training_verdict,
 )
+from hotelviz.reports.verdicts.judged import extreme_errors, judged_by_all
 from hotelviz.reports.verdicts.ranking import completeness_said, ranking_verdict, unseen_areas
 from hotelviz.reports.verdicts.scores import distribution_verdict
+from hotelviz.schema import RATINGS
 
 PHOTOS = pd.DataFrame(
     {"image_id": [f"p{n}" for n in range(40)], "hotel_id": [f"h{n // 5}" for n in range(40)]}
@@ -67,6 +69,14 @@ def test_iterations_that_do_not_differ_measurably_are_said_not_to():
     assert " worse" in report_verdict(compared(0.3, 3.0), PHOTOS, unseen=False).text
 
 
+def test_model_that_predicts_one_score_for_all_has_no_correlation_and_is_not_called_worse():
+    table = compared(1.0, 0.3)
+    constant = table["metric"].eq("LCC") & table["model"].isin(["iteration 1", "difference"])
+    table.loc[constant, ["value", "low", "high"]] = np.nan
+    said = report_verdict(table, PHOTOS, unseen=True).text
+    assert "the first none, as all predictions are the same: they cannot be compared." in said
+
+
 def test_photos_that_may_have_been_seen_are_not_called_unseen():
     table = compared(1.0, 0.3)
     one = table[table["model"] == "iteration 1"]
@@ -95,12 +105,28 @@ def test_loss_of_a_training_is_said_to_be_of_its_own_photos():
 
 
 def test_equal_errors_go_by_name():
-    errors = pd.DataFrame({"image_id": list("dcba"), "difference": [0.5, 0.5, -0.5, -0.5]})
-    shown = extreme_errors(errors, 2)
+    judged = pd.DataFrame({"image_id": list("dcba"), "rated_mean": 5.0})
+    shown = extreme_errors(judged, pd.DataFrame({"score": [5.5, 5.5, 4.5, 4.5]}), 2)
     assert shown.groupby("kind")["image_id"].agg("".join).to_dict() == {
         "rated higher than predicted": "ab", "predicted higher than rated": "cd",
         "predicted best": "ab",
     }  # fmt: skip
+
+
+def test_photos_that_one_model_cannot_read_are_judged_by_none():
+    rated = pd.DataFrame({"image_id": ["a", "b", "c"], **dict.fromkeys(RATINGS, 0), "rating_4": 3})
+    tables = {
+        name: pd.DataFrame({"image_id": ["a", "b", "c"], "score": scores})
+        for name, scores in {"one": [4.0, None, 6.0], "two": [1.0, 2.0, 3.0]}.items()
+    }
+    judged, left = judged_by_all(rated, tables)
+    assert judged[["image_id", "rated_mean"]].to_numpy().tolist() == [["a", 4.0], ["c", 4.0]]
+    assert left["two"]["score"].to_list() == [1.0, 3.0]
+    assert extreme_errors(judged, left["one"], 1)["image_id"].to_list() == ["a", "c", "a"]
+    assert notes_beside(judged[:1], 2, []) == [
+        "Intervals: 95 %, bootstrap over 1 photo.",
+        "1 of 2 rated photos could not be read, and is not counted.",
+    ]
 
 
 def test_distribution_names_the_hotel_with_most_to_gain_of_those_with_enough_photos():
@@ -114,6 +140,10 @@ def test_distribution_names_the_hotel_with_most_to_gain_of_those_with_enough_pho
     )
     assert "&lt;b&gt;" in verdict._repr_mimebundle_()["text/html"]
     assert verdict.cards[0] == ("photos above 5.5", "9 %", "9 of 100 photos")
+    one = distribution_verdict(bins.assign(count=[0, 1, 0]), quantiles, [4.5, 5.5])
+    assert one.text == "100 % of 1 photo lies between 4.5 and 5.5, 0 % below and 0 % above."
+    above = distribution_verdict(bins.assign(count=[0, 0, 1]), quantiles, [5.5])
+    assert above.text == "100 % of 1 photo scores above 5.5."
 
 
 def ranked(positions: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -153,6 +183,7 @@ def test_ranking_does_not_call_the_same_mean_a_change():
     figures = figures[figures["hotel_id"] == "g"].assign(mean_of_5=5.951)
     said = ranking_verdict(figures, compare_with_current(figures)).text
     assert "the mean score of the first five stays 5.95;" in said
+    assert said.endswith("; the hotel does not lose.")
 
 
 def test_without_positions_nothing_is_said_of_today():
@@ -174,6 +205,10 @@ def test_areas_that_labels_know_are_told_from_those_that_nobody_knows():
         "Of 6 areas of 3 hotels the tagger surely sees 3; by the labels 1 more is there and "
         "overlooked; by the labels 1 is missing; of 1 there may be a photo all the same. Where "
         "labels say that an area is there, the tagger surely sees it in 50 % of 2 cases."
+    )
+    nothing = table.assign(state="not seen")
+    assert completeness_said(nothing, area_recall(nothing)).startswith(
+        "Of 6 areas of 3 hotels the tagger surely sees none; of 6 there may be a photo all the same"
     )
     assert unseen_areas(table)[["hotel_id", "known", "probability"]].to_numpy().tolist() == [
         ["h", "missing, by the labels", pytest.approx(0.1)],

@@ -15,6 +15,7 @@ from hotelviz.audit import (
     LabelIssues,
     SeenLabels,
     StageDifference,
+    apply_decisions,
     class_balance,
     copies_side_by_side,
     distinct_tests,
@@ -26,11 +27,20 @@ from hotelviz.metrics import Interval
 from hotelviz.reports import Verdict
 from hotelviz.reports.verdicts.audit import (
     audit_verdict,
+    balance_table,
     how_labels_were_judged,
+    issue_table,
     looking_time,
+    noise_table,
     planted_sentence,
 )
-from hotelviz.reports.verdicts.cleaning import cleaning_verdict, stage_table
+from hotelviz.reports.verdicts.cleaning import (
+    changed_photos,
+    changes_table,
+    class_table,
+    cleaning_verdict,
+    stage_table,
+)
 from hotelviz.reports.verdicts.ratings import (
     agreement,
     rater_table,
@@ -117,6 +127,18 @@ def test_audit_names_the_next_worst_where_the_worst_is_not_there():
     )
     clean = audit_verdict(audit([]), CATALOG, name="c.csv")
     assert clean.text == "None of 20 photos has an issue that the audit looks for."
+    one = audit_verdict(audit([]), CATALOG[:1], name="c.csv")
+    assert one.text == "The only photo has no issue that the audit looks for."
+    several = [(f"{name}{row[0]}", *row[1:]) for name in "xy" for row in ROWS[3:5]]
+    several = [(*row[:2], f"{row[2]}{row[0][0]}", *row[3:]) for row in several]
+    assert audit_verdict(audit(several), CATALOG, name="c.csv").text.endswith(
+        "2 pairs of copies with different labels, of each of which one label must be wrong."
+    )
+    pair = [(*row[:4], row[4].replace("labels", "splits")) for row in ROWS[3:5]]
+    found = audit_verdict(audit(pair), CATALOG, name="c.csv")
+    assert "1 pair of copies in more than one split, which flatters the test." in found.text
+    assert "Look at the pair of copies" in [step.text for step in found.next_steps]
+    assert looking_time(1, 1) == "less than a minute at 1 second each"
     assert looking_time(38, 4) == "about 3 minutes at 4 seconds each"
 
 
@@ -130,6 +152,18 @@ def test_audit_names_the_next_worst_where_the_worst_is_not_there():
             "other photos of the hotels of 1), with these labels: a wrong label that it has "
             "learned looks right to it, so that fewer are found. Only the other 4 are of hotels "
             "that no part of the judge had seen.",
+        ),
+        (
+            SeenLabels(20, 19, 0, 0, labels=True),
+            "which had learned from 19 of the 20 labelled photos, with these labels: a wrong label "
+            "that it has learned looks right to it, so that fewer are found. Only the other 1 is "
+            "of a hotel that no part of the judge had seen.",
+        ),
+        (
+            SeenLabels(20, 20, 0, 0, labels=True),
+            "which had learned from 20 of the 20 labelled photos, with these labels: a wrong label "
+            "that it has learned looks right to it, so that fewer are found. No label is of a "
+            "hotel that it had not seen.",
         ),
         (
             SeenLabels(20, 12, 0, 0, labels=False),
@@ -165,7 +199,11 @@ def test_copies_and_other_kinds_are_cut_with_how_many_there_are():
 
 def test_planted_faults_are_told_in_a_sentence():
     planted = pd.DataFrame({"planted": [22, 5], "found": [20, 5], "wrong": [1, 0]})
-    assert "25 of 27 were found, and 1 more were flagged" in planted_sentence(planted)
+    assert "25 of 27 were found, and 1 more was flagged that is none." in planted_sentence(planted)
+    one = planted.assign(found=[1, 0], wrong=0)
+    assert "1 of 27 was found, and no other was flagged." in planted_sentence(one)
+    many = planted.assign(wrong=[1, 1])
+    assert "and 2 more were flagged that are none." in planted_sentence(many)
 
 
 FIGURES = pd.DataFrame(
@@ -209,6 +247,14 @@ def test_cleaning_leads_with_the_paired_difference_its_interval_and_a_verdict():
     same = gained(0.0, 0.0, 0.0, photos=0)
     assert same.text.endswith("The model is right and wrong about the same photos as before.")
     assert not any("Test on more hotels" in step.text for step in same.next_steps)
+    assert "9 that were wrong are right after it, 5 that were right are wrong." in verdict.text
+    one = StageDifference(Interval(0.0, -0.1, 0.1), 1, 1, gained=0, lost=1)
+    text = cleaning_verdict(one, STAGES, pd.DataFrame({"change": []}), before="augmented").text
+    assert text == (
+        "Cleaning changed the accuracy on the same photo of 1 unseen hotel by +0.0 points "
+        "(-10.0 to +10.0): no measurable difference. None that was wrong is right after it, 1 that "
+        "was right is wrong."
+    )
     # What made it worse is not offered to train on.
     assert not any(step.command for step in gained(-0.015, -0.025, -0.005).next_steps)
 
@@ -220,6 +266,43 @@ def test_stages_own_photos_are_shown_only_where_they_say_something_else():
     assert set(distinct_tests(both).figures["tested"]) == {"same"}
     other = STAGES._replace(figures=pd.concat([FIGURES, own.assign(value=0.5)]))
     assert set(distinct_tests(other).figures["tested"]) == {"same", "own"}
+
+
+def test_cleaning_lists_classes_by_their_gain_and_the_photos_that_were_changed():
+    per_class = pd.DataFrame(
+        {"stage": ["a"] * 2 + ["cleaned"] * 2, "tested": "same",
+         "label": ["Pool", "View_of_Exterior"] * 2, "f1": [0.5, 0.5, 0.499, 0.8],
+         "support": [3, 4] * 2}
+    )  # fmt: skip
+    stages = STAGES._replace(per_class=pd.concat([per_class, per_class.assign(tested="own")]))
+    table = class_table(stages, "a").frame
+    assert table[["label", "photos", "change"]].to_numpy().tolist() == [
+        ["View of Exterior", 4, 0.3], ["Pool", 3, 0.0],
+    ]  # fmt: skip
+    photos = CATALOG.assign(path=CATALOG["image_id"] + ".jpg")
+    decided = pd.DataFrame(
+        {"image_id": ["a", "b", "c", "d"], "action": ["drop", "drop", "relabel", "keep"],
+         "label": ["", "", "View_of_Exterior", ""], "reason": "near_duplicate: of z"}
+    )  # fmt: skip
+    cleaned = apply_decisions(photos, decided)
+    shown = changed_photos(cleaned, photos, max_photos=1)
+    assert shown[["image_id", "change", "note"]].to_numpy().tolist() == [
+        ["a", "dropped: 1 of 2", "Foyer; near duplicate: of z"],
+        ["c", "relabelled: 1 of 1", "Foyer to View of Exterior; near duplicate: of z"],
+    ]
+    assert changes_table(cleaned).frame["label"].tolist() == ["Foyer", "View of Exterior"]
+    nothing = apply_decisions(photos, decided[3:])
+    assert changes_table(nothing)._repr_html_() == ""
+    assert changed_photos(nothing, photos, max_photos=1).empty
+
+
+def test_tables_of_an_audit_are_in_words():
+    found = audit(ROWS)
+    issues = issue_table(found.summary.assign(groups=0), 30).frame
+    assert issues.loc[issues["issue"] == "label error", "minutes"].item() == pytest.approx(1.5)
+    assert "View of Exterior" in noise_table(found.label_noise)._repr_html_()
+    sources = CATALOG.assign(source=["in-house", "enriched"] * 10)
+    assert "from in-house" in balance_table(class_balance(sources))._repr_html_()
 
 
 def test_paired_interval_is_that_of_the_differences_and_narrower_than_of_two_means():
@@ -277,6 +360,10 @@ def test_ratings_lead_with_alpha_what_it_means_and_who_deviates():
     assert "points apart, asked twice" not in table
     even = raters.assign(bias=0.1, bias_low=0.05, bias_high=0.2)
     assert unlike_the_others(even) == ""
+    alone = rating_verdict(
+        Interval(*[np.nan] * 3), raters[:1], RATED.head(1), PROGRESS, {}, name=""
+    )
+    assert alone.text.startswith("How far raters agree cannot be said yet")
     nothing = rating_verdict(Interval(*[np.nan] * 3), raters, RATED.head(1), PROGRESS, {}, name="x")
     links = [[step.link for step in one.next_steps if step.link] for one in (verdict, nothing)]
     assert links == [["#Raters", "#Disputed-photos"], ["#Raters"]]

@@ -56,6 +56,9 @@ def test_verdict_says_that_no_channel_looks_for_something_else():
     alike = comparison()._replace(changes=CHANGES.assign(correlation=0.8))
     text = filters_verdict(alike, ("a", "b"), n_photos=9).text
     assert "None of the 5 active channels of conv_pw_3, conv_pw_11 looks for something else" in text
+    one = alike._replace(changes=alike.changes[:1])
+    text = filters_verdict(one, ("a", "b"), n_photos=9).text
+    assert "The only active channel of conv_pw_3 looks for nothing else now" in text
 
 
 def test_channels_that_are_silent_are_not_judged():

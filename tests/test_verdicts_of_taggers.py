@@ -52,7 +52,7 @@ def test_verdict_has_the_share_its_interval_and_the_worst_confusion():
     assert (confusion.value, confusion.detail) == ("7 of 30", "Pool predicted as Bathroom")
     links = [step.link for step in found.next_steps]
     assert links[:2] == ["explain_tagger#Pool-predicted-as-Bathroom", "#Misclassified-photos"]
-    assert found.next_steps[1].text == "Look through the 8 misclassified photos"
+    assert found.next_steps[1].text == "Look at the 8 misclassified photos"
     command = found.next_steps[-1].command
     assert command.startswith("hotelviz label-choose 'my photos.csv' --predictions tags.")
 
@@ -142,8 +142,8 @@ def test_explanation_names_the_suspected_shortcut_with_its_shares():
     assert found.text == (
         "A shortcut is suspected where Pool is predicted as Bathroom: one pattern carries 62 % of "
         "the evidence, is in 6 of 8 errors and in 10 % of the right Pool photos, and blurring it "
-        "sets 80 % of the errors that have it right. None in the 1 other confusion explained. The "
-        "test needs 4 misclassified photos, which 1 of them has."
+        "sets 80 % of the errors that have it right. None in the other confusion that was "
+        "explained. The test needs 4 misclassified photos, which 1 of them has."
     )
     assert found.cards[0][:2] == ("suspected shortcuts", "1")
     assert found.cards[0].detail == "in 2 explained of 3 confusions among 100 photos"
@@ -161,12 +161,18 @@ def test_explanation_says_when_nothing_is_suspected_or_wrong():
         return explanation.explanation_verdict(found, gaps, n_photos=100).text
 
     assert said([confusion(8)]) == (
-        "No shortcut is suspected in the confusion explained (of 3). The test needs 4 "
+        "No shortcut is suspected in the 1 of 3 confusions that was explained. The test needs 4 "
         "misclassified photos, which it has."
     )
-    assert said([confusion(2), confusion(8)]).endswith("photos, which 1 of them has.")
+    assert said([confusion(2), confusion(8)]) == (
+        "No shortcut is suspected in the 2 of 3 confusions that were explained. The test needs 4 "
+        "misclassified photos, which 1 of them has."
+    )
+    assert "suspected in any of the 2 confusions. The" in said([confusion(2)] * 2, GAPS[:2])
+    assert "suspected in the only confusion. The" in said([confusion(2)], GAPS[:1])
     assert said([confusion(2)]).endswith("photos, which it does not have.")
     assert said([]) == "None of the 3 confusions among 100 photos was explained."
+    assert said([], GAPS[:1]) == "The only confusion among 100 photos was not explained."
     assert said([], GAPS[:0]) == "No error among 100 photos to explain."
     assert (
         said([confusion(0)]) == "The confusion that was asked for does not occur among 100 photos."
@@ -181,6 +187,9 @@ def test_each_confusion_is_told_in_words():
     assert "weightiest of 2 patterns carries 62 % of the evidence, is in 6 of 8" in said(
         confusion(8)
     )
+    one = confusion(8)
+    assert "the only pattern carries 62 %" in said(one._replace(patterns=one.patterns[:1]))
+    assert said(confusion(1)).startswith("1 Pool photo is predicted as Bathroom.")
     assert said(confusion(2)).endswith("To test for a shortcut, at least 4 are needed.")
     assert said(confusion(0)) == "No Pool photo is predicted as Bathroom."
     markup = explanation.gaps_table(GAPS, [confusion(8)])._repr_html_()
@@ -221,7 +230,7 @@ def test_training_counts_the_hotels_of_the_photos_that_were_learned_from():
     assert found.text == (
         "Learned 2 areas from 5 photos of 2 hotels. Right on 75 % of 3 validation photos (few: a "
         "rough figure) after epoch 2 of 3, which they chose. Validation did not improve in the "
-        "last 1 epoch, which ended it."
+        "last epoch, which ended it."
     )
     cards = {card.label: card for card in found.cards}
     assert cards["validation accuracy"].detail == (
@@ -237,11 +246,21 @@ def test_training_counts_the_hotels_of_the_photos_that_were_learned_from():
     ("losses", "most", "said"),
     [
         ([1.0, 0.6, 0.5], 2, "Validation improved to the last of 3 epochs: more may help."),
-        ([1.0, 0.6, 0.7], 2, "Validation did not improve in the last 1 epoch."),
+        ([1.0, 0.6, 0.7], 2, "Validation did not improve in the last epoch."),
+        ([0.5, 0.6, 0.7], 2, "Validation did not improve in the last 2 epochs."),
     ],
 )
 def test_training_says_whether_validation_still_improved(losses, most, said):
     assert training.still_improved(COURSE.assign(val_loss=losses), most) == said
+
+
+def test_one_epoch_and_one_error_are_told_in_the_singular():
+    assert training.still_improved(COURSE[:1], 1) == "There was one epoch: more may help."
+    one = verdict(
+        judged(("Pool", "Pool", 40), ("Bathroom", "Bathroom", 40), ("Pool", "Bathroom", 1))
+    )
+    assert "; 1 of 41 Pool photos is predicted as Bathroom." in one.text
+    assert one.next_steps[1].text == "Look at the misclassified photo"
 
 
 def test_training_without_validation_or_hotels_says_so():

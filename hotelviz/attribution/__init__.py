@@ -3,7 +3,12 @@
 `explain` computes maps by any of seven methods, for taggers and aesthetic models alike.
 """
 
-from hotelviz.attribution.confusions import SHORTCUT_ERRORS, Confusion, explain_confusion
+from hotelviz.attribution.confusions import (
+    SHORTCUT_ERRORS,
+    Confusion,
+    explain_confusion,
+    explain_confusions,
+)
 from hotelviz.attribution.deletion import curve_areas, deletion_insertion
 from hotelviz.attribution.geometry import Axis
 from hotelviz.attribution.maps import contributions, explain
@@ -41,6 +46,7 @@ __all__ = [
     "deletion_insertion",
     "explain",
     "explain_confusion",
+    "explain_confusions",
     "feature_grid",
     "method_agreement",
     "overlay",

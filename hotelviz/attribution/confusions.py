@@ -9,6 +9,7 @@ of the right ones, is a suspected shortcut.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -161,6 +162,42 @@ def explain_confusion(
     patches["side"] = _WINDOW
     patterns = patterns.reset_index(drop=True).rename_axis("pattern")
     return Confusion(true, predicted, wrong, maps, patches, patterns)
+
+
+def explain_confusions(
+    model: keras.Model,
+    predictions: pd.DataFrame,
+    gaps: pd.DataFrame,
+    pair: Sequence[str] = (),
+    *,
+    n_confusions: int = 3,
+) -> list[Confusion]:
+    """Explain the confusions of the largest confidence gaps, or the one that is asked for.
+
+    Parameters
+    ----------
+    model, predictions
+        As in `explain_confusion`.
+    gaps
+        From `hotelviz.metrics.confusions`, in the order in which they are to be explained. Labels
+        that the model does not know have no evidence of their own, and are passed over.
+    pair
+        The label and the prediction of the one confusion to explain; empty for those of `gaps`.
+    n_confusions
+        How many of `gaps`.
+
+    Returns
+    -------
+    list of Confusion
+    """
+    from hotelviz.models import model_info
+
+    known = gaps[gaps["label"].isin(model_info(model).classes)].head(n_confusions)
+    pairs = [tuple(pair)] if pair else zip(known["label"], known["predicted"], strict=True)
+    return [
+        explain_confusion(model, predictions, true=true, predicted=predicted)
+        for true, predicted in pairs
+    ]
 
 
 def _chosen(predictions: pd.DataFrame, label: str, predicted: str, max_photos: int) -> pd.DataFrame:

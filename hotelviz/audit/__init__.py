@@ -19,6 +19,7 @@ from hotelviz.audit.ablation import (
 from hotelviz.audit.class_balance import class_balance
 from hotelviz.audit.cleaning import Cleaned, apply_decisions, suggest_decisions
 from hotelviz.audit.combining import Combined, combine_catalogs
+from hotelviz.audit.deciding import Gathered, gather_decisions
 from hotelviz.audit.duplicates import find_duplicates
 from hotelviz.audit.image_issues import THRESHOLDS
 from hotelviz.audit.image_properties import ImageProperties, compute_image_properties
@@ -42,6 +43,7 @@ from hotelviz.audit.selection import (
     Shown,
     copies_side_by_side,
     label_suspects,
+    suspected_classes,
     worst_of_each_kind,
 )
 from hotelviz.errors import AuditError, CacheWarning
@@ -56,6 +58,7 @@ __all__ = [
     "CacheWarning",
     "Cleaned",
     "Combined",
+    "Gathered",
     "ImageProperties",
     "LabelIssues",
     "SeenLabels",
@@ -73,6 +76,7 @@ __all__ = [
     "find_duplicates",
     "find_issues",
     "find_label_issues",
+    "gather_decisions",
     "label_issue_tagger",
     "label_noise_matrix",
     "label_suspects",
@@ -83,6 +87,7 @@ __all__ = [
     "stage_difference",
     "suggest_decisions",
     "suggested_labels",
+    "suspected_classes",
     "worst_of_each_kind",
     "write_audit",
 ]

@@ -44,6 +44,36 @@ def label_suspects(issues: pd.DataFrame, *, max_photos: int = 20) -> Shown:
     return Shown(shown.assign(confusion=confusion), len(shown), len(rows))
 
 
+def suspected_classes(issues: pd.DataFrame, photos: pd.DataFrame) -> pd.DataFrame:
+    """Return for label suspects the class whose evidence is worth a look.
+
+    Parameters
+    ----------
+    issues : pandas.DataFrame
+        The rows of `label_suspects`.
+    photos : pandas.DataFrame
+        The catalogue, with ``image_id``, ``path`` and ``label``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``path`` and ``target`` in the order of the issues: the class that is suggested, and where
+        none is, the label.
+
+    Examples
+    --------
+    >>> photos = pd.DataFrame({"image_id": ["a", "b"], "path": ["a.jpg", "b.jpg"],
+    ...                        "label": ["Pool", "Foyer"]})
+    >>> issues = pd.DataFrame({"image_id": ["b", "a"], "suggestion": ["look", "relabel:Foyer"]})
+    >>> suspected_classes(issues, photos)["target"].to_list()
+    ['Foyer', 'Foyer']
+    """
+    named = photos.set_index("image_id").loc[issues["image_id"], ["path", "label"]]
+    suggestion = issues["suggestion"].set_axis(named.index)
+    likelier = suggestion.where(suggestion.str.startswith("relabel:"))
+    return named.assign(target=likelier.str.removeprefix("relabel:").fillna(named["label"]))
+
+
 def copies_side_by_side(issues: pd.DataFrame, *, max_groups: int = 20) -> Shown:
     """Choose the groups of copies to look at first, the photo to keep first in each.
 

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 import hotelviz
 from hotelviz.errors import HotelvizError, RemoteError
 from hotelviz.io.escaping import escape_terminal
+from hotelviz.io.native_notes import quiet_tensorflow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,6 +107,7 @@ def main(
 ) -> None:
     """Handle the options that stand before a verb."""
     del debug  # whoever catches errors looks for it
+    quiet_tensorflow()
     if version:
         say(hotelviz.__version__)
         raise typer.Exit

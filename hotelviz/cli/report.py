@@ -162,8 +162,9 @@ def slides(
 ) -> None:
     """Make a talk of reports: one page of slides, and each figure as PNG and SVG."""
     from hotelviz.reports.slides import write_slides
+    from hotelviz.reports.wording import counted
 
     deck = write_slides(reports, out, title=title)
     for line in deck.missing:
         say(f"left out: {line}", err=True)
-    say(f"{len(deck.titles)} slides: open {deck.page}")
+    say(f"{counted(len(deck.titles), 'slide')}: open {deck.page}")

@@ -7,7 +7,13 @@ where in each photo the object is that makes its class, and one planted shortcut
 
 from hotelviz.demo.catalog import make_demo_catalog
 from hotelviz.demo.settings import demo_banner, demo_settings
-from hotelviz.demo.truth import compare_with_planted, decide_by_truth, read_masks, read_truth
+from hotelviz.demo.truth import (
+    compare_with_planted,
+    decide_by_truth,
+    read_masks,
+    read_truth,
+    with_true_labels,
+)
 from hotelviz.errors import DemoError
 
 __all__ = [
@@ -19,4 +25,5 @@ __all__ = [
     "make_demo_catalog",
     "read_masks",
     "read_truth",
+    "with_true_labels",
 ]

@@ -44,6 +44,29 @@ def read_truth(directory: str | os.PathLike[str]) -> pd.DataFrame:
     return truth
 
 
+def with_true_labels(photos: pd.DataFrame, directory: str | os.PathLike[str]) -> pd.DataFrame:
+    """Return photos of a demo catalogue with the labels that they should have.
+
+    Parameters
+    ----------
+    photos : pandas.DataFrame
+        With ``image_id``.
+    directory : path
+        As given to `make_demo_catalog`.
+
+    Returns
+    -------
+    pandas.DataFrame
+
+    Raises
+    ------
+    CatalogError
+        When there is no demo catalogue.
+    """
+    right = read_truth(directory).set_index("image_id")["true_label"]
+    return photos.assign(label=photos["image_id"].map(right))
+
+
 def _truth_and_labels(directory: str | os.PathLike[str]) -> pd.DataFrame:
     labels = read_catalog(Path(directory) / "catalog.csv").set_index("image_id")["label"]
     return read_truth(directory).set_index("image_id").join(labels)

@@ -9,7 +9,7 @@ linear CKA of whole layers.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -26,6 +26,7 @@ from hotelviz.feature_vis.channels import (
     folded_kernel,
 )
 from hotelviz.feature_vis.similarity import PairedSums
+from hotelviz.feature_vis.top_activations import patch_pixels, top_photos
 
 if TYPE_CHECKING:
     import keras
@@ -55,6 +56,67 @@ class FilterComparison(NamedTuple):
     tuned: dict[str, np.ndarray]
     profile: pd.DataFrame
     changes: pd.DataFrame
+
+
+class ChannelExample(NamedTuple):
+    """What a channel looks for in two models: pictures, and places in photos.
+
+    Attributes
+    ----------
+    layer, channel
+        Which channel.
+    pictures
+        Of the model before and of the one after: uint8 (size, size, 3).
+    patches
+        Of both models: uint8 (n, size, size, 3), the photos that activate it most first.
+    activations
+        Of both models: those of the patches.
+    """
+
+    layer: str
+    channel: int
+    pictures: list[np.ndarray]
+    patches: list[np.ndarray]
+    activations: list[pd.Series]
+
+
+def channel_examples(
+    comparison: FilterComparison,
+    models: tuple[keras.Model, keras.Model],
+    photos: pd.DataFrame,
+    *,
+    n_channels: int = 2,
+) -> Iterator[ChannelExample]:
+    """Yield the channels that changed most, with the photos that activate them most.
+
+    Parameters
+    ----------
+    comparison
+        Of `models`.
+    models
+        The one before and the one after.
+    photos
+        With ``image_id`` and ``path``: where the places are looked for.
+    n_channels
+        How many of each layer.
+
+    Yields
+    ------
+    ChannelExample
+    """
+    for layer, pictures in comparison.original.items():
+        own = comparison.channels[comparison.channels["layer"] == layer]
+        channels = own["channel"].head(n_channels).to_list()
+        found = [top_photos(model, photos, layer, channels) for model in models]
+        for place, channel in enumerate(channels):
+            rows = [table[table["channel"] == channel] for table in found]
+            yield ChannelExample(
+                layer,
+                channel,
+                [pictures[place], comparison.tuned[layer][place]],
+                [patch_pixels(one) for one in rows],
+                [one["activation"] for one in rows],
+            )
 
 
 def compare_filters(

@@ -23,7 +23,12 @@ from hotelviz.metrics.conformal import (
     conformal_sets,
     hotels_for_coverage,
 )
-from hotelviz.metrics.confusions import confusion_names, confusions, misclassified
+from hotelviz.metrics.confusions import (
+    confusion_names,
+    confusions,
+    correctly_classified,
+    misclassified,
+)
 from hotelviz.metrics.learning_curve import LearningCurve, learning_curve
 from hotelviz.metrics.proportions import share_interval
 from hotelviz.metrics.ratings import PUBLISHED_RESULTS, compare_scores, score_metrics
@@ -56,6 +61,7 @@ __all__ = [
     "confusion_matrix",
     "confusion_names",
     "confusions",
+    "correctly_classified",
     "coverage_accuracy",
     "cross_hotels",
     "expected_calibration_error",

@@ -120,6 +120,38 @@ def misclassified(predictions: pd.DataFrame) -> pd.DataFrame:
     return found.drop(columns="_n_photos")
 
 
+def correctly_classified(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return the right predictions with their ``confidence``, the most confident first.
+
+    Parameters
+    ----------
+    predictions
+        With ``label``, ``predicted`` and ``p_<class>``, as for `misclassified`.
+
+    Returns
+    -------
+    pandas.DataFrame
+
+    Raises
+    ------
+    CatalogError
+        A column that is missing.
+
+    Examples
+    --------
+    >>> tags = pd.DataFrame({"label": ["a", "a", "b"], "predicted": ["a", "b", "b"],
+    ...                      "p_a": [0.6, 0.1, 0.1], "p_b": [0.4, 0.9, 0.9]})
+    >>> correctly_classified(tags)["confidence"].to_list()
+    [0.9, 0.6]
+    """
+    needs = ["label", "predicted"]
+    table = check_table(predictions, needs=needs, where="correctly_classified", unique=False)
+    right = table["label"].eq(table["predicted"])
+    found, shares = table[right], class_probabilities(table)[right]
+    found = found.assign(confidence=_probability(shares, found["predicted"]))
+    return found.sort_values("confidence", ascending=False, kind="stable")
+
+
 def confusion_names(predictions: pd.DataFrame) -> pd.Series:
     """Return the name of the confusion that each photo is in.
 

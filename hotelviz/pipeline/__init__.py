@@ -2,8 +2,8 @@
 
 from hotelviz.pipeline.execution import Outcome, run_steps
 from hotelviz.pipeline.facts import Facts
-from hotelviz.pipeline.plan import Plan, weights_available
-from hotelviz.pipeline.run import plan, run
+from hotelviz.pipeline.plan import Plan, plan, weights_available
+from hotelviz.pipeline.run import run
 from hotelviz.pipeline.step import Step
 
 __all__ = ["Facts", "Outcome", "Plan", "Step", "plan", "run", "run_steps", "weights_available"]

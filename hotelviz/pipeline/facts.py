@@ -20,6 +20,7 @@ from hotelviz.catalog import (
 )
 from hotelviz.errors import CatalogError
 from hotelviz.images import SUFFIXES
+from hotelviz.reports.wording import counted
 from hotelviz.schema import RATINGS
 
 #: A table of these names in a folder is the catalogue of the folder.
@@ -134,15 +135,15 @@ class Facts:
         )
 
     def __str__(self) -> str:
-        labels = f"{self.labelled:,} labelled in {len(self.classes)} classes"
-        return "; ".join(
-            (
-                f"{self.photos:,} photos" + (f" of {self.hotels:,} hotels" if self.grouped else ""),
-                labels if self.labelled else "no labels",
-                f"{self.rated:,} rated" if self.rated else "no ratings",
-                "with positions" if self.positions else "no positions",
-            )
-        )
+        hotels = f" of {counted(self.hotels, 'hotel')}" if self.grouped else ""
+        classes = counted(len(self.classes), "class", "classes")
+        parts = [
+            counted(self.photos, "photo") + hotels,
+            f"{self.labelled:,} labelled in {classes}" if self.labelled else "no labels",
+            f"{self.rated:,} rated" if self.rated else "no ratings",
+            "with positions" if self.positions else "no positions",
+        ]
+        return "; ".join(parts)
 
 
 def write_split(source: Path, out: Path, *, seed: int, test: float, validation: float) -> None:

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import os
-import platform
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from hotelviz.demo.settings import demo_settings
-from hotelviz.errors import ReportError
+from hotelviz.errors import ReportError, check_choice
+from hotelviz.pipeline.estimate import Rates, estimated_seconds, measure_rates
 from hotelviz.pipeline.execution import about
 from hotelviz.pipeline.facts import Facts, catalog_in
-from hotelviz.pipeline.measure import Rates, measure_rates
-from hotelviz.pipeline.request import Request, check_step, parameters_of, task_of
+from hotelviz.pipeline.request import (
+    STEPS,
+    Request,
+    check_models,
+    check_settings,
+    parameters_of,
+    task_of,
+)
 from hotelviz.pipeline.state import RunState, read_json, write_json
 from hotelviz.pipeline.step import Step
-from hotelviz.pipeline.steps import Steps
+from hotelviz.pipeline.steps import Steps, with_needing, with_needs
 
+_TRAININGS = ("tagger_training", "aesthetic_training_1", "aesthetic_training_2")
 #: What a quick run changes: linear heads only, smaller drawings, fewer checks.
 QUICK: dict[str, dict[str, Any]] = {
-    "tagger_training": {"effort": "quick"},
-    "aesthetic_training_1": {"effort": "quick"},
-    "aesthetic_training_2": {"effort": "quick"},
+    **{name: {"effort": "quick"} for name in _TRAININGS},
     "explain_tagger": {
         "methods": ["cam", "layercam", "saliency"], "checked_methods": ["cam", "gradcam"],
         "n_checked": 20, "n_confusions": 2, "max_photos": 12,
@@ -53,32 +58,29 @@ class Plan:
 
     Attributes
     ----------
+    request : Request
+        What was asked for, with the settings of its kind of run and the line at the top of pages.
     facts : Facts
         What the catalogue has.
     steps : list of Step
         In the order of the work.
     left_out : dict
         Part of the work -> why it is left out, and what to add.
-    to_do : list of str
+    to_do : set of str
         The steps that are not done yet, as far as that can be known before.
     again : set of str
         Steps that are done again although nothing has changed.
     pretrained : bool
         Whether networks start from ImageNet's weights.
-    rates : Rates or None
-        How fast this machine is, where that was measured.
-    banner : str
-        What stands at the top of each page.
     """
 
+    request: Request
     facts: Facts
     steps: list[Step]
     left_out: dict[str, str]
-    to_do: list[str]
+    to_do: set[str]
     again: set[str]
     pretrained: bool
-    rates: Rates | None
-    banner: str
 
     @property
     def seconds(self) -> float:
@@ -87,7 +89,7 @@ class Plan:
 
     def __str__(self) -> str:
         width = max(len(step.name) for step in self.steps)
-        lines = [f"The catalogue: {self.facts}.", *filter(None, [self.banner]), "The plan:"]
+        lines = [f"The catalogue: {self.facts}.", *filter(None, [self.request.banner]), "The plan:"]
         for number, step in enumerate(self.steps, start=1):
             when = about(step.seconds) if step.seconds is not None else "to do"
             told = when if step.name in self.to_do else "done, unchanged"
@@ -95,76 +97,125 @@ class Plan:
         if self.left_out:
             lines.append("Left out:")
             lines += [f"  {part}: {why}" for part, why in self.left_out.items()]
-        if self.to_do and self.rates:
+        if self.seconds:
             lines.append(
                 f"In all {about(self.seconds)} one after the other, less where steps run side by "
-                "side. Estimated from a few photos and an untrained network on this machine."
+                "side. Estimated from a few photos and an untrained network on this machine, as "
+                "busy as it is now."
             )
         return "\n".join(lines)
 
 
-def make_plan(
-    request: Request,
+def plan(
+    catalog: str | os.PathLike[str],
+    out: str | os.PathLike[str] = "reports",
     *,
+    first: str | os.PathLike[str] | None = None,
+    models: Mapping[str, str | os.PathLike[str]] | None = None,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
     quick: bool = False,
-    pretrained: bool | None = None,
     only: str | None = None,
     start: str | None = None,
-) -> tuple[Plan, Request]:
-    """Plan a run, and measure the machine where something is to be done.
+    seed: int = 0,
+    truth: str | os.PathLike[str] | None = None,
+    banner: str = "",
+    pretrained: bool | None = None,
+) -> Plan:
+    """Plan everything that can be done with a catalogue: nothing is written, nothing trained.
 
     Parameters
     ----------
-    request : Request
-        What was asked for.
+    catalog : path
+        The photos: what `hotelviz.catalog.read_catalog` reads, a folder with ``catalog.csv`` or
+        ``catalog.parquet`` in it, or a folder of photos.
+    out : path, default "reports"
+        The folder of the reports. ``data/`` in it gets the catalogue with the split that all steps
+        use, and the state of the run; ``models/`` the models, ``scores/`` the scores, ``audit/``
+        the audit, ``tags.parquet`` the tagger's predictions, ``figures/`` the figures at print
+        size.
+    first : path, optional
+        A catalogue with other people's ratings: the first aesthetic iteration learns from it, the
+        second from the ratings of `catalog`.
+    models : mapping of str to path, optional
+        Models that exist: ``tagger``, ``aesthetic_1``, ``aesthetic_2``, or ``aesthetic`` for the
+        last iteration, whichever that is. They are not trained. Aesthetic models without
+        hotelviz' description are taken for such as idealo published.
+    settings : mapping of str to mapping, optional
+        Step -> parameter -> value; the others are the defaults of the notebooks.
     quick : bool, default False
         Take linear heads, smaller drawings and fewer checks.
-    pretrained : bool, optional
-        Whether to start from ImageNet's weights; by default where they can be had.
     only : str, optional
-        Do this step, with what it needs.
+        Do this step, and what it needs as far as that is not done.
     start : str, optional
         Do this step again, and what needs it.
+    seed : int, default 0
+        For splits, trainings and samples.
+    truth : path, optional
+        The folder of a demo catalogue, where its faults are known.
+    banner : str, default ""
+        A line at the top of each page.
+    pretrained : bool, optional
+        Whether to start from ImageNet's weights; by default where they can be had.
 
     Returns
     -------
-    plan : Plan
-    request : Request
-        With the settings and the banner that the plan is made of.
+    Plan
+        As text: the steps with an estimate of time, and what is left out and why.
 
     Raises
     ------
+    CatalogError
+        The catalogue cannot be used.
     ReportError
-        A step that there is not, or that is left out.
+        A step or a parameter that there is not, or a value of another type.
+    ModelError
+        A model that is not there, or for another task.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from hotelviz.demo import make_demo_catalog
+    >>> folder = tempfile.mkdtemp()
+    >>> _ = make_demo_catalog(folder, n_hotels=3, size=(96, 128))
+    >>> planned = plan(f"{folder}/catalog.csv", f"{folder}/reports", only="cleaning_audit",
+    ...                pretrained=True)
+    >>> [step.name for step in planned.steps]
+    ['split', 'cleaning_audit']
     """
-    for step in filter(None, (only, start)):
-        check_step(step)
-    state = RunState(state_file(request.out))
+    asked = [step for step in (only, start) if step]
+    for step in asked:
+        check_choice(step, STEPS, "the step", ReportError)
+    request = Request(
+        Path(catalog),
+        Path(out),
+        first=Path(first) if first else None,
+        truth=Path(truth) if truth else None,
+        models=check_models({name: Path(file) for name, file in (models or {}).items()}),
+        settings=check_settings(settings or {}),
+        seed=seed,
+        banner=banner,
+    )
+    # A wrong path is refused before TensorFlow is loaded.
+    facts = Facts.of(catalog_in(request.catalog))
+    if request.first:
+        catalog_in(request.first)
     if pretrained is None:
         pretrained = weights_available(request.out)
     request = _with_settings(request, quick=quick, pretrained=pretrained)
-    facts = Facts.of(catalog_in(request.catalog))
-
-    def made(rates: Rates | None) -> Steps:
-        steps = Steps(request, facts, pretrained=pretrained, rates=rates)
-        names = [step.name for step in steps.all]
-        for step in filter(None, (only, start)):
-            if step not in names:
-                raise ReportError(f"{step} is left out: {_why(step, steps.left_out)}")
-        if only:
-            steps.choose([only])
-        return steps
-
-    steps = made(None)
-    again = _after(steps.all, start) if start else set()
-    to_do = _to_do(steps.all, state, again)
-    rates = _measured(request.out, facts) if to_do else None
-    if rates:
-        steps = made(rates)
-    planned = Plan(
-        facts, steps.all, steps.left_out, to_do, again, pretrained, rates, request.banner
-    )  # fmt: skip
-    return planned, request
+    made = Steps(request, facts, pretrained=pretrained)
+    steps, left_out = made.all, made.left_out
+    for step in asked:
+        if step not in {one.name for one in steps}:
+            raise ReportError(f"{step} is left out: {_why(step, left_out)}")
+    if only:
+        steps = with_needs(steps, [only])
+    again = with_needing(steps, [start]) if start else set()
+    state = RunState(state_file(request.out))
+    stale = again | {one.name for one in steps if not state.is_current(one)}
+    to_do = with_needing(steps, stale)
+    if rates := measure_rates(facts.sample) if to_do else None:
+        steps = _with_estimates(steps, request, facts, rates, scratch=not pretrained)
+    return Plan(request, facts, steps, left_out, to_do, again, pretrained)
 
 
 def state_file(out: Path) -> Path:
@@ -177,15 +228,15 @@ def _with_settings(request: Request, *, quick: bool, pretrained: bool) -> Reques
     base: dict[str, dict[str, Any]] = {step: dict(QUICK[step]) for step in QUICK if quick}
     if not pretrained:
         drawn = demo_settings(False, _SCRATCH_EPOCHS // (2 if quick else 1))
-        for step in ("tagger_training", "aesthetic_training_1", "aesthetic_training_2"):
+        for step in _TRAININGS:
             # Without labels the first iteration has no tagger to start from.
             learned = drawn["tagger_training"] | drawn.get(step, {})
             known = parameters_of(step)
             base[step] = {name: value for name, value in learned.items() if name in known}
-    told = [_FROM_SCRATCH] if not pretrained and not request.banner else []
+    told = [request.banner or ("" if pretrained else _FROM_SCRATCH)]
     told += [_UNDESCRIBED.format(name) for name, file in request.models.items()
              if task_of(file) is None]  # fmt: skip
-    banner = " ".join([request.banner, *told, *([_QUICK] if quick else [])]).strip()
+    banner = " ".join(filter(None, [*told, _QUICK * quick]))
     settings = {
         step: base.get(step, {}) | dict(request.settings.get(step, {}))
         for step in {*base, *request.settings}
@@ -193,32 +244,26 @@ def _with_settings(request: Request, *, quick: bool, pretrained: bool) -> Reques
     return replace(request, settings=settings, banner=banner)
 
 
+def _with_estimates(
+    steps: list[Step], request: Request, facts: Facts, rates: Rates, *, scratch: bool
+) -> list[Step]:
+    """Return steps with about how long they take."""
+    network = request.values("tagger_training") if scratch and not request.models else {}
+
+    def seconds(step: Step) -> float:
+        values = request.values(step.name) | step.key.get("parameters", {})
+        return estimated_seconds(step.name, facts, values, network, rates)
+
+    return [replace(step, seconds=seconds(step)) for step in steps]
+
+
 def _why(step: str, left_out: Mapping[str, str]) -> str:
     """Return why a step is left out."""
-    named = [why for part, why in left_out.items() if step in part]
-    kind = step.partition("_")[0]
-    return next(
-        iter(named or [why for part, why in left_out.items() if kind in part]),
-        "; ".join(left_out.values()) or "a model is given instead",
-    )
-
-
-def _after(steps: Sequence[Step], start: str) -> set[str]:
-    """Return a step, and all that need it."""
-    found = {start}
-    for step in steps:  # each stands after those that it needs
-        if found & set(step.needs):
-            found.add(step.name)
-    return found
-
-
-def _to_do(steps: Sequence[Step], state: RunState, again: Collection[str]) -> list[str]:
-    """Return the steps that are not done, or need one that is not."""
-    found: list[str] = []
-    for step in steps:
-        if step.name in again or set(step.needs) & set(found) or not state.is_current(step):
-            found.append(step.name)
-    return found
+    for name in (step, step.partition("_")[0]):
+        for part, why in left_out.items():
+            if name in part:
+                return why
+    return "; ".join(left_out.values()) or "a model is given instead"
 
 
 def weights_available(out: str | os.PathLike[str]) -> bool:
@@ -231,9 +276,9 @@ def weights_available(out: str | os.PathLike[str]) -> bool:
     out : path
         The folder of the reports.
     """
-    known = read_json(_memory(Path(out))).get("pretrained", {})
+    known = read_json(_memory(Path(out)))
     if known.get("folder") == _weights_folder():
-        return bool(known["available"])
+        return bool(known["pretrained"])
     from hotelviz.models import imagenet_weights_available
 
     return imagenet_weights_available()
@@ -245,25 +290,11 @@ def _weights_folder() -> list[str]:
     return sorted(file.name for file in folder.iterdir()) if folder.is_dir() else []
 
 
-def _measured(out: Path, facts: Facts) -> Rates | None:
-    """Return how fast the machine is, on photos of the catalogue; measured once for a run."""
-    known = read_json(_memory(out)).get("rates", {})
-    if known.get("of") == list(facts.sample) and known.get("on") == platform.node():
-        return Rates(*known["rates"])
-    return measure_rates(facts.sample)
-
-
 def _memory(out: Path) -> Path:
-    return out / "data" / "machine.json"
+    return out / "data" / "weights.json"
 
 
-def remember(plan: Plan, out: Path) -> None:
-    """Remember what the next run need not find out again: the weights, and the machine."""
-    values: dict[str, Any] = read_json(_memory(out)) | {
-        "pretrained": {"available": plan.pretrained, "folder": _weights_folder()}
-    }
-    if plan.rates:
-        values["rates"] = {
-            "of": plan.facts.sample, "on": platform.node(), "rates": plan.rates
-        }  # fmt: skip
-    write_json(values, _memory(out))
+def remember(plan: Plan) -> None:
+    """Remember what the next run need not find out again: whether there are weights."""
+    known = {"pretrained": plan.pretrained, "folder": _weights_folder()}
+    write_json(known, _memory(plan.request.out))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import zipfile
 from collections.abc import Mapping
@@ -9,29 +10,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hotelviz.errors import ModelError, ReportError, check_choice, did_you_mean
+from hotelviz.errors import ModelError, ReportError, check_choice
 from hotelviz.reports.notebooks import (
     Parameter,
     find_notebook,
     notebook_parameters,
     read_cells,
 )
-from hotelviz.reports.parameters import convert_parameter
+from hotelviz.reports.parameters import convert_parameters
 
 #: Step -> the notebook that it runs.
 NOTEBOOKS = {
-    "cleaning_audit": "cleaning_audit",
-    "tagger_training": "tagger_training",
-    "tagger_report": "tagger_report",
-    "explain_tagger": "explain_tagger",
-    "cleaning_effect": "cleaning_effect",
-    "aesthetic_training_1": "aesthetic_training",
-    "aesthetic_training_2": "aesthetic_training",
-    "aesthetic_report": "aesthetic_report",
-    "compare_filters": "compare_filters",
-    "score_distribution": "score_distribution",
-    "hotel_ranking": "hotel_ranking",
-}
+    step: step.rstrip("_12")
+    for step in (
+        "cleaning_audit", "tagger_training", "tagger_report", "explain_tagger", "cleaning_effect",
+        "aesthetic_training_1", "aesthetic_training_2", "aesthetic_report", "compare_filters",
+        "score_distribution", "hotel_ranking",
+    )
+}  # fmt: skip
 #: Step without a notebook -> its parameters.
 OTHERS = {
     "split": {
@@ -92,6 +88,18 @@ class Request:
     seed: int = 0
     banner: str = ""
 
+    def values(self, step: str) -> dict[str, Any]:
+        """Return the defaults of a step's parameters, and what was asked for.
+
+        Examples
+        --------
+        >>> Request(Path("a"), Path("b"), settings={"split": {"test": 0.5}}).values("split")
+        {'test': 0.5, 'validation': 0.1}
+        """
+        known = parameters_of(step).items()
+        defaults = {name: ast.literal_eval(about.default) for name, about in known}
+        return defaults | dict(self.settings.get(step, {}))
+
 
 def parameters_of(step: str) -> Mapping[str, Parameter]:
     """Return the parameters of a step: those of its notebook.
@@ -131,12 +139,15 @@ def check_settings(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[
     {'tagger_training': {'fine_tune_epochs': 3}}
     >>> check_settings({"tagger_traning": {"fine_tune_epochs": "3"}})
     Traceback (most recent call last):
-    hotelviz.errors.ReportError: there is no step 'tagger_traning'; did you mean ...
+    hotelviz.errors.ReportError: the step must be one of ...; did you mean 'tagger_training'?
     """
-    checked: dict[str, dict[str, Any]] = {}
+    checked = {}
     for step, given in settings.items():
-        check_step(step)
-        known = parameters_of(step)
+        check_choice(step, STEPS, "the step", ReportError)
+        free = {
+            name: about for name, about in parameters_of(step).items()
+            if name not in _TIES or (step, name) == _PARENT
+        }  # fmt: skip
         for name, value in given.items():
             if (step, name) == _PARENT:
                 check_choice(value, ("", "tagger"), f"{step}.{name}", ReportError)
@@ -145,33 +156,8 @@ def check_settings(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[
                     f"{step}.{name} ties the steps of a run together and is set by it; a model "
                     "that exists is given with --model"
                 )
-            if name not in known:
-                free = [one for one in known if one not in _TIES]
-                raise ReportError(
-                    f"{step} has no parameter {name!r}{did_you_mean(name, free)}; its parameters "
-                    f"are {', '.join(free) or 'none'}"
-                )
-            try:
-                value = convert_parameter(name, value, known[name].type)
-            except ReportError as error:
-                raise ReportError(f"{step}: {error}") from error
-            checked.setdefault(step, {})[name] = value
+        checked[step] = convert_parameters(step, free, given)
     return checked
-
-
-def check_step(step: str) -> None:
-    """Refuse a name that no step has.
-
-    Raises
-    ------
-    ReportError
-        The message lists the steps, and which was probably meant.
-    """
-    if step not in STEPS:
-        raise ReportError(
-            f"there is no step {step!r}{did_you_mean(step, STEPS)}; the steps are "
-            f"{', '.join(STEPS)}"
-        )
 
 
 def check_models(models: Mapping[str, Path]) -> dict[str, Path]:
@@ -195,11 +181,7 @@ def check_models(models: Mapping[str, Path]) -> dict[str, Path]:
     names = [*MODELS, "aesthetic"]
     checked = {}
     for name, file in models.items():
-        if name not in names:
-            raise ModelError(
-                f"there is no model {name!r}{did_you_mean(name, names)}; the models of a run are "
-                f"{', '.join(names)} (the last iteration)"
-            )
+        check_choice(name, names, "the name of a model", ModelError)
         task, found = name.partition("_")[0], task_of(file)
         if found is None and task == "tagger":
             raise ModelError(

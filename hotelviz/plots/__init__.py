@@ -14,7 +14,13 @@ from hotelviz.plots.attribution import (
     pattern_montages,
     pattern_text,
 )
-from hotelviz.plots.audit import class_comparison, issue_counts, stage_comparison
+from hotelviz.plots.audit import (
+    class_comparison,
+    issue_counts,
+    stage_classes,
+    stage_comparison,
+    stage_confusions,
+)
 from hotelviz.plots.classification import class_counts, per_class_bars, reliability
 from hotelviz.plots.display import Display
 from hotelviz.plots.feature_vis import (
@@ -34,6 +40,7 @@ from hotelviz.plots.scores import (
     predicted_against_rated,
     rating_bars,
     score_distribution,
+    score_limits,
     shares_between,
 )
 from hotelviz.plots.style import exported, figure_png, new_figure, save_figure
@@ -73,9 +80,12 @@ __all__ = [
     "reliability",
     "save_figure",
     "score_distribution",
+    "score_limits",
     "set_sizes",
     "shares_between",
+    "stage_classes",
     "stage_comparison",
+    "stage_confusions",
     "training_history",
 ]
 

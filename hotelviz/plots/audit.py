@@ -13,9 +13,11 @@ from matplotlib.ticker import MaxNLocator
 
 from hotelviz.plots import style
 from hotelviz.plots.display import Display
+from hotelviz.plots.number_table import number_table
 
 if TYPE_CHECKING:
     from hotelviz.audit import Ablation
+    from hotelviz.plots.confusion_matrix import ConfusionMatrixDisplay
 
 #: Inches: narrow enough for a phone to show the letters.
 _WIDTH = 5.0
@@ -203,3 +205,47 @@ def class_comparison(
         f"{told}",
         lines_=lines,
     )
+
+
+def stage_confusions(stages: Ablation, name: str) -> ConfusionMatrixDisplay:
+    """Draw what a stage confuses on the test photos that are the same for all.
+
+    Parameters
+    ----------
+    stages : hotelviz.audit.Ablation
+        The tables of `hotelviz.audit.compare_datasets`.
+    name : str
+        The stage.
+
+    Returns
+    -------
+    ConfusionMatrixDisplay
+    """
+    from hotelviz.metrics import confusion_matrix
+    from hotelviz.plots.confusion_matrix import ConfusionMatrixDisplay
+
+    rows = _same(stages.predictions, name).dropna(subset="predicted")
+    return ConfusionMatrixDisplay(confusion_matrix(rows["label"], rows["predicted"])).plot()
+
+
+def stage_classes(stages: Ablation, name: str) -> Display:
+    """Draw a table of what a stage is worth class by class, on the test photos that are the same.
+
+    Parameters
+    ----------
+    stages, name
+        As in `stage_confusions`.
+
+    Returns
+    -------
+    Display
+        As `hotelviz.plots.number_table` returns it; the lowest F1 is marked.
+    """
+    words = {"precision": "precision", "recall": "recall", "f1": "F1", "support": "photos"}
+    table = _same(stages.per_class, name).set_index("label")[list(words)].rename(columns=words)
+    return number_table(table, marked=[(table["F1"].fillna(0).idxmin(), "F1")])
+
+
+def _same(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Return the rows of a stage on the test photos that are the same for all."""
+    return table[(table["stage"] == name) & (table["tested"] == "same")]

@@ -120,6 +120,18 @@ def shares_between(histogram: pd.DataFrame, thresholds: Sequence[float]) -> list
     return [float(share) for share in np.diff([0.0, *cuts, 1.0])]
 
 
+def score_limits(*scores: np.ndarray | pd.Series) -> tuple[float, float]:
+    """Return the whole scores between which all lie: the limits of figures that are compared.
+
+    Examples
+    --------
+    >>> score_limits(np.array([3.2, 5.0]), np.array([6.1]))
+    (3.0, 7.0)
+    """
+    everything = np.concatenate([np.asarray(one, dtype=float) for one in scores])
+    return float(np.floor(everything.min())), float(np.ceil(everything.max()))
+
+
 def predicted_against_rated(
     rated: np.ndarray,
     predicted: np.ndarray,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hotelviz.gallery.page_form import FILES_MIME
+from hotelviz.io.native_notes import is_native_note
 from hotelviz.reports.markup import Markup, plain
 from hotelviz.reports.notebooks import notebook_parameters, notebook_title
 from hotelviz.reports.pictures import gallery_thumbnail, thumbnail
@@ -22,8 +23,6 @@ _WIDGET = "application/vnd.jupyter.widget-view+json"
 #: Parameters that say what a report looked at.
 _DATA = ("catalog", "scores", "store", "predictions")
 _MODELS = ("model", "models", "original", "tuned", "parent")
-#: TensorFlow says before it can be told not to that it has started, and on what.
-_NOTE = re.compile(r"WARNING: All log messages before absl|I\d{4} [\d:.]+ +\d+ \S+\] ")
 
 
 def page_parts(
@@ -157,7 +156,7 @@ def _for_readers(text: str) -> str:
     """Return what was said on the way, without bars of progress and notes of libraries' own."""
     lines = (line.rpartition("\r")[2] for line in plain(text).split("\n"))
     told = [line for line in lines if line.strip()]
-    return "\n".join(line for line in told if not _is_progress(line) and not _NOTE.match(line))
+    return "\n".join(line for line in told if not _is_progress(line) and not is_native_note(line))
 
 
 def _is_progress(line: str) -> bool:

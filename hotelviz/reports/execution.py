@@ -65,10 +65,11 @@ def run_report(
         Before anything runs: `out` is a folder, one of the files that are read, cannot be written,
         or is being written by another run.
     """
-    from hotelviz.reports.page import write_report
-
     source, out = find_notebook(notebook), Path(out)
     arguments = check_parameters(source, parameters)
+    # Loads galleries and plots, for which one who typed a wrong path need not wait.
+    from hotelviz.reports.page import write_report
+
     check_apart(out, source, *(text for text in arguments.values() if isinstance(text, str)))
     with claim(out), tempfile.TemporaryDirectory(prefix="hotelviz-") as folder:
         executed = Path(folder) / "executed.ipynb"

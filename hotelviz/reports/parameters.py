@@ -127,22 +127,45 @@ def check_parameters(notebook: Path, parameters: Mapping[str, Any]) -> dict[str,
         file that is read, given or by default, is not there.
     """
     known = notebook_parameters(read_cells(notebook))
+    result = convert_parameters(notebook.stem, known, parameters)
+    return result | _check_files(known, result)
+
+
+def convert_parameters(
+    where: str, known: Mapping[str, Parameter], given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Convert arguments to their declared types.
+
+    Parameters
+    ----------
+    where : str
+        What has the parameters: messages begin with it.
+    known : mapping of str to Parameter
+        What may be given.
+    given : mapping of str to object
+        Arguments by name.
+
+    Raises
+    ------
+    ReportError
+        A parameter is unknown, or a value of another type; the message lists the parameters.
+    """
     signature = "".join(
         f"\n  {name}: {about.type or 'any'} = {about.default}  {about.help}".rstrip()
         for name, about in known.items()
     )
     result = {}
-    for name, value in parameters.items():
+    for name, value in given.items():
         if name not in known:
             raise ReportError(
-                f"{notebook.stem} has no parameter {name!r}{did_you_mean(name, list(known))}; "
-                f"its parameters are{signature}"
+                f"{where} has no parameter {name!r}{did_you_mean(name, list(known))}; "
+                f"its parameters are{signature or ' none'}"
             )
         try:
             result[name] = convert_parameter(name, value, known[name].type)
         except ReportError as error:
-            raise ReportError(f"{notebook.stem}: {error}; its parameters are{signature}") from error
-    return result | _check_files(known, result)
+            raise ReportError(f"{where}: {error}; its parameters are{signature}") from error
+    return result
 
 
 def _check_files(known: Mapping[str, Parameter], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -55,6 +55,28 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
+def the_counted(number: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun after an article; of one thing the number is not said.
+
+    Examples
+    --------
+    >>> the_counted(1, "other photo"), the_counted(3, "other photo")
+    ('the other photo', 'the 3 other photos')
+    """
+    return f"the {noun if number == 1 else counted(number, noun, plural)}"
+
+
+def agreeing(number: float, one: str = "is", several: str = "are") -> str:
+    """Return the words that agree with a number.
+
+    Examples
+    --------
+    >>> [agreeing(number) for number in (0, 1, 2)], agreeing(1, "has", "have")
+    (['are', 'is', 'are'], 'has')
+    """
+    return one if number == 1 else several
+
+
 def in_words(name: object) -> str:
     """Return the name of a class or column as people read it.
 

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from hotelviz.catalog import knows_hotels
@@ -13,7 +14,7 @@ from hotelviz.metrics import PUBLISHED_RESULTS, Interval
 from hotelviz.ranking import largest_hotel
 from hotelviz.reports.verdict import Card, NextStep, Verdict
 from hotelviz.reports.verdicts.training import best_epoch, is_linear, linear_card
-from hotelviz.reports.wording import counted, percent, photos_of_hotels, started_from
+from hotelviz.reports.wording import agreeing, counted, percent, photos_of_hotels, started_from
 from hotelviz.schema import SPLITS
 
 if TYPE_CHECKING:
@@ -207,48 +208,12 @@ def notes_beside(judged: pd.DataFrame, rated: int, notes: Sequence[str]) -> list
     ['Intervals: 95 %, bootstrap over 2 photos.']
     """
     hotels = known_hotels(judged)
-    drawn = f"{len(judged):,} photos" if hotels is None else f"{hotels.nunique():,} hotels"
+    drawn = counted(len(judged), "photo") if hotels is None else counted(hotels.nunique(), "hotel")
     said = [f"Intervals: 95 %, bootstrap over {drawn}.", *notes]
     if lost := rated - len(judged):
-        said.append(f"{lost:,} of {rated:,} rated photos could not be read, and are not counted.")
+        are = agreeing(lost)
+        said.append(f"{lost:,} of {rated:,} rated photos could not be read, and {are} not counted.")
     return said
-
-
-def extreme_errors(errors: pd.DataFrame, n_photos: int) -> pd.DataFrame:
-    """Return the photos that were predicted worst, to either side, and best.
-
-    Parameters
-    ----------
-    errors : pandas.DataFrame
-        With ``image_id`` and ``difference``, predicted less rated mean.
-    n_photos : int
-        How many of each.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Their rows, with ``kind``. Equal errors go by ``image_id``.
-
-    Examples
-    --------
-    >>> errors = pd.DataFrame({"image_id": ["b", "a", "c"], "difference": [0.5, 0.5, -0.1]})
-    >>> extreme_errors(errors, 1)[["kind", "image_id"]].to_numpy().tolist()
-    ... # doctest: +NORMALIZE_WHITESPACE
-    [['rated higher than predicted', 'c'], ['predicted higher than rated', 'a'],
-     ['predicted best', 'c']]
-    """
-    size = errors.assign(size=errors["difference"].abs())
-    kinds = {
-        "rated higher than predicted": ("difference", True),
-        "predicted higher than rated": ("difference", False),
-        "predicted best": ("size", True),
-    }
-    parts = [
-        size.sort_values([column, "image_id"], ascending=[rising, True]).head(n_photos)
-        .assign(kind=kind)
-        for kind, (column, rising) in kinds.items()
-    ]  # fmt: skip
-    return pd.concat(parts).drop(columns="size")
 
 
 def ratings_table(rated: pd.DataFrame) -> pd.DataFrame:
@@ -312,18 +277,14 @@ def model_table(info: ModelInfo, file: str) -> pd.DataFrame:
 
 def problems_said(info: ModelInfo) -> str:
     """Return how many photos of a training had errors; empty for none."""
-    counts = info.training["problem_counts"]
-    return ", ".join(f"{count:,} {status}" for status, count in counts.items())
+    counts = info.training["problem_counts"].items()
+    return ", ".join(f"{count:,} {status}" for status, count in counts)
 
 
 def _which(judged: pd.DataFrame, unseen: bool) -> str:
     """Return which photos were judged."""
     hotel = "unseen hotel" if unseen else "hotel"
-    return photos_of_hotels(judged, hotel=hotel) + _unless(unseen)
-
-
-def _unless(unseen: bool) -> str:
-    return "" if unseen else ", not known to be unseen"
+    return photos_of_hotels(judged, hotel=hotel) + ("" if unseen else ", not known to be unseen")
 
 
 def _subject(last: str, names: Sequence[str]) -> str:
@@ -345,6 +306,8 @@ def _intervals(compared: pd.DataFrame) -> dict[tuple[str, str], Interval]:
 def _difference(found: Interval) -> str:
     """Return a paired difference in words."""
     value, low, high = found
+    if np.isnan(value):
+        return "they cannot be compared"
     if low <= 0 <= high:
         return f"no measurable difference ({_short(low)} to {_short(high)})"
     return (
@@ -372,6 +335,8 @@ def _card(
 
 
 def _said(found: Interval, *, digits: int = 2) -> str:
+    if np.isnan(found.value):
+        return "none, as all predictions are the same"
     value, low, high = (_short(one, digits) for one in found)
     return f"{value} ({low} to {high})" if "-" in low else f"{value} ({low}–{high})"
 

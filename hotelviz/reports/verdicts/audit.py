@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from shlex import quote
 
 import pandas as pd
 
 from hotelviz.audit import Audit, Shown, needs_person
+from hotelviz.reports.tables import Table
 from hotelviz.reports.verdict import Card, NextStep, Verdict
-from hotelviz.reports.wording import counted, in_words
+from hotelviz.reports.wording import agreeing, counted, in_words, the_counted
 
 
 def audit_verdict(
@@ -38,11 +40,14 @@ def audit_verdict(
     looking = issues.loc[needs_person(issues), "image_id"].nunique()
     time = looking_time(looking, seconds)
     if not flagged:
-        text = f"None of {counted(n_photos, 'photo')} has an issue that the audit looks for."
+        text = f"None of {n_photos:,} photos has an issue that the audit looks for."
+        if n_photos == 1:
+            text = "The only photo has no issue that the audit looks for."
     else:
-        text = f"{flagged:,} of {counted(n_photos, 'photo')} {_have(flagged)} an issue; "
+        have = agreeing(flagged, "has", "have")
+        text = f"{flagged:,} of {counted(n_photos, 'photo')} {have} an issue; "
         if looking:
-            text += f"{looking:,} {'needs' if looking == 1 else 'need'} a person, {time}."
+            text += f"{looking:,} {agreeing(looking, 'needs', 'need')} a person, {time}."
         else:
             text += "none needs a person."
         if first := _first(found):
@@ -70,6 +75,59 @@ def audit_verdict(
     return Verdict(text, cards=cards, next_steps=_next_steps(found, looking, copies, name, out))
 
 
+def issue_table(summary: pd.DataFrame, seconds: float) -> Table:
+    """Return the issues that were found, with the time that a look at them takes.
+
+    Parameters
+    ----------
+    summary : pandas.DataFrame
+        The summary of `hotelviz.audit.find_issues`.
+    seconds : float
+        The time of a look at a photo.
+
+    Returns
+    -------
+    Table
+    """
+    found = summary[summary["photos"] > 0]
+    rows = found.assign(minutes=found["looking"] * seconds / 60).rename(index=in_words)
+    words = {
+        "issue": "issue", "photos": "photos", "groups": "groups of copies",
+        "looking": "photos to look at", "minutes": "minutes to look",
+    }  # fmt: skip
+    return Table(rows.reset_index(), words, digits=1)
+
+
+def planted_table(planted: pd.DataFrame) -> Table:
+    """Return what was found of the planted faults, as `planted_sentence` takes it, in words."""
+    words = {
+        "issue": "fault", "planted": "planted (photos or pairs)", "found": "of these found",
+        "wrong": "wrongly found", "recall": "share found", "precision": "share right",
+    }  # fmt: skip
+    rows = planted.rename(index=in_words).reset_index()
+    return Table(rows, words, percent=["recall", "precision"])
+
+
+def balance_table(balance: pd.DataFrame) -> Table:
+    """Return the table of `hotelviz.audit.class_balance` in words."""
+    words = {
+        "label": "label", "photos": "photos", "hotels": "hotels",
+        "top_up": "photos to the median", "nearly_empty": "too few to judge",
+    }  # fmt: skip
+    words |= {name: name for name in map(str, balance) if name.startswith("from ")}
+    return Table(balance.rename(index=in_words).reset_index(), words)
+
+
+def noise_table(noise: pd.DataFrame) -> Table:
+    """Return which classes are confused: ``label_noise`` of an audit in words, the first twelve."""
+    words = {
+        "label": "labelled", "suggestion": "looks like", "photos": "suspects (photos)",
+        "estimated": "estimated wrong (photos)",
+    }  # fmt: skip
+    rows = noise.assign(**{name: noise[name].map(in_words) for name in ("label", "suggestion")})
+    return Table(rows, words, digits=1, max_rows=12, noun="pairs of classes")
+
+
 def looking_time(n_photos: int, seconds: float) -> str:
     """Return in words how long it takes to look at photos.
 
@@ -86,7 +144,7 @@ def looking_time(n_photos: int, seconds: float) -> str:
         time = "less than a minute"
     elif minutes > 90:
         time = f"about {minutes / 60:.1f} hours"
-    return f"{time} at {seconds:g} seconds each"
+    return f"{time} at {seconds:g} {agreeing(seconds, 'second', 'seconds')} each"
 
 
 def how_labels_were_judged(found: Audit, features: str) -> str:
@@ -125,9 +183,13 @@ def how_labels_were_judged(found: Audit, features: str) -> str:
     if not seen.labels:
         return f"{text}."
     new = seen.labelled - seen.learned - seen.chosen - seen.hotels
+    unseen = (
+        f"Only the other {new:,} {agreeing(new, 'is of a hotel', 'are of hotels')} that no part of "
+        "the judge had seen."
+    )
     return (
         f"{text}, with these labels: a wrong label that it has learned looks right to it, so that "
-        f"fewer are found. Only the other {new:,} are of hotels that no part of the judge had seen."
+        f"fewer are found. {unseen if new else 'No label is of a hotel that it had not seen.'}"
     )
 
 
@@ -144,10 +206,13 @@ def planted_sentence(planted: pd.DataFrame) -> str:
     str
     """
     found, wrong = int(planted["found"].sum()), int(planted["wrong"].sum())
+    was = agreeing(found, "was", "were")
+    more = f"{wrong:,} more {agreeing(wrong, 'was flagged that is', 'were flagged that are')} none"
+    more = more if wrong else "no other was flagged"
     return (
         f"This catalogue is drawn, so its faults are known: {found:,} of "
-        f"{int(planted['planted'].sum()):,} were found, and {wrong:,} more were flagged that are "
-        "none. Duplicates are counted in pairs, the others in photos."
+        f"{int(planted['planted'].sum()):,} {was} found, and {more}. "
+        "Duplicates are counted in pairs, the others in photos."
     )
 
 
@@ -161,11 +226,8 @@ def shown_of(shown: Shown, noun: str) -> str:
     """
     if shown.shown == shown.total:
         return ""
-    return f"{shown.shown:,} of {counted(shown.total, noun)} are shown, the worst first."
-
-
-def _have(number: int) -> str:
-    return "has" if number == 1 else "have"
+    are = agreeing(shown.shown)
+    return f"{shown.shown:,} of {counted(shown.total, noun)} {are} shown, the worst first."
 
 
 def _copies(issues: pd.DataFrame) -> pd.DataFrame:
@@ -181,25 +243,26 @@ def _copies(issues: pd.DataFrame) -> pd.DataFrame:
     return by[["torn", "leak", "strange"]].any().assign(photos=by.size())
 
 
-def _groups(copies: pd.DataFrame) -> str:
+def _groups(copies: pd.DataFrame, count: Callable[[int, str, str], str] = counted) -> str:
     if (copies["photos"] == 2).all():
-        return counted(len(copies), "pair of copies", "pairs of copies")
-    return counted(len(copies), "group of copies", "groups of copies")
+        return count(len(copies), "pair of copies", "pairs of copies")
+    return count(len(copies), "group of copies", "groups of copies")
 
 
 def _first(found: Audit) -> str:
     """Say what to look at first: what is certainly wrong, then what misleads, then the rest."""
     copies = _copies(found.issues)
     if copies["torn"].any():
-        torn = _groups(copies[copies["torn"]])
-        return f"{torn} with different labels, of which one label must be wrong"
+        torn = copies[copies["torn"]]
+        each = agreeing(len(torn), "of which one label", "of each of which one label")
+        return f"{_groups(torn)} with different labels, {each} must be wrong"
     if copies["leak"].any():
-        return f"{_groups(copies[copies['leak']])} in more than one split, which flatter the test"
+        leak = copies[copies["leak"]]
+        flatter = agreeing(len(leak), "flatters", "flatter")
+        return f"{_groups(leak)} in more than one split, which {flatter} the test"
     suspects = int((found.issues["issue"] == "label_error").sum())
     if suspects:
-        text = (
-            f"{counted(suspects, 'label')} that {'is' if suspects == 1 else 'are'} probably wrong"
-        )
+        text = f"{counted(suspects, 'label')} that {agreeing(suspects)} probably wrong"
         worst = found.label_noise[found.label_noise["photos"] > 0].head(1)
         for row in worst.itertuples():
             text += f", most often {in_words(row.label)} that looks like {in_words(row.suggestion)}"
@@ -217,7 +280,9 @@ def _next_steps(
     if (found.issues["issue"] == "label_error").any():
         steps.append(NextStep("Keep, drop or relabel the suspects by key", "#Label-suspects"))
     if len(copies):
-        steps.append(NextStep(f"Look at the {_groups(copies)}", "#Duplicates-side-by-side"))
+        steps.append(
+            NextStep(f"Look at {_groups(copies, the_counted)}", "#Duplicates-side-by-side")
+        )
     elif looking and not steps:
         steps.append(NextStep("Look at the photos", "#The-worst-of-each-other-kind"))
     balance = found.class_balance

@@ -7,10 +7,12 @@ from shlex import quote
 
 import pandas as pd
 
-from hotelviz.audit import Ablation, StageDifference
+from hotelviz.audit import Ablation, Cleaned, StageDifference
 from hotelviz.metrics import Interval
+from hotelviz.reports.tables import Table
 from hotelviz.reports.verdict import Card, NextStep, Verdict
-from hotelviz.reports.wording import counted
+from hotelviz.reports.wording import agreeing, counted, in_words
+from hotelviz.scores.predictions import join_photos
 
 
 def cleaning_verdict(
@@ -52,17 +54,15 @@ def cleaning_verdict(
     """
     n_photos = counted(difference.photos, "photo")
     hotels = counted(difference.hotels, "hotel")
-    told = "unseen " if unseen else ""
-    where = hotels if not told else hotels.replace(" ", f" {told}", 1)
+    same = "the same photo" if difference.photos == 1 else f"the same {n_photos}"
+    where = counted(difference.hotels, "unseen hotel") if unseen else hotels
     text = (
-        f"Cleaning changed the accuracy on the same {n_photos} of {where} by "
+        f"Cleaning changed the accuracy on {same} of {where} by "
         f"{points(difference.accuracy)}: {in_a_word(difference.accuracy)}. "
     )
     if difference.gained + difference.lost:
-        text += (
-            f"{difference.gained:,} that were wrong are right after it, {difference.lost:,} that "
-            "were right are wrong."
-        )
+        gained = _turned(difference.gained, "wrong", "right after it")
+        text += f"{gained[0].upper()}{gained[1:]}, {_turned(difference.lost, 'right', 'wrong')}."
     else:
         text += "The model is right and wrong about the same photos as before."
     figures = stages.figures[
@@ -127,6 +127,116 @@ def stage_table(stages: Ablation) -> pd.DataFrame:
     )
 
 
+def class_table(stages: Ablation, before: str, after: str = "cleaned") -> Table:
+    """Return the F1 of each class by stage, on the same photos; what gained most comes first.
+
+    Parameters
+    ----------
+    stages : hotelviz.audit.Ablation
+        From `hotelviz.audit.compare_datasets`.
+    before, after : str
+        The stages between which the change is taken.
+
+    Returns
+    -------
+    Table
+    """
+    same = stages.per_class[stages.per_class["tested"] == "same"]
+    names = list(dict.fromkeys(same["stage"]))
+    table = same.pivot_table(index="label", columns="stage", values="f1", sort=False)[names]
+    table.insert(0, "photos", same.groupby("label")["support"].first())
+    table["change"] = table[after] - table[before]
+    table = table.sort_values("change", ascending=False, kind="stable").rename(index=in_words)
+    # Less than a hundredth has no sign.
+    table["change"] = table["change"].round(2) + 0.0
+    words = {"label": "label", "photos": "photos", **{name: f"F1, {name}" for name in names}}
+    return Table(table.reset_index(), words | {"change": "change by cleaning"})
+
+
+def changes_table(cleaned: Cleaned) -> Table:
+    """Return how many photos each class lost and got; no rows where nothing was changed.
+
+    Parameters
+    ----------
+    cleaned : hotelviz.audit.Cleaned
+        From `hotelviz.audit.apply_decisions`.
+
+    Returns
+    -------
+    Table
+    """
+    rows = cleaned.per_class.rename(index=in_words).reset_index()
+    words = {
+        "label": "label", "before": "photos before", "dropped": "dropped",
+        "relabelled_away": "got another label", "relabelled_here": "got this label",
+        "after": "photos after",
+    }  # fmt: skip
+    return Table(rows if len(_changed(cleaned)) else rows.head(0), words)
+
+
+def changed_photos(cleaned: Cleaned, photos: pd.DataFrame, *, max_photos: int) -> pd.DataFrame:
+    """Return the photos that were changed: ``change`` with how many are shown, and a ``note``.
+
+    Parameters
+    ----------
+    cleaned : hotelviz.audit.Cleaned
+        From `hotelviz.audit.apply_decisions`.
+    photos : pandas.DataFrame
+        The catalogue before, with ``image_id`` and ``path``.
+    max_photos : int
+        The most of each kind of change.
+
+    Returns
+    -------
+    pandas.DataFrame
+    """
+    changed = _changed(cleaned)
+    rows = join_photos(photos[["image_id", "path"]], changed, how="right")
+    labels = rows["before"].fillna("") + (" to " + rows["after"]).fillna("")
+    reason = rows["reason"].str.replace(r"^\w+:", lambda kind: in_words(kind[0]), regex=True)
+    rows["note"] = labels.map(in_words) + "; " + reason
+    shown = rows.groupby("change", sort=False).head(max_photos)
+    counts, total = shown["change"].value_counts(), rows["change"].value_counts()
+    told = {kind: f"{kind}: {counts[kind]:,} of {total[kind]:,}" for kind in counts.index}
+    return shown.assign(change=shown["change"].map(told))
+
+
+def how_measured(
+    decided: pd.DataFrame, origin: str, judged_by: str, notes: Sequence[str], *, mode: str = "fast"
+) -> list[str]:
+    """Return how a cleaning was measured, a line for each thing to know.
+
+    Parameters
+    ----------
+    decided : pandas.DataFrame
+        The decisions, with ``reviewer``.
+    origin : str
+        What gave the features, as `hotelviz.audit.feature_model` says it.
+    judged_by : str
+        Whose labels the test photos have.
+    notes : sequence of str
+        What else there is to know.
+    mode : {"fast", "full"}, default "fast"
+        As in `hotelviz.audit.compare_datasets`.
+
+    Examples
+    --------
+    >>> decided = pd.DataFrame({"reviewer": ["Bo", "", "Ada"]})
+    >>> how_measured(decided, "features of x", "as given", [])[0]
+    'Trained by a linear head on frozen features; features of x; decisions of Ada, Bo, unnamed.'
+    """
+    how = "a linear head on frozen features" if mode == "fast" else "training in two phases"
+    names = sorted(decided["reviewer"].replace("", "unnamed").unique())
+    who = f"decisions of {', '.join(names)}" if names else "no decisions"
+    return [
+        f"Trained by {how}; {origin}; {who}.",
+        f"The test photos are judged by their labels: {judged_by}.",
+        "The interval says how far the change would vary with other hotels, not with another "
+        "training.",
+        *notes,
+    ]
+
+
 def accuracy(value: float, low: float, high: float) -> str:
     """Return a share to a tenth of a per cent, beside differences that are told so.
 
@@ -160,6 +270,19 @@ def in_a_word(change: Interval) -> str:
     if change.low > 0:
         return "better"
     return "worse" if change.high < 0 else "no measurable difference"
+
+
+def _turned(count: int, before: str, after: str) -> str:
+    """Return how many photos are judged otherwise after a cleaning."""
+    of_one = max(count, 1)
+    return (
+        f"{f'{count:,}' if count else 'none'} that {agreeing(of_one, 'was', 'were')} {before} "
+        f"{agreeing(of_one)} {after}"
+    )
+
+
+def _changed(cleaned: Cleaned) -> pd.DataFrame:
+    return cleaned.changes[cleaned.changes["change"].isin(["dropped", "relabelled"])]
 
 
 def _bounds(change: Interval) -> str:

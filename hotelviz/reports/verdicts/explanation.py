@@ -13,7 +13,7 @@ from hotelviz.attribution import SHORTCUT_ERRORS
 from hotelviz.reports.tables import Table
 from hotelviz.reports.verdict import Card, NextStep, Verdict
 from hotelviz.reports.verdicts.tagger import confusion_anchor, confusion_name
-from hotelviz.reports.wording import counted, in_words, percent
+from hotelviz.reports.wording import agreeing, counted, in_words, percent, the_counted
 
 if TYPE_CHECKING:
     from hotelviz.attribution import Confusion
@@ -50,16 +50,18 @@ def explanation_verdict(
     if not explained:
         said = f"No error among {photos} to explain."
         if len(gaps) and not found:
-            said = f"None of the {counted(len(gaps), 'confusion')} among {photos} was explained."
+            said = f"None of the {len(gaps):,} confusions among {photos} was explained."
+            if len(gaps) == 1:
+                said = f"The only confusion among {photos} was not explained."
         elif len(gaps):
             said = f"The confusion that was asked for does not occur among {photos}."
     elif suspects:
         said = " ".join(f"{_suspicion(one)}." for one in suspects)
         if len(suspects) < len(explained):
-            rest = counted(len(explained) - len(suspects), "other confusion")
-            said += f" None in the {rest} explained."
+            rest = len(explained) - len(suspects)
+            said += f" None in {the_counted(rest, 'other confusion')} that {_was(rest)} explained."
     else:
-        said = f"No shortcut is suspected in the {_explained(len(explained))} (of {len(gaps):,})."
+        said = f"No shortcut is suspected in {_explained(len(explained), len(gaps))}."
     enough = sum(len(one.photos) >= SHORTCUT_ERRORS for one in explained)
     if enough < len(explained) or (explained and not suspects):
         having = {0: "none of them has", 1: "1 of them has", len(explained): "all of them have"}
@@ -83,8 +85,15 @@ def explanation_verdict(
     )
 
 
-def _explained(count: int) -> str:
-    return "confusion explained" if count == 1 else f"{count} confusions explained"
+def _explained(count: int, total: int) -> str:
+    """Return which confusions were explained: some, all, or the only one."""
+    if count == total:
+        return "the only confusion" if total == 1 else f"any of the {total:,} confusions"
+    return f"the {count} of {total:,} confusions that {_was(count)} explained"
+
+
+def _was(count: int) -> str:
+    return agreeing(count, "was", "were")
 
 
 def suspect(confusion: Confusion) -> pd.Series | None:
@@ -112,18 +121,17 @@ def confusion_words(confusion: Confusion) -> str:
     true, predicted = in_words(confusion.true), in_words(confusion.predicted)
     if not n_errors:
         return f"No {true} photo is predicted as {predicted}."
-    are = "is" if n_errors == 1 else "are"
-    said = f"{counted(n_errors, f'{true} photo')} {are} predicted as {predicted}."
+    said = f"{counted(n_errors, f'{true} photo')} {agreeing(n_errors)} predicted as {predicted}."
     if n_errors < SHORTCUT_ERRORS:
         return f"{said} To test for a shortcut, at least {SHORTCUT_ERRORS} are needed."
     if (pattern := suspect(confusion)) is not None:
         return f"{said} {_suspicion(confusion)}."
     if confusion.patterns.empty:
         return f"{said} Nothing in them speaks more for {predicted} than for {true}."
-    pattern = confusion.patterns.iloc[0]
+    pattern, several = confusion.patterns.iloc[0], len(confusion.patterns)
+    which = "the only pattern" if several == 1 else f"the weightiest of {several} patterns"
     return (
-        f"{said} No shortcut is suspected: the weightiest of "
-        f"{counted(len(confusion.patterns), 'pattern')} carries {percent(pattern['weight'])} of "
+        f"{said} No shortcut is suspected: {which} carries {percent(pattern['weight'])} of "
         f"the evidence, is in {_errors(pattern, n_errors)} and in "
         f"{_right(pattern['right_true'], true)}, and blurring it sets "
         f"{percent(pattern['repaired'])} of the errors that have it right."

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from hotelviz.reports.tables import Table
 from hotelviz.reports.verdict import Card, NextStep, Verdict
-from hotelviz.reports.wording import counted, percent, started_from
+from hotelviz.reports.wording import counted, in_words, percent, started_from
 
 if TYPE_CHECKING:
+    import keras
+
     from hotelviz.feature_vis import FilterComparison
     from hotelviz.models import ModelInfo
 
@@ -61,10 +64,11 @@ def filters_verdict(
     told = ", ".join(f"{some:,} of {of:,} in {layer}" for some, of, layer in counts)
     changed = f"Channels that look for something else now (correlation below {ELSEWHERE}): {told}."
     if judged and not elsewhere:
-        changed = (
-            f"None of the {judged:,} active channels of {', '.join(layers['layer'])} looks for "
-            f"something else now (all correlate by {ELSEWHERE} or more)."
-        )
+        one = "The only active channel", "looks for nothing else"
+        several = f"None of the {judged:,} active channels", "looks for something else"
+        which, looks = one if judged == 1 else several
+        of = ", ".join(layers["layer"])
+        changed = f"{which} of {of} {looks} now (correlation {ELSEWHERE} or more)."
     if related is False:
         begun = f"{names[0]} and {names[1]} come from different trainings. They differ"
     else:
@@ -156,6 +160,50 @@ def origin_of(info: ModelInfo) -> str:
         return f"another model ({info.parent.get('task', 'unknown')})"
     begun = _began_from(info.training)
     return started_from(begun[0]) if begun else "not known"
+
+
+def models_table(models: Sequence[keras.Model], names: Sequence[str]) -> Table:
+    """Return which models were compared, the one before first, and what their trainings began from.
+
+    Parameters
+    ----------
+    models : sequence of keras.Model
+        The model before and the one after.
+    names : sequence of str
+        What they are called.
+
+    Returns
+    -------
+    Table
+    """
+    from hotelviz.models import model_info
+
+    rows = [
+        {
+            "which": when, "model": name, "task": info.task, "backbone": info.backbone,
+            "input (pixels)": info.preprocessing.height, "training began from": origin_of(info),
+        }
+        for when, name, info in zip(
+            ("before", "after"), names, map(model_info, models), strict=True
+        )
+    ]  # fmt: skip
+    return Table(pd.DataFrame(rows))
+
+
+def output_titles(info: ModelInfo, outputs: Sequence[str] = ()) -> dict[Any, str]:
+    """Return the outputs of a model that are drawn -> what they are called.
+
+    Parameters
+    ----------
+    info : hotelviz.models.ModelInfo
+        Of the model.
+    outputs : sequence of str, default ()
+        Those that are asked for; by default all classes of a tagger, or the lowest and the highest
+        score.
+    """
+    if info.task == "tagger":
+        return {name: in_words(name) for name in outputs or info.classes}
+    return {name: f"score {name}" for name in outputs or (info.classes[0], info.classes[-1])}
 
 
 def _began_from(training: Mapping[str, Any]) -> tuple[str | None, ...]:

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from hotelviz.metrics import bootstrap_interval
+from hotelviz.reports.tables import Table
 from hotelviz.reports.verdict import Card, NextStep, Verdict
-from hotelviz.reports.wording import counted, in_words, percent
+from hotelviz.reports.wording import agreeing, counted, in_words, percent
 
 _NEW = "with coverage"
 
@@ -30,7 +31,7 @@ GAINED = {
     "areas_gained": "areas gained among the first 8",
     "score_gained": "gained in the mean score of the first 5 (points)",
 }
-ORDERED = {
+_ORDERED = {
     "hotel_id": "hotel",
     "order": "order",
     "rank": "place",
@@ -113,7 +114,8 @@ def ranking_verdict(
     )
     some = counted(len(new), "hotel")
     if len(gained) < len(new):
-        some = f"the {len(gained):,} of {some} whose current order is known"
+        known = "one" if len(gained) == 1 else f"{len(gained):,}"
+        some = f"the {known} of {some} whose current order is known"
     said, cards = [], []
     if (possible := now["possible_areas_in_8"]) > 0:
         said.append(
@@ -184,14 +186,12 @@ def completeness_said(areas: pd.DataFrame, recall: pd.DataFrame) -> str:
     """
     counts = areas["state"].value_counts()
     hotels = counted(areas["hotel_id"].nunique(), "hotel")
-    said = [
-        f"Of {counted(len(areas), 'area')} of {hotels} the tagger surely sees "
-        f"{counts.get('seen', 0):,}"
-    ]
+    seen = counts.get("seen", 0) or "none"
+    said = [f"Of {counted(len(areas), 'area')} of {hotels} the tagger surely sees {seen}"]
     if number := counts.get("overlooked", 0):
-        said.append(f"by the labels {number:,} more {_are(number)} there and overlooked")
+        said.append(f"by the labels {number:,} more {agreeing(number)} there and overlooked")
     if number := counts.get("missing", 0):
-        said.append(f"by the labels {number:,} {_are(number)} missing")
+        said.append(f"by the labels {number:,} {agreeing(number)} missing")
     if number := counts.get("not seen", 0):
         said.append(f"of {number:,} there may be a photo all the same")
     text = f"{'; '.join(said)}."
@@ -244,24 +244,49 @@ def summary_table(summary: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def left_out_said(unscored: int, unmatched: int) -> str:
+def order_table(orders: pd.DataFrame, *, max_photos: int) -> Table:
+    """Return the new order of a hotel without its photos, with the columns of which it has some.
+
+    Parameters
+    ----------
+    orders : pandas.DataFrame
+        From `hotelviz.ranking.current_and_new`.
+    max_photos : int
+        The most rows.
+
+    Returns
+    -------
+    Table
+    """
+    new = orders[orders["order"] == "new order"]
+    words = {key: word for key, word in _ORDERED.items() if new[key].notna().any()}
+    return Table(new, words, max_rows=max_photos, noun="photos")
+
+
+def left_out_said(figures: pd.DataFrame, n_photos: int, unmatched: int = 0) -> str:
     """Return how many photos could not be ranked, or have only a score or a tag; empty for none.
+
+    Parameters
+    ----------
+    figures : pandas.DataFrame
+        From `hotelviz.ranking.ranking_figures`.
+    n_photos : int
+        How many there are in all.
+    unmatched : int, default 0
+        Photos that have only a score or only a tag.
 
     Examples
     --------
-    >>> left_out_said(2, 0)
+    >>> figures = pd.DataFrame({"order": ["by score", "with coverage"], "photos": 8})
+    >>> left_out_said(figures, 10)
     'Without a score, and not ranked: 2 photos.'
     """
-    said = []
+    said, unscored = [], n_photos - int(figures.loc[figures["order"] == _NEW, "photos"].sum())
     if unscored:
         said.append(f"Without a score, and not ranked: {counted(unscored, 'photo')}.")
     if unmatched:
         said.append(f"With only a score or only a tag: {counted(unmatched, 'photo')}.")
     return " ".join(said)
-
-
-def _are(number: int) -> str:
-    return "is" if number == 1 else "are"
 
 
 def _has(figures: pd.DataFrame, order: str) -> bool:
@@ -270,13 +295,13 @@ def _has(figures: pd.DataFrame, order: str) -> bool:
 
 def _losers_said(losers: pd.DataFrame, total: int) -> str:
     if losers.empty:
-        return f"none of {counted(total, 'hotel')} loses"
+        return "the hotel does not lose" if total == 1 else f"none of {total:,} hotels loses"
     how = []
     if fewer := int((losers["areas_gained"] < 0).sum()):
-        how.append(f"{fewer:,} fewer areas")
+        how.append(f"{fewer:,} with fewer areas")
     if lower := int((losers["score_gained"] <= -0.01).sum()):
         how.append(f"{lower:,} in this mean, at most {-losers['score_gained'].min():.2f}")
-    verb = "loses" if len(losers) == 1 else "lose"
+    verb = agreeing(len(losers), "loses", "lose")
     return f"{len(losers):,} of {counted(total, 'hotel')} {verb} ({', '.join(how)})"
 
 
@@ -300,9 +325,11 @@ def _steps(losers: pd.DataFrame, old: str, areas: pd.DataFrame | None) -> Sequen
     if areas is not None and len(areas):
         missing = areas[areas["state"] == "missing"]
         if len(missing):
-            hotels = counted(missing["hotel_id"].nunique(), "hotel")
-            steps.append(NextStep(f"Ask {hotels} for photos of {counted(len(missing), 'area')} "
-                                  "that they lack", "#Areas-not-surely-seen"))  # fmt: skip
+            n_hotels = missing["hotel_id"].nunique()
+            steps.append(NextStep(
+                f"Ask {counted(n_hotels, 'hotel')} for photos of {counted(len(missing), 'area')} "
+                f"that {agreeing(n_hotels, 'it lacks', 'they lack')}", "#Areas-not-surely-seen",
+            ))  # fmt: skip
         elif np.isin(areas["state"], ["not seen"]).any():
             steps.append(NextStep("See of which areas no photo is sure", "#Areas-not-surely-seen"))
         if (areas["state"] == "overlooked").any():

@@ -10,8 +10,9 @@ import pandas as pd
 
 from hotelviz.labelling.inter_rater import reliability_of_means
 from hotelviz.metrics import Interval
+from hotelviz.reports.tables import Table
 from hotelviz.reports.verdict import Card, NextStep, Verdict
-from hotelviz.reports.wording import counted, percent
+from hotelviz.reports.wording import counted, in_words, percent
 
 #: Points by which a rater's mean may be off before somebody talks to them.
 _MUCH = 0.5
@@ -54,10 +55,9 @@ def rating_verdict(
     left = int(progress["left"].sum())
     cards = []
     if math.isnan(alpha.value):
-        text = (
-            f"How far {n_raters} agree cannot be said yet: "
-            f"{'no photo has two answers' if several.empty else 'all answers are the same'}."
-        )
+        why = "no photo has two answers" if several.empty else "all answers are the same"
+        who = "raters" if len(raters) == 1 else n_raters
+        text = f"How far {who} agree cannot be said yet: {why}."
     else:
         text = (
             f"{n_raters} {agreement(alpha.value)} on {n_photos}: Krippendorff's alpha "
@@ -151,6 +151,72 @@ def unlike_the_others(raters: pd.DataFrame) -> str:
         return ""
     more = f", and {len(known) - 3:,} more" if len(known) > 3 else ""
     return f"{', '.join(texts)}{than}{more}."
+
+
+def bias_words(raters: pd.DataFrame) -> str:
+    """Return how to read the figure of how far raters are from the others.
+
+    Parameters
+    ----------
+    raters : pandas.DataFrame
+        From `hotelviz.labelling.inter_rater.rater_statistics`.
+
+    Examples
+    --------
+    >>> bias_words(pd.DataFrame({"agrees": [0.9]}))[:52]
+    "The dot is the share of the others' votes that were "
+    """
+    if "bias" not in raters:
+        return (
+            "The dot is the share of the others' votes that were the same as the rater's, the "
+            "thick line its bootstrap interval."
+        )
+    return (
+        "The dot is a rater's mean difference from the others on the same photos, the thick line "
+        "its bootstrap interval, the thin line the spread of single answers. A bias does little "
+        "harm if all raters rate equally many photos; much noise, or a large difference from their "
+        "own first answers, is a reason to talk to a rater."
+    )
+
+
+def repeats_table(pairs: pd.DataFrame, *, scores: bool) -> Table:
+    """Return the photos that a rater answered differently when they saw them again.
+
+    Parameters
+    ----------
+    pairs : pandas.DataFrame
+        From `hotelviz.labelling.inter_rater.repeat_pairs`.
+    scores : bool
+        Whether the answers are scores, whose difference is told.
+
+    Returns
+    -------
+    Table
+    """
+    words = {"image_id": "photo", "rater": "rater"}
+    words |= {"first": "first answer", "second": "second answer"}
+    words |= {"difference": "points apart"} if scores else {}
+    rows = pairs[pairs["difference"] > 0]
+    return Table(rows, words, max_rows=15, noun="photos answered differently")
+
+
+def disputed_photos(found: pd.DataFrame) -> pd.DataFrame:
+    """Return the photos that people disagree on, with a ``caption`` of what they said.
+
+    Parameters
+    ----------
+    found : pandas.DataFrame
+        From `hotelviz.labelling.inter_rater.disagreements`.
+
+    Examples
+    --------
+    >>> found = pd.DataFrame({"disagreement": [0.5, 0.0], "said": ["Pool_bar (1), Spa (1)", "x"]})
+    >>> disputed_photos(found)["caption"].to_list()
+    ['0.50: Pool bar (1), Spa (1)']
+    """
+    rows = found[found["disagreement"] > 0]
+    pairs = zip(rows["disagreement"], rows["said"], strict=True)
+    return rows.assign(caption=[f"{value:.2f}: {in_words(said)}" for value, said in pairs])
 
 
 def rater_table(raters: pd.DataFrame) -> pd.DataFrame:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from hotelviz.plots import shares_between
 from hotelviz.reports.verdict import Card, NextStep, Verdict
-from hotelviz.reports.wording import counted, in_words, percent
+from hotelviz.reports.wording import agreeing, counted, in_words, percent
 
 #: The mean of fewer photos says little of a hotel.
 _MIN_PHOTOS = 3
@@ -53,10 +53,12 @@ def distribution_verdict(
     shares = shares_between(histogram, [bounds[0], bounds[-1]])
     of = counted(total, "photo")
     if len(bounds) == 1:
-        text = f"{percent(shares[-1])} of {of} score above {bounds[0]:g}."
+        text = f"{percent(shares[-1])} of {of} {agreeing(total, 'scores', 'score')} above "
+        text += f"{bounds[0]:g}."
     else:
         text = (
-            f"{percent(shares[1])} of {of} lie between {bounds[0]:g} and {bounds[-1]:g}, "
+            f"{percent(shares[1])} of {of} {agreeing(total, 'lies', 'lie')} between {bounds[0]:g} "
+            f"and {bounds[-1]:g}, "
             f"{percent(shares[0])} below and {percent(shares[-1])} above."
         )
     cards = [
@@ -153,10 +155,14 @@ def group_table(table: pd.DataFrame, by: str, thresholds: Sequence[float]) -> pd
     )
 
 
-def level_column(
-    sample: pd.DataFrame, histogram: pd.DataFrame, thresholds: Sequence[float]
-) -> pd.Series:
-    """Return the level of each photo in words, with how many there are of it.
+def level_photos(
+    sample: pd.DataFrame,
+    histogram: pd.DataFrame,
+    thresholds: Sequence[float],
+    *,
+    column: str = "score",
+) -> pd.DataFrame:
+    """Return photos with their level in words, with how many there are of it, and a caption.
 
     Parameters
     ----------
@@ -166,12 +172,20 @@ def level_column(
         Of all photos.
     thresholds : sequence of float
         Low up to the first, high above the last.
+    column : str, default "score"
+        What was sampled by.
+
+    Returns
+    -------
+    pandas.DataFrame
+        With ``level`` and ``text``.
 
     Examples
     --------
     >>> bins = pd.DataFrame({"low": [4.0, 4.5], "high": [4.5, 5.0], "count": [30, 10]})
-    >>> level_column(pd.DataFrame({"level": ["low"]}), bins, [4.5, 5.5]).item()
-    'low, up to 4.5: 1 of 30 photos'
+    >>> sample = pd.DataFrame({"level": ["low"], "score": [4.1]})
+    >>> level_photos(sample, bins, [4.5, 5.5])[["level", "text"]].to_numpy().tolist()
+    [['low, up to 4.5: 1 of 30 photos', 'predicted 4.100']]
     """
     low, high = min(thresholds), max(thresholds)
     shares = shares_between(histogram, [low, high])
@@ -183,7 +197,8 @@ def level_column(
         level: f"{level}, {ranges[level]}: {counts.get(level, 0):,} of {_part(share, total, '')}"
         for level, share in zip(ranges, shares, strict=True)
     }
-    return sample["level"].map(words)
+    text = "predicted " + sample[column].map("{:.3f}".format).astype("str")
+    return sample.assign(level=sample["level"].map(words), text=text)
 
 
 def _part(share: float, total: int, of: str = " of {}") -> str:

@@ -13,7 +13,14 @@ from hotelviz.reports.tables import Table
 from hotelviz.reports.verdict import Card, NextStep, Verdict
 from hotelviz.reports.verdicts.ambiguity import ambiguity_said
 from hotelviz.reports.verdicts.trust import Trust, threshold_card, threshold_step
-from hotelviz.reports.wording import counted, in_words, percent, photos_of_hotels
+from hotelviz.reports.wording import (
+    agreeing,
+    counted,
+    in_words,
+    percent,
+    photos_of_hotels,
+    the_counted,
+)
 
 #: With fewer photos, or fewer hotels, or a wider interval, a figure is too uncertain to act on.
 _PHOTOS, _HOTELS, _WIDTH = 30, 5, 0.2
@@ -247,7 +254,7 @@ def _weakness(report: pd.DataFrame, weakest: str, pairs: pd.DataFrame) -> str:
     """Return in words what is weak: the class, by its lower figure, and the first confusion."""
     first = pairs.iloc[0]
     said = f"{_of_class(first)} {in_words(first['label'])} photos"
-    said += f" are predicted as {in_words(first['predicted'])}"
+    said += f" {agreeing(first['n_photos'])} predicted as {in_words(first['predicted'])}"
     if not weakest:
         return f" {said}."
     row = report.loc[weakest]
@@ -305,7 +312,7 @@ def _next_steps(pairs: pd.DataFrame, weakest: str, catalog: str, tags: str) -> l
                 "explain_tagger" + confusion_anchor(true, predicted),
             ),
             NextStep(
-                f"Look through the {counted(int(pairs['n_photos'].sum()), 'misclassified photo')}",
+                f"Look at {the_counted(int(pairs['n_photos'].sum()), 'misclassified photo')}",
                 "#Misclassified-photos",
             ),
             NextStep("Check the labels: a wrong label looks like an error", "cleaning_audit"),

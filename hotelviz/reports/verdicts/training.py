@@ -172,11 +172,13 @@ def still_improved(course: pd.DataFrame, most_epochs: int) -> str:
         return f"Fine-tuning, in {counted(more, 'epoch')}, made it no better." if more else ""
     last = course[course["phase"] == course["phase"].iloc[-1]]
     after = len(course) - int(best_epoch(course)["epoch"])
+    if len(course) == 1:
+        return "There was one epoch: more may help."
     if after == 0:
-        return f"Validation improved to the last of {counted(len(course), 'epoch')}: more may help."
-    if len(last) < most_epochs:
-        return f"Validation did not improve in the last {counted(after, 'epoch')}, which ended it."
-    return f"Validation did not improve in the last {counted(after, 'epoch')}."
+        return f"Validation improved to the last of {len(course):,} epochs: more may help."
+    ended = ", which ended it" if len(last) < most_epochs else ""
+    which = "last epoch" if after == 1 else f"last {after:,} epochs"
+    return f"Validation did not improve in the {which}{ended}."
 
 
 def phases_words(course: pd.DataFrame) -> str:

@@ -1,14 +1,21 @@
-"""How much each step does: photos that are decoded, and photos that a network predicts."""
+"""About how long each step takes: how much it does, and how fast this machine is."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from statistics import median
 from typing import Any, NamedTuple
 
 from hotelviz.pipeline.facts import Facts
 from hotelviz.training.settings import AESTHETIC, TAGGER, chosen_settings
 
+#: Photos in a batch of a network, and how often each rate is measured.
+_BATCH, _TIMES = 32, 3
+#: A kernel loads what is loaded here, and more: notebooks, figures, the page.
+_KERNEL = 2.0
 #: Backward passes cost twice a forward one.
 _LEARNED = 3.0
 #: Features of the photos that are trained on or judge, and of those photos in a mirror.
@@ -21,26 +28,81 @@ _CHECK = 70
 _METHODS, _CHECKED = 7, 5
 
 
-class Work(NamedTuple):
-    """What a step does.
+class Rates(NamedTuple):
+    """How fast a machine is, once it is under way.
 
     Attributes
     ----------
-    notebook : bool
-        Whether a kernel starts.
+    start : float
+        Seconds until a notebook has a network that predicts.
     decoded : float
-        Photos that are decoded.
+        Photos decoded per second, by all cores.
     predicted : float
-        Photos that a MobileNet of full width at 224 pixels would predict in the same time.
+        Photos predicted per second by a MobileNet of full width at 224 pixels.
     """
 
-    notebook: bool
+    start: float
     decoded: float
     predicted: float
 
 
-def work_of(step: str, facts: Facts, values: Mapping[str, Any], network: Mapping[str, Any]) -> Work:
-    """Return about how much a step does.
+def measure_rates(paths: Sequence[str]) -> Rates | None:
+    """Measure this machine for a few seconds, on a few photos and an untrained network.
+
+    What a first photo and a first batch cost more than others is not counted. A start counts by the
+    time of the processor: that others are at work now says little of when a step begins.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        Photos; those that cannot be read are passed over.
+
+    Returns
+    -------
+    Rates or None
+        None where no photo can be read.
+    """
+    from hotelviz.images import iterate_images
+
+    def decode() -> int:
+        return sum(len(batch.rows) for batch in iterate_images(paths, size=(224, 224)))
+
+    read = decode()
+    if not read:
+        return None
+    start, batch = _network_seconds()
+    return Rates(_KERNEL * start, read / _seconds(decode), _BATCH / batch)
+
+
+@cache
+def _network_seconds() -> tuple[float, float]:
+    """Return how long a network takes to load, and to predict a batch once it is under way."""
+    begun = time.process_time()
+    import numpy as np
+    import tensorflow as tf
+
+    from hotelviz.models import build_tagger
+
+    predict, photos = tf.function(build_tagger(weights=None)), np.zeros((_BATCH, 224, 224, 3), "f4")
+    predict(photos)
+    start = time.process_time() - begun
+    return start, _seconds(lambda: predict(photos))
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    """Return how long a call takes that was made before."""
+    times = []
+    for _ in range(_TIMES):
+        begun = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - begun)
+    return median(times)
+
+
+def estimated_seconds(
+    step: str, facts: Facts, values: Mapping[str, Any], network: Mapping[str, Any], rates: Rates
+) -> float:
+    """Return about how long a step takes.
 
     Parameters
     ----------
@@ -49,29 +111,32 @@ def work_of(step: str, facts: Facts, values: Mapping[str, Any], network: Mapping
     facts : Facts
         What the catalogue has.
     values : mapping
-        The parameters of the step.
+        All parameters of the step.
     network : mapping
         ``input_size`` and ``backbone_kw`` of the networks, where they are not those of a MobileNet
         of full width.
+    rates : Rates
+        How fast the machine is.
 
     Examples
     --------
     >>> import pandas as pd
     >>> table = pd.DataFrame({"image_id": ["a", "b"], "path": ["a.jpg", "b.jpg"],
     ...                       "hotel_id": ["h", "h"], "label": ["Pool", "Pool"]})
-    >>> work_of("tagger_report", Facts.of(table), {}, {"input_size": 112})
-    Work(notebook=True, decoded=1.0, predicted=0.125)
+    >>> estimated_seconds("tagger_report", Facts.of(table), {}, {}, Rates(10, 50, 100))
+    10.025
     """
-    count = _COUNTS.get(step.removesuffix("_1").removesuffix("_2"))
+    count = _COUNTS.get(step.rstrip("_12"))
     if count is None:
-        photos = facts.photos if step == "scores" else 0
-        return Work(False, photos, 2 * photos * _size(network))
+        return 0.0
     if "effort" in values:
         values = _with_effort(step, values)
     decoded, predicted = count(facts, values)
     # A training says itself how large its network is, unless it starts from another.
     own = "backbone" in values and not values.get("parent")
-    return Work(True, decoded, predicted * _size(values if own else network))
+    size = _size(values if own else network)
+    start = 0.0 if step == "scores" else rates.start
+    return start + decoded / rates.decoded + predicted * size / rates.predicted
 
 
 def _size(network: Mapping[str, Any]) -> float:
@@ -113,7 +178,7 @@ def _filters(facts: Facts, values: Mapping[str, Any]) -> tuple[float, float]:
     return 3 * looked, 4 * looked + drawn
 
 
-#: Report -> the photos that it decodes, and those that it predicts.
+#: Step -> the photos that it decodes, and those that it predicts.
 _COUNTS: dict[str, Callable[[Facts, Mapping[str, Any]], tuple[float, float]]] = {
     "cleaning_audit": lambda facts, _: (2 * facts.photos, facts.photos),
     "tagger_training": lambda facts, values: _training(facts.labelled, values),
@@ -125,6 +190,7 @@ _COUNTS: dict[str, Callable[[Facts, Mapping[str, Any]], tuple[float, float]]] = 
         2 * _TEST * facts.rated, len(values["models"]) * _TEST * facts.rated
     ),
     "compare_filters": _filters,
+    "scores": lambda facts, _: (facts.photos, 2 * facts.photos),
     "score_distribution": lambda _, values: (3 * values["n_photos"], 0),
     "hotel_ranking": lambda _, values: (2 * values["n_hotels"] * values["max_photos"], 0),
 }  # fmt: skip
