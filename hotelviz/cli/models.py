@@ -1,16 +1,22 @@
-"""Verbs of models: train, tag, score, rank."""
+"""Verbs of models: train, distill, wrap, tag, score, rank."""
 
 from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_origin
 
-from typer import Context, Option
+from typer import Argument, Context, Option
 
 from hotelviz.cli import options
 from hotelviz.cli.options import AllowMissing, Catalog, Classes, Unsplit, app, say
-from hotelviz.training.settings import AESTHETIC, TAGGER, sentence, takes_settings
+from hotelviz.training.settings import (
+    AESTHETIC,
+    DISTILLATION,
+    TAGGER,
+    sentence,
+    takes_settings,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,9 +28,7 @@ def _option(field: dataclasses.Field[Any], hint: Any) -> Any:
     """Return the option of a setting that is a number or a word."""
     if field.name == "weights":
         hint = Literal["imagenet", "none"]
-    elif field.name == "effort":
-        hint = Literal["quick", "normal", "best"]
-    elif hint not in {str, int, float}:
+    elif hint not in {str, int, float} and get_origin(hint) is not Literal:
         return None
     return Annotated[hint, Option(help=sentence(field.metadata["help"]))]
 
@@ -78,6 +82,97 @@ def train_aesthetic(
         allow_missing=allow_missing, **settings,
     )  # fmt: skip
     _say_kept(out, training.history(model), "loss", "error")
+
+
+@app.command()
+@takes_settings(DISTILLATION, _option)
+def distill(
+    context: Context,
+    catalog: Catalog,
+    teacher: Annotated[list[Path], Option(help="A model to learn from (.keras); may be repeated.")],
+    out: ModelFile,
+    backbone_kw: Annotated[
+        list[str] | None,
+        Option(help="An argument of the backbone, such as alpha=0.5; may be repeated."),
+    ] = None,
+    unsplit: Unsplit = "refuse",
+    allow_missing: AllowMissing = False,
+    **settings: Any,
+) -> None:
+    """Train a lighter network to say what others say, of photos with and without labels."""
+    from hotelviz import training
+    from hotelviz.models import read_info
+
+    settings = _given(context, settings)
+    by: Literal["label", "ratings"] = (
+        "label" if read_info(teacher[0]).task == "tagger" else "ratings"
+    )
+    photos = _training_photos(catalog, out, None, settings, by=by, unsplit=unsplit)
+    model = training.distill(
+        teacher, photos, out=out, unsplit="leave", allow_missing=allow_missing,
+        backbone_kw=options.assigned_values(backbone_kw, "--backbone-kw"), **settings,
+    )  # fmt: skip
+    _say_kept(out, training.history(model), "accuracy", "error")
+
+
+@app.command()
+def wrap(
+    model: Annotated[Path, Argument(help="Someone else's Keras model (.keras).")],
+    out: ModelFile,
+    task: Annotated[Literal["tagger", "aesthetic", "technical"], Option(help="What it predicts.")],
+    value_range: Annotated[
+        Literal["-1..1", "0..1", "0..255", "imagenet-bgr", "imagenet-normalised"],
+        Option(help="Of the pixels that it was trained with; 0..255 where it scales them itself."),
+    ],
+    classes: Annotated[
+        str | None,
+        Option(help="A tagger's classes, separated by commas, in the order of its outputs."),
+    ] = None,
+    resample: Annotated[
+        Literal["nearest", "bilinear", "bicubic", "lanczos"],
+        Option(help="How its photos were resized."),
+    ] = "bilinear",
+    input_size: Annotated[
+        int | None, Option(help="Height and width, where the model takes photos of any size.")
+    ] = None,
+    outputs: Annotated[
+        Literal["logits", "probabilities", "sigmoid"] | None,
+        Option(help="What its outputs are, where it does not end in a softmax."),
+    ] = None,
+) -> None:
+    """Describe someone else's model, so that hotelviz can work with it."""
+    from hotelviz.errors import ModelError
+    from hotelviz.io.claims import check_apart, check_output, claim
+    from hotelviz.models import (
+        Preprocessing,
+        load_keras,
+        photo_size,
+        refuse_described,
+        save_model,
+        scaling_layer,
+        wrap_model,
+    )
+
+    check_output(out, suffixes=[".keras"])
+    check_apart(out, model)
+    refuse_described(model)
+    theirs = load_keras(model)
+    height, width = photo_size(theirs, input_size)
+    ours = wrap_model(
+        theirs, task=task, classes=classes and [name.strip() for name in classes.split(",")],
+        preprocessing=Preprocessing(height, width, resample, value_range), outputs=outputs,
+        name=model.name,
+    )  # fmt: skip
+    if value_range != "0..255" and (scaling := scaling_layer(ours)):
+        raise ModelError(
+            f"{model}: it scales pixels itself (layer {scaling!r}): say --value-range 0..255"
+        )
+    with claim(out):
+        save_model(ours, out)
+    say(
+        f"{out}: {task} model of {height} x {width} pixels, {value_range}, {resample}. What it "
+        "learned from is not known: its figures may be too good on photos that it has seen"
+    )
 
 
 def _training_photos(

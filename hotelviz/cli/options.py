@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
 from collections.abc import Callable, Iterable
@@ -98,6 +99,26 @@ def allowed_classes(classes: str) -> list[str] | None:
     if classes == "any":
         return None
     return list(AREAS) if classes == "areas" else [name.strip() for name in classes.split(",")]
+
+
+def assignment(text: str, option: str) -> tuple[str, str]:
+    """Return name and value of an option that is given as ``name=value``."""
+    name, found, value = text.partition("=")
+    if not found:
+        raise typer.BadParameter(f"{text!r} is not name=value", param_hint=option)
+    return name.strip(), value
+
+
+def assigned_values(texts: Iterable[str] | None, option: str) -> dict[str, Any]:
+    """Return what an option that may be repeated assigns: numbers, true, false, or text."""
+    values: dict[str, Any] = {}
+    for text in texts or []:
+        name, value = assignment(text, option)
+        try:
+            values[name] = json.loads(value)
+        except ValueError:
+            values[name] = value
+    return values
 
 
 @app.callback(invoke_without_command=True)

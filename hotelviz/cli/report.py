@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer import Argument, Option
 
-from hotelviz.cli.options import app, say
+from hotelviz.cli.options import app, assignment, say
 
 
 @app.command()
@@ -44,7 +44,7 @@ def run(
     from hotelviz import pipeline
 
     choices: dict[str, Any] = {
-        "first": first, "models": dict(_assignment(text, "--model") for text in model or []),
+        "first": first, "models": dict(assignment(text, "--model") for text in model or []),
         "settings": _settings(setting), "quick": quick, "only": only, "start": start, "seed": seed,
     }  # fmt: skip
     if dry_run:
@@ -90,7 +90,7 @@ def _settings(texts: list[str] | None) -> dict[str, dict[str, Any]]:
     """Return settings of steps, of ``step.name=value``."""
     settings: dict[str, dict[str, Any]] = {}
     for text in texts or []:
-        name, value = _assignment(text, "--set")
+        name, value = assignment(text, "--set")
         step, found, parameter = name.partition(".")
         if not found:
             raise typer.BadParameter(f"{text!r} is not step.name=value", param_hint="--set")
@@ -143,15 +143,8 @@ def report(
         return
     if name is None or out is None:
         raise typer.BadParameter("a report needs its name and --out; see --list")
-    parameters = dict(_assignment(text, "-p") for text in parameter or [])
+    parameters = dict(assignment(text, "-p") for text in parameter or [])
     say(run_report(name, parameters, out))
-
-
-def _assignment(text: str, option: str) -> tuple[str, str]:
-    name, found, value = text.partition("=")
-    if not found:
-        raise typer.BadParameter(f"{text!r} is not name=value", param_hint=option)
-    return name.strip(), value
 
 
 @app.command()

@@ -14,7 +14,7 @@ require_tensorflow()
 
 from hotelviz.errors import ModelError, ModelWarning
 from hotelviz.models.activations import activations, check_pixels, pixel_function
-from hotelviz.models.backbones import backbone_range, is_backbone_file
+from hotelviz.models.backbones import backbone_range, is_backbone_file, scaling_layer
 from hotelviz.models.build import build_aesthetic, build_tagger, clone_for_task, copy_model
 from hotelviz.models.compilation import cached_function, constant_graph
 from hotelviz.models.evaluation import EvaluationPhotos, evaluation_photos, validation_photos
@@ -24,18 +24,29 @@ from hotelviz.models.graph import (
     gap_node,
     iter_nodes,
     last_convolution,
+    photo_size,
     spatial_node,
     split_head,
 )
 from hotelviz.models.hashing import weights_hash
-from hotelviz.models.info import TASKS, ModelInfo, Task, model_info, read_info, update_info
+from hotelviz.models.info import (
+    TASKS,
+    ModelInfo,
+    Task,
+    model_info,
+    read_info,
+    refuse_described,
+    update_info,
+)
 from hotelviz.models.losses import earth_movers_distance, mean_score_error
 from hotelviz.models.outputs import logits
 from hotelviz.models.preprocessing import Preprocessing
 from hotelviz.models.pretrained import imagenet_weights_available, weights_folder
-from hotelviz.models.storage import load_model, save_model, wrap_model
+from hotelviz.models.slimming import slim
+from hotelviz.models.storage import load_keras, load_model, save_model, wrap_model
 from hotelviz.models.training_photos import (
     TrainingPhotos,
+    inherit_training_photos,
     record_training_photos,
     seen_photos,
     training_photos,
@@ -65,18 +76,24 @@ __all__ = [
     "find_node",
     "gap_node",
     "imagenet_weights_available",
+    "inherit_training_photos",
     "is_backbone_file",
     "iter_nodes",
     "last_convolution",
+    "load_keras",
     "load_model",
     "logits",
     "mean_score_error",
     "model_info",
+    "photo_size",
     "pixel_function",
     "read_info",
     "record_training_photos",
+    "refuse_described",
     "save_model",
+    "scaling_layer",
     "seen_photos",
+    "slim",
     "spatial_node",
     "split_head",
     "training_photos",

@@ -133,10 +133,16 @@ def check_archive(archive: zipfile.ZipFile) -> None:
     """
     for name in (_CONFIG, _WEIGHTS):
         if name not in archive.namelist():
-            raise ModelError(f"not a model of Keras 3: {name} is missing")
+            raise ModelError(
+                f"not a model of Keras 3: {name} is missing; write one with "
+                "model.save('name.keras')"
+            )
     config = json.loads(read_member(archive, _CONFIG, _CONFIGURATION))
     if not isinstance(config, dict) or config.get("class_name") not in ("Functional", "Sequential"):
-        raise ModelError(f"{_CONFIG} describes no graph of layers")
+        raise ModelError(
+            f"{_CONFIG} describes no graph of layers: build the model with "
+            "keras.Model(inputs, outputs), and save that"
+        )
     config["compile_config"] = None
     foreign = foreign_objects(config)
     if foreign:

@@ -241,7 +241,7 @@ def without_head(model: keras.Model, size: tuple[int, int]) -> keras.Model:
 
 def _range_of(network: keras.Model, described: str, given: str) -> str:
     """Return the pixels that a network expects: by what it says, how it scales, or as given."""
-    scaling = _scaling(network)
+    scaling = scaling_layer(network)
     known = described or ("0..255" if scaling else "")
     if not known and not given:
         first = next(iter(iter_nodes(network)))
@@ -256,8 +256,8 @@ def _range_of(network: keras.Model, described: str, given: str) -> str:
     return known or given
 
 
-def _scaling(network: keras.Model) -> str:
-    """Return the name of the layer by which a network scales pixels 0 to 255 itself, or nothing."""
+def scaling_layer(network: keras.Model) -> str:
+    """Return the name of the layer by which a flat network scales pixels 0 to 255 itself, or ''."""
     for node in iter_nodes(network).values():
         layer = node.layer
         if isinstance(layer, layers.Rescaling):

@@ -104,6 +104,41 @@ def flattened(model: keras.Model) -> keras.Model:
     return model
 
 
+def photo_size(model: keras.Model, size: int | None = None) -> tuple[int, int]:
+    """Return height and width of the photos that a model takes.
+
+    Parameters
+    ----------
+    model
+        Of Keras, described or not.
+    size
+        Both sides, for a model that takes photos of any size.
+
+    Raises
+    ------
+    ModelError
+        It takes any size and none is given, or it takes another one.
+
+    Examples
+    --------
+    >>> photo_size(keras.Sequential([keras.Input((None, None, 3)), layers.Conv2D(4, 3)]), 320)
+    (320, 320)
+    """
+    shape = tuple(flattened(model).inputs[0].shape)
+    own = shape[1:3] if len(shape) == 4 else (None, None)
+    height, width = (side or size for side in own)
+    if height is None or width is None:
+        raise ModelError(
+            "the model takes photos of any size: say with --input-size which it was trained with"
+        )
+    if size is not None and any(side not in (None, size) for side in own):
+        raise ModelError(
+            f"the model takes photos of {own[0]} x {own[1]} pixels, not {size} x {size}: leave "
+            "--input-size away"
+        )
+    return height, width
+
+
 def fitted(model: keras.Model, size: tuple[int, int]) -> keras.Model:
     """Check a flat model's input and output, and fix the size of an input that takes any.
 

@@ -206,6 +206,22 @@ def update_info(model: keras.Model, **changes: Any) -> keras.Model:
     return attach(model, info, attached(model).training_photos)
 
 
+def refuse_described(path: str | os.PathLike[str]) -> None:
+    """Refuse a model file that hotelviz wrote: described anew, it would forget what it knows.
+
+    Raises
+    ------
+    ModelError
+        It has a description; or it is no model file.
+    """
+    with opened(Path(path)) as archive:
+        if MEMBER in archive.namelist():
+            raise ModelError(
+                "it has a description, and needs no other one: use it as it is. A new one would "
+                "hide which photos it learned from"
+            )
+
+
 def read_info(path: str | os.PathLike[str]) -> ModelInfo:
     """Read the description in a model file without loading the network.
 
@@ -217,6 +233,7 @@ def read_info(path: str | os.PathLike[str]) -> ModelInfo:
     with opened(Path(path)) as archive:
         if MEMBER not in archive.namelist():
             raise ModelError(
-                "a Keras model, but without hotelviz' description; see hotelviz.models.wrap_model"
+                "a Keras model, but without hotelviz' description: give it one with hotelviz wrap, "
+                "or hotelviz.models.wrap_model"
             )
         return ModelInfo.from_json(read_member(archive, MEMBER).decode())

@@ -30,11 +30,18 @@ _SUM = 2e-3
 
 
 _ONE_SIGMOID = (
-    ", a single unit: give both classes, the one that 0 stands for first, and outputs='sigmoid'"
+    ", a single unit: give both classes, the one that 0 stands for first, and outputs='sigmoid' "
+    "(--outputs sigmoid)"
 )
 _SIGMOIDS = (
     ": each class has a probability of its own, and they do not sum to 1. outputs='sigmoid' makes "
-    "them the probabilities of the classes given that exactly one is true"
+    "them the probabilities of the classes given that exactly one is true (--outputs sigmoid)"
+)
+
+
+_ALL_CLASSES = (
+    "name one for each output, in their order; aesthetic and technical models have ten, the scores "
+    "1 to 10"
 )
 
 
@@ -171,10 +178,15 @@ def as_probabilities(
         raise ModelError(f"the model ends in {end}{_ONE_SIGMOID if single else _SIGMOIDS}")
     unlike = (outputs == "sigmoid") != (end.kind == "sigmoid")
     if unlike or (outputs, end.kind) == ("logits", "softmax"):
-        raise ModelError(f"outputs={outputs!r}, but the model ends in {end}")
+        raise ModelError(
+            f"outputs={outputs!r}, but the model ends in {end}: leave it away, "
+            "or say what these outputs are"
+        )
     if units != n_classes and not two:
-        hint = f": it ends in {end}{_ONE_SIGMOID}" if single else ""
-        raise ModelError(f"the model has {units} outputs, but {n_classes} classes were given{hint}")
+        hint = f"it ends in {end}{_ONE_SIGMOID}" if single else _ALL_CLASSES
+        raise ModelError(
+            f"the model has {units} outputs, but {n_classes} classes were given: {hint}"
+        )
     if end.kind == "softmax":
         if keras.backend.standardize_dtype(model.outputs[0].dtype) == "float32":
             return model
@@ -200,12 +212,14 @@ def _is_converted(
             "logits. End it before that activation and say outputs='logits'"
         )
     if outputs == "logits" and distributions:
-        raise ModelError(f"outputs='logits', but {what}: these are probabilities already")
+        raise ModelError(
+            f"outputs='logits', but {what}: these are probabilities already: leave it away"
+        )
     if outputs == "logits" or distributions:
         return outputs == "logits"
     raise ModelError(
         f"the model ends in {end} without a softmax, and {what}: these are no "
-        "probabilities. If they are logits, outputs='logits' adds the softmax"
+        "probabilities. If they are logits, outputs='logits' adds the softmax (--outputs logits)"
     )
 
 

@@ -103,7 +103,9 @@ def wrap_model(
         model = load_keras(Path(model))
     if classes is None:
         if task == "tagger":
-            raise ModelError("a tagger needs classes=[...], in the order of its outputs")
+            raise ModelError(
+                "a tagger needs classes=[...] (--classes A,B), in the order of its outputs"
+            )
         classes = SCORE_CLASSES
     info = ModelInfo(task, class_names(classes), name or model.name, preprocessing)
     model = _checked(model, info, outputs)
@@ -124,7 +126,10 @@ def _checked(model: keras.Model, info: ModelInfo, outputs: Outputs | None = None
     model = fitted(flattened(model), info.preprocessing.size)
     for variable in model.weights:
         if not np.isfinite(np.asarray(variable, "float32")).all():
-            raise ModelError(f"the weights {variable.path!r} have values that are no numbers (NaN)")
+            raise ModelError(
+                f"the weights {variable.path!r} have values that are no numbers (NaN): take a file "
+                "from before they broke down"
+            )
     return as_probabilities(model, len(info.classes), info.preprocessing, outputs)
 
 
@@ -214,7 +219,7 @@ def load_model(path: str | os.PathLike[str], *, task: Task | None = None) -> ker
         raise ModelError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
 
 
-def load_keras(path: Path) -> keras.Model:
+def load_keras(path: str | os.PathLike[str]) -> keras.Model:
     """Load the network of any ``.keras`` file in Keras' safe mode, checked before.
 
     Raises
@@ -222,6 +227,7 @@ def load_keras(path: Path) -> keras.Model:
     ModelError
         No such file, none of Keras, one that runs code, or weights that do not fit its layers.
     """
+    path = Path(path)
     with opened(path) as archive:
         check_archive(archive)
         return keras.saving.load_model(path, compile=False, safe_mode=True)

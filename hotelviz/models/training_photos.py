@@ -111,6 +111,36 @@ def record_training_photos(model: keras.Model, photos: pd.DataFrame) -> keras.Mo
     return attach(model, model_info(model), TrainingPhotos(every, before.unrecorded))
 
 
+def inherit_training_photos(model: keras.Model, *ancestors: keras.Model) -> keras.Model:
+    """Record that a model learns from what other models know; return the model.
+
+    Parameters
+    ----------
+    model
+        With its description.
+    *ancestors
+        What it starts from, or its teachers: the photos that they learned from count as seen by
+        the model.
+
+    Examples
+    --------
+    >>> from hotelviz.models import build_tagger
+    >>> teacher, student = (build_tagger(["Bed", "Pool"], input_size=32, weights=None)
+    ...                     for _ in range(2))
+    >>> photos = {"image_id": ["a"], "hotel_id": ["h"], "content": [""], "split": ["train"]}
+    >>> _ = record_training_photos(teacher, pd.DataFrame(photos))
+    >>> inherit_training_photos(student, teacher)
+    <Functional name=tagger, built=True>
+    >>> training_photos(student).photos["generation"].to_list()
+    [1]
+    """
+    records = [training_photos(ancestor).inherited() for ancestor in ancestors]
+    photos = pd.concat([record.photos for record in records], ignore_index=True)
+    unrecorded = dict.fromkeys(name for record in records for name in record.unrecorded)
+    record = TrainingPhotos(photos.drop_duplicates(ignore_index=True), tuple(unrecorded))
+    return attach(model, model_info(model), record)
+
+
 def write_training_photos(archive: zipfile.ZipFile, model: keras.Model) -> None:
     """Write the record to a model file that is being written; nothing where there is none."""
     record = attached(model).training_photos

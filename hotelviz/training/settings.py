@@ -134,10 +134,53 @@ class AestheticSettings(TrainingSettings):
     )
 
 
+@_with_parameters
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DistillationSettings(TrainingSettings):
+    """Settings of a student's training, whatever its teachers are for.
+
+    Teachers have seen the whole photo, upright: so does the student, nearly. A small network is far
+    from its end after the epochs that fine-tuning takes.
+    """
+
+    label_share: float = _setting(
+        0.3, "share of the true label, or of the ratings, in what a labelled photo teaches: 0 to 1"
+    )
+    start: Literal["weights", "teacher"] = _setting(
+        "weights", "weights as they say, or teacher: cut out of the first teacher"
+    )
+    class_balance: float = _setting(
+        0.5, "how much rare classes weigh in taggers: 0 for equal photos, 1 for equal classes"
+    )
+    dropout: float = _setting(0.2, "share of the pooled features that are dropped in training")
+    fine_tune_epochs: int = _setting(30, "most epochs of fine-tuning; 0: the linear head alone")
+    fine_tune_learning_rate: float = _setting(3e-4, "learning rate of fine-tuning")
+    augmentation: Augmentation | None = _setting(  # noqa: RUF009  frozen
+        Augmentation(scale=(0.8, 1.0), rotation=0.0),
+        "random changes of the photos in fine-tuning, or None",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice(self.start, ("weights", "teacher"), "start", TrainingError)
+        if not 0 <= self.label_share <= 1:
+            raise TrainingError(
+                f"label_share={self.label_share} is not between 0 (learn from the teachers alone) "
+                "and 1 (from the labels alone)"
+            )
+
+    def network(self) -> dict[str, Any]:
+        """Return what `hotelviz.models.build_tagger` and `build_aesthetic` take of them."""
+        cut_out = self.start == "teacher"
+        return super().network() | ({"weights": None} if cut_out else {})
+
+
 #: The defaults of `train_tagger`.
 TAGGER = TaggerSettings()
 #: The defaults of `train_aesthetic`.
 AESTHETIC = AestheticSettings()
+#: The defaults of `distill`.
+DISTILLATION = DistillationSettings()
 
 
 def chosen_settings(

@@ -168,10 +168,7 @@ def train_tagger(
         photos=photos,
         by="label",
         targets=targets,
-        objective=Objective(
-            keras.losses.CategoricalCrossentropy(), keras.metrics.categorical_accuracy,
-            "accuracy", partial(_tagger_figures, labels),
-        ),
+        objective=tagger_objective(labels),
         settings=settings,
         pretrained=settings.weights is not None,
         catalog_hash=catalog_hash(catalog),
@@ -275,9 +272,7 @@ def train_aesthetic(
         photos=photos,
         by="ratings",
         targets=targets,
-        objective=Objective(
-            earth_movers_distance, mean_score_error, "mean_score_error", _rating_figures
-        ),
+        objective=rating_objective(),
         settings=settings,
         pretrained=parent is not None or settings.weights is not None,
         catalog_hash=catalog_hash(catalog),
@@ -315,6 +310,19 @@ def history(model: keras.Model | ModelInfo) -> pd.DataFrame:
 def _of_file(model: keras.Model) -> dict[str, Any]:
     """Return what a backbone's file decides of the settings."""
     return {"weights": "file"} if model_info(model).training["weights"] == "file" else {}
+
+
+def tagger_objective(labels: Sequence[str]) -> Objective:
+    """Return what a tagger learns by, and how it is judged."""
+    return Objective(
+        keras.losses.CategoricalCrossentropy(), keras.metrics.categorical_accuracy,
+        "accuracy", partial(_tagger_figures, labels),
+    )  # fmt: skip
+
+
+def rating_objective() -> Objective:
+    """Return what an aesthetic model learns by, and how it is judged."""
+    return Objective(earth_movers_distance, mean_score_error, "mean_score_error", _rating_figures)
 
 
 def _tagger_figures(
