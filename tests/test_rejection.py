@@ -221,8 +221,8 @@ def test_page_names_the_threshold_that_validation_photos_promise():
     assert trust.threshold == chosen
     assert chosen.promised
     said = trusting.threshold_words(trust)
-    assert said.startswith(f"**Trust a tag from a confidence of {chosen.value:.2f} on**")
-    assert f"photos of 120 hotels kept for validation.\n\nOf the {len(judged)} photos" in said
+    assert said.startswith(f"Trust a tag from a confidence of {chosen.value:.2f} on:")
+    assert f"photos of 120 hotels kept for validation. Of the {len(judged)} photos" in said
     kept = metrics.confident(judged, chosen.value)
     right = (judged["label"] == judged["predicted"])[kept].mean()
     assert f"judged here {100 * kept.mean():.0f} % (" in said
@@ -270,5 +270,5 @@ def test_page_on_few_hotels_promises_nothing():
     assert trusting.threshold_card(single) is None
     wrong = few.assign(label=few["predicted"].map({"Bar": "Bed", "Bed": "Pool", "Pool": "Bar"}))
     assert trusting.threshold_words(trusting.measure_trust(wrong, few[:0])).startswith(
-        "**No tag can be trusted on 95 %**"
+        "No tag can be trusted on 95 %"
     )

@@ -6,18 +6,11 @@ import numpy as np
 from keras import callbacks
 
 
-def stop_and_slow(patience: int) -> list[callbacks.Callback]:
-    """Return what lowers the learning rate, and then stops, where validation gets no better."""
-    return [
-        callbacks.EarlyStopping(patience=patience),
-        callbacks.ReduceLROnPlateau(patience=max(1, patience // 2), factor=1 / 3),
-    ]
-
-
 def cosine_decay(learning_rate: float, epochs: int) -> callbacks.Callback:
-    """Return what slows down evenly, where nothing can be judged by.
+    """Return what slows down evenly until the last epoch.
 
-    Validation is too unsteady to judge a network that starts from nothing, and there may be none.
+    Not where validation gets no better: of a few hundred photos its loss is too unsteady to steer
+    by, and rises at first while a network leaves what it was.
     """
     return callbacks.LearningRateScheduler(
         lambda epoch: float(learning_rate * (1 + np.cos(np.pi * epoch / epochs)) / 2)

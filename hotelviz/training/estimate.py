@@ -13,6 +13,7 @@ import tensorflow as tf
 from hotelviz.errors import ImageError
 from hotelviz.images import read_image, usable_cores
 from hotelviz.models import activations, model_info
+from hotelviz.training.fine_tuning import frozen_layers
 from hotelviz.training.head import dense_layer
 
 #: Photos in what is measured.
@@ -76,6 +77,7 @@ def estimate(
     *,
     epochs: int,
     views: int,
+    share: float,
     pretrained: bool,
 ) -> Estimate:
     """Measure a few photos and a few steps, and return about how long all of them take.
@@ -92,6 +94,8 @@ def estimate(
         Most epochs in which all layers learn.
     views : int
         How often the features of each photo are computed.
+    share : float
+        Of the weights that learn in these epochs, see `frozen_layers`.
     pretrained : bool
         Whether there is a phase one.
     """
@@ -106,7 +110,11 @@ def estimate(
     compute = activations(model, features, resize=True)
     compiled = time.perf_counter() - compiled
     forward = _seconds(lambda: compute(pixels)) / _BATCH
-    step = _seconds(lambda: _step(model, pixels)) / _BATCH if epochs else 0.0
+    step = (
+        _seconds(lambda: _step(model, pixels, share if pretrained else 1.0)) / _BATCH
+        if epochs
+        else 0.0
+    )
     head = 0.0
     if pretrained:
         numbers = features.output.shape[-1] * dense.units
@@ -130,13 +138,20 @@ def _decoding(paths: Sequence[str], size: tuple[int, int]) -> float:
     return float(np.mean(seconds)) if seconds else 0.0
 
 
-def _step(model: keras.Model, pixels: np.ndarray) -> None:
-    """Compute the gradient of all weights, which is what takes time in a step."""
+def _step(model: keras.Model, pixels: np.ndarray, share: float) -> None:
+    """Compute the gradient of the weights that learn, which is what takes time in a step."""
+    frozen = {layer.name for layer in frozen_layers(model, share)}
+    learning = [
+        weight
+        for layer in model.layers
+        if layer.name not in frozen
+        for weight in layer.trainable_variables
+    ]
     scaled = model_info(model).preprocessing.scale(tf.cast(pixels, tf.float32))
     with tf.GradientTape() as tape:
         # Not as in training: the statistics of batch normalisation would change.
         loss = tf.reduce_sum(model(scaled, training=False)[:, 0])
-    tape.gradient(loss, model.trainable_variables)
+    tape.gradient(loss, learning)
 
 
 def _seconds(call: Callable[[], object]) -> float:

@@ -26,7 +26,7 @@ from tqdm.auto import tqdm
 from hotelviz.errors import TrainingError
 from hotelviz.models import model_info
 from hotelviz.training.augmentation import Augmentation, mixing, transform
-from hotelviz.training.callbacks import Averages, WarmUp, cosine_decay, stop_and_slow
+from hotelviz.training.callbacks import Averages, WarmUp, cosine_decay
 from hotelviz.training.checkpoints import PhaseCheckpoint
 from hotelviz.training.head import (
     AT_ONCE,
@@ -173,6 +173,9 @@ class FineTuning:
         if mixed:
             network = in_mixed_precision(self.model)
         norms = [layer for layer in network.layers if isinstance(layer, layers.BatchNormalization)]
+        frozen = frozen_layers(network, settings.fine_tune_share) if pretrained else []
+        for layer in frozen:
+            layer.trainable = False
         for layer in norms:
             layer.trainable = not pretrained
             # Few steps an epoch: live statistics have to follow the weights more closely.
@@ -183,19 +186,19 @@ class FineTuning:
         # Validation and the checkpoints see the averaged weights. Live batch normalisation has no
         # statistics for those.
         averages = Averages() if pretrained else None
-        slowed = pretrained and self._judged
+        stops = pretrained and self._judged
         checkpoint = PhaseCheckpoint(
             self.folder,
             "fine_tune" if pretrained else "from_scratch",
             epochs=epochs,
             seed=settings.seed,
             choose=self._judged,
-            judges=stop_and_slow(settings.patience) if slowed else (),
+            judges=[keras.callbacks.EarlyStopping(patience=settings.patience)] if stops else (),
             averages=averages,
             progress=self.progress,
         )
         if not checkpoint.ended:
-            steering = [] if slowed else [cosine_decay(rate, epochs)]
+            steering = [cosine_decay(rate, epochs)]
             if averages:
                 steering += [averages, WarmUp(rate, steps)]
             batches = self._training_batches(checkpoint.first * steps)
@@ -208,7 +211,7 @@ class FineTuning:
                 # Nothing is lost: there are the epochs before, and the linear head.
                 warnings.warn(str(error), stacklevel=2)
         checkpoint.load_best(network)
-        for layer in norms:
+        for layer in frozen + norms:
             layer.trainable = True
         if mixed:
             self.model.set_weights(network.get_weights())
@@ -329,6 +332,32 @@ def _batches(
         return tuple(parts)
 
     return tf.data.Dataset.range(first_step, np.iinfo("int64").max).map(batch)
+
+
+def frozen_layers(network: keras.Model, share: float) -> list[layers.Layer]:
+    """Return the layers that fine-tuning leaves as they are: all before the last that learn.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Its layers come in the order in which they compute.
+    share : float
+        Of the weights, from the end, that at least learn: 0 to 1.
+
+    Examples
+    --------
+    >>> units = [keras.Input((2,)), layers.Dense(2, name="a"), layers.Dense(2, name="b")]
+    >>> [layer.name for layer in frozen_layers(keras.Sequential(units), 0.5)]
+    ['a']
+    """
+    weighed = [layer for layer in network.layers if layer.weights]
+    counts = np.array([layer.count_params() for layer in weighed], dtype=float)
+    after = counts[::-1].cumsum()[::-1] - counts
+    return [
+        layer
+        for layer, later in zip(weighed, after, strict=True)
+        if later >= share * counts.sum() and share < 1
+    ]
 
 
 def has_gpu() -> bool:

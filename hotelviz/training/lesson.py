@@ -187,6 +187,7 @@ def _say_how_long(lesson: Lesson, catalog: pd.DataFrame) -> None:
         judged,
         epochs=epochs,
         views=2 if settings.mirrored else 1,
+        share=settings.fine_tune_share,
         pretrained=lesson.pretrained,
     )
     tqdm.write(f"training takes {found}", file=sys.stderr)

@@ -65,6 +65,9 @@ class TrainingSettings:
     dropout: float = _setting(0.5, "share of the pooled features that are dropped in training")
     fine_tune_epochs: int = _setting(12, "most epochs of fine-tuning; 0: the linear head alone")
     fine_tune_learning_rate: float = _setting(3e-5, "learning rate of fine-tuning")
+    fine_tune_share: float = _setting(
+        1.0, "share of the weights, from the network's end, that fine-tuning changes"
+    )
     batch_size: int = _setting(32, "photos per step")
     augmentation: Augmentation | None = _setting(  # noqa: RUF009  frozen
         _AUGMENTATION, "random changes of the photos in fine-tuning, or None"
@@ -80,6 +83,8 @@ class TrainingSettings:
     def __post_init__(self) -> None:
         if self.weights not in {"imagenet", "none", None}:
             raise TrainingError(f"weights must be imagenet or none; not {self.weights!r}")
+        if not 0 < self.fine_tune_share <= 1:
+            raise TrainingError(f"fine_tune_share={self.fine_tune_share} is no share above 0")
         object.__setattr__(self, "weights", "imagenet" if self.weights == "imagenet" else None)
         object.__setattr__(self, "backbone_kw", dict(self.backbone_kw or {}))
 

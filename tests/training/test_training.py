@@ -24,7 +24,7 @@ def test_pretrained_networks_learn_in_two_phases(demo_catalog):
     table = history(model)
     assert table["phase"].to_list() == ["head", "fine_tune", "fine_tune"]
     assert table["epoch"].to_list() == [1, 2, 3]
-    assert table["learning_rate"].to_list()[1:] == pytest.approx([3e-5, 3e-5])
+    assert table["learning_rate"].to_list()[1:] == pytest.approx([3e-5, 1.5e-5])
     assert table["kept"].sum() == 1
     assert {"loss", "accuracy", "val_loss", "val_accuracy"} <= set(table)
     settings = model_info(model).training["settings"]
@@ -74,6 +74,10 @@ def test_fine_tuning_that_is_better_is_kept_with_its_batch_normalisation(coloure
         start.get_layer("conv").kernel.numpy(), after.get_layer("conv").kernel.numpy()
     )
     assert all(layer.trainable for layer in after.layers)
+    # Of a twentieth of the weights, from the end, the convolution has none: nothing can be learned.
+    given |= {"fine_tune_epochs": 8, "fine_tune_learning_rate": 0.03}
+    frozen = train_tagger(coloured, fine_tune_share=0.05, **given)
+    assert model_info(frozen).training["kept"] == "linear head"
 
 
 @pytest.mark.slow

@@ -91,3 +91,9 @@ def test_settings_may_be_given_as_one(demo_catalog):
     with pytest.raises(TrainingError, match="'places'"):
         train_tagger(demo_catalog, settings=TaggerSettings(dropout=0.1), weights="places")
     assert "most epochs of fine-tuning" in TaggerSettings.__doc__.lower()
+
+
+@pytest.mark.parametrize("share", [0, -0.5, 1.5, float("nan")])
+def test_share_of_the_weights_is_above_none_and_at_most_all(share):
+    with pytest.raises(TrainingError, match="no share"):
+        TaggerSettings(fine_tune_share=share)

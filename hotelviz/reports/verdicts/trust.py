@@ -130,7 +130,7 @@ def _sets(
 
 
 def threshold_words(trust: Trust) -> str:
-    """Return from which confidence on a tag can be trusted, and what that leaves, as Markdown."""
+    """Return from which confidence on a tag can be trusted, and what that leaves."""
     chosen, wished = trust.threshold, percent(trust.precision)
     if chosen is None:
         return (
@@ -139,24 +139,24 @@ def threshold_words(trust: Trust) -> str:
         )
     if math.isnan(chosen.value):
         return (
-            f"**No tag can be trusted on {wished}**: not even of the surest tags are so many right "
+            f"No tag can be trusted on {wished}: not even of the surest tags are so many right "
             f"({trust.chosen_on})."
         )
     if chosen.promised:
         said = (
-            f"**Trust a tag from a confidence of {chosen.value:.2f} on**: on other hotels at least "
+            f"Trust a tag from a confidence of {chosen.value:.2f} on: on other hotels at least "
             f"{wished} of such tags are right, with a certainty of 95 %."
         )
     else:
         said = (
-            f"**That {wished} of the tags are right on other hotels cannot be promised for any "
-            f"confidence.** From {chosen.value:.2f} on {percent(chosen.precision)} were right, but "
+            f"That {wished} of the tags are right on other hotels cannot be promised for any "
+            f"confidence. From {chosen.value:.2f} on {percent(chosen.precision)} were right, but "
             f"on other hotels it may be {percent(chosen.bound)}: more validation photos, of more "
             "hotels, would tell."
         )
     share, right, every = (row for _, row in trust.figures.iterrows())
     said += (
-        f" It was chosen on {trust.chosen_on}.\n\nOf the {counted(int(share['n_photos']), 'photo')}"
+        f" It was chosen on {trust.chosen_on}. Of the {counted(int(share['n_photos']), 'photo')}"
         f" judged here {percent(share['value'], share['low'], share['high'])} keep their tag"
     )
     if right["n_photos"]:
@@ -207,7 +207,7 @@ def threshold_step(trust: Trust, tags: str = "") -> NextStep | None:
 
 
 def sets_words(judged: pd.DataFrame, trust: Trust) -> str:
-    """Return what sets of areas promise and how large they are, as Markdown."""
+    """Return what sets of areas promise and how large they are."""
     wished = percent(trust.precision)
     if not len(trust.sets):
         return f"No sets: {trust.calibrated_on}."
