@@ -30,10 +30,15 @@ from PIL import Image, ImageFilter
 KINDS = ("exposure", "blur", "noise", "jpeg", "tilt", "cast")
 #: The mean score of an undistorted photo, and what each level takes from it.
 BEST, STEP = 9.0, 1.5
-TECHNICAL_SETTINGS = {"fine_tune_epochs": 8, "fine_tune_learning_rate": 3e-4, "dropout": 0.3}
+#: Blur and noise are seen by the first layers: all learn.
+TECHNICAL_SETTINGS = {
+    "fine_tune_epochs": 8, "fine_tune_learning_rate": 3e-4, "fine_tune_share": 1.0, "dropout": 0.3,
+}  # fmt: skip
 #: What makes a photo attractive is partly in details that 224 pixels lose.
 RATINGS_SIZE = 320
-RATINGS_SETTINGS = {"fine_tune_epochs": 8, "fine_tune_learning_rate": 1e-4, "dropout": 0.5}
+RATINGS_SETTINGS = {
+    "fine_tune_epochs": 8, "fine_tune_learning_rate": 1e-4, "fine_tune_share": 1.0, "dropout": 0.5,
+}  # fmt: skip
 
 
 def ava(*, short: bool) -> None:  # noqa: ARG001

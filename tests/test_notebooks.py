@@ -300,11 +300,9 @@ def test_filter_report_has_profile_channels_cards_and_outputs(pages):
         assert f"Channel card {layer}, channel" in alternatives
     assert "output of aesthetic_2 most: pictures of score 1, score 10" in alternatives
     kept = model_info(load_model(pages / "models" / "aesthetic_2.keras")).training["kept"]
-    said = {
-        "fine-tuned": "From tagger to aesthetic_2 training changed the network most at conv",
-        "linear head": "tagger and aesthetic_2 are the same network in all",
-    }
-    assert said[kept] in text
+    changed = "From tagger to aesthetic_2 training changed the network most at conv"
+    same = "tagger and aesthetic_2 are the same network in all"
+    assert {"fine-tuned": changed, "linear head": same}[kept] in text
     assert "random weights, from scratch" in text
 
 

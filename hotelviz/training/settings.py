@@ -64,9 +64,9 @@ class TrainingSettings:
     input_size: int = _setting(224, "height and width of the input in pixels")
     dropout: float = _setting(0.5, "share of the pooled features that are dropped in training")
     fine_tune_epochs: int = _setting(12, "most epochs of fine-tuning; 0: the linear head alone")
-    fine_tune_learning_rate: float = _setting(3e-5, "learning rate of fine-tuning")
+    fine_tune_learning_rate: float = _setting(3e-4, "learning rate of fine-tuning")
     fine_tune_share: float = _setting(
-        1.0, "share of the weights, from the end, that fine-tuning changes"
+        0.5, "share of the weights, from the end, that fine-tuning changes"
     )
     batch_size: int = _setting(32, "photos per step")
     augmentation: Augmentation | None = _setting(  # noqa: RUF009  frozen

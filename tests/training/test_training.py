@@ -24,11 +24,11 @@ def test_pretrained_networks_learn_in_two_phases(demo_catalog):
     table = history(model)
     assert table["phase"].to_list() == ["head", "fine_tune", "fine_tune"]
     assert table["epoch"].to_list() == [1, 2, 3]
-    assert table["learning_rate"].to_list()[1:] == pytest.approx([3e-5, 1.5e-5])
+    assert table["learning_rate"].to_list()[1:] == pytest.approx([3e-4, 1.5e-4])
     assert table["kept"].sum() == 1
     assert {"loss", "accuracy", "val_loss", "val_accuracy"} <= set(table)
     settings = model_info(model).training["settings"]
-    assert settings["fine_tune_learning_rate"] == 3e-5
+    assert settings["fine_tune_learning_rate"] == 3e-4
     assert model_info(model).training["photos"]["train"] > 0
 
 
