@@ -3,21 +3,21 @@
 A catalogue is a pandas DataFrame with one row per photo. Its columns mean the same everywhere in
 hotelviz:
 
-==============  =====  ==========================================================================
-column          type   meaning
-==============  =====  ==========================================================================
-``image_id``    str    unique; by default the path relative to the catalogue's root
-``path``        str    where the file is: a local path, or a URL, kept as it is
-``hotel_id``    str    the accommodation; its own ``image_id`` where that is unknown
-``position``    Int64  where the hotel's gallery shows it today, from 1 (optional)
-``label``       str    the area that the photo shows, missing where unknown (optional)
-``label_2``     str    a second area that it shows as well (optional)
-``votes_<Class>``      how many labellers chose the class, or their share (optional)
-``source``      str    which collection it came from (optional)
-``split``       str    ``train``, ``val`` or ``test`` (optional)
-``weight``      float  how much the photo counts in training, above 0; 1 by default (optional)
-``rating_1`` …  float  how many raters gave the score, to ``rating_10``, or their share (optional)
-==============  =====  ==========================================================================
+=================  =====  ==========================================================================
+column             type   meaning
+=================  =====  ==========================================================================
+``image_id``       str    unique; by default the path relative to the catalogue's root
+``path``           str    where the file is: a local path, or a URL, kept as it is
+``hotel_id``       str    the accommodation; its own ``image_id`` where that is unknown
+``position``       Int64  where the hotel's gallery shows it today, from 1 (optional)
+``label``          str    the area that the photo shows, missing where unknown (optional)
+``label_2``        str    a second area that it shows as well (optional)
+``votes_<Class>``  float  how many labellers chose the class, or their share (optional)
+``source``         str    which collection it came from (optional)
+``split``          str    ``train``, ``val`` or ``test`` (optional)
+``weight``         float  how much the photo counts in training, above 0; 1 by default (optional)
+``rating_1`` …     float  how many raters gave the score, to ``rating_10``, or their share (optional)
+=================  =====  ==========================================================================
 
 Other columns are kept as they are. What is wrong is found here, once, on reading: everything
 after this module may rely on the table.
