@@ -16,7 +16,7 @@ column             type   meaning
 ``source``         str    which collection it came from (optional)
 ``split``          str    ``train``, ``val`` or ``test`` (optional)
 ``weight``         float  how much the photo counts in training, above 0; 1 by default (optional)
-``rating_1`` …     float  how many raters gave the score, to ``rating_10``, or their share (optional)
+``rating_1`` …     float  raters who gave the score, to ``rating_10``, or their share (optional)
 =================  =====  ==========================================================================
 
 Other columns are kept as they are. What is wrong is found here, once, on reading: everything
