@@ -274,7 +274,7 @@ def test_training_without_validation_or_hotels_says_so():
 
 def test_prose_on_a_training_fits_it():
     fine_tuned, scratch = COURSE, COURSE.assign(phase="from_scratch")
-    assert "first only its new head, in 1 epoch; then all layers at a low" in (
+    assert "first only its new head, in 1 epoch; then more layers at a low" in (
         training.phases_words(fine_tuned)
     )
     assert training.phases_words(fine_tuned).endswith("A dashed line marks the change of phase.")
@@ -299,7 +299,7 @@ def test_training_that_ended_with_its_linear_head_says_so_and_how_good_that_is()
     assert cards["linear head, on other hotels"].detail == (
         "top-1 accuracy, 81 % to 87 %; 8 photos of 3 hotels, each predicted without its hotel"
     )
-    assert "learned a linear head on the features that it began with; then all layers" in (
+    assert "learned a linear head on the features that it began with; then more layers" in (
         training.phases_words(course)
     )
     alone = training.training_verdict(course[:1], LEARNED, labels=LABELS, most_epochs=0)

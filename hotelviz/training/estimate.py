@@ -91,7 +91,7 @@ def estimate(
     n_train, n_val : int
         How many are learned from, and judge.
     epochs : int
-        Most epochs in which all layers learn.
+        Most epochs of fine-tuning, or from scratch.
     views : int
         How often the features of each photo are computed.
     share : float

@@ -1,4 +1,4 @@
-"""Phase two: all layers learn at a low rate, and are kept only where they got better.
+"""Phase two: the last layers, or all, learn at a low rate, and are kept only where they got better.
 
 The network starts with the linear model as its head. Photos are augmented anew in every epoch, and
 batch normalisation is frozen. What it has become is kept where it is better than the linear model
@@ -79,6 +79,8 @@ class FineTuning:
         Whether the backbone has learned before.
     from_parent : bool
         Whether the head has learned the same task before.
+    refit : bool
+        Whether a linear head that is kept learns from `val`, too, in the end.
     folder : pathlib.Path
         For checkpoints.
     progress : bool
@@ -92,6 +94,7 @@ class FineTuning:
     settings: TrainingSettings
     pretrained: bool
     from_parent: bool
+    refit: bool
     folder: Path
     progress: bool
 
@@ -142,6 +145,7 @@ class FineTuning:
                 self.objective,
                 mirrored=self.settings.mirrored,
                 from_parent=self.from_parent,
+                refit=self.refit,
                 progress=self.progress,
             )
             head.save(self.folder)
@@ -295,8 +299,11 @@ def _linear_words(about: dict[str, Any]) -> str:
     if not about["figures"]:
         return f"linear model on frozen features of {of}: too few hotels to judge it by"
     first, *_ = about["figures"]
-    figure = "{value:.3f} ({low:.3f} to {high:.3f})".format(**first) if first["value"] else "none"
+    known = first["value"] is not None
+    figure = "{value:.3f} ({low:.3f} to {high:.3f})".format(**first) if known else "none"
     of += ", each predicted without its hotel"
+    if about["seen"]:
+        of += f" (the networks that it comes from had learned from the hotels of {about['seen']:,})"
     return f"linear model on frozen features: {first['metric']} {figure} on {of}"
 
 

@@ -1,7 +1,7 @@
 """Phase one: the head is the linear model on features of the frozen backbone.
 
 It is fitted to the photos to learn from, so that the photos held out can judge whether fine-tuning
-makes it better, and once more to both, for the case that it does not.
+makes it better. Where nobody asked to hold photos out, it is fitted to all once more in the end.
 """
 
 from __future__ import annotations
@@ -24,7 +24,14 @@ from tqdm.auto import tqdm
 from hotelviz.errors import ModelError
 from hotelviz.io.atomic import atomic_path
 from hotelviz.metrics.linear_head import PENALTIES, LinearHead, fit_linear_head
-from hotelviz.models import Node, activations, iter_nodes, model_info, split_head
+from hotelviz.models import (
+    Node,
+    activations,
+    iter_nodes,
+    model_info,
+    split_head,
+    training_photos,
+)
 from hotelviz.training.pixel_cache import Pixels
 
 #: Photos per step where nothing is learned from them.
@@ -102,7 +109,7 @@ class Head(NamedTuple):
     learned
         Kernel and bias, fitted to the photos to learn from: where fine-tuning starts.
     final
-        The same, fitted to those and to the photos that judge.
+        The same as the model has them, where fine-tuning is not kept.
     row
         Of the history.
     about
@@ -147,6 +154,7 @@ def fit_head(
     *,
     mirrored: bool,
     from_parent: bool,
+    refit: bool,
     progress: bool,
 ) -> Head:
     """Fit the linear model on a network's features.
@@ -164,6 +172,8 @@ def fit_head(
     from_parent : bool
         Whether the model's head has learned the same task: weights are then held at its weights,
         where that predicts hotels better that were held out.
+    refit : bool
+        Whether the photos that judged are learned from in the end.
     progress : bool
         Show a bar.
     """
@@ -186,10 +196,11 @@ def fit_head(
     fits = [_fit(features[:1], [train], penalties, start) for start in starts]
     losses = [_loss(train, fit.held_out) for fit in fits]
     best = int(np.argmin(losses))
-    learned, final, parts = fits[best], fits[best], [train]
+    learned, every_fit, parts = fits[best], fits[best], [train]
     if len(val):
         parts = [train, val]
-        final = _fit(features, parts, (learned.penalty,), starts[best])
+        every_fit = _fit(features, parts, (learned.penalty,), starts[best])
+    final = every_fit if refit else learned
     every = _joined(parts)
     row = {
         "epoch": 1,
@@ -201,12 +212,14 @@ def fit_head(
         predicted = learned.predict(features[1][0])
         row |= objective.measured(val.targets, predicted, "val_")
         judged = objective.figures(val, predicted)
-    held_out = final.held_out[: len(every.targets)]
+    held_out = every_fit.held_out[: len(every.targets)]
+    before_this = set(training_photos(model).photos["hotel_id"])
     about = {
         "penalty": learned.penalty,
         "photos": len(every.targets),
         "hotels": len(np.unique(every.hotels)),
         "from_parent": bool(best),
+        "seen": int(np.isin(every.hotels, list(before_this)).sum()) if before_this else 0,
         "figures": objective.figures(every, held_out),
     }
     row["seconds"] = round(time.perf_counter() - started, 2)

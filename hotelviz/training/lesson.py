@@ -27,7 +27,7 @@ from hotelviz.models import model_info, record_training_photos, save_model, upda
 from hotelviz.schema import Status
 from hotelviz.training.checkpoints import PURPOSE, checkpoint_folder, reset_unless_same
 from hotelviz.training.estimate import estimate
-from hotelviz.training.fine_tuning import FineTuning, has_gpu
+from hotelviz.training.fine_tuning import LINEAR, Course, FineTuning, has_gpu
 from hotelviz.training.head import Objective, Photos
 from hotelviz.training.pixel_cache import Decoded, decode_once
 from hotelviz.training.settings import TrainingSettings
@@ -117,6 +117,8 @@ class Places(NamedTuple):
 def train(lesson: Lesson, places: Places, *, allow_missing: bool, progress: bool) -> keras.Model:
     """Decode the photos of both splits, run the phases, and write down what was done."""
     catalog, model, settings = lesson.judged(), lesson.model, lesson.record()
+    # Validation photos of the catalogue stay what they are: thresholds may be chosen by them.
+    refit = not (lesson.photos["split"] == "val").any()
     with places.held() as folder:
         if progress:
             _say_how_long(lesson, catalog)
@@ -141,6 +143,7 @@ def train(lesson: Lesson, places: Places, *, allow_missing: bool, progress: bool
             "classes": model_info(model).classes,
             "mixed precision": has_gpu(),
             "backbone's file": model_info(model).training.get("backbone_hash"),
+            "learned from what judged": refit,
             **settings,
             "photos": _digest(*(used[name] for name in ("split", "image_id", "hash"))),
             "labels": _digest(train.targets, train.weights, val.targets),
@@ -154,25 +157,34 @@ def train(lesson: Lesson, places: Places, *, allow_missing: bool, progress: bool
             lesson.settings,
             lesson.pretrained,
             lesson.from_parent,
+            refit,
             folder,
             progress,
         ).run()
-        training = {
-            "catalog": lesson.catalog_hash,
-            "photos": {name: len(part) for name, part in rows.items()},
-            "settings": settings,
-            "history": course.rows,
-            **course.about,
-            **_errors(catalog, found),
-            "left_out": lesson.left_out,
-        }
-        update_info(model, training={**model_info(model).training, **training})
-        record_training_photos(model, used)
+        if refit and course.about.get("kept") == LINEAR:
+            used = used.assign(split="train")
+        _describe(lesson, course, used, _errors(catalog, found))
         if places.out is not None:
             save_model(model, places.out)
     if places.out is not None and places.folder is not None:
         remove_own_folder(places.folder, PURPOSE)
     return model
+
+
+def _describe(lesson: Lesson, course: Course, used: pd.DataFrame, errors: dict[str, Any]) -> None:
+    """Write down in the model what it learned from, and how that went."""
+    model, counts = lesson.model, used["split"].value_counts()
+    training = {
+        "catalog": lesson.catalog_hash,
+        "photos": {name: int(counts.get(name, 0)) for name in ("train", "val")},
+        "settings": lesson.record(),
+        "history": course.rows,
+        **course.about,
+        **errors,
+        "left_out": lesson.left_out,
+    }
+    update_info(model, training={**model_info(model).training, **training})
+    record_training_photos(model, used)
 
 
 def _say_how_long(lesson: Lesson, catalog: pd.DataFrame) -> None:

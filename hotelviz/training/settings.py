@@ -145,7 +145,8 @@ class DistillationSettings(TrainingSettings):
     """Settings of a student's training, whatever its teachers are for.
 
     Teachers have seen the whole photo, upright: so does the student, nearly. A small network is far
-    from its end after the epochs that fine-tuning takes.
+    from its end after the epochs that fine-tuning takes, and one that was cut out of another has
+    to learn throughout.
     """
 
     label_share: float = _setting(
@@ -159,7 +160,9 @@ class DistillationSettings(TrainingSettings):
     )
     dropout: float = _setting(0.2, "share of the pooled features that are dropped in training")
     fine_tune_epochs: int = _setting(30, "most epochs of fine-tuning; 0: the linear head alone")
-    fine_tune_learning_rate: float = _setting(3e-4, "learning rate of fine-tuning")
+    fine_tune_share: float = _setting(
+        1.0, "share of the weights, from the end, that fine-tuning changes"
+    )
     augmentation: Augmentation | None = _setting(  # noqa: RUF009  frozen
         Augmentation(scale=(0.8, 1.0), rotation=0.0),
         "random changes of the photos in fine-tuning, or None",

@@ -71,11 +71,10 @@ def train_tagger(
     """Train a tagger by transfer learning in two phases.
 
     Phase one fits the head as a linear model on features of the frozen backbone. Phase two trains
-    all layers from there, with batch normalisation frozen, and is kept only where it is better than
-    the linear model on hotels that were held out: with a lower loss, and no lower top-1 accuracy.
-    Otherwise the model is the linear one, fitted to all photos in the end. Without pretrained
-    weights there is only phase two, with live batch normalisation and a learning rate that falls
-    along a cosine.
+    the last layers from there (`fine_tune_share`), with batch normalisation frozen, and is kept
+    only where it is better than the linear model on hotels that were held out: with a lower loss,
+    and no lower top-1 accuracy. Without pretrained weights there is only phase two: all layers
+    learn, with live batch normalisation.
 
     Parameters
     ----------
@@ -84,6 +83,7 @@ def train_tagger(
         `hotelviz.catalog.split_catalog`): ``train`` is learned from, ``val`` decides when to stop
         and what is kept, ``test`` is not looked at; the order of the rows does not matter. Without
         ``val`` a fifth of the hotels is held out; of fewer than five hotels only the head learns.
+        These are learned from after all where the model stays the linear one; ``val`` never is.
         Each photo's ``weight`` counts, where there is one, and photos with a ``label_2`` or votes
         are learned as parts of several classes (see `hotelviz.catalog.class_shares`). Photos that
         cannot be read are left out and listed in the model's description.

@@ -15,7 +15,14 @@ from runs import QUICK, SHORT
 from hotelviz.catalog import catalog_hash
 from hotelviz.errors import CatalogError, MissingPhotosError, TrainingError
 from hotelviz.inference import predict_tags
-from hotelviz.models import build_tagger, load_model, model_info, save_model, training_photos
+from hotelviz.models import (
+    build_tagger,
+    load_model,
+    model_info,
+    save_model,
+    seen_photos,
+    training_photos,
+)
 from hotelviz.training import balanced_weights, fine_tuning, history, train_tagger
 
 
@@ -47,14 +54,19 @@ def test_linear_head_leaves_the_backbone_alone_and_says_how_good_it_is(coloured)
     assert history(model)["val_accuracy"].to_list() == [about["judged"]["linear head"][0]["value"]]
 
 
-def test_fine_tuning_that_is_better_is_kept_with_its_batch_normalisation(coloured, tmp_path):
-    # All photos have the same features, so that a head alone can learn nothing.
+@pytest.fixture
+def alike(tmp_path):
+    """Settings of a network that has the same features for all photos: a head can learn nothing."""
     inputs = keras.Input((32, 32, 3))
     zero = layers.Conv2D(8, 3, strides=4, kernel_initializer="zeros", bias_initializer="ones",
                          name="conv")  # fmt: skip
     values = layers.BatchNormalization(name="conv_bn")(zero(layers.Rescaling(1 / 255)(inputs)))
     keras.Model(inputs, layers.ReLU()(values)).save(tmp_path / "theirs.keras")
-    given = {**QUICK, "backbone": str(tmp_path / "theirs.keras"), "backbone_kw": None}
+    return {**QUICK, "backbone": str(tmp_path / "theirs.keras"), "backbone_kw": None}
+
+
+def test_fine_tuning_that_is_better_is_kept_with_its_batch_normalisation(coloured, alike):
+    given = alike
     start = train_tagger(coloured, effort="quick", **given)
     after = train_tagger(coloured, fine_tune_epochs=8, fine_tune_learning_rate=0.03, **given)
     about = model_info(after).training
@@ -94,14 +106,42 @@ def test_fine_tuning_that_destroys_the_network_ends_with_the_linear_head(coloure
     assert history(model).loc[0, figures].equals(history(linear).loc[0, figures])
 
 
-def test_without_validation_photos_some_hotels_are_held_out_to_judge(coloured):
+def test_linear_head_that_is_kept_has_not_learned_from_validation_photos(coloured):
+    # A threshold for trusting a tag is chosen by them.
+    judges = coloured["split"] == "val"
+    swapped = coloured["label"].map({"red": "blue", "blue": "red"})
+    settings = {**QUICK, "effort": "quick", "class_balance": 0.0}
+    model = train_tagger(coloured, **settings)
+    other = train_tagger(coloured.assign(label=coloured["label"].mask(judges, swapped)), **settings)
+    for ours, theirs in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert set(seen_photos(model, coloured[judges])) == {"val"}
+
+
+def test_figures_of_a_linear_head_say_how_many_photos_its_network_knew_before(coloured, tmp_path):
+    first = coloured[coloured["hotel_id"].isin(coloured["hotel_id"].unique()[:6])]
+    save_model(train_tagger(first, effort="quick", **QUICK), tmp_path / "first.keras")
+    model = train_tagger(
+        coloured, **{**QUICK, "effort": "quick", "backbone": str(tmp_path / "first.keras"),
+                     "backbone_kw": None},
+    )  # fmt: skip
+    assert model_info(model).training["linear"]["seen"] == len(first)
+
+
+def test_without_validation_photos_some_hotels_are_held_out_to_judge(coloured, alike):
     learned = coloured.assign(split="train")
-    model = train_tagger(learned, fine_tune_epochs=1, **QUICK)
-    record = training_photos(model).photos
-    sizes = record.groupby("split")["hotel_id"].nunique()
+    tuned = {"fine_tune_epochs": 8, "fine_tune_learning_rate": 0.03}
+    model = train_tagger(learned, **tuned, **alike)
+    assert model_info(model).training["kept"] == "fine-tuned"
+    sizes = training_photos(model).photos.groupby("split")["hotel_id"].nunique()
     assert 3 <= sizes["val"] <= 8
     assert sizes.sum() == 24
-    assert "val_loss" in history(model)
+    # Nobody asked to keep them: a linear head learns from all hotels in the end, and says so.
+    linear = train_tagger(learned, **{**tuned, "fine_tune_learning_rate": 1.0}, **QUICK)
+    about = model_info(linear).training
+    assert (about["kept"], about["photos"]) == ("linear head", {"train": 96, "val": 0})
+    assert set(training_photos(linear).photos["split"]) == {"train"}
+    assert "val_loss" in history(linear)
     few = train_tagger(learned.iloc[:16], fine_tune_epochs=1, **QUICK)
     assert history(few)["phase"].to_list() == ["head"]
     assert model_info(few).training["why"].startswith("too few hotels to hold some out")

@@ -16,7 +16,7 @@ from hotelviz.reports.wording import counted, in_words, percent, photos_of_hotel
 _PHASES = {
     "head": "first only its new head",
     "linear": "a linear head on the features that it began with",
-    "fine_tune": "all layers at a low learning rate",
+    "fine_tune": "more layers at a low learning rate",
     "from_scratch": "all layers, from random weights",
 }
 
@@ -112,6 +112,8 @@ def linear_card(training: Mapping[str, Any]) -> list[Card]:
     >>> about = {"photos": 90, "hotels": 9, "figures": figures}
     >>> linear_card({"linear": about})[0].detail
     'LCC, .48 to .58; 90 photos of 9 hotels, each predicted without its hotel'
+    >>> linear_card({"linear": {**about, "seen": 30}})[0].detail.rpartition("; ")[2]
+    'the networks that it comes from had learned from the hotels of 30'
     """
     about = training.get("linear") or {}
     if not about.get("figures") or about["figures"][0]["value"] is None:
@@ -125,6 +127,8 @@ def linear_card(training: Mapping[str, Any]) -> list[Card]:
     )
     of = f"{counted(about['photos'], 'photo')} of {counted(about['hotels'], 'hotel')}"
     detail = f"{figure['metric']}, {low} to {high}; {of}, each predicted without its hotel"
+    if seen := about.get("seen"):
+        detail += f"; the networks that it comes from had learned from the hotels of {seen:,}"
     return [Card("linear head, on other hotels", value, detail)]
 
 
