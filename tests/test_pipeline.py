@@ -115,7 +115,10 @@ def test_models_that_exist_are_not_trained(planned, tmp_path):
     ("settings", "message"),
     [
         ({"tager_training": {"seed": 1}}, "did you mean 'tagger_training'"),
-        ({"tagger_training": {"epochs": 1}}, "(?s)no parameter 'epochs'.*fine_tune_epochs"),
+        (
+            {"tagger_training": {"epochs": 1}},
+            r"(?s)no parameter 'epochs'; its parameters are\n.*\n  fine_tune_epochs: int = 12 ",
+        ),
         ({"explain_tagger": {"n_checked": "many"}}, "of type int, which 'many' is not"),
         ({"split": {"test": "a third"}}, "of type float"),
         ({"tagger_report": {"model": "my.keras"}}, "given with --model"),

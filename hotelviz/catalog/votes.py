@@ -99,7 +99,6 @@ def label_by_votes(columns: Columns, labels: pd.Series | None, votes: pd.DataFra
     leads = counts == counts.max(axis=1, keepdims=True)
     given = pd.Series(pd.NA, votes.index, dtype="str") if labels is None else labels
     free = voted & given.isna().to_numpy()
-    result = given.astype("str")
     result = given.mask(free, pd.Series(names[leads.argmax(axis=1)], votes.index))
     own = names.get_indexer(pd.Index(result))
     against = voted & ~((own >= 0) & leads[np.arange(len(own)), own])

@@ -15,6 +15,8 @@ from hotelviz.catalog import check_table
 from hotelviz.errors import MetricsError
 from hotelviz.scores.predictions import class_probabilities
 
+_NEEDS = ["label", "predicted"]
+
 
 def confusions(
     predictions: pd.DataFrame, *, by: Literal["n_photos", "confidence_gap"] = "n_photos"
@@ -57,13 +59,13 @@ def confusions(
     0  Pool       Bed         1    0.5             0.5
     """
     ids = ["image_id"] if "image_id" in predictions else []
-    table = check_table(predictions, needs=[*ids, "label", "predicted"], where="confusions")
+    table = check_table(predictions, needs=[*ids, *_NEEDS], where="confusions")
     wrong = misclassified(table)
     if by == "confidence_gap" and len(wrong) and wrong["confidence_gap"].isna().all():
         raise MetricsError(
             "the table has no probabilities: columns p_<class>, of each class that is predicted"
         )
-    pairs = wrong.groupby(["label", "predicted"], as_index=False).agg(
+    pairs = wrong.groupby(_NEEDS, as_index=False).agg(
         n_photos=("confidence_gap", "size"),
         confidence_gap=("confidence_gap", lambda gaps: gaps.sum(min_count=1)),
     )
@@ -103,8 +105,7 @@ def misclassified(predictions: pd.DataFrame) -> pd.DataFrame:
               confusion  confidence  confidence_gap
     0  a predicted as b        0.75             0.5
     """
-    needs = ["label", "predicted"]
-    table = check_table(predictions, needs=needs, where="misclassified", unique=False)
+    table = check_table(predictions, needs=_NEEDS, where="misclassified", unique=False)
     names = confusion_names(table)
     wrong = names.notna().to_numpy()
     shares, found = class_probabilities(table)[wrong], table[wrong]
@@ -113,7 +114,7 @@ def misclassified(predictions: pd.DataFrame) -> pd.DataFrame:
         confusion=names[wrong],
         confidence=confidence,
         confidence_gap=confidence - _probability(shares, found["label"]),
-        _n_photos=found.groupby(needs)["label"].transform("size"),
+        _n_photos=found.groupby(_NEEDS)["label"].transform("size"),
     )
     order = ["_n_photos", "confusion", "confidence"]
     found = found.sort_values(order, ascending=[False, True, False], kind="stable")
@@ -144,8 +145,7 @@ def correctly_classified(predictions: pd.DataFrame) -> pd.DataFrame:
     >>> correctly_classified(tags)["confidence"].to_list()
     [0.9, 0.6]
     """
-    needs = ["label", "predicted"]
-    table = check_table(predictions, needs=needs, where="correctly_classified", unique=False)
+    table = check_table(predictions, needs=_NEEDS, where="correctly_classified", unique=False)
     right = table["label"].eq(table["predicted"])
     found, shares = table[right], class_probabilities(table)[right]
     found = found.assign(confidence=_probability(shares, found["predicted"]))
@@ -172,7 +172,7 @@ def confusion_names(predictions: pd.DataFrame) -> pd.Series:
     >>> confusion_names(tags).to_list()
     ['Pool predicted as Spa', nan, nan]
     """
-    label, predicted = (predictions[name].astype("str") for name in ("label", "predicted"))
+    label, predicted = (predictions[name].astype("str") for name in _NEEDS)
     return (label + " predicted as " + predicted).where(label != predicted)
 
 

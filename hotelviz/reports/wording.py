@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from hotelviz.catalog import knows_hotels
 
@@ -42,6 +43,18 @@ def started_from(weights: str | None) -> str:
         "parent": "an earlier model", None: "random weights, from scratch",
     }  # fmt: skip
     return known.get(weights, str(weights))
+
+
+def backbone_words(backbone: str, options: Mapping[str, Any] | None = None) -> str:
+    """Return a backbone with the arguments that it was built with.
+
+    Examples
+    --------
+    >>> backbone_words("MobileNet", {"alpha": 0.25}), backbone_words("VGG16")
+    ('MobileNet (alpha 0.25)', 'VGG16')
+    """
+    told = ", ".join(f"{name} {value}" for name, value in (options or {}).items())
+    return f"{backbone} ({told})" if told else backbone
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:

@@ -68,7 +68,7 @@ def training_verdict(
         right_on = f"right on {right} of {counted(len(val), 'validation photo')}{few}"
         if is_linear(course):
             said += f" A linear head on the features that it began with is {right_on}"
-            detail = f"{photos_of_hotels(val)}; then the head learned from these as well"
+            detail = f"{photos_of_hotels(val)}, from which it did not learn"
         else:
             said += f" {right_on.capitalize()} after {place}, which they chose"
             detail = f"{photos_of_hotels(val)}, by which {place} was chosen"

@@ -162,7 +162,7 @@ def threshold_words(trust: Trust) -> str:
     if right["n_photos"]:
         said += (
             f", and {percent(right['value'], right['low'], right['high'])} of these are right; "
-            f"with all tags it is {percent(every['value'], every['low'], every['high'])}"
+            f"with all tags it is {percent(every['value'])}"
         )
     return f"{said}. The others are better left without a tag, or shown to a person."
 
