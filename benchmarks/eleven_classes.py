@@ -38,9 +38,8 @@ def features(network: str, size: int, photos: pd.DataFrame) -> np.ndarray:
     """Give the pooled features of a network, computed where they are not kept from before."""
     kept = leave(f"{network}_{size}.npz")
     if not kept.is_file():
-        np.savez(
-            kept, path=photos["path"].to_numpy(dtype=str), features=pooled(network, size, photos)
-        )
+        names = photos["image_id"].to_numpy(dtype=str)
+        np.savez(kept, image_id=names, features=pooled(network, size, photos))
     with np.load(kept) as file:
         places = pd.Index(file["image_id"]).get_indexer(photos["image_id"])
         if (places < 0).any():
