@@ -7,6 +7,7 @@ from hotelviz.images.decoding import decode_bytes, decode_image, encode_jpeg, re
 from hotelviz.images.formats import FORMATS, SUFFIXES, SUFFIXES_BY_FORMAT, format_of
 from hotelviz.images.hashing import perceptual_hash
 from hotelviz.images.kept_views import keep_views, read_view
+from hotelviz.images.near_hashes import near_hash_pairs
 from hotelviz.images.pixels import Decoded
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "iterate_images",
     "iterate_views",
     "keep_views",
+    "near_hash_pairs",
     "perceptual_hash",
     "read_image",
     "read_view",

@@ -5,7 +5,15 @@ nothing loads the dataset whole, so that 280 million photos can be asked like 28
 """
 
 from hotelviz.errors import ScoresError
+from hotelviz.scores.copies import Copies, copies_across_hotels
 from hotelviz.scores.dataset import Scores, open_scores
 from hotelviz.scores.distribution import bin_scores
 
-__all__ = ["Scores", "ScoresError", "bin_scores", "open_scores"]
+__all__ = [
+    "Copies",
+    "Scores",
+    "ScoresError",
+    "bin_scores",
+    "copies_across_hotels",
+    "open_scores",
+]
