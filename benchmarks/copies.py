@@ -30,7 +30,7 @@ def make_rows(folder: Path, n_rows: int) -> None:
     stock = max(1, n_rows // 100 // SHARED_BY)
     # One bit in so many quarters of the hash; 1, 2, 3 and 4 bits as often as real photos have them
     # that were saved again at a lower quality, smaller or a little brighter.
-    bits = [f"(1::UBIGINT << ({16 * q} + ((x >> {4 * q}) % 16)::INT))" for q in range(4)]
+    bits = [f"(1::UBIGINT << ({16 * q} + ((x >> {4 * q}) % 16)::INT))::UBIGINT" for q in range(4)]
     flipped = "original"
     for n, bit in enumerate(bits, start=1):
         flipped = f"xor({flipped}, CASE WHEN flips >= {n} THEN {bit} ELSE 0::UBIGINT END)"
@@ -42,8 +42,8 @@ def make_rows(folder: Path, n_rows: int) -> None:
             f"""COPY (
             SELECT printf('%09d.jpg', k) AS image_id, printf('h%08d', k // {PHOTOS}) AS hotel_id,
               5.0::FLOAT AS score, stock, flips,
-              CASE WHEN stock IS NULL THEN hash(hash(k * 16 + 1)) ELSE {flipped} END AS hash
-            FROM (SELECT *, hash(hash(stock * 16 + 2)) AS original, hash(k * 16 + 3) AS x,
+              (CASE WHEN stock IS NULL THEN hash(k * 16 + 1) ELSE {flipped} END)::UBIGINT AS hash
+            FROM (SELECT *, hash(stock * 16 + 2) AS original, hash(k * 16 + 3) AS x,
                 CASE WHEN stock IS NULL OR u % 2 = 0 THEN 0 WHEN u % 100 < 75 THEN 1
                   WHEN u % 100 < 92 THEN 2 WHEN u % 100 < 98 THEN 3 ELSE 4 END AS flips
               FROM (SELECT k, hash(k * 16 + 4) AS u,

@@ -82,3 +82,7 @@ def test_datasets_without_hashes_or_hotels_are_refused(dataset, tmp_path):
     pd.DataFrame({"image_id": ["a"], "score": [5.0]}).to_parquet(tmp_path / "old.parquet")
     with pytest.raises(ScoresError, match="no column 'hash'"):
         copies_across_hotels(open_scores(tmp_path / "old.parquet"))
+    rounded = pd.DataFrame({"image_id": ["a", "b"], "hotel_id": ["h", "i"], "score": 5.0})
+    rounded.assign(hash=[2.0**60, None]).to_parquet(tmp_path / "rounded.parquet")
+    with pytest.raises(ScoresError, match="'hash' is double, not whole numbers"):
+        copies_across_hotels(open_scores(tmp_path / "rounded.parquet"))

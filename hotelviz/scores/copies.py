@@ -81,7 +81,7 @@ def copies_across_hotels(
     Raises
     ------
     ScoresError
-        No hashes or no hotels in the dataset.
+        No hashes or no hotels in the dataset, or hashes of another type.
     ValueError
         `max_distance` out of bounds.
 
@@ -115,13 +115,19 @@ def copies_across_hotels(
                 f"{scores.place}: there is {no_column(name, scores.columns)}; photos that hotels "
                 "share are known by both. Score them from a catalogue that names their hotels"
             )
+    if scores.columns["hash"] != "uint64":
+        raise ScoresError(
+            f"{scores.place}: the column 'hash' is {scores.columns['hash']}, not whole numbers of "
+            "64 bits (uint64), as scoring writes them: pandas makes floating-point "
+            "numbers of a column with gaps, which have 53 bits. Give the dataset itself"
+        )
     with connect(scores.files) as connection:
         columns = ", ".join(
             f"{sql_name(scores.names[name])} AS {name}"
             for name in ("image_id", "hotel_id", "path")
             if name in scores.columns
         )
-        columns += f", {sql_name(scores.names['hash'])}::UBIGINT AS hash"
+        columns += f", {sql_name(scores.names['hash'])} AS hash"
         connection.execute(f"CREATE VIEW photos AS SELECT {columns} FROM ({scores.sql})")
         n_plain, n_without_hash = _left_out(connection, scores)
         hashes, repeated = _hashes(connection)
