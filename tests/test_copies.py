@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from hotelviz.images import near_hash_pairs
+from hotelviz.reports.verdicts.scores import copies_found
 from hotelviz.scores import ScoresError, copies_across_hotels, open_scores
 
 
@@ -63,13 +64,25 @@ def test_exact_and_near_copies_are_grouped_with_the_number_of_hotels(dataset, tm
     assert pd.read_parquet(tmp_path / "copies.parquet").equals(found.photos)
     exact = copies_across_hotels(scores, max_distance=0).photos
     assert exact["image_id"].tolist() == ["a1", "b1"]
+    shown, said = copies_found(scores, out=tmp_path / "again.parquet")
+    assert shown[["group", "text"]].values.tolist()[1:3] == [
+        ["1: in 3 hotels", "b"], ["1: in 3 hotels", "c, 3 bits differ"],
+    ]  # fmt: skip
+    assert said == (
+        "5 of 12 photos are shown by several hotels, in 2 groups. All of them are in "
+        f"{tmp_path}/again.parquet. Left out: 3 photos of one colour or shade, 1 photo that could "
+        "not be read whole."
+    )
     few = copies_across_hotels(scores, max_photos=4)
     assert few.photos["image_id"].tolist() == ["a1", "b1", "c1"]  # whole groups
     assert few.n_photos == 5
 
 
 def test_nothing_in_common_is_no_group(dataset):
-    found = copies_across_hotels(dataset([("a", "h", 0x0F0F0F0F), ("b", "i", 0xF0F0F0F0)]))
+    scores = dataset([("a", "h", 0x0F0F0F0F), ("b", "i", 0xF0F0F0F0)])
+    found = copies_across_hotels(scores)
+    assert copies_found(scores)[1] == "None of 2 photos is shown by several hotels."
+    assert copies_found(scores, max_distance=-1)[1].startswith("Not looked for")
     assert found.photos.empty
     assert "n_hotels" in found.photos
     assert found[1:] == (0, 0, 0, 0)
@@ -79,6 +92,7 @@ def test_datasets_without_hashes_or_hotels_are_refused(dataset, tmp_path):
     alone = dataset([("a", "a", 0x0F0F0F0F), ("b", "b", 0x0F0F0F0F)])
     with pytest.raises(ScoresError, match="no photo has a hotel other than itself"):
         copies_across_hotels(alone)
+    assert copies_found(alone)[1].startswith("Cannot be told: ")
     pd.DataFrame({"image_id": ["a"], "score": [5.0]}).to_parquet(tmp_path / "old.parquet")
     with pytest.raises(ScoresError, match="no column 'hash'"):
         copies_across_hotels(open_scores(tmp_path / "old.parquet"))

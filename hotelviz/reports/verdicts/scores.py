@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from hotelviz.errors import ScoresError
 from hotelviz.plots import shares_between
 from hotelviz.reports.verdict import Card, NextStep, Verdict
 from hotelviz.reports.wording import agreeing, counted, in_words, percent
+from hotelviz.scores import Scores, copies_across_hotels
 
 #: The mean of fewer photos says little of a hotel.
 _MIN_PHOTOS = 3
 
+#: Photos of groups of copies that a page shows at most.
+_MOST_COPIES = 60
 #: More groups have no colours of their own.
 _MOST_GROUPS = 7
 
@@ -81,6 +86,72 @@ def distribution_verdict(
         steps.append(NextStep("See which hotels need better photos", "#Hotels"))
         steps.append(NextStep("Show the best photos first", "hotel_ranking"))
     return Verdict(text, cards=cards, next_steps=steps)
+
+
+def copies_found(
+    scores: Scores, *, max_distance: int = 3, out: str | os.PathLike[str] = ""
+) -> tuple[pd.DataFrame, str]:
+    """Return photos that several hotels show, as a gallery takes them, and a sentence about them.
+
+    Parameters
+    ----------
+    scores : Scores
+        The dataset.
+    max_distance : int, default 3
+        As in `hotelviz.scores.copies_across_hotels`; -1 not to look for any.
+    out : path or str, default ""
+        A Parquet file for all of them; empty for none.
+
+    Returns
+    -------
+    pandas.DataFrame, str
+        The photos of the first groups with ``group`` and ``text``; empty where there are none, or
+        where it cannot be told, which the sentence says.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from hotelviz.scores import open_scores
+    >>> file = pathlib.Path(tempfile.mkdtemp()) / "scores.parquet"
+    >>> pd.DataFrame({"image_id": ["a", "b"], "hotel_id": ["h", "i"], "score": 5.0}).assign(
+    ...     hash=pd.array([0x0F0F0F0F, 0x0F0F0F0F], "uint64")).to_parquet(file)
+    >>> photos, said = copies_found(open_scores(file))
+    >>> said
+    '2 of 2 photos are shown by several hotels, in 1 group.'
+    """
+    if max_distance < 0:
+        return pd.DataFrame(), "Not looked for: `max_distance` is below 0."
+    try:
+        found = copies_across_hotels(
+            scores, max_distance=max_distance, max_photos=_MOST_COPIES, out=out or None
+        )
+    except ScoresError as error:
+        return pd.DataFrame(), f"Cannot be told: {error}."
+    total = counted(len(scores), "photo")
+    left_out = [
+        f"{counted(number, 'photo')} {why}"
+        for number, why in (
+            (found.n_plain, "of one colour or shade"),
+            (found.n_without_hash, "that could not be read whole"),
+        )
+        if number
+    ]
+    beside = f" Left out: {', '.join(left_out)}." if left_out else ""
+    if not found.n_groups:
+        return pd.DataFrame(), f"None of {total} is shown by several hotels.{beside}"
+    text = (
+        f"{found.n_photos:,} of {total} {agreeing(found.n_photos, 'is', 'are')} shown by several "
+        f"hotels, in {counted(found.n_groups, 'group')}."
+    )
+    photos = found.photos
+    shown = photos["copies"].nunique()
+    if shown < found.n_groups:
+        text += f" The {shown:,} groups in most hotels are shown."
+    if out:
+        text += f" All of them are in {out}."
+    group = photos["copies"].astype("str") + ": in " + photos["n_hotels"].astype("str") + " hotels"
+    bits = photos["distance"].map(lambda n: "" if n == 0 else f", {counted(n, 'bit')} differ")
+    return photos.assign(group=group, text=photos["hotel_id"] + bits), text + beside
 
 
 def quantile_table(quantiles: Mapping[float, float]) -> pd.DataFrame:
