@@ -17,6 +17,14 @@ from hotelviz.metrics.classification import (
     summary,
     top1,
 )
+from hotelviz.metrics.comparison import (
+    Change,
+    Comparison,
+    Flip,
+    compare_aesthetics,
+    compare_taggers,
+    required_photos,
+)
 from hotelviz.metrics.conformal import (
     ConformalSets,
     conformal_figures,
@@ -29,6 +37,7 @@ from hotelviz.metrics.confusions import (
     correctly_classified,
     misclassified,
 )
+from hotelviz.metrics.jackknife import jackknife_table
 from hotelviz.metrics.learning_curve import LearningCurve, learning_curve
 from hotelviz.metrics.proportions import share_interval
 from hotelviz.metrics.ratings import PUBLISHED_RESULTS, compare_scores, score_metrics
@@ -43,7 +52,10 @@ from hotelviz.metrics.rejection import (
 
 __all__ = [
     "PUBLISHED_RESULTS",
+    "Change",
+    "Comparison",
     "ConformalSets",
+    "Flip",
     "Interval",
     "LearningCurve",
     "MetricsError",
@@ -54,7 +66,9 @@ __all__ = [
     "bootstrap_table",
     "calibration",
     "classification_report",
+    "compare_aesthetics",
     "compare_scores",
+    "compare_taggers",
     "confident",
     "conformal_figures",
     "conformal_sets",
@@ -67,11 +81,13 @@ __all__ = [
     "expected_calibration_error",
     "hotels_for_coverage",
     "in_top_k",
+    "jackknife_table",
     "labeller_accuracy",
     "learning_curve",
     "misclassified",
     "paired_difference",
     "rejection_figures",
+    "required_photos",
     "score_metrics",
     "share_interval",
     "summary",

@@ -12,6 +12,8 @@ from hotelviz.errors import MetricsError
 
 Labels: TypeAlias = Sequence[str] | pd.Series | np.ndarray
 Values: TypeAlias = Sequence[float] | pd.Series | np.ndarray
+#: Computes figures, name -> value, of the photos in some rows.
+Figures: TypeAlias = Callable[[np.ndarray], dict[str, float]]
 
 
 class Interval(NamedTuple):
@@ -134,7 +136,7 @@ def paired_difference(
 
 
 def bootstrap_table(
-    statistics: Callable[[np.ndarray], dict[str, float]],
+    statistics: Figures,
     n_photos: int,
     *,
     groups: Labels | None = None,

@@ -14,7 +14,7 @@ import pandas as pd
 
 from hotelviz.catalog import as_ids, check_table
 from hotelviz.errors import MetricsError, check_choice
-from hotelviz.metrics.bootstrap import Labels, bootstrap_table
+from hotelviz.metrics.bootstrap import Figures, Labels, bootstrap_table
 from hotelviz.metrics.calibration import confidence_bins
 from hotelviz.scores.predictions import class_probabilities
 
@@ -285,12 +285,32 @@ def summary(
     0   top-1 accuracy    1.0
     1  macro precision    1.0
     """
-    table, shares, true, predicted = judged_photos(predictions, classes, where="summary")
-    names, codes = np.unique([true, predicted], return_inverse=True)
+    judged = judged_photos(predictions, classes, where="summary")
+    parts = [
+        bootstrap_table(
+            statistics, len(judged.true), groups=judged.table.get("hotel_id"),
+            n_bootstrap=n_bootstrap, seed=seed,
+        )
+        for statistics, n_bootstrap in ((class_figures(judged), 1000),
+                                        (calibration_figure(judged), 200))
+    ]  # fmt: skip
+    return pd.concat(parts, ignore_index=True)
+
+
+def class_figures(judged: JudgedPhotos) -> Figures:
+    """Return what computes accuracy and macro averages of some of the photos, by their rows.
+
+    Examples
+    --------
+    >>> tags = pd.DataFrame({"label": ["a", "b", "b"], "p_a": [0.9, 0.2, 0.8],
+    ...                      "p_b": [0.1, 0.8, 0.2]})
+    >>> figures = class_figures(judged_photos(tags, None, where="the tags"))
+    >>> float(figures(np.array([0, 1]))["top-1 accuracy"])
+    1.0
+    """
+    names, codes = np.unique([judged.true, judged.predicted], return_inverse=True)
     size = len(names)
     cells = size * codes[0] + codes[1]
-    binned = confidence_bins(shares.to_numpy(), true, shares.columns.to_list())
-    bins, gaps = binned["bin"].to_numpy(), (binned["confidence"] - binned["right"]).to_numpy()
 
     def figures(rows: np.ndarray) -> dict[str, float]:
         matrix = np.bincount(cells[rows], minlength=size**2).reshape(size, size)
@@ -304,14 +324,25 @@ def summary(
             "macro F1": (2 * right / (support + taken)).mean(),
         }
 
-    def calibration_error(rows: np.ndarray) -> dict[str, float]:
+    return figures
+
+
+def calibration_figure(judged: JudgedPhotos) -> Figures:
+    """Return what computes the expected calibration error of some of the photos, by their rows.
+
+    Examples
+    --------
+    >>> tags = pd.DataFrame({"label": ["a", "b"], "p_a": [0.9, 0.2], "p_b": [0.1, 0.8]})
+    >>> figure = calibration_figure(judged_photos(tags, None, where="the tags"))
+    >>> round(float(figure(np.array([0, 1]))["expected calibration error"]), 2)
+    0.15
+    """
+    classes = judged.shares.columns.to_list()
+    binned = confidence_bins(judged.shares.to_numpy(), judged.true, classes)
+    bins, gaps = binned["bin"].to_numpy(), (binned["confidence"] - binned["right"]).to_numpy()
+
+    def figure(rows: np.ndarray) -> dict[str, float]:
         gap = abs(np.bincount(bins[rows], gaps[rows])).sum()
         return {"expected calibration error": gap / len(rows)}
 
-    parts = [
-        bootstrap_table(
-            statistics, len(true), groups=table.get("hotel_id"), n_bootstrap=n_bootstrap, seed=seed
-        )
-        for statistics, n_bootstrap in ((figures, 1000), (calibration_error, 200))
-    ]
-    return pd.concat(parts, ignore_index=True)
+    return figure

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
 from hotelviz.catalog import as_shares, check_table, mean_and_std
 from hotelviz.errors import MetricsError
-from hotelviz.metrics.bootstrap import Labels, bootstrap_table
+from hotelviz.metrics.bootstrap import Figures, Labels, bootstrap_table
 from hotelviz.schema import RATINGS
 
 #: What Lennan and Jain (talk at PyParis 2018) report for their aesthetic models. Which exponent the
@@ -77,7 +77,7 @@ def score_metrics(
     >>> score_metrics(shares, shares, n_bootstrap=10).set_index("metric").loc["SRCC", "value"]
     np.float64(1.0)
     """
-    figures, count = _statistics(rated, predicted, threshold)
+    figures, count = score_figures(rated, predicted, threshold)
     if n_bootstrap is None:
         n_bootstrap = _resamples(count)
     return bootstrap_table(figures, count, groups=groups, n_bootstrap=n_bootstrap, seed=seed)
@@ -87,10 +87,20 @@ def _resamples(count: int) -> int:
     return 1000 if count <= 10_000 else 200
 
 
-def _statistics(
+def score_figures(
     rated: np.ndarray | pd.DataFrame, predicted: np.ndarray, threshold: float
-) -> tuple[Callable[[np.ndarray], dict[str, float]], int]:
-    """Return what computes the figures of some of the photos, and how many photos there are."""
+) -> tuple[Figures, int]:
+    """Return what computes the figures of some of the photos by their rows, and how many there are.
+
+    Parameters, figures and errors are those of `score_metrics`.
+
+    Examples
+    --------
+    >>> shares = np.eye(10)[[2, 4, 7]]
+    >>> figures, n_photos = score_figures(shares, shares, 5.0)
+    >>> n_photos, float(figures(np.arange(3))["EMD"])
+    (3, 0.0)
+    """
     from scipy.stats import rankdata
 
     if isinstance(rated, pd.DataFrame):
@@ -158,7 +168,7 @@ def compare_scores(
     >>> compare_scores(shares, {"first": shares, "second": shares})["model"].unique().tolist()
     ['first', 'second', 'difference']
     """
-    models = {name: _statistics(rated, one, threshold) for name, one in predictions.items()}
+    models = {name: score_figures(rated, one, threshold) for name, one in predictions.items()}
     first, *_, last = [*models, *models]
     count = models[last][1]
 

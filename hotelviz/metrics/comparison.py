@@ -1,0 +1,376 @@
+"""Whether a new model is better than the old one on the same photos, or it cannot be told."""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from hotelviz.catalog import knows_hotels
+from hotelviz.errors import MetricsError
+from hotelviz.metrics.bootstrap import Figures, Labels
+from hotelviz.metrics.classification import (
+    JudgedPhotos,
+    calibration_figure,
+    class_figures,
+    judged_photos,
+)
+from hotelviz.metrics.jackknife import jackknife_table
+from hotelviz.metrics.ratings import score_figures
+from hotelviz.schema import RATINGS, SCORE_SHARES
+from hotelviz.scores.predictions import class_columns
+
+#: Figures of which less is better.
+_LESS = ("expected calibration error", "EMD", "mean |CDF difference|", "RMSE of the mean")
+#: How the name of a figure of one class begins.
+RECALL = "recall "
+
+
+class Change(enum.StrEnum):
+    """What a comparison says of a figure."""
+
+    BETTER = "better"
+    WORSE = "worse"
+    #: The interval holds 0 and nothing as large as the margin.
+    NONE = "no measurable difference"
+    #: The interval holds both 0 and differences that would matter.
+    TOO_FEW = "not enough photos"
+
+
+class Flip(enum.StrEnum):
+    """What became of a photo from the old model to the new one."""
+
+    RIGHT = "wrong to right"
+    WRONG = "right to wrong"
+    OTHERWISE = "wrong in another way"
+
+
+class Comparison(NamedTuple):
+    """Two models on the same photos.
+
+    Attributes
+    ----------
+    figures
+        A row per figure: ``metric`` (those of one class are called ``recall <class>``), ``old``,
+        ``new``, ``difference`` (new less old), ``low`` and ``high`` (its interval over hotels),
+        ``standard_error``, ``p_value`` and ``p_corrected`` (that there is none; over classes after
+        Holm), ``change`` (see `Change`), ``n_photos`` and ``n_hotels`` that tell of it, and
+        ``required`` (photos with which a difference of the margin would be found in 8 of 10 cases).
+    photos
+        A row per photo that both judged: ``image_id``, ``hotel_id``; of taggers ``label``,
+        ``predicted_old``, ``predicted_new``, ``probability_old``, ``probability_new`` (of the true
+        class) and ``flip`` (see `Flip`; missing where nothing flipped); of aesthetic models
+        ``score_old``, ``score_new``.
+    n_old_only, n_new_only
+        Photos that only one side has.
+    left_out
+        Class -> how many photos were left out because not both models know it.
+    """
+
+    figures: pd.DataFrame
+    photos: pd.DataFrame
+    n_old_only: int
+    n_new_only: int
+    left_out: dict[str, int]
+
+
+def compare_taggers(
+    old: pd.DataFrame,
+    new: pd.DataFrame,
+    *,
+    margin: float = 0.02,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Comparison:
+    """Compare two taggers by their predictions for the same photos.
+
+    Parameters
+    ----------
+    old, new : pandas.DataFrame
+        ``image_id``, ``label``, ``predicted`` (by default the most probable class), ``p_<class>``
+        and, for intervals over hotels, ``hotel_id``. Labels and hotels are the old table's.
+    margin : float, default 0.02
+        The smallest difference that matters, for `Change`; 0 to 1.
+    level : float, default 0.95
+        Of intervals and tests.
+    seed : int, default 0
+        For more than 200 hotels, which are left out several at a time.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    MetricsError
+        No photo that both have, no class that both know, no ``image_id``, photos of one hotel only.
+
+    Examples
+    --------
+    >>> tags = pd.DataFrame({"image_id": list("abcd"), "hotel_id": list("hijk"),
+    ...                      "label": ["Pool", "Pool", "Foyer", "Foyer"],
+    ...                      "p_Pool": [0.9, 0.8, 0.4, 0.2], "p_Foyer": [0.1, 0.2, 0.6, 0.8]})
+    >>> worse = tags.assign(p_Pool=[0.9, 0.3, 0.4, 0.2], p_Foyer=[0.1, 0.7, 0.6, 0.8])
+    >>> found = compare_taggers(tags, worse)
+    >>> found.figures[["metric", "change"]].iloc[0].tolist()
+    ['top-1 accuracy', 'not enough photos']
+    >>> found.photos.dropna(subset="flip")[["image_id", "flip"]].values.tolist()
+    [['b', 'right to wrong']]
+    """
+    old, new, only = _paired(old, new, needs=["label"])
+    old, new, left_out = _shared_classes(old, new)
+    before, after = (judged_photos(table, None, where="compare_taggers") for table in (old, new))
+    figures = _difference(
+        *(
+            _and_recall(side, class_figures(side), calibration_figure(side))
+            for side in (before, after)
+        )
+    )
+    table = _compared(figures, old, margin=margin, level=level, seed=seed)
+    recalls = table["metric"].str.startswith(RECALL)
+    counts = pd.Series(before.true).value_counts()
+    of_class = table["metric"].str.removeprefix(RECALL).map(counts)
+    table.loc[recalls, "n_photos"] = of_class[recalls].astype(int)
+    photos = old[[name for name in ("image_id", "hotel_id", "path", "label") if name in old]]
+    was, now = before.predicted == before.true, after.predicted == before.true
+    differs = ~was & ~now & (before.predicted != after.predicted)
+    flip = pd.Series(None, index=photos.index, dtype=object)
+    flip[~was & now] = Flip.RIGHT.value
+    flip[was & ~now] = Flip.WRONG.value
+    flip[differs] = Flip.OTHERWISE.value
+    photos = photos.assign(
+        predicted_old=before.predicted, predicted_new=after.predicted,
+        probability_old=_probability(before), probability_new=_probability(after), flip=flip,
+    )  # fmt: skip
+    return Comparison(_judged(table, margin, level), photos.reset_index(drop=True), *only, left_out)
+
+
+def compare_aesthetics(
+    old: pd.DataFrame,
+    new: pd.DataFrame,
+    *,
+    margin: float = 0.02,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Comparison:
+    """Compare two aesthetic models by their predictions for the same rated photos.
+
+    Parameters
+    ----------
+    old, new : pandas.DataFrame
+        ``image_id``, ``rating_1`` to ``rating_10`` (the old table's count), ``q_1`` to ``q_10``
+        and, for intervals over hotels, ``hotel_id``.
+    margin, level, seed
+        As in `compare_taggers`.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    MetricsError
+        No photo that both have, no ``image_id``, fewer than two rated photos, one hotel only.
+
+    Examples
+    --------
+    >>> shares = np.eye(10)[[2, 4, 7, 8]]
+    >>> table = pd.DataFrame(np.hstack([shares, shares]), columns=[*RATINGS, *SCORE_SHARES])
+    >>> table = table.assign(image_id=list("abcd"), hotel_id=list("hijk"))
+    >>> compare_aesthetics(table, table).figures.set_index("metric").loc["SRCC", "change"]
+    'no measurable difference'
+    """
+    needs = [*RATINGS, *SCORE_SHARES]
+    old, new, only = _paired(old, new, needs=needs, of_both=list(SCORE_SHARES))
+    sides = [score_figures(old, side[list(SCORE_SHARES)].to_numpy(float), 5.0)[0]
+             for side in (old, new)]  # fmt: skip
+    table = _compared(_difference(*sides), old, margin=margin, level=level, seed=seed)
+    means = [side[list(SCORE_SHARES)].to_numpy(float) @ np.arange(1, 11) for side in (old, new)]
+    photos = old[[name for name in ("image_id", "hotel_id", "path") if name in old]]
+    photos = photos.assign(score_old=means[0], score_new=means[1]).reset_index(drop=True)
+    return Comparison(_judged(table, margin, level), photos, *only, {})
+
+
+def required_photos(
+    difference: float,
+    *,
+    standard_error: float,
+    n_photos: int,
+    power: float = 0.8,
+    level: float = 0.95,
+) -> int:
+    """Return how many photos it takes to find a difference, from how uncertain it is with some.
+
+    Parameters
+    ----------
+    difference : float
+        That is to be found, such as 0.02 for two points.
+    standard_error : float
+        Of the difference with `n_photos`, as `Comparison` has it.
+    n_photos : int
+        Those photos: of as many more hotels as there are more photos.
+    power : float, default 0.8
+        In how many of repeated comparisons it is to be found.
+    level : float, default 0.95
+        Of the test.
+
+    Returns
+    -------
+    int
+
+    Notes
+    -----
+    The standard error falls with the root of the number of hotels; the test is taken for normal,
+    which it is from some 30 hotels on.
+
+    References
+    ----------
+    Cohen: Statistical Power Analysis for the Behavioral Sciences, 1988, chapter 2.
+
+    Examples
+    --------
+    >>> required_photos(0.02, standard_error=0.02, n_photos=500)
+    3925
+    """
+    from scipy.stats import norm
+
+    if not difference or not 0 < power < 1 or not 0 < level < 1 or standard_error < 0:
+        raise MetricsError(
+            f"difference={difference!r}, power={power!r}, level={level!r}, "
+            f"standard_error={standard_error!r}: expected a difference other than 0, a power and "
+            "a level between 0 and 1, and an error of at least 0"
+        )
+    wanted = float(norm.ppf(0.5 + level / 2) + norm.ppf(power))
+    return max(1, math.ceil(n_photos * (standard_error * wanted / difference) ** 2))
+
+
+def _paired(
+    old: pd.DataFrame, new: pd.DataFrame, *, needs: Sequence[str], of_both: Sequence[str] = ()
+) -> tuple[pd.DataFrame, pd.DataFrame, tuple[int, int]]:
+    """Return both tables with the same photos in the same order, and how many only one has."""
+    for name, table, wanted in (("old", old, needs), ("new", new, of_both)):
+        missing = [column for column in ("image_id", *wanted) if column not in table]
+        if missing:
+            raise MetricsError(f"the {name} table has no column {missing[0]!r}")
+        if table["image_id"].duplicated().any():
+            twice = table.loc[table["image_id"].duplicated(), "image_id"].iloc[0]
+            raise MetricsError(f"the {name} table has the photo {twice!r} more than once")
+    known = old[old[list(needs)].notna().all(axis=1)]
+    shared = known["image_id"][known["image_id"].isin(new["image_id"])]
+    if shared.empty:
+        raise MetricsError(
+            f"no photo is in both tables: {len(known):,} that are judged in the old one, "
+            f"{len(new):,} in the new one; were they made from the same catalogue?"
+        )
+    only = (len(known) - len(shared), int((~new["image_id"].isin(old["image_id"])).sum()))
+    both = [table.set_index("image_id").loc[shared].reset_index() for table in (known, new)]
+    # The truth, and whose photo it is, is one table's.
+    own = [name for name in (*needs, "hotel_id") if name in both[0] and name not in of_both]
+    both[1] = both[1].drop(columns=own, errors="ignore").assign(**{n: both[0][n] for n in own})
+    return both[0], both[1], only
+
+
+def _shared_classes(
+    old: pd.DataFrame, new: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, int]]:
+    """Leave out what not both models know: photos of such classes, and their probabilities."""
+    known = [class_columns(table) for table in (old, new)]
+    shared = [name for name in known[0] if name in known[1]]
+    if not shared:
+        raise MetricsError(
+            f"no class that both models know: the old one has {', '.join(known[0])}, the new one "
+            f"{', '.join(known[1])}"
+        )
+    kept = old["label"].isin(shared)
+    left_out = old.loc[~kept, "label"].value_counts()
+    if not kept.any():
+        raise MetricsError(f"no photo of a class that both models know: {', '.join(shared)}")
+    tables = []
+    for table, columns in zip((old, new), known, strict=True):
+        others = [column for name, column in columns.items() if name not in shared]
+        mine = table[kept].drop(columns=others).reset_index(drop=True)
+        if others:  # What was predicted may be a class that is no longer there.
+            shares = mine[[columns[name] for name in shared]]
+            mine["predicted"] = np.array(shared, object)[shares.to_numpy(float).argmax(axis=1)]
+        tables.append(mine)
+    return tables[0], tables[1], {str(name): int(n) for name, n in left_out.items()}
+
+
+def _and_recall(judged: JudgedPhotos, *parts: Figures) -> Figures:
+    """Add the recall of each class to figures of all."""
+    names, codes = np.unique(judged.true, return_inverse=True)
+    right = (judged.predicted == judged.true).astype(float)
+
+    def figures(rows: np.ndarray) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for part in parts:
+            found |= part(rows)
+        counts = np.bincount(codes[rows], minlength=len(names))
+        hits = np.bincount(codes[rows], right[rows], minlength=len(names))
+        with np.errstate(invalid="ignore"):
+            shares = hits / counts
+        return found | {f"{RECALL}{name}": share for name, share in zip(names, shares, strict=True)}
+
+    return figures
+
+
+def _difference(old: Figures, new: Figures) -> tuple[Figures, Figures, Figures]:
+    def figures(rows: np.ndarray) -> dict[str, float]:
+        before = old(rows)
+        return {name: value - before[name] for name, value in new(rows).items()}
+
+    return figures, old, new
+
+
+def _compared(
+    sides: tuple[Figures, Figures, Figures], photos: pd.DataFrame, **how: Any
+) -> pd.DataFrame:
+    figures, old, new = sides
+    groups: Labels | None = photos["hotel_id"] if knows_hotels(photos) else None
+    every = np.arange(len(photos))
+    how.pop("margin")
+    table = jackknife_table(figures, len(photos), groups=groups, **how)
+    table = table.rename(columns={"value": "difference", "n_groups": "n_hotels"})
+    table.insert(1, "old", list(old(every).values()))
+    table.insert(2, "new", list(new(every).values()))
+    return table.assign(n_photos=len(photos))
+
+
+def _judged(table: pd.DataFrame, margin: float, level: float) -> pd.DataFrame:
+    """Correct the tests over classes, and say of each figure what follows."""
+    if not 0 < margin < 1:
+        raise MetricsError(f"margin={margin!r}: expected a difference between 0 and 1")
+    table["p_corrected"] = table["p_value"]
+    classes = table["metric"].str.startswith(RECALL) & table["p_value"].notna()
+    table.loc[classes, "p_corrected"] = _holm(table.loc[classes, "p_value"].to_numpy())
+    sign = np.where(table["metric"].isin(_LESS), -1, 1)
+    sure = table["p_corrected"] < 1 - level
+    within = (table["low"] > -margin) & (table["high"] < margin)
+    table["change"] = np.select(
+        [sure & (table["difference"] * sign > 0), sure, within],
+        [Change.BETTER.value, Change.WORSE.value, Change.NONE.value],
+        Change.TOO_FEW.value,
+    )
+    table["required"] = [
+        required_photos(margin, standard_error=error, n_photos=n) if np.isfinite(error) else pd.NA
+        for error, n in zip(table["standard_error"], table["n_photos"], strict=True)
+    ]
+    return table
+
+
+def _holm(p_values: np.ndarray) -> np.ndarray:
+    """Correct p-values of several tests (Holm, Scandinavian Journal of Statistics 6, 1979)."""
+    order = np.argsort(p_values)
+    steps = p_values[order] * np.arange(len(p_values), 0, -1)
+    corrected = np.empty_like(p_values)
+    corrected[order] = np.minimum(np.maximum.accumulate(steps), 1)
+    return corrected
+
+
+def _probability(judged: JudgedPhotos) -> np.ndarray:
+    places = judged.shares.columns.get_indexer(pd.Index(judged.true))
+    return judged.shares.to_numpy(float)[np.arange(len(places)), places]
