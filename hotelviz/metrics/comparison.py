@@ -5,14 +5,14 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from hotelviz.catalog import knows_hotels
 from hotelviz.errors import MetricsError
-from hotelviz.metrics.bootstrap import Figures, Labels
+from hotelviz.metrics.bootstrap import Figures
 from hotelviz.metrics.classification import (
     JudgedPhotos,
     calibration_figure,
@@ -124,19 +124,18 @@ def compare_taggers(
     old, new, only = _paired(old, new, needs=["label"])
     old, new, left_out = _shared_classes(old, new)
     before, after = (judged_photos(table, None, where="compare_taggers") for table in (old, new))
-    figures = _difference(
-        *(
-            _and_recall(side, class_figures(side), calibration_figure(side))
-            for side in (before, after)
+    sides = [_together(class_figures(side), calibration_figure(side)) for side in (before, after)]
+    right = [side.predicted == before.true for side in (before, after)]
+    parts = [_compared(sides[0], sides[1], old, level=level, seed=seed)]
+    for name in np.unique(before.true):
+        mine = before.true == name
+        accuracy = [_mean(f"{RECALL}{name}", side[mine]) for side in right]
+        parts.append(
+            _compared(accuracy[0], accuracy[1], old[mine], level=level, seed=seed, all_photos=False)
         )
-    )
-    table = _compared(figures, old, margin=margin, level=level, seed=seed)
-    recalls = table["metric"].str.startswith(RECALL)
-    counts = pd.Series(before.true).value_counts()
-    of_class = table["metric"].str.removeprefix(RECALL).map(counts)
-    table.loc[recalls, "n_photos"] = of_class[recalls].astype(int)
+    table = pd.concat(parts, ignore_index=True)
     photos = old[[name for name in ("image_id", "hotel_id", "path", "label") if name in old]]
-    was, now = before.predicted == before.true, after.predicted == before.true
+    was, now = right
     differs = ~was & ~now & (before.predicted != after.predicted)
     flip = pd.Series(None, index=photos.index, dtype=object)
     flip[~was & now] = Flip.RIGHT.value
@@ -188,7 +187,7 @@ def compare_aesthetics(
     old, new, only = _paired(old, new, needs=needs, of_both=list(SCORE_SHARES))
     sides = [score_figures(old, side[list(SCORE_SHARES)].to_numpy(float), 5.0)[0]
              for side in (old, new)]  # fmt: skip
-    table = _compared(_difference(*sides), old, margin=margin, level=level, seed=seed)
+    table = _compared(sides[0], sides[1], old, level=level, seed=seed)
     means = [side[list(SCORE_SHARES)].to_numpy(float) @ np.arange(1, 11) for side in (old, new)]
     photos = old[[name for name in ("image_id", "hotel_id", "path") if name in old]]
     photos = photos.assign(score_old=means[0], score_new=means[1]).reset_index(drop=True)
@@ -300,43 +299,41 @@ def _shared_classes(
     return tables[0], tables[1], {str(name): int(n) for name, n in left_out.items()}
 
 
-def _and_recall(judged: JudgedPhotos, *parts: Figures) -> Figures:
-    """Add the recall of each class to figures of all."""
-    names, codes = np.unique(judged.true, return_inverse=True)
-    right = (judged.predicted == judged.true).astype(float)
-
-    def figures(rows: np.ndarray) -> dict[str, float]:
-        found: dict[str, float] = {}
-        for part in parts:
-            found |= part(rows)
-        counts = np.bincount(codes[rows], minlength=len(names))
-        hits = np.bincount(codes[rows], right[rows], minlength=len(names))
-        with np.errstate(invalid="ignore"):
-            shares = hits / counts
-        return found | {f"{RECALL}{name}": share for name, share in zip(names, shares, strict=True)}
-
-    return figures
+def _together(*parts: Figures) -> Figures:
+    return lambda rows: {name: value for part in parts for name, value in part(rows).items()}
 
 
-def _difference(old: Figures, new: Figures) -> tuple[Figures, Figures, Figures]:
-    def figures(rows: np.ndarray) -> dict[str, float]:
-        before = old(rows)
-        return {name: value - before[name] for name, value in new(rows).items()}
-
-    return figures, old, new
+def _mean(name: str, values: np.ndarray) -> Figures:
+    return lambda rows: {name: float(values[rows].mean())}
 
 
 def _compared(
-    sides: tuple[Figures, Figures, Figures], photos: pd.DataFrame, **how: Any
+    old: Figures,
+    new: Figures,
+    photos: pd.DataFrame,
+    *,
+    level: float,
+    seed: int,
+    all_photos: bool = True,
 ) -> pd.DataFrame:
-    figures, old, new = sides
-    groups: Labels | None = photos["hotel_id"] if knows_hotels(photos) else None
+    """Return figures of both models and their differences, over the hotels of these photos."""
     every = np.arange(len(photos))
-    how.pop("margin")
-    table = jackknife_table(figures, len(photos), groups=groups, **how)
+    before, after = old(every), new(every)
+
+    def difference(rows: np.ndarray) -> dict[str, float]:
+        was = old(rows)
+        return {name: value - was[name] for name, value in new(rows).items()}
+
+    groups = photos["hotel_id"] if knows_hotels(photos) else photos["image_id"]
+    if all_photos or groups.nunique() > 1:
+        table = jackknife_table(difference, len(photos), groups=groups, level=level, seed=seed)
+    else:  # A class that one hotel alone has.
+        unknown = dict.fromkeys(("low", "high", "standard_error", "p_value"), np.nan)
+        table = pd.Series(difference(every)).rename_axis("metric").reset_index(name="value")
+        table = table.assign(n_groups=1, **unknown)
     table = table.rename(columns={"value": "difference", "n_groups": "n_hotels"})
-    table.insert(1, "old", list(old(every).values()))
-    table.insert(2, "new", list(new(every).values()))
+    table.insert(1, "old", list(before.values()))
+    table.insert(2, "new", list(after.values()))
     return table.assign(n_photos=len(photos))
 
 

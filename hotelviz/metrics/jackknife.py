@@ -44,10 +44,11 @@ def jackknife_table(
     Returns
     -------
     pandas.DataFrame
-        ``metric``, ``value``, ``low``, ``high``, ``standard_error``, ``n_groups`` (hotels without
-        which the figure is another) and ``p_value`` (two-sided, that the figure is 0). An interval
-        is missing where fewer than two hotels tell anything of a figure, or where it is not defined
-        without one of them.
+        ``metric``, ``value``, ``low``, ``high``, ``standard_error``, ``n_groups`` (hotels, or
+        blocks of them) and ``p_value`` (two-sided, that the figure is 0; never less than the sign
+        test of so many hotels can give, 2 to the power of 1 - ``n_groups``). An interval is missing
+        where a figure is not defined without one of the hotels, or where it is other than 0 and the
+        same whichever is left out.
 
     Raises
     ------
@@ -84,21 +85,21 @@ def jackknife_table(
     without = np.array(
         [list(statistics(every[codes != block]).values()) for block in range(n_blocks)], dtype=float
     )
-    moved = without - figures.to_numpy()
-    error = np.sqrt((n_blocks - 1) / n_blocks * (moved**2).sum(axis=0))
-    n_groups = (np.abs(moved) > 1e-12).sum(axis=0)
-    freedom = np.where(n_groups > 1, n_groups - 1, np.nan)
-    width = error * stats.t.ppf(0.5 + level / 2, freedom)
+    value = figures.to_numpy()
+    error = np.sqrt((n_blocks - 1) / n_blocks * ((without - value) ** 2).sum(axis=0))
+    # What is the same without each of the hotels is so by rounding, too.
+    error[error < 1e-12] = 0
+    width = error * stats.t.ppf(0.5 + level / 2, n_blocks - 1)
+    width[(error == 0) & (value != 0)] = np.nan
     with np.errstate(divide="ignore", invalid="ignore"):
-        p_value = 2 * stats.t.sf(np.abs(figures.to_numpy()) / error, freedom)
+        p_value = 2 * stats.t.sf(np.abs(value) / error, n_blocks - 1)
+    p_value = np.maximum(p_value, 2.0 ** (1 - n_blocks))
+    p_value[(error == 0) & (value == 0)] = 1
     table = figures.rename_axis("metric").reset_index(name="value")
-    table = table.assign(low=figures.to_numpy() - width, high=figures.to_numpy() + width)
-    # The same on all photos, whichever hotel is left out: nothing could be more certain.
-    same = (figures.to_numpy() == 0) & (n_groups == 0) & np.isfinite(without).all(axis=0)
-    table.loc[same, ["low", "high"]] = 0.0
     return table.assign(
-        standard_error=error, n_groups=n_groups, p_value=np.where(same, 1.0, p_value)
-    )
+        low=value - width, high=value + width, standard_error=error, n_groups=n_blocks,
+        p_value=p_value,
+    )  # fmt: skip
 
 
 def _blocks(n_photos: int, groups: Labels | None, seed: int) -> np.ndarray:

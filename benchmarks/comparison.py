@@ -1,0 +1,187 @@
+"""Whether comparisons of two models are right as often as they say: simulated hotels.
+
+    python benchmarks/comparison.py [--short] [--only coverage seeds loss required]
+
+Photos of a hotel are alike: a hotel is easy or hard for both models, and one of them suits it more
+than the other. ``coverage``: how often 95 % intervals hold the true difference, by the jackknife
+over hotels and by percentiles of a bootstrap. ``seeds``: how often one model with two seeds is
+called different. ``loss``: how often a planted loss in one class is found. ``required``: how many
+photos it takes, as `required_photos` says and as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from common import results, run
+from scipy.stats import rankdata
+
+Gain = Callable[[np.ndarray], float]
+CLASSES = [f"class {number}" for number in range(8)]
+
+
+def hotels(random: np.random.Generator, n_hotels: int, n_photos: int) -> np.ndarray:
+    """Give each photo its hotel; sizes of hotels fall off as those of the catalogue do."""
+    sizes = random.geometric(1 / max(1.0, n_photos / n_hotels), n_hotels)
+    return np.repeat(np.arange(n_hotels), sizes)
+
+
+def right(random: np.random.Generator, hotel: np.ndarray, gain: float = 0.05) -> np.ndarray:
+    """Say of each photo whether the old and the new model are right, (n_photos, 2)."""
+    n_hotels = int(hotel.max()) + 1
+    level = random.normal(0, 0.7, n_hotels)[hotel] + random.normal(0, 1, len(hotel))
+    suits = gain + random.normal(0, 0.4, n_hotels)[hotel]
+    noise = random.normal(0, 0.5, (2, len(hotel)))
+    return np.stack([1.3 + level + noise[0] > 0, 1.3 + level + suits + noise[1] > 0], axis=1)
+
+
+def scores(random: np.random.Generator, hotel: np.ndarray) -> np.ndarray:
+    """Give each photo its rating and the old and the new model's score, (n_photos, 3)."""
+    n_hotels, n = int(hotel.max()) + 1, len(hotel)
+    truth = random.normal(0, 0.6, n_hotels)[hotel] + random.normal(0, 0.8, n)
+    errors = [random.normal(0, 0.3, n_hotels)[hotel] + random.normal(0, 0.7, n) for _ in range(3)]
+    old = 0.6 * truth + errors[0]
+    new = 0.65 * truth + 0.6 * errors[0] + 0.6 * errors[1]
+    return np.stack([truth, old, new], axis=1)
+
+
+def accuracy_gain(drawn: np.ndarray) -> float:
+    return float(drawn[:, 1].mean() - drawn[:, 0].mean())
+
+
+def srcc_gain(drawn: np.ndarray) -> float:
+    ranks = np.apply_along_axis(rankdata, 0, drawn)
+    return float(np.corrcoef(ranks.T)[0, 2] - np.corrcoef(ranks.T)[0, 1])
+
+
+def coverage(*, short: bool) -> None:
+    """Count how often an interval holds the difference of very many photos."""
+    from hotelviz.metrics import bootstrap_table, jackknife_table
+
+    for name, draw, gain in (("accuracy", right, accuracy_gain), ("SRCC", scores, srcc_gain)):
+        random = np.random.default_rng(0)
+        truth = gain(draw(random, hotels(random, 40_000, 400_000)))
+        for n_hotels in (10, 40, 200):
+            n_draws = {10: 400, 40: 200, 200: 60}[n_hotels] if short else 1000
+            held = np.zeros(2)
+            for _ in range(n_draws):
+                hotel = hotels(random, n_hotels, 10 * n_hotels)
+                drawn = draw(random, hotel)
+
+                def difference(
+                    rows: np.ndarray, drawn: np.ndarray = drawn, gain: Gain = gain
+                ) -> dict[str, float]:
+                    return {"": gain(drawn[rows])}
+
+                tables = [
+                    jackknife_table(difference, len(hotel), groups=hotel),
+                    bootstrap_table(difference, len(hotel), groups=hotel, n_bootstrap=200),
+                ]
+                held += [float((one["low"] <= truth).item() and (one["high"] >= truth).item())
+                         for one in tables]  # fmt: skip
+            shares = held / n_draws
+            results.append((
+                f"{name}, {n_hotels} hotels: 95 % intervals hold it ({n_draws} draws)",
+                ".93 to .97", f"{shares[0]:.3f} (percentiles of a bootstrap {shares[1]:.3f})",
+            ))  # fmt: skip
+
+
+def tables(
+    random: np.random.Generator, hotel: np.ndarray, true: np.ndarray, lost: np.ndarray | None = None
+) -> list[pd.DataFrame]:
+    """Make predictions of a model with two seeds; the second errs on the photos that are `lost`."""
+    n_hotels = int(hotel.max()) + 1
+    level = 1.3 + random.normal(0, 0.7, n_hotels)[hotel] + random.normal(0, 1, len(hotel))
+    others = (true + random.integers(1, len(CLASSES), len(true))) % len(CLASSES)
+    made = []
+    for seed in range(2):
+        is_right = level + random.normal(0, 0.3, len(hotel)) > 0
+        if seed and lost is not None:
+            is_right &= ~lost
+        shares = np.full((len(hotel), len(CLASSES)), 0.05)
+        shares[np.arange(len(hotel)), np.where(is_right, true, others)] = 0.65
+        table = pd.DataFrame(shares, columns=[f"p_{name}" for name in CLASSES])
+        made.append(table.assign(
+            image_id=np.arange(len(hotel)).astype(str), hotel_id=hotel.astype(str),
+            label=np.array(CLASSES)[true], predicted=np.array(CLASSES)[shares.argmax(axis=1)],
+        ))  # fmt: skip
+    return made
+
+
+def seeds(*, short: bool) -> None:
+    """Compare a model with itself, trained with another seed."""
+    from hotelviz.metrics import compare_taggers
+
+    random = np.random.default_rng(1)
+    n_draws, called, classes = 60 if short else 400, 0, 0
+    for _ in range(n_draws):
+        hotel = hotels(random, 40, 600)
+        true = random.integers(len(CLASSES), size=len(hotel))
+        changes = compare_taggers(*tables(random, hotel, true)).figures.set_index("metric")
+        sure = changes["change"].isin(["better", "worse"])
+        called += sure["top-1 accuracy"]
+        classes += sure[sure.index.str.startswith("recall ")].any()
+    said = f"accuracy {called / n_draws:.3f}, any class {classes / n_draws:.3f}"
+    results.append((f"two seeds, called different ({n_draws} draws)", "at most .05", said))
+
+
+def loss(*, short: bool) -> None:
+    """Plant a loss in one class, of 2 points of all photos and of 2 points of its own."""
+    from hotelviz.metrics import compare_taggers
+
+    random = np.random.default_rng(2)
+    n_draws = 30 if short else 200
+    for name, n_photos, share_of in (
+        ("2 of 100 photos of 2,000, all of one class of eight", 2_000, "all"),
+        ("2 of 100 photos of a class, of which there are 2,000", 16_000, "class"),
+        ("2 of 100 photos of a class, of which there are 250", 2_000, "class"),
+    ):
+        found = 0
+        for _ in range(n_draws):
+            hotel = hotels(random, n_photos // 10, n_photos)
+            true = random.integers(len(CLASSES), size=len(hotel))
+            lost = (true == 0) & (random.random(len(hotel)) < (0.16 if share_of == "all" else 0.02))
+            changes = compare_taggers(*tables(random, hotel, true, lost)).figures
+            found += changes.set_index("metric").loc[f"recall {CLASSES[0]}", "change"] == "worse"
+        results.append((f"loss found: {name} ({n_draws} draws)", "at least .80",
+                        f"{found / n_draws:.2f}"))  # fmt: skip
+
+
+def required(*, short: bool) -> None:
+    """Compare the photos that it is said to take with those that it takes."""
+    from hotelviz.metrics import jackknife_table, required_photos
+
+    random = np.random.default_rng(3)
+    gain = 0.17
+    truth = accuracy_gain(right(random, hotels(random, 40_000, 400_000), gain))
+
+    def tested(n_photos: int) -> pd.Series:
+        hotel = hotels(random, n_photos // 10, n_photos)
+        drawn = right(random, hotel, gain)
+        table = jackknife_table(lambda rows: {"": accuracy_gain(drawn[rows])}, len(hotel),
+                                groups=hotel)  # fmt: skip
+        return table.iloc[0].to_dict() | {"n_photos": len(hotel)}
+
+    errors = [tested(400) for _ in range(40 if short else 200)]
+    said = np.median([
+        required_photos(truth, standard_error=one["standard_error"], n_photos=one["n_photos"])
+        for one in errors
+    ])  # fmt: skip
+    sizes = np.unique((said * np.array([0.7, 0.85, 1.0, 1.15, 1.3])).astype(int) // 10 * 10)
+    n_draws = 150 if short else 1000
+    power = [np.mean([tested(int(n))["p_value"] < 0.05 for _ in range(n_draws)]) for n in sizes]
+    # The power rises with the root of the number, near 0.8 all but in a line.
+    line = np.polyfit(np.sqrt(sizes), power, 1)
+    needed = ((0.8 - line[1]) / line[0]) ** 2
+    results.append((
+        f"photos for a difference of {truth:.3f} with power .8 ({len(errors)} samples of 400)",
+        "within 15 %", f"{said:.0f} said, {needed:.0f} needed ({said / needed - 1:+.0%})",
+    ))  # fmt: skip
+
+
+SECTIONS = {"coverage": coverage, "seeds": seeds, "loss": loss, "required": required}
+
+if __name__ == "__main__":
+    run(__doc__, SECTIONS, without_data=SECTIONS)
