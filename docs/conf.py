@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "extensions"))
@@ -40,6 +41,7 @@ extensions = [
     "myst_nb",
     "sphinx_design",
     "api_pages",
+    "argument_types",
     "mathml",
     "plot_pictures",
 ]
@@ -73,6 +75,8 @@ html_show_sourcelink = False
 html_copy_source = False
 html_extra_path = ["api/generated/pages"]
 html_static_path = ["_static"]
+# Pages that stand alone have nothing to navigate.
+html_sidebars = dict.fromkeys(["quick_start", "scale", "contributing", "changelog"], [])
 html_context = {"default_mode": "auto"}
 html_favicon = "_static/hotelviz.svg"
 html_css_files = ["site.css"]
@@ -80,9 +84,20 @@ html_theme_options = {
     "navigation_with_keys": False,
     "show_prev_next": False,
     "show_toc_level": 2,
-    "secondary_sidebar_items": ["page-toc"],
+    # A function's page has nothing to list, and long lines of code.
+    "secondary_sidebar_items": {"**": ["page-toc"], "api/generated/items/*": []},
     "footer_start": ["copyright"],
     "footer_end": [],
-    "header_links_before_dropdown": 8,
+    "header_links_before_dropdown": 6,
     "navbar_align": "left",
 }
+
+
+def setup(app: Any) -> None:
+    """Remove the theme's own template from the site: it is no page."""
+    app.connect(
+        "build-finished",
+        lambda app, _error: (Path(app.outdir) / "_static/webpack-macros.html").unlink(
+            missing_ok=True
+        ),
+    )

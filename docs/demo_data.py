@@ -15,8 +15,10 @@ _TAGGER = {
     "fine_tune_epochs": 24, "fine_tune_learning_rate": 3e-3, "dropout": 0.1,
     "label_smoothing": 0.05,
 }  # fmt: skip
+#: Enough for fine-tuning to be kept: pages compare filters before and after it.
 _AESTHETIC = {
-    "fine_tune_epochs": 6, "fine_tune_learning_rate": 1e-3, "batch_size": 16,
+    "fine_tune_epochs": 12, "fine_tune_learning_rate": 1e-3, "fine_tune_share": 1.0,
+    "batch_size": 16, "patience": 12,
 }  # fmt: skip
 
 

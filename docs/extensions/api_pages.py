@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import importlib
 import inspect
 import pkgutil
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from sphinx.pycode import ModuleAnalyzer
+
 import hotelviz
+from hotelviz import errors
 
 #: Packages that are not for the users of Python: the command line has a page of its own.
 LEFT_OUT = ("cli", "templates")
+#: Modules that are public beside their package, which does not load them.
+BESIDE = tuple(
+    f"hotelviz.labelling.{name}" for name in ("active_learning", "export", "inter_rater")
+)
+#: Longer values of constants are not shown.
+_LONGEST = 400
 
 
 def public_names(module: ModuleType) -> list[str]:
@@ -34,7 +45,7 @@ def public_modules() -> list[str]:
         for module in pkgutil.iter_modules(hotelviz.__path__)
         if module.name not in LEFT_OUT
     ]
-    return [name for name in names if public_names(importlib.import_module(name))]
+    return [name for name in (*names, *BESIDE) if public_names(importlib.import_module(name))]
 
 
 def page(module: ModuleType) -> str:
@@ -51,17 +62,39 @@ def page(module: ModuleType) -> str:
             data.append(name)
     name = module.__name__
     lines = [name, "=" * len(name), "", f".. automodule:: {name}", "", f".. currentmodule:: {name}"]
-    for title, members in kinds.items():
-        if members:
+    for title in ("Functions", "Classes"):
+        if members := kinds[title]:
             lines += ["", title, "-" * len(title), "", ".. autosummary::", "   :toctree: items", ""]
             lines += [f"   {member}" for member in members]
+    if kinds["Exceptions"]:
+        lines += ["", "Exceptions", "----------", "", *_exceptions(module, kinds["Exceptions"])]
     if data:
         lines += ["", "Constants", "---------", ""]
-        for member in data:
-            lines += [f".. autodata:: {_assigned_in(module, member)}.{member}", "   :no-index:"]
-            shown = repr(getattr(module, member))
-            lines += [""] if len(shown) < 120 and "\n" not in shown else ["   :no-value:", ""]
+        lines += [line for member in data for line in _constant(module, member)]
     return "\n".join(lines) + "\n"
+
+
+def _exceptions(module: ModuleType, members: list[str]) -> list[str]:
+    """Return what is said of exceptions: all stand on the page of `hotelviz.errors`."""
+    if module is errors:
+        return [line for name in members for line in (f".. autoexception:: {name}", "")]
+    return [".. autosummary::", "", *(f"   ~hotelviz.errors.{name}" for name in members)]
+
+
+def _constant(module: ModuleType, name: str) -> list[str]:
+    """Return what is said of a constant: its comment, and its value if that is short."""
+    value = getattr(module, name)
+    lines = [f".. py:data:: {module.__name__}.{name}"]
+    entries = isinstance(value, Mapping) and all(
+        isinstance(one, str | float) for one in value.values()
+    )
+    if not entries and "\n" not in repr(value) and len(repr(value)) < _LONGEST:
+        lines.append(f"   :value: {repr(value).replace('typing.', '')}")
+    comments = ModuleAnalyzer.for_module(_assigned_in(module, name)).find_attr_docs()
+    lines += ["", *(f"   {line}" for line in comments.get(("", name), []))]
+    if entries:
+        lines += ["", *(f"   - ``{key}``: {one}" for key, one in value.items()), ""]
+    return lines
 
 
 def _assigned_in(module: ModuleType, name: str) -> str:
@@ -92,7 +125,37 @@ def write_pages(app: Any, _config: Any) -> None:
         (folder / f"{name}.rst").write_text(text, encoding="utf-8")
 
 
+def leave_fields_out(
+    _app: Any, _what: str, _name: str, value: object, _skip: bool, _options: object
+) -> bool | None:
+    """Leave out the fields of named tuples: the section *Attributes* says what they are."""
+    return True if type(value).__name__ == "_tuplegetter" else None
+
+
+def shorten_signature(
+    _app: Any, _what: str, _name: str, value: Any, _options: object, signature: str, returned: str
+) -> tuple[str, str] | None:
+    """Write the settings of a training once: a function that takes them takes each by name, too."""
+    if not inspect.isfunction(value) or "settings" not in inspect.signature(value).parameters:
+        return None
+    shown = inspect.signature(value)
+    settings = shown.parameters["settings"].default
+    if not dataclasses.is_dataclass(settings):
+        return None
+    fields = {field.name for field in dataclasses.fields(settings)}
+    kept = [
+        one.replace(annotation=inspect.Parameter.empty)
+        for one in shown.parameters.values()
+        if one.name not in fields
+    ]
+    changes = inspect.Parameter("changes", inspect.Parameter.VAR_KEYWORD)
+    text = str(inspect.Signature([*kept, changes]))
+    return text.replace(repr(settings), f"{type(settings).__name__}()"), ""
+
+
 def setup(app: Any) -> dict[str, Any]:
     """Register the extension; its pages are there before Sphinx looks for pages."""
     app.connect("config-inited", write_pages)
+    app.connect("autodoc-skip-member", leave_fields_out)
+    app.connect("autodoc-process-signature", shorten_signature)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -15,7 +15,9 @@ def add_picture(
     alternatives = json.loads((folder / "pictures.json").read_text(encoding="utf-8"))
     if what not in ("function", "class") or name not in alternatives:
         return
-    end = lines.index("") if "" in lines else len(lines)
+    # Empty lines may stand before the first paragraph, too.
+    begin = next(place for place, line in enumerate(lines) if line)
+    end = lines.index("", begin) if "" in lines[begin:] else len(lines)
     text = " ".join(alternatives[name].split())
     lines[end:end] = [
         "",

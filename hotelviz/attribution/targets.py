@@ -26,6 +26,7 @@ Target: TypeAlias = str | tuple[str, str] | Sequence[str | tuple[str, str]] | No
 #: From uint8 pixels and their targets' weights to a map for each photo.
 MakeMaps: TypeAlias = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
+#: The target of an aesthetic model: the mean of the distribution that it predicts.
 MEAN_SCORE = "mean_score"
 #: Logits this much above all others are certain: the rest of the probability is 1e-13.
 _CERTAIN = 30.0

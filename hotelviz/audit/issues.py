@@ -50,7 +50,7 @@ class Audit(NamedTuple):
     class_balance
         See `hotelviz.audit.class_balance`; None without labels.
     label_noise
-        See `hotelviz.audit.label_issues.label_noise_matrix`.
+        See `hotelviz.audit.label_noise_matrix`.
     properties
         What one decode of each photo gave.
     label_issues
@@ -107,7 +107,7 @@ def find_issues(
     max_distance, min_similarity, min_alignment
         Of near-duplicates; see `find_duplicates`.
     n_folds, margin, seed
-        Of the label check; see `hotelviz.audit.label_issues.find_label_issues`.
+        Of the label check; see `hotelviz.audit.find_label_issues`.
     batch_size, allow_missing, progress
         As in `compute_image_properties`.
 

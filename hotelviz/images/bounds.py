@@ -18,9 +18,9 @@ MAX_PIXELS = 89_478_485
 MAX_SIDE = 65_535
 #: Bytes that decoding one photo may take, its file and its pixels included.
 MAX_MEMORY = 500_000_000
-#: Seconds that decoding one photo may take, of the processor's time and by the clock: within five
-#: with all that is around it.
+#: Seconds of the processor's time that decoding one photo may take.
 MAX_CPU_SECONDS = 3.0
+#: Seconds by the clock that decoding one photo may take: within five with all that is around it.
 MAX_SECONDS = 4.0
 #: Pixels times scans of a JPEG; the largest of ordinary ones have a billion.
 _MAX_PASSES = 1_500_000_000

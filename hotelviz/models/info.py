@@ -18,7 +18,9 @@ from hotelviz.models.archive import opened, read_member
 from hotelviz.models.preprocessing import Preprocessing
 from hotelviz.schema import SCORES
 
+#: What a model predicts.
 Task = Literal["tagger", "aesthetic", "technical"]
+#: The same, to look a name up in.
 TASKS: tuple[Task, ...] = ("tagger", "aesthetic", "technical")
 #: What the outputs of aesthetic and technical models stand for.
 SCORE_CLASSES = tuple(str(score) for score in SCORES)

@@ -148,7 +148,7 @@ def save_model(model: keras.Model, path: str | os.PathLike[str]) -> None:
     Parameters
     ----------
     model
-        From `build_tagger`, `wrap_model` or `hotelviz.training.train`.
+        From `build_tagger`, `wrap_model` or `hotelviz.training.train_tagger`.
     path
         Ends in ``.keras``.
 

@@ -39,8 +39,8 @@ class TrainingPhotos:
     ----------
     photos
         A row per photo and model: ``image_id``, ``hotel_id``, ``content`` (see
-        `hotelviz.io.content`), ``split`` (``train``: learned from; ``val``: epochs were chosen by
-        it, and a linear head that was kept has learned from it in the end) and
+        `hotelviz.io.content`), ``split`` (``train``: learned from; ``val``: it decided which
+        epoch, and whether fine-tuning, was kept, and nothing was learned from it) and
         ``generation`` (0: this model, 1: the one that it started from, and so on).
     unrecorded
         The models among them without a record of their training photos, in words.

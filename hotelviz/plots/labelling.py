@@ -20,7 +20,7 @@ def rater_bias(
     Parameters
     ----------
     raters : pandas.DataFrame
-        The table of `hotelviz.labelling.rater_statistics`. For scores the bias is drawn, with its
+        The table of `hotelviz.labelling.inter_rater.rater_statistics`. For scores the bias is drawn, with its
         interval as a thick and its noise as a thin line; for tags the share of the others' votes
         that were the same.
     ax : matplotlib.axes.Axes, optional

@@ -17,6 +17,7 @@ from hotelviz.attribution.targets import MakeMaps
 if TYPE_CHECKING:
     import keras
 
+#: The methods of `hotelviz.attribution.explain`, by name.
 METHODS = ("cam", "gradcam", "gradcam++", "layercam", "scorecam", "saliency", "smoothgrad")
 #: Those that take no longer than predicting, or little longer.
 QUICK_METHODS = ("cam", "gradcam", "gradcam++", "layercam", "saliency")

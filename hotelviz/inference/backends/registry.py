@@ -19,6 +19,7 @@ from hotelviz.inference.backends.keras import KerasBackend
 from hotelviz.models import cached_function, model_info, pixel_function
 from hotelviz.schema import SCORES
 
+#: What can run networks, by name.
 BACKENDS = ("keras", "openvino")
 
 #: How far a backend's scores may be from Keras': in points from 1 to 10, of a tagger in
