@@ -76,7 +76,7 @@ html_copy_source = False
 html_extra_path = ["api/generated/pages"]
 html_static_path = ["_static"]
 # Pages that stand alone have nothing to navigate.
-html_sidebars = dict.fromkeys(["quick_start", "scale", "contributing", "changelog"], [])
+html_sidebars = {"quick_start": [], "scale": [], "contributing": [], "changelog": []}
 html_context = {"default_mode": "auto"}
 html_favicon = "_static/hotelviz.svg"
 html_css_files = ["site.css"]

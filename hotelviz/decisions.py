@@ -251,6 +251,11 @@ def check_decisions(decisions: pd.DataFrame, *, where: str = "decision") -> pd.D
     """Return decisions that may be made by hand as a table of text; refuse bad ones as `decide`.
 
     Where a value is missing there is ``""``; errors begin with `where` and the row's number.
+
+    Examples
+    --------
+    >>> check_decisions(pd.DataFrame({"image_id": ["a"], "action": ["keep"]})).loc[0, "label"]
+    ''
     """
     table = decisions.reindex(columns=DECISION_COLUMNS)
     if any(isinstance(name, float) for name in table["image_id"]):

@@ -133,7 +133,7 @@ def leave_fields_out(
 
 
 def shorten_signature(
-    _app: Any, _what: str, _name: str, value: Any, _options: object, signature: str, returned: str
+    _app: Any, _what: str, _name: str, value: Any, _options: object, *_as_it_is: str
 ) -> tuple[str, str] | None:
     """Write the settings of a training once: a function that takes them takes each by name, too."""
     if not inspect.isfunction(value) or "settings" not in inspect.signature(value).parameters:

@@ -189,6 +189,17 @@ def explain_confusions(
     Returns
     -------
     list of Confusion
+
+    Examples
+    --------
+    >>> from hotelviz.metrics import confusions
+    >>> from hotelviz.models import build_tagger
+    >>> tagger = build_tagger(["Bathroom", "Pool"], input_size=64, weights=None)
+    >>> tags = pd.DataFrame({"image_id": ["a"], "path": ["a.jpg"], "label": ["Pool"],
+    ...                      "predicted": ["Bathroom"]})
+    >>> explained = explain_confusions(tagger, tags, confusions(tags))
+    >>> [(one.true, one.predicted, len(one.photos)) for one in explained]  # nobody has a.jpg
+    [('Pool', 'Bathroom', 0)]
     """
     from hotelviz.models import model_info
 

@@ -138,6 +138,17 @@ def contributions(
         When the head is another one, or a class is not the model's.
     ModelError
         Other pixels than the model takes.
+
+    Examples
+    --------
+    >>> from keras import Input, Sequential, layers
+    >>> from hotelviz.models import Preprocessing, wrap_model
+    >>> small = Sequential([Input((32, 32, 3)), layers.Conv2D(4, 3, name="conv", activation="relu"),
+    ...                     layers.GlobalAveragePooling2D(), layers.Dense(2, "softmax")])
+    >>> small = wrap_model(small, task="tagger", classes=["Bed", "Pool"],
+    ...                    preprocessing=Preprocessing(32, 32))
+    >>> contributions(small, np.zeros((3, 32, 32, 3), "uint8"), "Pool").shape
+    (3, 30, 30)
     """
     from hotelviz.models import model_info
 

@@ -236,6 +236,18 @@ def trust_table(
         bounds of their 95 % intervals (``deletion_low`` and so on); with masks ``hit`` and
         ``energy``; ``randomised``, the correlation with the maps of a wholly random network;
         ``agreement``, the mean correlation with the other methods; ``ms``, milliseconds a photo.
+
+    Examples
+    --------
+    >>> from keras import Input, Sequential, layers
+    >>> from hotelviz.models import Preprocessing, wrap_model
+    >>> small = Sequential([Input((32, 32, 3)), layers.Conv2D(4, 3, name="conv", activation="relu"),
+    ...                     layers.GlobalAveragePooling2D(), layers.Dense(2, "softmax")])
+    >>> small = wrap_model(small, task="tagger", classes=["Bed", "Pool"],
+    ...                    preprocessing=Preprocessing(32, 32))
+    >>> photos = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype="uint8")
+    >>> trust_table(small, photos, methods=["gradcam"], n_randomized=1).index.to_list()
+    ['gradcam']
     """
     if not len(pixels) or not methods:
         raise AttributionError("there is nothing to check: no photo or no method")

@@ -187,6 +187,17 @@ def stage_difference(
     ------
     AuditError
         An unknown stage.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"stage": ["as labelled"] * 2 + ["cleaned"] * 2, "tested": "same",
+    ...                      "image_id": ["a", "b"] * 2, "hotel_id": ["h", "i"] * 2,
+    ...                      "label": "Pool",
+    ...                      "predicted": ["Pool", "Foyer", "Pool", "Pool"]})
+    >>> stages = Ablation(pd.DataFrame(), pd.DataFrame(), rows, {})
+    >>> found = stage_difference(stages, "as labelled", "cleaned")
+    >>> found.accuracy.value, found.gained, found.lost
+    (0.5, 1, 0)
     """
     same = stages.predictions[stages.predictions["tested"] == "same"]
     for name in (before, after):
@@ -220,6 +231,16 @@ def distinct_tests(stages: Ablation) -> Ablation:
     Ablation
         `stages`, without what is ``own`` if all of it equals what is on the ``same`` photos: then
         no label of a test photo was changed.
+
+    Examples
+    --------
+    >>> tested = {"stage": "cleaned", "tested": ["same", "own"]}
+    >>> figures = pd.DataFrame({**tested, "metric": "top-1 accuracy", "value": 0.8, "low": 0.7,
+    ...                         "high": 0.9, "photos": 50, "trained": 200})
+    >>> classes = pd.DataFrame({**tested, "label": "Pool", "f1": 0.8})
+    >>> stages = Ablation(figures, classes, classes, {})
+    >>> distinct_tests(stages).figures["tested"].to_list()
+    ['same']
     """
     keys = ["stage", "metric"]
     same, own = (

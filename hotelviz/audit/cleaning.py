@@ -76,6 +76,14 @@ def suggest_decisions(
     ------
     DecisionError
         An unknown policy, issue or action, or a policy that drops what is unavailable.
+
+    Examples
+    --------
+    >>> issues = pd.DataFrame({"image_id": ["a", "b"], "issue": ["unreadable", "blurry"],
+    ...                        "score": 0.0, "group": "", "suggestion": ["drop", "look"],
+    ...                        "detail": ["empty file", "sharpness 9"]})
+    >>> suggest_decisions(issues)[["image_id", "action"]].values.tolist()
+    [['a', 'drop']]
     """
     actions = _checked_policy(policy)
     needs = ["image_id", "issue", "score", "suggestion", "detail"]

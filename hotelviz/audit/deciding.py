@@ -67,6 +67,16 @@ def gather_decisions(
     ------
     AuditError, DecisionError
         No audit is there, or no file with decisions.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from hotelviz.decisions import decide
+    >>> file = f"{tempfile.mkdtemp()}/decisions.csv"
+    >>> decide(file, "a.jpg", "drop")
+    >>> photos = pd.DataFrame({"image_id": ["a.jpg", "b.jpg"], "path": ["a.jpg", "b.jpg"]})
+    >>> gather_decisions(photos, [file]).decisions[["image_id", "action"]].values.tolist()
+    [['a.jpg', 'drop']]
     """
     read = [*([f"{audit}/decisions.csv"] if audit else []), *map(str, files)]
     issues = pd.DataFrame({"image_id": [], "issue": []})

@@ -62,6 +62,19 @@ def find_duplicates(
     Exact: the same decoded pixels, whatever the file. The keeper is the photo that is whole, has
     the group's most frequent label, then the largest, then the one with the best score, then the
     first in the catalogue.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> from hotelviz.audit import compute_image_properties
+    >>> files = [f"{tempfile.mkdtemp()}/{name}.png" for name in "ab"]
+    >>> for file in files:
+    ...     Image.linear_gradient("L").save(file)
+    >>> photos = pd.DataFrame({"image_id": ["a", "b"], "path": files, "hotel_id": "h"})
+    >>> copies = find_duplicates(compute_image_properties(photos, progress=False), photos)
+    >>> copies[["row", "kind", "keeper"]].values.tolist()
+    [[0, 'exact', True], [1, 'exact', False]]
     """
     catalog = check_table(catalog, needs=["image_id", "path", "hotel_id"], where="find_duplicates")
     catalog = catalog.reset_index(drop=True)

@@ -218,6 +218,13 @@ def needs_person(issues: pd.DataFrame) -> pd.Series:
     -------
     pandas.Series
         False for what is no photo, or not here, and for exact copies with the same label.
+
+    Examples
+    --------
+    >>> issues = pd.DataFrame({"issue": ["unreadable", "blurry"],
+    ...                        "detail": ["empty file", "sharpness 9"]})
+    >>> needs_person(issues).to_list()
+    [False, True]
     """
     torn = issues["detail"].str.contains("spans labels", regex=False)
     automatic = issues["issue"].isin(["unavailable", "unreadable"])

@@ -88,6 +88,15 @@ def find_label_issues(
     ----------
     Northcutt, Jiang, Chuang: Confident Learning, JAIR 2021, arXiv 1911.00068; Kuan, Mueller:
     Model-agnostic label quality scoring, 2022 (the normalised margin). Computed by cleanlab.
+
+    Examples
+    --------
+    >>> vectors = np.eye(2, dtype="float32")[[0] * 20 + [1] * 20]
+    >>> labels = pd.Series(["Pool"] * 20 + ["Foyer"] * 20)
+    >>> labels[0] = "Foyer"
+    >>> found = find_label_issues(vectors, labels, np.arange(40) // 2)
+    >>> found.rows[found.is_issue].tolist()
+    [0]
     """
     from cleanlab.rank import get_label_quality_scores
     from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
@@ -148,6 +157,14 @@ def label_noise_matrix(found: LabelIssues) -> pd.DataFrame:
     pandas.DataFrame
         ``label``, ``suggestion``, ``photos`` (with the issue) and ``estimated`` (photos, by
         confident learning's joint distribution of given and true labels), the most first.
+
+    Examples
+    --------
+    >>> vectors = np.eye(2, dtype="float32")[[0] * 20 + [1] * 20]
+    >>> labels = pd.Series(["Foyer"] + ["Pool"] * 19 + ["Foyer"] * 20)
+    >>> found = find_label_issues(vectors, labels, np.arange(40) // 2)
+    >>> label_noise_matrix(found)[["label", "suggestion", "photos"]].values.tolist()
+    [['Foyer', 'Pool', 1]]
     """
     from cleanlab.count import estimate_joint
 
@@ -175,6 +192,14 @@ def suggested_labels(found: LabelIssues) -> pd.DataFrame:
     -------
     pandas.DataFrame
         A row per judged photo: ``row``, ``label``, ``suggestion``, ``p_suggestion``, ``p_given``.
+
+    Examples
+    --------
+    >>> vectors = np.eye(2, dtype="float32")[[0] * 20 + [1] * 20]
+    >>> labels = pd.Series(["Foyer"] + ["Pool"] * 19 + ["Foyer"] * 20)
+    >>> found = find_label_issues(vectors, labels, np.arange(40) // 2)
+    >>> suggested_labels(found).loc[0, ["label", "suggestion"]].to_list()
+    ['Foyer', 'Pool']
     """
     numbers, others = np.arange(len(found.rows)), found.probabilities.copy()
     others[numbers, found.given] = -1

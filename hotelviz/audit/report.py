@@ -54,7 +54,13 @@ def feature_model(file: str | os.PathLike[str] | None = None) -> tuple[keras.Mod
 
 
 def properties_folder(catalog: str | os.PathLike[str]) -> Path:
-    """Return the folder beside a catalogue in which the properties of its photos are cached."""
+    """Return the folder beside a catalogue in which the properties of its photos are cached.
+
+    Examples
+    --------
+    >>> properties_folder("data/photos.csv").as_posix()
+    'data/photos.measures'
+    """
     path = Path(catalog)
     return path.parent / f"{path.stem}.measures"
 
@@ -150,6 +156,11 @@ def check_audit_folder(out: str | os.PathLike[str]) -> set[str]:
         A file in the place of the folder, or others' ``issues.parquet`` or ``summary.json``.
     DecisionError
         Others' ``decisions.csv``.
+
+    Examples
+    --------
+    >>> check_audit_folder("/nowhere/audit")
+    set()
     """
     out = Path(out)
     if out.is_file():

@@ -37,6 +37,13 @@ def label_suspects(issues: pd.DataFrame, *, max_photos: int = 20) -> Shown:
     -------
     Shown
         With ``confusion``: the label that is suggested, in words.
+
+    Examples
+    --------
+    >>> issues = pd.DataFrame({"image_id": ["a", "b"], "issue": ["label_error", "blurry"],
+    ...                        "suggestion": ["relabel:Pool", "look"]})
+    >>> label_suspects(issues).rows["confusion"].to_list()
+    ['relabel as Pool']
     """
     rows = issues[issues["issue"] == "label_error"]
     shown = rows.head(max_photos)
@@ -133,6 +140,14 @@ def worst_of_each_kind(issues: pd.DataFrame, *, max_photos: int = 20) -> Shown:
     Shown
         With ``kind``: the issue in words, with how many of how many are shown where some are left
         out.
+
+    Examples
+    --------
+    >>> issues = pd.DataFrame({"image_id": ["a", "b", "c"], "issue": ["dark", "blurry", "blurry"],
+    ...                        "score": [0.1, 0.2, 0.3], "group": "", "suggestion": "look",
+    ...                        "detail": ""})
+    >>> worst_of_each_kind(issues, max_photos=1).rows["kind"].to_list()
+    ['dark', 'blurry (1 of 2)']
     """
     kinds = issues["issue"]
     others = issues[~kinds.str.endswith("_duplicate") & (kinds != "label_error")]

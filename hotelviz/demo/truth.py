@@ -33,6 +33,15 @@ def read_truth(directory: str | os.PathLike[str]) -> pd.DataFrame:
     ------
     CatalogError
         When there is no demo catalogue.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from hotelviz.demo import make_demo_catalog
+    >>> folder = tempfile.mkdtemp()
+    >>> photos = make_demo_catalog(folder, n_hotels=3, size=(96, 128))
+    >>> read_truth(folder)["fault"].value_counts().head(2).to_dict()
+    {'none': 53, 'exact_duplicate': 2}
     """
     directory = Path(directory)
     file = directory / "truth" / "truth.csv"
@@ -62,6 +71,17 @@ def with_true_labels(photos: pd.DataFrame, directory: str | os.PathLike[str]) ->
     ------
     CatalogError
         When there is no demo catalogue.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> (folder / "truth").mkdir()
+    >>> truth = {"image_id": ["a.jpg"], "true_label": "Pool", "object_mask": "", "rails_mask": ""}
+    >>> pd.DataFrame(truth).to_csv(folder / "truth" / "truth.csv", index=False)
+    >>> photos = pd.DataFrame({"image_id": ["a.jpg"], "label": ["Foyer"]})
+    >>> with_true_labels(photos, folder)["label"].to_list()
+    ['Pool']
     """
     right = read_truth(directory).set_index("image_id")["true_label"]
     return photos.assign(label=photos["image_id"].map(right))

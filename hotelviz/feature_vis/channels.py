@@ -36,6 +36,14 @@ def channel_node(model: keras.Model, layer: str) -> Node:
     ------
     ModelError
         A layer that is not there or has no height and width.
+
+    Examples
+    --------
+    >>> from keras import Input, Sequential, layers
+    >>> model = Sequential([Input((8, 8, 3)), layers.Conv2D(4, 3, name="conv"),
+    ...                     layers.BatchNormalization(name="conv_bn")])
+    >>> channel_node(model, "conv").name
+    'conv_bn'
     """
     import keras
 
@@ -64,7 +72,16 @@ def checked_channels(node: Node, layer: str, channels: Sequence[int]) -> list[in
 
 
 def convolutions(model: keras.Model) -> list[str]:
-    """Return the names of a model's convolutions, but for depthwise ones, in order."""
+    """Return the names of a model's convolutions, but for depthwise ones, in order.
+
+    Examples
+    --------
+    >>> from keras import Input, Sequential, layers
+    >>> model = Sequential([Input((8, 8, 3)), layers.Conv2D(4, 3, name="conv"),
+    ...                     layers.DepthwiseConv2D(3, name="conv_dw")])
+    >>> convolutions(model)
+    ['conv']
+    """
     import keras
 
     from hotelviz.models import iter_nodes

@@ -103,6 +103,24 @@ def channel_examples(
     Yields
     ------
     ChannelExample
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> from keras import Input, Sequential, layers
+    >>> from hotelviz.models import Preprocessing, wrap_model
+    >>> small = Sequential([Input((32, 32, 3)), layers.Conv2D(4, 3, name="conv", activation="relu"),
+    ...                     layers.GlobalAveragePooling2D(), layers.Dense(2, "softmax")])
+    >>> small = wrap_model(small, task="tagger", classes=["Bed", "Pool"],
+    ...                    preprocessing=Preprocessing(32, 32))
+    >>> file = f"{tempfile.mkdtemp()}/a.png"
+    >>> Image.linear_gradient("L").save(file)
+    >>> same = compare_filters(small, small, ["conv"], n_channels=1, size=32, steps=1)
+    >>> photos = pd.DataFrame({"image_id": ["a"], "path": [file]})
+    >>> one, = channel_examples(same, (small, small), photos, n_channels=1)
+    >>> one.layer, [patches.shape for patches in one.patches]
+    ('conv', [(1, 96, 96, 3), (1, 96, 96, 3)])
     """
     for layer, pictures in comparison.original.items():
         own = comparison.channels[comparison.channels["layer"] == layer]
@@ -279,6 +297,21 @@ def change_by_layer(
     ----------
     Kornblith, Norouzi, Lee, Hinton: Similarity of Neural Network Representations Revisited, ICML
     2019, arXiv 1905.00414, eq. 5 (linear CKA); every place of every photo counts as an example.
+
+    Examples
+    --------
+    >>> from keras import Input, Sequential, layers
+    >>> from hotelviz.models import Preprocessing, wrap_model
+    >>> small = Sequential([Input((32, 32, 3)), layers.Conv2D(4, 3, name="conv", activation="relu"),
+    ...                     layers.GlobalAveragePooling2D(), layers.Dense(2, "softmax")])
+    >>> small = wrap_model(small, task="tagger", classes=["Bed", "Pool"],
+    ...                    preprocessing=Preprocessing(32, 32))
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> file = f"{tempfile.mkdtemp()}/a.png"
+    >>> Image.linear_gradient("L").save(file)
+    >>> change_by_layer(small, small, [file])[["layer", "weight_change"]].values.tolist()
+    [['conv', 0.0]]
     """
     if layers is None:
         layers = convolutions(original)

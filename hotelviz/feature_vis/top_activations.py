@@ -153,6 +153,12 @@ def patch_pixels(photos: pd.DataFrame, *, size: int = 96, view: View | None = No
     numpy.ndarray
         uint8 (len(photos), size, size, 3); a patch at the edge is moved inside. Grey for a photo
         that cannot be read.
+
+    Examples
+    --------
+    >>> lost = pd.DataFrame({"path": ["/nowhere/a.jpg"], "x": 0.5, "y": 0.5, "side": 0.2})
+    >>> patch_pixels(lost, size=8)[0, 0, 0].tolist()
+    [128, 128, 128]
     """
     from PIL import Image
 

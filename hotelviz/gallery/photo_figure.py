@@ -53,6 +53,16 @@ def photo_figure(
     ------
     GalleryError
         A column is missing.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> file = f"{tempfile.mkdtemp()}/red.png"
+    >>> Image.new("RGB", (40, 30), "red").save(file)
+    >>> drawn = photo_figure(pd.DataFrame({"path": [file], "note": ["a room"]}), caption="note")
+    >>> drawn.texts_[0].get_text()
+    'a room'
     """
     named = [group] if group else []
     check_columns(rows, ["path", *named], "photo_figure: ")

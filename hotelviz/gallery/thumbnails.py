@@ -44,7 +44,13 @@ class Photos(NamedTuple):
 
 
 def thumbnail_view(side: int = 320) -> View:
-    """Return how photos are decoded for a gallery, at most `side` pixels on the longer side."""
+    """Return how photos are decoded for a gallery, at most `side` pixels on the longer side.
+
+    Examples
+    --------
+    >>> thumbnail_view(224).fit(640, 480)
+    (224, 168)
+    """
     return View(None, "lanczos", max_side=side)
 
 

@@ -139,6 +139,17 @@ def iterate_views(
     Yields
     ------
     ImageBatch
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from PIL import Image
+    >>> file = Path(tempfile.mkdtemp()) / "red.png"
+    >>> Image.new("RGB", (40, 20), "red").save(file)
+    >>> batch, = iterate_views([file], [View((8, 8)), View((4, 6), "nearest")])
+    >>> [view.shape for view in batch.views]
+    [(1, 8, 8, 3), (1, 4, 6, 3)]
     """
     source = iter(paths)
     chunks = enumerate(iter(lambda: list(islice(source, batch_size)), []))

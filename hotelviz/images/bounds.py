@@ -84,6 +84,11 @@ def usable_cores() -> int:
     """Count the cores that this process may use, which a container often limits.
 
     ``$HOTELVIZ_CORES`` says how many, where a machine is divided among processes.
+
+    Examples
+    --------
+    >>> usable_cores() >= 1
+    True
     """
     given = os.environ.get("HOTELVIZ_CORES", "")
     if given.isdigit() and int(given):

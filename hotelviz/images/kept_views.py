@@ -97,6 +97,16 @@ def read_view(path: str | os.PathLike[str], view: View) -> Decoded:
     ------
     ImageError
         It cannot be decoded.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from PIL import Image
+    >>> file = Path(tempfile.mkdtemp()) / "red.png"
+    >>> Image.new("RGB", (40, 20), "red").save(file)
+    >>> read_view(file, View(None, max_side=10)).pixels.shape
+    (5, 10, 3)
     """
     photo = find_kept(path, [view])
     if photo is None:

@@ -29,6 +29,13 @@ def first_answers(ratings: pd.DataFrame) -> pd.DataFrame:
     -------
     pandas.DataFrame
         The rows with a score or a tag that are no repeat.
+
+    Examples
+    --------
+    >>> ratings = pd.DataFrame({"image_id": ["a", "a"], "hotel_id": "h", "score": [7, 6],
+    ...                         "tag": None, "repeat": [0, 1]})
+    >>> first_answers(ratings)["score"].to_list()
+    [7]
     """
     ratings = check_table(ratings, needs=_ANSWER, where="first_answers", unique=False)
     answered = ratings["score"].notna() | ratings["tag"].notna()

@@ -149,6 +149,13 @@ def repeat_pairs(ratings: pd.DataFrame) -> pd.DataFrame:
         ``rater``, ``image_id``, ``hotel_id``, ``first``, ``second``, and ``difference``: points
         between the scores, or for tags 0 where they are the same and 1 where not. The largest
         difference first, then by photo and rater.
+
+    Examples
+    --------
+    >>> ratings = pd.DataFrame({"image_id": ["a", "a"], "hotel_id": "h", "path": "", "rater": "Ada",
+    ...                         "score": [6, 7], "tag": None, "repeat": [0, 1], "position": [0, 5]})
+    >>> repeat_pairs(ratings)["difference"].to_list()
+    [1.0]
     """
     ratings, scores = _checked(ratings, "repeat_pairs")
     columns = ["rater", "image_id", "hotel_id", "repeat", "answer"]
@@ -179,6 +186,13 @@ def self_agreement(
     dict
         ``same``: share of these photos with the same answer twice; of scores also ``within_one``
         and ``difference``, the mean distance in points. Empty without such photos.
+
+    Examples
+    --------
+    >>> ratings = pd.DataFrame({"image_id": ["a", "a"], "hotel_id": "h", "path": "", "rater": "Ada",
+    ...                         "score": [6, 7], "tag": None, "repeat": [0, 1], "position": [0, 5]})
+    >>> self_agreement(ratings, n_bootstrap=20)["difference"].value
+    1.0
     """
     ratings, scores = _checked(ratings, "self_agreement")
     pairs = repeat_pairs(ratings)
@@ -224,6 +238,14 @@ def rater_statistics(
         ``bias_high``, ``noise`` (standard deviation of that difference) and ``correlation`` with
         the others' mean. Of tags: ``agrees``, the share of the others' votes that were the same,
         ``agrees_low`` and ``agrees_high``.
+
+    Examples
+    --------
+    >>> ratings = pd.DataFrame({"image_id": ["a", "a", "b", "b"], "hotel_id": "h", "path": "",
+    ...                         "rater": ["Ada", "Bo"] * 2, "score": [3, 5, 6, 8], "tag": None,
+    ...                         "repeat": 0, "reason": None, "seconds": 2.0, "position": 0})
+    >>> rater_statistics(ratings, n_bootstrap=20)[["rater", "bias"]].values.tolist()
+    [['Ada', -2.0], ['Bo', 2.0]]
     """
     ratings, scores = _checked(ratings, "rater_statistics")
     said = first_answers(ratings)
@@ -289,6 +311,14 @@ def disagreements(ratings: pd.DataFrame) -> pd.DataFrame:
         many), ``disagreement`` and ``said`` (by answer, how many said so). Disagreement is the
         standard deviation of scores, and of tags the share of votes that did not go to the
         leading one.
+
+    Examples
+    --------
+    >>> ratings = pd.DataFrame({"image_id": ["a", "a", "b", "b"], "hotel_id": "h", "path": "",
+    ...                         "rater": ["Ada", "Bo"] * 2, "score": [3, 7, 8, 8], "tag": None,
+    ...                         "repeat": 0})
+    >>> disagreements(ratings)[["image_id", "disagreement", "said"]].values.tolist()
+    [['a', 2.0, '3 (1), 7 (1)'], ['b', 0.0, '8 (2)']]
     """
     ratings, scores = _checked(ratings, "disagreements")
     said = first_answers(ratings)

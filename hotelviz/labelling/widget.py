@@ -77,5 +77,15 @@ def label_photos(store: str | os.PathLike[str], name: str | None = None) -> Labe
         When there is no such store or round.
     StoreError
         When the store does not answer.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import pandas as pd
+    >>> store = f"{tempfile.mkdtemp()}/labels.sqlite"
+    >>> photos = pd.DataFrame({"image_id": ["a"], "path": ["a.jpg"], "hotel_id": ["h"]})
+    >>> _ = open_store(store).begin_round(photos, n_raters=1, overlap=1, repeats=0)
+    >>> type(label_photos(store)).__name__
+    'LabelWidget'
     """
     return LabelWidget(open_store(store, create=False).round(name))

@@ -148,6 +148,13 @@ def bootstrap_table(
 
     Parameters and errors are those of `bootstrap_interval`, but that `statistics` returns name ->
     figure. The table has ``metric``, ``value``, ``low`` and ``high``.
+
+    Examples
+    --------
+    >>> right = np.array([1, 1, 1, 0] * 25)
+    >>> found = bootstrap_table(lambda rows: {"accuracy": right[rows].mean()}, 100)
+    >>> found[["metric", "value"]].values.tolist()
+    [['accuracy', 0.75]]
     """
     if n_photos < 1 or n_bootstrap < 1 or not 0 < level < 1:
         raise MetricsError(

@@ -94,6 +94,14 @@ def pixel_function(
     -------
     function, signature
         From uint8 pixels to a list of tensors; shape and type of the pixels.
+
+    Examples
+    --------
+    >>> from hotelviz.models import build_tagger
+    >>> tagger = build_tagger(["Bed", "Pool"], input_size=32, weights=None)
+    >>> function, signature = pixel_function(tagger)
+    >>> signature.shape.as_list()
+    [None, 32, 32, 3]
     """
     preprocessing = model_info(model).preprocessing
     network = keras.Model(model.input, [_tensor(model, each) for each in outputs])
@@ -116,6 +124,12 @@ def check_pixels(pixels: np.ndarray, model: keras.Model, *, any_size: bool = Fal
     ------
     ModelError
         When they are not.
+
+    Examples
+    --------
+    >>> from hotelviz.models import build_tagger
+    >>> tagger = build_tagger(["Bed", "Pool"], input_size=32, weights=None)
+    >>> check_pixels(np.zeros((1, 32, 32, 3), "uint8"), tagger)
     """
     size = (None, None) if any_size else model_info(model).preprocessing.size
     wanted = (None, *size, 3)

@@ -66,7 +66,13 @@ class Backbone(NamedTuple):
 
 
 def backbone_range(backbone: str) -> str:
-    """Return the value range that a backbone of `keras.applications` expects."""
+    """Return the value range that a backbone of `keras.applications` expects.
+
+    Examples
+    --------
+    >>> backbone_range("MobileNet"), backbone_range("ResNet50")
+    ('-1..1', 'imagenet-bgr')
+    """
     ranges = {
         name: value_range
         for name, _ in inspect.getmembers(applications, inspect.isfunction)
@@ -257,7 +263,15 @@ def _range_of(network: keras.Model, described: str, given: str) -> str:
 
 
 def scaling_layer(network: keras.Model) -> str:
-    """Return the name of the layer by which a flat network scales pixels 0 to 255 itself, or ''."""
+    """Return the name of the layer by which a flat network scales pixels 0 to 255 itself, or ''.
+
+    Examples
+    --------
+    >>> from keras import layers
+    >>> network = [keras.Input((8, 8, 3)), layers.Rescaling(1 / 255), layers.Flatten()]
+    >>> scaling_layer(keras.Sequential(network))
+    'rescaling'
+    """
     for node in iter_nodes(network).values():
         layer = node.layer
         if isinstance(layer, layers.Rescaling):

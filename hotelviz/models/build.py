@@ -136,7 +136,14 @@ def build_aesthetic(
 
 
 def copy_model(model: keras.Model) -> keras.Model:
-    """Return a copy of a model, with weights and description of its own."""
+    """Return a copy of a model, with weights and description of its own.
+
+    Examples
+    --------
+    >>> tagger = build_tagger(["Bed", "Pool"], input_size=32, weights=None)
+    >>> copy_model(tagger).get_layer("conv1") is tagger.get_layer("conv1")
+    False
+    """
     copy = keras.models.clone_model(model)
     copy.set_weights(model.get_weights())
     return attach(copy, model_info(model), training_photos(model))
@@ -161,6 +168,12 @@ def clone_for_task(parent: keras.Model, *, task: Task, classes: Sequence[str]) -
     ------
     ModelError
         When the parent's head is not global average pooling and one dense layer.
+
+    Examples
+    --------
+    >>> parent = build_tagger(["Bed", "Pool"], input_size=32, weights=None)
+    >>> clone_for_task(parent, task="tagger", classes=["Bed", "Pool", "Bar"]).output_shape
+    (None, 3)
     """
     info = model_info(parent)
     pooled, head = split_head(parent)

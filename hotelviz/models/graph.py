@@ -311,6 +311,12 @@ def find_node(model: keras.Model, name: str | int) -> Node:
     ------
     ModelError
         A number, or an unknown name (with the nearest).
+
+    Examples
+    --------
+    >>> model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3, name="conv")])
+    >>> find_node(model, "conv").output.shape
+    (None, 6, 6, 4)
     """
     nodes = iter_nodes(model)
     if not isinstance(name, str):

@@ -25,6 +25,14 @@ def weights_hash(model: keras.Model) -> str:
     It covers the layers with their settings and connections, the weights in their order, the
     preprocessing, and the classes that the outputs stand for. The names of layers, and what only
     training needs, do not count.
+
+    Examples
+    --------
+    >>> from hotelviz.models import build_tagger
+    >>> one, other = (build_tagger(["Bed", "Pool"], input_size=32, weights=None, seed=seed)
+    ...               for seed in (0, 1))
+    >>> weights_hash(one) == weights_hash(other)
+    False
     """
     info = model_info(model)
     order = list(iter_nodes(model).values())

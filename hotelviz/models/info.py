@@ -203,7 +203,15 @@ def model_info(model: keras.Model) -> ModelInfo:
 
 
 def update_info(model: keras.Model, **changes: Any) -> keras.Model:
-    """Change fields of a model's description, and return the model."""
+    """Change fields of a model's description, and return the model.
+
+    Examples
+    --------
+    >>> from hotelviz.models import build_tagger
+    >>> tagger = build_tagger(["Bed", "Pool"], input_size=32, weights=None)
+    >>> model_info(update_info(tagger, classes=("Bedroom", "Pool"))).classes
+    ('Bedroom', 'Pool')
+    """
     info = dataclasses.replace(model_info(model), **changes)
     return attach(model, info, attached(model).training_photos)
 
@@ -215,6 +223,12 @@ def refuse_described(path: str | os.PathLike[str]) -> None:
     ------
     ModelError
         It has a description; or it is no model file.
+
+    Examples
+    --------
+    >>> refuse_described("/nowhere/their.keras")
+    Traceback (most recent call last):
+    hotelviz.errors.ModelError: /nowhere/their.keras: there is no such model file
     """
     with opened(Path(path)) as archive:
         if MEMBER in archive.namelist():
@@ -231,6 +245,12 @@ def read_info(path: str | os.PathLike[str]) -> ModelInfo:
     ------
     ModelError
         As `load_model`.
+
+    Examples
+    --------
+    >>> read_info("/nowhere/their.keras")
+    Traceback (most recent call last):
+    hotelviz.errors.ModelError: /nowhere/their.keras: there is no such model file
     """
     with opened(Path(path)) as archive:
         if MEMBER not in archive.namelist():

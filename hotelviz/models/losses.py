@@ -58,6 +58,13 @@ def mean_score_error(y_true: Any, y_pred: Any) -> Any:
     -------
     tensor
         Shape (...), 0 to N - 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> one, two = np.eye(10, dtype="float32")[[4, 6]]
+    >>> float(mean_score_error(one, two))
+    2.0
     """
     scores = ops.cast(ops.arange(1, y_pred.shape[-1] + 1), y_pred.dtype)
     return ops.abs(ops.sum((ops.cast(y_true, y_pred.dtype) - y_pred) * scores, axis=-1))

@@ -114,6 +114,12 @@ def logits(model: keras.Model) -> Any:
     Softmax makes the gradient of a certain prediction vanish; explanations start from the logits.
     Probabilities that no softmax returns, such as an average of two networks, have their logarithms
     as logits: the softmax of these is the same probabilities.
+
+    Examples
+    --------
+    >>> from hotelviz.models import build_tagger
+    >>> logits(build_tagger(["Bed", "Pool"], input_size=32, weights=None)).shape
+    (None, 2)
     """
     return cached_function(model, "logits", lambda: _logits(model))
 

@@ -159,6 +159,15 @@ def save_model(model: keras.Model, path: str | os.PathLike[str]) -> None:
         again, since the model has layers that are not Keras' own or hold code.
     OutputError
         A folder of this name, or one that cannot be written to.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from hotelviz.models import build_tagger, read_info
+    >>> file = Path(tempfile.mkdtemp()) / "tagger.keras"
+    >>> save_model(build_tagger(["Bed", "Pool"], input_size=32, weights=None), file)
+    >>> read_info(file).classes
+    ('Bed', 'Pool')
     """
     info = model_info(model)
     path = Path(path)
@@ -226,6 +235,14 @@ def load_keras(path: str | os.PathLike[str]) -> keras.Model:
     ------
     ModelError
         No such file, none of Keras, one that runs code, or weights that do not fit its layers.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = f"{tempfile.mkdtemp()}/theirs.keras"
+    >>> keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten()]).save(file)
+    >>> load_keras(file).output_shape
+    (None, 192)
     """
     path = Path(path)
     with opened(path) as archive:

@@ -102,6 +102,15 @@ def record_training_photos(model: keras.Model, photos: pd.DataFrame) -> keras.Mo
         With its description.
     photos
         ``image_id``, ``hotel_id``, ``content`` and ``split`` (``train`` or ``val``).
+
+    Examples
+    --------
+    >>> from hotelviz.models import build_tagger
+    >>> model = build_tagger(["Bed", "Pool"], input_size=32, weights=None)
+    >>> photos = {"image_id": ["a"], "hotel_id": ["h"], "content": [""], "split": ["train"]}
+    >>> model = record_training_photos(model, pd.DataFrame(photos))
+    >>> training_photos(model).photos["image_id"].to_list()
+    ['a']
     """
     before = training_photos(model)
     own = photos[_TEXTS].astype("str").assign(generation=0)

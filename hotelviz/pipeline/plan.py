@@ -275,6 +275,12 @@ def weights_available(out: str | os.PathLike[str]) -> bool:
     ----------
     out : path
         The folder of the reports.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> weights_available(tempfile.mkdtemp()) in (True, False)
+    True
     """
     known = read_json(_memory(Path(out)))
     if known.get("folder") == _weights_folder():

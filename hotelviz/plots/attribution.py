@@ -44,6 +44,12 @@ def map_sheet(
     Display
         ``axes_`` has a row per photo, wherever it is drawn; ``images_`` has those of ``photo`` and
         of each map as lists.
+
+    Examples
+    --------
+    >>> drawn = map_sheet(np.zeros((1, 8, 8, 3), "uint8"), {"cam": np.zeros((1, 8, 8))})
+    >>> sorted(drawn.images_)
+    ['cam', 'photo']
     """
     from hotelviz.attribution import overlay
 
@@ -90,6 +96,15 @@ def confusion_sheet(confusion: Confusion, pixels: np.ndarray, *, im_kw: style.Kw
     -------
     Display
         As of `map_sheet`.
+
+    Examples
+    --------
+    >>> from hotelviz.attribution import Confusion
+    >>> maps = {name: np.zeros((1, 8, 8)) for name in ("predicted", "true", "difference")}
+    >>> photos = pd.DataFrame({"path": ["a.jpg"]})
+    >>> found = Confusion("Pool", "Bathroom", photos, maps, pd.DataFrame(), pd.DataFrame())
+    >>> sorted(confusion_sheet(found, np.zeros((1, 8, 8, 3), "uint8")).images_)
+    ['Bathroom, not Pool', 'for Bathroom', 'for Pool', 'photo']
     """
     true, predicted = map(style.readable, (confusion.true, confusion.predicted))
     names = {
@@ -133,6 +148,13 @@ def pattern_montages(
     Display
         ``texts_`` has the words about each pattern by its number, ``images_`` the lists of its
         patches. Where there are no errors there is one sentence, of number 0.
+
+    Examples
+    --------
+    >>> from hotelviz.attribution import Confusion
+    >>> none = Confusion("Pool", "Bathroom", pd.DataFrame(), {}, pd.DataFrame(), pd.DataFrame())
+    >>> pattern_montages(none, np.zeros((0, 8, 8, 3), "uint8")).texts_[0].get_text()
+    'No Pool is predicted as Bathroom: nothing to explain.'
     """
     names = true, predicted = tuple(map(style.readable, (confusion.true, confusion.predicted)))
     drawn = [style.drawn(name) for name in names]
@@ -183,6 +205,15 @@ def pattern_text(pattern: pd.Series, true: str, predicted: str) -> str:
     -------
     str
         Three lines.
+
+    Examples
+    --------
+    >>> pattern = pd.Series({"weight": 0.5, "errors": 0.75, "repaired": 0.5, "right_true": 0.1,
+    ...                      "right_predicted": 0.2, "suspect": False})
+    >>> print(pattern_text(pattern, "Pool", "Bathroom"))
+    50% of the evidence
+    in 75% of the errors; blurred: 50% set right
+    in 10% of right Pool, 20% of right Bathroom
     """
 
     def share(value: Any) -> str:
@@ -218,6 +249,14 @@ def deletion_curves(
     Display
         ``lines_`` has the mean over the photos as ``deletion <method>`` and ``insertion <method>``;
         ``random`` is random order.
+
+    Examples
+    --------
+    >>> curves = pd.DataFrame({"photo": 0, "check": ["deletion"] * 4 + ["insertion"] * 4,
+    ...                        "order": ["map", "map", "random", "random"] * 2,
+    ...                        "share": [0.0, 1.0] * 4, "value": [1, 0, 1, 1, 0, 1, 0, 0]})
+    >>> sorted(deletion_curves({"cam": curves}).lines_)
+    ['deletion cam', 'deletion random', 'insertion cam', 'insertion random']
     """
     panels = np.array(
         style.new_figure((5.2, 2.6)).subplots(1, 2, sharey=True) if axes is None else axes

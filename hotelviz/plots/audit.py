@@ -42,6 +42,12 @@ def issue_counts(
     Display
         ``bars_`` has ``photos`` and ``looking`` (those that a person has to look at), ``texts_``
         the numbers of each issue.
+
+    Examples
+    --------
+    >>> summary = pd.DataFrame({"photos": [3], "looking": [2]}, index=["blurry"])
+    >>> issue_counts(summary).texts_["blurry"].get_text().strip()
+    '3, 2 to look at'
     """
     style.check_columns(summary, ["photos", "looking"], "issue_counts", empty=True)
     found = summary[summary["photos"] > 0].iloc[::-1]
@@ -100,6 +106,16 @@ def stage_comparison(
     See Also
     --------
     class_comparison : The same, class by class.
+
+    Examples
+    --------
+    >>> from hotelviz.audit import Ablation
+    >>> figures = pd.DataFrame({"stage": ["as labelled", "cleaned"], "tested": "same",
+    ...                         "metric": "top-1 accuracy", "value": [0.86, 0.91],
+    ...                         "low": [0.8, 0.85], "high": [0.9, 0.95], "photos": 200})
+    >>> drawn = stage_comparison(Ablation(figures, pd.DataFrame(), pd.DataFrame(), {}))
+    >>> sorted(drawn.lines_)
+    ['same']
     """
     table = stages.figures[stages.figures["metric"] == metric]
     names = list(dict.fromkeys(table["stage"]))
@@ -173,6 +189,16 @@ def class_comparison(
         ``lines_`` has the points of each stage, by its name, and ``range`` from the lowest to the
         highest of each class. The class that gained most from the first to the last stage is on
         top.
+
+    Examples
+    --------
+    >>> from hotelviz.audit import Ablation
+    >>> classes = pd.DataFrame({"stage": ["as labelled", "cleaned"], "tested": "same",
+    ...                         "label": "Pool", "f1": [0.8, 0.9], "support": 20})
+    >>> figures = pd.DataFrame({"stage": ["as labelled", "cleaned"]})
+    >>> drawn = class_comparison(Ablation(figures, classes, pd.DataFrame(), {}))
+    >>> sorted(drawn.lines_)
+    ['as labelled', 'cleaned', 'range']
     """
     names = list(dict.fromkeys(stages.figures["stage"]) if names is None else names)
     classes = stages.per_class[stages.per_class["tested"] == "same"]
@@ -220,6 +246,15 @@ def stage_confusions(stages: Ablation, name: str) -> ConfusionMatrixDisplay:
     Returns
     -------
     ConfusionMatrixDisplay
+
+    Examples
+    --------
+    >>> from hotelviz.audit import Ablation
+    >>> rows = pd.DataFrame({"stage": "cleaned", "tested": "same", "label": ["Pool", "Foyer"],
+    ...                      "predicted": ["Pool", "Pool"]})
+    >>> drawn = stage_confusions(Ablation(pd.DataFrame(), pd.DataFrame(), rows, {}), "cleaned")
+    >>> drawn.confusion_matrix.tolist()
+    [[0.0, 1.0], [0.0, 1.0]]
     """
     from hotelviz.metrics import confusion_matrix
     from hotelviz.plots.confusion_matrix import ConfusionMatrixDisplay
@@ -240,6 +275,16 @@ def stage_classes(stages: Ablation, name: str) -> Display:
     -------
     Display
         As `hotelviz.plots.number_table` returns it; the lowest F1 is marked.
+
+    Examples
+    --------
+    >>> from hotelviz.audit import Ablation
+    >>> classes = pd.DataFrame({"stage": "cleaned", "tested": "same", "label": ["Pool", "Foyer"],
+    ...                         "precision": [0.8, 1.0], "recall": [0.8, 0.5], "f1": [0.8, 0.67],
+    ...                         "support": [20, 8]})
+    >>> drawn = stage_classes(Ablation(pd.DataFrame(), classes, pd.DataFrame(), {}), "cleaned")
+    >>> drawn.texts_["Foyer", "F1"].get_text()
+    '0.67'
     """
     words = {"precision": "precision", "recall": "recall", "f1": "F1", "support": "photos"}
     table = _same(stages.per_class, name).set_index("label")[list(words)].rename(columns=words)

@@ -49,6 +49,15 @@ def filter_comparison(
     -------
     Display
         ``images_`` has both pictures and ``texts_`` the title of each ``(layer, channel)``.
+
+    Examples
+    --------
+    >>> from hotelviz.feature_vis import FilterComparison
+    >>> pictures = {"conv1": np.zeros((1, 8, 8, 3), "uint8")}
+    >>> channels = pd.DataFrame({"layer": ["conv1"], "channel": [4], "weight_change": [0.25]})
+    >>> found = FilterComparison(channels, pictures, pictures, pd.DataFrame(), channels)
+    >>> filter_comparison(found).texts_["conv1", 4].get_text()
+    '4: w 25%'
     """
     layers = list(layers) or list(comparison.original)
     n_columns = max(1, min(n_columns, max(len(comparison.original[layer]) for layer in layers)))
@@ -128,6 +137,13 @@ def depth_profile(
     Display
         Layers from top to bottom; ``lines_`` has ``cka`` (linear CKA) and ``correlation`` (the mean
         of the channels), 1 where nothing changed, and ``weight_change``, 0 where nothing changed.
+
+    Examples
+    --------
+    >>> profile = pd.DataFrame({"layer": ["conv1", "conv_pw_1"], "cka": [1.0, 0.9],
+    ...                         "weight_change": [0.0, 0.1], "correlation": [1.0, 0.8]})
+    >>> sorted(depth_profile(profile).lines_)
+    ['cka', 'correlation', 'weight_change']
     """
     ax = style.new_axes(ax, (5.6, 1.5 + 0.24 * len(profile)), grid="x")
     lines, places = {}, range(len(profile))
@@ -185,6 +201,13 @@ def channel_card(
     -------
     Display
         A column per model: ``images_`` has its picture and patches by name.
+
+    Examples
+    --------
+    >>> grey = np.full((8, 8, 3), 128, "uint8")
+    >>> drawn = channel_card([grey, grey], [grey[None], grey[None]], title="conv_pw_7, channel 3")
+    >>> len(drawn.images_)
+    2
     """
     figure = style.new_figure((2.5 * len(pictures) + 0.2, 5.2))
     if title:
@@ -235,6 +258,11 @@ def picture_row(
     -------
     Display
         ``images_`` has the pictures and ``texts_`` their titles, by number from 0.
+
+    Examples
+    --------
+    >>> picture_row(np.zeros((2, 8, 8, 3), "uint8"), ["Pool", "Foyer"]).texts_[1].get_text()
+    'Foyer'
     """
     n_columns = min(4, max(1, len(pictures)))
     n_rows = max(1, -(-len(pictures) // n_columns))

@@ -20,9 +20,9 @@ def rater_bias(
     Parameters
     ----------
     raters : pandas.DataFrame
-        The table of `hotelviz.labelling.inter_rater.rater_statistics`. For scores the bias is drawn, with its
-        interval as a thick and its noise as a thin line; for tags the share of the others' votes
-        that were the same.
+        The table of `hotelviz.labelling.inter_rater.rater_statistics`. For scores the bias is
+        drawn, with its interval as a thick and its noise as a thin line; for tags the share of the
+        others' votes that were the same.
     ax : matplotlib.axes.Axes, optional
         The axes to draw on; by default those of a new figure.
     line_kw : dict, optional

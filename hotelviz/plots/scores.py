@@ -113,6 +113,12 @@ def shares_between(histogram: pd.DataFrame, thresholds: Sequence[float]) -> list
     -------
     list of float
         One more than there are thresholds; they sum to 1.
+
+    Examples
+    --------
+    >>> bins = pd.DataFrame({"low": [4.0, 5.0], "high": [5.0, 6.0], "count": [10, 30]})
+    >>> shares_between(bins, [4.5, 5.0])
+    [0.125, 0.125, 0.75]
     """
     edges = np.array([*histogram["low"], histogram["high"].iloc[-1]])
     up_to = np.array([0.0, *histogram["count"].cumsum()])

@@ -43,6 +43,11 @@ def new_figure(size: tuple[float, float], *, layout: str | None = "constrained")
     """Return a figure that pyplot does not keep: a display shows it, once.
 
     pyplot's figures show themselves at the end of a cell, those that were displayed a second time.
+
+    Examples
+    --------
+    >>> new_figure((4, 3)).get_size_inches().tolist()
+    [4.0, 3.0]
     """
     figure = Figure(figsize=size, layout=layout)  # type: ignore[arg-type]
     FigureCanvasAgg(figure)
@@ -318,7 +323,13 @@ def exported(figure: _Drawn, folder: str | os.PathLike[str], name: str) -> _Draw
 
 
 def figure_png(figure: Figure) -> bytes:
-    """Return a figure as the bytes of a PNG file, at the size that a screen shows it."""
+    """Return a figure as the bytes of a PNG file, at the size that a screen shows it.
+
+    Examples
+    --------
+    >>> figure_png(new_figure((1, 1)))[1:4]
+    b'PNG'
+    """
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=100, bbox_inches="tight")
     return file.getvalue()

@@ -117,6 +117,13 @@ def ranking_summary(figures: pd.DataFrame) -> pd.DataFrame:
     pandas.DataFrame
         Indexed by ``order``: ``hotels``, the means of all figures, and ``all_areas_in_8``, the
         share of hotels that show as many areas among the first eight as they can.
+
+    Examples
+    --------
+    >>> from hotelviz.ranking import rank_hotel_photos
+    >>> scores = pd.DataFrame({"image_id": ["a", "b"], "hotel_id": "h", "score": [6.0, 5.5]})
+    >>> ranking_summary(ranking_figures(rank_hotel_photos(scores)))["mean_of_5"].to_dict()
+    {'by score': 5.75, 'with coverage': 5.75}
     """
     check_ranking(figures, ["hotel_id", "order", "photos"], _NO_FIGURES)
     table = figures.drop(columns=["hotel_id", "photos"])
@@ -180,6 +187,14 @@ def gaining_hotels(gained: pd.DataFrame) -> pd.DataFrame:
 
 
 def losing_hotels(gained: pd.DataFrame) -> pd.DataFrame:
-    """Return the hotels that lose, of what `compare_with_current` returned, the worst first."""
+    """Return the hotels that lose, of what `compare_with_current` returned, the worst first.
+
+    Examples
+    --------
+    >>> gained = pd.DataFrame({"hotel_id": ["a", "b", "c"], "areas_gained": [1, -1, -2],
+    ...                        "score_gained": [0.5, 0.2, 0.0], "loses": [False, True, True]})
+    >>> losing_hotels(gained)["hotel_id"].to_list()
+    ['c', 'b']
+    """
     losing = gained[gained["loses"]]
     return losing.sort_values(["areas_gained", "score_gained", "hotel_id"], ignore_index=True)

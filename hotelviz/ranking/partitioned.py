@@ -154,6 +154,15 @@ def read_ranking(
     -------
     pandas.DataFrame
         As `hotelviz.ranking.rank_hotel_photos` returns it.
+
+    Examples
+    --------
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> scores = pd.DataFrame({"image_id": ["a", "b"], "hotel_id": ["h", "i"], "score": [5, 6.0]})
+    >>> scores.to_parquet(folder / "scores.parquet")
+    >>> ranking = rank_dataset(folder / "scores.parquet", folder / "ranking", progress=False)
+    >>> read_ranking(ranking, hotels=["i"])["image_id"].to_list()
+    ['b']
     """
     chosen = None
     if hotels is not None:
@@ -187,6 +196,15 @@ def map_parts(
     -------
     pandas.DataFrame
         The answers, one below the other.
+
+    Examples
+    --------
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> pd.DataFrame({"image_id": ["a", "b"], "hotel_id": "h", "score": [5.0, 6.0]}).to_parquet(
+    ...     folder / "scores.parquet")
+    >>> ranking = rank_dataset(folder / "scores.parquet", folder / "ranking", progress=False)
+    >>> map_parts(ranking, lambda part: part[part["rank"] == 1])["image_id"].to_list()
+    ['b']
     """
     return pd.concat(map(function, _parts(ranking)), ignore_index=True)
 

@@ -64,6 +64,12 @@ def run_report(
     OutputError
         Before anything runs: `out` is a folder, one of the files that are read, cannot be written,
         or is being written by another run.
+
+    Examples
+    --------
+    >>> run_report("tagger_report", {"modell": "tagger.keras"}, "report.html")
+    Traceback (most recent call last):
+    hotelviz.errors.ReportError: tagger_report has no parameter 'modell'; did you mean...
     """
     source, out = find_notebook(notebook), Path(out)
     arguments = check_parameters(source, parameters)

@@ -34,6 +34,12 @@ def write_index(directory: str | os.PathLike[str], *, notes: Sequence[NextStep |
     ------
     ReportError
         It cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> write_index(tempfile.mkdtemp()).name
+    'index.html'
     """
     # A list of reports need not wait for what pages need.
     from hotelviz.reports.page import filled, write_whole

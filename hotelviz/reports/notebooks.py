@@ -34,7 +34,13 @@ class Parameter(NamedTuple):
 
 
 def notebook_directory() -> Path:
-    """Return the folder of the notebooks: in an installed package, beside it in a checkout."""
+    """Return the folder of the notebooks: in an installed package, beside it in a checkout.
+
+    Examples
+    --------
+    >>> notebook_directory().name
+    'notebooks'
+    """
     package = Path(__file__).parent.parent
     installed = package / "notebooks"
     return installed if installed.is_dir() else package.parent / "notebooks"
@@ -56,6 +62,11 @@ def find_notebook(name: str | os.PathLike[str]) -> Path:
     ------
     ReportError
         There is none, and the message lists those there are; or the file is no notebook.
+
+    Examples
+    --------
+    >>> find_notebook("tagger_report").name
+    'tagger_report.ipynb'
     """
     path = Path(name)
     if path.suffix == ".ipynb":

@@ -302,6 +302,12 @@ def history(model: keras.Model | ModelInfo) -> pd.DataFrame:
         this row), ``learning_rate``, ``seconds``, ``loss`` and ``accuracy`` (aesthetic models:
         ``mean_score_error``), and both again with ``val_`` where there were validation photos.
         Empty for a model that was not trained here.
+
+    Examples
+    --------
+    >>> from hotelviz.models import build_tagger
+    >>> len(history(build_tagger(["Bed", "Pool"], input_size=32, weights=None)))
+    0
     """
     info = model if isinstance(model, ModelInfo) else model_info(model)
     return pd.DataFrame(info.training.get("history", []))
