@@ -4,22 +4,49 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
+import json
 import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import typer
 
 ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "docs" / "extensions"))
+
+from api_pages import public_modules, public_names  # noqa: E402
+from argument_types import add_types  # noqa: E402
+from plot_pictures import add_picture  # noqa: E402
+
 PAGES = [
     path for path in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
     if not {"_build", "generated"} & set(path.parts)
 ]  # fmt: skip
 #: Tells what names were before.
 CURRENT = [path for path in PAGES if path.name != "CHANGELOG.md"]
+
+
+#: Without an example of their own: they need a trained model or a finished run, or the example of
+#: the function beside them shows them.
+SHOWN_ELSEWHERE = {
+    "append_decisions", "read_decisions", "spatial_node", "split_head", "compare_datasets",
+    "feature_model", "label_issue_tagger", "compare_with_planted", "decide_by_truth", "read_masks",
+    "read_audit", "write_audit", "compare_orders", "labelled_catalog", "progress_text", "run",
+}  # fmt: skip
+
+
+def public_things() -> Iterator[tuple[str, Any]]:
+    """Name and value of what the API reference describes."""
+    for module in map(importlib.import_module, public_modules()):
+        for name in public_names(module):
+            yield f"{module.__name__}.{name}", getattr(module, name)
 
 
 def name_of(path: Path) -> str:
@@ -82,6 +109,11 @@ def test_pages_import_and_call_what_is_there(path):
 def test_pages_name_what_is_there(path):
     text = path.read_text(encoding="utf-8")
     named = set(re.findall(r"`(hotelviz(?:\.\w+)+)", text))
+    packages = "|".join(name.removeprefix("hotelviz.") for name in public_modules())
+    # As code calls them, `plots.class_counts`; files such as `scores.parquet` are no names.
+    called = re.findall(rf"`((?:{packages})\.[a-zA-Z_]+)[`(]", text)
+    files = {"csv", "parquet", "py", "md", "html"}
+    named |= {f"hotelviz.{name}" for name in called if name.split(".")[-1] not in files}
     assert not [name for name in named if not exists(name)]
     files = set(re.findall(r"`((?:hotelviz|benchmarks|notebooks|tests|docs)/[\w/.]*)`", text))
     made = {"notebooks/name.ipynb", "docs/_build/html", "docs/_build/html/index.html"}
@@ -125,3 +157,42 @@ def test_every_plot_has_a_picture_on_the_site():
         check=True, env={"PYTHONPATH": str(ROOT), "PATH": "", "HOME": str(ROOT)},
     )  # fmt: skip
     assert found.stdout.strip() == "[]"
+
+
+def test_public_functions_have_an_example():
+    missing = {
+        name.rpartition(".")[2]
+        for name, value in public_things()
+        if inspect.isfunction(value) and ">>>" not in (value.__doc__ or "")
+    }
+    assert missing == SHOWN_ELSEWHERE
+
+
+def test_docstrings_of_public_things_name_what_is_there():
+    named = {
+        name for _, value in public_things() if inspect.isroutine(value) or inspect.isclass(value)
+        for name in re.findall(r"(?<!`)`(hotelviz(?:\.\w+)+)`", inspect.getdoc(value) or "")
+    }  # fmt: skip
+    assert len(named) > 50
+    assert not [name for name in named if not exists(name)]
+
+
+def test_pictures_stand_below_the_first_sentence(tmp_path):
+    folder = tmp_path / "api" / "generated" / "pictures"
+    folder.mkdir(parents=True)
+    (folder / "pictures.json").write_text(json.dumps({"plots.bars": "two bars"}))
+    lines = ["", "Draw bars.", "", ":Parameters:"]
+    add_picture(SimpleNamespace(srcdir=tmp_path), "function", "plots.bars", None, None, lines)
+    assert lines[:4] == ["", "Draw bars.", "", ".. image:: /api/generated/pictures/plots.bars.png"]
+    assert lines[-1] == ":Parameters:"
+
+
+def test_annotations_say_the_types_that_docstrings_do_not():
+    def function(path: str, size: int = 3, name: str | None = None, **_more: int) -> None:
+        """Do nothing."""
+
+    lines = ["Do nothing.", "", "Parameters", "----------", "path", "    A file.", "size : int, 3",
+             "name", "    Of it.", "**_more", "    More."]  # fmt: skip
+    add_types(None, "function", "function", function, None, lines)
+    assert lines[4:8] == ["path : str", "    A file.", "size : int, 3", "name : str, optional"]
+    assert lines[9] == "**_more"
