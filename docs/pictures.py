@@ -120,7 +120,7 @@ class Demo:
 
         return {
             name: explain(self.tagger, self.looked_at[0], method=name)
-            for name in ("cam", "gradcam")
+            for name in ("cam", "layercam")
         }
 
     @cached_property

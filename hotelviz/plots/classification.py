@@ -164,7 +164,7 @@ def reliability(
     ax.set_title(f"expected calibration error {error:.3f}", fontsize=10)
     ax.set(xlabel="probability of the predicted class", ylabel="share that is right")
     ax.set(xlim=(0, 1.03), ylim=(0, 1.03), aspect="equal")
-    ax.legend(loc="upper left", frameon=False, fontsize=9, markerscale=0.5)
+    ax.legend(frameon=False, fontsize=9, markerscale=0.5)
     return style.display(
         ax,
         f"Reliability: on average the model is {np.average(confidence, weights=count):.1%} "

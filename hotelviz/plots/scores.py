@@ -238,7 +238,7 @@ def rating_bars(
         bars[name] = ax.bar(scores - 0.4 + width * (number + 0.5), shares, width, **own)
         told.append(f"{name}: {mean}")
     ax.set(xlabel="score", ylabel="share", xticks=SCORES)
-    ax.legend(frameon=False, fontsize=8)
+    style.legend_above(ax, 2)
     return style.display(ax, f"{'; '.join(told)}.", bars_=bars)
 
 
