@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import typer
@@ -196,3 +196,24 @@ def test_annotations_say_the_types_that_docstrings_do_not():
     add_types(None, "function", "function", function, None, lines)
     assert lines[4:8] == ["path : str", "    A file.", "size : int, 3", "name : str, optional"]
     assert lines[9] == "**_more"
+
+
+def test_annotations_say_the_types_of_results():
+    class Result(NamedTuple):
+        """What was found."""
+
+        value: float
+        low: float | None
+
+    lines = [
+        "What was found.",
+        "",
+        "Attributes",
+        "----------",
+        "value",
+        "    It.",
+        "low",
+        "    Or.",
+    ]
+    add_types(None, "class", "Result", Result, None, lines)
+    assert lines[4::2] == ["value : float", "low : float or None"]
