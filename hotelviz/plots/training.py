@@ -72,11 +72,17 @@ def training_history(
 
 
 def _mark_phases(ax: Axes, changes: pd.DataFrame) -> None:
-    """Write each phase above its first epoch, with a dashed line before all but the first."""
-    for number, (start, phase) in enumerate(zip(changes["epoch"], changes["phase"], strict=True)):
-        if number:
+    """Write each phase above its epochs, with a dashed line before all but the first.
+
+    The last name begins at its line, the others end at the next one: a phase of one epoch has no
+    room for its name.
+    """
+    starts = changes["epoch"].to_list()
+    for start, end, phase in zip(starts, [*starts[1:], None], changes["phase"], strict=True):
+        if start != starts[0]:
             ax.axvline(start - 0.5, color=style.ORANGE, linestyle="--", linewidth=1)
+        place, side, away = (start - 0.5, "left", 3) if end is None else (end - 0.5, "right", -3)
         ax.annotate(
-            style.label(phase), (start - 0.4, 1.0), xycoords=("data", "axes fraction"),
-            xytext=(2, 3), textcoords="offset points", fontsize=8, color=style.ORANGE,
+            style.label(phase), (place, 1.0), xycoords=("data", "axes fraction"), ha=side,
+            xytext=(away, 3), textcoords="offset points", fontsize=8, color=style.ORANGE,
         )  # fmt: skip
