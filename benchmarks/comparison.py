@@ -134,9 +134,9 @@ def loss(*, short: bool) -> None:
     random = np.random.default_rng(2)
     n_draws = 30 if short else 200
     for name, n_photos, share_of in (
-        ("2 of 100 photos of 2,000, all of one class of eight", 2_000, "all"),
-        ("2 of 100 photos of a class, of which there are 2,000", 16_000, "class"),
-        ("2 of 100 photos of a class, of which there are 250", 2_000, "class"),
+        ("2 of 100 of 2,000 photos, all of one class of eight", 2_000, "all"),
+        ("2 of 100 photos of a class of 2,000 photos", 16_000, "class"),
+        ("2 of 100 photos of a class of 250 photos", 2_000, "class"),
     ):
         found = 0
         for _ in range(n_draws):
@@ -165,7 +165,7 @@ def required(*, short: bool) -> None:
         return table.iloc[0].to_dict() | {"n_photos": len(hotel)}
 
     errors = [tested(400) for _ in range(40 if short else 200)]
-    said = np.median([
+    said = np.mean([
         required_photos(truth, standard_error=one["standard_error"], n_photos=one["n_photos"])
         for one in errors
     ])  # fmt: skip
