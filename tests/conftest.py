@@ -17,6 +17,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 from album import catalog_of, scene
+from backbones import first_layers
 from PIL import Image
 
 from hotelviz.demo import make_demo_catalog
@@ -40,9 +41,37 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     longest = [
         "test_notebooks.py", "test_training.py", "test_cli.py", "test_labelling_page.py",
         "test_cluster.py", "test_training_resume.py", "test_training_ratings.py",
-        "test_training_settings.py", "test_attribution.py", "test_audit_labels.py", "train.py",
+        "test_training_settings.py", "test_attribution.py", "test_audit_labels.py",
     ]  # fmt: skip
     items.sort(key=lambda item: (*longest, item.path.name).index(item.path.name))
+
+
+class ExamplesOnFewLayers:
+    """A plugin, as fixtures of this file do not reach the package.
+
+    Examples that train or predict say what happens around a network. They do so with three layers
+    in MobileNet's place; the demo and the command line train MobileNet itself.
+    """
+
+    packages = ("hotelviz.training", "hotelviz.inference")
+
+    @pytest.fixture(autouse=True)
+    def examples_on_few_layers(self, request: pytest.FixtureRequest) -> None:
+        if isinstance(request.node, pytest.DoctestItem) and request.node.name.startswith(
+            self.packages
+        ):
+            request.getfixturevalue("few_layers")
+
+    @pytest.fixture
+    def few_layers(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Put a backbone of three layers in MobileNet's place."""
+        import keras
+
+        monkeypatch.setattr(keras.applications, "MobileNet", first_layers)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(ExamplesOnFewLayers())
 
 
 @pytest.fixture(autouse=True)

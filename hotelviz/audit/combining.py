@@ -68,7 +68,7 @@ def combine_catalogs(
     --------
     >>> import tempfile
     >>> from hotelviz.demo import make_demo_catalog
-    >>> photos = make_demo_catalog(tempfile.mkdtemp(), n_hotels=3)
+    >>> photos = make_demo_catalog(tempfile.mkdtemp(), n_hotels=3, size=(96, 128))
     >>> both = combine_catalogs({"ours": photos.head(9), "theirs": photos.tail(-6)}, progress=False)
     >>> len(both.refused) >= 3, bool(both.catalog["image_id"].is_unique)
     (True, True)

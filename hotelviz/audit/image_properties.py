@@ -113,11 +113,11 @@ def compute_image_properties(
     --------
     >>> import tempfile
     >>> from hotelviz.demo import make_demo_catalog
-    >>> photos = make_demo_catalog(tempfile.mkdtemp(), n_hotels=3).head(4)
+    >>> photos = make_demo_catalog(tempfile.mkdtemp(), n_hotels=3, size=(96, 128)).head(4)
     >>> found = compute_image_properties(photos, progress=False)
     >>> found.photos[["width", "height", "format"]].head(1)
        width  height format
-    0    320     240   JPEG
+    0    128      96   JPEG
     """
     catalog = check_table(catalog, needs=["image_id", "path"], where="compute_image_properties")
     paths = catalog["path"].reset_index(drop=True)

@@ -128,7 +128,7 @@ def find_issues(
     --------
     >>> import tempfile
     >>> from hotelviz.demo import make_demo_catalog
-    >>> photos = make_demo_catalog(tempfile.mkdtemp(), n_hotels=3)
+    >>> photos = make_demo_catalog(tempfile.mkdtemp(), n_hotels=3, size=(96, 128))
     >>> found = find_issues(photos, progress=False)
     >>> int(found.summary.loc["unreadable", "photos"])
     1

@@ -138,7 +138,7 @@ def score_photos(
     >>> import tempfile
     >>> from hotelviz.demo import make_demo_catalog
     >>> from hotelviz.models import build_aesthetic
-    >>> photos = make_demo_catalog(tempfile.mkdtemp(), n_hotels=3).head(3)
+    >>> photos = make_demo_catalog(tempfile.mkdtemp(), n_hotels=3, size=(96, 128)).head(3)
     >>> model = build_aesthetic(input_size=32, weights=None)
     >>> out = f"{tempfile.mkdtemp()}/scores"
     >>> score_photos(photos.head(1), model, out, progress=False).photos

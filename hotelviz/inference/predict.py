@@ -72,7 +72,7 @@ def predict_tags(
     >>> import tempfile
     >>> from hotelviz.demo import make_demo_catalog
     >>> from hotelviz.models import build_tagger
-    >>> photos = make_demo_catalog(tempfile.mkdtemp(), n_hotels=3).head(2)
+    >>> photos = make_demo_catalog(tempfile.mkdtemp(), n_hotels=3, size=(96, 128)).head(2)
     >>> tagger = build_tagger(["Bedroom", "Pool"], input_size=32, weights=None)
     >>> predict_tags(photos, tagger, progress=False).columns.to_list()
     ['image_id', 'predicted', 'p_Bedroom', 'p_Pool', 'status', 'error']
@@ -132,7 +132,7 @@ def predict_scores(
     >>> import tempfile
     >>> from hotelviz.demo import make_demo_catalog
     >>> from hotelviz.models import build_aesthetic
-    >>> photos = make_demo_catalog(tempfile.mkdtemp(), n_hotels=3).head(2)
+    >>> photos = make_demo_catalog(tempfile.mkdtemp(), n_hotels=3, size=(96, 128)).head(2)
     >>> model = build_aesthetic(input_size=32, weights=None)
     >>> predict_scores(photos, model, progress=False)["score"].between(1, 10).all()
     np.True_

@@ -58,7 +58,7 @@ class Scorer:
     >>> import tempfile
     >>> from hotelviz.demo import make_demo_catalog
     >>> from hotelviz.models import build_tagger
-    >>> photos = make_demo_catalog(tempfile.mkdtemp(), n_hotels=3).head(3)
+    >>> photos = make_demo_catalog(tempfile.mkdtemp(), n_hotels=3, size=(96, 128)).head(3)
     >>> scorer = Scorer([build_tagger(["Bed", "Pool"], input_size=32, weights=None)])
     >>> scorer.table(photos).column_names[-3:]
     ['predicted', 'p_Bed', 'p_Pool']

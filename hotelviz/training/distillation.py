@@ -124,7 +124,7 @@ def distill(
     --------
     >>> import tempfile
     >>> from hotelviz.demo import make_demo_catalog
-    >>> photos = make_demo_catalog(tempfile.mkdtemp(), n_hotels=3)
+    >>> photos = make_demo_catalog(tempfile.mkdtemp(), n_hotels=3, size=(96, 128))
     >>> teacher = build_tagger(sorted(photos["label"].unique()), input_size=32, weights=None)
     >>> student = distill(teacher, photos, backbone_kw={"alpha": 0.25}, weights=None,
     ...                   input_size=32, fine_tune_epochs=1, progress=False)

@@ -142,7 +142,7 @@ def train_tagger(
     --------
     >>> import tempfile
     >>> from hotelviz.demo import make_demo_catalog
-    >>> photos = make_demo_catalog(tempfile.mkdtemp(), n_hotels=4)
+    >>> photos = make_demo_catalog(tempfile.mkdtemp(), n_hotels=4, size=(96, 128))
     >>> tagger = train_tagger(photos, weights=None, input_size=32, fine_tune_epochs=1,
     ...                       backbone_kw={"alpha": 0.25}, progress=False)
     >>> history(tagger)["phase"].to_list()
@@ -235,7 +235,7 @@ def train_aesthetic(
     --------
     >>> import tempfile
     >>> from hotelviz.demo import make_demo_catalog
-    >>> photos = make_demo_catalog(tempfile.mkdtemp(), n_hotels=3)
+    >>> photos = make_demo_catalog(tempfile.mkdtemp(), n_hotels=3, size=(96, 128))
     >>> model = train_aesthetic(photos, weights=None, input_size=32, fine_tune_epochs=1,
     ...                         backbone_kw={"alpha": 0.25}, progress=False)
     >>> model_info(model).task

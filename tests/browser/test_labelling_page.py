@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import resource
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 from served import APP, Served, enter, press, saved, wait_until
 
 from hotelviz.labelling.widget import LabelWidget
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 pytestmark = pytest.mark.slow
 
@@ -48,6 +53,49 @@ def test_one_key_rates_back_undoes_and_a_rater_resumes_where_they_stopped(scores
     again.keyboard.up("6")
     saved(again)
     assert scores.said(name)["score"].tolist()[5:] == [6]
+
+
+@pytest.fixture
+def late(open_page):
+    """Open pages whose first kernel, or every kernel, is not heard in time."""
+
+    def open_(link: str, *, always: bool) -> Page:
+        page = open_page()
+        opened = []
+
+        def answer(ours):
+            kernel, is_late = ours.connect_to_server(), always or not opened
+            opened.append(ours)
+
+            def pass_on(message: str | bytes) -> None:
+                if is_late and isinstance(message, bytes):
+                    if b"request_states" in message:
+                        return  # Voilà waits four seconds, and asks which widgets there are.
+                    if b"comm_info_request" in message:
+                        message = message.replace(b'"jupyter.widget"', b'"jupyter.nobody"')
+                kernel.send(message)
+
+            ours.on_message(pass_on)
+
+        page.route_web_socket(re.compile("/channels"), answer)
+        page.goto(link)
+        return page
+
+    return open_
+
+
+def test_page_whose_kernel_answers_too_late_asks_again(scores, late):
+    page = late(scores.link, always=False)
+    page.get_by_role("status").filter(has_text="The server is busy").wait_for()
+    enter(page, "Jo")
+    assert page.evaluate("sessionStorage.length") == 0
+
+
+def test_page_that_has_asked_in_vain_says_what_to_do(scores, late):
+    page = late(scores.link, always=True)
+    page.get_by_role("status").filter(has_text="The server is busy").wait_for()
+    page.evaluate("sessionStorage.setItem('hotelviz-asked-again', 5)")
+    page.get_by_role("status").filter(has_text="Reload this page in a minute").wait_for()
 
 
 def test_two_tabs_of_one_rater_rate_no_photo_twice(scores, open_page):
@@ -119,7 +167,12 @@ def test_rating_that_the_disk_does_not_take_is_kept_and_retried_until_it_lands(s
 
 
 def test_kernel_that_dies_loses_no_rating(scores, open_page):
-    page = open_page(scores.link, allowed="Kernel|WebSocket|kernel|404")
+    # Jupyter connects anew to the kernel that its server starts; a page that is left meanwhile
+    # throws that away.
+    page = open_page(
+        scores.link,
+        allowed="Kernel|WebSocket|kernel|404", thrown="Kernel connection disconnected",
+    )  # fmt: skip
     enter(page, "Gus")
     page.wait_for_selector(f"{APP} .stage img")
     before = set(scores.kernels())

@@ -8,31 +8,16 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from keras import layers
+from backbones import first_layers
 from PIL import Image
 from runs import SHORT, course_of
 
 from hotelviz.training import train_tagger
 
 
-def few_layers(*, input_shape: tuple[int | None, int | None, int], **_: object) -> keras.Model:
-    """Stand in for MobileNet by a few of its layers: what is tested are the phases around them.
-
-    Its "ImageNet weights" are random ones, so that both phases run.
-    """
-    inputs = outputs = keras.Input(input_shape)
-    for name, filters, size, strides in (
-        ("conv1", 8, 3, 4), ("conv_pw_5", 12, 1, 1), ("conv_pw_13", 16, 1, 1),
-    ):  # fmt: skip
-        outputs = layers.Conv2D(filters, size, strides=strides, name=name)(outputs)
-        outputs = layers.BatchNormalization(name=f"{name}_bn")(outputs)
-        outputs = layers.ReLU()(outputs)
-    return keras.Model(inputs, outputs)
-
-
 @pytest.fixture(autouse=True)
-def small_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keras.applications, "MobileNet", few_layers)
+def small_backbone(few_layers: None) -> None:
+    """Train a few layers: what is tested are the phases around them."""
 
 
 def draw_coloured(folder: Path) -> pd.DataFrame:
@@ -61,6 +46,6 @@ def coloured(tmp_path: Path) -> pd.DataFrame:
 def short_course(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     """The course of an undisturbed training with `SHORT` settings."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(keras.applications, "MobileNet", few_layers)
+        patch.setattr(keras.applications, "MobileNet", first_layers)
         photos = draw_coloured(tmp_path_factory.mktemp("coloured"))
         return course_of(train_tagger(photos, **SHORT))
