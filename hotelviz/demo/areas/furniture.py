@@ -136,9 +136,9 @@ def add_water(
 
 def add_railing(scene: Scene, x: float, z: float) -> None:
     """Add a chrome railing of bars and posts, as along a pool or a large bath."""
-    wide, high, steel = 2.6, 0.9, (196, 204, 212)
+    wide, high, steel = 1.2, 0.75, (196, 204, 212)
     left, right = x - wide / 2, x + wide / 2
-    for post in np.arange(left, right + 0.01, 0.5).tolist():
-        scene.tube([(post, 0, z), (post, high, z)], 0.07, steel, mark="rails", nearer=0.6)
-    for y in np.linspace(high / 6, high, 6).tolist():
-        scene.tube([(left, y, z), (right, y, z)], 0.07, steel, mark="rails", nearer=0.65)
+    for post in np.arange(left, right + 0.01, 0.4).tolist():
+        scene.tube([(post, 0, z), (post, high, z)], 0.06, steel, mark="rails", nearer=0.6)
+    for y in np.linspace(high / 5, high, 5).tolist():
+        scene.tube([(left, y, z), (right, y, z)], 0.06, steel, mark="rails", nearer=0.65)
