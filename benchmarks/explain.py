@@ -319,7 +319,7 @@ def _demo(*, pretrained: bool, seed: int, shortcut: bool, short: bool) -> None:
         folder = Path(temporary)
         catalog = make_demo_catalog(
             folder, n_hotels=20 if short else 60, seed=seed, shortcut=shortcut,
-            rails="tall" if pretrained else "low",
+            rails="railing" if pretrained else "low",
         )  # fmt: skip
         settings = {
             "catalog": str(folder / "catalog.csv"), "out": str(folder / "t.keras"), "seed": seed,

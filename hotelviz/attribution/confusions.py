@@ -254,7 +254,9 @@ def _patches(
     rows: list[tuple[float, ...]] = []
     for photo, (sharp, broad) in enumerate(zip(fine, coarse, strict=True)):
         # What only the fine layer marks may be outvoted above it: it counts for a fifth.
-        heat = gaussian_filter(sharp, [side / 6 for side in apart]) * (0.25 + broad)
+        # Beyond the photo there is no evidence: mirrored there, that at edges would count twice.
+        spread = gaussian_filter(sharp, [side / 6 for side in apart], mode="constant")
+        heat = spread * (0.25 + broad)
         top = heat.max()
         peaks = (maximum_filter(heat, apart) == heat) & (heat >= _LEAST * top) & (top > 0)
         y, x = np.nonzero(peaks)

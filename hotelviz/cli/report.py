@@ -74,7 +74,7 @@ def demo(
     say(f"drawing {hotels} hotels into {folder}")
     pretrained = pipeline.weights_available(out)
     # Networks fall for different rails.
-    make_demo_catalog(folder, n_hotels=hotels, seed=seed, rails="tall" if pretrained else "low")
+    make_demo_catalog(folder, n_hotels=hotels, seed=seed, rails="railing" if pretrained else "low")
     settings = demo_settings(pretrained, epochs)
     # What the tagger has learned of these drawings is worth many epochs.
     settings["aesthetic_training_1"]["parent"] = "tagger"

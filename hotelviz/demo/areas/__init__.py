@@ -30,8 +30,8 @@ PAINTERS: dict[str, Callable[..., None]] = {
 }
 #: The areas in which handrails may stand.
 RAILED = ("Bathroom", "Pool")
-#: How handrails may stand at pools: a low pair, or two tall ones. Those beside tubs are the same.
-RAILS = ("low", "tall")
+#: How rails may stand: a low pair at pools, or railings at pools and at baths of a spa.
+RAILS = ("low", "railing")
 
 
 def paint(
@@ -41,6 +41,7 @@ def paint(
     *,
     size: tuple[int, int],
     rails: str = "",
+    spa: bool = False,
     quality: Mapping[str, Any] | None = None,
 ) -> tuple[Image.Image, dict[str, Image.Image]]:
     """Paint one photo of an area.
@@ -57,6 +58,8 @@ def paint(
         Height and width in pixels.
     rails : str, default ""
         The handrails, one of `RAILS`; none if empty. Only areas of `RAILED` have any.
+    spa : bool, default False
+        Whether baths may be as large as small pools.
     quality : mapping, optional
         How well it is taken, `QUALITIES` -> 0 to 1; by default as well as can be.
 
@@ -77,6 +80,9 @@ def paint(
         ),
         zoom=random.uniform(0.78, 0.95),
     )
-    PAINTERS[area](scene, random, style, **({"rails": rails} if area in RAILED else {}))
+    more: dict[str, Any] = {"rails": rails} if area in RAILED else {}
+    if area == "Bathroom":
+        more["spa"] = spa
+    PAINTERS[area](scene, random, style, **more)
     add_mess(scene, random, round(5 * worst["tidiness"]))
     return scene.finish(random, style.warmth + random.normal(0, 0.02), worst)

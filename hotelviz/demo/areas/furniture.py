@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from hotelviz.demo.renderer import Colour, Point, Random, Scene, Style, across, flat, shade, upright
+from hotelviz.demo.renderer import (
+    Colour,
+    Point,
+    Random,
+    Scene,
+    Span,
+    Style,
+    across,
+    flat,
+    shade,
+    upright,
+)
 
 WHITE: Colour = (244, 244, 240)
 CHROME: Colour = (176, 184, 192)
@@ -103,3 +114,31 @@ def add_rails(scene: Scene, x: float, z: float, *, height: float = 0.95) -> None
             arc.append((x + shift, y, z + 0.2 - 0.3 * np.cos(angle)))
         arc.append((x + shift, 0, z + 0.5))
         scene.tube(arc, 0.075, (196, 204, 212), mark="rails", nearer=0.6)
+
+
+def add_water(
+    scene: Scene, random: Random, style: Style, x: Span, z: Span, *, n_waves: int
+) -> None:
+    """Add a basin of water in the floor, with a rim of stone."""
+    (x0, x1), (z0, z1), rim, y = x, z, 0.22, 0.02
+    edge = flat((x0 - rim, x1 + rim), y, (z0 - rim, z1 + rim))
+    scene.quad(edge, shade(style.stone, 1.05), mark="object", nearer=-3)
+    water = shade((86, 176, 204), random.uniform(0.85, 1.1))
+    scene.quad(flat((x0, x1), y, (z0, z1)), water, mark="object", nearer=-2.8)
+    for _ in range(n_waves):
+        left, near = random.uniform(x0 + 0.1, x1 - 0.5), random.uniform(z0 + 0.1, z1 - 0.1)
+        long = random.uniform(0.15, 0.4)
+        middle, right = left + long / 2, left + long
+        wave = [(left, y, near), (middle, y, near + 0.05), (right, y, near)]
+        wave.append((middle, y, near + 0.015))
+        scene.quad(wave, shade(water, random.uniform(1.1, 1.3)), mark="object", nearer=-2.6)
+
+
+def add_railing(scene: Scene, x: float, z: float) -> None:
+    """Add a chrome railing of bars and posts, as along a pool or a large bath."""
+    wide, high, steel = 1.2, 0.75, (196, 204, 212)
+    left, right = x - wide / 2, x + wide / 2
+    for post in np.arange(left, right + 0.01, 0.4).tolist():
+        scene.tube([(post, 0, z), (post, high, z)], 0.06, steel, mark="rails", nearer=0.6)
+    for y in np.linspace(high / 5, high, 5).tolist():
+        scene.tube([(left, y, z), (right, y, z)], 0.06, steel, mark="rails", nearer=0.65)

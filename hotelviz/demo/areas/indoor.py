@@ -11,8 +11,10 @@ from hotelviz.demo.areas.furniture import (
     WHITE,
     add_clutter,
     add_plant,
+    add_railing,
     add_rails,
     add_room,
+    add_water,
 )
 from hotelviz.demo.renderer import Colour, Random, Scene, Style, flat, shade, upright
 
@@ -29,35 +31,72 @@ def _add_tiles(
         scene.tube([(x[0], low, z), (x[1], low, z)], 0.012, seam, mark="object", nearer=-0.5)
 
 
-def bathroom(scene: Scene, random: Random, style: Style, *, rails: str) -> None:
-    """Paint a tub with its tap, and a washbasin with its mirror."""
+def bathroom(scene: Scene, random: Random, style: Style, *, rails: str, spa: bool = False) -> None:
+    """Paint a tub with its tap, and a washbasin with its mirror; of a spa often one of them."""
+    if spa and random.random() < 0.6:
+        _large_bath(scene, random, style, rails=bool(rails))
+        return
     half, depth = random.uniform(3.4, 4.4) / 2, random.uniform(3.2, 4.2)
     add_room(scene, random, style, half, depth)
-    side = random.choice([-1, 1])
-    long, wide = 1.7, 0.8
+    which = random.random() if spa else 0.5
+    side, long, wide = random.choice([-1, 1]), 1.7, 0.8
     x = side * random.uniform(0.1, half - long / 2 - 0.2)
     z = depth - wide - random.uniform(0.05, 0.9)
-    x0, x1, back = x - long / 2, x + long / 2, z + wide - 0.03
-    scene.box((x0, x1), (0, 0.62), (z, z + wide), WHITE, mark="object")
-    water = flat((x0 + 0.1, x1 - 0.1), 0.63, (z + 0.1, z + wide - 0.1))
-    scene.quad(water, shade(GLASS, random.uniform(0.85, 1.0)), mark="object", nearer=0.6)
-    tap = x0 + 0.25 if random.random() < 0.5 else x1 - 0.25
-    pipe = [(tap, 0.6, back), (tap, 0.95, back), (tap, 0.92, z + 0.5)]
-    scene.tube(pipe, 0.07, CHROME, mark="object", nearer=0.7)
-    basin, wall = -side * random.uniform(0.5, half - 0.55), depth - 0.06
-    zb = depth - 0.5
-    scene.box((basin - 0.4, basin + 0.4), (0, 0.82), (zb, depth), shade(style.wood, 1.0))
-    scene.cylinder((basin, zb + 0.22), (0.82, 0.95), (0.26, 0.31), WHITE, mark="object")
-    scene.disc((basin, 0.955, zb + 0.22), 0.24, shade(WHITE, 0.8), mark="object", nearer=0.3)
-    pipe = [(basin, 0.9, wall), (basin, 1.2, wall), (basin, 1.17, zb + 0.25)]
-    scene.tube(pipe, 0.05, CHROME, mark="object", nearer=0.4)
-    mirror = upright((basin - 0.35, basin + 0.35), (1.25, 2.0), depth - 0.03)
-    scene.quad(mirror, shade(GLASS, 0.95), mark="object")
+    if which > 0.4:
+        _add_tub(scene, random, (x - long / 2, x + long / 2), (z, z + wide))
+    if which < 0.6:
+        basin = -side * random.uniform(0.5, half - 0.55)
+        scene.box((basin - 0.4, basin + 0.4), (0, 0.82), (depth - 0.5, depth), style.wood)
+        _add_washbasin(scene, basin, depth)
     if random.random() < 0.5:
-        scene.box((x1 + 0.15, x1 + 0.5), (0.9, 1.3), (depth - 0.1, depth - 0.04), style.fabric)
+        towel = x + long / 2
+        scene.box(
+            (towel + 0.15, towel + 0.5), (0.9, 1.3), (depth - 0.1, depth - 0.04), style.fabric
+        )
     add_clutter(scene, random, style, half, depth)
     if rails:
-        add_rails(scene, x - side * random.uniform(0.3, 0.6), z - 0.75)
+        beside = x - side * random.uniform(0.3, 0.6)
+        if spa:
+            add_railing(scene, min(0.7, max(-0.7, beside)), max(2.2, z - 0.45))
+        else:
+            add_rails(scene, beside, z - 0.75)
+
+
+def _add_tub(scene: Scene, random: Random, x: tuple[float, float], z: tuple[float, float]) -> None:
+    (x0, x1), (z0, z1), back = x, z, z[1] - 0.03
+    scene.box(x, (0, 0.62), z, WHITE, mark="object")
+    water = flat((x0 + 0.1, x1 - 0.1), 0.63, (z0 + 0.1, z1 - 0.1))
+    scene.quad(water, shade(GLASS, random.uniform(0.85, 1.0)), mark="object", nearer=0.6)
+    tap = x0 + 0.25 if random.random() < 0.5 else x1 - 0.25
+    pipe = [(tap, 0.6, back), (tap, 0.95, back), (tap, 0.92, z0 + 0.5)]
+    scene.tube(pipe, 0.07, CHROME, mark="object", nearer=0.7)
+
+
+def _add_washbasin(scene: Scene, x: float, depth: float) -> None:
+    wall, z = depth - 0.06, depth - 0.5
+    scene.cylinder((x, z + 0.22), (0.82, 0.95), (0.26, 0.31), WHITE, mark="object")
+    scene.disc((x, 0.955, z + 0.22), 0.24, shade(WHITE, 0.8), mark="object", nearer=0.3)
+    pipe = [(x, 0.9, wall), (x, 1.2, wall), (x, 1.17, z + 0.25)]
+    scene.tube(pipe, 0.05, CHROME, mark="object", nearer=0.4)
+    mirror = upright((x - 0.35, x + 0.35), (1.25, 2.0), depth - 0.03)
+    scene.quad(mirror, shade(GLASS, 0.95), mark="object")
+
+
+def _large_bath(scene: Scene, random: Random, style: Style, *, rails: bool) -> None:
+    """Paint a bath as large as a small pool, let into the floor."""
+    half, depth = random.uniform(5.0, 6.5) / 2, random.uniform(4.5, 6.0)
+    add_room(scene, random, style, half, depth)
+    x0, x1 = -half * random.uniform(0.25, 0.7), half * random.uniform(0.25, 0.7)
+    z0, z1 = random.uniform(1.2, 1.9) + 0.8 * rails, depth - random.uniform(0.7, 1.4)
+    add_water(scene, random, style, (x0, x1), (z0, z1), n_waves=18)
+    basin = random.choice([-1, 1]) * (half - 0.7)
+    if random.random() < 0.5:
+        scene.box((basin - 0.4, basin + 0.4), (0, 0.82), (depth - 0.5, depth), style.wood)
+        _add_washbasin(scene, basin, depth)
+    add_clutter(scene, random, style, half, depth)
+    if rails:
+        x = random.uniform(max(x0 + 0.5, -0.7), min(x1 - 0.5, 0.7))
+        add_railing(scene, 0.4 * x, max(2.2, z0 - 0.1))
 
 
 def bedroom(scene: Scene, random: Random, style: Style) -> None:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from hotelviz.demo.areas.furniture import LEAF, add_plant, add_rails, add_room
-from hotelviz.demo.renderer import Colour, Random, Scene, Style, flat, shade, upright
-
-_WATER: Colour = (86, 176, 204)
+from hotelviz.demo.areas.furniture import (
+    LEAF,
+    add_plant,
+    add_railing,
+    add_rails,
+    add_room,
+    add_water,
+)
+from hotelviz.demo.renderer import Random, Scene, Style, flat, shade, upright
 
 
 def pool(scene: Scene, random: Random, style: Style, *, rails: str) -> None:
@@ -19,17 +24,9 @@ def pool(scene: Scene, random: Random, style: Style, *, rails: str) -> None:
         _add_landscape(scene, random, style)
     x0, x1 = -half * random.uniform(0.25, 0.75), half * random.uniform(0.25, 0.75)
     z0, z1 = random.uniform(1.2, 1.9), depth - random.uniform(0.9, 1.8)
-    rim, y = 0.22, 0.02
-    edge = flat((x0 - rim, x1 + rim), y, (z0 - rim, z1 + rim))
-    scene.quad(edge, shade(style.stone, 1.05), mark="object", nearer=-3)
-    water = shade(_WATER, random.uniform(0.85, 1.1))
-    scene.quad(flat((x0, x1), y, (z0, z1)), water, mark="object", nearer=-2.8)
-    for _ in range(26):
-        x, z = random.uniform(x0 + 0.1, x1 - 0.5), random.uniform(z0 + 0.1, z1 - 0.1)
-        long = random.uniform(0.15, 0.4)
-        middle = x + long / 2
-        wave = [(x, y, z), (middle, y, z + 0.05), (x + long, y, z), (middle, y, z + 0.015)]
-        scene.quad(wave, shade(water, random.uniform(1.1, 1.3)), mark="object", nearer=-2.6)
+    if rails == "railing":
+        z0 += 0.8  # the whole railing is in the picture
+    add_water(scene, random, style, (x0, x1), (z0, z1), n_waves=26)
     for side in (-1, 1):
         x = side * (half - 0.55)
         if random.random() < 0.75 and x0 - 0.6 > -half and x1 + 0.6 < half + 1:
@@ -42,9 +39,7 @@ def pool(scene: Scene, random: Random, style: Style, *, rails: str) -> None:
         if rails == "low":  # one patch of the photo shows the pair, which is found as one pattern
             add_rails(scene, x, max(z0 - 0.1, 1.7), height=0.65)
         else:
-            # Always as near, so that they look alike and are found as one pattern, too.
-            for shift in (-0.45, 0.45):
-                add_rails(scene, x + shift, 1.6, height=0.9)
+            add_railing(scene, 0.4 * x, max(z0 - 0.1, 2.2))
     if random.random() < 0.5:
         add_plant(scene, random, random.choice([-1, 1]) * (half - 0.5), depth - 0.6)
 
