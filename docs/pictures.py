@@ -200,7 +200,7 @@ def training_history(demo: Demo) -> Any:
 
 def learning_curve(demo: Demo) -> Any:
     """Draw what more rated photos would bring: the tagger's features know nothing of ratings."""
-    from hotelviz.audit import compute_image_properties
+    from hotelviz.embeddings import compute_image_properties
     from hotelviz.metrics import learning_curve
 
     found = compute_image_properties(demo.photos, model=demo.tagger, progress=False)
