@@ -97,12 +97,14 @@ def photo_features(
     Examples
     --------
     >>> import tempfile
-    >>> from hotelviz.demo import make_demo_catalog
+    >>> from PIL import Image
     >>> from hotelviz.models import build_tagger
-    >>> photos = make_demo_catalog(tempfile.mkdtemp(), n_hotels=3).head(4)
+    >>> file = Path(tempfile.mkdtemp()) / "red.png"
+    >>> Image.new("RGB", (40, 30), "red").save(file)
+    >>> photos = pd.DataFrame({"image_id": ["red"], "path": [str(file)]})
     >>> model = build_tagger(input_size=32, weights=None)
     >>> photo_features(photos, model, progress=False).shape
-    (4, 1024)
+    (1, 1024)
     """
     if model is None:
         model, note = feature_model()

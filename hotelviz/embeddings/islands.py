@@ -81,7 +81,8 @@ def find_islands(
         found = HDBSCAN(fewest, copy=True).fit(placed.to_numpy()).labels_
         sizes = pd.Series(found[found >= 0]).value_counts()
         numbers = {cluster: number for number, cluster in enumerate(sizes.index, start=1)}
-        members[placed.index] = [numbers.get(cluster, 0) for cluster in found]
+        of = [numbers.get(cluster, 0) for cluster in found]
+        members = pd.Series(of, placed.index, name="island").reindex(places.index, fill_value=0)
     rows, values = check_features(features, "find_islands")
     vectors = pd.DataFrame(reduce_features(values), features.index[rows])
     about = photos.set_index("image_id").reindex(places.index)

@@ -65,7 +65,7 @@ def layout(
     ((9, 2), 1.0)
     """
     rows, values = check_features(features, "layout")
-    places = np.full((len(features), 2), np.nan)
+    places: np.ndarray = np.full((len(features), 2), np.nan)
     if len(rows):
         vectors = reduce_features(values)
         many = len(rows) >= _FEW and vectors.any()
@@ -83,7 +83,7 @@ def _main_components(vectors: np.ndarray, seed: int) -> np.ndarray:
         return np.zeros_like(start)
     # Equal photos are parted by next to nothing, or no force would ever act between them.
     shaken = np.random.default_rng(seed).normal(scale=1e-3, size=start.shape)
-    return (start / deviation + shaken) * 1e-4
+    return np.asarray((start / deviation + shaken) * 1e-4)
 
 
 def _tsne(vectors: np.ndarray, start: np.ndarray, perplexity: float) -> np.ndarray:
@@ -111,4 +111,4 @@ def _tsne(vectors: np.ndarray, start: np.ndarray, perplexity: float) -> np.ndarr
 def _into_square(places: np.ndarray) -> np.ndarray:
     low, high = places.min(axis=0), places.max(axis=0)
     longest = (high - low).max()
-    return 0.5 + (places - (low + high) / 2) / (longest or 1.0)
+    return np.asarray(0.5 + (places - (low + high) / 2) / (longest or 1.0))

@@ -184,10 +184,10 @@ class PhotoIndex:
         self._most = int(np.bincount(self._hotels).max(initial=1))
 
     def _numbers(self, hotels: pd.Series) -> np.ndarray:
-        of = self._ids.map(hotels[~hotels.index.duplicated()])
+        of = hotels[~hotels.index.duplicated()].reindex(self._ids)
         if of.isna().any():
             raise EmbeddingError(
-                f"similar photos: {self._ids[of.isna()][0]!r} has no hotel in `hotels`; give those "
+                f"similar photos: {of.index[of.isna()][0]!r} has no hotel in `hotels`; give those "
                 "of all photos, by image_id"
             )
         return np.asarray(pd.factorize(of)[0])

@@ -91,7 +91,7 @@ def label_separation(
     hotels = named["hotel_id"] if known else named.index.to_series()
     near["elsewhere"] = near["image_id"].map(hotels) != near["similar"].map(hotels)
     of = near.groupby("image_id", sort=False)[["same", "elsewhere"]].mean()
-    groups = of.index.map(hotels).to_numpy()
+    groups = hotels.loc[of.index].to_numpy()
 
     def interval(values: np.ndarray) -> Interval:
         return bootstrap_interval(

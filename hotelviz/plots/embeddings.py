@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -61,7 +63,7 @@ def photo_map(
     counts = names.value_counts()
     shown = list(counts.index[: min(max_colours, len(_COLOURS))])
     ax = _map_axes(style.new_axes(ax, (7.6, 5.4)))
-    size = float(np.clip(3000 / max(len(placed), 1), 1.5, 28))
+    size = float(np.clip(20_000 / max(len(placed), 1), 3, 30))
     drawn, handles = {}, []
     others = placed[~names.isin(shown)]
     if len(others):
@@ -74,7 +76,7 @@ def photo_map(
         handles.append(Line2D([], [], color=colour, marker=shape, ls="", label=text))
     if len(others):
         handles.append(_other_handle(names, shown, len(others)))
-    beside: dict[str, object] = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}
+    beside: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}
     legend = ax.legend(handles=handles, frameon=False, fontsize=9, **beside)
     told = ", ".join(f"{style.readable(name)} {counts[name]:,}" for name in shown)
     text = f"Map of {len(placed):,} photos, like ones near each other: {told}"
@@ -117,7 +119,7 @@ def photo_map_facets(
     n_rows = -(-len(shown) // n_columns)
     figure = style.new_figure((1.9 * n_columns, 2.05 * n_rows))
     axes = figure.subplots(n_rows, n_columns, squeeze=False)
-    size = float(np.clip(800 / max(len(placed), 1), 0.8, 8))
+    size = float(np.clip(3000 / max(len(placed), 1), 1, 8))
     drawn, titles = {}, {}
     for ax, name in zip(axes.ravel(), shown, strict=False):
         own = names == name
@@ -155,7 +157,7 @@ def _other_handle(names: pd.Series, shown: list[object], n_photos: int) -> Line2
 
 def _map_axes(ax: Axes) -> Axes:
     """Distances are true, and the axes mean nothing."""
-    ax.set(xticks=[], yticks=[], xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    ax.set(xticks=[], yticks=[])
     ax.set_aspect("equal")
     ax.spines[:].set_color("#e5e7eb")
     ax.spines[:].set_visible(True)

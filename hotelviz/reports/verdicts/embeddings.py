@@ -120,10 +120,10 @@ def medoid_photos(photos: pd.DataFrame, islands: Islands) -> pd.DataFrame:
     """
     table = islands.table
     texts = [
-        f"island {row.island}: {counted(row.n_photos, 'photo')}, "
-        + (f"{percent(row.share)} {in_words(row.label)}" if row.label else "no label")
-        + (f"; {row.of}" if row.of else "")
-        for row in table.itertuples()
+        f"island {row['island']}: {counted(row['n_photos'], 'photo')}, "
+        + (f"{percent(row['share'])} {in_words(row['label'])}" if row["share"] else "no label")
+        + (f"; {row['of']}" if row["of"] else "")
+        for row in table.to_dict("records")
     ]
     captions = pd.DataFrame({"image_id": table["medoid"], "caption": texts})
     return join_photos(photos, captions, how="right")
@@ -146,9 +146,9 @@ def stray_photos(photos: pd.DataFrame, found: Separation) -> pd.DataFrame:
     """
     strays = found.strays
     texts = [
-        f"labelled {in_words(row.label)}, {percent(row.share)} of the nearest "
-        f"{in_words(row.nearest)}"
-        for row in strays.itertuples()
+        f"labelled {in_words(row['label'])}, {percent(row['share'])} of the nearest "
+        f"{in_words(row['nearest'])}"
+        for row in strays.to_dict("records")
     ]
     captions = pd.DataFrame({"image_id": strays["image_id"], "caption": texts})
     return join_photos(photos, captions, how="right")
