@@ -36,7 +36,7 @@ PROPERTIES = tempfile.TemporaryDirectory()
 @cache
 def network():
     """Return the network whose features judge labels."""
-    from hotelviz.audit import feature_model
+    from hotelviz.embeddings import feature_model
 
     model, note = feature_model()
     print(note)
@@ -334,7 +334,7 @@ def search(*, short: bool) -> None:
 
 def search_in_this_process(count: int) -> None:
     """Print seconds, memory and recall of finding 1 % planted pairs among `count` vectors."""
-    from hotelviz.audit.neighbours import nearest_neighbours
+    from hotelviz.embeddings import nearest_neighbours
 
     random = np.random.default_rng(0)
     # Photos lie in scenes: vectors around many centres, in directions of falling weight.

@@ -21,7 +21,7 @@ DRAWS = 20
 
 def pooled_features(photos: pd.DataFrame) -> np.ndarray:
     """Give the features of MobileNet with ImageNet's weights, from the cache where they are."""
-    from hotelviz.audit import compute_image_properties
+    from hotelviz.embeddings import compute_image_properties
     from hotelviz.models import build_tagger
 
     found = compute_image_properties(photos, model=build_tagger(), cache=leave("curve_features"))

@@ -200,7 +200,7 @@ def training_history(demo: Demo) -> Any:
 
 def learning_curve(demo: Demo) -> Any:
     """Draw what more rated photos would bring: the tagger's features know nothing of ratings."""
-    from hotelviz.audit import compute_image_properties
+    from hotelviz.embeddings import compute_image_properties
     from hotelviz.metrics import learning_curve
 
     found = compute_image_properties(demo.photos, model=demo.tagger, progress=False)
@@ -305,6 +305,14 @@ def save_gallery(demo: Demo, path: Path) -> None:
 
 
 #: Name of a plot -> what draws its picture.
+def photo_map(demo: Demo, draw: Callable[..., Any]) -> Any:
+    """Draw the photos by what the tagger sees in them."""
+    from hotelviz.embeddings import layout, photo_features
+
+    places = layout(photo_features(demo.photos, demo.tagger, progress=False))
+    return draw(places, demo.photos.set_index("image_id")["label"])
+
+
 PICTURES: dict[str, Callable[[Demo], Any]] = {
     "ConfusionMatrixDisplay": confusion_matrix,
     "channel_card": channel_card,
@@ -325,6 +333,8 @@ PICTURES: dict[str, Callable[[Demo], Any]] = {
     "pattern_montages": pattern_montages,
     "per_class_bars": per_class_bars,
     "photo_grid": photo_grid,
+    "photo_map": lambda demo: photo_map(demo, plots.photo_map),
+    "photo_map_facets": lambda demo: photo_map(demo, plots.photo_map_facets),
     "picture_row": picture_row,
     "predicted_against_rated": lambda demo: plots.predicted_against_rated(
         demo.rated["rated_mean"].to_numpy(), demo.rated["score"].to_numpy()

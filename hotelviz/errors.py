@@ -97,6 +97,10 @@ class DecisionWarning(UserWarning):
     """A line of a decisions file was passed over; the message says which and why."""
 
 
+class EmbeddingError(HotelvizError):
+    """Photos cannot be compared by their features as asked."""
+
+
 class AuditError(HotelvizError):
     """Photos cannot be audited as asked."""
 

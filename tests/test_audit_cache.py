@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 from album import catalog_of, scene
 
-from hotelviz.audit import compute_image_properties, find_issues, image_properties
+from hotelviz.audit import find_issues
+from hotelviz.embeddings import compute_image_properties, image_properties
 from hotelviz.errors import CacheWarning
 
 

@@ -10,12 +10,15 @@ from PIL import Image
 
 from hotelviz.audit import (
     combine_catalogs,
-    compute_image_properties,
     find_duplicates,
     find_issues,
 )
-from hotelviz.audit.neighbours import nearest_neighbours, reduce_features
 from hotelviz.audit.registration import aligned_similarity
+from hotelviz.embeddings import (
+    compute_image_properties,
+    nearest_neighbours,
+    reduce_features,
+)
 from hotelviz.errors import AuditError
 
 

@@ -14,12 +14,12 @@ from hotelviz.audit import (
     class_balance,
     combine_catalogs,
     compare_datasets,
-    compute_image_properties,
     find_duplicates,
     find_issues,
     suggest_decisions,
     write_audit,
 )
+from hotelviz.embeddings import compute_image_properties
 from hotelviz.errors import AuditError, CatalogError, HotelvizError, MissingPhotosError
 
 

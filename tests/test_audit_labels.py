@@ -20,8 +20,8 @@ from hotelviz.audit import (
     stage_difference,
     suggested_labels,
 )
-from hotelviz.audit.neighbours import Neighbours, reduce_features
 from hotelviz.audit.outliers import outlier_scores
+from hotelviz.embeddings import Neighbours, reduce_features
 from hotelviz.errors import AuditError
 from hotelviz.models import Preprocessing, model_info, record_training_photos, wrap_model
 

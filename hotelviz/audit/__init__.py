@@ -22,7 +22,6 @@ from hotelviz.audit.combining import Combined, combine_catalogs
 from hotelviz.audit.deciding import Gathered, gather_decisions
 from hotelviz.audit.duplicates import find_duplicates
 from hotelviz.audit.image_issues import THRESHOLDS
-from hotelviz.audit.image_properties import ImageProperties, compute_image_properties
 from hotelviz.audit.issues import Audit, find_issues, needs_person
 from hotelviz.audit.label_issues import (
     LabelIssues,
@@ -33,8 +32,6 @@ from hotelviz.audit.label_issues import (
 )
 from hotelviz.audit.report import (
     check_audit_folder,
-    feature_model,
-    properties_folder,
     read_audit,
     write_audit,
 )
@@ -59,7 +56,6 @@ __all__ = [
     "Cleaned",
     "Combined",
     "Gathered",
-    "ImageProperties",
     "LabelIssues",
     "SeenLabels",
     "Shown",
@@ -69,10 +65,8 @@ __all__ = [
     "class_balance",
     "combine_catalogs",
     "compare_datasets",
-    "compute_image_properties",
     "copies_side_by_side",
     "distinct_tests",
-    "feature_model",
     "find_duplicates",
     "find_issues",
     "find_label_issues",
@@ -81,7 +75,6 @@ __all__ = [
     "label_noise_matrix",
     "label_suspects",
     "needs_person",
-    "properties_folder",
     "read_audit",
     "seen_labels",
     "stage_difference",

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from hotelviz import metrics
-from hotelviz.audit.image_properties import compute_image_properties
 from hotelviz.catalog import check_table, split_catalog
+from hotelviz.embeddings.image_properties import compute_image_properties
 from hotelviz.errors import AuditError, check_choice
 from hotelviz.images import iterate_images
 from hotelviz.metrics import Interval

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import pandas as pd
 
 from hotelviz.audit.duplicates import find_duplicates
-from hotelviz.audit.image_properties import compute_image_properties
-from hotelviz.audit.neighbours import photo_neighbours
 from hotelviz.catalog import check_table
+from hotelviz.embeddings.image_properties import compute_image_properties
+from hotelviz.embeddings.neighbours import photo_neighbours
 from hotelviz.errors import AuditError
 
 if TYPE_CHECKING:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from hotelviz.audit.image_properties import ImageProperties
 from hotelviz.audit.near_duplicates import (
     MAX_DISTANCE,
     MIN_ALIGNMENT,
     MIN_SIMILARITY,
     near_duplicate_pairs,
 )
-from hotelviz.audit.neighbours import Neighbours
 from hotelviz.catalog import check_table
+from hotelviz.embeddings.image_properties import ImageProperties
+from hotelviz.embeddings.neighbours import Neighbours
 from hotelviz.errors import AuditError, ImageError
 from hotelviz.images import read_image
 

@@ -39,7 +39,7 @@ def find_image_issues(
     Parameters
     ----------
     photos : pandas.DataFrame
-        Of `hotelviz.audit.ImageProperties`.
+        Of `hotelviz.embeddings.ImageProperties`.
     paths : pandas.Series
         Of the same photos.
     thresholds : mapping, optional

@@ -12,7 +12,6 @@ import pandas as pd
 from hotelviz.audit.class_balance import class_balance
 from hotelviz.audit.duplicates import connected, duplicate_issues, find_duplicates
 from hotelviz.audit.image_issues import check_thresholds, find_image_issues
-from hotelviz.audit.image_properties import ImageProperties, compute_image_properties
 from hotelviz.audit.label_issues import (
     MARGIN,
     LabelIssues,
@@ -22,10 +21,11 @@ from hotelviz.audit.label_issues import (
     suggested_labels,
 )
 from hotelviz.audit.near_duplicates import MAX_DISTANCE, MIN_ALIGNMENT, MIN_SIMILARITY
-from hotelviz.audit.neighbours import photo_neighbours
 from hotelviz.audit.outliers import outlier_issues
 from hotelviz.audit.seen import SeenLabels, seen_labels
 from hotelviz.catalog import check_table
+from hotelviz.embeddings.image_properties import ImageProperties, compute_image_properties
+from hotelviz.embeddings.neighbours import photo_neighbours
 from hotelviz.schema import ISSUES, Status
 
 if TYPE_CHECKING:

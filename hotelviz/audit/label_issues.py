@@ -67,7 +67,7 @@ def find_label_issues(
     Parameters
     ----------
     vectors : float32 array of shape (n_photos, n_features)
-        Of length 1 (see `hotelviz.audit.neighbours.reduce_features`); NaN for photos that could
+        Of length 1 (see `hotelviz.embeddings.reduce_features`); NaN for photos that could
         not be read.
     labels : pandas.Series of length n_photos
         Missing ones are not judged.

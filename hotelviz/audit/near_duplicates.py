@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from hotelviz.audit.image_properties import ImageProperties
-from hotelviz.audit.neighbours import Neighbours
 from hotelviz.audit.registration import aligned_similarity
+from hotelviz.embeddings.image_properties import ImageProperties
+from hotelviz.embeddings.neighbours import Neighbours
 
 #: Photos are compared whose hashes differ in at most so many of 64 bits and that are at least so
 #: similar to the network; and those whose hashes alone differ in hardly any bit.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from hotelviz.audit.neighbours import Neighbours
+from hotelviz.embeddings.neighbours import Neighbours
 
 #: Neighbours whose mean similarity says whether a photo belongs anywhere.
 _N_NEIGHBOURS = 5

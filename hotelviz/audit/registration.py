@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-#: Side of the thumbnails that are compared.
-SIDE = 32
+from hotelviz.embeddings.property_cache import THUMBNAIL_SIDE
+
 #: The share of the pixels that differ most is left out: a watermark, or what a person covers.
 _LEFT_OUT = 0.15
 #: The most a photo may be shifted or zoomed, as a share of half its side.
 _MOST = 0.2
 #: Half the size first, where large shifts are small; photos that differ there are done with.
-_STEPS = ((SIDE // 2, 3), (SIDE, 4))
+_STEPS = ((THUMBNAIL_SIDE // 2, 3), (THUMBNAIL_SIDE, 4))
 _HOPELESS = 0.95
 _BLOCK = 256
 
@@ -65,7 +65,7 @@ def _compare(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def _shrunk(pixels: np.ndarray, side: int) -> np.ndarray:
-    factor = SIDE // side
+    factor = THUMBNAIL_SIDE // side
     shape = (len(pixels), side, factor, side, factor, 3)
     return np.asarray(pixels.reshape(shape).mean(axis=(2, 4), dtype="float32"))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -16,53 +16,6 @@ from hotelviz.audit.issues import ISSUE_COLUMNS, Audit
 from hotelviz.decisions import append_decisions, read_decisions
 from hotelviz.errors import AuditError, OutputError
 from hotelviz.io.atomic import atomic_path
-
-if TYPE_CHECKING:
-    import keras
-
-
-def feature_model(file: str | os.PathLike[str] | None = None) -> tuple[keras.Model | None, str]:
-    """Return the model whose features judge labels, and a note which it is.
-
-    Parameters
-    ----------
-    file : path, optional
-        A model file; by default MobileNet with ImageNet's weights.
-
-    Returns
-    -------
-    model : keras.Model or None
-        None where ImageNet's weights cannot be had.
-    note : str
-        Which model it is, or why there is none.
-
-    Raises
-    ------
-    ModelError
-        When the file cannot be loaded.
-    """
-    from hotelviz.models import ModelError, build_tagger, load_model, model_info
-
-    if file:
-        model = load_model(file)
-        info = model_info(model)
-        return model, f"features of {Path(file).name}, a {info.backbone} trained as {info.task}"
-    try:
-        return build_tagger(), "features of MobileNet with ImageNet's weights"
-    except ModelError as error:
-        return None, f"no features: {error}"
-
-
-def properties_folder(catalog: str | os.PathLike[str]) -> Path:
-    """Return the folder beside a catalogue in which the properties of its photos are cached.
-
-    Examples
-    --------
-    >>> properties_folder("data/photos.csv").as_posix()
-    'data/photos.measures'
-    """
-    path = Path(catalog)
-    return path.parent / f"{path.stem}.measures"
 
 
 def write_audit(found: Audit, out: str | os.PathLike[str]) -> int:

@@ -31,14 +31,9 @@ def audit(
     allow_missing: AllowMissing = False,
 ) -> None:
     """Find what is wrong with photos and labels."""
-    from hotelviz.audit import (
-        check_audit_folder,
-        feature_model,
-        find_issues,
-        properties_folder,
-        write_audit,
-    )
+    from hotelviz.audit import check_audit_folder, find_issues, write_audit
     from hotelviz.catalog import read_catalog
+    from hotelviz.embeddings import feature_model, properties_folder
     from hotelviz.io.claims import claim
 
     check_audit_folder(out)

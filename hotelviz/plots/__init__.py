@@ -23,6 +23,7 @@ from hotelviz.plots.audit import (
 )
 from hotelviz.plots.classification import class_counts, per_class_bars, reliability
 from hotelviz.plots.display import Display
+from hotelviz.plots.embeddings import photo_map, photo_map_facets
 from hotelviz.plots.feature_vis import (
     change_text,
     channel_card,
@@ -73,6 +74,8 @@ __all__ = [
     "pattern_text",
     "per_class_bars",
     "photo_grid",
+    "photo_map",
+    "photo_map_facets",
     "picture_row",
     "predicted_against_rated",
     "rater_bias",

@@ -8,7 +8,7 @@ from hotelviz.reports.notebooks import find_notebook, notebook_title, read_cells
 
 #: The work, part by part: its heading, and the reports that belong to it.
 PARTS = {
-    "Data": ("cleaning_audit", "cleaning_effect", "rating_quality"),
+    "Data": ("photo_map", "cleaning_audit", "cleaning_effect", "rating_quality"),
     "Tagger": ("tagger_report",),
     "Why": ("explain_tagger",),
     "Aesthetics": ("aesthetic_report", "compare_filters"),

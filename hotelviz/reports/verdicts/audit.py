@@ -155,7 +155,7 @@ def how_labels_were_judged(found: Audit, features: str) -> str:
     found : hotelviz.audit.Audit
         From `hotelviz.audit.find_issues`.
     features : str
-        What gave the features, as `hotelviz.audit.feature_model` says it.
+        What gave the features, as `hotelviz.embeddings.feature_model` says it.
 
     Returns
     -------

@@ -211,7 +211,7 @@ def how_measured(
     decided : pandas.DataFrame
         The decisions, with ``reviewer``.
     origin : str
-        What gave the features, as `hotelviz.audit.feature_model` says it.
+        What gave the features, as `hotelviz.embeddings.feature_model` says it.
     judged_by : str
         Whose labels the test photos have.
     notes : sequence of str

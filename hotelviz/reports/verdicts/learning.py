@@ -81,7 +81,7 @@ def measure_growth(
     learned = photos[known & photos["split"].isin(["train", "val"])]
     if why := _none_because(learned, network, by, max_photos):
         return Growth(None, f"There is no learning curve: {why}.")
-    from hotelviz.audit import compute_image_properties
+    from hotelviz.embeddings import compute_image_properties
     from hotelviz.metrics import learning_curve
 
     drawn = _whole_hotels(learned, max_photos, seed)

@@ -19,9 +19,8 @@ from PIL import Image
 from tqdm.auto import tqdm
 from tqdm.contrib.concurrent import thread_map
 
-from hotelviz.audit.property_cache import PART_SIZE, PropertyCache
-from hotelviz.audit.registration import SIDE
 from hotelviz.catalog import check_missing, check_table
+from hotelviz.embeddings.property_cache import PART_SIZE, THUMBNAIL_SIDE, PropertyCache
 from hotelviz.errors import ImageError
 from hotelviz.images import Decoded, View, iterate_views, perceptual_hash, reading
 from hotelviz.io.remote import is_url
@@ -242,7 +241,7 @@ def image_properties(photo: Decoded) -> dict[str, Any]:
         "border": _border(levels),
         "pixels": hashlib.blake2b(stated, digest_size=16).hexdigest(),
         "hash": perceptual_hash(levels),
-        "thumbnail": image.resize((SIDE, SIDE), Image.Resampling.BOX).tobytes(),
+        "thumbnail": image.resize((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BOX).tobytes(),
     }
 
 
@@ -285,9 +284,9 @@ def _joined(
     photos["bytes"] = contents["bytes"]
     # A missing hash would turn the others into floats, which lose bits.
     photos["hash"] = found["hash"].fill_null(0).to_numpy()
-    blank = bytes(3 * SIDE * SIDE)
+    blank = bytes(3 * THUMBNAIL_SIDE**2)
     pixels = b"".join(one or blank for one in found["thumbnail"].to_pylist())
-    thumbnails = np.frombuffer(pixels, "uint8").reshape(-1, SIDE, SIDE, 3)
+    thumbnails = np.frombuffer(pixels, "uint8").reshape(-1, THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3)
     features = None
     if with_features:
         vectors = found["features"].combine_chunks()

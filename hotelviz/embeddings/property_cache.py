@@ -14,7 +14,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from hotelviz.audit.registration import SIDE
 from hotelviz.errors import CacheWarning
 from hotelviz.io.atomic import atomic_path
 from hotelviz.schema import Status
@@ -22,6 +21,8 @@ from hotelviz.schema import Status
 if TYPE_CHECKING:
     import keras
 
+#: Side of the thumbnails, by which photos are compared.
+THUMBNAIL_SIDE = 32
 #: Photos a part: what an interruption can lose.
 PART_SIZE = 4096
 #: Changes whenever a property does.
@@ -44,7 +45,7 @@ _SCHEMA = pa.schema(
         ),
         "pixels": pa.string(),
         "hash": pa.uint64(),
-        "thumbnail": pa.binary(3 * SIDE * SIDE),
+        "thumbnail": pa.binary(3 * THUMBNAIL_SIDE**2),
         "features": pa.list_(pa.float16()),
     }
 )

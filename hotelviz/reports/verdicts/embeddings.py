@@ -1,0 +1,179 @@
+"""What a map of photos shows, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from hotelviz.embeddings import Islands, Separation
+from hotelviz.reports.tables import Table
+from hotelviz.reports.verdict import Card, NextStep, Verdict
+from hotelviz.reports.wording import agreeing, counted, in_words, percent, photos_of_hotels
+from hotelviz.scores.predictions import join_photos
+
+
+def map_verdict(
+    photos: pd.DataFrame,
+    found: Separation | None,
+    islands: Islands,
+    *,
+    others_only: bool,
+    n_lost: int = 0,
+) -> Verdict:
+    """Say how well labels separate, what mixes, and which islands are of one hotel or source.
+
+    Parameters
+    ----------
+    photos : pandas.DataFrame
+        The catalogue.
+    found : hotelviz.embeddings.Separation or None
+        Of each photo's nearest; None where no photo has a label.
+    islands : hotelviz.embeddings.Islands
+        Of the map.
+    others_only : bool
+        Whether the nearest are those at other hotels.
+    n_lost : int, default 0
+        Photos that could not be read.
+
+    Returns
+    -------
+    Verdict
+    """
+    one = islands.table[islands.table["of"] != ""]
+    said, cards = [], []
+    if found is None:
+        said.append(f"{photos_of_hotels(photos)}, without labels to compare with")
+    else:
+        where = " at other hotels" if others_only else ""
+        chance = percent(found.chance)
+        said.append(
+            f"Of the nearest photos of each{where}, {percent(*found.same)} have its label, "
+            f"{chance} if labels were drawn by lot"
+        )
+        if len(found.mixing):
+            first = found.mixing.iloc[0]
+            pair = f"{in_words(first['label'])} and {in_words(first['other'])}"
+            said.append(f"{pair} mix most, in {percent(first['share'])} of the nearest")
+        detail = f"{counted(found.n_photos, 'photo')}; by lot {chance}"
+        cards.append(Card("nearest with the same label", percent(*found.same), detail))
+        among = counted(len(found.strays), "photo")
+        cards.append(Card("among another label", among, "none of the nearest has their own"))
+    if len(one):
+        are = agreeing(len(one), "is", "are")
+        said.append(f"{counted(len(one), 'island')} {are} of one hotel or source")
+    cards.append(Card("islands", f"{len(islands.table):,}", f"{len(one):,} of one hotel or source"))
+    if n_lost:
+        cards.append(Card("not on the map", f"{n_lost:,}", "could not be read"))
+    return Verdict(". ".join(said) + ".", cards=cards, next_steps=_next_steps(found, one))
+
+
+def _next_steps(found: Separation | None, one: pd.DataFrame) -> list[NextStep]:
+    steps = []
+    if found is not None and (number := len(found.strays)):
+        text = f"Look at {counted(number, 'photo')} among another label: wrong label, or two areas?"
+        steps.append(NextStep(text, "#among-another-label"))
+    if len(one):
+        text = "See what islands of one hotel or source have in common: a model can learn that"
+        steps.append(NextStep(f"{text} instead of the area", "#islands"))
+    steps.append(NextStep("Find wrong labels and copies in the audit", "cleaning_audit"))
+    return steps
+
+
+def mixing_table(found: Separation) -> Table:
+    """Return which classes mix, in words, the first twelve."""
+    rows = found.mixing.assign(
+        **{name: found.mixing[name].map(in_words) for name in ("label", "other")}
+    )
+    words = {
+        "label": "area", "other": "and", "share": "of the nearest are the other's",
+        "photos": "photos with such a neighbour",
+    }  # fmt: skip
+    return Table(rows, words, percent=["share"], max_rows=12, noun="pairs of areas")
+
+
+def island_table(islands: Islands) -> Table:
+    """Return the islands of a map in words, the first twenty."""
+    table = islands.table
+    rows = table.assign(label=table["label"].map(in_words, na_action="ignore"))
+    words = {
+        "island": "island", "n_photos": "photos", "n_hotels": "hotels", "label": "most are",
+        "share": "share", "of": "nearly all of one", "share_of": "share of that",
+    }  # fmt: skip
+    return Table(rows, words, percent=["share", "share_of"], max_rows=20, noun="islands")
+
+
+def medoid_photos(photos: pd.DataFrame, islands: Islands) -> pd.DataFrame:
+    """Return the most typical photo of each island, with a caption.
+
+    Parameters
+    ----------
+    photos : pandas.DataFrame
+        The catalogue.
+    islands : hotelviz.embeddings.Islands
+        Of its map.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows of `photos` with ``caption``, the largest island first.
+    """
+    table = islands.table
+    texts = [
+        f"island {row['island']}: {counted(row['n_photos'], 'photo')}, "
+        + (f"{percent(row['share'])} {in_words(row['label'])}" if row["share"] else "no label")
+        + (f"; {row['of']}" if row["of"] else "")
+        for row in table.to_dict("records")
+    ]
+    captions = pd.DataFrame({"image_id": table["medoid"], "caption": texts})
+    return join_photos(photos, captions, how="right")
+
+
+def stray_photos(photos: pd.DataFrame, found: Separation) -> pd.DataFrame:
+    """Return the photos that lie among another label, with a caption, the surest first.
+
+    Parameters
+    ----------
+    photos : pandas.DataFrame
+        The catalogue.
+    found : hotelviz.embeddings.Separation
+        Of each photo's nearest.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows of `photos` with ``caption``.
+    """
+    strays = found.strays
+    texts = [
+        f"labelled {in_words(row['label'])}, {percent(row['share'])} of the nearest "
+        f"{in_words(row['nearest'])}"
+        for row in strays.to_dict("records")
+    ]
+    captions = pd.DataFrame({"image_id": strays["image_id"], "caption": texts})
+    return join_photos(photos, captions, how="right")
+
+
+def colourings(photos: pd.DataFrame, names: Sequence[str]) -> dict[str, pd.Series]:
+    """Return what a map can be coloured by: columns that are there and have several values.
+
+    Parameters
+    ----------
+    photos : pandas.DataFrame
+        The catalogue.
+    names : sequence of str
+        Columns, in the order in which they are wanted.
+
+    Returns
+    -------
+    dict
+        Column -> its values by ``image_id``.
+
+    Examples
+    --------
+    >>> photos = pd.DataFrame({"image_id": ["a", "b"], "label": ["Bar", "Spa"], "source": "web"})
+    >>> list(colourings(photos, ["label", "source", "split"]))
+    ['label']
+    """
+    named = photos.set_index("image_id")
+    return {name: named[name] for name in names if name in named and named[name].nunique() > 1}
