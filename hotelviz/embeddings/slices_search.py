@@ -51,7 +51,7 @@ def search(
 
     Each step takes the candidate that stands out most against the largest of all candidates under
     shuffled errors, so that the chance of any false one is at most `level`. It has to stand out on
-    either half of the hotels by itself. What it explains is then taken out: photos of it are
+    either half of the hotels by itself, in each with half of `level`. What it explains is then taken out: photos of it are
     compared with one another, and the others with the others.
     """
     members, left = candidates.members, np.ones(len(candidates.members), bool)
@@ -73,7 +73,8 @@ def search(
             p_other, other = _other_half(
                 members[number], errors, strata, hotels, halves, two_sided=two_sided, seed=seed
             )
-            if p_other <= level:
+            # Either half may be the one that confirms.
+            if 2 * p_other <= level:
                 step = Found(number, p, p_other, other)
                 break
             left[number] = False

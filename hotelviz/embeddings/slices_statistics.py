@@ -13,6 +13,8 @@ import numpy as np
 
 #: Candidates that are multiplied at once, so that the memory stays small.
 _BLOCK = 512
+#: Shuffles that say how much each sum varies by chance.
+_SCALING = 400
 #: Below this a sum does not vary at all.
 _STILL = 1e-6
 
@@ -43,25 +45,32 @@ def shuffled_errors(
     """
     random = np.random.default_rng(seed)
     hotel = np.unique(hotels, return_inverse=True)[1]
+    stratum = np.unique(strata, return_inverse=True)[1]
     n_hotels = int(hotel.max(initial=0)) + 1
-    cell = np.unique(strata, return_inverse=True)[1] * n_hotels + hotel
-    cells, cell, size = np.unique(cell, return_inverse=True, return_counts=True)
+    cells, cell, size = np.unique(
+        stratum * n_hotels + hotel, return_inverse=True, return_counts=True
+    )
     order = np.argsort(cell, kind="stable")
-    start = np.cumsum(size) - size
     rank = np.empty(len(cell), int)
-    rank[order] = np.arange(len(cell)) - np.repeat(start, size)
-    stratum, hotel_of = np.divmod(cells, n_hotels)
-    first, last = (np.searchsorted(stratum, stratum, side=side) for side in ("left", "right"))
+    rank[order] = np.arange(len(cell)) - np.repeat(np.cumsum(size) - size, size)
+    of_stratum, of_hotel = np.divmod(cells, n_hotels)
+    first, last = (np.searchsorted(of_stratum, of_stratum, side=side) for side in ("left", "right"))
+    n_own = np.bincount(stratum)
+    begin = np.cumsum(n_own) - n_own
     for _ in range(n_shuffles):
-        # The hotels stand in a random row; each takes from the one at a random place of it, or
-        # where that one has no photo of the stratum, from the next that has.
+        # The hotels stand in a random row, and with them the photos of each stratum. A hotel's
+        # photos are read from a random place on: from the hotel there, or the next one that has
+        # such photos, and where these are too few, on into the hotels after it.
         place, wanted = random.permutation(n_hotels), random.permutation(n_hotels)
-        keys = stratum * n_hotels + place[hotel_of]
+        keys = of_stratum * n_hotels + place[of_hotel]
         row = np.argsort(keys)
-        at = np.searchsorted(keys[row], stratum * n_hotels + wanted[hotel_of])
-        source = row[np.where(at >= last, first, at)]
-        offset = (random.random(len(cells)) * size[source]).astype(int)
-        yield errors[order[start[source][cell] + (rank + offset[cell]) % size[source][cell]]]
+        at = np.searchsorted(keys[row], of_stratum * n_hotels + wanted[of_hotel])
+        at = np.where(at >= last, first, at)
+        start = (np.cumsum(size[row]) - size[row])[at]
+        start += (random.random(len(cells)) * (1 + np.maximum(size[row][at] - size, 0))).astype(int)
+        photos = np.argsort(keys[cell] + random.random(len(cell)))
+        read = begin[stratum] + (start[cell] + rank - begin[stratum]) % n_own[stratum]
+        yield errors[photos[read]]
 
 
 def excess_errors(
@@ -103,15 +112,18 @@ def excess_errors(
     """
     strata = np.unique(strata, return_inverse=True)[1]
     weight = np.maximum(np.bincount(strata), 1)
-    rows = [errors, *shuffled_errors(errors, strata, hotels, n_shuffles, seed)]
+    rows = [errors, *shuffled_errors(errors, strata, hotels, n_shuffles + _SCALING, seed)]
     residuals = np.array(
         [row - (np.bincount(strata, row) / weight)[strata] for row in rows], dtype="float32"
     )
     blocks = [members[start : start + _BLOCK] for start in range(0, len(members), _BLOCK)]
     sums = np.hstack([residuals @ block.T.astype("float32") for block in blocks])
-    spread = np.sqrt((sums[1:].astype(float) ** 2).mean(axis=0))
-    scaled = sums / np.where(spread > _STILL, spread, 1.0)
-    skew = (scaled[1:].astype(float) ** 3).mean(axis=0)
+    # Spread and skew come from shuffles of their own: a sum that had a part in them would be less
+    # far from the others than one that had none.
+    chance = sums[1 + n_shuffles :].astype(float)
+    spread = np.sqrt((chance**2).mean(axis=0))
+    scaled = sums[: 1 + n_shuffles] / np.where(spread > _STILL, spread, 1.0)
+    skew = (chance**3).mean(axis=0) / np.where(spread > _STILL, spread, 1.0) ** 3
     excess = _unskewed(scaled, skew)
     if two_sided:
         excess = np.maximum(excess, _unskewed(-scaled, -skew))
