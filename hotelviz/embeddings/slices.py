@@ -139,7 +139,7 @@ def find_slices(
     areas = table["label"] if "label" in table and table["label"].notna().all() else None
     notes = _notes(table, judged, described, error)
     empty = Slices(pd.DataFrame(columns=_COLUMNS), np.zeros((len(table), 0), bool), 0, notes)
-    reason = _too_little(table[judged], errors[judged], min_photos, min_hotels, error)
+    reason = too_few_for_slices(table, error=error, min_photos=min_photos, min_hotels=min_hotels)
     if reason:
         notes.append(reason)
         return empty
@@ -334,18 +334,36 @@ def _notes(
     return notes
 
 
-def _too_little(
-    table: pd.DataFrame, errors: np.ndarray, min_photos: int, min_hotels: int, error: str | None
+def too_few_for_slices(
+    table: pd.DataFrame, *, error: str | None = None, min_photos: int = 20, min_hotels: int = 10
 ) -> str:
-    """Return why nothing can be sought; empty where it can."""
+    """Return why no slices can be found; empty where they can be sought.
+
+    Parameters
+    ----------
+    table, error, min_photos, min_hotels
+        As for `find_slices`: with this, properties need not be measured in vain.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"image_id": ["a"], "label": ["Pool"], "predicted": ["Foyer"]})
+    >>> too_few_for_slices(table)
+    '1 photo of 1 hotel: too few to find slices, which need 40 photos of 20 hotels.'
+    """
+    table = check_table(table, needs=["image_id", "hotel_id"], where="find_slices")
+    errors = _errors(table, error)
+    judged = np.isfinite(errors)
+    table, errors = table[judged], errors[judged]
     n_hotels = table["hotel_id"].nunique()
     if len(table) < 2 * min_photos or n_hotels < 2 * min_hotels:
+        photos = f"{len(table):,} photo{'s' if len(table) != 1 else ''}"
+        hotels = f"{n_hotels:,} hotel{'s' if n_hotels != 1 else ''}"
         return (
-            f"{len(table):,} photos of {n_hotels:,} hotels are too few to find slices: a slice and "
-            f"its rest need {2 * min_photos} photos of {2 * min_hotels} hotels."
+            f"{photos} of {hotels}: too few to find slices, which need {2 * min_photos} photos of "
+            f"{2 * min_hotels} hotels."
         )
     if error is None and errors.sum() < _WRONG:
-        return f"{errors.sum():.0f} wrong photos are too few to find slices: {_WRONG} are needed."
+        return f"{errors.sum():.0f} wrong photos: too few to find slices, which need {_WRONG}."
     if error is not None and np.ptp(errors) == 0:
         return "All errors are the same: there is nothing to find."
     return ""

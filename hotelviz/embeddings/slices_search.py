@@ -50,9 +50,10 @@ def search(
     """Find slices step by step, each beyond those that were found before it.
 
     Each step takes the candidate that stands out most against the largest of all candidates under
-    shuffled errors, so that the chance of any false one is at most `level`. It has to stand out on
-    either half of the hotels by itself, in each with half of `level`. What it explains is then taken out: photos of it are
-    compared with one another, and the others with the others.
+    shuffled errors, and that stands out on either half of the hotels by itself as well. Each of the
+    two tests has half of `level`: shuffles imitate how alike a hotel's photos are, they do not know
+    it. What a slice explains is then taken out: photos of it are compared with one another, and the
+    others with the others.
     """
     members, left = candidates.members, np.ones(len(candidates.members), bool)
     halves = hotel_halves(hotels, seed)
@@ -63,17 +64,19 @@ def search(
             members[left], errors, strata, hotels,
             two_sided=two_sided, n_shuffles=n_shuffles, seed=seed,
         )  # fmt: skip
-        largest = by_chance.max(axis=1)
+        largest = np.sort(by_chance.max(axis=1))
+        as_far = n_shuffles - np.searchsorted(largest, excess)
         step = None
-        for place in np.argsort(-excess, kind="stable"):
-            p = float((1 + (largest >= excess[place]).sum()) / (1 + n_shuffles))
-            if p > level or not np.isfinite(excess[place]):
+        # Of those that no shuffle comes near the one that explains most is the slice itself, the
+        # others are parts of it, or hold it.
+        for place in np.lexsort([-_explained(members[left], errors, strata), as_far]):
+            p = float((1 + as_far[place]) / (1 + n_shuffles))
+            if 2 * p > level or not np.isfinite(excess[place]):
                 break
             number = int(numbers[place])
             p_other, other = _other_half(
                 members[number], errors, strata, hotels, halves, two_sided=two_sided, seed=seed
             )
-            # Either half may be the one that confirms.
             if 2 * p_other <= level:
                 step = Found(number, p, p_other, other)
                 break
@@ -108,6 +111,17 @@ def hotel_halves(hotels: np.ndarray, seed: int) -> np.ndarray:
     sides = np.empty(len(sizes), bool)
     sides[order] = np.column_stack([coins, ~coins]).ravel()[: len(sizes)]
     return np.asarray(sides[hotel])
+
+
+def _explained(members: np.ndarray, errors: np.ndarray, strata: np.ndarray) -> np.ndarray:
+    """Return how much of the squared errors within strata each group explains."""
+    weight = np.maximum(np.bincount(strata), 1)
+    residuals = errors - (np.bincount(strata, errors) / weight)[strata]
+    of_stratum = np.zeros((len(strata), len(weight)), "float32")
+    of_stratum[np.arange(len(strata)), strata] = 1
+    sizes = members @ of_stratum
+    spread = (sizes * (1 - sizes / weight)).sum(axis=1)
+    return np.asarray((members @ residuals) ** 2 / np.maximum(spread, 1e-9))
 
 
 def _other_half(
