@@ -41,10 +41,11 @@ class Slices(NamedTuple):
         ``slice`` and ``typical`` (in words: how it is made, and what else is frequent in it),
         ``n_photos``, ``n_hotels``; ``rate`` (share of wrong photos, or mean signed error) with its
         95 % interval over hotels (``low``, ``high``); ``rest`` (the rate of the other photos of
-        the same areas), ``lift`` (rate over rest) and ``difference``; ``p`` (how often shuffled
-        errors would make any of all candidates stand out as much); ``rate_other``, ``rest_other``,
-        ``p_other`` and ``n_other`` (the same on the half of the hotels where it stands out less,
-        this slice alone); ``medoids`` (the names of up to three photos in its midst).
+        the same areas that are in no earlier slice), ``lift`` (rate over rest) and ``difference``;
+        ``p`` (how often shuffled errors would make any of all candidates stand out as much);
+        ``rate_other``, ``rest_other``, ``p_other`` and ``n_other`` (the same on the half of the
+        hotels where it stands out less, this slice alone); ``medoids`` (the names of up to three
+        photos in its midst).
     members
         bool (n_photos, n_slices): which rows of the table that was asked are in which slice.
     n_tried
@@ -190,7 +191,9 @@ class _About:
         """Return the row of a slice."""
         own, parts = candidates.members[found.number], candidates.parts[found.number]
         interval = self._interval(own, signed=signed)
-        rest, rest_other = self._rest(own), self._rest(own, found.other)
+        every = np.ones(len(own), bool)
+        rest = self._rest(own, every, found.strata)
+        rest_other = self._rest(own, found.other, found.strata)
         inside = own & found.other
         typical = self._typical(own, parts)
         return {
@@ -220,14 +223,13 @@ class _About:
             lambda rows: float(values[rows].mean()), len(values), groups=hotels
         )
 
-    def _rest(self, own: np.ndarray, among: np.ndarray | None = None) -> float:
-        """Return the rate of the other photos, with as many of each area as the slice has."""
-        among = np.ones(len(own), bool) if among is None else among
-        n_strata = int(self.strata.max()) + 1
+    def _rest(self, own: np.ndarray, among: np.ndarray, strata: np.ndarray) -> float:
+        """Return the rate of the other photos, with as many of each stratum as the slice has."""
+        n_strata = int(strata.max()) + 1
         inside, beside = own & among, among & ~own
-        counts = np.bincount(self.strata[inside], minlength=n_strata)
-        others = np.bincount(self.strata[beside], minlength=n_strata)
-        wrong = np.bincount(self.strata[beside], self.errors[beside], minlength=n_strata)
+        counts = np.bincount(strata[inside], minlength=n_strata)
+        others = np.bincount(strata[beside], minlength=n_strata)
+        wrong = np.bincount(strata[beside], self.errors[beside], minlength=n_strata)
         known = others > 0
         if not counts[known].sum():
             return float("nan")

@@ -27,12 +27,15 @@ class Found(NamedTuple):
         The same of this candidate alone, on the half of the hotels where it stands out less.
     other
         bool (n_photos,): the photos of that half.
+    strata
+        (n_photos,): what it was compared within, by area and by slices found before.
     """
 
     number: int
     p: float
     p_other: float
     other: np.ndarray
+    strata: np.ndarray
 
 
 def search(
@@ -78,7 +81,7 @@ def search(
                 members[number], errors, strata, hotels, halves, two_sided=two_sided, seed=seed
             )
             if 2 * p_other <= level:
-                step = Found(number, p, p_other, other)
+                step = Found(number, p, p_other, other, strata)
                 break
             left[number] = False
         if step is None:
