@@ -11,7 +11,7 @@ from hotelviz.plots import style
 from hotelviz.plots.display import Display
 
 #: Characters in a line of a slice's words.
-_LINE = 34
+_LINE = 40
 
 
 def error_slices(
@@ -64,7 +64,7 @@ def error_slices(
         color=style.ORANGE, label="others of the same areas",
     )  # fmt: skip
     names = [
-        style.drawn_lines(f"{words} ({n:,})", _LINE)
+        style.drawn_lines(f"{n:,} photos: {words}", _LINE)
         for words, n in zip(slices["slice"], slices["n_photos"], strict=True)
     ]
     ax.set_yticks(rows, names, fontsize=9)
@@ -76,7 +76,7 @@ def error_slices(
         ax.set_xlim(0, min(1.0, max(0.2, 1.05 * ends["high"].max())))
         ax.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
         ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
-        ax.set_xlabel("photos that are wrong (number of photos in brackets)")
+        ax.set_xlabel("photos that are wrong")
     style.legend_above(ax, 1)
     shown = "{:+.2f}" if signed else "{:.0%}"
     texts = [
