@@ -12,7 +12,7 @@ import pandas as pd
 from hotelviz.audit import compute_image_properties, feature_model, properties_folder
 from hotelviz.embeddings import Slices, find_slices, photo_properties, too_few_for_slices
 from hotelviz.reports.tables import Table
-from hotelviz.reports.wording import counted, percent
+from hotelviz.reports.wording import agreeing, counted, percent
 
 
 class ErrorSlices(NamedTuple):
@@ -82,8 +82,8 @@ def find_error_slices(
     if network is None:
         said = said.replace(" Like photos are sought by", " Like photos are not sought:")
     known = len(judged) - measured.n_computed
-    said += f" It took {seconds:.0f} s; of {counted(len(judged), 'photo')} {known:,} were measured "
-    said += "before, by an audit or an earlier run."
+    said += f" It took {seconds:.0f} s; {known:,} of {counted(len(judged), 'photo')} "
+    said += f"{agreeing(known, 'was', 'were')} known from an audit or an earlier run."
     said += "".join(f" {note}" for note in found.notes)
     return ErrorSlices(found.table, judged, found.members, error is not None, said)
 
@@ -139,16 +139,18 @@ def slice_photos(found: ErrorSlices, number: int = 0, *, max_photos: int = 60) -
     return own.loc[right.sort_values(kind="stable").index].head(max_photos)
 
 
-def slice_title(found: ErrorSlices, number: int = 0) -> str:
-    """Return the title of a gallery of a slice's photos.
+def slice_title(found: ErrorSlices, number: int = 0, *, max_photos: int = 60) -> str:
+    """Return the title of a gallery of a slice's photos: how many of how many.
 
     Parameters
     ----------
-    found, number
+    found, number, max_photos
         As for `slice_photos`.
     """
     row = found.table.iloc[number]
-    return f"{row['slice']}: {counted(int(row['n_photos']), 'photo')}, {_rates(row, found.signed)}"
+    photos = counted(int(row["n_photos"]), "photo")
+    cut = f"{max_photos:,} of " if row["n_photos"] > max_photos else ""
+    return f"{row['slice']}: {cut}{photos}, {_rates(row, found.signed)}"
 
 
 def _found_words(found: Slices, *, signed: bool) -> str:
