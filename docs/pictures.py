@@ -174,6 +174,27 @@ def set_sizes(demo: Demo) -> Any:
     return plots.set_sizes(conformal_figures(demo.tags, sets, by="size"))
 
 
+def error_slices() -> Any:
+    """Draw two slices that are planted in a table: the demo has too few hotels to find any."""
+    from hotelviz.embeddings import find_slices
+
+    random, n = np.random.default_rng(0), 900
+    label = random.choice(["Pool", "Foyer", "Bedroom"], n)
+    properties = pd.DataFrame({
+        "image_id": np.arange(n).astype(str), "brightness": random.random(n),
+        "border": np.where(random.random(n) < 0.15, 0.1, 0.0),
+        "source": random.choice(["web", "own"], n),
+    })  # fmt: skip
+    dark = (label == "Pool") & (properties["brightness"] < 0.25)
+    framed = (properties["border"] > 0) & (properties["source"] == "web")
+    wrong = random.random(n) < np.where(dark | framed, 0.5, 0.08)
+    table = pd.DataFrame({
+        "image_id": properties["image_id"], "hotel_id": (np.arange(n) // 6).astype(str),
+        "label": label, "predicted": np.where(wrong, "Kitchen", label),
+    })  # fmt: skip
+    return plots.error_slices(find_slices(table, properties=properties).table)
+
+
 def number_table(demo: Demo) -> Any:
     """Draw precision, recall and F1 of the test photos as a table."""
     from hotelviz.metrics import classification_report
@@ -322,6 +343,7 @@ PICTURES: dict[str, Callable[[Demo], Any]] = {
     "coverage_curve": coverage_curve,
     "deletion_curves": deletion_curves,
     "depth_profile": lambda demo: plots.depth_profile(demo.comparison.profile),
+    "error_slices": lambda _: error_slices(),
     "filter_comparison": lambda demo: plots.filter_comparison(demo.comparison),
     "hotel_orders": hotel_orders,
     "issue_counts": issue_counts,

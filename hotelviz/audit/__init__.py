@@ -43,6 +43,7 @@ from hotelviz.audit.selection import (
     suspected_classes,
     worst_of_each_kind,
 )
+from hotelviz.audit.shortcuts import find_shortcuts
 from hotelviz.errors import AuditError, CacheWarning
 from hotelviz.schema import ISSUES
 
@@ -70,6 +71,7 @@ __all__ = [
     "find_duplicates",
     "find_issues",
     "find_label_issues",
+    "find_shortcuts",
     "gather_decisions",
     "label_issue_tagger",
     "label_noise_matrix",

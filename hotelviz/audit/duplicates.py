@@ -67,7 +67,7 @@ def find_duplicates(
     --------
     >>> import tempfile
     >>> from PIL import Image
-    >>> from hotelviz.audit import compute_image_properties
+    >>> from hotelviz.embeddings import compute_image_properties
     >>> files = [f"{tempfile.mkdtemp()}/{name}.png" for name in "ab"]
     >>> for file in files:
     ...     Image.linear_gradient("L").save(file)

@@ -44,6 +44,7 @@ from hotelviz.plots.scores import (
     score_limits,
     shares_between,
 )
+from hotelviz.plots.slices import error_slices
 from hotelviz.plots.style import exported, figure_png, new_figure, save_figure
 from hotelviz.plots.training import training_history
 
@@ -61,6 +62,7 @@ __all__ = [
     "coverage_curve",
     "deletion_curves",
     "depth_profile",
+    "error_slices",
     "exported",
     "figure_png",
     "filter_comparison",

@@ -30,7 +30,7 @@ def pool(scene: Scene, random: Random, style: Style, *, rails: str) -> None:
     for side in (-1, 1):
         x = side * (half - 0.55)
         if random.random() < 0.75 and x0 - 0.6 > -half and x1 + 0.6 < half + 1:
-            z = random.uniform(z0 + 0.3, z1 - 1.0)
+            z = random.uniform(z0 + 0.3, max(z0 + 0.3, z1 - 1.0))
             scene.box((x - 0.3, x + 0.3), (0.18, 0.28), (z, z + 1.3), style.fabric)
             scene.box((x - 0.3, x + 0.3), (0.28, 0.7), (z + 1.2, z + 1.32), style.fabric)
     if rails:

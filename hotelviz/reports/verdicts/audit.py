@@ -7,10 +7,10 @@ from shlex import quote
 
 import pandas as pd
 
-from hotelviz.audit import Audit, Shown, needs_person
+from hotelviz.audit import Audit, Shown, find_shortcuts, needs_person
 from hotelviz.reports.tables import Table
 from hotelviz.reports.verdict import Card, NextStep, Verdict
-from hotelviz.reports.wording import agreeing, counted, in_words, the_counted
+from hotelviz.reports.wording import agreeing, counted, in_words, percent, the_counted
 
 
 def audit_verdict(
@@ -116,6 +116,54 @@ def balance_table(balance: pd.DataFrame) -> Table:
     }  # fmt: skip
     words |= {name: name for name in map(str, balance) if name.startswith("from ")}
     return Table(balance.rename(index=in_words).reset_index(), words)
+
+
+def shortcuts_found(
+    photos: pd.DataFrame, measured: pd.DataFrame, *, seed: int = 0
+) -> tuple[pd.DataFrame, str]:
+    """Return the table of `hotelviz.audit.find_shortcuts`, and in words what it found.
+
+    Parameters
+    ----------
+    photos : pandas.DataFrame
+        The catalogue, labelled or not.
+    measured : pandas.DataFrame
+        The ``photos`` of the image properties.
+    seed : int, default 0
+        Of the bootstrap.
+
+    Returns
+    -------
+    pandas.DataFrame
+    str
+    """
+    if "label" not in photos or photos["label"].isna().all():
+        return pd.DataFrame(), "There are no labels that properties could give away."
+    found = find_shortcuts(photos, measured, seed=seed)
+    if found.empty:
+        return found, "No property gives a label away."
+    first = found.iloc[0]
+    said = (
+        f"{counted(len(found), 'property', 'properties')} {agreeing(len(found), 'gives', 'give')}"
+    )
+    return found, (
+        f"{said} a label away. First: {percent(first['share'])} of {in_words(first['label'])} "
+        f"photos, and {percent(first['share_others'])} of all others: {first['property']}."
+    )
+
+
+def shortcuts_table(found: pd.DataFrame) -> Table:
+    """Return the table of `hotelviz.audit.find_shortcuts` in words, the first twelve."""
+    words = {
+        "label": "label", "property": "property", "n_photos": "photos", "n_hotels": "hotels",
+        "share": "share of these that has it", "share_others": "of all others",
+        "separation": "difference", "low": "at least",
+    }  # fmt: skip
+    if found.empty:
+        return Table(pd.DataFrame(columns=[*words]), words)
+    rows = found.assign(label=found["label"].map(in_words))
+    shares = ["share", "share_others", "separation", "low"]
+    return Table(rows, words, percent=shares, max_rows=12, noun="properties")
 
 
 def noise_table(noise: pd.DataFrame) -> Table:
