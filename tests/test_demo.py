@@ -15,7 +15,7 @@ from hotelviz import pipeline
 from hotelviz.catalog import rating_summary, read_catalog
 from hotelviz.cli import app
 from hotelviz.demo import make_demo_catalog, read_truth
-from hotelviz.demo.areas import RAILED, RAILS, paint
+from hotelviz.demo.areas import RAILED, paint
 from hotelviz.demo.renderer import Style
 from hotelviz.demo.simulated_raters import QUALITIES
 from hotelviz.errors import CatalogError, DemoError, ImageError, OutputError
@@ -238,13 +238,11 @@ def test_demo_is_refused_where_another_folder_has_its_name(tmp_path):
     assert (tmp_path / "demo" / "scores" / "part.parquet").read_text() == "theirs"
 
 
-def test_every_drawing_with_rails_succeeds():
+def test_every_drawing_with_a_railing_succeeds():
     # Where things may stand is drawn at random within bounds that must never cross.
-    for seed in range(150):
+    for seed in range(120):
         random = np.random.default_rng(seed)
         style = Style.draw(random)
         for area in RAILED:
-            for rails in RAILS:
-                spa = rails == "railing"
-                _, masks = paint(area, style, random, size=(24, 32), rails=rails, spa=spa)
-                assert "rails" in masks, (seed, area, rails)
+            _, masks = paint(area, style, random, size=(12, 16), rails="railing", spa=True)
+            assert "rails" in masks, (seed, area)
