@@ -38,7 +38,7 @@ def find_shortcuts(
         With ``image_id`` and ``label``, and of ``hotel_id``, ``source`` and ``position`` what there
         is.
     measured : pandas.DataFrame, optional
-        The ``photos`` of `hotelviz.audit.compute_image_properties`.
+        The ``photos`` of `hotelviz.embeddings.compute_image_properties`.
     least : float, default 0.3
         What the separation has to be at the least, with its uncertainty: at 0 a property says
         nothing, at 1 it names the class.

@@ -280,11 +280,33 @@ def photo_neighbours(properties: ImageProperties) -> tuple[np.ndarray, Neighbour
     Of photos with equal pixels one stands for all: among many equal ones a search would not get to
     see others.
 
+    Parameters
+    ----------
+    properties : ImageProperties
+        From `hotelviz.embeddings.compute_image_properties`, with a model.
+
     Returns
     -------
     vectors : float32 array of shape (n_photos, n_components)
         NaN for photos that could not be read.
     neighbours : Neighbours
+
+    Raises
+    ------
+    EmbeddingError
+        No features in the properties.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from hotelviz.demo import make_demo_catalog
+    >>> from hotelviz.embeddings import compute_image_properties
+    >>> from hotelviz.models import build_tagger
+    >>> photos = make_demo_catalog(tempfile.mkdtemp(), n_hotels=3, size=(96, 128)).head(6)
+    >>> network = build_tagger(["Bedroom", "Pool"], input_size=32, weights=None)
+    >>> seen = compute_image_properties(photos, model=network, progress=False)
+    >>> photo_neighbours(seen)[1].rows.shape
+    (6, 10)
     """
     features, pixels = properties.features, properties.photos["pixels"]
     if features is None:

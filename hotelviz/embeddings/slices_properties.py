@@ -70,7 +70,7 @@ def photo_properties(table: pd.DataFrame, measured: pd.DataFrame | None = None) 
         With ``image_id``, and of ``hotel_id``, ``source``, ``position``, ``format`` and ``score``
         what there is.
     measured : pandas.DataFrame, optional
-        The ``photos`` of `hotelviz.audit.compute_image_properties`, matched by ``image_id``.
+        The ``photos`` of `hotelviz.embeddings.compute_image_properties`, matched by ``image_id``.
 
     Returns
     -------
