@@ -26,7 +26,8 @@ import pandas as pd
 from hotelviz.errors import DecisionError, DecisionWarning, check_choice
 
 StrPath: TypeAlias = str | os.PathLike[str]
-ACTIONS = ("keep", "drop", "relabel")
+#: ``later`` decides nothing: the photo is tagged, to be looked at again.
+ACTIONS = ("keep", "drop", "relabel", "later")
 DECISION_COLUMNS = ["image_id", "action", "label", "reason", "reviewer", "time"]
 
 #: The reason of a line that takes back a decision.
@@ -186,8 +187,8 @@ def decide(
         The file. A line that was cut off at its end is marked as such, and stays.
     image_ids : str or iterable of str
         The photos. Several are one act, which `undo` takes back as one.
-    action : {"keep", "drop", "relabel"}
-        What happens to them.
+    action : {"keep", "drop", "relabel", "later"}
+        What happens to them; ``later`` only notes that somebody has to look again.
     label : str, optional
         The new label, for ``relabel``.
     reason, reviewer : str, optional

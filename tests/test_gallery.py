@@ -290,7 +290,7 @@ def live(gallery: Gallery) -> tuple[GalleryWidget, list]:
 
 def decision(name: str, action: str, label: str = "", time: str = "2026-01-31T14:00:00.000+00:00"):
     return {
-        "image_id": name, "action": action, "label": label, "reason": "gallery",
+        "image_ids": [name], "action": action, "label": label, "reason": "gallery",
         "reviewer": "Ada", "time": time,
     }  # fmt: skip
 
@@ -316,28 +316,28 @@ def test_live_decisions_are_in_the_file_before_the_answer_and_only_once(photos, 
     file = tmp_path / "decisions.csv"
     widget, said = live(Gallery(photos, decisions=file))
     first, second = decision("a", "drop"), decision("b", "relabel", "Foyer")
-    widget.answer({"type": "decide", "entries": [first]})
-    assert said.pop()[0] == {"type": "decided", "times": [first["time"] + "a"]}
+    widget.answer({"type": "decide", "records": [first]})
+    assert said.pop()[0] == {"type": "decided", "times": [first["time"]]}
     # The answer got lost: the page says it again, with the next one.
     again, told = live(Gallery(photos, decisions=file))
-    again.answer({"type": "decide", "entries": [first, second]})
+    again.answer({"type": "decide", "records": [first, second]})
     assert len(told.pop()[0]["times"]) == 2
     lines = read_decisions(file)
     assert lines[["image_id", "action", "label"]].values.tolist() == [
         ["a", "drop", ""], ["b", "relabel", "Foyer"],
     ]  # fmt: skip
     again.answer({"type": "decisions"})
-    assert [one["image_id"] for one in told.pop()[0]["entries"]] == ["a", "b"]
+    assert told.pop()[0]["records"] == [first, second]
 
 
 def test_live_decisions_that_cannot_be_written_are_told(photos, tmp_path):
     file = tmp_path / "folder"
     file.mkdir()
     widget, said = live(Gallery(photos, decisions=file))
-    widget.answer({"type": "decide", "entries": [decision("a", "drop")]})
+    widget.answer({"type": "decide", "records": [decision("a", "drop")]})
     assert said.pop()[0] == {"type": "decided", "error": f"{file}: Is a directory"}
     widget, said = live(Gallery(photos, decisions=tmp_path / "d.csv"))
-    widget.answer({"type": "decide", "entries": [decision("z", "drop")]})
+    widget.answer({"type": "decide", "records": [decision("z", "drop")]})
     assert "not in this gallery" in said.pop()[0]["error"]
     assert not (tmp_path / "d.csv").exists()
 

@@ -18,7 +18,7 @@ def test_a_cell_of_the_matrix_unfolds_its_photos_and_keys_need_a_photo(open_page
     frame = photos.assign(kind=photos["label"]).sort_values("label", kind="stable")
     Gallery(frame, caption=tag_caption, group="kind", open_groups=0).save(tmp_path / "groups.html")
     view = open_page((tmp_path / "groups.html").as_uri())
-    headings = view.locator(".heading button")
+    headings = view.locator(".heading [aria-expanded]")
     assert [one.get_attribute("aria-expanded") for one in headings.all()] == ["false", "false"]
     view.locator("input[type=search]").press("Escape")
     headings.first.focus()
