@@ -375,13 +375,15 @@ def _standing(lines: pd.DataFrame) -> dict[str, list[int]]:
     return {name: past for name, past in standing.items() if past}
 
 
-def standing_decisions(decisions: pd.DataFrame) -> pd.DataFrame:
+def standing_decisions(decisions: pd.DataFrame, *, last: bool = True) -> pd.DataFrame:
     """Return the decisions that count: of each photo the last one that was not undone.
 
     Parameters
     ----------
     decisions : pandas.DataFrame
         From `read_decisions`, the oldest first.
+    last : bool, default True
+        False returns all that were not undone, also those that a later one overrules.
 
     Returns
     -------
@@ -395,5 +397,7 @@ def standing_decisions(decisions: pd.DataFrame) -> pd.DataFrame:
     >>> standing_decisions(lines)[["image_id", "action"]].values.tolist()
     [['a', 'drop']]
     """
-    rows = sorted(past[-1] for past in _standing(decisions).values())
+    rows = sorted(
+        row for past in _standing(decisions).values() for row in (past[-1:] if last else past)
+    )
     return decisions.iloc[rows].reset_index(drop=True)

@@ -29,8 +29,8 @@ function buildActs(gallery) {
   const update = ({ type }) => {
     const { selected, said } = gallery;
     const chosen = selected.size > 0;
-    if (chosen) gallery.toldUndo = false;
-    const told = gallery.toldUndo;
+    if (chosen && type === "selection") gallery.toldUndo = false;
+    const told = gallery.toldUndo && !chosen;
     clearTimeout(timer);
     if (told) timer = setTimeout(() => bar.isConnected && bar.hidePopover(), TOLD);
     const also = type === "said" && said.textContent ? `: ${said.textContent}` : "";

@@ -24,6 +24,35 @@ function store(key, value) {
   }
 }
 
+function storedKeys(start) {
+  try {
+    return Object.keys(localStorage).filter((key) => key.startsWith(start));
+  } catch {
+    return [];
+  }
+}
+
+/** A record whose names are short: each tells how much of the one before it begins with. */
+function packed({ image_ids, ...record }) {
+  let before = "";
+  const names = image_ids.map((id) => {
+    let same = 0;
+    while (same < 90 && same < id.length && id[same] === before[same]) same += 1;
+    before = id;
+    return String.fromCharCode(35 + same) + id.slice(same);
+  });
+  return { ...record, names };
+}
+
+function unpacked({ names, ...record }) {
+  let before = "";
+  const image_ids = names.map((name) => {
+    before = before.slice(0, name.charCodeAt(0) - 35) + name.slice(1);
+    return before;
+  });
+  return { ...record, image_ids };
+}
+
 /** A record is what was decided on some photos at once; earlier versions wrote one for each photo. */
 function modern({ image_id, ...record }) {
   return image_id === undefined ? record : { ...record, image_ids: [image_id] };
@@ -31,7 +60,6 @@ function modern({ image_id, ...record }) {
 
 const KEPT = { action: "keep", label: "" };
 const LATER = "later"; // is no decision yet
-const named = ({ time, reviewer, action, label }) => JSON.stringify([time, reviewer, action, label]);
 const photosIn = (records) => records.reduce((sum, { image_ids }) => sum + image_ids.length, 0);
 
 /**
@@ -137,27 +165,27 @@ function groupParts(ids, decisionOf) {
 class PageDecisions extends Decisions {
   constructor() {
     super(`hotelviz-decisions:${location.pathname}`);
-    this.records = stored(this.key).map(modern);
-    this.take(this.records);
+    this.unstored = [];
+    this.take(this.all());
   }
 
+  /** Each act is an item of its own: another tab of the page may write as well. */
   keep(records) {
-    this.records.push(...records);
-    this.records = this.all();
-    this.error = store(this.key, this.records);
+    const item = `${this.key} ${records[0].time} ${Math.random().toString(36).slice(2)}`;
+    this.error = store(item, records.map(packed));
+    if (this.error) this.unstored.push(...records);
   }
 
-  /** What is here, whether it could be stored or not, and what another tab of the page wrote. */
+  /** All records, also of other tabs, and those that could not be stored; the oldest first. */
   all() {
-    const here = new Set(this.records.map(named));
-    const others = stored(this.key).map(modern).filter((record) => !here.has(named(record)));
-    if (!others.length) return this.records;
-    return [...this.records, ...others].sort((a, b) => Date.parse(a.time) - Date.parse(b.time));
+    const items = storedKeys(`${this.key} `).flatMap(stored).map(unpacked);
+    const records = [...stored(this.key).map(modern), ...items, ...this.unstored];
+    return records.sort((a, b) => Date.parse(a.time) - Date.parse(b.time));
   }
 
   status() {
     const count = this.standing();
-    const text = this.records.length ? `${count} in this browser; export for hotelviz clean` : "";
+    const text = this.past.size ? `${count} in this browser; export for hotelviz clean` : "";
     return { text: this.error || text, bad: Boolean(this.error) };
   }
 
