@@ -174,29 +174,6 @@ def test_each_photo_may_have_a_target_of_its_own(tagger, pixels):
         )
 
 
-def test_evidence_is_for_either_class_and_the_difference_and_nan_where_there_is_none(
-    tagger, tmp_path
-):
-    files = [tmp_path / f"{number}.png" for number in range(4)]
-    for number, file in enumerate(files[:3]):
-        noise = np.random.default_rng(number).integers(0, 256, (96, 96, 3), dtype=np.uint8)
-        keras.utils.save_img(file, noise, scale=False)
-    table = pd.DataFrame({"path": map(str, files), "predicted": "Pool"})
-    table["label"] = ["Bathroom", "Pool", "Sauna", "Bathroom"]
-    maps = attribution.evidence_maps(tagger, table)
-    there = {name: (~np.isnan(of).any(axis=(1, 2))).tolist() for name, of in maps.items()}
-    assert there == {
-        "predicted": [True, True, True, False],
-        "true": [True, True, False, False],
-        "difference": [True, False, False, False],
-    }
-    first = str(files[0])
-    for name, target in {"predicted": "Pool", "true": "Bathroom"}.items():
-        np.testing.assert_allclose(maps[name][0], explain(tagger, [first], target)[0], atol=1e-6)
-    pair = explain(tagger, [first], ("Pool", "Bathroom"))[0]
-    np.testing.assert_allclose(maps["difference"][0], pair, atol=1e-6)
-
-
 def test_pair_of_one_class_is_refused(tagger, pixels):
     with pytest.raises(AttributionError, match="two different classes"):
         explain(tagger, pixels, ("Pool", "Pool"))

@@ -54,6 +54,9 @@ class GalleryWidget(anywidget.AnyWidget):  # type: ignore[misc]
         self._photos, self._ids = photos, set(payload["ids"])
         self._decisions = Path(decisions) if decisions else None
         self._frame = frame
+        # Lines of the decisions file, and how it was when they were all that it had.
+        self._written: set[str] = set()
+        self._mark: tuple[int, int] | None = None
         super().__init__(content=packed(payload, as_bytes))
         self.on_msg(lambda _, message, __: self.answer(message))
 
@@ -116,16 +119,28 @@ class GalleryWidget(anywidget.AnyWidget):  # type: ignore[misc]
                 raise DecisionError("this gallery has no decisions file")
             if not table["image_id"].isin(self._ids).all():
                 raise DecisionError("a decision on a photo that is not in this gallery")
-            lines = self._lines()
             names = table["time"] + table["image_id"]
-            fresh = table[~names.isin(lines["time"] + lines["image_id"])]
+            # A long file is not read again for each decision, but where others wrote it.
+            if self._mark is None or self._mark != self._state():
+                lines = self._lines()
+                self._written = set(lines["time"] + lines["image_id"])
+            fresh = table[[name not in self._written for name in names]]
             if len(fresh):
                 append_decisions(self._decisions, fresh)
+            self._written.update(names)
+            self._mark = self._state()
         except (DecisionError, OSError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             self.send({"type": "decided", "error": f"{self._decisions}: {reason}"})
             return
         self.send({"type": "decided", "times": [record["time"] for record in records]})
+
+    def _state(self) -> tuple[int, int] | None:
+        """Return the size and the time of the decisions file, which any change changes."""
+        if self._decisions is None or not self._decisions.is_file():
+            return None
+        state = self._decisions.stat()
+        return state.st_size, state.st_mtime_ns
 
     def _save(self, rows: list[int], path: str) -> None:
         """Write rows as a catalogue, and tell how that went."""

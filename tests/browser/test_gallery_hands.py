@@ -146,8 +146,8 @@ def test_hands_select_decide_undo_and_go_on_into_folded_groups(open_page, axe, p
     assert selected(view) == []
 
 
-def test_hands_compare_cycle_maps_find_a_hotel_and_save(open_page, axe, page, photos, tmp_path):
-    view = open_page(page.as_uri(), accept_downloads=True)
+def test_hands_compare_photos_at_the_same_zoom_and_place(open_page, axe, page):
+    view = open_page(page.as_uri())
     view.locator("figure .photo").first.focus()
     view.keyboard.press("c")
     assert "Select two to four photos" in told(view)
@@ -174,9 +174,13 @@ def test_hands_compare_cycle_maps_find_a_hotel_and_save(open_page, axe, page, ph
     assert all(old != new for old, new in zip(before, after, strict=True))
     view.keyboard.press("x")
     assert panes.locator(".decided").all_inner_texts() == ["", "dropped"]  # the one that was moved
-    view.set_viewport_size({"width": 1200, "height": 900})
-    view.keyboard.press("Escape")
-    view.keyboard.press("Escape")
+
+
+def test_hands_cycle_maps_find_a_hotel_sort_and_save(open_page, page, photos, tmp_path):
+    view = open_page(page.as_uri(), accept_downloads=True)
+    view.locator("figure .photo").first.focus()
+    for key in ("ArrowRight", "x", "ArrowLeft"):
+        view.keyboard.press(key)
 
     def maps() -> int:
         return view.locator("figure:visible canvas").count()

@@ -56,6 +56,18 @@ def make_notebook(root: Path) -> None:
     write_notebook(root / "gallery.ipynb", CELL)
 
 
+def open_notebook(view: Page, lab: Lab) -> Locator:
+    """Run the notebook, and return its gallery."""
+    make_notebook(lab.root)
+    view.goto(f"{lab.url}/lab/tree/gallery.ipynb?token={lab.token}")
+    view.locator(".jp-Notebook").wait_for()
+    run_all(view, lab)
+    gallery = view.locator(".hotelviz-gallery")
+    gallery.wait_for(timeout=90_000)
+    expect(gallery.locator(".count")).to_have_text("24 photos")
+    return gallery
+
+
 def decided(file: Path) -> list[list[str]]:
     return read_decisions(file)[["image_id", "action", "label", "reason"]].values.tolist()
 
@@ -115,14 +127,8 @@ def many_at_once(view: Page, gallery: Locator, root: Path) -> list[list[str]]:
 
 @pytest.mark.slow
 def test_decisions_made_by_keys_are_in_the_file_and_outlive_the_kernel(lab, open_page, axe, shots):
-    make_notebook(lab.root)
     view = open_page(width=1300, height=1100, allowed="WebSocket|Kernel|404")
-    view.goto(f"{lab.url}/lab/tree/gallery.ipynb?token={lab.token}")
-    view.locator(".jp-Notebook").wait_for()
-    run_all(view, lab)
-    gallery = view.locator(".hotelviz-gallery")
-    gallery.wait_for(timeout=90_000)
-    expect(gallery.locator(".count")).to_have_text("24 photos")
+    gallery = open_notebook(view, lab)
 
     gallery.locator(".matrix summary").click()
     gallery.get_by_role("button", name="Pool predicted as Bathroom: 6 photos").click()

@@ -15,6 +15,10 @@ function mount(root, content, model) {
   };
   gallery.events.addEventListener("shown", () => showProgress(gallery));
   root.addEventListener("keydown", (event) => onKey(gallery, event));
+  // Space selects; released, it would open the photo in Firefox.
+  root.addEventListener("keyup", (event) => {
+    if (event.key === " " && event.target.closest("figure")) event.preventDefault();
+  });
   gallery.decisions.listeners.add(update);
   const stops = [watchTheme(root), watchSize(gallery), watchSelection(gallery)];
   watchScrolling(gallery);

@@ -98,6 +98,10 @@ function watchSelection(gallery) {
   for (const ends of ["pointerup", "pointercancel", "pointerleave"]) {
     view.addEventListener(ends, stop);
   }
+  // Shift would mark the text between two clicks.
+  view.addEventListener("mousedown", (event) => {
+    if (event.shiftKey && event.target.closest("figure")) event.preventDefault();
+  });
   view.addEventListener("contextmenu", (event) => held && event.preventDefault());
   view.addEventListener("click", (event) => held && event.stopPropagation(), true);
   events.addEventListener("selection", () => {
