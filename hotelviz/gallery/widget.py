@@ -117,7 +117,7 @@ class GalleryWidget(anywidget.AnyWidget):  # type: ignore[misc]
             )
             if self._decisions is None:
                 raise DecisionError("this gallery has no decisions file")
-            if not table["image_id"].isin(self._ids).all():
+            if not self._ids.issuperset(table["image_id"]):
                 raise DecisionError("a decision on a photo that is not in this gallery")
             names = table["time"] + table["image_id"]
             # A long file is not read again for each decision, but where others wrote it.

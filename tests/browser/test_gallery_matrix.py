@@ -36,6 +36,25 @@ def test_a_cell_of_the_matrix_unfolds_its_photos_and_keys_need_a_photo(open_page
     assert view.locator(".badge:not(:empty)").count() == 1
 
 
+def test_errors_are_shaded_by_their_share_of_the_true_class(open_page, photos, tmp_path):
+    # Eight of twenty bedrooms are more photos than five of ten pools, but a smaller share.
+    photos.loc[photos.index[photos["label"] == "Bedroom"][:8], "predicted"] = "Pool"
+    photos.loc[photos.index[photos["label"] == "Pool"][:5], "predicted"] = "Pool"
+    Gallery(photos, caption=tag_caption).save(tmp_path / "shares.html")
+    view = open_page((tmp_path / "shares.html").as_uri())
+    view.locator(".matrix summary").click()
+    cell = "Pool predicted as Bathroom: 5 photos", "Bedroom predicted as Pool: 8 photos"
+    light = [
+        view.get_by_role("button", name=name).evaluate(
+            "one => getComputedStyle(one.parentElement).backgroundColor.match(/\\d+/g).map(Number)"
+        )
+        for name in cell
+    ]
+    pools, bedrooms = (np.dot(rgb, [0.2126, 0.7152, 0.0722]) for rgb in light)
+    assert pools > bedrooms
+    assert "50 % of the true class" in view.locator(".legend").first.inner_text()
+
+
 @pytest.mark.parametrize("theme", THEMES)
 def test_matrix_of_all_judged_photos_opens_those_that_are_here(
     open_page, axe, shots, photos, tmp_path, theme
