@@ -26,10 +26,8 @@ import pandas as pd
 from hotelviz.errors import DecisionError, DecisionWarning, check_choice
 
 StrPath: TypeAlias = str | os.PathLike[str]
-#: ``later`` decides nothing: the photo is tagged, to be looked at again.
-ACTIONS = ("keep", "drop", "relabel", "later")
+ACTIONS = ("keep", "drop", "relabel", "later")  # the last decides nothing
 DECISION_COLUMNS = ["image_id", "action", "label", "reason", "reviewer", "time"]
-
 #: The reason of a line that takes back a decision.
 UNDONE = "undo"
 _HEADER = ",".join(DECISION_COLUMNS)
@@ -397,7 +395,6 @@ def standing_decisions(decisions: pd.DataFrame, *, last: bool = True) -> pd.Data
     >>> standing_decisions(lines)[["image_id", "action"]].values.tolist()
     [['a', 'drop']]
     """
-    rows = sorted(
-        row for past in _standing(decisions).values() for row in (past[-1:] if last else past)
-    )
+    wanted = slice(-1 if last else 0, None)
+    rows = sorted(row for past in _standing(decisions).values() for row in past[wanted])
     return decisions.iloc[rows].reset_index(drop=True)
