@@ -210,13 +210,13 @@ def hotel_orders(demo: Demo) -> Any:
 
 def save_gallery(demo: Demo, path: Path) -> None:
     """Write the gallery of wrong predictions as the page to which a tutorial leads."""
-    from hotelviz.attribution import explain
+    from hotelviz.attribution import evidence_maps
     from hotelviz.gallery import Gallery, tag_caption
     from hotelviz.metrics import misclassified
 
     path.parent.mkdir(parents=True, exist_ok=True)
     wrong = misclassified(demo.tags)
-    maps = explain(demo.tagger, wrong["path"], wrong["predicted"])
+    maps = evidence_maps(demo.tagger, wrong)
     Gallery(wrong, caption=tag_caption, group="confusion", overlays=maps).save(path)
 
 

@@ -26,9 +26,8 @@ import pandas as pd
 from hotelviz.errors import DecisionError, DecisionWarning, check_choice
 
 StrPath: TypeAlias = str | os.PathLike[str]
-ACTIONS = ("keep", "drop", "relabel")
+ACTIONS = ("keep", "drop", "relabel", "later")  # the last decides nothing
 DECISION_COLUMNS = ["image_id", "action", "label", "reason", "reviewer", "time"]
-
 #: The reason of a line that takes back a decision.
 UNDONE = "undo"
 _HEADER = ",".join(DECISION_COLUMNS)
@@ -186,8 +185,8 @@ def decide(
         The file. A line that was cut off at its end is marked as such, and stays.
     image_ids : str or iterable of str
         The photos. Several are one act, which `undo` takes back as one.
-    action : {"keep", "drop", "relabel"}
-        What happens to them.
+    action : {"keep", "drop", "relabel", "later"}
+        What happens to them; ``later`` only notes that somebody has to look again.
     label : str, optional
         The new label, for ``relabel``.
     reason, reviewer : str, optional
@@ -374,13 +373,15 @@ def _standing(lines: pd.DataFrame) -> dict[str, list[int]]:
     return {name: past for name, past in standing.items() if past}
 
 
-def standing_decisions(decisions: pd.DataFrame) -> pd.DataFrame:
+def standing_decisions(decisions: pd.DataFrame, *, last: bool = True) -> pd.DataFrame:
     """Return the decisions that count: of each photo the last one that was not undone.
 
     Parameters
     ----------
     decisions : pandas.DataFrame
         From `read_decisions`, the oldest first.
+    last : bool, default True
+        False returns all that were not undone, also those that a later one overrules.
 
     Returns
     -------
@@ -394,5 +395,6 @@ def standing_decisions(decisions: pd.DataFrame) -> pd.DataFrame:
     >>> standing_decisions(lines)[["image_id", "action"]].values.tolist()
     [['a', 'drop']]
     """
-    rows = sorted(past[-1] for past in _standing(decisions).values())
+    wanted = slice(-1 if last else 0, None)
+    rows = sorted(row for past in _standing(decisions).values() for row in past[wanted])
     return decisions.iloc[rows].reset_index(drop=True)

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from hotelviz.audit import apply_decisions, gather_decisions, suggest_decisions
 from hotelviz.audit.issues import ISSUE_COLUMNS
 from hotelviz.cli import app
-from hotelviz.decisions import decide, read_decisions
+from hotelviz.decisions import decide, read_decisions, undo
 from hotelviz.demo import compare_with_planted, decide_by_truth, read_truth
 from hotelviz.errors import DecisionError
 
@@ -83,6 +83,18 @@ def test_unknown_photos_and_contradictions_are_listed(file, photos):
     assert changes.loc[changes["change"] == "unknown", "image_id"].tolist() == ["gone"]
     overruled = changes[changes["change"] == "overruled"]
     assert overruled[["image_id", "reviewer"]].values.tolist() == [["a", "Ada"]]
+
+
+def test_what_was_undone_or_left_for_later_is_not_decided(file, photos):
+    decide(file, "a", "drop")
+    undo(file)
+    decide(file, ["b", "c"], "later")
+    decide(file, "c", "drop")
+    cleaned = apply_decisions(photos, read_decisions(file))
+    assert cleaned.changes[["image_id", "change"]].values.tolist() == [["c", "dropped"]]
+    issues = issues_of(*((name, "label_error", 0.1, "relabel:Pool", "") for name in "abc"))
+    issues.to_parquet(file.with_name("issues.parquet"))
+    assert gather_decisions(photos, audit=file.parent).undecided == 2
 
 
 def test_new_label_outside_the_classes_is_refused_with_the_nearest(photos):

@@ -227,7 +227,7 @@ def test_two_reviewers_files_merge_by_time(tmp_path, photos):
     [
         (
             "a,destroy,,,,2026-01-01T00:00:00",
-            "line 2, column 'action': must be one of keep, drop, relabel; not 'destroy'",
+            "line 2, column 'action': must be one of keep, drop, relabel, later; not 'destroy'",
         ),
         ("a,relabel,,,,2026-01-01T00:00:00", "line 2: .*'label' is empty"),
         ("a,drop,,,,yesterday", "line 2, column 'time': 'yesterday'"),

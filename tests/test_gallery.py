@@ -19,7 +19,6 @@ from PIL import Image
 
 from hotelviz import metrics
 from hotelviz.attribution import overlay
-from hotelviz.decisions import read_decisions
 from hotelviz.errors import GalleryError, OutputError
 from hotelviz.gallery import (
     Gallery,
@@ -32,7 +31,6 @@ from hotelviz.gallery import (
 )
 from hotelviz.gallery.page_form import FILES_MIME, load_ipython_extension
 from hotelviz.gallery.photo_provider import PhotoProvider
-from hotelviz.gallery.widget import GalleryWidget
 from hotelviz.ranking import current_and_new, rank_hotel_photos
 
 
@@ -149,6 +147,30 @@ def test_maps_become_small_bytes_with_the_colours_of_overlays(photos, tmp_path):
     assert overlay(np.zeros((1, 1, 3), "uint8"), np.ones((1, 1)), alpha=1)[0, 0] == pytest.approx(
         ramp[255]
     )
+
+
+def test_several_maps_come_by_name_and_a_photo_may_lack_one(photos, tmp_path):
+    maps = np.zeros((4, 7, 7))
+    none = maps + np.array([1, 1, np.nan, 1])[:, None, None]
+    content = content_of(Gallery(photos, overlays={"predicted": maps, "rails": none}), tmp_path)
+    assert content["overlays"] == ["evidence for the predicted class", "rails"]
+    here = np.frombuffer(base64.b64decode(content["mapped"]), "uint8").reshape(4, 2)
+    assert here.tolist() == [[1, 1], [1, 1], [1, 0], [1, 1]]
+    data = np.frombuffer(base64.b64decode(content["maps"]["data"]), "uint8").reshape(4, 2, 7, 7)
+    assert data[:, :, 0, 0].tolist() == [[0, 255], [0, 255], [0, 0], [0, 255]]
+    with pytest.raises(GalleryError, match=r"'rails' have the shape \(4, 3, 3\); those before"):
+        Gallery(photos, overlays={"predicted": maps, "rails": np.zeros((4, 3, 3))})
+
+
+def test_margin_and_entropy_are_there_to_sort_by(photos, tmp_path):
+    content = content_of(Gallery(photos), tmp_path)
+    found = {
+        one["name"]: np.frombuffer(base64.b64decode(one["data"]), "float32")
+        for one in content["columns"] if one["kind"] == "number"
+    }  # fmt: skip
+    assert found["margin"] == pytest.approx([0.2, 0.8, 1.0, 0.88])
+    bits = -(0.6 * np.log2(0.6) + 0.4 * np.log2(0.4))
+    assert found["entropy"][[0, 2]] == pytest.approx([bits, 0])
 
 
 def test_cut_gallery_says_how_many_there_are(photos, tmp_path):
@@ -279,67 +301,6 @@ def test_orders_of_a_hotel_stand_one_below_the_other_with_moves_and_reasons(tmp_
     assert content["title"] == "Hotel <h>"
     with pytest.raises(GalleryError, match="1 photos of the ranking, such as 'c'"):
         compare_orders(orders, catalog.head(2))
-
-
-def live(gallery: Gallery) -> tuple[GalleryWidget, list]:
-    """A widget, and what it says to its browser."""
-    widget, said = gallery.widget(), []
-    widget.send = lambda message, buffers=(): said.append((message, list(buffers)))
-    return widget, said
-
-
-def decision(name: str, action: str, label: str = "", time: str = "2026-01-31T14:00:00.000+00:00"):
-    return {
-        "image_id": name, "action": action, "label": label, "reason": "gallery",
-        "reviewer": "Ada", "time": time,
-    }  # fmt: skip
-
-
-def test_live_photos_come_when_asked_for_with_captions_and_maps(photos):
-    Path(photos.loc[1, "path"]).unlink()
-    maps = np.ones((4, 7, 7))
-    widget, said = live(Gallery(photos, caption=tag_caption, overlays=maps))
-    widget.answer({"type": "photos", "rows": [0, 1, 99, "x"]})
-    (message, buffers) = said.pop()
-    assert [one["row"] for one in message["photos"]] == [0, 1]
-    assert message["photos"][0]["caption"] == tag_caption(photos.iloc[0])
-    assert message["photos"][1]["error"] == f"{photos.loc[1, 'path']}: missing"
-    assert Image.open(io.BytesIO(buffers[0])).size == (300, 200)
-    assert buffers[1] == bytes([255]) * 49
-    # It is back: a photo that could not be read is tried again.
-    Image.new("RGB", (30, 20)).save(photos.loc[1, "path"])
-    widget.answer({"type": "photos", "rows": [1]})
-    assert said.pop()[0]["photos"][0]["error"] == ""
-
-
-def test_live_decisions_are_in_the_file_before_the_answer_and_only_once(photos, tmp_path):
-    file = tmp_path / "decisions.csv"
-    widget, said = live(Gallery(photos, decisions=file))
-    first, second = decision("a", "drop"), decision("b", "relabel", "Foyer")
-    widget.answer({"type": "decide", "entries": [first]})
-    assert said.pop()[0] == {"type": "decided", "times": [first["time"] + "a"]}
-    # The answer got lost: the page says it again, with the next one.
-    again, told = live(Gallery(photos, decisions=file))
-    again.answer({"type": "decide", "entries": [first, second]})
-    assert len(told.pop()[0]["times"]) == 2
-    lines = read_decisions(file)
-    assert lines[["image_id", "action", "label"]].values.tolist() == [
-        ["a", "drop", ""], ["b", "relabel", "Foyer"],
-    ]  # fmt: skip
-    again.answer({"type": "decisions"})
-    assert [one["image_id"] for one in told.pop()[0]["entries"]] == ["a", "b"]
-
-
-def test_live_decisions_that_cannot_be_written_are_told(photos, tmp_path):
-    file = tmp_path / "folder"
-    file.mkdir()
-    widget, said = live(Gallery(photos, decisions=file))
-    widget.answer({"type": "decide", "entries": [decision("a", "drop")]})
-    assert said.pop()[0] == {"type": "decided", "error": f"{file}: Is a directory"}
-    widget, said = live(Gallery(photos, decisions=tmp_path / "d.csv"))
-    widget.answer({"type": "decide", "entries": [decision("z", "drop")]})
-    assert "not in this gallery" in said.pop()[0]["error"]
-    assert not (tmp_path / "d.csv").exists()
 
 
 def test_live_photos_are_kept_as_long_as_they_fit(photos):

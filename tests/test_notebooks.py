@@ -204,7 +204,8 @@ def test_tagger_report_has_its_figures_and_galleries(pages):
         assert any(alternative.startswith(start) for alternative in alternatives), start
     assert len(re.findall("<img ", text)) == len(alternatives)
     shown = galleries(text)
-    assert [gallery["group"] for gallery in shown] == ["confusion", "confusion", "label"]
+    assert [gallery["group"] for gallery in shown] == ["confusion", "label"]
+    assert len(shown[0]["overlays"]) == 3
     confusion = next(one for one in shown[0]["columns"] if one["name"] == "confusion")
     assert confusion["values"]
     assert all(" predicted as " in name for name in confusion["values"])
@@ -214,7 +215,7 @@ def test_tagger_report_has_its_figures_and_galleries(pages):
     matrix = shown[0]["matrix"]
     assert np.sum(matrix["counts"]) == len(judged)
     assert np.trace(matrix["counts"]) == len(judged) - metrics.misclassified(judged).shape[0]
-    assert [one["matrix"] for one in shown[1:]] == [None, None]
+    assert shown[1]["matrix"] is None
     said = f"of {len(judged):,} photos of {judged['hotel_id'].nunique()} unseen hotel"
     assert said in text[: text.index("What to do next")]
     assert 'href="#Misclassified-photos"' in text

@@ -52,6 +52,26 @@ def bathrooms() -> np.ndarray:
     return np.stack([photo((RED, 8 * n, 60 - 8 * n, 24)) for n in range(6)])
 
 
+def test_evidence_lies_on_either_object_and_is_nan_where_there_is_none(colours, tmp_path):
+    files = [tmp_path / f"{number}.png" for number in range(4)]
+    for file in files[:3]:
+        Image.fromarray(photo((RED, 8, 8, 32), (BLUE, 56, 56, 24))).save(file)
+    table = pd.DataFrame({"path": map(str, files), "predicted": "Bathroom"})
+    table["label"] = ["Pool", "Bathroom", "Sauna", "Pool"]
+    maps = attribution.evidence_maps(colours, table)
+    there = {name: (~np.isnan(of).any(axis=(1, 2))).tolist() for name, of in maps.items()}
+    assert there == {
+        "predicted": [True, True, True, False],
+        "true": [True, True, False, False],
+        "difference": [True, False, False, False],
+    }
+    on_red, on_blue = (slice(12, 36), slice(12, 36)), (slice(60, 76), slice(60, 76))
+    means = {name: (of[0][on_red].mean(), of[0][on_blue].mean()) for name, of in maps.items()}
+    assert means["predicted"] == pytest.approx((1, 0), abs=0.05)
+    assert means["true"] == pytest.approx((0, 1), abs=0.05)
+    assert means["difference"] == pytest.approx((1, 0), abs=0.05)
+
+
 def test_map_of_the_reason_beats_random_order_and_its_opposite_does_not(colours, bathrooms):
     maps = attribution.explain(colours, bathrooms, "Bathroom")
     good, bad = (

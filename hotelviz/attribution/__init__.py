@@ -11,7 +11,7 @@ from hotelviz.attribution.confusions import (
 )
 from hotelviz.attribution.deletion import curve_areas, deletion_insertion
 from hotelviz.attribution.geometry import Axis
-from hotelviz.attribution.maps import contributions, explain
+from hotelviz.attribution.maps import contributions, evidence_maps, explain
 from hotelviz.attribution.methods import METHODS, QUICK_METHODS
 from hotelviz.attribution.overlay import COLORMAP, overlay
 from hotelviz.attribution.photos import read_pixels
@@ -44,6 +44,7 @@ __all__ = [
     "contributions",
     "curve_areas",
     "deletion_insertion",
+    "evidence_maps",
     "explain",
     "explain_confusion",
     "explain_confusions",

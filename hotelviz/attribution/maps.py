@@ -10,9 +10,10 @@ import numpy as np
 from hotelviz.attribution.methods import CELL_METHODS, METHODS, map_function
 from hotelviz.attribution.methods.cam import class_activation_map
 from hotelviz.attribution.methods.perturbation import scaled_to_one
-from hotelviz.attribution.photos import checked_photos, iterate_pixels
+from hotelviz.attribution.photos import checked_photos, iterate_pixels, read_pixels
 from hotelviz.attribution.receptive_field import feature_grid, upsample_to_input
 from hotelviz.attribution.targets import Target, target_weights
+from hotelviz.catalog import check_table
 from hotelviz.errors import AttributionError, check_choice
 
 if TYPE_CHECKING:
@@ -108,6 +109,60 @@ def explain(
             drawn = upsample_to_input(np.maximum(drawn, 0), grid, size)
         maps[rows] = scaled_to_one(drawn)
     return maps
+
+
+def evidence_maps(model: keras.Model, predictions: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Compute three maps for each photo: for its predicted class, for its true one, the difference.
+
+    Parameters
+    ----------
+    model
+        A tagger.
+    predictions
+        ``path``, ``predicted`` and ``label``.
+
+    Returns
+    -------
+    dict
+        ``predicted``, ``true`` and ``difference`` (what speaks for the first rather than the
+        second) -> float32 (photos, height, width), as `hotelviz.gallery.Gallery` takes them. NaN
+        where there is none: the photo cannot be read, the model does not know its label, or,
+        without a difference, predicted it.
+
+    Raises
+    ------
+    CatalogError
+        A column that is missing.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from hotelviz.models import build_tagger
+    >>> tagger = build_tagger(["Bathroom", "Pool"], input_size=64, weights=None)
+    >>> none = pd.DataFrame({"path": [], "predicted": [], "label": []})
+    >>> [maps.shape for maps in evidence_maps(tagger, none).values()]
+    [(0, 64, 64), (0, 64, 64), (0, 64, 64)]
+    """
+    from hotelviz.models import model_info
+
+    needs = ["path", "predicted", "label"]
+    table = check_table(predictions, needs=needs, where="evidence_maps").reset_index(drop=True)
+    info = model_info(model)
+    pixels, rows = read_pixels(model, table["path"])
+    read = np.asarray(rows, "int64")
+    predicted, label = table["predicted"].to_numpy()[read], table["label"].to_numpy()[read]
+    known = np.isin(label, info.classes)
+    wrong = known & (label != predicted)
+    targets = {
+        "predicted": (np.ones(len(read), bool), list(predicted)),
+        "true": (known, list(label[known])),
+        "difference": (wrong, list(zip(predicted[wrong], label[wrong], strict=True))),
+    }
+    found = {}
+    for name, (chosen, target) in targets.items():
+        found[name] = np.full((len(table), *info.preprocessing.size), np.nan, "float32")
+        found[name][read[chosen]] = explain(model, pixels[chosen], target)
+    return found
 
 
 def contributions(

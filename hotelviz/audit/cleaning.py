@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hotelviz.catalog import check_table
-from hotelviz.decisions import ACTIONS, DECISION_COLUMNS, check_decisions
+from hotelviz.decisions import ACTIONS, DECISION_COLUMNS, check_decisions, standing_decisions
 from hotelviz.errors import DecisionError, check_choice
 from hotelviz.schema import ISSUES
 
@@ -133,7 +133,8 @@ def apply_decisions(
     catalog : pandas.DataFrame
         From `hotelviz.catalog.read_catalog`; it stays as it is.
     decisions : pandas.DataFrame
-        From `hotelviz.decisions.read_decisions`, the oldest first: the last one on a photo counts.
+        From `hotelviz.decisions.read_decisions`, the oldest first: the last one on a photo counts
+        that was not undone. ``keep`` and ``later`` change nothing.
     classes : sequence of str, optional
         The labels that are allowed; by default any.
 
@@ -156,12 +157,14 @@ def apply_decisions(
     1        b  Reception
     """
     catalog = check_table(catalog, where="apply_decisions")
-    decisions = check_decisions(decisions)
+    decisions = standing_decisions(check_decisions(decisions), last=False)
     # Version 0.1 took what was not to be found for worthless.
     missing = decisions["reviewer"].eq("hotelviz") & decisions["reason"].str.startswith("missing:")
     passed_over, decisions = decisions[missing], decisions[~missing]
     says = decisions["action"] + " " + decisions["label"]
     overruled = decisions[says != says.groupby(decisions["image_id"]).transform("last")]
+    # Who only put a photo off did not say anything else.
+    overruled = overruled[overruled["action"] != "later"]
     last = decisions.drop_duplicates("image_id", keep="last")
     known = last["image_id"].isin(catalog["image_id"])
     last, unknown = last[known], last[~known]

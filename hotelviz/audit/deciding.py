@@ -11,7 +11,7 @@ import pandas as pd
 from hotelviz.audit.cleaning import suggest_decisions
 from hotelviz.audit.issues import find_issues
 from hotelviz.audit.report import read_audit
-from hotelviz.decisions import read_decisions
+from hotelviz.decisions import read_decisions, standing_decisions
 
 
 class Gathered(NamedTuple):
@@ -91,7 +91,13 @@ def gather_decisions(
     if ask:
         answers = ask(issues)
         # What was decided on already stays.
-        answers = answers[~answers["image_id"].isin(decided["image_id"])]
+        answers = answers[~answers["image_id"].isin(_decided_on(decided))]
         decided = pd.concat([decided, answers], ignore_index=True)
     suspects = set(issues.loc[issues["issue"] == "label_error", "image_id"])
-    return Gathered(decided, read, len(suspects - set(decided["image_id"])))
+    return Gathered(decided, read, len(suspects - _decided_on(decided)))
+
+
+def _decided_on(decisions: pd.DataFrame) -> set[str]:
+    """Return the photos with a decision that stands; what is left for later is not decided."""
+    standing = standing_decisions(decisions)
+    return set(standing.loc[standing["action"] != "later", "image_id"])

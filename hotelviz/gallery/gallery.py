@@ -17,6 +17,7 @@ import pandas as pd
 from hotelviz.errors import GalleryError
 from hotelviz.gallery.captions import rank_caption
 from hotelviz.gallery.html import head, script, write_page
+from hotelviz.gallery.maps import named_overlays, small_maps
 from hotelviz.gallery.payload import (
     as_text,
     caption_of,
@@ -25,7 +26,6 @@ from hotelviz.gallery.payload import (
     make_payload,
     matrix_cells,
     packed,
-    small_map,
 )
 from hotelviz.gallery.photo_provider import PhotoProvider
 from hotelviz.gallery.places import photo_places
@@ -58,9 +58,11 @@ class Gallery:
         A column, or a function from a row to text; None shows ``image_id`` or the path.
     group : str, optional
         A column to group by, in the order in which its values first occur; None for no groups.
-    overlays : numpy.ndarray, optional
+    overlays : numpy.ndarray or mapping, optional
         Maps from `hotelviz.attribution`, float (len(frame), h, w) in 0 to 1, aligned with the
-        rows; laid over their photos, and taken off by the key ``o``.
+        rows, or several by name, as `hotelviz.attribution.evidence_maps` returns them. The key
+        ``o`` lays one after the other over the photos; at first there is none. Where a map is NaN
+        the photo has none.
     distributions : mapping, optional
         One or two: name, such as ``rated`` -> distributions over the scores 1 to 10, float
         (len(frame), 10); drawn as small bars under the caption. Rows of NaN have none.
@@ -113,7 +115,7 @@ class Gallery:
     _: KW_ONLY
     caption: str | Callable[[pd.Series], str] | None = None
     group: str | None = None
-    overlays: np.ndarray | None = None
+    overlays: np.ndarray | Mapping[str, np.ndarray] | None = None
     distributions: Mapping[str, np.ndarray] | None = None
     matrix: pd.DataFrame | None = None
     decisions: str | os.PathLike[str] | None = None
@@ -129,13 +131,14 @@ class Gallery:
     def __post_init__(self) -> None:
         named = ["path", self.group, self.caption if isinstance(self.caption, str) else None]
         distributions = self.distributions or {}
-        check_frame(self.frame, named, self.overlays, distributions)
+        check_frame(self.frame, named, distributions)
+        overlays = named_overlays(self.overlays, len(self.frame))
         self.total = len(self.frame)
         shown = slice(self.total if self.max_photos is None else self.max_photos)
         self.frame = self.frame[shown].reset_index(drop=True)
         if self.root is not None:
             self.frame = self.frame.assign(path=photo_places(self.frame, self.root))
-        self.overlays = None if self.overlays is None else self.overlays[shown]
+        self._maps = {name: maps[shown] for name, maps in overlays.items()}
         self.distributions = {name: shares[shown] for name, shares in distributions.items()}
 
     def __len__(self) -> int:
@@ -154,7 +157,7 @@ class Gallery:
         of_table = make_payload(
             self.frame,
             group=self.group,
-            overlays=self.overlays,
+            overlays=self._maps,
             distributions=self.distributions or {},
             classes=self.classes,
         )
@@ -176,13 +179,13 @@ class Gallery:
             self.frame["path"].astype(str).tolist(),
             caption=lambda row: caption_of(self.frame.iloc[row], self.caption),
             side=self.thumbnail,
-            overlays=self.overlays,
+            overlays=self._maps,
         )
         payload = self.payload()
         payload["decisions"]["where"] = str(self.decisions or "")
         if len(self.frame) <= _CAPTIONED:
             payload["captions"] = self.captions()
-        return GalleryWidget(payload, photos, self.decisions)
+        return GalleryWidget(payload, photos, self.decisions, self.frame)
 
     def to_html(self, *, files: Path, heading: bool = True) -> str:
         """Return the markup of the gallery, for a page with the head and script of `html`.
@@ -198,9 +201,9 @@ class Gallery:
         paths = self.frame["path"].astype(str).tolist()
         photos = page_photos(paths, self.thumbnail, folder=files, budget=self.budget)
         payload = self.payload()
-        if self.overlays is not None and len(self.frame):
+        if self._maps and len(self.frame):
             rows = range(len(self.frame))
-            payload["maps"] = {"data": np.stack([small_map(self.overlays, row) for row in rows])}
+            payload["maps"] = {"data": np.stack([small_maps(self._maps, row) for row in rows])}
         if not heading:
             payload["title"] = ""
         unread = f"{len(photos.errors):,} cannot be read" if photos.errors else ""

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from hotelviz.errors import GalleryError
+from hotelviz.gallery.maps import describe_overlays
 from hotelviz.metrics import confusion_names
 from hotelviz.scores.predictions import class_probabilities
 
@@ -28,6 +29,8 @@ CATEGORIES = {
 NUMBERS = {
     "score": "score",
     "confidence": "confidence",
+    "margin": "margin over the second class",
+    "entropy": "entropy of the probabilities",
     "technical": "technical score",
     "score_std": "spread of the score",
     "rated_mean": "rated",
@@ -38,17 +41,14 @@ NUMBERS = {
 _RANGES = ("score", "confidence", "technical")
 #: Letters of Hebrew, Arabic and the like.
 _FROM_THE_RIGHT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
-#: Maps are shown this large at most; the browser stretches them smoothly.
-MAP_SIDE = 56
 
 
 def check_frame(
     frame: pd.DataFrame,
     columns: Sequence[str | None],
-    overlays: np.ndarray | None,
     distributions: Mapping[str, np.ndarray],
 ) -> None:
-    """Refuse columns that are not there, and maps or distributions that do not fit the rows.
+    """Refuse columns that are not there, and distributions that do not fit the rows.
 
     Raises
     ------
@@ -59,10 +59,6 @@ def check_frame(
     if "path" in columns and frame["path"].isna().any():
         row = int(np.flatnonzero(frame["path"].isna())[0])
         raise GalleryError(f"row {row}, column 'path': is empty; every photo needs one")
-    if overlays is not None and (np.ndim(overlays) != 3 or len(overlays) != len(frame)):
-        raise GalleryError(
-            f"overlays have the shape {np.shape(overlays)}; expected ({len(frame)}, h, w)"
-        )
     if len(distributions) > 2:
         raise GalleryError(f"one or two distributions can be drawn, not {len(distributions)}")
     for name, shares in distributions.items():
@@ -105,7 +101,7 @@ def make_payload(
     frame: pd.DataFrame,
     *,
     group: str | None,
-    overlays: np.ndarray | None,
+    overlays: Mapping[str, np.ndarray],
     distributions: Mapping[str, np.ndarray],
     classes: Sequence[str] | None,
 ) -> dict[str, Any]:
@@ -117,8 +113,8 @@ def make_payload(
         A row per photo.
     group : str, optional
         A column whose values become sections.
-    overlays : numpy.ndarray, optional
-        Maps, float (n, h, w) in 0 to 1.
+    overlays : mapping
+        Name -> maps, float (n, h, w) in 0 to 1; see `hotelviz.gallery.maps`.
     distributions : mapping
         Name -> float (n, 10).
     classes : sequence of str, optional
@@ -145,8 +141,7 @@ def make_payload(
             {"name": name, "tone": tone, "shares": np.ascontiguousarray(shares, "float32")}
             for tone, (name, shares) in zip(tones, distributions.items(), strict=False)
         ],
-        "maps_size": None if overlays is None else list(_map_size(overlays)),
-        "ramp": None if overlays is None else _ramp(),
+        **describe_overlays(overlays),
         "labels": list(classes) if classes is not None else known or _labels(frame),
     }
 
@@ -188,8 +183,8 @@ def _numbers(
 ) -> list[dict[str, Any]]:
     """Return the columns that can be sorted by."""
     numbers = {name: frame[name] for name in NUMBERS if name in frame}
-    if probabilities is not None and "confidence" not in numbers:
-        numbers["confidence"] = pd.Series(probabilities.max(axis=1))
+    if probabilities is not None:
+        numbers = _uncertainty(probabilities) | numbers
     # What photos are grouped by is a category, whatever it is called.
     numbers.pop(str(group), None)
     columns = []
@@ -203,6 +198,17 @@ def _numbers(
     return columns
 
 
+def _uncertainty(probabilities: np.ndarray) -> dict[str, pd.Series]:
+    """Return the confidence, its lead over the second class, and the entropy in bits, by row."""
+    ranked = np.sort(probabilities, axis=1)
+    found = {"confidence": probabilities.max(axis=1)}
+    if probabilities.shape[1] > 1:
+        found["margin"] = ranked[:, -1] - ranked[:, -2]
+        logs = np.log2(np.maximum(probabilities, np.finfo("float32").tiny))
+        found["entropy"] = np.abs(-(probabilities * logs).sum(axis=1))
+    return {name: pd.Series(values) for name, values in found.items()}
+
+
 def words(name: object) -> str:
     """Write a column's or a class's name as people read it."""
     text = str(name).replace("_", " ")
@@ -213,33 +219,6 @@ def words(name: object) -> str:
 def _labels(frame: pd.DataFrame) -> list[str]:
     known = [frame[name].dropna().astype(str) for name in ("label", "predicted") if name in frame]
     return sorted(set().union(*known))
-
-
-def _map_size(overlays: np.ndarray) -> tuple[int, int]:
-    height, width = overlays.shape[1:]
-    scale = min(1.0, MAP_SIDE / max(height, width, 1))
-    return max(1, round(height * scale)), max(1, round(width * scale))
-
-
-def small_map(overlays: np.ndarray, row: int) -> np.ndarray:
-    """Return a map as the script takes it: uint8 (h, w), at most `MAP_SIDE` large."""
-    from PIL import Image
-
-    height, width = _map_size(overlays)
-    whole = Image.fromarray(np.asarray(overlays[row], "float32"))
-    values = np.asarray(whole.resize((width, height), Image.Resampling.BOX)).clip(0, 1)
-    small: np.ndarray = (np.nan_to_num(values) * 255).round().astype("uint8")
-    return small
-
-
-def _ramp() -> np.ndarray:
-    """Return the colours of `hotelviz.attribution.overlay`, uint8 (256, 3)."""
-    import matplotlib
-
-    from hotelviz.attribution.overlay import COLORMAP
-
-    colours = np.asarray(matplotlib.colormaps[COLORMAP](np.arange(256)))[:, :3]
-    return (colours * 255).round().astype("uint8")
 
 
 def as_text(array: np.ndarray) -> str:

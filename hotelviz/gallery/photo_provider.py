@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import KW_ONLY, dataclass
 from typing import NamedTuple
@@ -10,15 +10,15 @@ from typing import NamedTuple
 import numpy as np
 from cachetools import LRUCache
 
-from hotelviz.gallery.payload import small_map
+from hotelviz.gallery.maps import small_maps
 from hotelviz.gallery.thumbnails import Thumbnail, thumbnail
 
-#: The longer side of the large view, in pixels.
-_LARGE = 1600
+#: The longer side of the large view, and of photos that are looked at closely, in pixels.
+_LARGE, _WHOLE = 1600, 6000
 
 
 class LivePhoto(NamedTuple):
-    """A photo as JPEG (empty where there is an error), its map (empty if none), its caption."""
+    """A photo as JPEG (empty where there is an error), its maps (empty if none), its caption."""
 
     jpeg: bytes
     error: str
@@ -38,8 +38,8 @@ class PhotoProvider:
         From a row's number to its caption.
     side : int
         The longer side of a photo in the grid, in pixels.
-    overlays : numpy.ndarray, optional
-        Maps, float (n, h, w) in 0 to 1.
+    overlays : mapping, optional
+        Name -> maps, float (n, h, w) in 0 to 1.
     max_bytes : int, default 64 MB
         JPEG bytes that are kept.
     """
@@ -48,7 +48,7 @@ class PhotoProvider:
     _: KW_ONLY
     caption: Callable[[int], str]
     side: int
-    overlays: np.ndarray | None = None
+    overlays: Mapping[str, np.ndarray] | None = None
     max_bytes: int = 64_000_000
 
     def __post_init__(self) -> None:
@@ -71,8 +71,8 @@ class PhotoProvider:
         return [LivePhoto(*found[row], self._overlay(row), self.caption(row)) for row in rows]
 
     def _overlay(self, row: int) -> bytes:
-        return b"" if self.overlays is None else small_map(self.overlays, row).tobytes()
+        return small_maps(self.overlays, row).tobytes() if self.overlays else b""
 
-    def large(self, row: int) -> Thumbnail:
-        """Return the photo of the large view."""
-        return thumbnail(self.paths[row], _LARGE)
+    def large(self, row: int, *, whole: bool = False) -> Thumbnail:
+        """Return the photo of the large view; `whole`, of all pixels, at most 6,000 a side."""
+        return thumbnail(self.paths[row], _WHOLE if whole else _LARGE)

@@ -18,7 +18,7 @@ def test_a_cell_of_the_matrix_unfolds_its_photos_and_keys_need_a_photo(open_page
     frame = photos.assign(kind=photos["label"]).sort_values("label", kind="stable")
     Gallery(frame, caption=tag_caption, group="kind", open_groups=0).save(tmp_path / "groups.html")
     view = open_page((tmp_path / "groups.html").as_uri())
-    headings = view.locator(".heading button")
+    headings = view.locator(".heading [aria-expanded]")
     assert [one.get_attribute("aria-expanded") for one in headings.all()] == ["false", "false"]
     view.locator("input[type=search]").press("Escape")
     headings.first.focus()
@@ -34,6 +34,25 @@ def test_a_cell_of_the_matrix_unfolds_its_photos_and_keys_need_a_photo(open_page
     assert view.locator("figure").count() == 10
     view.keyboard.press("x")
     assert view.locator(".badge:not(:empty)").count() == 1
+
+
+def test_errors_are_shaded_by_their_share_of_the_true_class(open_page, photos, tmp_path):
+    # Eight of twenty bedrooms are more photos than five of ten pools, but a smaller share.
+    photos.loc[photos.index[photos["label"] == "Bedroom"][:8], "predicted"] = "Pool"
+    photos.loc[photos.index[photos["label"] == "Pool"][:5], "predicted"] = "Pool"
+    Gallery(photos, caption=tag_caption).save(tmp_path / "shares.html")
+    view = open_page((tmp_path / "shares.html").as_uri())
+    view.locator(".matrix summary").click()
+    cell = "Pool predicted as Bathroom: 5 photos", "Bedroom predicted as Pool: 8 photos"
+    light = [
+        view.get_by_role("button", name=name).evaluate(
+            "one => getComputedStyle(one.parentElement).backgroundColor.match(/\\d+/g).map(Number)"
+        )
+        for name in cell
+    ]
+    pools, bedrooms = (np.dot(rgb, [0.2126, 0.7152, 0.0722]) for rgb in light)
+    assert pools > bedrooms
+    assert "50 % of the true class" in view.locator(".legend").first.inner_text()
 
 
 @pytest.mark.parametrize("theme", THEMES)

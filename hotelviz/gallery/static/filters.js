@@ -7,8 +7,8 @@ function chooseSoon(gallery) {
   gallery.timer = setTimeout(() => choose(gallery), 120);
 }
 
-/** Show the photos with these values and no others. */
-function chooseOnly(gallery, values) {
+/** Show the photos with these values and no others; begin with the first, or with a row. */
+function chooseOnly(gallery, values, row) {
   const { selects, view } = gallery;
   emptyFilters(gallery);
   for (const [name, value] of Object.entries(values)) {
@@ -16,12 +16,48 @@ function chooseOnly(gallery, values) {
   }
   choose(gallery);
   view.scrollTop = 0;
+  moveTo(gallery, row === undefined ? 0 : gallery.placeOf[row]);
+}
+
+/** Show the photos of the same hotel as the one at the cursor; once more: what was shown before. */
+function showHotel(gallery) {
+  const { table, order, cursor, hotelOf, large } = gallery;
+  const row = order[cursor];
+  const hotel = table.text("hotel_id", row);
+  if (hotelOf) restoreFilters(gallery, hotelOf);
+  else if (!table.byName.has("hotel_id")) say(gallery, "Nothing is known of hotels here.");
+  else if (hotel === null) say(gallery, "The hotel of this photo is not known.");
+  else {
+    const before = noteFilters(gallery);
+    chooseOnly(gallery, { hotel_id: hotel }, row);
+    gallery.hotelOf = before;
+    const others = gallery.order.length - 1;
+    say(gallery, others
+      ? `${counted(others, "other photo")} of the hotel ${hotel} here; h leads back.`
+      : `No other photo of the hotel ${hotel} is here; h leads back.`);
+  }
+  if (large.dialog.open) show(gallery);
+}
+
+function filterFields({ search, selects, filters }) {
+  return [search, ...selects.values(), ...filters.querySelectorAll(".range input")];
+}
+
+function noteFilters(gallery) {
+  const values = filterFields(gallery).map((field) => [field, field.value]);
+  return { values, ranges: gallery.ranges };
+}
+
+function restoreFilters(gallery, { values, ranges }) {
+  for (const [field, value] of values) field.value = value;
+  gallery.ranges = ranges;
+  choose(gallery);
+  say(gallery, "");
   focusCard(gallery);
 }
 
 function emptyFilters(gallery) {
-  const ranges = gallery.filters.querySelectorAll(".range input");
-  for (const field of [gallery.search, ...gallery.selects.values(), ...ranges]) field.value = "";
+  for (const field of filterFields(gallery)) field.value = "";
   gallery.ranges = {};
 }
 
@@ -33,6 +69,7 @@ function clearFilters(gallery) {
 /** Find the photos that pass all filters. */
 function choose(gallery) {
   const { table } = gallery;
+  gallery.hotelOf = null; // the filters that `h` leads back to
   const tests = filterTests(gallery);
   // What was asked for is not to be folded away.
   if (tests.length) gallery.closed.clear();
@@ -75,10 +112,21 @@ function arrange(gallery) {
   if (sort) sortRows(gallery.order, table.byName.get(sort.slice(1)), sort[0] === "-" ? -1 : 1);
   gallery.cursor = Math.max(0, gallery.order.indexOf(current));
   layOut(gallery);
+  placeRows(gallery);
   const many = gallery.order.length;
   if (!table.size) count.textContent = "No photos here.";
   else if (many === table.size) count.textContent = counted(many, "photo");
   else count.textContent = `${number(many)} of ${number(table.size)} photos`;
+}
+
+/** Note where each row is now; what is shown no longer is selected no longer. */
+function placeRows(gallery) {
+  const { order, placeOf, selected, events } = gallery;
+  placeOf.fill(-1);
+  order.forEach((row, place) => (placeOf[row] = place));
+  const gone = [...selected].filter((row) => placeOf[row] < 0);
+  if (gone.length) select(gallery, gone, "remove");
+  events.dispatchEvent(new Event("shown"));
 }
 
 function sortRows(rows, column, sign) {

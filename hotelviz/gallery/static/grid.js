@@ -1,18 +1,23 @@
-// The photos in lines of cards, under headings of groups. Of a large gallery only what is in view is
-// drawn; a small one is drawn whole, grows with its photos, and is printed with all of them.
+// The photos in lines of cards, under headings of groups. Of many photos only what is in view is drawn;
+// few are drawn whole: the gallery grows with them, and is printed with all of them.
 
 const GAP = 12;
 const HEADING = 38;
-const SMALL = 60; // photos of a small gallery, at most
+const SMALL = 120; // photos, at most, with which a gallery grows
 
 /** Lay out lines of cards and headings of groups for the width that there is. */
 function layOut(gallery) {
+  const { order, view, root } = gallery;
+  gallery.small = order.length <= SMALL;
+  view.classList.toggle("small", gallery.small);
+  root.classList.toggle("scrolls", !gallery.small);
   sizeCards(gallery);
   const { columns, cardHeight, closed } = gallery;
   gallery.lines = [];
   gallery.folded = [];
   let top = 2;
-  for (const section of sectionsOf(gallery)) {
+  gallery.sections = sectionsOf(gallery);
+  for (const section of gallery.sections) {
     if (section.name !== null) {
       gallery.lines.push({ top, height: HEADING, heading: section });
       top += HEADING + 6;
@@ -87,6 +92,11 @@ function sectionsOf(gallery) {
   });
 }
 
+/** The group of a place in the order. */
+function sectionAt({ sections }, place) {
+  return sections.find(({ start, end }) => start <= place && place < end);
+}
+
 /** The first line that ends below an offset. */
 function lineAt(lines, offset) {
   let [low, high] = [0, lines.length];
@@ -142,12 +152,17 @@ function headingOf(gallery, { top, heading: { name, start, end } }) {
     layOut(gallery);
     gallery.cards.get(`h${name}`)?.firstChild.focus();
   };
-  const node = make("div", { class: "heading" }, button(
-    { "aria-expanded": String(!closed), onclick: fold },
-    make("span", { class: "arrow", "aria-hidden": "true" }, closed ? "▸" : "▾"),
-    ` ${words(name) || "without"} `,
-    make("span", { class: "number" }, number(end - start)),
-  ));
+  const title = words(name) || "without";
+  const choose = () => select(gallery, gallery.order.subarray(start, end));
+  const node = make("div", { class: "heading" },
+    button(
+      { "aria-expanded": String(!closed), onclick: fold },
+      make("span", { class: "arrow", "aria-hidden": "true" }, closed ? "▸" : "▾"),
+      ` ${title} `,
+      make("span", { class: "number" }, number(end - start)),
+    ),
+    button({ class: "whole", "aria-label": `Select all of ${title}`, onclick: choose }, "select all"),
+  );
   node.style.transform = `translateY(${top}px)`;
   node.style.order = 2 * start;
   return node;
@@ -157,10 +172,7 @@ function cardOf(gallery, place, line) {
   const row = gallery.order[place];
   const photo = button({
     class: "photo", tabindex: place === gallery.cursor ? "0" : "-1",
-    onclick: () => {
-      gallery.cursor = place;
-      enlarge(gallery);
-    },
+    onclick: (event) => press(gallery, place, event),
     onfocus: () => moveTo(gallery, place, false),
   });
   const text = make("span", { class: "text" });
@@ -177,14 +189,19 @@ function cardOf(gallery, place, line) {
 
 /** Bring what is drawn up to date: photos, overlays, captions, decisions. */
 function refresh(gallery) {
-  const { cards, decisions, status, large } = gallery;
-  for (const [key, node] of cards) {
-    if (node.row !== undefined) refreshCard(gallery, node, key === gallery.cursor);
-  }
+  const { decisions, status, large } = gallery;
+  refreshCards(gallery);
   const { text, bad } = decisions.status();
   status.textContent = text;
   status.classList.toggle("bad", bad);
   if (large.dialog.open) describe(gallery);
+  describePanes(gallery);
+}
+
+function refreshCards(gallery) {
+  for (const [key, node] of gallery.cards) {
+    if (node.row !== undefined) refreshCard(gallery, node, key === gallery.cursor);
+  }
 }
 
 function refreshCard(gallery, node, current) {
@@ -196,10 +213,13 @@ function refreshCard(gallery, node, current) {
   if (text.textContent !== caption) text.textContent = text.title = caption;
   const decision = gallery.decisions.of(gallery.table.ids[row]);
   const decided = decision ? badgeOf(decision) : "";
-  holder.setAttribute("aria-label", [caption, photo?.error, decided].filter(Boolean).join("; "));
+  const chosen = gallery.selected.has(row) ? "selected" : "";
+  const said = [caption, photo?.error, decided, chosen];
+  holder.setAttribute("aria-label", said.filter(Boolean).join("; "));
   badge.textContent = decided;
   badge.className = `badge ${decision ? decision.action : ""}`;
   node.classList.toggle("cursor", current);
+  node.classList.toggle("selected", Boolean(chosen));
   if (photo && !node.filled) {
     node.filled = true;
     const { error, url } = photo;
@@ -211,5 +231,5 @@ function refreshCard(gallery, node, current) {
 }
 
 function badgeOf({ action, label }) {
-  return action === "relabel" ? `→ ${words(label)}` : ACTIONS[action];
+  return action === "relabel" ? `→ ${words(label)}` : ACTIONS[action] ?? action;
 }

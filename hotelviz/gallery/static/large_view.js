@@ -13,6 +13,9 @@ function buildLargeView(gallery) {
   const picture = make("div", { class: "picture" });
   const about = make("div", { class: "about" });
   const place = make("span", { class: "place" });
+  const progress = make("span", { class: "quiet" });
+  const overlay = make("span", {}, "photo");
+  const next = { "aria-label": "What the photo shows", onclick: () => nextOverlay(gallery) };
   const onclose = () => {
     picture.replaceChildren();
     draw(gallery);
@@ -27,12 +30,18 @@ function buildLargeView(gallery) {
     make("div", { class: "top" },
       button({ "aria-label": "Previous photo", onclick: () => walk(-1) }, "←"), place,
       button({ "aria-label": "Next photo", onclick: () => walk(1) }, "→"),
-      table.maps_size ? make("label", { class: "opacity" }, "overlay ", opacity) : null,
+      progress,
+      table.maps_size ? button(next, overlay, make("kbd", {}, "o")) : null,
+      table.maps_size ? make("label", { class: "opacity" }, "opacity ", opacity) : null,
+      table.byName.has("hotel_id")
+        ? button({ onclick: () => showHotel(gallery) }, "other photos of this hotel",
+          make("kbd", {}, "h"))
+        : null,
       button({ class: "close", "aria-label": "Close", onclick: () => dialog.close() }, "✕")),
     make("div", { class: "body" }, picture,
       make("div", { class: "side" }, about, ...(editable ? decisionButtons(gallery) : []))),
   );
-  gallery.large = { dialog, picture, about, opacity, place, row: -1 };
+  gallery.large = { dialog, picture, about, opacity, overlay, place, progress, row: -1 };
   root.append(dialog);
 }
 
@@ -42,6 +51,7 @@ function decisionButtons(gallery) {
     make("div", { class: "acts" },
       act("keep", "k", () => decide(gallery, "keep")),
       act("drop", "x", () => decide(gallery, "drop")),
+      act("later", "l", () => decide(gallery, LATER)),
       act("undo", "u", () => undo(gallery))),
     make("div", { class: "acts relabels", role: "group", "aria-label": "Relabel as" },
       ...gallery.classes.map((name, i) => act(words(name), i + 1, () => relabel(gallery, i + 1)))),
@@ -85,8 +95,9 @@ function show(gallery) {
 /** Bring what is said beside the photo up to date. */
 function describe(gallery) {
   const { table, source, order, cursor } = gallery;
-  const { row, place, picture, about } = gallery.large;
+  const { row, place, progress, picture, about } = gallery.large;
   if (row < 0) return;
+  progress.textContent = gallery.progress.textContent;
   place.textContent = `${number(cursor + 1)} of ${number(order.length)}`;
   showMap(gallery, picture, row, source.photo(row));
   about.replaceChildren(
@@ -110,7 +121,7 @@ function factsOf({ table, decisions }, row) {
   const decision = decisions.of(table.ids[row]);
   if (decision) {
     const { action, label } = decision;
-    const decided = ACTIONS[action];
+    const decided = ACTIONS[action] ?? action;
     facts.push(["decision", action === "relabel" ? `${decided} as ${words(label)}` : decided]);
   }
   return facts;

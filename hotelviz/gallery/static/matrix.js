@@ -40,12 +40,11 @@ function matrixOf(truth, predicted, here) {
   return { true: truth, predicted, counts };
 }
 
-/** Errors are shaded on a scale of their own, up to the worst: the brightest cell. */
+/** Errors are shaded by their share of the true class, up to the worst: the brightest cell. */
 function drawMatrix(gallery, { true: truth, predicted, counts }, here) {
   const judged = Boolean(gallery.table.matrix);
   const totals = counts.map((row) => row.reduce((sum, many) => sum + many, 0));
-  // The photos here may be the errors only: their shares would say nothing of a class.
-  const share = (i, j) => counts[i][j] / (judged ? Math.max(totals[i], 1) : 1);
+  const share = (i, j) => counts[i][j] / Math.max(totals[i], 1);
   const errors = truth.flatMap((label, i) =>
     predicted.map((name, j) => (label === name ? 0 : share(i, j))),
   );
@@ -66,7 +65,7 @@ function drawMatrix(gallery, { true: truth, predicted, counts }, here) {
   const head = make("tr", {}, heading("col", "true ↓ predicted →"), ...names);
   const scroll = { class: "wide", tabindex: "0", role: "group", "aria-label": "Confusion matrix" };
   const content = make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows));
-  return [make("div", scroll, content), ...(judged && worst ? [matrixLegend(worst)] : [])];
+  return [make("div", scroll, content), ...(worst ? [matrixLegend(worst, judged)] : [])];
 }
 
 function matrixCell(gallery, { label, name, many, total, judged, here }) {
@@ -85,10 +84,10 @@ function matrixCell(gallery, { label, name, many, total, judged, here }) {
   return make("td", {}, button({ "aria-label": part, title: part, onclick }, ...text));
 }
 
-function matrixLegend(worst) {
+function matrixLegend(worst, judged) {
   const scale = make("span", { class: "ramp" });
   scale.style.background = `linear-gradient(to right, ${STEPS.map(rgb).join(",")})`;
-  const ends = ["errors: 0 % ", scale, ` ${percent(worst)} of the true class`];
+  const ends = ["errors: 0 % ", scale, ` ${percent(worst)} of the true class${judged ? "" : "'s photos here"}`];
   const parts = [ends, ["grey: right"], ["underlined: opens its photos"]];
   return make("p", { class: "legend" }, ...parts.map((part) => make("span", {}, ...part)));
 }

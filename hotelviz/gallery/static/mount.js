@@ -6,10 +6,21 @@ function mount(root, content, model) {
   buildFrame(gallery);
   buildLargeView(gallery);
   buildHelp(gallery);
-  const update = () => refresh(gallery);
+  buildActs(gallery);
+  buildCompare(gallery);
+  if (gallery.live) buildSaving(gallery);
+  const update = () => {
+    showProgress(gallery);
+    refresh(gallery);
+  };
+  gallery.events.addEventListener("shown", () => showProgress(gallery));
   root.addEventListener("keydown", (event) => onKey(gallery, event));
+  // Space selects; released, it would open the photo in Firefox.
+  root.addEventListener("keyup", (event) => {
+    if (event.key === " " && event.target.closest("figure")) event.preventDefault();
+  });
   gallery.decisions.listeners.add(update);
-  const stops = [watchTheme(root), watchSize(gallery)];
+  const stops = [watchTheme(root), watchSize(gallery), watchSelection(gallery)];
   watchScrolling(gallery);
   const groups = groupColumn(gallery)?.values ?? [];
   for (const name of groups.slice(gallery.table.open_groups)) gallery.closed.add(name);

@@ -1,16 +1,23 @@
-// Maps laid over photos.
+// Maps laid over photos: what speaks for the predicted class, for the true one, for the first rather
+// than the second; `gallery.overlay` is the one that is shown, -1 the photo alone.
+
+/** What the photos show, in words. */
+function overlayTitle({ overlay, table }) {
+  return overlay < 0 ? "photo" : table.overlays[overlay];
+}
 
 /** Lay a photo's map over it, or take it off. */
 function showMap(gallery, holder, row, photo) {
   const { table, overlay, opacity } = gallery;
   let canvas = holder.querySelector("canvas");
-  const values = overlay && photo && !photo.error && table.map(row, photo);
+  const values = overlay >= 0 && photo && !photo.error && table.map(row, photo, overlay);
   holder.classList.toggle("laid", Boolean(values));
   const image = holder.querySelector("img");
-  if (!values || !image) {
-    canvas?.remove();
-    return;
+  if (canvas && (!values || canvas.overlay !== overlay)) {
+    canvas.remove();
+    canvas = null;
   }
+  if (!values || !image) return;
   if (!image.naturalWidth) {
     // The map takes the photo's proportions, which are not known yet.
     image.onload = () => showMap(gallery, holder, row, photo);
@@ -18,6 +25,7 @@ function showMap(gallery, holder, row, photo) {
   }
   if (!canvas) {
     canvas = paintMap(table, values, image.naturalHeight / image.naturalWidth);
+    canvas.overlay = overlay;
     holder.append(canvas);
   }
   canvas.style.opacity = opacity;
@@ -40,9 +48,23 @@ function paintMap({ maps_size: [height, width], ramp }, values, proportion) {
   return canvas;
 }
 
-function toggleOverlay(gallery) {
-  if (!gallery.table.maps_size) return;
-  gallery.overlay = !gallery.overlay;
-  gallery.overlayButton.setAttribute("aria-pressed", String(gallery.overlay));
+function showOverlay(gallery, overlay) {
+  gallery.overlay = overlay;
+  gallery.overlayControl.value = overlay;
+  gallery.large.overlay.textContent = overlayTitle(gallery);
   refresh(gallery);
+}
+
+/** The photo, then one map after the other, and the photo again. */
+function nextOverlay(gallery) {
+  const many = gallery.table.overlays.length;
+  if (many) showOverlay(gallery, gallery.overlay + 1 < many ? gallery.overlay + 1 : -1);
+}
+
+function overlayControl(gallery) {
+  const options = gallery.table.overlays.map((title, which) => [which, title]);
+  const onchange = ({ target }) => showOverlay(gallery, Number(target.value));
+  const attributes = { class: "overlay", "aria-label": "What the photos show", onchange };
+  gallery.overlayControl = picker(attributes, [[-1, "photo"], ...options]);
+  return options.length ? gallery.overlayControl : null;
 }

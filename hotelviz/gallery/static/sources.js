@@ -19,7 +19,7 @@ function pageSource(table) {
     decisions: pageDecisions,
     photo,
     want() {},
-    large: (row) => Promise.resolve(photo(row)),
+    large: (row) => Promise.resolve(photo(row)), // a page has no larger one
     close() {},
   };
 }
@@ -32,7 +32,8 @@ class LiveSource {
     this.kept = new Map(); // row -> photo, what was seen last at the end
     this.wanted = [];
     this.unanswered = new Map(); // kind of a question -> timer
-    this.enlarged = new Map(); // row -> what its large photo is given to
+    this.enlarged = new Map(); // row and whether whole -> what its large photo is given to
+    this.saved = null; // what is told how saving went
     const photos = `${table.size}:${table.ids[0]}`;
     this.decisions = new LiveDecisions(model, table.decisions.where, photos);
     this.hear = (message, buffers) => this.heard(message, buffers);
@@ -74,10 +75,21 @@ class LiveSource {
     if (rows.length) this.ask({ type: "photos", rows });
   }
 
-  large(row) {
+  /** A photo as large as the screen, or whole: with all its pixels, to be looked at closely. */
+  large(row, whole = false) {
     return new Promise((resolve) => {
-      this.enlarged.set(row, resolve);
-      this.ask({ type: "large", row });
+      this.enlarged.set(`${row} ${whole}`, resolve);
+      this.ask({ type: "large", row, whole });
+    });
+  }
+
+  /** Save rows as a catalogue; return what is told of it. */
+  save(rows, path) {
+    return new Promise((resolve) => {
+      this.saved = resolve;
+      // Not asked twice: it might be saved twice.
+      tell(this.model, { type: "save", rows, path });
+      setTimeout(() => resolve({ error: "The kernel does not answer; try again." }), 30_000);
     });
   }
 
@@ -89,11 +101,14 @@ class LiveSource {
       this.askPhotos();
     } else if (message.type === "large") {
       this.answered("large");
-      this.enlarged.get(message.row)?.(this.asPhoto(message, buffers[0]));
-      this.enlarged.delete(message.row);
+      const asked = `${message.row} ${message.whole}`;
+      this.enlarged.get(asked)?.(this.asPhoto(message, buffers[0]));
+      this.enlarged.delete(asked);
+    } else if (message.type === "saved") {
+      this.saved?.(message);
     } else if (message.type === "decisions" && this.answered("decisions")) {
       this.decisions.error = message.error || "";
-      this.decisions.start(message.entries);
+      this.decisions.start(message.records);
     } else if (message.type === "decided") this.decisions.answered(message);
   }
 

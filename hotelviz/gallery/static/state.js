@@ -1,6 +1,6 @@
 // What a gallery knows. Every function of the other files takes this object as its first argument.
 
-const ACTIONS = { keep: "kept", drop: "dropped", relabel: "relabelled" };
+const ACTIONS = { keep: "kept", drop: "dropped", relabel: "relabelled", later: "for later" };
 
 /** Make a gallery's state; the functions that build its elements add these to it. */
 function makeState(root, content, model) {
@@ -8,7 +8,7 @@ function makeState(root, content, model) {
   const gallery = {
     root,
     table,
-    small: table.size <= SMALL,
+    small: true, // whether it grows with its photos
     live: Boolean(model),
     editable: !model || Boolean(table.decisions.where),
     classes: table.labels.slice(0, 9), // those that have a key
@@ -18,10 +18,17 @@ function makeState(root, content, model) {
     sort: "", // a sign and the name of a column
     found: new Int32Array(),
     order: new Int32Array(),
+    placeOf: new Int32Array(table.size).fill(-1), // row -> its place in the order
+    sections: [], // the groups in the order: name, start, end
     closed: new Set(), // groups that are folded
     cursor: 0, // a place in the order
+    // What acts are on; only `select` changes it.
+    selected: new Set(), // rows
+    anchor: null, // the row from which Shift selects
+    selecting: false, // whether clicks select
+    events: new EventTarget(), // "selection" and "shown"
     // How it is drawn.
-    overlay: Boolean(table.maps_size),
+    overlay: -1, // the map that is shown, if any
     opacity: 0.55,
     columns: 1,
     cardHeight: 1,

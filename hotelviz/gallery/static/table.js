@@ -30,6 +30,7 @@ class Table {
     const unpacked = (one) => ({ ...one, shares: floats(one.shares) });
     this.distributions = content.distributions.map(unpacked);
     this.maps = content.maps && content.maps.data && bytes(content.maps.data);
+    this.mapped = content.mapped && bytes(content.mapped);
     this.ramp = content.ramp && bytes(content.ramp);
     this.rowOf = new Map(content.ids.map((id, row) => [id, row]));
   }
@@ -62,9 +63,12 @@ class Table {
     return (row) => names[row].includes(wanted) || lists.some((list) => list.hits[list.codes[row]]);
   }
 
-  /** The map of a photo, as bytes by row and column; live it came with the photo. */
-  map(row, photo) {
+  /** One of the maps of a photo, as bytes by row and column, if it has it; live it came with the photo. */
+  map(row, photo, which) {
     const size = this.maps_size[0] * this.maps_size[1];
-    return this.maps ? this.maps.subarray(row * size, (row + 1) * size) : photo.map;
+    const many = this.overlays.length;
+    if (!this.mapped[row * many + which]) return null;
+    const start = this.maps ? (row * many + which) * size : which * size;
+    return (this.maps ?? photo.map)?.subarray(start, start + size);
   }
 }

@@ -4,10 +4,11 @@
 function buildFrame(gallery) {
   const { root, table } = gallery;
   gallery.status = make("p", { class: "status", role: "status" });
+  gallery.said = make("p", { class: "said", role: "status" });
   gallery.count = make("p", { class: "count", role: "status" });
+  gallery.progress = make("p", { class: "progress" });
   gallery.space = make("div", { class: "space" });
-  const size = gallery.small ? "view small" : "view";
-  const view = { class: size, role: "group", "aria-label": "Photos", tabindex: "-1" };
+  const view = { class: "view", role: "group", "aria-label": "Photos", tabindex: "-1" };
   gallery.view = make("div", view, gallery.space);
   const tools = buildTools(gallery);
   const matrix = confusionMatrix(gallery);
@@ -29,8 +30,8 @@ function buildFrame(gallery) {
     gallery.fold,
     ...(table.matrix ? [] : matrix),
     ...legend(table),
-    make("div", { class: "told" }, gallery.count, gallery.status),
-    ...(gallery.small ? [] : [make("p", { class: "printed" }, "The photos in view are printed.")]),
+    make("div", { class: "told" }, gallery.count, gallery.progress, gallery.status, gallery.said),
+    make("p", { class: "printed" }, "The photos in view are printed."),
     gallery.view,
   );
 }
@@ -42,17 +43,20 @@ function buildTools(gallery) {
     oninput: () => chooseSoon(gallery),
   });
   gallery.reviewer = reviewerField(gallery.table.decisions.reviewer);
-  gallery.overlayButton = button({
-    class: "overlay", "aria-pressed": String(gallery.overlay),
-    onclick: () => toggleOverlay(gallery),
-  }, "overlay");
+  gallery.selectButton = button({
+    "aria-pressed": "false", title: "Clicks and taps select",
+    onclick: () => setSelecting(gallery, !gallery.selecting),
+  }, "select");
   const exporting = { class: "export", onclick: () => exportDecisions(gallery) };
   return make(
     "div", { class: "bar", role: "group", "aria-label": "Search, sort and tools" },
     gallery.search,
     sortControl(gallery),
-    table.maps_size ? gallery.overlayButton : null,
+    overlayControl(gallery),
     button({ onclick: () => clearFilters(gallery) }, "clear filters"),
+    gallery.selectButton,
+    editable ? button({ onclick: () => undo(gallery) }, "undo") : null,
+    button({ onclick: () => save(gallery) }, live ? "save as catalogue" : "save as CSV"),
     live ? null : button(exporting, "export decisions"),
     editable ? gallery.reviewer : null,
     button({ "aria-label": "Help: the keys", onclick: () => gallery.help.showModal() }, "?"),
@@ -71,7 +75,7 @@ function reviewerField(name) {
 }
 
 /** Make a control whose options are pairs of a value and what is shown. */
-function select(attributes, options) {
+function picker(attributes, options) {
   const option = ([value, text]) => make("option", { value }, text);
   return make("select", attributes, ...options.map(option));
 }
@@ -86,7 +90,7 @@ function sortControl(gallery) {
     arrange(gallery);
   };
   const sort = { class: "sort", "aria-label": "Sort by", onchange };
-  return select(sort, [["", "as given"], ...options]);
+  return picker(sort, [["", "as given"], ...options]);
 }
 
 function buildFilters(gallery) {
@@ -96,7 +100,7 @@ function buildFilters(gallery) {
   const onchange = () => choose(gallery);
   const of = (kind) => columns.filter((column) => column.kind === kind);
   const categories = of("category").map((column) => categoryFilter(gallery, column));
-  const decision = editable ? select({ "aria-label": "Decision", onchange }, actions) : null;
+  const decision = editable ? picker({ "aria-label": "Decision", onchange }, actions) : null;
   if (decision) selects.set(DECISION, decision);
   const numbers = of("number").map((column) => rangeFilter(gallery, column));
   const bar = { class: "bar", role: "group", "aria-label": "Filters" };
@@ -119,7 +123,7 @@ function categoryFilter(gallery, { name, title, values, codes }) {
   const counts = new Int32Array(values.length);
   for (const code of codes) if (code >= 0) counts[code] += 1;
   const options = values.map((value, code) => [value, `${words(value)} (${number(counts[code])})`]);
-  const control = select({ "aria-label": title, onchange }, [["", `any ${title}`], ...options]);
+  const control = picker({ "aria-label": title, onchange }, [["", `any ${title}`], ...options]);
   gallery.selects.set(name, control);
   return control;
 }

@@ -40,31 +40,49 @@ function focusCard(gallery) {
   moveTo(gallery, gallery.cursor);
 }
 
-/** Go lines up or down, in the same column; headings and folded groups are passed over. */
+/** Go to a place, also into a folded group, which unfolds. */
+function goTo(gallery, place) {
+  const section = sectionAt(gallery, place);
+  if (section && gallery.closed.delete(section.name)) layOut(gallery);
+  moveTo(gallery, place);
+}
+
+/** Go to the next photo or the one before, also into a folded group. */
+function step(gallery, by) {
+  const place = gallery.cursor + by;
+  if (place >= 0 && place < gallery.order.length) goTo(gallery, place);
+}
+
+/** Go lines up or down, in the same column; folded groups are passed over while there are others. */
 function moveLines(gallery, by) {
   const photos = gallery.lines.filter((line) => line.first !== undefined);
   const at = photos.findIndex((line) => holds(line, gallery.cursor));
   if (at < 0) {
-    // The cursor is in a folded group.
-    step(gallery, Math.sign(by));
+    leaveFolded(gallery, photos, Math.sign(by));
     return;
   }
+  const line = photos[at];
   const next = photos[Math.max(0, Math.min(photos.length - 1, at + by))];
-  const column = gallery.cursor - photos[at].first;
-  moveTo(gallery, Math.min(next.end - 1, next.first + column));
+  if (next === line) {
+    const beyond = by > 0 ? line.end : line.first - 1;
+    if (beyond >= 0 && beyond < gallery.order.length) goTo(gallery, beyond);
+    return;
+  }
+  moveTo(gallery, Math.min(next.end - 1, next.first + gallery.cursor - line.first));
+}
+
+/** From a folded group to the nearest photo before or after it; into it, where there is none. */
+function leaveFolded(gallery, photos, by) {
+  const { cursor } = gallery;
+  const line = by > 0
+    ? photos.find(({ first }) => first > cursor)
+    : photos.findLast(({ end }) => end <= cursor);
+  if (!line) goTo(gallery, cursor);
+  else moveTo(gallery, by > 0 ? line.first : line.end - 1);
 }
 
 function movePages(gallery, by) {
   const height = Math.min(gallery.view.clientHeight, window.innerHeight);
   const lines = Math.floor(height / (gallery.cardHeight + GAP));
   moveLines(gallery, by * Math.max(1, lines));
-}
-
-/** Go to the next photo or the one before; folded groups are passed over. */
-function step(gallery, by) {
-  const last = gallery.order.length - 1;
-  const shown = (place) => gallery.lines.some((line) => holds(line, place));
-  let place = gallery.cursor + by;
-  while (place > 0 && place < last && !shown(place)) place += by;
-  if (place >= 0 && place <= last && shown(place)) moveTo(gallery, place);
 }

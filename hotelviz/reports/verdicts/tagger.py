@@ -226,16 +226,16 @@ def figures_table(judged: pd.DataFrame, *, seed: int = 0) -> Table:
     return Table(pd.concat(tables), words, digits=3)
 
 
-def shown_of(shown: pd.DataFrame, wrong: pd.DataFrame, what: str) -> str:
-    """Return the title of a gallery of misclassified photos: how many of how many, and of what.
+def shown_of(shown: pd.DataFrame, wrong: pd.DataFrame) -> str:
+    """Return the title of a gallery of misclassified photos: how many of how many.
 
     Examples
     --------
-    >>> shown_of(pd.DataFrame(index=[0]), pd.DataFrame(index=[0, 1]), "evidence for the true area")
-    '1 of 2 misclassified photos: evidence for the true area'
+    >>> shown_of(pd.DataFrame(index=[0]), pd.DataFrame(index=[0, 1]))
+    '1 of 2 misclassified photos'
     """
     photos = counted(len(wrong), "misclassified photo")
-    return f"{f'{len(shown):,} of ' if len(shown) < len(wrong) else ''}{photos}: {what}"
+    return f"{f'{len(shown):,} of ' if len(shown) < len(wrong) else ''}{photos}"
 
 
 def _figure(table: pd.DataFrame, name: str) -> list[float]:
