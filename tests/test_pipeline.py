@@ -6,8 +6,10 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from hotelviz import pipeline
@@ -222,6 +224,28 @@ def test_split_is_one_for_labels_and_ratings_and_second_run_loads_no_tensorflow(
     told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True,
                           check=True, env=os.environ).stdout  # fmt: skip
     assert told.splitlines()[-1] == "['split'] False"
+
+
+def test_copies_of_a_photo_are_dealt_together(tmp_path):
+    noise = np.random.default_rng(0)
+    rows = []
+    for number in range(40):
+        # Each second pair of hotels shows the same photo, one of them smaller and compressed again.
+        scene = noise.integers(0, 255, (6, 8, 3), dtype="uint8")
+        for hotel in (2 * number, 2 * number + 1) if number % 2 else (2 * number,):
+            file = tmp_path / f"{hotel}.jpg"
+            size = (200, 150) if hotel % 2 else (240, 180)
+            Image.fromarray(scene).resize(size, Image.Resampling.BICUBIC).save(file, quality=85)
+            rows.append({"path": str(file), "hotel_id": f"h{hotel}", "label": "AB"[number % 4 > 1]})
+    table = pd.DataFrame(rows)
+    table.to_csv(tmp_path / "photos.csv", index=False)
+    done = pipeline.run(tmp_path / "photos.csv", tmp_path / "out", only="split", pretrained=True,
+                        say=lambda line: None)  # fmt: skip
+    assert done.done == ["split"]
+    split = read_catalog(tmp_path / "out" / "data" / "catalog.csv", classes=None)["split"]
+    scenes = table["hotel_id"].str[1:].astype(int) // 2
+    assert split.groupby(scenes).nunique().max() == 1
+    assert set(split) == {"train", "val", "test"}
 
 
 def test_what_failed_is_listed_and_stands_on_the_index(demo_dir, tmp_path, monkeypatch):

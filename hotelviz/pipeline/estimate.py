@@ -135,7 +135,7 @@ def estimated_seconds(
     # A training says itself how large its network is, unless it starts from another.
     own = "backbone" in values and not values.get("parent")
     size = _size(values if own else network)
-    start = 0.0 if step == "scores" else rates.start
+    start = 0.0 if step in {"split", "scores"} else rates.start
     return start + decoded / rates.decoded + predicted * size / rates.predicted
 
 
@@ -180,6 +180,7 @@ def _filters(facts: Facts, values: Mapping[str, Any]) -> tuple[float, float]:
 
 #: Step -> the photos that it decodes, and those that it predicts.
 _COUNTS: dict[str, Callable[[Facts, Mapping[str, Any]], tuple[float, float]]] = {
+    "split": lambda facts, _: (max(facts.labelled, facts.rated), 0),
     "cleaning_audit": lambda facts, _: (2 * facts.photos, facts.photos),
     "tagger_training": lambda facts, values: _training(facts.labelled, values),
     "tagger_report": lambda facts, _: (2 * _TEST * facts.labelled, _TEST * facts.labelled),
