@@ -56,7 +56,7 @@ def test_audit_page_has_its_figure_as_a_file_and_no_section_without_labels(audit
     )
     shown = run_cells("cleaning_audit", **given | {"catalog": str(unlabelled)})
     labels = [card.label for card in verdict(shown).cards]
-    assert "labels probably wrong" not in labels
+    assert "labels that may be wrong" not in labels
     assert "Label the photos: none has a label" in [one.text for one in verdict(shown).next_steps]
     tables = [one for one in shown if isinstance(one, Table)]
     assert [bool(len(one.frame)) for one in tables] == [True, False]

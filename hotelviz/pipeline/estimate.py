@@ -20,8 +20,13 @@ _KERNEL = 2.0
 _LEARNED = 3.0
 #: Features of the photos that are trained on or judge, and of those photos in a mirror.
 _FEATURES = 1.5
-#: Shares of the photos that are trained on, and that are tested on.
-_TRAIN, _TEST = 0.65, 0.25
+#: Fitting last layers to features costs as much as predicting so many photos, for each photo: in a
+#: training, whose penalty is chosen by folds; and in a learning curve, with growing numbers.
+_FITTED, _CURVE = 0.5, 1.0
+#: Shares of the photos that are trained on, that choose, and that are tested on.
+_TRAIN, _VAL, _TEST = 0.65, 0.1, 0.25
+#: Photos of a report whose evidence is drawn, and what a map costs.
+_SHOWN, _MAP = 100, 2
 #: Passes that the checks of one photo by one method take: curves, and other weights.
 _CHECK = 70
 #: Methods of maps, where all are asked for.
@@ -123,8 +128,8 @@ def estimated_seconds(
     >>> import pandas as pd
     >>> table = pd.DataFrame({"image_id": ["a", "b"], "path": ["a.jpg", "b.jpg"],
     ...                       "hotel_id": ["h", "h"], "label": ["Pool", "Pool"]})
-    >>> estimated_seconds("tagger_report", Facts.of(table), {}, {}, Rates(10, 50, 100))
-    10.025
+    >>> estimated_seconds("split", Facts.of(table), {}, {}, Rates(10, 50, 100))
+    0.04
     """
     count = _COUNTS.get(step.rstrip("_12"))
     if count is None:
@@ -157,10 +162,20 @@ def _with_effort(step: str, values: Mapping[str, Any]) -> dict[str, Any]:
     return {**values, "fine_tune_epochs": chosen.fine_tune_epochs, "input_size": chosen.input_size}
 
 
-def _training(photos: int, values: Mapping[str, Any]) -> tuple[float, float]:
-    scratch = values.get("weights") == "none" and not values.get("parent")
-    epochs = values["fine_tune_epochs"] * (_LEARNED * _TRAIN + 0.1) + (0 if scratch else _FEATURES)
-    return 0.75 * photos, photos * epochs
+def _training(facts: Facts, photos: int, values: Mapping[str, Any]) -> tuple[float, float]:
+    learned = (_TRAIN + _VAL) * photos
+    decoded, passes = learned, values["fine_tune_epochs"] * (_LEARNED * _TRAIN + _VAL) * photos
+    if values.get("weights") == "none" and not values.get("parent"):
+        return decoded, passes
+    passes += (_FEATURES + _FITTED) * photos
+    # What more photos would bring is measured on features of the network that training began with.
+    curve = min(learned, values["curve_photos"]) if facts.grouped else 0
+    return decoded + curve, passes + (1 + _CURVE) * curve
+
+
+def _tags(facts: Facts, _: Mapping[str, Any]) -> tuple[float, float]:
+    looked = (_VAL + _TEST) * facts.labelled
+    return looked, looked + _MAP * min(_SHOWN, _TEST * facts.labelled)
 
 
 def _explanation(facts: Facts, values: Mapping[str, Any]) -> tuple[float, float]:
@@ -182,11 +197,11 @@ def _filters(facts: Facts, values: Mapping[str, Any]) -> tuple[float, float]:
 _COUNTS: dict[str, Callable[[Facts, Mapping[str, Any]], tuple[float, float]]] = {
     "split": lambda facts, _: (max(facts.labelled, facts.rated), 0),
     "cleaning_audit": lambda facts, _: (2 * facts.photos, facts.photos),
-    "tagger_training": lambda facts, values: _training(facts.labelled, values),
-    "tagger_report": lambda facts, _: (2 * _TEST * facts.labelled, _TEST * facts.labelled),
+    "tagger_training": lambda facts, values: _training(facts, facts.labelled, values),
+    "tagger_report": _tags,
     "explain_tagger": _explanation,
     "cleaning_effect": lambda facts, _: (facts.photos, facts.labelled),
-    "aesthetic_training": lambda facts, values: _training(facts.rated, values),
+    "aesthetic_training": lambda facts, values: _training(facts, facts.rated, values),
     "aesthetic_report": lambda facts, values: (
         2 * _TEST * facts.rated, len(values["models"]) * _TEST * facts.rated
     ),
