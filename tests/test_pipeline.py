@@ -99,9 +99,11 @@ def test_models_that_exist_are_not_trained(planned, tmp_path):
         "aesthetic_training_2"
     ]
     build_aesthetic(input_size=32, weights=None).save(tmp_path / "plain.keras")
-    assert "aesthetic_1 does not say how photos become its input" in str(
-        planned(models={"aesthetic_1": tmp_path / "plain.keras"})
-    )
+    foreign = planned(models={"aesthetic_1": tmp_path / "plain.keras"})
+    note = "aesthetic_1 does not say how photos become its input"
+    assert note in str(foreign)
+    noted = {step.name for step in foreign.steps if note in step.key.get("banner", "")}
+    assert noted == {"aesthetic_training_2", *RATED} - {"scores"}
     unlabelled = planned("label", models={"tagger": tagger})
     assert "tagger_report" not in names(unlabelled)
     assert next(step for step in unlabelled.steps if step.name == "scores").inputs[-1] == tagger

@@ -202,7 +202,9 @@ def _filters(facts: Facts, values: Mapping[str, Any]) -> tuple[float, float]:
 #: Step -> the photos that it decodes, and those that it predicts.
 _COUNTS: dict[str, Callable[[Facts, Mapping[str, Any]], tuple[float, float]]] = {
     "split": lambda facts, _: (max(facts.labelled, facts.rated), 0),
-    "cleaning_audit": lambda facts, _: (2 * facts.photos, facts.photos),
+    "cleaning_audit": lambda facts, _: (
+        2 * facts.photos, facts.photos + 2 * _FITTED * facts.labelled
+    ),
     "tagger_training": lambda facts, values: _training(
         facts, facts.labelled, values, fits=_CURVE
     ),

@@ -12,6 +12,7 @@ from typing import Any
 from hotelviz.io.content import content_name
 from hotelviz.pipeline.facts import Facts, write_first, write_split
 from hotelviz.pipeline.request import (
+    ABOUT_AREAS,
     MODELS,
     NOTEBOOKS,
     Request,
@@ -200,15 +201,15 @@ class Steps:
         for key, value in values.items():
             (leaves if key in _LEFT else reads).extend(_paths(value))
         plain = {key: _plain(value) for key, value in values.items()}
+        told = [request.banner, "" if name in ABOUT_AREAS else request.note]
+        banner = " ".join(filter(None, told))
 
         def report() -> None:
             if name == "cleaning_audit":
                 _forget_suggestions(self.audit / "decisions.csv")
-            run_report(
-                notebook, plain, page, progress=heavy, banner=request.banner, pages=self._pages()
-            )
+            run_report(notebook, plain, page, progress=heavy, banner=banner, pages=self._pages())
 
-        about = {"parameters": plain, "banner": request.banner}
+        about = {"parameters": plain, "banner": banner}
         self._add(
             Step(name, report, inputs=tuple(reads), outputs=tuple(leaves), key=about, heavy=heavy)
         )
