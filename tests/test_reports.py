@@ -211,9 +211,7 @@ def test_index_is_in_the_order_of_the_work_and_says_what_is_missing(tmp_path):
     ]  # fmt: skip
     assert '<a href="first_iteration.html">training on photos.csv</a>' in text
     # What one line says with more beside it is not said twice.
-    assert re.findall(r'<p class="banner">(.*?)</p>', text) == [
-        "Drawn. The model is another&#39;s."
-    ]
+    assert re.findall(r'<p class="banner">(.*?)</p>', text) == ["Drawn. The model is a guest."]
     assert "No &lt;b&gt; ratings." in text
     assert "It failed: <code>hotelviz run x</code>" in text
 
