@@ -380,5 +380,5 @@ def _said(found: Interval, *, digits: int = 2) -> str:
 
 def _short(value: float, digits: int = 2) -> str:
     """Return a number without the zero before its point."""
-    text = f"{value:.{digits}f}"
+    text = f"{value:z.{digits}f}"
     return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text

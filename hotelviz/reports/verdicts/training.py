@@ -84,7 +84,7 @@ def training_verdict(
     cards += [
         Card("photos learned from", f"{n_learned:,}", f"{learned}; {fewest}"),
         Card("training accuracy", percent(last["accuracy"]), learned_on),
-        Card("time", _duration(course["seconds"].sum()), f"{counted(len(course), 'epoch')}"),
+        Card("time", _duration(course["seconds"].sum()), _steps_done(course)),
     ]
     command = (
         f"hotelviz report tagger_report -p catalog={shlex.quote(catalog)} "
@@ -235,6 +235,13 @@ def phases_words(course: pd.DataFrame) -> str:
     else:
         said += " The loss should fall and the accuracy rise."
     return said + (" A dashed line marks the change of phase." if len(sizes) > 1 else "")
+
+
+def _steps_done(course: pd.DataFrame) -> str:
+    """Return of how many epochs a training was; the last layer is fitted in one step, without."""
+    fitted = int("kept" in course and course["phase"].iloc[0] == "head")
+    epochs = counted(len(course) - fitted, "epoch") if len(course) > fitted else ""
+    return " and ".join(filter(None, ["the last layer" * fitted, epochs]))
 
 
 def _duration(seconds: float) -> str:
