@@ -140,12 +140,9 @@ def train(lesson: Lesson, places: Places, *, allow_missing: bool, progress: bool
         rows = {name: part[decoded[name].is_read] for name, part in rows.items()}
         if not len(rows["train"]):
             raise CatalogError("none of the training photos can be read: nothing to learn from")
-        pixels = {name: [part.pixels] * 2 for name, part in decoded.items()}
+        pixels = {name: (part.pixels, part.pixels) for name, part in decoded.items()}
         if lesson.crops and lesson.pretrained:
-            # The head learns from photos as the model sees them in use.
-            again = _decode(lesson, rows["train"], folder / "plain.pixels", progress, margin=False)
-            rows["train"] = rows["train"][again.is_read]
-            pixels["train"] = [decoded["train"].pixels.where(again.is_read), again.pixels]
+            rows["train"], pixels["train"] = _in_use(lesson, rows["train"], decoded, folder)
         train, val = _photos(lesson, rows, pixels)
         used = pd.concat(list(rows.values()))[["image_id", "hotel_id", "split"]]
         used = used.assign(content=found["content"], hash=found["hash"])
@@ -227,8 +224,17 @@ def _decode(
     return decode_once(rows, size, file, resample=preprocessing.resample, progress=progress)
 
 
+def _in_use(
+    lesson: Lesson, rows: pd.DataFrame, decoded: dict[str, Decoded], folder: Path
+) -> tuple[pd.DataFrame, tuple[Pixels, Pixels]]:
+    """Decode training photos also as the model sees them in use, for its head."""
+    again = _decode(lesson, rows, folder / "plain.pixels", progress=False, margin=False)
+    whole = decoded["train"].pixels.where(again.is_read)
+    return rows[again.is_read], (whole, again.pixels)
+
+
 def _photos(
-    lesson: Lesson, rows: dict[str, pd.DataFrame], pixels: dict[str, list[Pixels]]
+    lesson: Lesson, rows: dict[str, pd.DataFrame], pixels: dict[str, tuple[Pixels, Pixels]]
 ) -> list[Photos]:
     """Return the photos of both splits; how much a class weighs is decided by both."""
     every = pd.concat(list(rows.values()))

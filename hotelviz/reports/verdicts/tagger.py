@@ -258,7 +258,7 @@ def _weakness(report: pd.DataFrame, weakest: str, pairs: pd.DataFrame) -> str:
     if not weakest:
         return f" {said}."
     figure = _weak_figure(report, weakest)
-    return f" Weakest: {in_words(weakest)}, {figure} {report.loc[weakest, figure]:.2f}; {said}."
+    return f" Weakest: {in_words(weakest)}, {figure} {report[figure][weakest]:.2f}; {said}."
 
 
 def _weak_figure(report: pd.DataFrame, weakest: str) -> str:
