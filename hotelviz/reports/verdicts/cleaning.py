@@ -76,7 +76,10 @@ def cleaning_verdict(
         gained = _turned(difference.gained, "wrong", "right after it")
         text += f"{gained[0].upper()}{gained[1:]}, {_turned(difference.lost, 'right', 'wrong')}."
     else:
-        text += "The model is right and wrong about the same photos as before."
+        text = (
+            f"Cleaning did not change the accuracy on {same} of {where}. The model is right and "
+            "wrong about the same photos as before."
+        )
     cards = [
         Card(
             "change of accuracy",
