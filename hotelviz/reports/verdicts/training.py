@@ -112,6 +112,8 @@ def linear_card(training: Mapping[str, Any]) -> list[Card]:
     >>> about = {"photos": 90, "hotels": 9, "figures": figures}
     >>> linear_card({"linear": about})[0].detail
     'LCC, .48 to .58; 90 photos of 9 hotels, each predicted without its hotel'
+    >>> linear_card({"linear": {**about, "hotels": 90}})[0].detail
+    'LCC, .48 to .58; 90 photos, each predicted without itself'
     >>> linear_card({"linear": {**about, "seen": 30}})[0].detail.rpartition("; ")[2]
     'the networks that it comes from had learned from the hotels of 30'
     """
@@ -125,11 +127,15 @@ def linear_card(training: Mapping[str, Any]) -> list[Card]:
         else f"{figure[name]:.2f}".replace("0.", ".", 1)
         for name in ("value", "low", "high")
     )
+    others, without = "hotels", "its hotel"
     of = f"{counted(about['photos'], 'photo')} of {counted(about['hotels'], 'hotel')}"
-    detail = f"{figure['metric']}, {low} to {high}; {of}, each predicted without its hotel"
+    if about["hotels"] == about["photos"]:
+        # Hotels are not known, or have one photo each.
+        others, of, without = "photos", counted(about["photos"], "photo"), "itself"
+    detail = f"{figure['metric']}, {low} to {high}; {of}, each predicted without {without}"
     if seen := about.get("seen"):
         detail += f"; the networks that it comes from had learned from the hotels of {seen:,}"
-    return [Card("last layer alone, on other hotels", value, detail)]
+    return [Card(f"last layer alone, on other {others}", value, detail)]
 
 
 def last_layer_words(course: pd.DataFrame) -> str:
