@@ -61,24 +61,13 @@ def cleaning_verdict(
     ].set_index("stage")
     counts = changes["change"].value_counts()
     dropped, relabelled = (int(counts.get(kind, 0)) for kind in ("dropped", "relabelled"))
-    text = (
-        f"Cleaning changed the accuracy on {same} of {where} by "
-        f"{points(difference.accuracy)}: {in_a_word(difference.accuracy)}. "
-    )
-    moved = difference.gained + difference.lost
-    if untouched := not (dropped or relabelled or moved):
+    untouched = not (dropped or relabelled or difference.gained or difference.lost)
+    text = _changed_by(difference, f"{same} of {where}")
+    if untouched:
         text = (
             "Nothing is cleaned yet: no photo was dropped and no label changed. With the data as "
             f"they are, the model is right on {percent(float(figures['value'][before]))} of "
             f"{n_photos} of {where}."
-        )
-    elif moved:
-        gained = _turned(difference.gained, "wrong", "right after it")
-        text += f"{gained[0].upper()}{gained[1:]}, {_turned(difference.lost, 'right', 'wrong')}."
-    else:
-        text = (
-            f"Cleaning did not change the accuracy on {same} of {where}. The model is right and "
-            "wrong about the same photos as before."
         )
     cards = [
         Card(
@@ -103,6 +92,21 @@ def cleaning_verdict(
     steps = _next_steps(difference.accuracy, dropped + relabelled, undecided, name, decisions)
     # Two equal figures of the same data say nothing of cleaning.
     return Verdict(text, cards=cards[2:] if untouched else cards, next_steps=steps)
+
+
+def _changed_by(difference: StageDifference, on: str) -> str:
+    """Return how much cleaning changed the accuracy on some photos."""
+    if not (difference.gained or difference.lost):
+        return (
+            f"Cleaning did not change the accuracy on {on}. The model is right and wrong about the "
+            "same photos as before."
+        )
+    gained = _turned(difference.gained, "wrong", "right after it")
+    return (
+        f"Cleaning changed the accuracy on {on} by {points(difference.accuracy)}: "
+        f"{in_a_word(difference.accuracy)}. {gained[0].upper()}{gained[1:]}, "
+        f"{_turned(difference.lost, 'right', 'wrong')}."
+    )
 
 
 def stage_table(stages: Ablation) -> pd.DataFrame:
