@@ -86,6 +86,18 @@ def test_plan_estimates_each_step_and_says_what_is_in_the_catalogue(planned):
     assert "In all about" in told
 
 
+def test_quick_run_does_not_compare_a_network_with_itself(planned, tmp_path):
+    quick = planned(quick=True)
+    assert "compare_filters" not in names(quick)
+    assert "only the last layer learns" in quick.left_out["compare_filters"]
+    learns = planned(quick=True, settings={"aesthetic_training_1": {"effort": "normal"}})
+    assert "compare_filters" in names(learns)
+    save_model(build_aesthetic(input_size=32, weights=None), tmp_path / "a.keras")
+    assert "compare_filters" in names(
+        planned(quick=True, models={"aesthetic_1": tmp_path / "a.keras"})
+    )
+
+
 def test_models_that_exist_are_not_trained(planned, tmp_path):
     tagger, aesthetic = tmp_path / "t.keras", tmp_path / "a.keras"
     save_model(build_tagger(["Bedroom", "Pool"], input_size=32, weights=None), tagger)

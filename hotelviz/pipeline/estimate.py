@@ -137,7 +137,7 @@ def estimated_seconds(
     if count is None:
         return 0.0
     if "effort" in values:
-        values = _with_effort(step, values)
+        values = with_effort(step, values)
     decoded, predicted = count(facts, values)
     # A training says itself how large its network is, unless it starts from another.
     own = "backbone" in values and not values.get("parent")
@@ -155,8 +155,14 @@ def _size(network: Mapping[str, Any]) -> float:
     return float((network.get("input_size", 224) / 224) ** 2 * width**0.5)
 
 
-def _with_effort(step: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters of a training with those that its effort decides."""
+def with_effort(step: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a training with those that its effort decides.
+
+    Examples
+    --------
+    >>> with_effort("tagger_training", {"effort": "quick"})["fine_tune_epochs"]
+    0
+    """
     defaults = TAGGER if step.startswith("tagger") else AESTHETIC
     fields = [field.name for field in dataclasses.fields(defaults)]
     given = dataclasses.replace(
