@@ -164,6 +164,11 @@ def test_from_scratch_is_said_on_every_page_and_the_first_iteration_starts_from_
     assert "tagger_training" in of["aesthetic_training_1"].needs
     assert "learned from scratch" in of["hotel_ranking"].key["banner"]
     assert of["hotel_ranking"].key["banner"] in str(plan)
+    photos = read_catalog(demo_dir / "catalog.csv")[["image_id", "path", "hotel_id"]]
+    photos.to_csv(tmp_path / "bare.csv", index=False)
+    bare = pipeline.plan(tmp_path / "bare.csv", tmp_path, pretrained=False)
+    assert [step.name for step in bare.steps] == ["split", "cleaning_audit"]
+    assert "scratch" not in str(bare)
     quick = pipeline.plan(demo_dir / "catalog.csv", tmp_path, pretrained=True, quick=True)
     assert quick.seconds < plan.seconds * 10
     assert quick.steps[-1].key["banner"].startswith("A quick run")

@@ -207,6 +207,10 @@ def plan(
         pretrained = weights_available(request.out)
     request = _with_settings(request, quick=quick, pretrained=pretrained)
     made = Steps(request, facts, pretrained=pretrained)
+    if not any("_training" in step.name for step in made.all):
+        # Where nothing is trained, nothing has learned from scratch.
+        request = replace(request, banner=request.banner.removeprefix(_FROM_SCRATCH).strip())
+        made = Steps(request, facts, pretrained=pretrained)
     steps, left_out = made.all, made.left_out
     for step in asked:
         if step not in {one.name for one in steps}:
