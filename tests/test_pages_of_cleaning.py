@@ -56,7 +56,7 @@ def test_audit_page_has_its_figure_as_a_file_and_no_section_without_labels(audit
     )
     shown = run_cells("cleaning_audit", **given | {"catalog": str(unlabelled)})
     labels = [card.label for card in verdict(shown).cards]
-    assert "labels probably wrong" not in labels
+    assert "labels that may be wrong" not in labels
     assert "Label the photos: none has a label" in [one.text for one in verdict(shown).next_steps]
     tables = [one for one in shown if isinstance(one, Table)]
     assert [bool(len(one.frame)) for one in tables] == [True, False]
@@ -72,7 +72,7 @@ def test_effect_page_takes_the_audits_decisions_and_asks_the_truth_for_the_other
     shown = run_cells("cleaning_effect", **given, audit=str(audited))
     steps = [step.text for step in verdict(shown).next_steps]
     assert f"Decide on {len(open_ones):,} label suspects that nobody has looked at yet" in steps
-    assert verdict(shown).text.startswith("Cleaning changed the accuracy on the same ")
+    assert verdict(shown).text.startswith("Cleaning did not change the accuracy on the same ")
 
     # What a person decided stays, whatever the truth says.
     kept = sorted(open_ones)[0]

@@ -6,8 +6,10 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from hotelviz import pipeline
@@ -84,6 +86,18 @@ def test_plan_estimates_each_step_and_says_what_is_in_the_catalogue(planned):
     assert "In all about" in told
 
 
+def test_quick_run_does_not_compare_a_network_with_itself(planned, tmp_path):
+    quick = planned(quick=True)
+    assert "compare_filters" not in names(quick)
+    assert "only the last layer learns" in quick.left_out["compare_filters"]
+    learns = planned(quick=True, settings={"aesthetic_training_1": {"effort": "normal"}})
+    assert "compare_filters" in names(learns)
+    save_model(build_aesthetic(input_size=32, weights=None), tmp_path / "a.keras")
+    assert "compare_filters" in names(
+        planned(quick=True, models={"aesthetic_1": tmp_path / "a.keras"})
+    )
+
+
 def test_models_that_exist_are_not_trained(planned, tmp_path):
     tagger, aesthetic = tmp_path / "t.keras", tmp_path / "a.keras"
     save_model(build_tagger(["Bedroom", "Pool"], input_size=32, weights=None), tagger)
@@ -97,9 +111,11 @@ def test_models_that_exist_are_not_trained(planned, tmp_path):
         "aesthetic_training_2"
     ]
     build_aesthetic(input_size=32, weights=None).save(tmp_path / "plain.keras")
-    assert "aesthetic_1 does not say how photos become its input" in str(
-        planned(models={"aesthetic_1": tmp_path / "plain.keras"})
-    )
+    foreign = planned(models={"aesthetic_1": tmp_path / "plain.keras"})
+    note = "aesthetic_1 does not say how photos become its input"
+    assert note in str(foreign)
+    noted = {step.name for step in foreign.steps if note in step.key.get("banner", "")}
+    assert noted == {"aesthetic_training_2", *RATED} - {"scores"}
     unlabelled = planned("label", models={"tagger": tagger})
     assert "tagger_report" not in names(unlabelled)
     assert next(step for step in unlabelled.steps if step.name == "scores").inputs[-1] == tagger
@@ -148,6 +164,11 @@ def test_from_scratch_is_said_on_every_page_and_the_first_iteration_starts_from_
     assert "tagger_training" in of["aesthetic_training_1"].needs
     assert "learned from scratch" in of["hotel_ranking"].key["banner"]
     assert of["hotel_ranking"].key["banner"] in str(plan)
+    photos = read_catalog(demo_dir / "catalog.csv")[["image_id", "path", "hotel_id"]]
+    photos.to_csv(tmp_path / "bare.csv", index=False)
+    bare = pipeline.plan(tmp_path / "bare.csv", tmp_path, pretrained=False)
+    assert [step.name for step in bare.steps] == ["split", "cleaning_audit"]
+    assert "scratch" not in str(bare)
     quick = pipeline.plan(demo_dir / "catalog.csv", tmp_path, pretrained=True, quick=True)
     assert quick.seconds < plan.seconds * 10
     assert quick.steps[-1].key["banner"].startswith("A quick run")
@@ -222,6 +243,28 @@ def test_split_is_one_for_labels_and_ratings_and_second_run_loads_no_tensorflow(
     told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True,
                           check=True, env=os.environ).stdout  # fmt: skip
     assert told.splitlines()[-1] == "['split'] False"
+
+
+def test_copies_of_a_photo_are_dealt_together(tmp_path):
+    noise = np.random.default_rng(0)
+    rows = []
+    for number in range(40):
+        # Each second pair of hotels shows the same photo, one of them smaller and compressed again.
+        scene = noise.integers(0, 255, (6, 8, 3), dtype="uint8")
+        for hotel in (2 * number, 2 * number + 1) if number % 2 else (2 * number,):
+            file = tmp_path / f"{hotel}.jpg"
+            size = (200, 150) if hotel % 2 else (240, 180)
+            Image.fromarray(scene).resize(size, Image.Resampling.BICUBIC).save(file, quality=85)
+            rows.append({"path": str(file), "hotel_id": f"h{hotel}", "label": "AB"[number % 4 > 1]})
+    table = pd.DataFrame(rows)
+    table.to_csv(tmp_path / "photos.csv", index=False)
+    done = pipeline.run(tmp_path / "photos.csv", tmp_path / "out", only="split", pretrained=True,
+                        say=lambda line: None)  # fmt: skip
+    assert done.done == ["split"]
+    split = read_catalog(tmp_path / "out" / "data" / "catalog.csv", classes=None)["split"]
+    scenes = table["hotel_id"].str[1:].astype(int) // 2
+    assert split.groupby(scenes).nunique().max() == 1
+    assert set(split) == {"train", "val", "test"}
 
 
 def test_what_failed_is_listed_and_stands_on_the_index(demo_dir, tmp_path, monkeypatch):

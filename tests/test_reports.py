@@ -202,14 +202,16 @@ def test_index_is_in_the_order_of_the_work_and_says_what_is_missing(tmp_path):
     for name in ("hotel_ranking", "my_own", "aesthetic_report", "cleaning_audit"):
         written(tmp_path, name)
     written(tmp_path, "aesthetic_training", "first_iteration", banner="Drawn.")
+    written(tmp_path, "score_distribution", banner="Drawn. The model is a guest.")
     text = write_index(
         tmp_path, notes=["No <b> ratings.", NextStep("It failed:", command="hotelviz run x")]
     ).read_text()
     assert re.findall(r"<h2>(.*?)</h2>", text)[1:] == [
-        "Cleaning_Audit", "Aesthetic_Report", "Hotel_Ranking", "My_Own"
+        "Cleaning_Audit", "Aesthetic_Report", "Score_Distribution", "Hotel_Ranking", "My_Own"
     ]  # fmt: skip
     assert '<a href="first_iteration.html">training on photos.csv</a>' in text
-    assert '<p class="banner">Drawn.</p>' in text
+    # What one line says with more beside it is not said twice.
+    assert re.findall(r'<p class="banner">(.*?)</p>', text) == ["Drawn. The model is a guest."]
     assert "No &lt;b&gt; ratings." in text
     assert "It failed: <code>hotelviz run x</code>" in text
 

@@ -90,6 +90,26 @@ def test_photos_without_a_split_are_refused_dealt_or_left():
     assert set(dealt.loc[~first, "split"]) == {"train", "val", "test"}
 
 
+def test_hotels_too_few_to_deal_are_trained_on_where_others_are_tested():
+    photos = many(30)
+    few = photos["hotel_id"].isin(["h3", "h7"])
+    split = split_catalog(photos[~few])["split"].reindex(photos.index)
+    dealt = split_catalog(photos.assign(split=split), unsplit="deal")["split"]
+    assert set(dealt[few]) == {"train"}
+    assert dealt[~few].tolist() == split[~few].tolist()
+
+
+def test_a_class_is_rare_only_if_all_hotels_together_seldom_have_it(recwarn):
+    photos = many(30)
+    late = photos["hotel_id"].isin([f"h{n}" for n in range(20, 30)])
+    photos.loc[late, "label"] = "Bedroom"
+    # One of those that are dealt has a class that many others have.
+    photos.loc[photos.index[late][0], "label"] = photos["label"].iloc[0]
+    split = split_catalog(photos[~late])["split"].reindex(photos.index)
+    split_catalog(photos.assign(split=split), unsplit="deal")
+    assert not [one for one in recwarn if "fewer than 3 hotels" in str(one.message)]
+
+
 @pytest.mark.parametrize("empty", [None, float("nan"), pd.NA, ""])
 def test_an_empty_column_of_splits_is_none(empty):
     photos = many(30)

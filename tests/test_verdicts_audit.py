@@ -104,7 +104,7 @@ def test_audit_leads_with_its_counts_the_time_and_what_is_certainly_wrong():
     assert cards(verdict) == {
         "photos with an issue": ("7 of 20", "at 7 of 10 hotels"),
         "photos for a person": ("4", "less than a minute at 4 seconds each"),
-        "labels probably wrong": ("3 of 18", "by features that had learned 12 of 20"),
+        "labels that may be wrong": ("3 of 18", "by features that had learned 12 of 20"),
         "groups of copies": ("2", "1 with different labels"),
     }
     commands = [step.command for step in verdict.next_steps if step.command]
@@ -119,7 +119,7 @@ def test_audit_names_the_next_worst_where_the_worst_is_not_there():
     verdict = audit_verdict(audit(ROWS[-2:]), CATALOG, name="c.csv")
     assert "2 need a person" in verdict.text
     assert verdict.text.endswith(
-        "First: 1 label that is probably wrong, most often Foyer that looks like View of Exterior."
+        "First: 1 label that may be wrong, most often Foyer that looks like View of Exterior."
     )
     assert "hotelviz audit c.csv --out audit" in [step.command for step in verdict.next_steps]
     assert audit_verdict(audit(ROWS[-1:]), CATALOG, name="c.csv").text.endswith(
@@ -255,6 +255,15 @@ def test_cleaning_leads_with_the_paired_difference_its_interval_and_a_verdict():
         "(-10.0 to +10.0): no measurable difference. None that was wrong is right after it, 1 that "
         "was right is wrong."
     )
+    none = StageDifference(Interval(0.0, 0.0, 0.0), 310, 18, gained=0, lost=0)
+    kept = pd.DataFrame({"change": ["unknown"]})
+    waiting = cleaning_verdict(none, STAGES, kept, before="augmented", undecided=38)
+    assert waiting.text == (
+        "Nothing is cleaned yet: no photo was dropped and no label changed. With the data as they "
+        "are, the model is right on 80 % of 310 photos of 18 unseen hotels."
+    )
+    assert list(cards(waiting)) == ["accuracy, augmented", "photos changed"]
+    assert waiting.next_steps[0].text.startswith("Decide on 38 label suspects")
     # What made it worse is not offered to train on.
     assert not any(step.command for step in gained(-0.015, -0.025, -0.005).next_steps)
 

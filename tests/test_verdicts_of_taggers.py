@@ -290,17 +290,28 @@ def test_training_that_ended_with_its_linear_head_says_so_and_how_good_that_is()
         training={"linear": {"photos": 8, "hotels": 3, "figures": figures}},
     )  # fmt: skip
     assert re.search(
-        r"A linear head on the features that it began with is right on \d+ % of 3 validation "
-        r"photos \(few: a rough figure\)\. Fine-tuning, in 2 epochs, made it no better\.$",
+        r" by its last layer alone: the layers before it are as they came\. Right on \d+ % of 3 "
+        r"validation photos \(few: a rough figure\)\. Fine-tuning more layers, in 2 epochs, made "
+        r"it no better, and was not kept\.$",
         found.text,
     )
     cards = {card.label: card for card in found.cards}
-    assert cards["linear head, on other hotels"].value == "84 %"
-    assert cards["linear head, on other hotels"].detail == (
+    assert cards["last layer alone, on other hotels"].value == "84 %"
+    assert cards["last layer alone, on other hotels"].detail == (
         "top-1 accuracy, 81 % to 87 %; 8 photos of 3 hotels, each predicted without its hotel"
     )
-    assert "learned a linear head on the features that it began with; then more layers" in (
+    assert "learned its last layer alone, in one step (a linear head); then more layers" in (
         training.phases_words(course)
     )
     alone = training.training_verdict(course[:1], LEARNED, labels=LABELS, most_epochs=0)
     assert "Fine-tuning" not in alone.text
+    assert training.phases_words(course[:1]).endswith("There is no course to draw.")
+
+
+def test_fine_tuning_that_was_kept_is_told_beside_what_there_was_before():
+    course = COURSE.assign(kept=[False, False, True])
+    judged_before = {"linear head": [{"metric": "top-1 accuracy", "value": 0.5}]}
+    found = training.training_verdict(
+        course, LEARNED, labels=LABELS, most_epochs=2, training={"judged": judged_before}
+    )
+    assert "which they chose (before more layers than the last one learned: on 50 %)" in found.text

@@ -101,7 +101,10 @@ def split_catalog(
     else:
         rows = np.flatnonzero(targets.notna())
     if len(rows):
-        split[rows] = _deal(targets.to_numpy()[rows], together[rows], test, validation, seed)
+        photos = pd.DataFrame({"target": targets.to_numpy(), "hotel": together})
+        rare = _rare_classes(photos)
+        others = bool(given.notna().any())
+        split[rows] = _deal(photos.iloc[rows], rare, test, validation, seed, others=others)
     result["split"] = pd.Series(split, result.index, dtype="str")
     return result
 
@@ -216,16 +219,28 @@ def _without_split(
     return rows
 
 
+def _rare_classes(photos: pd.DataFrame) -> list[str]:
+    """Return the classes that fewer than three hotels have, of all that are in a split or dealt."""
+    hotels_of = photos.groupby("target")["hotel"].nunique()
+    return list(hotels_of.index[hotels_of < 3])
+
+
 def _deal(
-    targets: np.ndarray, together: np.ndarray, test: float, validation: float, seed: int
+    photos: pd.DataFrame,
+    rare: list[str],
+    test: float,
+    validation: float,
+    seed: int,
+    *,
+    others: bool,
 ) -> np.ndarray:
-    """Return the split of each photo."""
+    """Return the split of each photo; with `others` in splits, too few hotels are trained on."""
     from sklearn.model_selection import StratifiedGroupKFold
 
-    table = pd.DataFrame({"target": targets, "hotel": together})
-    hotels_of = table.groupby("target")["hotel"].nunique()
-    rare = hotels_of.index[hotels_of < 3]
-    if table["hotel"].nunique() >= 3 and len(rare):
+    table = photos.reset_index(drop=True)
+    known = table["hotel"].nunique()
+    rare = sorted(set(rare) & set(table["target"]))
+    if (known >= 3 or others) and rare:
         warnings.warn(
             f"fewer than 3 hotels have {', '.join(rare)}: kept for training, not tested",
             stacklevel=3,
@@ -233,22 +248,24 @@ def _deal(
     pinned = table["hotel"].isin(table.loc[table["target"].isin(rare), "hotel"])
     dealt = table[~pinned]
     hotels = dealt["hotel"].nunique()
-    if hotels < 3:
-        raise CatalogError(
-            f"{table['hotel'].nunique()} hotels ({hotels} with common classes only) are too "
-            "few to split into train, val and test: at least 3 are needed"
-        )
     # With more folds than the largest class has photos, none could be alike.
-    folds = min(_FOLDS, hotels, int(dealt["target"].value_counts().max()))
+    folds = min(_FOLDS, hotels, int(dealt["target"].value_counts().max())) if hotels >= 3 else 0
     test_folds, val_folds = (
         max(1, round(share * folds)) if share else 0 for share in (test, validation)
     )
+    split = np.full(len(table), "train", dtype=object)
+    if test_folds + val_folds >= folds and others:
+        return split
+    if hotels < 3:
+        raise CatalogError(
+            f"{known} hotels ({hotels} with common classes only) are too "
+            "few to split into train, val and test: at least 3 are needed"
+        )
     if test_folds + val_folds >= folds:
         raise CatalogError(
             f"{hotels} hotels, and {folds} photos of the largest class at most, are too few to "
             f"keep test={test} and validation={validation} of them out of training"
         )
-    split = np.full(len(table), "train", dtype=object)
     dealer = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         # A class with fewer photos than folds is missing from some folds, as it must be.

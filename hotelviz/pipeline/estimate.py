@@ -14,14 +14,20 @@ from hotelviz.training.settings import AESTHETIC, TAGGER, chosen_settings
 
 #: Photos in a batch of a network, and how often each rate is measured.
 _BATCH, _TIMES = 32, 3
-#: A kernel loads what is loaded here, and more: notebooks, figures, the page.
-_KERNEL = 2.0
+#: A report that has a network, and one that has none, begin and end in so many times as long as it
+#: takes to build and trace a network: to load TensorFlow, to draw figures, to write the page.
+_KERNEL, _NO_NETWORK = 6.5, 3.0
 #: Backward passes cost twice a forward one.
 _LEARNED = 3.0
 #: Features of the photos that are trained on or judge, and of those photos in a mirror.
 _FEATURES = 1.5
-#: Shares of the photos that are trained on, and that are tested on.
-_TRAIN, _TEST = 0.65, 0.25
+#: Fitting last layers to features costs as much as predicting so many photos, for each photo: in a
+#: training, whose penalty is chosen by folds; in a learning curve of labels, and in one of ratings.
+_FITTED, _CURVE, _RATINGS_CURVE = 0.3, 0.75, 3.0
+#: Shares of the photos that are trained on, that choose, and that are tested on.
+_TRAIN, _VAL, _TEST = 0.65, 0.1, 0.25
+#: Photos of a report whose evidence is drawn, and what a map costs.
+_SHOWN, _MAP = 100, 2
 #: Passes that the checks of one photo by one method take: curves, and other weights.
 _CHECK = 70
 #: Methods of maps, where all are asked for.
@@ -34,7 +40,7 @@ class Rates(NamedTuple):
     Attributes
     ----------
     start : float
-        Seconds until a notebook has a network that predicts.
+        Seconds that a report with a network takes besides its photos.
     decoded : float
         Photos decoded per second, by all cores.
     predicted : float
@@ -50,7 +56,8 @@ def measure_rates(paths: Sequence[str]) -> Rates | None:
     """Measure this machine for a few seconds, on a few photos and an untrained network.
 
     What a first photo and a first batch cost more than others is not counted. A start counts by the
-    time of the processor: that others are at work now says little of when a step begins.
+    time of the processor: that others are at work now says little of when a step begins. It is told
+    by what is done here in any case, whether TensorFlow was loaded before or not.
 
     Parameters
     ----------
@@ -76,13 +83,13 @@ def measure_rates(paths: Sequence[str]) -> Rates | None:
 
 @cache
 def _network_seconds() -> tuple[float, float]:
-    """Return how long a network takes to load, and to predict a batch once it is under way."""
-    begun = time.process_time()
+    """Return how long a network takes to build, and to predict a batch once it is under way."""
     import numpy as np
     import tensorflow as tf
 
     from hotelviz.models import build_tagger
 
+    begun = time.process_time()
     predict, photos = tf.function(build_tagger(weights=None)), np.zeros((_BATCH, 224, 224, 3), "f4")
     predict(photos)
     start = time.process_time() - begun
@@ -123,19 +130,21 @@ def estimated_seconds(
     >>> import pandas as pd
     >>> table = pd.DataFrame({"image_id": ["a", "b"], "path": ["a.jpg", "b.jpg"],
     ...                       "hotel_id": ["h", "h"], "label": ["Pool", "Pool"]})
-    >>> estimated_seconds("tagger_report", Facts.of(table), {}, {}, Rates(10, 50, 100))
-    10.025
+    >>> estimated_seconds("split", Facts.of(table), {}, {}, Rates(10, 50, 100))
+    0.04
     """
     count = _COUNTS.get(step.rstrip("_12"))
     if count is None:
         return 0.0
     if "effort" in values:
-        values = _with_effort(step, values)
+        values = with_effort(step, values)
     decoded, predicted = count(facts, values)
     # A training says itself how large its network is, unless it starts from another.
     own = "backbone" in values and not values.get("parent")
     size = _size(values if own else network)
-    start = 0.0 if step == "scores" else rates.start
+    start = 0.0 if step in {"split", "scores"} else rates.start
+    if step == "score_distribution":
+        start *= _NO_NETWORK / _KERNEL
     return start + decoded / rates.decoded + predicted * size / rates.predicted
 
 
@@ -146,8 +155,14 @@ def _size(network: Mapping[str, Any]) -> float:
     return float((network.get("input_size", 224) / 224) ** 2 * width**0.5)
 
 
-def _with_effort(step: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters of a training with those that its effort decides."""
+def with_effort(step: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a training with those that its effort decides.
+
+    Examples
+    --------
+    >>> with_effort("tagger_training", {"effort": "quick"})["fine_tune_epochs"]
+    0
+    """
     defaults = TAGGER if step.startswith("tagger") else AESTHETIC
     fields = [field.name for field in dataclasses.fields(defaults)]
     given = dataclasses.replace(
@@ -157,10 +172,22 @@ def _with_effort(step: str, values: Mapping[str, Any]) -> dict[str, Any]:
     return {**values, "fine_tune_epochs": chosen.fine_tune_epochs, "input_size": chosen.input_size}
 
 
-def _training(photos: int, values: Mapping[str, Any]) -> tuple[float, float]:
-    scratch = values.get("weights") == "none" and not values.get("parent")
-    epochs = values["fine_tune_epochs"] * (_LEARNED * _TRAIN + 0.1) + (0 if scratch else _FEATURES)
-    return 0.75 * photos, photos * epochs
+def _training(
+    facts: Facts, photos: int, values: Mapping[str, Any], *, fits: float
+) -> tuple[float, float]:
+    learned = (_TRAIN + _VAL) * photos
+    decoded, passes = learned, values["fine_tune_epochs"] * (_LEARNED * _TRAIN + _VAL) * photos
+    if values.get("weights") == "none" and not values.get("parent"):
+        return decoded, passes
+    passes += (_FEATURES + _FITTED) * photos
+    # What more photos would bring is measured on features of the network that training began with.
+    curve = min(learned, values["curve_photos"]) if facts.grouped else 0
+    return decoded + curve, passes + (1 + fits) * curve
+
+
+def _tags(facts: Facts, _: Mapping[str, Any]) -> tuple[float, float]:
+    looked = (_VAL + _TEST) * facts.labelled
+    return looked, looked + _MAP * min(_SHOWN, _TEST * facts.labelled)
 
 
 def _explanation(facts: Facts, values: Mapping[str, Any]) -> tuple[float, float]:
@@ -180,12 +207,19 @@ def _filters(facts: Facts, values: Mapping[str, Any]) -> tuple[float, float]:
 
 #: Step -> the photos that it decodes, and those that it predicts.
 _COUNTS: dict[str, Callable[[Facts, Mapping[str, Any]], tuple[float, float]]] = {
-    "cleaning_audit": lambda facts, _: (2 * facts.photos, facts.photos),
-    "tagger_training": lambda facts, values: _training(facts.labelled, values),
-    "tagger_report": lambda facts, _: (2 * _TEST * facts.labelled, _TEST * facts.labelled),
+    "split": lambda facts, _: (max(facts.labelled, facts.rated), 0),
+    "cleaning_audit": lambda facts, _: (
+        2 * facts.photos, facts.photos + 2 * _FITTED * facts.labelled
+    ),
+    "tagger_training": lambda facts, values: _training(
+        facts, facts.labelled, values, fits=_CURVE
+    ),
+    "tagger_report": _tags,
     "explain_tagger": _explanation,
     "cleaning_effect": lambda facts, _: (facts.photos, facts.labelled),
-    "aesthetic_training": lambda facts, values: _training(facts.rated, values),
+    "aesthetic_training": lambda facts, values: _training(
+        facts, facts.rated, values, fits=_RATINGS_CURVE
+    ),
     "aesthetic_report": lambda facts, values: (
         2 * _TEST * facts.rated, len(values["models"]) * _TEST * facts.rated
     ),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
 from hotelviz.catalog import (
@@ -150,7 +151,8 @@ def write_split(source: Path, out: Path, *, seed: int, test: float, validation: 
     """Write a catalogue with full paths and with the split that all steps use.
 
     One that it has is kept; hotels that are in none are dealt, once for labels and ratings, so that
-    no photo that one model is tested on has taught another.
+    no photo that one model is tested on has taught another. In a catalogue without a split neither
+    has a copy of one: hotels that show the same photo are dealt together.
 
     Parameters
     ----------
@@ -170,12 +172,28 @@ def write_split(source: Path, out: Path, *, seed: int, test: float, validation: 
     targets: dict[Literal["label", "ratings"], int] = {
         "label": facts.labelled, "ratings": facts.rated
     }  # fmt: skip
+    shares: dict[str, Any] = {"seed": seed, "test": test, "validation": validation}
+    # Who has dealt hotels already has decided on their copies too; the audit names them.
+    copies = None if "split" in photos and photos["split"].notna().any() else _copies(photos)
     for target, known in targets.items():
         if known:
-            photos = split_catalog(
-                photos, seed=seed, by=target, unsplit="deal", test=test, validation=validation
-            )
+            photos = split_catalog(photos, by=target, unsplit="deal", groups=copies, **shares)
     write_catalog(photos, out)
+
+
+def _copies(photos: pd.DataFrame) -> pd.Series:
+    """Return the group of photos that are copies of one another, of those that are learned from."""
+    from hotelviz.audit import compute_image_properties, find_duplicates
+
+    groups = pd.Series(pd.NA, photos.index, dtype="str")
+    learned = photos.reindex(columns=["label", RATINGS[0]]).notna().any(axis=1).to_numpy()
+    if learned.any():
+        taught = photos[learned].reset_index(drop=True)
+        # That photos are not there is told by the steps that need them.
+        seen = compute_image_properties(taught, allow_missing=True, progress=False)
+        found = find_duplicates(seen, taught)
+        groups.iloc[np.flatnonzero(learned)[found["row"]]] = found["group"].to_numpy()
+    return groups
 
 
 def write_first(source: Path, catalog: Path, out: Path, *, seed: int) -> None:

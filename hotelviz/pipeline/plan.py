@@ -30,7 +30,7 @@ _TRAININGS = ("tagger_training", "aesthetic_training_1", "aesthetic_training_2")
 QUICK: dict[str, dict[str, Any]] = {
     **{name: {"effort": "quick"} for name in _TRAININGS},
     "explain_tagger": {
-        "methods": ["cam", "layercam", "saliency"], "checked_methods": ["cam", "gradcam"],
+        "methods": ["cam", "layercam", "saliency"], "checked_methods": ["cam", "saliency"],
         "n_checked": 20, "n_confusions": 2, "max_photos": 12,
     },
     "compare_filters": {
@@ -45,7 +45,7 @@ _FROM_SCRATCH = (
 )
 _UNDESCRIBED = (
     "{} does not say how photos become its input: that is taken to be as in idealo's models (224 "
-    "pixels, nearest neighbour, -1 to 1); describe it with models.wrap_model if it is not."
+    "pixels, nearest neighbour, -1 to 1); describe it with hotelviz wrap if it is not."
 )
 _QUICK = (
     "A quick run: without fine-tuning, with smaller drawings and fewer checks than the defaults."
@@ -89,7 +89,11 @@ class Plan:
 
     def __str__(self) -> str:
         width = max(len(step.name) for step in self.steps)
-        lines = [f"The catalogue: {self.facts}.", *filter(None, [self.request.banner]), "The plan:"]
+        lines = [
+            f"The catalogue: {self.facts}.",
+            *filter(None, [self.request.banner, self.request.note]),
+            "The plan:",
+        ]
         for number, step in enumerate(self.steps, start=1):
             when = about(step.seconds) if step.seconds is not None else "to do"
             told = when if step.name in self.to_do else "done, unchanged"
@@ -203,6 +207,10 @@ def plan(
         pretrained = weights_available(request.out)
     request = _with_settings(request, quick=quick, pretrained=pretrained)
     made = Steps(request, facts, pretrained=pretrained)
+    if not any("_training" in step.name for step in made.all):
+        # Where nothing is trained, nothing has learned from scratch.
+        request = replace(request, banner=request.banner.removeprefix(_FROM_SCRATCH).strip())
+        made = Steps(request, facts, pretrained=pretrained)
     steps, left_out = made.all, made.left_out
     for step in asked:
         if step not in {one.name for one in steps}:
@@ -234,14 +242,14 @@ def _with_settings(request: Request, *, quick: bool, pretrained: bool) -> Reques
             known = parameters_of(step)
             base[step] = {name: value for name, value in learned.items() if name in known}
     told = [request.banner or ("" if pretrained else _FROM_SCRATCH)]
-    told += [_UNDESCRIBED.format(name) for name, file in request.models.items()
-             if task_of(file) is None]  # fmt: skip
     banner = " ".join(filter(None, [*told, _QUICK * quick]))
+    foreign = [name for name, file in request.models.items() if task_of(file) is None]
+    note = " ".join(map(_UNDESCRIBED.format, foreign))
     settings = {
         step: base.get(step, {}) | dict(request.settings.get(step, {}))
         for step in {*base, *request.settings}
     }
-    return replace(request, settings=settings, banner=banner)
+    return replace(request, settings=settings, banner=banner, note=note)
 
 
 def _with_estimates(

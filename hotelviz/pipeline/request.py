@@ -41,6 +41,10 @@ OTHERS = {
     },
 }
 STEPS = ("split", "models", *NOTEBOOKS, "scores")
+#: The pages about areas: aesthetic models have no part in them.
+ABOUT_AREAS = {
+    "cleaning_audit", "tagger_training", "tagger_report", "explain_tagger", "cleaning_effect",
+}  # fmt: skip
 #: What ties the steps of a run together, by whatever name a notebook has for it.
 _TIES = {
     "catalog", "out", "model", "models", "parent", "scores", "tags", "tags_out", "audit", "tuned",
@@ -77,6 +81,8 @@ class Request:
         For splits, trainings and samples.
     banner : str
         A line at the top of each page.
+    note : str
+        What has to be known of aesthetic models that were given, on the pages about scores.
     """
 
     catalog: Path
@@ -87,6 +93,7 @@ class Request:
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     seed: int = 0
     banner: str = ""
+    note: str = ""
 
     def values(self, step: str) -> dict[str, Any]:
         """Return the defaults of a step's parameters, and what was asked for.

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from hotelviz.io.content import content_name
+from hotelviz.pipeline.estimate import with_effort
 from hotelviz.pipeline.facts import Facts, write_first, write_split
 from hotelviz.pipeline.request import (
+    ABOUT_AREAS,
     MODELS,
     NOTEBOOKS,
     Request,
@@ -158,10 +160,27 @@ class Steps:
             )
             return
         asked = self.request.settings.get("compare_filters", {})
+        if self.pretrained and "original" not in asked and not self._layers_learn():
+            self.left_out["compare_filters"] = (
+                "only the last layer learns in this run, and nothing changes inside the network: "
+                "run without --quick, or give an earlier model with --model aesthetic_1=FILE"
+            )
+            return
         original = "imagenet" if self.pretrained else self.models[earlier[0]]
         self._report(
             "compare_filters", original=asked.get("original", original), tuned=self.models[tuned]
         )
+
+    def _layers_learn(self) -> bool:
+        """Return whether a model of this run may differ from ImageNet's network inside."""
+        if self.given:
+            return True
+        trainings = [step for step in self._steps if "_training" in step.name]
+        values = [
+            with_effort(step.name, self.request.values(step.name) | step.key["parameters"])
+            for step in trainings
+        ]
+        return any(known["fine_tune_epochs"] or known["weights"] == "none" for known in values)
 
     def _add_scores(self, aesthetic: list[str], tagger: bool) -> None:
         """Add the scores of all photos, and what they are for."""
@@ -200,15 +219,15 @@ class Steps:
         for key, value in values.items():
             (leaves if key in _LEFT else reads).extend(_paths(value))
         plain = {key: _plain(value) for key, value in values.items()}
+        told = [request.banner, "" if name in ABOUT_AREAS else request.note]
+        banner = " ".join(filter(None, told))
 
         def report() -> None:
             if name == "cleaning_audit":
                 _forget_suggestions(self.audit / "decisions.csv")
-            run_report(
-                notebook, plain, page, progress=heavy, banner=request.banner, pages=self._pages()
-            )
+            run_report(notebook, plain, page, progress=heavy, banner=banner, pages=self._pages())
 
-        about = {"parameters": plain, "banner": request.banner}
+        about = {"parameters": plain, "banner": banner}
         self._add(
             Step(name, report, inputs=tuple(reads), outputs=tuple(leaves), key=about, heavy=heavy)
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hotelviz.io.atomic import written_files
 from hotelviz.reports.order import PARTS, UNDER
-from hotelviz.reports.page_head import Page, read_page
+from hotelviz.reports.page_head import Page, banners_of, read_page
 from hotelviz.reports.pictures import picture_html
 from hotelviz.reports.verdict import NextStep, card_html
 
@@ -61,7 +61,7 @@ def write_index(directory: str | os.PathLike[str], *, notes: Sequence[NextStep |
     ]
     text = filled(
         "index.html.j2", index, card_html=card_html, entries=entries,
-        banners=list(dict.fromkeys(page.banner for page in pages if page.banner)),
+        banners=banners_of(pages),
         notes=[NextStep(note) if isinstance(note, str) else note for note in notes],
     )  # fmt: skip
     write_whole(index, text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -66,6 +67,14 @@ def read_page(file: Path) -> Page | None:
         key: meta.get(key, "") for key in ("report", "title", "date", "thumbnail", "banner")
     }
     return Page(file=file, said=meta.get("verdict", ""), **own, **lists)
+
+
+def banners_of(pages: Iterable[Page]) -> list[str]:
+    """Return the lines at the top of pages, without those that another one begins with."""
+    every = list(dict.fromkeys(page.banner for page in pages if page.banner))
+    return [
+        one for one in every if not any(other != one and other.startswith(one) for other in every)
+    ]
 
 
 def pages_beside(out: Path) -> dict[str, str]:

@@ -25,9 +25,12 @@ def percent(share: float, low: float | None = None, high: float | None = None) -
     --------
     >>> percent(0.8), percent(0.803, 0.76, 0.842)
     ('80 %', '80 % (76–84)')
+    >>> percent(-0.002)
+    '0 %'
     """
-    interval = "" if low is None or high is None else f" ({100 * low:.0f}–{100 * high:.0f})"
-    return f"{100 * share:.0f} %{interval}"
+    # Nothing is not less than nothing.
+    interval = "" if low is None or high is None else f" ({100 * low:z.0f}–{100 * high:z.0f})"
+    return f"{100 * share:z.0f} %{interval}"
 
 
 def started_from(weights: str | None) -> str:

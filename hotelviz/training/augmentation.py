@@ -103,7 +103,7 @@ def mixing(alpha: float, n_photos: int, *, seed: Any) -> np.ndarray:
     return mixed
 
 
-def transform(pixels: Any, matrices: Any, size: int) -> Any:
+def transform(pixels: Any, matrices: Any, size: int, *, resample: str = "bilinear") -> Any:
     """Apply affine transforms to photos.
 
     Parameters
@@ -114,6 +114,9 @@ def transform(pixels: Any, matrices: Any, size: int) -> Any:
         float32 (N, 8), from `Augmentation.matrices`.
     size : int
         Height and width of the result.
+    resample : str, default "bilinear"
+        ``nearest`` for a network that knows photos from files by their nearest pixels; any other
+        kind is bilinear here.
 
     Returns
     -------
@@ -127,6 +130,6 @@ def transform(pixels: Any, matrices: Any, size: int) -> Any:
         transforms=matrices,
         output_shape=[size, size],
         fill_value=0.0,
-        interpolation="BILINEAR",
+        interpolation="NEAREST" if resample == "nearest" else "BILINEAR",
         fill_mode="REFLECT",
     )

@@ -101,7 +101,9 @@ def estimate(
     """
     size = model_info(model).preprocessing.size
     n_photos = n_train + n_val
-    decoded = n_photos * _decoding(paths, size) / usable_cores()
+    # Where layers learn after the head, photos are decoded for either.
+    twice = n_train if pretrained and epochs else 0
+    decoded = (n_photos + twice) * _decoding(paths, size) / usable_cores()
     if not pretrained and not epochs:
         return Estimate(decoded, 0.0, 0.0, 0)
     dense, features = dense_layer(model)

@@ -261,7 +261,7 @@ class FineTuning:
             return [train.pixels[rows], matrices, shares, shares @ train.targets[rows]]
 
         def change(pixels: Any, matrices: Any, shares: Any, targets: Any) -> tuple[Any, Any]:
-            values = scale(transform(pixels, matrices, size))
+            values = scale(transform(pixels, matrices, size, resample=preprocessing.resample))
             if self.settings.mixup:
                 values = tf.einsum("ij,jhwc->ihwc", shares, values)
             return values, targets

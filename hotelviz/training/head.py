@@ -43,9 +43,14 @@ _FILE = "head.npz"
 
 @dataclasses.dataclass
 class Photos:
-    """Photos of one split, decoded once, with their targets, weights and hotels."""
+    """Photos of one split, with their targets, weights and hotels.
+
+    What is in `seen` are the pixels of which a model predicts, to the last one: a head that is
+    fitted to others, such as crops or what was resized twice, is biased when it is used.
+    """
 
     pixels: Pixels
+    seen: Pixels
     targets: np.ndarray
     weights: np.ndarray
     hotels: np.ndarray
@@ -182,7 +187,7 @@ def fit_head(
     views = [False, True] if mirrored else [False]
     features = [
         [
-            pooled_features(model, before, part.pixels, mirror=flip, progress=progress)
+            pooled_features(model, before, part.seen, mirror=flip, progress=progress)
             for flip in views
         ]
         for part in (train, val)
@@ -231,7 +236,7 @@ def _joined(parts: list[Photos]) -> Photos:
         np.concatenate([getattr(part, name) for part in parts])
         for name in ("targets", "weights", "hotels")
     )
-    return Photos(parts[0].pixels, targets, weights, hotels)
+    return Photos(parts[0].pixels, parts[0].seen, targets, weights, hotels)
 
 
 def _fit(

@@ -29,7 +29,7 @@ from hotelviz.training.checkpoints import PURPOSE, checkpoint_folder, reset_unle
 from hotelviz.training.estimate import estimate
 from hotelviz.training.fine_tuning import LINEAR, Course, FineTuning, has_gpu
 from hotelviz.training.head import Objective, Photos
-from hotelviz.training.pixel_cache import Decoded, decode_once
+from hotelviz.training.pixel_cache import Decoded, Pixels, decode_once
 from hotelviz.training.settings import TrainingSettings
 
 #: Training photos are kept this much larger than the input, for the random crop: 256 for 224.
@@ -59,6 +59,12 @@ class Lesson:
     from_parent: bool = False
     #: Settings that a parent decides.
     started: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def crops(self) -> bool:
+        """Whether layers learn from random crops of photos."""
+        learns = bool(self.settings.fine_tune_epochs) or not self.pretrained
+        return learns and self.settings.augmentation is not None
 
     def record(self) -> dict[str, Any]:
         """Return the settings as the model's description keeps them."""
@@ -124,7 +130,7 @@ def train(lesson: Lesson, places: Places, *, allow_missing: bool, progress: bool
             _say_how_long(lesson, catalog)
         rows = {name: catalog[catalog["split"] == name] for name in ("train", "val")}
         decoded = {
-            name: _decode(lesson, part, folder / f"{name}.pixels", progress)
+            name: _decode(lesson, part, folder / f"{name}.pixels", progress, margin=lesson.crops)
             for name, part in rows.items()
         }
         found = pd.concat([part.photos for part in decoded.values()])
@@ -134,7 +140,10 @@ def train(lesson: Lesson, places: Places, *, allow_missing: bool, progress: bool
         rows = {name: part[decoded[name].is_read] for name, part in rows.items()}
         if not len(rows["train"]):
             raise CatalogError("none of the training photos can be read: nothing to learn from")
-        train, val = _photos(lesson, rows, decoded)
+        pixels = {name: (part.pixels, part.pixels) for name, part in decoded.items()}
+        if lesson.crops and lesson.pretrained:
+            rows["train"], pixels["train"] = _in_use(lesson, rows["train"], decoded, folder)
+        train, val = _photos(lesson, rows, pixels)
         used = pd.concat(list(rows.values()))[["image_id", "hotel_id", "split"]]
         used = used.assign(content=found["content"], hash=found["hash"])
         about = {
@@ -144,6 +153,7 @@ def train(lesson: Lesson, places: Places, *, allow_missing: bool, progress: bool
             "mixed precision": has_gpu(),
             "backbone's file": model_info(model).training.get("backbone_hash"),
             "learned from what judged": refit,
+            "head learned from": "photos as they are in use",
             **settings,
             "photos": _digest(*(used[name] for name in ("split", "image_id", "hash"))),
             "labels": _digest(train.targets, train.weights, val.targets),
@@ -205,16 +215,26 @@ def _say_how_long(lesson: Lesson, catalog: pd.DataFrame) -> None:
     tqdm.write(f"training takes {found}", file=sys.stderr)
 
 
-def _decode(lesson: Lesson, rows: pd.DataFrame, file: Path, progress: bool) -> Decoded:
+def _decode(
+    lesson: Lesson, rows: pd.DataFrame, file: Path, progress: bool, *, margin: bool
+) -> Decoded:
     """Decode the photos of a split, those to be augmented with a margin."""
     preprocessing = model_info(lesson.model).preprocessing
-    augmented = file.stem == "train" and lesson.settings.augmentation is not None
-    size = round(preprocessing.height * (_MARGIN if augmented else 1))
+    size = round(preprocessing.height * (_MARGIN if margin and file.stem == "train" else 1))
     return decode_once(rows, size, file, resample=preprocessing.resample, progress=progress)
 
 
+def _in_use(
+    lesson: Lesson, rows: pd.DataFrame, decoded: dict[str, Decoded], folder: Path
+) -> tuple[pd.DataFrame, tuple[Pixels, Pixels]]:
+    """Decode training photos also as the model sees them in use, for its head."""
+    again = _decode(lesson, rows, folder / "plain.pixels", progress=False, margin=False)
+    whole = decoded["train"].pixels.where(again.is_read)
+    return rows[again.is_read], (whole, again.pixels)
+
+
 def _photos(
-    lesson: Lesson, rows: dict[str, pd.DataFrame], decoded: dict[str, Decoded]
+    lesson: Lesson, rows: dict[str, pd.DataFrame], pixels: dict[str, tuple[Pixels, Pixels]]
 ) -> list[Photos]:
     """Return the photos of both splits; how much a class weighs is decided by both."""
     every = pd.concat(list(rows.values()))
@@ -223,7 +243,7 @@ def _photos(
     hotels = every["hotel_id"].to_numpy(dtype=object).astype(str)
     n_train = len(rows["train"])
     return [
-        Photos(decoded[name].pixels, targets[part], weights[part], hotels[part])
+        Photos(*pixels[name], targets[part], weights[part], hotels[part])
         for name, part in (("train", slice(n_train)), ("val", slice(n_train, None)))
     ]
 

@@ -7,6 +7,7 @@ the catalogue does not matter.
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -47,6 +48,12 @@ class Pixels:
 
     def __getitem__(self, rows: Any) -> np.ndarray:
         return np.asarray(self._all[self.places[rows]])
+
+    def where(self, kept: np.ndarray) -> Pixels:
+        """Return the photos of which `kept` (bool) says so."""
+        some = copy.copy(self)
+        some.places = self.places[kept]
+        return some
 
 
 class Decoded(NamedTuple):

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 from runs import QUICK
 
 from hotelviz.errors import CatalogError
-from hotelviz.models import load_model, model_info, save_model
+from hotelviz.inference import predict_scores
+from hotelviz.models import (
+    Preprocessing,
+    build_aesthetic,
+    load_model,
+    model_info,
+    save_model,
+    wrap_model,
+)
 from hotelviz.schema import RATINGS
 from hotelviz.training import history, train_aesthetic, train_tagger
 
@@ -58,6 +67,27 @@ def test_few_ratings_are_learned_from_what_the_first_iteration_knew_of_many(rate
     figures = model_info(second).training["linear"]["figures"]
     assert figures[0]["metric"] == "LCC"
     assert figures[0]["value"] > 0.3
+
+
+@pytest.mark.parametrize("resample", ["nearest", "bilinear"])
+def test_head_learns_from_photos_as_the_model_sees_them_in_use(rated_catalog, resample):
+    network = build_aesthetic(input_size=32, backbone_kw={"alpha": 0.25}, weights=None)
+    bare = keras.Model(network.inputs, network.outputs)
+    parent = wrap_model(bare, task="aesthetic", preprocessing=Preprocessing(32, 32, resample))
+    heads = [
+        train_aesthetic(rated_catalog, parent=parent, fine_tune_epochs=epochs, **QUICK)
+        for epochs in (0, 1)
+    ]
+    first, again = (history(model).iloc[0] for model in heads)
+    learned = rated_catalog[rated_catalog["split"] == "train"]
+    predicted = predict_scores(learned, heads[0])["score"]
+    rated = 3 + 5 * learned["rating_8"].gt(0)
+    readable = predicted.notna().to_numpy()
+    off = np.abs(predicted.to_numpy() - rated.to_numpy())[readable]
+    assert first["mean_score_error"] == pytest.approx(off.mean(), abs=1e-3)
+    # With crops for the epochs that follow, too.
+    assert again["mean_score_error"] == pytest.approx(first["mean_score_error"], abs=1e-3)
+    assert predicted.mean() == pytest.approx(rated[readable].mean(), abs=0.05)
 
 
 def test_tagger_lends_its_backbone_to_an_aesthetic_model(rated_catalog):

@@ -17,7 +17,7 @@ from hotelviz.gallery.html import policy
 from hotelviz.io.claims import own_folder
 from hotelviz.plots.large_type import is_wide
 from hotelviz.reports.page import write_whole
-from hotelviz.reports.page_head import Page
+from hotelviz.reports.page_head import Page, banners_of
 from hotelviz.reports.slides.material import FIGURES, Figure, Material
 from hotelviz.reports.slides.talk import TALK, Slide
 from hotelviz.reports.verdict import card_html
@@ -208,13 +208,12 @@ def _opening(title: str, n_slides: int, material: Material) -> str:
         )
         if files
     ]
-    banners = dict.fromkeys(page.banner for page in pages if page.banner)
     said = counted(n_slides, "slide") + (f" from {counted(len(pages), 'report')}" if pages else "")
     lines = [*used, *[max(page.date for page in pages)][:1]] if pages else used
     return (
         '<section class="slide opening" aria-labelledby="title-1"><header>'
         f'<h1 id="title-1" tabindex="-1">{html.escape(title)}</h1><p>{said}.</p>'
-        + "".join(f'<p class="banner">{html.escape(banner)}</p>' for banner in banners)
+        + "".join(f'<p class="banner">{html.escape(banner)}</p>' for banner in banners_of(pages))
         + "".join(f'<p class="quiet">{html.escape(line)}</p>' for line in lines)
         + "</header></section>"
     )

@@ -13,7 +13,14 @@ from hotelviz.catalog import knows_hotels
 from hotelviz.metrics import PUBLISHED_RESULTS, Interval
 from hotelviz.ranking import largest_hotel
 from hotelviz.reports.verdict import Card, NextStep, Verdict
-from hotelviz.reports.verdicts.training import best_epoch, is_linear, linear_card
+from hotelviz.reports.verdicts.training import (
+    best_epoch,
+    is_linear,
+    last_layer_words,
+    linear_card,
+    phases_words,
+    still_improved,
+)
 from hotelviz.reports.wording import agreeing, counted, percent, photos_of_hotels, started_from
 from hotelviz.schema import SPLITS
 
@@ -72,15 +79,15 @@ def training_verdict(
     learned, judged = (rated[rated["split"] == part] for part in ("train", "val"))
     side = "val_" if "val_loss" in course else ""
     best = best_epoch(course)
-    epoch = f"In the best epoch, {int(best['epoch'])} of {len(course)}"
+    epoch = f"In the best epoch, {int(best['epoch'])} of {len(course)}, the"
     if is_linear(course):
-        epoch = "With a linear head on the features that it began with"
+        epoch = "The"
     on = f"{photos_of_hotels(judged)}, not comparable with other iterations"
     if not side:
         on = "on the photos it learned from; says nothing about new ones"
     name = "validation" if side else "training"
     text = (
-        f"Learned from {photos_of_hotels(learned)}. {epoch}, the {name} loss "
+        f"Learned from {photos_of_hotels(learned)}{last_layer_words(course)}. {epoch} {name} loss "
         f"(earth mover's distance) is {best[f'{side}loss']:.3f}"
     )
     cards = [Card(f"{name} loss", f"{best[f'{side}loss']:.3f}", on)]
@@ -97,7 +104,8 @@ def training_verdict(
     given = shlex.quote(f'models=["{model}"]')
     command = f"hotelviz report aesthetic_report -p {given} --out aesthetic_report.html"
     look = NextStep("See how good it is on unseen photos", "aesthetic_report", command)
-    return Verdict(f"{text}{said}.", cards=cards, next_steps=[look, *more_steps])
+    tried = f" {still_improved(course, 0)}".rstrip() if is_linear(course) else ""
+    return Verdict(f"{text}{said}.{tried}", cards=cards, next_steps=[look, *more_steps])
 
 
 def report_verdict(
@@ -263,7 +271,7 @@ def model_table(info: ModelInfo, file: str) -> pd.DataFrame:
         "backbone": info.backbone,
         "input": f"{info.preprocessing.height:d} pixels",
         "started from": started_from(weights),
-        "ended as": info.training.get("kept", ""),
+        "learned by": _learned_by(info.training),
         "ancestors": ", ".join(ancestors),
         "learned from": counted(info.training["photos"]["train"], "photo"),
         "left out": counted(info.training["left_out"]["without ratings"], "photo")
@@ -273,6 +281,35 @@ def model_table(info: ModelInfo, file: str) -> pd.DataFrame:
     }
     shown = {what: value for what, value in rows.items() if value and not value.startswith("0 ")}
     return pd.DataFrame({"what": list(shown), "is": list(shown.values())})
+
+
+def _learned_by(training: Mapping[str, Any]) -> str:
+    """Return which layers learned, and why no more; empty for models that do not say it."""
+    why = f" ({training['why']})" if training.get("why") else ""
+    layers = {"linear head": "its last layer alone", "fine-tuned": "more layers than its last"}
+    kept = layers.get(training.get("kept", ""), "")
+    return f"{kept}{why}" if kept else ""
+
+
+def course_words(course: pd.DataFrame) -> str:
+    """Return how a training went and how to read its figure.
+
+    Parameters
+    ----------
+    course : pandas.DataFrame
+        The table of `hotelviz.training.history`.
+
+    Examples
+    --------
+    >>> course_words(pd.DataFrame({"phase": ["head"], "kept": [True]})).rpartition(". ")[2]
+    'There is no course to draw.'
+    """
+    if len(course) == 1 and is_linear(course):
+        return phases_words(course)
+    return (
+        "Left the loss, right the mean absolute error of the mean score, in points. Both should "
+        "fall. If validation stops improving while training goes on, the model is overfitting."
+    )
 
 
 def problems_said(info: ModelInfo) -> str:
@@ -343,5 +380,5 @@ def _said(found: Interval, *, digits: int = 2) -> str:
 
 def _short(value: float, digits: int = 2) -> str:
     """Return a number without the zero before its point."""
-    text = f"{value:.{digits}f}"
+    text = f"{value:z.{digits}f}"
     return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text

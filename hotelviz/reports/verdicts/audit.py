@@ -65,7 +65,9 @@ def audit_verdict(
         elif seen and seen.labels and seen.learned:
             detail = f"by features that had learned {seen.learned:,} of {seen.labelled:,}"
         suspects = int((issues["issue"] == "label_error").sum())
-        cards.append(Card("labels probably wrong", f"{suspects:,} of {len(judged.rows):,}", detail))
+        cards.append(
+            Card("labels that may be wrong", f"{suspects:,} of {len(judged.rows):,}", detail)
+        )
     copies = _copies(issues)
     if len(copies):
         torn = int(copies["torn"].sum())
@@ -310,7 +312,7 @@ def _first(found: Audit) -> str:
         return f"{_groups(leak)} in more than one split, which {flatter} the test"
     suspects = int((found.issues["issue"] == "label_error").sum())
     if suspects:
-        text = f"{counted(suspects, 'label')} that {agreeing(suspects)} probably wrong"
+        text = f"{counted(suspects, 'label')} that may be wrong"
         worst = found.label_noise[found.label_noise["photos"] > 0].head(1)
         for row in worst.itertuples():
             text += f", most often {in_words(row.label)} that looks like {in_words(row.suggestion)}"

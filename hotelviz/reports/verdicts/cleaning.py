@@ -11,7 +11,7 @@ from hotelviz.audit import Ablation, Cleaned, StageDifference
 from hotelviz.metrics import Interval
 from hotelviz.reports.tables import Table
 from hotelviz.reports.verdict import Card, NextStep, Verdict
-from hotelviz.reports.wording import agreeing, counted, in_words
+from hotelviz.reports.wording import agreeing, counted, in_words, percent
 from hotelviz.scores.predictions import join_photos
 
 
@@ -56,20 +56,19 @@ def cleaning_verdict(
     hotels = counted(difference.hotels, "hotel")
     same = "the same photo" if difference.photos == 1 else f"the same {n_photos}"
     where = counted(difference.hotels, "unseen hotel") if unseen else hotels
-    text = (
-        f"Cleaning changed the accuracy on {same} of {where} by "
-        f"{points(difference.accuracy)}: {in_a_word(difference.accuracy)}. "
-    )
-    if difference.gained + difference.lost:
-        gained = _turned(difference.gained, "wrong", "right after it")
-        text += f"{gained[0].upper()}{gained[1:]}, {_turned(difference.lost, 'right', 'wrong')}."
-    else:
-        text += "The model is right and wrong about the same photos as before."
     figures = stages.figures[
         (stages.figures["metric"] == "top-1 accuracy") & (stages.figures["tested"] == "same")
     ].set_index("stage")
     counts = changes["change"].value_counts()
     dropped, relabelled = (int(counts.get(kind, 0)) for kind in ("dropped", "relabelled"))
+    untouched = not (dropped or relabelled or difference.gained or difference.lost)
+    text = _changed_by(difference, f"{same} of {where}")
+    if untouched:
+        text = (
+            "Nothing is cleaned yet: no photo was dropped and no label changed. With the data as "
+            f"they are, the model is right on {percent(float(figures['value'][before]))} of "
+            f"{n_photos} of {where}."
+        )
     cards = [
         Card(
             "change of accuracy",
@@ -91,7 +90,23 @@ def cleaning_verdict(
         ),
     ]
     steps = _next_steps(difference.accuracy, dropped + relabelled, undecided, name, decisions)
-    return Verdict(text, cards=cards, next_steps=steps)
+    # Two equal figures of the same data say nothing of cleaning.
+    return Verdict(text, cards=cards[2:] if untouched else cards, next_steps=steps)
+
+
+def _changed_by(difference: StageDifference, on: str) -> str:
+    """Return how much cleaning changed the accuracy on some photos."""
+    if not (difference.gained or difference.lost):
+        return (
+            f"Cleaning did not change the accuracy on {on}. The model is right and wrong about the "
+            "same photos as before."
+        )
+    gained = _turned(difference.gained, "wrong", "right after it")
+    return (
+        f"Cleaning changed the accuracy on {on} by {points(difference.accuracy)}: "
+        f"{in_a_word(difference.accuracy)}. {gained[0].upper()}{gained[1:]}, "
+        f"{_turned(difference.lost, 'right', 'wrong')}."
+    )
 
 
 def stage_table(stages: Ablation) -> pd.DataFrame:
@@ -223,9 +238,9 @@ def how_measured(
     --------
     >>> decided = pd.DataFrame({"reviewer": ["Bo", "", "Ada"]})
     >>> how_measured(decided, "features of x", "as given", [])[0]
-    'Trained by a linear head on frozen features; features of x; decisions of Ada, Bo, unnamed.'
+    'Trained by the last layer alone (a linear head); features of x; decisions of Ada, Bo, unnamed.'
     """
-    how = "a linear head on frozen features" if mode == "fast" else "training in two phases"
+    how = "the last layer alone (a linear head)" if mode == "fast" else "training in two phases"
     names = sorted(decided["reviewer"].replace("", "unnamed").unique())
     who = f"decisions of {', '.join(names)}" if names else "no decisions"
     return [

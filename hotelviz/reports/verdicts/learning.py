@@ -145,10 +145,11 @@ def growth_words(growth: Growth) -> str:
     metric = "the linear correlation (LCC)" if more["metric"] == "LCC" else "accuracy"
     then = more["value"] + more["gain"]
     return (
-        f"{growth.said} Growing numbers of these hotels were drawn; a linear model on the "
-        "features that training began with was fitted to their photos and judged on hotels that "
-        "were held out. Points are what was measured, with intervals over hotels; the line is a "
-        "power law fitted to them, dashed where nothing was measured. Twice as many hotels would "
+        f"{growth.said} Growing numbers of these hotels were drawn; a last layer alone was fitted "
+        "to their photos (a linear model of what the network sees that training began with) and "
+        "judged on hotels that were held out. Points are what was measured, with intervals over "
+        "hotels; the line is a power law fitted to them, dashed where nothing was measured. Twice "
+        "as many hotels would "
         f"bring {metric} from about {more['value']:.2f} to {then:.2f}: {gain_words(more)}. That "
         "holds for hotels like these and for this way of learning; the curve is followed to "
         f"{curve.most_hotels:,} hotels at most."

@@ -109,7 +109,7 @@ def tagger_verdict(
     detail = f"{interval}; {photos}"
     cards = [Card(label, percent(value), detail)]
     if weakest:
-        cards.append(_class_card(judged, weakest, seed))
+        cards.append(_class_card(judged, weakest, _weak_figure(report, weakest), seed))
     if len(pairs):
         first = pairs.iloc[0]
         name = confusion_name(first["label"], first["predicted"])
@@ -257,9 +257,13 @@ def _weakness(report: pd.DataFrame, weakest: str, pairs: pd.DataFrame) -> str:
     said += f" {agreeing(first['n_photos'])} predicted as {in_words(first['predicted'])}"
     if not weakest:
         return f" {said}."
-    row = report.loc[weakest]
-    figure = "precision" if row["precision"] < row["recall"] else "recall"
-    return f" Weakest: {in_words(weakest)}, {figure} {row[figure]:.2f}; {said}."
+    figure = _weak_figure(report, weakest)
+    return f" Weakest: {in_words(weakest)}, {figure} {report[figure][weakest]:.2f}; {said}."
+
+
+def _weak_figure(report: pd.DataFrame, weakest: str) -> str:
+    """Return which figure of a class is the lower one."""
+    return "precision" if report["precision"][weakest] < report["recall"][weakest] else "recall"
 
 
 def _of_class(pair: pd.Series) -> str:
@@ -289,16 +293,17 @@ def _caveats(judged: pd.DataFrame, unseen: bool) -> str:
     return said
 
 
-def _class_card(judged: pd.DataFrame, name: str, seed: int) -> Card:
-    """Return the recall of a class with its interval."""
-    own = judged[judged["label"] == name]
+def _class_card(judged: pd.DataFrame, name: str, figure: str, seed: int) -> Card:
+    """Return the recall or the precision of a class with its interval."""
+    own = judged[judged["label" if figure == "recall" else "predicted"] == name]
     right = (own["label"] == own["predicted"]).to_numpy()
     hotels = own["hotel_id"] if knows_hotels(own) else None
-    recall = metrics.bootstrap_interval(
+    share = metrics.bootstrap_interval(
         lambda rows: float(right[rows].mean()), len(own), groups=hotels, seed=seed
     )
-    detail = f"{_between(recall.low, recall.high)}; {right.sum():,} of {counted(len(own), 'photo')}"
-    return Card(f"recall of {in_words(name)}, the weakest area", percent(recall.value), detail)
+    of = counted(len(own), "photo") + " predicted as it" * (figure == "precision")
+    detail = f"{_between(share.low, share.high)}; {right.sum():,} of {of}"
+    return Card(f"{figure} of {in_words(name)}, the weakest area", percent(share.value), detail)
 
 
 def _next_steps(pairs: pd.DataFrame, weakest: str, catalog: str, tags: str) -> list[NextStep]:
@@ -319,9 +324,11 @@ def _next_steps(pairs: pd.DataFrame, weakest: str, catalog: str, tags: str) -> l
         ]
     command = f"hotelviz label {shlex.quote(catalog)} --store labels.sqlite --task tags"
     if tags:
+        area = f" --area {shlex.quote(weakest)}" if weakest else ""
         command = (
             f"hotelviz label-choose {shlex.quote(catalog)} --predictions "
-            f"{shlex.quote(tags)} --out to_label.csv"
+            f"{shlex.quote(tags)}{area} --out to_label.csv"
         )
     more = f"photos of {in_words(weakest)}" if weakest else "photos"
-    return [*steps, NextStep(f"Label more {more}, and train again", command=command)]
+    text = f"Label more {more} if that would help, as the training's curve says, and train again"
+    return [*steps, NextStep(text, "tagger_training#What-more-photos-would-bring", command)]

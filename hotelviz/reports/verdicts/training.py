@@ -15,7 +15,7 @@ from hotelviz.reports.wording import counted, in_words, percent, photos_of_hotel
 #: What the phases of a training are called, and what learns in them.
 _PHASES = {
     "head": "first only its new head",
-    "linear": "a linear head on the features that it began with",
+    "linear": "its last layer alone, in one step (a linear head)",
     "fine_tune": "more layers at a low learning rate",
     "from_scratch": "all layers, from random weights",
 }
@@ -58,7 +58,7 @@ def training_verdict(
     learned = photos_of_hotels(photos[photos["split"] == "train"])
     val = photos[photos["split"] == "val"]
     sizes = labels.value_counts()
-    said = f"Learned {counted(len(sizes), 'area')} from {learned}."
+    said = f"Learned {counted(len(sizes), 'area')} from {learned}{last_layer_words(course)}."
     cards = []
     if "val_accuracy" in course:
         best = best_epoch(course)
@@ -66,11 +66,11 @@ def training_verdict(
         place = f"epoch {best['epoch']:.0f} of {len(course)}"
         few = " (few: a rough figure)" if too_few(val, 0, 0) else ""
         right_on = f"right on {right} of {counted(len(val), 'validation photo')}{few}"
+        said += f" {right_on.capitalize()}"
         if is_linear(course):
-            said += f" A linear head on the features that it began with is {right_on}"
             detail = f"{photos_of_hotels(val)}, from which it did not learn"
         else:
-            said += f" {right_on.capitalize()} after {place}, which they chose"
+            said += f" after {place}, which they chose{_before(training or {})}"
             detail = f"{photos_of_hotels(val)}, by which {place} was chosen"
         said += f". {still_improved(course, most_epochs)}".rstrip()
         cards.append(Card("validation accuracy", right, detail))
@@ -84,7 +84,7 @@ def training_verdict(
     cards += [
         Card("photos learned from", f"{n_learned:,}", f"{learned}; {fewest}"),
         Card("training accuracy", percent(last["accuracy"]), learned_on),
-        Card("time", _duration(course["seconds"].sum()), f"{counted(len(course), 'epoch')}"),
+        Card("time", _duration(course["seconds"].sum()), _steps_done(course)),
     ]
     command = (
         f"hotelviz report tagger_report -p catalog={shlex.quote(catalog)} "
@@ -112,6 +112,8 @@ def linear_card(training: Mapping[str, Any]) -> list[Card]:
     >>> about = {"photos": 90, "hotels": 9, "figures": figures}
     >>> linear_card({"linear": about})[0].detail
     'LCC, .48 to .58; 90 photos of 9 hotels, each predicted without its hotel'
+    >>> linear_card({"linear": {**about, "hotels": 90}})[0].detail
+    'LCC, .48 to .58; 90 photos, each predicted without itself'
     >>> linear_card({"linear": {**about, "seen": 30}})[0].detail.rpartition("; ")[2]
     'the networks that it comes from had learned from the hotels of 30'
     """
@@ -125,11 +127,36 @@ def linear_card(training: Mapping[str, Any]) -> list[Card]:
         else f"{figure[name]:.2f}".replace("0.", ".", 1)
         for name in ("value", "low", "high")
     )
+    others, without = "hotels", "its hotel"
     of = f"{counted(about['photos'], 'photo')} of {counted(about['hotels'], 'hotel')}"
-    detail = f"{figure['metric']}, {low} to {high}; {of}, each predicted without its hotel"
+    if about["hotels"] == about["photos"]:
+        # Hotels are not known, or have one photo each.
+        others, of, without = "photos", counted(about["photos"], "photo"), "itself"
+    detail = f"{figure['metric']}, {low} to {high}; {of}, each predicted without {without}"
     if seen := about.get("seen"):
         detail += f"; the networks that it comes from had learned from the hotels of {seen:,}"
-    return [Card("linear head, on other hotels", value, detail)]
+    return [Card(f"last layer alone, on other {others}", value, detail)]
+
+
+def last_layer_words(course: pd.DataFrame) -> str:
+    """Return that a model learned by its last layer alone, as the end of a sentence.
+
+    Examples
+    --------
+    >>> last_layer_words(pd.DataFrame({"phase": ["head"], "kept": [True]}))
+    ' by its last layer alone: the layers before it are as they came'
+    """
+    if is_linear(course):
+        return " by its last layer alone: the layers before it are as they came"
+    return ""
+
+
+def _before(training: Mapping[str, Any]) -> str:
+    """Return how often a tagger was right on the same photos before more layers learned."""
+    first = (training.get("judged", {}).get("linear head") or [{}])[0]
+    if first.get("metric") != "top-1 accuracy" or first.get("value") is None:
+        return ""
+    return f" (before more layers than the last one learned: on {percent(first['value'])})"
 
 
 def best_epoch(course: pd.DataFrame) -> pd.Series:
@@ -173,7 +200,8 @@ def still_improved(course: pd.DataFrame, most_epochs: int) -> str:
     """
     if is_linear(course):
         more = len(course) - 1
-        return f"Fine-tuning, in {counted(more, 'epoch')}, made it no better." if more else ""
+        tried = f"Fine-tuning more layers, in {counted(more, 'epoch')}, made it no better"
+        return f"{tried}, and was not kept." if more else ""
     last = course[course["phase"] == course["phase"].iloc[-1]]
     after = len(course) - int(best_epoch(course)["epoch"])
     if len(course) == 1:
@@ -192,6 +220,8 @@ def phases_words(course: pd.DataFrame) -> str:
     --------
     >>> phases_words(pd.DataFrame({"phase": ["from_scratch"] * 2, "val_loss": [1.0, 2.0]}))[:54]
     'The network learned all layers, from random weights, i'
+    >>> phases_words(pd.DataFrame({"phase": ["head"], "kept": [True]}))[:69]
+    'The network learned its last layer alone, in one step (a linear head)'
     """
     sizes = course["phase"].astype(str).value_counts(sort=False).to_dict()
     phases = [
@@ -201,6 +231,8 @@ def phases_words(course: pd.DataFrame) -> str:
         for name, n in sizes.items()
     ]
     said = f"The network learned {'; then '.join(phases)}."
+    if len(course) == 1 and is_linear(course):
+        return f"{said} The layers before it are as they came. There is no course to draw."
     if "val_loss" in course:
         said += (
             " The loss should fall and the accuracy rise, in training and validation alike: where "
@@ -209,6 +241,13 @@ def phases_words(course: pd.DataFrame) -> str:
     else:
         said += " The loss should fall and the accuracy rise."
     return said + (" A dashed line marks the change of phase." if len(sizes) > 1 else "")
+
+
+def _steps_done(course: pd.DataFrame) -> str:
+    """Return of how many epochs a training was; the last layer is fitted in one step, without."""
+    fitted = int("kept" in course and course["phase"].iloc[0] == "head")
+    epochs = counted(len(course) - fitted, "epoch") if len(course) > fitted else ""
+    return " and ".join(filter(None, ["the last layer" * fitted, epochs]))
 
 
 def _duration(seconds: float) -> str:
