@@ -124,6 +124,17 @@ class Demo:
         }
 
     @cached_property
+    def compared(self) -> Any:
+        """The tagger against one that is half as sure of pools."""
+        from hotelviz.metrics import compare_taggers
+
+        shares = [name for name in self.tags if name.startswith("p_")]
+        other = self.tags[shares].assign(p_Pool=self.tags["p_Pool"] / 2)
+        other = other.div(other.sum(axis=1), axis=0).assign(image_id=self.tags["image_id"])
+        return compare_taggers(other.assign(label=self.tags["label"],
+                                            hotel_id=self.tags["hotel_id"]), self.tags)  # fmt: skip
+
+    @cached_property
     def comparison(self) -> Any:
         """Channels of the tagger and of the aesthetic model that was made from it."""
         from hotelviz.feature_vis import compare_filters
@@ -144,6 +155,19 @@ def per_class_bars(demo: Demo) -> Any:
     from hotelviz.metrics import classification_report
 
     return plots.per_class_bars(classification_report(demo.tags["label"], demo.tags["predicted"]))
+
+
+def confusion_differences(demo: Demo) -> Any:
+    """Draw what two taggers confuse differently."""
+    from hotelviz.metrics import confusion_matrix
+
+    photos = demo.compared.photos
+    classes = sorted(
+        set(photos["predicted_old"]) | set(photos["predicted_new"]) | set(photos["label"])
+    )
+    sides = [confusion_matrix(photos["label"], photos[name], classes=classes)
+             for name in ("predicted_old", "predicted_new")]  # fmt: skip
+    return plots.confusion_differences(*sides)
 
 
 def reliability(demo: Demo) -> Any:
@@ -310,10 +334,14 @@ PICTURES: dict[str, Callable[[Demo], Any]] = {
     "channel_card": channel_card,
     "class_comparison": lambda demo: plots.class_comparison(demo.stages),
     "class_counts": lambda demo: plots.class_counts(demo.photos),
+    "confusion_differences": confusion_differences,
     "confusion_sheet": confusion_sheet,
     "coverage_curve": coverage_curve,
     "deletion_curves": deletion_curves,
     "depth_profile": lambda demo: plots.depth_profile(demo.comparison.profile),
+    "difference_intervals": lambda demo: plots.difference_intervals(
+        demo.compared.figures, margin=0.02
+    ),
     "filter_comparison": lambda demo: plots.filter_comparison(demo.comparison),
     "hotel_orders": hotel_orders,
     "issue_counts": issue_counts,
