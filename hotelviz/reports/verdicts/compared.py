@@ -370,10 +370,11 @@ def are_models(compared: Compared) -> bool:
 
 
 def same_backbone(compared: Compared) -> bool:
-    """Return whether both are model files of one backbone, whose layers can be compared."""
+    """Return whether both are model files of one backbone and input, layer by layer comparable."""
     models = [side.model for side in compared.sides[:2] if side.model is not None]
     if len(models) < 2:
         return False
     from hotelviz.models import model_info
 
-    return len({model_info(model).backbone for model in models}) == 1
+    infos = [model_info(model) for model in models]
+    return len({(info.backbone, info.preprocessing.size) for info in infos}) == 1
