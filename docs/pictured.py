@@ -105,6 +105,17 @@ class Demo:
         }
 
     @cached_property
+    def compared(self) -> Any:
+        """The tagger against one that is half as sure of pools."""
+        from hotelviz.metrics import compare_taggers
+
+        shares = [name for name in self.tags if name.startswith("p_")]
+        other = self.tags[shares].assign(p_Pool=self.tags["p_Pool"] / 2)
+        other = other.div(other.sum(axis=1), axis=0).assign(image_id=self.tags["image_id"])
+        other = other.assign(label=self.tags["label"], hotel_id=self.tags["hotel_id"])
+        return compare_taggers(other, self.tags)
+
+    @cached_property
     def comparison(self) -> Any:
         """Channels of the tagger and of the aesthetic model that was made from it."""
         from hotelviz.feature_vis import compare_filters

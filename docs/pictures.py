@@ -41,6 +41,19 @@ def per_class_bars(demo: Demo) -> Any:
     return plots.per_class_bars(classification_report(demo.tags["label"], demo.tags["predicted"]))
 
 
+def confusion_differences(demo: Demo) -> Any:
+    """Draw what two taggers confuse differently."""
+    from hotelviz.metrics import confusion_matrix
+
+    photos = demo.compared.photos
+    classes = sorted(
+        set(photos["predicted_old"]) | set(photos["predicted_new"]) | set(photos["label"])
+    )
+    sides = [confusion_matrix(photos["label"], photos[name], classes=classes)
+             for name in ("predicted_old", "predicted_new")]  # fmt: skip
+    return plots.confusion_differences(*sides)
+
+
 def reliability(demo: Demo) -> Any:
     """Draw how sure and how right the tagger is."""
     from hotelviz.metrics import calibration
@@ -234,10 +247,14 @@ PICTURES: dict[str, Callable[[Demo], Any]] = {
     "channel_card": channel_card,
     "class_comparison": lambda demo: plots.class_comparison(demo.stages),
     "class_counts": lambda demo: plots.class_counts(demo.photos),
+    "confusion_differences": confusion_differences,
     "confusion_sheet": confusion_sheet,
     "coverage_curve": coverage_curve,
     "deletion_curves": deletion_curves,
     "depth_profile": lambda demo: plots.depth_profile(demo.comparison.profile),
+    "difference_intervals": lambda demo: plots.difference_intervals(
+        demo.compared.figures, margin=0.02
+    ),
     "error_slices": lambda _: error_slices(),
     "filter_comparison": lambda demo: plots.filter_comparison(demo.comparison),
     "hotel_orders": hotel_orders,

@@ -183,7 +183,8 @@ def write_split(source: Path, out: Path, *, seed: int, test: float, validation: 
 
 def _copies(photos: pd.DataFrame) -> pd.Series:
     """Return the group of photos that are copies of one another, of those that are learned from."""
-    from hotelviz.audit import compute_image_properties, find_duplicates
+    from hotelviz.audit import find_duplicates
+    from hotelviz.embeddings import compute_image_properties
 
     groups = pd.Series(pd.NA, photos.index, dtype="str")
     learned = photos.reindex(columns=["label", RATINGS[0]]).notna().any(axis=1).to_numpy()

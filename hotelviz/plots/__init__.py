@@ -22,6 +22,7 @@ from hotelviz.plots.audit import (
     stage_confusions,
 )
 from hotelviz.plots.classification import class_counts, per_class_bars, reliability
+from hotelviz.plots.comparison import confusion_differences, difference_intervals
 from hotelviz.plots.display import Display
 from hotelviz.plots.embeddings import photo_map, photo_map_facets
 from hotelviz.plots.feature_vis import (
@@ -58,10 +59,12 @@ __all__ = [
     "channel_card",
     "class_comparison",
     "class_counts",
+    "confusion_differences",
     "confusion_sheet",
     "coverage_curve",
     "deletion_curves",
     "depth_profile",
+    "difference_intervals",
     "error_slices",
     "exported",
     "figure_png",

@@ -16,7 +16,8 @@ def kept_boxes(figure: Figure, dpi: float = 160) -> list[list[float]]:
 
     A page shows one picture by day and by night: at night what is white becomes the page's paper
     and what is black its ink, while hues stay. Photos must not be turned, nor colour maps in which
-    bright means much. Colour maps that begin with white are turned: nothing stays paper.
+    bright means much. Colour maps that have white at their beginning, or of two hues in the middle,
+    are turned: nothing stays paper.
 
     Parameters
     ----------
@@ -76,5 +77,8 @@ def _stays(artist: Any) -> bool:
         return False
     if isinstance(artist, AxesImage) and values.ndim == 3:
         return True
-    red, green, blue, _ = artist.cmap(0.0)
-    return bool(0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.7)
+    begin, middle = (
+        0.2126 * red + 0.7152 * green + 0.0722 * blue
+        for red, green, blue, _ in (artist.cmap(0.0), artist.cmap(0.5))
+    )
+    return bool(begin < 0.7 and middle < 0.95)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 #: Parameters that say what a report looked at.
 _DATA = ("catalog", "scores", "store", "predictions")
-_MODELS = ("model", "models", "original", "tuned", "parent")
+_MODELS = ("model", "models", "original", "tuned", "parent", "old", "new", "others")
 
 
 def page_parts(

@@ -12,6 +12,7 @@ PARTS = {
     "Tagger": ("tagger_report",),
     "Why": ("explain_tagger",),
     "Aesthetics": ("aesthetic_report", "compare_filters"),
+    "New against old": ("compare_models",),
     "Scores": ("score_distribution",),
     "Ranking": ("hotel_ranking",),
 }

@@ -24,6 +24,8 @@ _WRITERS = {
     "models": ("hotelviz train-aesthetic", True),
     "tuned": ("hotelviz train-aesthetic", True),
     "original": ("hotelviz train-tagger", True),
+    "old": ("hotelviz train-aesthetic", True),
+    "new": ("hotelviz train-aesthetic", True),
     "parent": ("hotelviz train-aesthetic", True),
     "scores": ("hotelviz score", True),
     "tags": ("hotelviz tag", True),
