@@ -237,14 +237,36 @@ def photo_map(*, short: bool) -> None:
             page = _map_page(Path(folder), photos)
             name = f"map of {photos:,} photos, page"
             size = f"{page.stat().st_size / 1e6:.1f} MB"
-            results.append((f"{name}, size without its folder of photos", "", size))
+            _found(f"{name}, size without its folder of photos", "", size)
             browser = _browser(playwright)
             view = browser.new_page(viewport={"width": 1300, "height": 1000})
             view.add_init_script(_WATCH)
+            busy = _Busy(view)
             view.goto(page.as_uri())
             view.locator(".hotelviz-gallery figure img").first.wait_for()
-            _measure_map(view, name)
+            _measure_map(view, name, busy)
             browser.close()
+
+
+class _Busy:
+    """The processor's time of the page's thread: on a busy machine waiting is not the page's."""
+
+    def __init__(self, view: Any) -> None:
+        self._session = view.context.new_cdp_session(view)
+        self._session.send("Performance.enable", {"timeDomain": "threadTicks"})
+        self._before = 0.0
+
+    def since(self) -> float:
+        """Return milliseconds since the last call."""
+        found = self._session.send("Performance.getMetrics")["metrics"]
+        now = next(1000 * one["value"] for one in found if one["name"] == "TaskDuration")
+        before, self._before = self._before, now
+        return float(now - before)
+
+
+def _found(what: str, wanted: str, measured: str) -> None:
+    results.append((what, wanted, measured))
+    print(f"{what}: {measured} (wanted {wanted or 'small'})", flush=True)
 
 
 def _map_page(folder: Path, photos: int) -> Path:
@@ -263,37 +285,39 @@ def _map_page(folder: Path, photos: int) -> Path:
     return folder / "page.html"
 
 
-def _measure_map(view: Any, name: str) -> None:
+def _measure_map(view: Any, name: str, busy: _Busy) -> None:
     view.wait_for_function("window.seen.photo")
-    seen = view.evaluate("window.seen")
-    results.append(
-        (f"{name}, first paint of map and grid", "< 2,000 ms", f"{seen['photo']:.0f} ms")
-    )
+    first = f"{view.evaluate('window.seen')['photo']:.0f} ms; busy {busy.since():.0f} ms"
+    _found(f"{name}, first paint of map and grid", "< 2,000 ms", first)
     view.wait_for_timeout(1500)
     view.get_by_role("button", name="lasso", exact=True).click()
-    times: dict[str, list[float]] = {"lasso to grid": [], "change of colours": []}
+    times: dict[str, list[tuple[float, float]]] = {"lasso to grid": [], "change of colours": []}
     for _ in range(5):
-        times["lasso to grid"].append(view.evaluate(_LOOP))
+        busy.since()
+        times["lasso to grid"].append((view.evaluate(_LOOP), busy.since()))
         view.locator(".chips button").first.click()
     colours = view.locator("select.colours option").count()
     for place in range(colours):
-        change = ["select.colours", str((place + 1) % colours)]
-        times["change of colours"].append(view.evaluate(_SET, change))
+        busy.since()
+        change = view.evaluate(_SET, ["select.colours", str((place + 1) % colours)])
+        times["change of colours"].append((change, busy.since()))
     for what, many in times.items():
-        told = f"{np.median(many):.0f} ms (worst of {len(many)}: {max(many):.0f})"
-        results.append((f"{name}, {what}", "< 100 ms", told))
+        wall, own = np.array(many).T
+        told = f"{np.median(wall):.0f} ms (worst of {len(many)}: {wall.max():.0f}); busy "
+        _found(
+            f"{name}, {what}", "< 100 ms", f"{told}{np.median(own):.0f} (worst: {own.max():.0f})"
+        )
     view.get_by_role("button", name="move", exact=True).click()
-    for zoomed in (False, True):
-        if zoomed:
-            for _ in range(3):
-                view.get_by_role("button", name="Zoom in").click()
+    for how in ("", ", zoomed in"):
+        for _ in range(3 if how else 0):
+            view.get_by_role("button", name="Zoom in").click()
+        busy.since()
         longest, middle, frames = view.evaluate(_PAN, 6)
-        results.append(
-            (f"{name}, longest frame while panning{', zoomed in' if zoomed else ''}", "< 100 ms",
-             f"{longest:.0f} ms (median {middle:.0f}, {frames} frames)")
-        )  # fmt: skip
+        told = f"{longest:.0f} ms (median {middle:.0f}, {frames} frames); busy "
+        mean = f"{busy.since() / frames:.0f} ms a frame"
+        _found(f"{name}, longest frame while panning{how}", "< 100 ms", f"{told}{mean}")
     used = view.evaluate("performance.memory.usedJSHeapSize") / 1e6
-    results.append((f"{name}, browser memory (JS heap)", "< 400 MB", f"{used:.0f} MB"))
+    _found(f"{name}, browser memory (JS heap)", "< 400 MB", f"{used:.0f} MB")
 
 
 def _browser(playwright: Any) -> Any:

@@ -112,7 +112,7 @@ def test_the_legend_filters_and_colours_change(open_page, axe, page):
     view.keyboard.press("x")
     assert legend.locator("button").all_text_contents() == ["dropped 1", "undecided 29"]
     view.locator(".words summary").click()
-    assert "dropped: 1 photo; lower left 100 %" in view.locator(".words").inner_text()
+    assert "dropped: 1 photo; lower middle 100 %" in view.locator(".words").inner_text()
     assert axe(view) == []
 
 
@@ -169,7 +169,7 @@ def test_a_hundred_classes_photos_at_one_place_and_a_single_photo(open_page, pho
     assert view.locator(".entries button").count() == 9
     assert view.locator(".entries button").last.text_content() == "92 others 92"
     view.locator("canvas.map").focus()
-    for key in ("ArrowRight", "ArrowUp", "ArrowUp", "ArrowLeft"):
+    for key in ("ArrowRight", "ArrowDown", "ArrowDown", "ArrowLeft", "ArrowUp"):
         view.keyboard.press(key)
     assert view.locator(".now").inner_text() == "class 001"
     assert view.evaluate("document.documentElement.scrollWidth") <= 400
