@@ -112,7 +112,7 @@ def test_the_legend_filters_and_colours_change(open_page, axe, page):
     view.keyboard.press("x")
     assert legend.locator("button").all_text_contents() == ["dropped 1", "undecided 29"]
     view.locator(".words summary").click()
-    assert "dropped: 1 photo; lower middle 100 %" in view.locator(".words").inner_text()
+    expect(view.locator(".words")).to_contain_text("dropped: 1 photo; lower middle 100 %")
     assert axe(view) == []
 
 
