@@ -73,12 +73,12 @@ class Gallery:
         large, with shares of the true classes; a cell opens those of its photos that are here.
         Without it, the photos of the gallery have a folded one.
     positions : array or pandas.DataFrame of shape (len(frame), 2), optional
-        Where the photos lie on a map beside the grid, as `hotelviz.embeddings.layout` returns it;
-        NaN where a photo has no place. A loop around photos shows them in the grid.
+        Where the photos lie on a map beside the grid, like ones near each other: x and y, by row,
+        or by ``image_id`` where the table's index has those. NaN where a photo has no place. A
+        loop around photos shows them in the grid.
     neighbours : int array of shape (len(frame), k), optional
-        The rows of the photos that are most like each, as
-        `hotelviz.embeddings.nearest_neighbours` returns them; -1 for none. The key ``m`` shows
-        them.
+        The rows of the photos that are most like each, the most alike first; -1 for none. The key
+        ``m`` shows them.
     decisions : path, optional
         The decisions file (see `hotelviz.decisions`) to which a live gallery appends what is kept,
         dropped and relabelled; None: nothing can be decided live. A page on disk keeps decisions

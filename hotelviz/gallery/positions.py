@@ -9,7 +9,7 @@ import pandas as pd
 
 from hotelviz.errors import GalleryError
 
-_FROM_LAYOUT = "pass what `hotelviz.embeddings.layout` returns, or a row (x, y) per photo"
+_EXPECTED = "pass a row (x, y) for each photo of the table"
 
 
 def map_positions(positions: np.ndarray | pd.DataFrame, ids: Sequence[str]) -> np.ndarray:
@@ -40,12 +40,12 @@ def map_positions(positions: np.ndarray | pd.DataFrame, ids: Sequence[str]) -> n
     values = _by_row(positions, ids)
     if values.shape != (len(ids), 2):
         raise GalleryError(
-            f"the positions have the shape {values.shape}; expected ({len(ids)}, 2): {_FROM_LAYOUT}"
+            f"the positions have the shape {values.shape}; expected ({len(ids)}, 2): {_EXPECTED}"
         )
     try:
         places = values.astype("float64")
     except (TypeError, ValueError) as error:
-        raise GalleryError(f"the positions are no numbers ({error}): {_FROM_LAYOUT}") from None
+        raise GalleryError(f"the positions are no numbers ({error}): {_EXPECTED}") from None
     infinite = np.flatnonzero(np.isinf(places).any(axis=1))
     if len(infinite):
         row = int(infinite[0])
@@ -95,7 +95,7 @@ def map_neighbours(neighbours: np.ndarray, n_photos: int, n_shown: int) -> np.nd
     if rows.ndim != 2 or len(rows) != n_photos or not np.issubdtype(rows.dtype, np.integer):
         raise GalleryError(
             f"the neighbours have the shape {rows.shape} and the type {rows.dtype}; expected "
-            f"whole numbers ({n_photos}, k), as `hotelviz.embeddings.nearest_neighbours` returns"
+            f"whole numbers ({n_photos}, k): for each photo the rows of those most like it"
         )
     wrong = np.argwhere((rows < -1) | (rows >= n_photos))
     if len(wrong):
