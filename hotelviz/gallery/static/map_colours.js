@@ -1,12 +1,10 @@
 // What the points of the map are coloured by, and the legend, whose entries filter.
 
 const NAMED = 8; // values with a colour of their own; the others share one
-/** Okabe and Ito's, which all eyes tell apart; yellow and black where they would not be seen are others. */
-const HUES = {
-  light: ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#1c2430", "#8c8000"],
-  dark: ["#2f94d4", "#e8703a", "#1fb88c", "#d793b8", "#7cc7f0", "#e69f00", "#f4f6f8", "#f0e442"],
-};
-const GREYS = { light: ["#8b95a1", "#b9c0c8"], dark: ["#8b95a1", "#5b646e"] };
+/** Okabe and Ito's, which all eyes tell apart; brown for their yellow on white, white for their black. */
+const SIX = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00"];
+const HUES = { light: [...SIX, "#1c2430", "#644508"], dark: [...SIX, "#f4f6f8", "#f0e442"] };
+const GREYS = { light: ["#c4c9cf", "#6b7580"], dark: ["#6b7580", "#48515a"] };
 const [OTHERS, UNKNOWN, LEVEL] = [NAMED, NAMED + 1, NAMED + 2]; // shades after those of names
 const LEVELS = 256 - LEVEL; // of numbers
 const BINS = 6; // ranges of a number in the legend
