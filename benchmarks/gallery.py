@@ -178,6 +178,148 @@ def page(*, short: bool) -> None:
             browser.close()
 
 
+#: Milliseconds from the end of a loop on the map to the painted grid: all events in one go.
+_LOOP = """
+() => new Promise((resolve) => {
+  const canvas = document.querySelector("canvas.map");
+  const { left, top, width, height } = canvas.getBoundingClientRect();
+  canvas.setPointerCapture = () => {};
+  const tell = (type, x, y) => canvas.dispatchEvent(new PointerEvent(type, {
+    pointerId: 1, pointerType: "mouse", bubbles: true,
+    clientX: left + x * width, clientY: top + y * height,
+  }));
+  const around = Array.from({ length: 60 }, (_, i) =>
+    [0.5 + 0.2 * Math.cos(i / 9.55), 0.5 + 0.2 * Math.sin(i / 9.55)]);
+  tell("pointerdown", ...around[0]);
+  for (const point of around.slice(1)) tell("pointermove", ...point);
+  const started = performance.now();
+  tell("pointerup", ...around.at(-1));
+  requestAnimationFrame(() => setTimeout(() => resolve(performance.now() - started)));
+})
+"""
+#: Moves the map to and fro for some seconds; gives the longest and the median frame.
+_PAN = """
+(seconds) => new Promise((resolve) => {
+  const canvas = document.querySelector("canvas.map");
+  const { left, top, width, height } = canvas.getBoundingClientRect();
+  const tell = (type, x) => canvas.dispatchEvent(new PointerEvent(type, {
+    pointerId: 1, pointerType: "mouse", bubbles: true,
+    clientX: left + x * width, clientY: top + 0.5 * height,
+  }));
+  tell("pointerdown", 0.5);
+  const frames = [];
+  const started = performance.now();
+  let last = started;
+  const step = () => {
+    const now = performance.now();
+    frames.push(now - last);
+    last = now;
+    if (now - started > 1000 * seconds) {
+      tell("pointerup", 0.5);
+      frames.splice(0, 2);
+      frames.sort((a, b) => a - b);
+      return resolve([frames.at(-1), frames[frames.length >> 1], frames.length]);
+    }
+    tell("pointermove", 0.5 + 0.3 * Math.sin((now - started) / 300));
+    requestAnimationFrame(step);
+  };
+  requestAnimationFrame(step);
+})
+"""
+
+
+def photo_map(*, short: bool) -> None:
+    """Open maps of photos in pages on disk: draw loops, change colours, move."""
+    from playwright.sync_api import sync_playwright
+
+    for photos in (5000,) if short else (5000, 100_000):
+        with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+            page = _map_page(Path(folder), photos)
+            name = f"map of {photos:,} photos, page"
+            size = f"{page.stat().st_size / 1e6:.1f} MB"
+            _found(f"{name}, size without its folder of photos", "", size)
+            browser = _browser(playwright)
+            view = browser.new_page(viewport={"width": 1300, "height": 1000})
+            view.add_init_script(_WATCH)
+            busy = _Busy(view)
+            view.goto(page.as_uri())
+            view.locator(".hotelviz-gallery figure img").first.wait_for()
+            _measure_map(view, name, busy)
+            browser.close()
+
+
+class _Busy:
+    """The processor's time of the page's thread: on a busy machine waiting is not the page's."""
+
+    def __init__(self, view: Any) -> None:
+        self._session = view.context.new_cdp_session(view)
+        self._session.send("Performance.enable", {"timeDomain": "threadTicks"})
+        self._before = 0.0
+
+    def since(self) -> float:
+        """Return milliseconds since the last call."""
+        found = self._session.send("Performance.getMetrics")["metrics"]
+        now = next(1000 * one["value"] for one in found if one["name"] == "TaskDuration")
+        before, self._before = self._before, now
+        return float(now - before)
+
+
+def _found(what: str, wanted: str, measured: str) -> None:
+    results.append((what, wanted, measured))
+    print(f"{what}: {measured} (wanted {wanted or 'small'})", flush=True)
+
+
+def _map_page(folder: Path, photos: int) -> Path:
+    """Write a page with a map: few files stand for many photos, in 60 islands."""
+    from hotelviz.gallery import Gallery, tag_caption
+
+    (folder / "photos").mkdir()
+    rng = np.random.default_rng(0)
+    few = draw_photos(folder / "photos", min(photos, 5000))
+    tags = few.iloc[np.arange(photos) % len(few)].reset_index(drop=True)
+    tags["image_id"] = [f"{number:06d}.jpg" for number in range(photos)]
+    places = rng.random((60, 2))[rng.integers(0, 60, photos)] + rng.normal(0, 0.03, (photos, 2))
+    near = rng.integers(0, photos, (photos, 12))
+    gallery = Gallery(tags, caption=tag_caption, positions=places, neighbours=near, thumbnail=96)
+    gallery.save(folder / "page.html")
+    return folder / "page.html"
+
+
+def _measure_map(view: Any, name: str, busy: _Busy) -> None:
+    view.wait_for_function("window.seen.photo")
+    first = f"{view.evaluate('window.seen')['photo']:.0f} ms; busy {busy.since():.0f} ms"
+    _found(f"{name}, first paint of map and grid", "< 2,000 ms", first)
+    view.wait_for_timeout(1500)
+    view.get_by_role("button", name="lasso", exact=True).click()
+    times: dict[str, list[tuple[float, float]]] = {"lasso to grid": [], "change of colours": []}
+    for _ in range(5):
+        busy.since()
+        times["lasso to grid"].append((view.evaluate(_LOOP), busy.since()))
+        view.locator(".chips button").first.click()
+    colours = view.locator("select.colours option").count()
+    for place in range(colours):
+        busy.since()
+        change = view.evaluate(_SET, ["select.colours", str((place + 1) % colours)])
+        times["change of colours"].append((change, busy.since()))
+    for what, many in times.items():
+        wall, own = np.array(many).T
+        told = f"{np.median(wall):.0f} ms (worst of {len(many)}: {wall.max():.0f}); busy "
+        _found(
+            f"{name}, {what}", "< 100 ms", f"{told}{np.median(own):.0f} (worst: {own.max():.0f})"
+        )
+    view.get_by_role("button", name="move", exact=True).click()
+    for how in ("", ", zoomed in"):
+        for _ in range(3 if how else 0):
+            view.get_by_role("button", name="Zoom in").click()
+        busy.since()
+        longest, middle, frames = view.evaluate(_PAN, 6)
+        told = f"{longest:.0f} ms (median {middle:.0f}, {frames} frames); busy "
+        mean = f"{busy.since() / frames:.0f} ms a frame"
+        _found(f"{name}, longest frame while panning{how}", "< 100 ms", f"{told}{mean}")
+    used = view.evaluate("performance.memory.usedJSHeapSize") / 1e6
+    _found(f"{name}, browser memory (JS heap)", "< 400 MB", f"{used:.0f} MB")
+
+
 def _browser(playwright: Any) -> Any:
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
@@ -224,4 +366,5 @@ def _measure(view: Any, name: str) -> None:
 
 
 if __name__ == "__main__":
-    run(__doc__ or "", {"live": live, "page": page}, without_data=("live", "page"))
+    parts = {"live": live, "page": page, "map": photo_map}
+    run(__doc__ or "", parts, without_data=tuple(parts))

@@ -23,12 +23,14 @@ from hotelviz.gallery.payload import (
     caption_of,
     check_columns,
     check_frame,
+    image_ids,
     make_payload,
     matrix_cells,
     packed,
 )
 from hotelviz.gallery.photo_provider import PhotoProvider
 from hotelviz.gallery.places import photo_places
+from hotelviz.gallery.positions import map_neighbours, map_positions, positions_note
 from hotelviz.gallery.thumbnails import BUDGET, page_photos
 from hotelviz.io.claims import check_output
 from hotelviz.scores.predictions import join_photos
@@ -70,6 +72,13 @@ class Gallery:
         The counts of `hotelviz.metrics.confusion_matrix` over all photos that were judged: shown
         large, with shares of the true classes; a cell opens those of its photos that are here.
         Without it, the photos of the gallery have a folded one.
+    positions : array or pandas.DataFrame of shape (len(frame), 2), optional
+        Where the photos lie on a map beside the grid, like ones near each other: x and y, by row,
+        or by ``image_id`` where the table's index has those. NaN where a photo has no place. A
+        loop around photos shows them in the grid.
+    neighbours : int array of shape (len(frame), k), optional
+        The rows of the photos that are most like each, the most alike first; -1 for none. The key
+        ``m`` shows them.
     decisions : path, optional
         The decisions file (see `hotelviz.decisions`) to which a live gallery appends what is kept,
         dropped and relabelled; None: nothing can be decided live. A page on disk keeps decisions
@@ -98,7 +107,7 @@ class Gallery:
     Raises
     ------
     GalleryError
-        A column that is not there, or overlays that do not fit.
+        A column that is not there; overlays, positions or neighbours that do not fit.
 
     Examples
     --------
@@ -118,6 +127,8 @@ class Gallery:
     overlays: np.ndarray | Mapping[str, np.ndarray] | None = None
     distributions: Mapping[str, np.ndarray] | None = None
     matrix: pd.DataFrame | None = None
+    positions: np.ndarray | pd.DataFrame | None = None
+    neighbours: np.ndarray | None = None
     decisions: str | os.PathLike[str] | None = None
     reviewer: str = ""
     classes: Sequence[str] | None = None
@@ -135,7 +146,13 @@ class Gallery:
         overlays = named_overlays(self.overlays, len(self.frame))
         self.total = len(self.frame)
         shown = slice(self.total if self.max_photos is None else self.max_photos)
+        ids = image_ids(self.frame)
         self.frame = self.frame[shown].reset_index(drop=True)
+        self._places, self._alike = None, None
+        if self.positions is not None:
+            self._places = map_positions(self.positions, ids)[shown]
+        if self.neighbours is not None:
+            self._alike = map_neighbours(self.neighbours, self.total, len(self.frame))
         if self.root is not None:
             self.frame = self.frame.assign(path=photo_places(self.frame, self.root))
         self._maps = {name: maps[shown] for name, maps in overlays.items()}
@@ -154,6 +171,7 @@ class Gallery:
     def payload(self) -> dict[str, Any]:
         """Return what the script shows, without photos; see `hotelviz.gallery.payload`."""
         cut = len(self.frame) < self.total
+        some = f"showing the first {len(self.frame):,} of {self.total:,} photos" if cut else ""
         of_table = make_payload(
             self.frame,
             group=self.group,
@@ -163,9 +181,9 @@ class Gallery:
         )
         return of_table | {
             "title": self.title,
-            "note": f"showing the first {len(self.frame):,} of {self.total:,} photos"
-            if cut
-            else "",
+            "note": "; ".join(filter(None, [some, positions_note(self._places)])),
+            "positions": self._places,
+            "neighbours": self._alike,
             "open_groups": self.open_groups,
             "matrix": None if self.matrix is None else matrix_cells(self.matrix),
             "decisions": {"where": "", "reviewer": self.reviewer},

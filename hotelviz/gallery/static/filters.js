@@ -45,11 +45,12 @@ function filterFields({ search, selects, filters }) {
 
 function noteFilters(gallery) {
   const values = filterFields(gallery).map((field) => [field, field.value]);
-  return { values, ranges: gallery.ranges };
+  return { values, ranges: gallery.ranges, extras: new Map(gallery.extras) };
 }
 
-function restoreFilters(gallery, { values, ranges }) {
+function restoreFilters(gallery, { values, ranges, extras }) {
   for (const [field, value] of values) field.value = value;
+  gallery.extras = new Map(extras);
   gallery.ranges = ranges;
   choose(gallery);
   say(gallery, "");
@@ -59,6 +60,7 @@ function restoreFilters(gallery, { values, ranges }) {
 function emptyFilters(gallery) {
   for (const field of filterFields(gallery)) field.value = "";
   gallery.ranges = {};
+  gallery.extras.clear();
 }
 
 function clearFilters(gallery) {
@@ -82,8 +84,10 @@ function choose(gallery) {
   arrange(gallery);
 }
 
-function filterTests({ table, selects, ranges, decisions, search }) {
+/** Tests of rows, of all filters, but for one without a control. */
+function filterTests({ table, selects, ranges, decisions, search, extras }, without = "") {
   const tests = [];
+  for (const [name, { test }] of extras) if (name !== without) tests.push(test);
   for (const [name, { value }] of selects) {
     if (!value) continue;
     if (name === DECISION) {
@@ -109,6 +113,8 @@ function arrange(gallery) {
   const { table, sort, count } = gallery;
   const current = gallery.order[gallery.cursor];
   gallery.order = gallery.found.slice();
+  const alike = gallery.extras.get("alike");
+  if (alike && !sort) gallery.order = Int32Array.from(alike.rows.filter((row) => gallery.found.includes(row)));
   if (sort) sortRows(gallery.order, table.byName.get(sort.slice(1)), sort[0] === "-" ? -1 : 1);
   gallery.cursor = Math.max(0, gallery.order.indexOf(current));
   layOut(gallery);

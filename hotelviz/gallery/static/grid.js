@@ -68,8 +68,8 @@ function captionLinesOf(gallery, cardWidth) {
 }
 
 /** The column whose values are headings, unless the photos are sorted by another. */
-function groupColumn({ sort, table }) {
-  return sort ? null : table.group && table.byName.get(table.group);
+function groupColumn({ sort, table, extras }) {
+  return sort || extras.has("alike") ? null : table.group && table.byName.get(table.group);
 }
 
 /** Bring the photos of each group together, in the order of the groups' first photos. */
@@ -120,7 +120,7 @@ function linesToDraw({ small, lines, folded, view, cardHeight }) {
 
 /** Draw what is to be drawn; take away the rest. */
 function draw(gallery) {
-  const { order, cards, space, source } = gallery;
+  const { order, cards, space } = gallery;
   const wanted = new Map();
   const rows = [];
   for (const line of linesToDraw(gallery)) {
@@ -141,8 +141,14 @@ function draw(gallery) {
     cards.set(key, node);
     space.append(node);
   }
-  source.want(rows);
+  gallery.inView = rows;
+  wantPhotos(gallery);
   refresh(gallery);
+}
+
+/** Ask for the photos in view, of the grid and of the map. */
+function wantPhotos({ source, inView, mapRows }) {
+  source.want([...inView, ...mapRows]);
 }
 
 function headingOf(gallery, { top, heading: { name, start, end } }) {

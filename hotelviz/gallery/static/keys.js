@@ -14,10 +14,20 @@ const KEYS = [
   ["u", "undo the last act, and then the one before it"],
   ["c", "compare two to four selected photos"],
   ["h", "other photos of this hotel, and back"],
+  ["m", "more like this, and back"],
   ["o", "the photo, or what the network saw in it"],
   ["s", "save what is selected, or all that is shown"],
   ["/", "search"],
   ["?", "this help"],
+];
+
+const KEYS_ON_MAP = [
+  ["← → ↑ ↓", "walk to the nearest photo in that direction; with Shift it is selected too"],
+  ["Enter, Space", "open this photo, select it"],
+  ["+, -, 0", "zoom in, zoom out, the whole map; the wheel and two fingers zoom too"],
+  ["v", "select the photos in view"],
+  ["Shift + drag", "a rectangle; after the lasso, Shift adds to the selection"],
+  ["Esc", "end the lasso or the rectangle; then select nothing"],
 ];
 
 const WALKS = {
@@ -45,6 +55,7 @@ const ON_PHOTO = {
   k: (gallery) => decide(gallery, "keep"),
   l: (gallery) => decide(gallery, LATER),
   h: showHotel,
+  m: showAlike,
 };
 
 // Of the photos beside each other, not of the one that is large.
@@ -61,6 +72,7 @@ function buildHelp(gallery) {
   gallery.help = make(
     "dialog", { class: "keys", "aria-label": "Keys" },
     make("h3", {}, "Keys"), definitions(KEYS), make("p", {}, classes),
+    ...(gallery.table.positions ? [make("h3", {}, "On the map"), definitions(KEYS_ON_MAP)] : []),
     make("p", {}, "Acts are on the selection, or else on the photo that has the focus. By touch: a long ",
       "press selects, and then taps do."),
     button({ onclick: () => gallery.help.close() }, "close"),
@@ -96,7 +108,7 @@ function walk(gallery, act, selecting) {
 /** What a key does where it was pressed, if anything. */
 function actionOf({ large: { dialog }, view, bar }, { key, target }) {
   if (target.closest("dialog:not(.large)")) return null;
-  const onPhoto = dialog.open || target.closest("figure") || target === view;
+  const onPhoto = dialog.open || target.closest("figure, canvas.map") || target === view;
   if (ANYWHERE[key]) return ANYWHERE[key];
   // Buttons of the bar are on the selection as well; Enter and Space press them.
   const onBar = bar.contains(target) && key !== " " && key !== "Enter";

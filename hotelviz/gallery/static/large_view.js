@@ -19,7 +19,7 @@ function buildLargeView(gallery) {
   const onclose = () => {
     picture.replaceChildren();
     draw(gallery);
-    focusCard(gallery);
+    gallery.large.back(gallery);
   };
   const walk = (by) => {
     step(gallery, by);
@@ -36,6 +36,9 @@ function buildLargeView(gallery) {
       table.byName.has("hotel_id")
         ? button({ onclick: () => showHotel(gallery) }, "other photos of this hotel",
           make("kbd", {}, "h"))
+        : null,
+      table.neighbours
+        ? button({ onclick: () => showAlike(gallery) }, "more like this", make("kbd", {}, "m"))
         : null,
       button({ class: "close", "aria-label": "Close", onclick: () => dialog.close() }, "✕")),
     make("div", { class: "body" }, picture,
@@ -58,9 +61,11 @@ function decisionButtons(gallery) {
   ];
 }
 
-function enlarge(gallery) {
+/** Open the large view; `back` takes the focus when it is closed. */
+function enlarge(gallery, back = focusCard) {
   const { dialog } = gallery.large;
   if (!gallery.order.length) return;
+  gallery.large.back = back;
   if (!dialog.open) {
     // Or closing would give the focus, and with it the place, back to where it was opened.
     document.activeElement?.blur();

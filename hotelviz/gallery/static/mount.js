@@ -9,6 +9,7 @@ function mount(root, content, model) {
   buildActs(gallery);
   buildCompare(gallery);
   if (gallery.live) buildSaving(gallery);
+  const stopMap = buildMap(gallery);
   const update = () => {
     showProgress(gallery);
     refresh(gallery);
@@ -28,6 +29,7 @@ function mount(root, content, model) {
   return () => {
     for (const stop of stops) stop();
     gallery.decisions.listeners.delete(update);
+    stopMap();
     gallery.source.close();
   };
 }

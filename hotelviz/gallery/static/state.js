@@ -15,6 +15,7 @@ function makeState(root, content, model) {
     // What is chosen, in which order; photos are known by their row in the table.
     selects: new Map(), // name of a column, or DECISION -> its control
     ranges: {}, // name of a column -> its limits
+    extras: new Map(), // filters without a control; see chips.js
     sort: "", // a sign and the name of a column
     found: new Int32Array(),
     order: new Int32Array(),
@@ -26,17 +27,23 @@ function makeState(root, content, model) {
     selected: new Set(), // rows
     anchor: null, // the row from which Shift selects
     selecting: false, // whether clicks select
-    events: new EventTarget(), // "selection" and "shown"
+    events: new EventTarget(), // "selection" and "shown", "cursor" and "photos"
     // How it is drawn.
     overlay: -1, // the map that is shown, if any
     opacity: 0.55,
     columns: 1,
     cardHeight: 1,
+    inView: [], // rows in view of the grid, and those whose photos the map shows
+    mapRows: [],
     lines: [], // of cards, or the heading of a group; each with its top and height
     folded: [], // the cards of each folded group, which are drawn for print
     cards: new Map(), // place in the order, or "h" and a group -> element
   };
-  gallery.source = model ? new LiveSource(model, table, () => refresh(gallery)) : pageSource(table);
+  const arrived = () => {
+    refresh(gallery);
+    gallery.events.dispatchEvent(new Event("photos"));
+  };
+  gallery.source = model ? new LiveSource(model, table, arrived) : pageSource(table);
   gallery.decisions = gallery.source.decisions;
   return gallery;
 }

@@ -32,6 +32,8 @@ class Table {
     this.maps = content.maps && content.maps.data && bytes(content.maps.data);
     this.mapped = content.mapped && bytes(content.mapped);
     this.ramp = content.ramp && bytes(content.ramp);
+    this.positions = content.positions && floats(content.positions);
+    this.neighbours = content.neighbours && new Int32Array(bytes(content.neighbours).buffer);
     this.rowOf = new Map(content.ids.map((id, row) => [id, row]));
   }
 

@@ -10,6 +10,7 @@ function buildFrame(gallery) {
   gallery.space = make("div", { class: "space" });
   const view = { class: "view", role: "group", "aria-label": "Photos", tabindex: "-1" };
   gallery.view = make("div", view, gallery.space);
+  gallery.pair = make("div", { class: "pair" }, gallery.view);
   const tools = buildTools(gallery);
   const matrix = confusionMatrix(gallery);
   gallery.filters = buildFilters(gallery);
@@ -30,9 +31,10 @@ function buildFrame(gallery) {
     gallery.fold,
     ...(table.matrix ? [] : matrix),
     ...legend(table),
+    buildChips(gallery),
     make("div", { class: "told" }, gallery.count, gallery.progress, gallery.status, gallery.said),
     make("p", { class: "printed" }, "The photos in view are printed."),
-    gallery.view,
+    gallery.pair,
   );
 }
 

@@ -1,7 +1,7 @@
 // The cursor: the photo that keys act on, which has the focus.
 
 function moveTo(gallery, place, focus = true) {
-  const { order, cards, lines, view, large } = gallery;
+  const { order, cards, lines, view, large, map, events } = gallery;
   if (!order.length) return;
   const before = cards.get(gallery.cursor);
   if (before?.row !== undefined) {
@@ -9,6 +9,7 @@ function moveTo(gallery, place, focus = true) {
     before.classList.remove("cursor");
   }
   gallery.cursor = Math.max(0, Math.min(order.length - 1, place));
+  events.dispatchEvent(new Event("cursor"));
   const line = lines.find((one) => holds(one, gallery.cursor));
   if (line && focus) {
     scrollTo(view, line);
@@ -18,9 +19,11 @@ function moveTo(gallery, place, focus = true) {
   if (node?.row === undefined) return;
   node.firstChild.tabIndex = 0;
   node.classList.add("cursor");
+  // Who walks on the map stays there.
+  if (!focus || (map && document.activeElement === map.canvas)) return;
   // A small gallery does not scroll: the page does.
-  if (focus && gallery.small) node.scrollIntoView({ block: "nearest" });
-  if (focus && !large.dialog.open) node.firstChild.focus({ preventScroll: true });
+  if (gallery.small) node.scrollIntoView({ block: "nearest" });
+  if (!large.dialog.open) node.firstChild.focus({ preventScroll: true });
 }
 
 /** Is a place in this line? Headings have none. */
