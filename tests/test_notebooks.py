@@ -140,11 +140,11 @@ def test_audit_report_shows_what_was_found_against_what_was_planted(pages):
 @pytest.mark.slow
 def test_effect_report_applies_the_decisions_and_names_who_decided(pages):
     text = (pages / "cleaning_effect.html").read_text()
-    assert re.search(
-        r"Cleaning changed the accuracy on the same \d+ photos of \d+ unseen hotels by "
-        r"[+-]\d+\.\d points \([+-]\d+\.\d to [+-]\d+\.\d\): ",
-        text,
-    )
+    on = r"the accuracy on the same \d+ photos of \d+ unseen hotels"
+    change = r" by [+-]\d+\.\d points \([+-]\d+\.\d to [+-]\d+\.\d\): "
+    same = r"\. The model is right and wrong about the same photos as before"
+    # Whichever the small demo's networks give.
+    assert re.search(f"Cleaning (changed {on}{change}|did not change {on}{same})", text)
     assert "decisions of hotelviz, the drawing" in text
     assert "top-1 accuracy of each stage on the same photos" in text.replace(
         "test photos", "photos"
@@ -396,5 +396,5 @@ def test_labelling_notebook_shows_the_app(pages, tmp_path):
 def test_every_notebook_is_executed_by_a_test(pages):
     run = {re.sub(r"_\d$", "", page.stem) for page in pages.glob("*.html")} - {"index"}
     # These are for JupyterLab, need labels or are not part of a run; they have tests of their own.
-    run |= {"explore_model", "label_photos", "photo_map", "rating_quality"}
+    run |= {"compare_models", "explore_model", "label_photos", "photo_map", "rating_quality"}
     assert run == {path.stem for path in notebook_directory().glob("*.ipynb")}

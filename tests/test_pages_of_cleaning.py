@@ -59,7 +59,8 @@ def test_audit_page_has_its_figure_as_a_file_and_no_section_without_labels(audit
     assert "labels that may be wrong" not in labels
     assert "Label the photos: none has a label" in [one.text for one in verdict(shown).next_steps]
     tables = [one for one in shown if isinstance(one, Table)]
-    assert [bool(len(one.frame)) for one in tables] == [True, False]
+    # Issues; neither classes nor what predicts them.
+    assert [bool(len(one.frame)) for one in tables] == [True, False, False]
 
 
 def test_effect_page_takes_the_audits_decisions_and_asks_the_truth_for_the_others(

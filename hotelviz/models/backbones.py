@@ -268,9 +268,9 @@ def scaling_layer(network: keras.Model) -> str:
     Examples
     --------
     >>> from keras import layers
-    >>> network = [keras.Input((8, 8, 3)), layers.Rescaling(1 / 255), layers.Flatten()]
-    >>> scaling_layer(keras.Sequential(network))
-    'rescaling'
+    >>> scaled = layers.Rescaling(1 / 255, name="scaled")
+    >>> scaling_layer(keras.Sequential([keras.Input((8, 8, 3)), scaled, layers.Flatten()]))
+    'scaled'
     """
     for node in iter_nodes(network).values():
         layer = node.layer
