@@ -51,11 +51,12 @@ def workshop(tmp_path):
 
 
 def test_everything_is_done_once_and_counted(workshop):
-    assert workshop.run().done == ["data", "model", "audit", "report"]
+    # As they are counted, whichever of the last two ended first.
+    assert workshop.run().done == ["data", "model", "report", "audit"]
     assert "2 of 4, model: begins" in workshop.said
     again = workshop.run()
     assert workshop.log == []
-    assert again.unchanged == ["data", "model", "audit", "report"]
+    assert again.unchanged == ["data", "model", "report", "audit"]
     assert "4 of 4, audit: unchanged" in workshop.said
 
 

@@ -29,7 +29,7 @@ class Outcome:
     Attributes
     ----------
     done, unchanged : list of str
-        The steps that were done now, and those that did not have to be.
+        The steps that were done now, and those that did not have to be, in the plan's order.
     failed : dict
         Step -> what went wrong.
     not_done : dict
@@ -129,6 +129,9 @@ class _Run:
             if len(waiting) == len(ready) and self.running:
                 self._take_in(*self.ended.get())
             ready = waiting
+        # Steps that ran side by side end in any order.
+        for names in (self.outcome.done, self.outcome.unchanged):
+            names.sort(key=self.places.__getitem__)
         return self.outcome
 
     def _still_to_come(self, step: Step) -> float:
