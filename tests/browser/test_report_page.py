@@ -22,7 +22,9 @@ from hotelviz.gallery import Gallery
 photos = pd.read_parquet(f"{folder}/photos.parquet")
 Gallery(photos, caption="image_id", budget=budget)""",
     'Gallery(photos.head(2), caption="image_id", title="Two <b>")',
-    "pd.DataFrame({f'a column with a number {n}': [1.0] for n in range(16)})",
+    """from IPython.display import Markdown, display
+display(Markdown("- written to /" + "a_long_name/" * 12 + "decisions.csv"))
+pd.DataFrame({f'a column with a number {n}': [1.0] for n in range(16)})""",
     """import numpy as np
 from hotelviz import plots
 from hotelviz.reports import Card, NextStep, Verdict
