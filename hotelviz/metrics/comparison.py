@@ -25,7 +25,7 @@ from hotelviz.schema import RATINGS, SCORE_SHARES
 from hotelviz.scores.predictions import class_columns
 
 #: Figures of which less is better.
-_LESS = ("expected calibration error", "EMD", "mean |CDF difference|", "RMSE of the mean")
+LESS_IS_BETTER = ("expected calibration error", "EMD", "mean |CDF difference|", "RMSE of the mean")
 #: How the name of a figure of one class begins.
 RECALL = "recall "
 
@@ -58,7 +58,7 @@ class Comparison(NamedTuple):
         A row per figure: ``metric`` (those of one class are called ``recall <class>``), ``old``,
         ``new``, ``difference`` (new less old), ``low`` and ``high`` (its interval over hotels),
         ``standard_error``, ``p_value`` and ``p_corrected`` (that there is none; over classes after
-        Holm), ``change`` (see `Change`), ``n_photos`` and ``n_hotels`` that tell of it, and
+        Holm), ``change`` (see `Change`), ``n_photos`` and ``n_hotels`` that have such, and
         ``required`` (photos with which a difference of the margin would be found in 8 of 10 cases).
     photos
         A row per photo that both judged: ``image_id``, ``hotel_id``; of taggers ``label``,
@@ -331,10 +331,10 @@ def _compared(
         unknown = dict.fromkeys(("low", "high", "standard_error", "p_value"), np.nan)
         table = pd.Series(difference(every)).rename_axis("metric").reset_index(name="value")
         table = table.assign(n_groups=1, **unknown)
-    table = table.rename(columns={"value": "difference", "n_groups": "n_hotels"})
+    table = table.rename(columns={"value": "difference"}).drop(columns="n_groups")
     table.insert(1, "old", list(before.values()))
     table.insert(2, "new", list(after.values()))
-    return table.assign(n_photos=len(photos))
+    return table.assign(n_photos=len(photos), n_hotels=groups.nunique())
 
 
 def _judged(table: pd.DataFrame, margin: float, level: float) -> pd.DataFrame:
@@ -344,7 +344,7 @@ def _judged(table: pd.DataFrame, margin: float, level: float) -> pd.DataFrame:
     table["p_corrected"] = table["p_value"]
     classes = table["metric"].str.startswith(RECALL) & table["p_value"].notna()
     table.loc[classes, "p_corrected"] = _holm(table.loc[classes, "p_value"].to_numpy())
-    sign = np.where(table["metric"].isin(_LESS), -1, 1)
+    sign = np.where(table["metric"].isin(LESS_IS_BETTER), -1, 1)
     sure = table["p_corrected"] < 1 - level
     within = (table["low"] > -margin) & (table["high"] < margin)
     table["change"] = np.select(

@@ -17,13 +17,14 @@ from hotelviz.io.remote import is_url
 from hotelviz.metrics import Comparison, compare_aesthetics, compare_taggers
 from hotelviz.reports.wording import agreeing, counted
 from hotelviz.schema import COLUMNS, SCORE_SHARES
+from hotelviz.scores.dataset import open_table
 from hotelviz.scores.predictions import join_photos
 
 if TYPE_CHECKING:
     import keras
 
-#: What is text in a table of predictions, though it may look like a number.
-_TEXTS = ("image_id", "hotel_id", "label", "predicted")
+#: Columns that are checked where a table of predictions has them.
+_TEXTS = ("hotel_id", "label", "predicted")
 #: Seconds that a network is timed.
 _TIMED = 1.0
 
@@ -167,16 +168,10 @@ def _model(file: str) -> keras.Model | None:
 
 def _table(file: str) -> pd.DataFrame:
     """Read a table of predictions."""
-    from hotelviz.scores import open_scores
-
-    if Path(file).suffix.lower() == ".csv":
-        try:
-            table = pd.read_csv(file, dtype=dict.fromkeys(_TEXTS, str))
-        except (ValueError, pd.errors.ParserError) as error:
-            raise ReportError(f"{file}: is no table of predictions: {error}") from error
-    else:
-        table = open_scores(file).query("FROM scores")
-    needs = ["image_id", *(name for name in _TEXTS[1:] if name in table)]
+    table = open_table(file)
+    if not isinstance(table, pd.DataFrame):
+        table = table.query("FROM scores")
+    needs = ["image_id", *(name for name in _TEXTS if name in table)]
     return check_table(table, needs=needs, where=os.fspath(file))
 
 

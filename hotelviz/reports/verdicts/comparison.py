@@ -10,6 +10,7 @@ import pandas as pd
 
 from hotelviz import metrics
 from hotelviz.metrics import Change, Flip
+from hotelviz.metrics.comparison import LESS_IS_BETTER, RECALL
 from hotelviz.reports.tables import Table
 from hotelviz.reports.verdict import Card, NextStep, Verdict
 from hotelviz.reports.verdicts.compared import Compared
@@ -18,9 +19,6 @@ from hotelviz.reports.wording import agreeing, counted, in_words, photos_of_hote
 
 #: Figures that are no shares: their differences are no points of a hundred.
 _PLAIN = ("LCC", "SRCC", "EMD", "mean |CDF difference|", "RMSE of the mean")
-#: Figures of which less is better.
-LESS_IS_BETTER = ("expected calibration error", "EMD", "mean |CDF difference|", "RMSE of the mean")
-_RECALL = "recall "
 #: Classes that the verdict names.
 _NAMED = 3
 
@@ -147,7 +145,7 @@ def drawn_figures(compared: Compared) -> list[tuple[pd.DataFrame, str]]:
     """
     figures = compared.found.figures
     figures = figures.assign(less_is_better=figures["metric"].isin(LESS_IS_BETTER))
-    classes = figures["metric"].str.startswith(_RECALL)
+    classes = figures["metric"].str.startswith(RECALL)
     plain = figures["metric"].isin(_PLAIN)
     shares = [figures[~classes & ~plain], figures[classes].sort_values("difference")]
     both = [(pd.concat(shares), "points"), (figures[plain], "none")]
@@ -242,14 +240,14 @@ def _by_metric(figures: pd.DataFrame) -> dict[str, pd.Series]:
 
 def _classes_said(figures: pd.DataFrame) -> str:
     """Return the classes whose recall fell or rose, those that fell first."""
-    rows = figures[figures["metric"].str.startswith(_RECALL)].set_index("metric")
+    rows = figures[figures["metric"].str.startswith(RECALL)].set_index("metric")
     rows = rows[rows["change"].isin([Change.BETTER, Change.WORSE])].sort_values("difference")
     said = ""
     for name, row in rows.head(_NAMED).iterrows():
         ends = sorted(100 * abs(row[end]) for end in ("low", "high"))
         moved = "rises" if row["difference"] > 0 else "falls"
         said += (
-            f" {in_words(str(name).removeprefix(_RECALL))} recall {moved} by "
+            f" {in_words(str(name).removeprefix(RECALL))} recall {moved} by "
             f"{100 * abs(row['difference']):.0f} points ({ends[0]:.0f} to {ends[1]:.0f})."
         )
     if len(rows) > _NAMED:

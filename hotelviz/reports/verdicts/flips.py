@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pandas as pd
 
-from hotelviz.errors import RankingError
 from hotelviz.metrics import Flip
 from hotelviz.ranking import orders_by_models
 from hotelviz.reports.verdicts.compared import Compared
@@ -142,10 +141,7 @@ def changed_covers(compared: Compared) -> dict[str, pd.DataFrame]:
         scores = {
             which: own[["image_id"]].assign(score=own[f"score_{which}"]) for which in ("old", "new")
         }
-        try:
-            found[str(hotel)] = orders_by_models(own[["image_id"]], scores)
-        except RankingError:
-            continue
+        found[str(hotel)] = orders_by_models(own[["image_id"]], scores)
     return dict(sorted(found.items(), key=lambda one: -_climbed(one[1])))
 
 

@@ -50,7 +50,7 @@ def outcome_line(row: pd.Series) -> str:
     >>> outcome_line(row)
     'failed: accuracy < -0.01: the difference is -0.030 (-0.050 to -0.020) on 310 photos'
     """
-    interval = "(no interval: too few hotels tell of it)"
+    interval = "(no interval: too few hotels)"
     if pd.notna(row["low"]):
         interval = f"({row['low']:.3f} to {row['high']:.3f})"
     said = f"{row['outcome']}: {row['condition']}: the difference is {row['difference']:.3f} "
@@ -97,7 +97,7 @@ def conditions_table(outcomes: pd.DataFrame) -> Table:
     ]
     words = {
         "condition": "fails if", "outcome": "outcome", "interval": "difference (95 %)",
-        "n_photos": "photos", "n_hotels": "hotels that tell of it",
+        "n_photos": "photos", "n_hotels": "hotels",
         "required": "photos that would do",
     }  # fmt: skip
     return Table(outcomes.assign(interval=intervals), words, noun="conditions")
