@@ -126,9 +126,7 @@ def _separations(
     of_class = np.array([(photos["label"] == name).to_numpy() for name in classes]).T
     # By hotel: photos of each class, and of them those with each property.
     sizes = _by_hotel(hotel, n_hotels, of_class.astype("float32"))
-    both = _by_hotel(
-        hotel, n_hotels, (of_class[:, :, None] * members[:, None]).reshape(len(photos), -1)
-    )
+    both = np.hstack([_by_hotel(hotel[own], n_hotels, members[own]) for own in of_class.T])
     totals = _by_hotel(hotel, n_hotels, np.column_stack([members, np.ones(len(members))]))
     random = np.random.default_rng(seed)
     drawn = random.multinomial(n_hotels, np.full(n_hotels, 1 / n_hotels), n_bootstrap)

@@ -22,6 +22,8 @@ MAX_EXACT = 40_000
 N_COMPONENTS = 256
 #: Nearest photos that are searched for each: duplicates and outliers are found among them.
 N_NEIGHBOURS = 10
+#: Similar photos that are held at once while a search goes on.
+_FOUND_AT_ONCE = 5_000_000
 #: Cells of the inverted file that a search looks into.
 _PROBES = 8
 
@@ -227,15 +229,20 @@ class PhotoIndex:
         columns = ["image_id", "similar", "rank", "similarity"]
         if self._index is None or not len(places):
             return pd.DataFrame({name: [] for name in columns})
-        # Looked for among more than are wanted: those of the same hotel are left out.
+        # Looked for among more than are wanted: those of the same hotel are left out. Some photos
+        # at a time, since a hotel may have thousands.
         k = min(n_photos + self._most, len(self._ids))
-        similarity, rows = self._index.search(self._vectors[places], k)
-        other = (rows >= 0) & (self._hotels[rows] != self._hotels[places][:, None])
-        rank = other.cumsum(axis=1)
-        kept = other & (rank <= n_photos)
-        of, _ = np.nonzero(kept)
-        found = (asked[of], self._ids[rows[kept]], rank[kept], similarity[kept])
-        return pd.DataFrame(dict(zip(columns, found, strict=True)))
+        at_once, parts = max(1, _FOUND_AT_ONCE // k), []
+        for start in range(0, len(places), at_once):
+            own = places[start : start + at_once]
+            similarity, rows = self._index.search(self._vectors[own], k)
+            other = (rows >= 0) & (self._hotels[rows] != self._hotels[own][:, None])
+            rank = other.cumsum(axis=1)
+            kept = other & (rank <= n_photos)
+            of, _ = np.nonzero(kept)
+            found = (asked[start + of], self._ids[rows[kept]], rank[kept], similarity[kept])
+            parts.append(pd.DataFrame(dict(zip(columns, found, strict=True))))
+        return pd.concat(parts, ignore_index=True)
 
     def _unknown(self, photo: object) -> str:
         if photo in self._all:
