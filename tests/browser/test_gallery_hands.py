@@ -274,10 +274,13 @@ def test_a_hundred_thousand_photos_are_selected_decided_on_and_undone(open_page,
     # Without the work for so many files: each says that it is lost.
     content = Gallery(many).payload() | {"photos": None, "folder": "", "captions": None}
     content["errors"] = dict.fromkeys(range(n), "lost")
+    # Without its encoding a browser guesses it, and the script may not be what its hash is of.
     (tmp_path / "many.html").write_text(
-        f"<!doctype html><html lang='en'><head>{head(tmp_path / 'many.html')}</head><body>"
+        "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
+        f"{head(tmp_path / 'many.html')}</head><body>"
         "<section data-hotelviz-gallery><script type='application/json'>"
-        f"{json.dumps(packed(content, as_text))}</script></section>{script()}</body></html>"
+        f"{json.dumps(packed(content, as_text))}</script></section>{script()}</body></html>",
+        encoding="utf-8",
     )
     view = open_page((tmp_path / "many.html").as_uri())
     view.locator("figure .photo").first.focus()
