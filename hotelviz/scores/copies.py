@@ -22,6 +22,8 @@ from hotelviz.scores.sql import sql_name
 #: nothing; those of real hotel photos have 15 to 48.
 MIN_BITS = 8
 _STRUCTURED = f"bit_count(hash) BETWEEN {MIN_BITS} AND {64 - MIN_BITS}"
+#: Hashes that are handled in one go.
+_CHUNK = 8_000_000
 
 
 class Copies(NamedTuple):
@@ -171,13 +173,18 @@ def _hashes(connection: duckdb.DuckDBPyConnection) -> tuple[np.ndarray, pd.Serie
         hashes[filled : filled + len(batch)] = batch.column(0).to_numpy()
         filled += len(batch)
     hashes.sort()
-    starts = np.ones(len(hashes), bool)
-    np.not_equal(hashes[1:], hashes[:-1], out=starts[1:])
-    again = np.unique(hashes[~starts], return_counts=True)
-    # Moved to the front, in place: there may be hundreds of millions.
-    n_different = int(starts.sum())
-    np.compress(starts, hashes, out=hashes[:n_different])
-    return hashes[:n_different], pd.Series(again[1] + 1, index=again[0])
+    n_different, again = 0, [hashes[:0].copy()]
+    # Moved to the front, in place and some at a time: there may be hundreds of millions.
+    for start in range(0, n_photos, _CHUNK):
+        part = hashes[start : start + _CHUNK].copy()
+        before = hashes[n_different - 1] if n_different else ~part[0]
+        new = np.diff(part, prepend=before) != 0
+        again.append(part[~new])
+        kept = part[new]
+        hashes[n_different : n_different + len(kept)] = kept
+        n_different += len(kept)
+    values, counts = np.unique(np.concatenate(again), return_counts=True)
+    return hashes[:n_different], pd.Series(counts + 1, index=values)
 
 
 def _centres(repeated: pd.Series, pairs: np.ndarray, max_distance: int) -> pd.DataFrame:
