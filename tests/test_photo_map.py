@@ -99,8 +99,8 @@ def test_verdict_names_what_mixes_and_leads_to_photos_among_another_label(catalo
     found = label_separation(catalog, similar(features), n_bootstrap=20)
     islands = find_islands(square(features), features, catalog)
     verdict = verdicts.map_verdict(catalog, found, islands, others_only=False, n_lost=2)
-    assert "Bar and Spa mix most" in verdict.text
-    assert "1 island is of one hotel or source" in verdict.text
+    assert "Bar and Spa are mixed up most" in verdict.text
+    assert "1 island of like photos is of one hotel or source" in verdict.text
     assert [card.label for card in verdict.cards][-1] == "not on the map"
     assert verdict.next_steps[0].link == "#among-another-label"
     without = verdicts.map_verdict(catalog, None, islands, others_only=False)
@@ -120,7 +120,7 @@ def test_report_shows_the_map_of_a_catalogue_and_writes_it(demo_dir, network, tm
         allow_missing=True,
     )
     verdict = next(one for one in shown if isinstance(one, Verdict))
-    assert "have its label" in verdict.text
+    assert "have the same label" in verdict.text
     places = pd.read_parquet(tmp_path / "map.parquet")
     photos = pd.read_csv(demo_dir / "catalog.csv")
     assert len(places) == len(photos)

@@ -104,7 +104,10 @@ def test_audit_leads_with_its_counts_the_time_and_what_is_certainly_wrong():
     assert cards(verdict) == {
         "photos with an issue": ("7 of 20", "at 7 of 10 hotels"),
         "photos for a person": ("4", "less than a minute at 4 seconds each"),
-        "labels that may be wrong": ("3 of 18", "by features that had learned 12 of 20"),
+        "labels that may be wrong": (
+            "3 of 18",
+            "judged by a network that had learned from 12 of 20",
+        ),
         "groups of copies": ("2", "1 with different labels"),
     }
     commands = [step.command for step in verdict.next_steps if step.command]
@@ -136,7 +139,7 @@ def test_audit_names_the_next_worst_where_the_worst_is_not_there():
     )
     pair = [(*row[:4], row[4].replace("labels", "splits")) for row in ROWS[3:5]]
     found = audit_verdict(audit(pair), CATALOG, name="c.csv")
-    assert "1 pair of copies in more than one split, which flatters the test." in found.text
+    assert "1 pair of copies in more than one split, which makes tests look too good." in found.text
     assert "Look at the pair of copies" in [step.text for step in found.next_steps]
     assert looking_time(1, 1) == "less than a minute at 1 second each"
     assert looking_time(38, 4) == "about 3 minutes at 4 seconds each"
@@ -179,8 +182,9 @@ def test_audit_names_the_next_worst_where_the_worst_is_not_there():
 def test_page_says_what_had_seen_the_labels_and_what_had_not(seen, said):
     text = how_labels_were_judged(audit(ROWS, seen), "features of tagger.keras, a MobileNet")
     assert text == (
-        "Each label was judged by a linear model that was fitted to the photos of other hotels and "
-        f"to no copy of the photo. Its features come from tagger.keras, a MobileNet, {said}"
+        "Each label was judged by a simple (linear) model that had learned from photos of other "
+        "hotels, none of them a copy of the photo. What it sees of a photo comes from "
+        f"tagger.keras, a MobileNet, {said}"
     )
     assert how_labels_were_judged(audit(ROWS, None, label_issues=None), "no features") == ""
 
@@ -351,7 +355,7 @@ def test_ratings_lead_with_alpha_what_it_means_and_who_deviates():
     verdict = rating_verdict(alpha, raters, RATED, PROGRESS, own, name="labels.sqlite")
     assert verdict.text == (
         "3 raters agree in part, as on most matters of taste, on 30 photos: Krippendorff's alpha "
-        "0.41 (0.33 to 0.48). The mean of the 3.0 answers on a photo is reliable to 0.68. Cy gives "
+        "0.41 (0.33 to 0.48). The mean of a photo's 3.0 answers is reliable to 0.68 of 1. Cy gives "
         "3.0 points more, Ada gives 1.5 points less, Bo gives 1.5 points less than the others."
     )
     assert reliability_of_means(0.41, 3) == pytest.approx(3 * 0.41 / (1 + 2 * 0.41))

@@ -40,8 +40,8 @@ def test_verdict_has_the_share_its_interval_and_the_worst_confusion():
     found = verdict(judged(*MIXED), catalog="my photos.csv", tags="tags.parquet")
     assert found.text.startswith("Right on 92 % (")
     assert found.text.endswith(
-        "of 100 photos of 6 unseen hotels. Weakest: Pool, recall 0.77; 7 of 30 Pool photos are "
-        "predicted as Bathroom."
+        "of 100 photos of 6 unseen hotels. Weakest: Pool, 77 % of its photos are found "
+        "(recall); 7 of 30 Pool photos are predicted as Bathroom."
     )
     cards = {card.label: card for card in found.cards}
     assert cards["top-1 accuracy"].value == "92 %"
@@ -96,7 +96,9 @@ def test_weakest_area_needs_ten_photos():
         ("Bathroom", "Bathroom", 60), ("Pool", "Pool", 31), ("View_of_Exterior", "Pool", 9)
     )
     assert verdict(table).cards[1].label == "recall of Pool, the weakest area"
-    assert "Weakest: Pool, precision 0.78; 9 of 9 View of Exterior photos" in verdict(rare).text
+    assert "Weakest: Pool, 78 % of what is tagged so is right (precision); 9 of 9 View of " in (
+        verdict(rare).text
+    )
 
 
 def test_tables_are_in_words_and_lead_to_the_explanations():

@@ -45,23 +45,24 @@ def map_verdict(
     if found is None:
         said.append(f"{photos_of_hotels(photos)}, without labels to compare with")
     else:
-        where = " at other hotels" if others_only else ""
+        where = " at different hotels" if others_only else ""
         chance = percent(found.chance)
         said.append(
-            f"Of the nearest photos of each{where}, {percent(*found.same)} have its label, "
-            f"{chance} if labels were drawn by lot"
+            f"Of the photos that look most alike{where}, {percent(*found.same)} have the same "
+            f"label; by chance it would be {chance}"
         )
         if len(found.mixing):
             first = found.mixing.iloc[0]
             pair = f"{in_words(first['label'])} and {in_words(first['other'])}"
-            said.append(f"{pair} mix most, in {percent(first['share'])} of the nearest")
-        detail = f"{counted(found.n_photos, 'photo')}; by lot {chance}"
-        cards.append(Card("nearest with the same label", percent(*found.same), detail))
+            said.append(f"{pair} are mixed up most ({percent(first['share'])} of the most alike)")
+        detail = f"{counted(found.n_photos, 'photo')}; by chance {chance}"
+        cards.append(Card("most alike with the same label", percent(*found.same), detail))
         among = counted(len(found.strays), "photo")
-        cards.append(Card("among another label", among, "none of the nearest has their own"))
+        cards.append(Card("among another label", among, "none of the most alike has their own"))
     if len(one):
         are = agreeing(len(one), "is", "are")
-        said.append(f"{counted(len(one), 'island')} {are} of one hotel or source")
+        which = counted(len(one), "island of like photos", "islands of like photos")
+        said.append(f"{which} {are} of one hotel or source")
     cards.append(Card("islands", f"{len(islands.table):,}", f"{len(one):,} of one hotel or source"))
     if n_lost:
         cards.append(Card("not on the map", f"{n_lost:,}", "could not be read"))

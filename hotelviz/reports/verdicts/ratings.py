@@ -68,7 +68,7 @@ def rating_verdict(
         if answered["score"].notna().any():
             mean = float(several.mean())
             together = f"{reliability_of_means(alpha.value, mean):.2f}"
-            text += f" The mean of the {mean:.1f} answers on a photo is reliable to {together}."
+            text += f" The mean of a photo's {mean:.1f} answers is reliable to {together} of 1."
             cards.append(Card("reliability of means", together, f"of {mean:.1f} answers a photo"))
     if unlike := unlike_the_others(raters):
         text += f" {unlike}"

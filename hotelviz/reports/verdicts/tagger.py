@@ -114,8 +114,8 @@ def tagger_verdict(
         first = pairs.iloc[0]
         name = confusion_name(first["label"], first["predicted"])
         cards.append(Card("most frequent confusion", _of_class(first), name))
-    detail = f"{least:.2f}–{most:.2f}; 0: as often right as it is confident"
-    cards.append(Card("expected calibration error", f"{error:.2f}", detail))
+    detail = f"{least:.2f}–{most:.2f}; expected calibration error: 0 is as often right as confident"
+    cards.append(Card("confidence is off by", f"{error:.2f}", detail))
     steps = _next_steps(pairs, weakest, catalog, tags)
     if trust:
         cards += filter(None, [threshold_card(trust)])
@@ -258,7 +258,11 @@ def _weakness(report: pd.DataFrame, weakest: str, pairs: pd.DataFrame) -> str:
     if not weakest:
         return f" {said}."
     figure = _weak_figure(report, weakest)
-    return f" Weakest: {in_words(weakest)}, {figure} {report[figure][weakest]:.2f}; {said}."
+    share = percent(report[figure][weakest])
+    found = f"{share} of its photos are found (recall)"
+    if figure == "precision":
+        found = f"{share} of what is tagged so is right (precision)"
+    return f" Weakest: {in_words(weakest)}, {found}; {said}."
 
 
 def _weak_figure(report: pd.DataFrame, weakest: str) -> str:
