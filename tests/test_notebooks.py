@@ -174,7 +174,7 @@ def test_reports_on_stored_distributions_need_no_photo(tmp_path):
     figures = metrics.score_metrics(table, table[list(SCORE_SHARES)].to_numpy())
     said = next(one for one in shown if isinstance(one, Verdict))
     value = figures.set_index("metric").loc["LCC", "value"]
-    assert said.text.startswith("On 60 photos, not known to be unseen, the stored predictions")
+    assert said.text.startswith("On 60 photos, not known to be unseen, the stored scores follow")
     assert f"{value:.2f}".replace("0.", ".") in said.text
     figures = next(one for one in shown if isinstance(one, Table)).frame.set_index("metric")
     assert figures.loc["LCC"].iloc[0].startswith(f"{value:.3f}".replace("0.", "."))
@@ -204,7 +204,8 @@ def test_tagger_report_has_its_figures_and_galleries(pages):
         assert any(alternative.startswith(start) for alternative in alternatives), start
     assert len(re.findall("<img ", text)) == len(alternatives)
     shown = galleries(text)
-    assert [gallery["group"] for gallery in shown] == ["confusion", "label"]
+    assert [gallery["group"] for gallery in shown] == ["confusion", None, "label"]
+    assert (shown[1]["colour"], bool(shown[1]["positions"])) == ("right", True)
     assert len(shown[0]["overlays"]) == 3
     confusion = next(one for one in shown[0]["columns"] if one["name"] == "confusion")
     assert confusion["values"]

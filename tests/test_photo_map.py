@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -125,3 +127,30 @@ def test_report_shows_the_map_of_a_catalogue_and_writes_it(demo_dir, network, tm
     photos = pd.read_csv(demo_dir / "catalog.csv")
     assert len(places) == len(photos)
     assert places["x"].isna().sum() >= 1
+
+
+def test_audit_photos_have_the_issue_that_needs_a_person_first(catalog):
+    issues = pd.DataFrame(
+        {"image_id": ["a", "a", "b"], "issue": ["exact_duplicate", "dark", "exact_duplicate"],
+         "score": 0.1, "group": "", "suggestion": ["keep", "look", "drop"], "detail": "so"}
+    )  # fmt: skip
+    photos = catalog.head(3).assign(image_id=["a", "b", "c"])
+    found = SimpleNamespace(issues=issues)
+    shown = verdicts.issue_photos(photos, found)
+    assert shown["issue"].to_list() == ["dark", "exact duplicate", verdicts.NO_ISSUE]
+    assert shown["note"].to_list()[1:] == ["so; labelled Bar; hotel h1", verdicts.NO_ISSUE]
+
+
+def test_scores_without_a_model_or_with_photos_that_are_gone_say_why_there_is_no_map(
+    network, tmp_path
+):
+    photos = pd.DataFrame({"image_id": ["a"], "path": [str(tmp_path / "lost.jpg")], "score": 5.0})
+    save_model(network, tmp_path / "network.keras")
+    for table, model, said in (
+        (photos, "", "no model is given"),
+        (photos.drop(columns="path"), "a.keras", "do not say where the photos are"),
+        (photos, str(tmp_path / "network.keras"), "none of the photos drawn could be read"),
+    ):
+        shown, features, told = verdicts.scored_photos(table, model)
+        assert said in told
+        assert (len(shown), features.shape[1]) == (1, 0)
