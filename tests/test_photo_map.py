@@ -40,7 +40,7 @@ def test_separation_counts_the_nearest_with_the_same_label_and_names_who_lies_am
     features = scenes()
     hotels = catalog.set_index("image_id")["hotel_id"]
     nearest = similar(features, hotels=hotels)
-    found = label_separation(catalog, nearest, n_bootstrap=50)
+    found = label_separation(catalog, nearest)
     label = catalog.set_index("image_id")["label"]
     same = nearest["image_id"].map(label) == nearest["similar"].map(label)
     assert found.same.value == pytest.approx(same.mean())
@@ -56,7 +56,7 @@ def test_photos_without_labels_or_hotels_are_no_fault_unless_there_is_no_label_a
     features = scenes()
     bare = catalog.drop(columns="hotel_id").copy()
     bare.loc[30:, "label"] = None
-    found = label_separation(bare, similar(features), n_bootstrap=20)
+    found = label_separation(bare, similar(features))
     assert found.elsewhere is None
     assert found.n_photos == 30
     with pytest.raises(EmbeddingError, match="no photo with a label"):
@@ -98,7 +98,7 @@ def test_map_gives_the_most_frequent_classes_colours_and_says_how_many_others_th
 
 def test_verdict_names_what_mixes_and_leads_to_photos_among_another_label(catalog):
     features = scenes()
-    found = label_separation(catalog, similar(features), n_bootstrap=20)
+    found = label_separation(catalog, similar(features))
     islands = find_islands(square(features), features, catalog)
     verdict = verdicts.map_verdict(catalog, found, islands, others_only=False, n_lost=2)
     assert "Bar and Spa are mixed up most" in verdict.text

@@ -124,7 +124,7 @@ def test_photos_that_one_model_cannot_read_are_judged_by_none():
     assert left["two"]["score"].to_list() == [1.0, 3.0]
     assert extreme_errors(judged, left["one"], 1)["image_id"].to_list() == ["a", "c", "a"]
     assert notes_beside(judged[:1], 2, []) == [
-        "Intervals: 95 %, bootstrap over 1 photo.",
+        "Intervals: 95 %, over 1 photo (jackknife).",
         "1 of 2 rated photos could not be read, and is not counted.",
     ]
 

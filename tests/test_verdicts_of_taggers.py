@@ -45,7 +45,7 @@ def test_verdict_has_the_share_its_interval_and_the_worst_confusion():
     )
     cards = {card.label: card for card in found.cards}
     assert cards["top-1 accuracy"].value == "92 %"
-    assert "95 % bootstrap interval over hotels; 100 photos" in cards["top-1 accuracy"].detail
+    assert "95 % interval over hotels; 100 photos" in cards["top-1 accuracy"].detail
     assert cards["recall of Pool, the weakest area"].value == "77 %"
     assert cards["recall of Pool, the weakest area"].detail.endswith("; 23 of 30 photos")
     confusion = cards["most frequent confusion"]

@@ -218,11 +218,11 @@ def notes_beside(judged: pd.DataFrame, rated: int, notes: Sequence[str]) -> list
     Examples
     --------
     >>> notes_beside(pd.DataFrame({"image_id": ["a", "b"]}), 2, [])
-    ['Intervals: 95 %, bootstrap over 2 photos.']
+    ['Intervals: 95 %, over 2 photos (jackknife).']
     """
     hotels = known_hotels(judged)
     drawn = counted(len(judged), "photo") if hotels is None else counted(hotels.nunique(), "hotel")
-    said = [f"Intervals: 95 %, bootstrap over {drawn}.", *notes]
+    said = [f"Intervals: 95 %, over {drawn} (jackknife).", *notes]
     if lost := rated - len(judged):
         are = agreeing(lost)
         said.append(f"{lost:,} of {rated:,} rated photos could not be read, and {are} not counted.")
@@ -357,6 +357,8 @@ def _difference(found: Interval) -> str:
     value, low, high = found
     if np.isnan(value):
         return "they cannot be compared"
+    if not low <= high:
+        return "whether they differ cannot be told"
     if low <= 0 <= high:
         return f"no measurable difference ({_short(low)} to {_short(high)})"
     return (
@@ -376,7 +378,7 @@ def _card(
 
     values = [written(table[metric, name].value) for name in names]
     _, low, high = table[metric, names[-1] if len(names) == 1 else "difference"]
-    bounds = f"{written(low)} to {written(high)}"
+    bounds = f"{written(low)} to {written(high)}" if low <= high else "no interval"
     if len(names) == 1:
         return Card(label, values[0], f"{bounds}; {on}")
     label = f"{label}, {' → '.join(names)}"
@@ -387,6 +389,8 @@ def _said(found: Interval, *, digits: int = 2) -> str:
     if np.isnan(found.value):
         return "none, as all predictions are the same"
     value, low, high = (_short(one, digits) for one in found)
+    if not found.low <= found.high:
+        return value
     return f"{value} ({low} to {high})" if "-" in low else f"{value} ({low}–{high})"
 
 

@@ -134,7 +134,7 @@ def shortcuts_found(
     measured : pandas.DataFrame
         The ``photos`` of the image properties.
     seed : int, default 0
-        Of the bootstrap.
+        Of the resampled hotels.
 
     Returns
     -------

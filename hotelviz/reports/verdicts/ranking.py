@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from hotelviz.metrics import bootstrap_interval
+from hotelviz.metrics import mean_interval
 from hotelviz.reports.tables import Table
 from hotelviz.reports.verdict import Card, NextStep, Verdict
 from hotelviz.reports.wording import agreeing, counted, in_words, percent
@@ -311,9 +311,8 @@ def _card(
     """Return a card of a mean that was, and is; with the interval of its gain over hotels."""
     column, gain = _GAINS[label]
     values = gained[gain].to_numpy(dtype=float)
-    draws = 1000 if len(values) <= 10_000 else 200
-    found = bootstrap_interval(lambda rows: values[rows].mean(), len(values), n_bootstrap=draws)
-    bounds = f"gain {found.low:+.2f} to {found.high:+.2f}" if len(values) > 1 else ""
+    found = mean_interval(values)
+    bounds = f"gain {found.low:+.2f} to {found.high:+.2f}" if found.low <= found.high else ""
     detail = "; ".join(filter(None, [bounds, on]))
     return Card(label, f"{was[column]:.2f} → {now[column]:.2f}", detail)
 
