@@ -98,9 +98,7 @@ def test_map_of_a_report_shows_first_what_it_is_about_and_then_others_at_random(
     features = pd.DataFrame(values, many["image_id"])
     show = {"colour": "right", "first": wrong, "first_are": "misclassified"}
     gallery = map_gallery(many, features, max_photos=12, **show)
-    assert gallery.title == (
-        "Map of 12 of 39 photos, drawn at random, all 2 misclassified among them"
-    )
+    assert gallery.title == "Map of 12 of 39 photos: all 2 misclassified, others drawn at random"
     payload = gallery.payload()
     assert {"03", "30"} < set(payload["ids"])
     assert "17" not in payload["ids"]
@@ -109,7 +107,7 @@ def test_map_of_a_report_shows_first_what_it_is_about_and_then_others_at_random(
     assert payload["neighbours"].shape[0] == 12
     assert payload["colour"] == "right"
     assert map_gallery(many, features, max_photos=1, **show).title.endswith(
-        "1 of 2 misclassified among them"
+        ": 1 of 2 misclassified"
     )
     assert map_gallery(many, features, **show).title == "Map of 39 photos"
 

@@ -135,13 +135,14 @@ def test_distribution_names_the_hotel_with_most_to_gain_of_those_with_enough_pho
     quantiles = {0.25: 4.6, 0.5: 5.02, 0.75: 5.4}
     verdict = distribution_verdict(bins, quantiles, [5.5, 4.5], hotels=hotels, n_hotels=60)
     assert verdict.text == (
-        "64 % of 100 photos lie between 4.5 and 5.5, 27 % below and 9 % above. Of 60 hotels <b> "
+        "64 % of 100 photos score between 4.5 and 5.5 of 10, 27 % below and 9 % above. Of 60 "
+        "hotels <b> "
         "has most to gain: its 12 photos have the mean 4.26."
     )
     assert "&lt;b&gt;" in verdict._repr_mimebundle_()["text/html"]
     assert verdict.cards[0] == ("photos above 5.5", "9 %", "9 of 100 photos")
     one = distribution_verdict(bins.assign(count=[0, 1, 0]), quantiles, [4.5, 5.5])
-    assert one.text == "100 % of 1 photo lies between 4.5 and 5.5, 0 % below and 0 % above."
+    assert one.text == "100 % of 1 photo scores between 4.5 and 5.5 of 10, 0 % below and 0 % above."
     above = distribution_verdict(bins.assign(count=[0, 0, 1]), quantiles, [5.5])
     assert above.text == "100 % of 1 photo scores above 5.5."
 
@@ -170,8 +171,8 @@ def test_ranking_says_what_is_gained_on_the_same_hotels_and_how_many_lose():
     }  # fmt: skip
     assert verdict.text == (
         "The new order shows 2.0 of 2.0 possible areas among the first eight photos, today 2.0; "
-        "the mean score of the first five is 5.30, not 5.20; 1 of 2 hotels loses (1 in this mean, "
-        "at most 0.10)."
+        "the mean score of the first five is 5.30, today 5.20; 1 of 2 hotels loses (1 in this "
+        "score, by at most 0.10)."
     )
     assert verdict.cards[1].value == "5.20 → 5.30"
     assert "the 2 of 3 hotels whose current order is known" in verdict.cards[1].detail

@@ -78,8 +78,11 @@ def map_gallery(
         shown = placed.loc[order[:max_photos]].sort_index()
         title = f"Map of {len(shown):,} of {len(placed):,} photos, drawn at random"
         if n_first := int(wanted.sum()):
-            some = f"{min(n_first, max_photos):,} of " if n_first > max_photos else "all "
-            title += f", {some}{n_first:,} {first_are} among them"
+            some = f"{max_photos:,} of" if n_first > max_photos else "all"
+            title = (
+                f"Map of {len(shown):,} of {len(placed):,} photos: {some} {n_first:,} {first_are}"
+            )
+            title += ", others drawn at random" if n_first < max_photos else ""
     known = features.loc[shown["image_id"]]
     alike = nearest_neighbours(reduce_features(known.to_numpy("float32")), _ALIKE).rows
     return Gallery(

@@ -125,7 +125,7 @@ def ranking_verdict(
         detail = f"of {possible:.1f} possible; {some}"
         cards.append(_card("areas among the first 8", was, now, gained, detail))
     if old == "current" or said:
-        instead = "not" if old == "current" else "by score alone"
+        instead = "today" if old == "current" else "by score alone"
         mean, earlier = f"{now['mean_of_5']:.2f}", f"{was['mean_of_5']:.2f}"
         said.append(
             f"the mean score of the first five stays {mean}"
@@ -300,7 +300,7 @@ def _losers_said(losers: pd.DataFrame, total: int) -> str:
     if fewer := int((losers["areas_gained"] < 0).sum()):
         how.append(f"{fewer:,} with fewer areas")
     if lower := int((losers["score_gained"] <= -0.01).sum()):
-        how.append(f"{lower:,} in this mean, at most {-losers['score_gained'].min():.2f}")
+        how.append(f"{lower:,} in this score, by at most {-losers['score_gained'].min():.2f}")
     verb = agreeing(len(losers), "loses", "lose")
     return f"{len(losers):,} of {counted(total, 'hotel')} {verb} ({', '.join(how)})"
 
