@@ -68,10 +68,13 @@ def test_verdict_has_the_share_its_interval_and_the_worst_confusion():
         (judged(*MIXED, hotels=0), True, "of 100 unseen photos. Weakest: Pool"),
         (judged(("Pool", "Pool", 6), ("Bathroom", "Pool", 2), hotels=2), True,
          "Right on 6 of 8 photos of 2 unseen hotels: too few to tell how good the model is."),
+        (judged(*MIXED, hotels=3), True,
+         "Right on 92 of 100 photos of 3 unseen hotels: too few to tell how good the model is. "
+         "7 of 30 Pool photos are predicted as Bathroom."),
         (judged(*MIXED), False, "It is not known whether the model learned from them"),
         (judged(*MIXED, seen="train"), False, "The model saw 100 of them, or others of their"),
     ],
-    ids=["perfect", "one class", "no hotels", "few", "unknown", "seen"],
+    ids=["perfect", "one class", "no hotels", "few", "few hotels", "unknown", "seen"],
 )  # fmt: skip
 def test_verdict_holds_where_there_is_little_to_say(table, unseen, said):
     found = verdict(table, unseen=unseen)

@@ -72,7 +72,7 @@ _SUMMARY = {
     "duplicates_in_8": "near-duplicates among the first 8",
     "duplicates_beside": "near-duplicates beside each other",
     "best_at": "place of the best photo",
-    "ndcg": "NDCG",
+    "ndcg": "how well it follows the scores (NDCG)",
 }
 
 
@@ -312,7 +312,7 @@ def _card(
     column, gain = _GAINS[label]
     values = gained[gain].to_numpy(dtype=float)
     found = mean_interval(values)
-    bounds = f"gain {found.low:+.2f} to {found.high:+.2f}" if found.low <= found.high else ""
+    bounds = f"gain {found.low:+.2f} to {found.high:+.2f} (95 %)" if found.low <= found.high else ""
     detail = "; ".join(filter(None, [bounds, on]))
     return Card(label, f"{was[column]:.2f} → {now[column]:.2f}", detail)
 

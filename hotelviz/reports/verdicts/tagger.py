@@ -92,6 +92,8 @@ def tagger_verdict(
     n_right = int((judged["label"] == judged["predicted"]).sum())
     if too_few(judged, low, high if n_right < len(judged) else low):
         said = f"Right on {n_right:,} of {photos}: too few to tell how good the model is."
+        # What it confuses can be seen all the same.
+        said += _weakness(report, "", pairs) if len(judged) >= _PHOTOS and len(pairs) else ""
     elif n_right == len(judged):
         said = f"Right on all {photos}."
     else:
