@@ -199,10 +199,8 @@ def test_report_of_aesthetic_tables_has_scores_that_moved_and_covers(tmp_path):
         table.join(q).to_csv(tmp_path / f"{name}.csv", index=False)
     files = {name: str(tmp_path / f"{name}.csv") for name in ("old", "new")}
     (verdict,) = shown(Verdict, run_cells("compare_models", **files, catalog=""))
-    assert (
-        "the new model reaches a rank correlation (SRCC) with people's ratings of 1.00"
-        in verdict.text
-    )
+    said = "the new model orders photos as people do to 1.00 of 1 (rank correlation, SRCC)"
+    assert said in verdict.text
     assert "better (" in verdict.text
 
 

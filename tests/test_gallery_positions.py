@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from hotelviz.errors import GalleryError
-from hotelviz.gallery import Gallery
+from hotelviz.gallery import Gallery, map_gallery
 
 
 @pytest.fixture
@@ -87,3 +87,34 @@ def test_neighbours_that_are_not_shown_are_left_out(photos):
 def test_neighbours_that_do_not_fit_are_refused(photos, rows, message):
     with pytest.raises(GalleryError, match=message):
         Gallery(photos, neighbours=rows)
+
+
+def test_map_of_a_report_shows_first_what_it_is_about_and_then_others_at_random(photos):
+    many = pd.concat([photos] * 10, ignore_index=True)
+    many["image_id"] = [f"{number:02}" for number in range(40)]
+    wrong = many["image_id"].isin(["03", "17", "30"])
+    values = np.random.default_rng(0).normal(size=(40, 6))
+    values[17] = np.nan
+    features = pd.DataFrame(values, many["image_id"])
+    show = {"colour": "right", "first": wrong, "first_are": "misclassified"}
+    gallery = map_gallery(many, features, max_photos=12, **show)
+    assert gallery.title == "Map of 12 of 39 photos: all 2 misclassified, others drawn at random"
+    payload = gallery.payload()
+    assert {"03", "30"} < set(payload["ids"])
+    assert "17" not in payload["ids"]
+    assert payload["ids"] == sorted(payload["ids"])
+    assert np.isfinite(payload["positions"]).all()
+    assert payload["neighbours"].shape[0] == 12
+    assert payload["colour"] == "right"
+    assert map_gallery(many, features, max_photos=1, **show).title.endswith(
+        ": 1 of 2 misclassified"
+    )
+    assert map_gallery(many, features, **show).title == "Map of 39 photos"
+
+
+def test_without_features_there_is_no_map(photos):
+    assert map_gallery(photos, pd.DataFrame(index=photos["image_id"]), colour="label") is None
+    lost = pd.DataFrame(np.nan, photos["image_id"], range(3))
+    assert map_gallery(photos, lost, colour="label") is None
+    one = map_gallery(photos, pd.DataFrame([[1.0, 2.0]], ["c"]), colour="label")
+    assert one.payload()["positions"].tolist() == [[0.5, 0.5]]

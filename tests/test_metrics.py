@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from hotelviz import metrics
 from hotelviz.errors import HotelvizError
@@ -71,19 +72,50 @@ def test_unknown_class_is_refused_with_the_nearest():
 def test_interval_over_hotels_is_wider_than_over_photos():
     # Ten hotels that are right or wrong as a whole: ten facts, not a hundred.
     right = np.repeat([1, 1, 1, 0, 1, 0, 1, 1, 0, 1], 10)
-    by_photo = metrics.bootstrap_interval(lambda rows: right[rows].mean(), 100)
-    by_hotel = metrics.bootstrap_interval(
-        lambda rows: right[rows].mean(), 100, groups=np.repeat(np.arange(10), 10)
+    by_photo = metrics.mean_interval(right, bounds=metrics.SHARE)
+    by_hotel = metrics.mean_interval(
+        right, groups=np.repeat(np.arange(10), 10), bounds=metrics.SHARE
     )
     assert by_photo.value == by_hotel.value == 0.7
     assert by_hotel.high - by_hotel.low > 2 * (by_photo.high - by_photo.low)
 
 
-def test_interval_is_reproducible():
-    first, second = (
-        metrics.bootstrap_interval(lambda rows: rows.mean(), 50, seed=3) for _ in range(2)
-    )
-    assert first == second
+def test_interval_of_a_mean_of_many_hotels_is_reproducible():
+    values = np.random.default_rng(0).normal(size=900)
+    first, second, other = (metrics.mean_interval(values, seed=seed) for seed in (3, 3, 4))
+    assert first == second != other
+
+
+@pytest.mark.parametrize("bounds", [(0, 1), (-1, 1), (0, np.inf), (-np.inf, 1)])
+def test_interval_is_that_of_the_scale_on_which_bounds_are_far_away(bounds):
+    values = np.array([0.99, 0.9, 0.97, 0.5])
+    low, high = bounds
+    scale = {
+        (0, 1): lambda x: np.log(x / (1 - x)), (-1, 1): lambda x: 2 * np.arctanh(x),
+        (0, np.inf): np.log, (-np.inf, 1): lambda x: -np.log(1 - x),
+    }[bounds]  # fmt: skip
+    found = metrics.mean_interval(values, groups=list("abcd"), bounds=bounds)
+    without = scale(np.array([np.delete(values, n).mean() for n in range(4)]))
+    at = scale(values.mean())
+    width = stats.t.ppf(0.975, 3) * np.sqrt(3 / 4 * ((without - at) ** 2).sum())
+    assert scale(found.low) == pytest.approx(at - width)
+    assert scale(found.high) == pytest.approx(at + width)
+    assert low < found.low < found.value < found.high < high
+
+
+def test_interval_where_a_hotel_less_reaches_a_bound_ends_at_it():
+    found = metrics.mean_interval([0, 1, 1, 1, 1, 1], groups=list("aabbcc"), bounds=(0, 1))
+    plain = metrics.mean_interval([0, 1, 1, 1, 1, 1], groups=list("aabbcc"))
+    assert (found.low, found.high) == (pytest.approx(plain.low), 1.0)
+    assert plain.high > 1
+
+
+def test_one_hotel_and_a_figure_that_never_varies_have_no_interval():
+    for values, hotels in (([0.2, 0.4], "aa"), ([0.5, 0.5], "ab")):
+        found = metrics.mean_interval(values, groups=list(hotels), bounds=(0, 1))
+        assert np.isfinite(found.value)
+        assert np.isnan([found.low, found.high]).all()
+    assert metrics.mean_interval([0.0, 0.0], groups=["a", "b"]) == (0, 0, 0)
 
 
 def test_calibration_of_a_model_that_is_as_sure_as_it_is_right():
@@ -172,7 +204,7 @@ def test_calibration_of_what_is_no_probability_is_refused(probabilities, labels,
 
 def test_interval_of_no_photos_is_refused():
     with pytest.raises(metrics.MetricsError, match="0 photos"):
-        metrics.bootstrap_interval(lambda rows: 0.0, 0)
+        metrics.mean_interval([])
 
 
 def test_ratings_of_a_photo_that_stands_twice_are_refused():

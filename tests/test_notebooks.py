@@ -99,7 +99,7 @@ def test_aesthetic_report_compares_the_iterations_with_the_talk(pages):
     text = (pages / "aesthetic_report.html").read_text()
     assert "talk, first iteration" in text
     assert "0.5987" in text
-    for said in ("iteration 1 → iteration 2", "the same ", "range use", "bootstrap over "):
+    for said in ("iteration 1 → iteration 2", "the same ", "range use", "(jackknife)"):
         assert said in text
     one_hotel, errors = galleries(text)
     assert [bar["name"] for bar in errors["distributions"]] == ["rated", "predicted"]
@@ -174,13 +174,13 @@ def test_reports_on_stored_distributions_need_no_photo(tmp_path):
     figures = metrics.score_metrics(table, table[list(SCORE_SHARES)].to_numpy())
     said = next(one for one in shown if isinstance(one, Verdict))
     value = figures.set_index("metric").loc["LCC", "value"]
-    assert said.text.startswith("On 60 photos, not known to be unseen, the stored predictions")
+    assert said.text.startswith("On 60 photos, not known to be unseen, the stored scores follow")
     assert f"{value:.2f}".replace("0.", ".") in said.text
     figures = next(one for one in shown if isinstance(one, Table)).frame.set_index("metric")
     assert figures.loc["LCC"].iloc[0].startswith(f"{value:.3f}".replace("0.", "."))
     shown = run_cells("score_distribution", scores=str(file))
     said = next(one for one in shown if isinstance(one, Verdict))
-    assert " of 60 photos lie between 4.5 and 5.5" in said.text
+    assert " of 60 photos score between 4.5 and 5.5" in said.text
     assert "hotel" not in said.text
     table.assign(hotel_id=[f"h{n % 4}" for n in range(60)]).to_parquet(file)
     # Neither photos nor tags nor current positions.
@@ -204,7 +204,7 @@ def test_tagger_report_has_its_figures_and_galleries(pages):
         assert any(alternative.startswith(start) for alternative in alternatives), start
     assert len(re.findall("<img ", text)) == len(alternatives)
     shown = galleries(text)
-    assert [gallery["group"] for gallery in shown] == ["confusion", "label"]
+    assert [one["group"] or one["colour"] for one in shown] == ["confusion", "right", "label"]
     assert len(shown[0]["overlays"]) == 3
     confusion = next(one for one in shown[0]["columns"] if one["name"] == "confusion")
     assert confusion["values"]
@@ -366,7 +366,7 @@ def test_labels_made_in_the_app_train_a_second_iteration(pages, labels, tmp_path
 def test_rating_report_shows_agreement_raters_and_disputed_photos(labels, tmp_path):
     text = run_report(
         "rating_quality",
-        {"store": str(labels), "n_bootstrap": 60},
+        {"store": str(labels)},
         tmp_path / "q.html",
         progress=False,
     ).read_text()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -38,7 +40,7 @@ def test_separation_counts_the_nearest_with_the_same_label_and_names_who_lies_am
     features = scenes()
     hotels = catalog.set_index("image_id")["hotel_id"]
     nearest = similar(features, hotels=hotels)
-    found = label_separation(catalog, nearest, n_bootstrap=50)
+    found = label_separation(catalog, nearest)
     label = catalog.set_index("image_id")["label"]
     same = nearest["image_id"].map(label) == nearest["similar"].map(label)
     assert found.same.value == pytest.approx(same.mean())
@@ -54,7 +56,7 @@ def test_photos_without_labels_or_hotels_are_no_fault_unless_there_is_no_label_a
     features = scenes()
     bare = catalog.drop(columns="hotel_id").copy()
     bare.loc[30:, "label"] = None
-    found = label_separation(bare, similar(features), n_bootstrap=20)
+    found = label_separation(bare, similar(features))
     assert found.elsewhere is None
     assert found.n_photos == 30
     with pytest.raises(EmbeddingError, match="no photo with a label"):
@@ -96,11 +98,11 @@ def test_map_gives_the_most_frequent_classes_colours_and_says_how_many_others_th
 
 def test_verdict_names_what_mixes_and_leads_to_photos_among_another_label(catalog):
     features = scenes()
-    found = label_separation(catalog, similar(features), n_bootstrap=20)
+    found = label_separation(catalog, similar(features))
     islands = find_islands(square(features), features, catalog)
     verdict = verdicts.map_verdict(catalog, found, islands, others_only=False, n_lost=2)
-    assert "Bar and Spa mix most" in verdict.text
-    assert "1 island is of one hotel or source" in verdict.text
+    assert "Bar and Spa are mixed up most" in verdict.text
+    assert "1 island of like photos is of one hotel or source" in verdict.text
     assert [card.label for card in verdict.cards][-1] == "not on the map"
     assert verdict.next_steps[0].link == "#among-another-label"
     without = verdicts.map_verdict(catalog, None, islands, others_only=False)
@@ -120,8 +122,35 @@ def test_report_shows_the_map_of_a_catalogue_and_writes_it(demo_dir, network, tm
         allow_missing=True,
     )
     verdict = next(one for one in shown if isinstance(one, Verdict))
-    assert "have its label" in verdict.text
+    assert "have the same label" in verdict.text
     places = pd.read_parquet(tmp_path / "map.parquet")
     photos = pd.read_csv(demo_dir / "catalog.csv")
     assert len(places) == len(photos)
     assert places["x"].isna().sum() >= 1
+
+
+def test_audit_photos_have_the_issue_that_needs_a_person_first(catalog):
+    issues = pd.DataFrame(
+        {"image_id": ["a", "a", "b"], "issue": ["exact_duplicate", "dark", "exact_duplicate"],
+         "score": 0.1, "group": "", "suggestion": ["keep", "look", "drop"], "detail": "so"}
+    )  # fmt: skip
+    photos = catalog.head(3).assign(image_id=["a", "b", "c"])
+    found = SimpleNamespace(issues=issues)
+    shown = verdicts.issue_photos(photos, found)
+    assert shown["issue"].to_list() == ["dark", "exact duplicate", verdicts.NO_ISSUE]
+    assert shown["note"].to_list()[1:] == ["so; labelled Bar; hotel h1", verdicts.NO_ISSUE]
+
+
+def test_scores_without_a_model_or_with_photos_that_are_gone_say_why_there_is_no_map(
+    network, tmp_path
+):
+    photos = pd.DataFrame({"image_id": ["a"], "path": [str(tmp_path / "lost.jpg")], "score": 5.0})
+    save_model(network, tmp_path / "network.keras")
+    for table, model, said in (
+        (photos, "", "no model is given"),
+        (photos.drop(columns="path"), "a.keras", "do not say where the photos are"),
+        (photos, str(tmp_path / "network.keras"), "none of the photos drawn could be read"),
+    ):
+        shown, features, told = verdicts.scored_photos(table, model)
+        assert said in told
+        assert (len(shown), features.shape[1]) == (1, 0)

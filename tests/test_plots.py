@@ -288,13 +288,13 @@ def test_issue_counts_draw_what_was_found_and_what_is_to_look_at():
     assert nothing.texts_[""].get_text() == "nothing was found"
 
 
-def test_stages_are_drawn_with_their_bootstrap_intervals():
+def test_stages_are_drawn_with_their_intervals():
     display = plots.stage_comparison(ABLATION)
     points, _, (bars,) = display.lines_["same"]
     np.testing.assert_allclose(points.get_xydata(), [[0.8, -0.12], [0.9, 0.88]])
     np.testing.assert_allclose(bars.get_segments()[0][:, 0], [0.7, 0.85])
     np.testing.assert_allclose(display.lines_["own"][0].get_xydata()[:, 0], [0.7, 0.6])
-    assert display.ax_.get_xlabel() == "top-1 accuracy, 95 % bootstrap interval"
+    assert display.ax_.get_xlabel() == "top-1 accuracy, 95 % interval over hotels"
 
 
 def test_classes_are_drawn_stage_by_stage_the_one_that_gained_most_on_top():

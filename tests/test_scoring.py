@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from hotelviz.embeddings import photo_features
 from hotelviz.errors import CatalogError, ModelError
 from hotelviz.images import read_image
-from hotelviz.inference import predict_tags, score_photos
+from hotelviz.inference import predict_tags, predict_with_features, score_photos
 from hotelviz.models import (
     Preprocessing,
     activations,
@@ -54,6 +55,23 @@ def test_every_photo_is_a_row_and_says_what_was_wrong(demo_catalog, tagger, tmp_
     assert len(wrong) == 2
     assert truncated["predicted"].notna().all()
     assert wrong.drop(index=truncated.index)["p_Pool"].isna().all()
+
+
+def test_features_come_with_the_predictions_of_the_same_pass(demo_catalog, tagger, tmp_path):
+    photos = demo_catalog.head(5).copy()
+    photos.loc[photos.index[1], "path"] = str(tmp_path / "lost.jpg")
+    tags, features = predict_with_features(photos, tagger, progress=False)
+    pd.testing.assert_frame_equal(tags, predict_tags(photos, tagger, progress=False))
+    alone = photo_features(photos, tagger, allow_missing=True, progress=False)
+    # Those of the audit's cache are kept in 16 bits.
+    pd.testing.assert_frame_equal(features, alone, rtol=2e-3, atol=1e-3, check_column_type=False)
+    assert features.iloc[1].isna().all()
+    network = keras.Sequential([keras.Input((32, 32, 3)), keras.layers.Flatten(),
+                                keras.layers.Dense(2, activation="softmax")])  # fmt: skip
+    plain = wrap_model(
+        network, task="tagger", classes=["a", "b"], preprocessing=Preprocessing(32, 32)
+    )
+    assert predict_with_features(photos, plain, progress=False)[1].shape == (5, 0)
 
 
 def test_batch_size_does_not_matter(demo_catalog, tagger):

@@ -51,11 +51,11 @@ def test_both_iterations_stand_in_one_sentence_and_on_one_card_of_the_same_photo
     verdict = report_verdict(table, PHOTOS, unseen=True)
     second, first = (values[f"iteration {n}", "LCC"].replace("0.", ".") for n in (2, 1))
     assert verdict.text.startswith(
-        f"On 40 photos of 8 unseen hotels the second iteration reaches a linear correlation (LCC) "
-        f"of {second} ("
+        "On 40 photos of 8 unseen hotels the second iteration's scores follow people's closely: "
+        f"linear correlation (LCC) {second} ("
     )
     assert f", the first {first} (" in verdict.text
-    assert verdict.text.split(". It uses")[0].rstrip(".").endswith(" better")
+    assert verdict.text.split(". It avoids")[0].rstrip(".").endswith(" better")
     assert verdict.cards[0].value == f"{first} → {second}"
     assert verdict.cards[0].detail.startswith("the same 40 photos of 8 unseen hotels; difference ")
     assert compared_table(table).columns.to_list() == [
@@ -81,7 +81,7 @@ def test_photos_that_may_have_been_seen_are_not_called_unseen():
     table = compared(1.0, 0.3)
     one = table[table["model"] == "iteration 1"]
     said = report_verdict(one, PHOTOS[["image_id"]], unseen=False)
-    assert said.text.startswith("On 40 photos, not known to be unseen, the model reaches")
+    assert said.text.startswith("On 40 photos, not known to be unseen, the model's scores follow")
     assert "hotel" not in said.text
     assert "iteration" not in said.cards[0].label
 
@@ -94,12 +94,12 @@ def test_loss_of_a_training_is_said_to_be_of_its_own_photos():
     })  # fmt: skip
     verdict = training_verdict(course, rated, "a model.keras")
     assert verdict.text == (
-        "Learned from 30 photos of 6 hotels. In the best epoch, 2 of 3, the validation loss (earth "
-        "mover's distance) is 0.150 and the mean score is off by 0.40 points on 10 photos of 2 "
-        "hotels."
+        "Learned from 30 photos of 6 hotels. On 10 photos of 2 hotels kept for validation its "
+        "scores are off by 0.40 points on average in the best epoch, 2 of 3."
     )
-    assert verdict.cards[0] == (
-        "validation loss", "0.150", "10 photos of 2 hotels, not comparable with other iterations",
+    assert verdict.cards[1] == (
+        "validation loss (earth mover's distance)", "0.150",
+        "10 photos of 2 hotels, not comparable with other iterations",
     )  # fmt: skip
     assert "'models=[\"a model.keras\"]'" in verdict.next_steps[0].command
 
@@ -124,7 +124,7 @@ def test_photos_that_one_model_cannot_read_are_judged_by_none():
     assert left["two"]["score"].to_list() == [1.0, 3.0]
     assert extreme_errors(judged, left["one"], 1)["image_id"].to_list() == ["a", "c", "a"]
     assert notes_beside(judged[:1], 2, []) == [
-        "Intervals: 95 %, bootstrap over 1 photo.",
+        "Intervals: 95 %, over 1 photo (jackknife).",
         "1 of 2 rated photos could not be read, and is not counted.",
     ]
 
@@ -135,13 +135,14 @@ def test_distribution_names_the_hotel_with_most_to_gain_of_those_with_enough_pho
     quantiles = {0.25: 4.6, 0.5: 5.02, 0.75: 5.4}
     verdict = distribution_verdict(bins, quantiles, [5.5, 4.5], hotels=hotels, n_hotels=60)
     assert verdict.text == (
-        "64 % of 100 photos lie between 4.5 and 5.5, 27 % below and 9 % above. Of 60 hotels <b> "
+        "64 % of 100 photos score between 4.5 and 5.5 of 10, 27 % below and 9 % above. Of 60 "
+        "hotels <b> "
         "has most to gain: its 12 photos have the mean 4.26."
     )
     assert "&lt;b&gt;" in verdict._repr_mimebundle_()["text/html"]
     assert verdict.cards[0] == ("photos above 5.5", "9 %", "9 of 100 photos")
     one = distribution_verdict(bins.assign(count=[0, 1, 0]), quantiles, [4.5, 5.5])
-    assert one.text == "100 % of 1 photo lies between 4.5 and 5.5, 0 % below and 0 % above."
+    assert one.text == "100 % of 1 photo scores between 4.5 and 5.5 of 10, 0 % below and 0 % above."
     above = distribution_verdict(bins.assign(count=[0, 0, 1]), quantiles, [5.5])
     assert above.text == "100 % of 1 photo scores above 5.5."
 
@@ -170,8 +171,8 @@ def test_ranking_says_what_is_gained_on_the_same_hotels_and_how_many_lose():
     }  # fmt: skip
     assert verdict.text == (
         "The new order shows 2.0 of 2.0 possible areas among the first eight photos, today 2.0; "
-        "the mean score of the first five is 5.30, not 5.20; 1 of 2 hotels loses (1 in this mean, "
-        "at most 0.10)."
+        "the mean score of the first five is 5.30, today 5.20; 1 of 2 hotels loses (1 in this "
+        "score, by at most 0.10)."
     )
     assert verdict.cards[1].value == "5.20 → 5.30"
     assert "the 2 of 3 hotels whose current order is known" in verdict.cards[1].detail

@@ -32,15 +32,20 @@ def model(training: dict, parent: dict | None = None) -> ModelInfo:
     return ModelInfo("tagger", ("a", "b"), "MobileNet", Preprocessing(64, 64), training, parent)
 
 
-def test_verdict_names_the_layer_that_changed_most_and_counts_channels():
+def test_verdict_says_in_plain_words_where_the_network_changed_and_how_many_channels():
     verdict = filters_verdict(comparison(), ("ImageNet", "b"), n_photos=96, task="aesthetic")
     assert verdict.text == (
-        "From ImageNet to b training changed the network most at conv_pw_11 (linear CKA 0.62 on 96 "
-        "photos), least at conv1 (0.99). Channels that look for something else now (correlation "
-        "below 0.5): 0 of 2 in conv_pw_3, 1 of 2 in conv_pw_11."
+        "b sees photos differently from ImageNet: most changed near the end of the network "
+        "(conv_pw_11), hardly anything at the beginning of the network (conv1). 1 of 4 channels "
+        "that were compared (each finds one kind of pattern) looks for something else now. Do "
+        "these fit what it is to judge? Their pictures tell."
     )
     assert [card.value for card in verdict.cards] == ["conv_pw_11", "25 %"]
-    assert verdict.cards[1].detail == "1 of 4 in 2 layers"
+    assert verdict.cards[0].detail == (
+        "0.62 on 96 photos (linear CKA: how alike a layer's outputs for the same photos are, 1 is "
+        "the same)"
+    )
+    assert verdict.cards[1].detail.startswith("0 of 2 in conv_pw_3, 1 of 2 in conv_pw_11; ")
     assert verdict.next_steps[-1].link == "aesthetic_report"
 
 
@@ -49,16 +54,30 @@ def test_verdict_says_that_networks_are_the_same_or_of_different_trainings():
     verdict = filters_verdict(comparison(same), ("a", "b"), n_photos=1)
     assert "are the same network in all 3 convolutions" in verdict.text
     verdict = filters_verdict(comparison(), ("a", "b"), n_photos=1, related=False)
-    assert verdict.text.startswith("a and b come from different trainings. They differ most at")
+    assert verdict.text.startswith("The two come from different trainings. b sees photos")
+    assert "from a: most differs near the end" in verdict.text
+
+
+@pytest.mark.parametrize(
+    ("likeness", "said"),
+    [(0.3, "b sees photos very differently from a: most changed at the beginning"),
+     (0.85, "b sees photos a little differently from a: most changed at the beginning"),
+     (0.97, "b sees photos nearly as a does: about as much changed in all its layers.")],
+)  # fmt: skip
+def test_verdict_grades_how_differently_photos_are_seen(likeness, said):
+    table = PROFILE.assign(cka=[likeness, 0.99, 0.99])
+    text = filters_verdict(comparison(table), ("a", "b"), n_photos=9).text
+    assert text.startswith(said)
+    assert ("comes mostly from its last layer" in text) is (likeness > 0.95)
 
 
 def test_verdict_says_that_no_channel_looks_for_something_else():
     alike = comparison()._replace(changes=CHANGES.assign(correlation=0.8))
     text = filters_verdict(alike, ("a", "b"), n_photos=9).text
-    assert "None of the 5 active channels of conv_pw_3, conv_pw_11 looks for something else" in text
+    assert text.endswith("All 5 channels that were compared look for what they did.")
     one = alike._replace(changes=alike.changes[:1])
     text = filters_verdict(one, ("a", "b"), n_photos=9).text
-    assert "The only active channel of conv_pw_3 looks for nothing else now" in text
+    assert text.endswith("The only channel that could be compared looks for what it did.")
 
 
 def test_channels_that_are_silent_are_not_judged():

@@ -40,12 +40,12 @@ def test_verdict_has_the_share_its_interval_and_the_worst_confusion():
     found = verdict(judged(*MIXED), catalog="my photos.csv", tags="tags.parquet")
     assert found.text.startswith("Right on 92 % (")
     assert found.text.endswith(
-        "of 100 photos of 6 unseen hotels. Weakest: Pool, recall 0.77; 7 of 30 Pool photos are "
-        "predicted as Bathroom."
+        "of 100 photos of 6 unseen hotels. Weakest: Pool, 77 % of its photos are found "
+        "(recall); 7 of 30 Pool photos are predicted as Bathroom."
     )
     cards = {card.label: card for card in found.cards}
     assert cards["top-1 accuracy"].value == "92 %"
-    assert "95 % bootstrap interval over hotels; 100 photos" in cards["top-1 accuracy"].detail
+    assert "95 % interval over hotels; 100 photos" in cards["top-1 accuracy"].detail
     assert cards["recall of Pool, the weakest area"].value == "77 %"
     assert cards["recall of Pool, the weakest area"].detail.endswith("; 23 of 30 photos")
     confusion = cards["most frequent confusion"]
@@ -68,10 +68,13 @@ def test_verdict_has_the_share_its_interval_and_the_worst_confusion():
         (judged(*MIXED, hotels=0), True, "of 100 unseen photos. Weakest: Pool"),
         (judged(("Pool", "Pool", 6), ("Bathroom", "Pool", 2), hotels=2), True,
          "Right on 6 of 8 photos of 2 unseen hotels: too few to tell how good the model is."),
+        (judged(*MIXED, hotels=3), True,
+         "Right on 92 of 100 photos of 3 unseen hotels: too few to tell how good the model is. "
+         "7 of 30 Pool photos are predicted as Bathroom."),
         (judged(*MIXED), False, "It is not known whether the model learned from them"),
         (judged(*MIXED, seen="train"), False, "The model saw 100 of them, or others of their"),
     ],
-    ids=["perfect", "one class", "no hotels", "few", "unknown", "seen"],
+    ids=["perfect", "one class", "no hotels", "few", "few hotels", "unknown", "seen"],
 )  # fmt: skip
 def test_verdict_holds_where_there_is_little_to_say(table, unseen, said):
     found = verdict(table, unseen=unseen)
@@ -96,7 +99,9 @@ def test_weakest_area_needs_ten_photos():
         ("Bathroom", "Bathroom", 60), ("Pool", "Pool", 31), ("View_of_Exterior", "Pool", 9)
     )
     assert verdict(table).cards[1].label == "recall of Pool, the weakest area"
-    assert "Weakest: Pool, precision 0.78; 9 of 9 View of Exterior photos" in verdict(rare).text
+    assert "Weakest: Pool, 78 % of what is tagged so is right (precision); 9 of 9 View of " in (
+        verdict(rare).text
+    )
 
 
 def test_tables_are_in_words_and_lead_to_the_explanations():

@@ -20,7 +20,7 @@ from hotelviz.attribution.maps import explain
 from hotelviz.attribution.methods import QUICK_METHODS
 from hotelviz.attribution.targets import Target
 from hotelviz.errors import AttributionError
-from hotelviz.metrics import bootstrap_interval
+from hotelviz.metrics import mean_interval
 
 if TYPE_CHECKING:
     import keras
@@ -284,7 +284,5 @@ def trust_table(
 def _mean_with_interval(
     name: str, values: np.ndarray, groups: Sequence[str] | pd.Series | None, seed: int
 ) -> dict[str, float]:
-    interval = bootstrap_interval(
-        lambda rows: float(values[rows].mean()), len(values), groups=groups, seed=seed
-    )
+    interval = mean_interval(values, groups=groups, seed=seed)
     return {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}

@@ -32,7 +32,7 @@ class Ablation(NamedTuple):
     ----------
     figures
         A row per stage, test photos (``tested``: ``same`` or ``own``) and metric: ``value``,
-        ``low`` and ``high`` (95 % bootstrap interval over hotels), ``photos`` judged and
+        ``low`` and ``high`` (95 % interval over hotels), ``photos`` judged and
         ``trained`` on.
     per_class
         A row per stage, test photos and class: ``precision``, ``recall``, ``f1``, ``support``.
@@ -88,7 +88,7 @@ def compare_datasets(
     cache, allow_missing
         As in `compute_image_properties`.
     seed : int, default 0
-        Of splits, training and bootstrap.
+        Of splits and training, and of intervals over more than 200 hotels.
     progress : bool, default True
         Show bars.
 
@@ -150,7 +150,7 @@ class StageDifference(NamedTuple):
     Attributes
     ----------
     accuracy
-        The difference of the accuracies on the same photos, with its paired 95 % bootstrap
+        The difference of the accuracies on the same photos, with its paired 95 %
         interval over hotels (`hotelviz.metrics.paired_difference`).
     photos, hotels
         How many were judged by both.
@@ -177,7 +177,7 @@ def stage_difference(
     before, after : str
         Names of two stages.
     seed : int, default 0
-        Of the bootstrap.
+        Of the blocks, of more than 200 hotels.
 
     Returns
     -------

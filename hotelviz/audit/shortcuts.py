@@ -45,7 +45,8 @@ def find_shortcuts(
     level : float, default 0.05
         How often any of all pairs of class and property may be told by chance.
     n_bootstrap : int, default 500
-        Number of resamples of the hotels.
+        Number of resamples of the hotels: the bound holds for all pairs together by the largest
+        of their deviations in each resample, which leaving out single hotels does not give.
     seed : int, default 0
         Of the resampling.
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from hotelviz.catalog import knows_hotels
 from hotelviz.errors import EmbeddingError
-from hotelviz.metrics import Interval, bootstrap_interval
+from hotelviz.metrics import SHARE, Interval, mean_interval
 
 #: A photo lies among another class when none of its nearest has its label and so many have one.
 _AMONG = 0.8
@@ -46,9 +46,7 @@ class Separation(NamedTuple):
     n_photos: int
 
 
-def label_separation(
-    photos: pd.DataFrame, nearest: pd.DataFrame, *, n_bootstrap: int = 500, seed: int = 0
-) -> Separation:
+def label_separation(photos: pd.DataFrame, nearest: pd.DataFrame, *, seed: int = 0) -> Separation:
     """Measure how well labels separate among the nearest photos of each.
 
     Parameters
@@ -58,7 +56,7 @@ def label_separation(
     nearest : pandas.DataFrame
         From `similar`, of all photos. Without photos of the same hotel the same room seen twice
         does not count, but then ``elsewhere`` says nothing.
-    n_bootstrap, seed : int, default 500 and 0
+    seed : int, default 0
         Of the intervals.
 
     Returns
@@ -94,10 +92,7 @@ def label_separation(
     groups = hotels.loc[of.index].to_numpy()
 
     def interval(values: np.ndarray) -> Interval:
-        return bootstrap_interval(
-            lambda rows: float(values[rows].mean()), len(values),
-            groups=groups, n_bootstrap=n_bootstrap, seed=seed,
-        )  # fmt: skip
+        return mean_interval(values, groups=groups, bounds=SHARE, seed=seed)
 
     frequency = named.loc[of.index, "label"].value_counts(normalize=True)
     return Separation(

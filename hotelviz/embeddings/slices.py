@@ -19,7 +19,7 @@ from hotelviz.embeddings.slices_candidates import ALIKE, Candidates, make_candid
 from hotelviz.embeddings.slices_properties import PropertyGroup, property_groups
 from hotelviz.embeddings.slices_search import Found, search
 from hotelviz.errors import MetricsError, no_column
-from hotelviz.metrics import Interval, bootstrap_interval, share_interval
+from hotelviz.metrics import Interval, mean_interval, share_interval
 
 #: With fewer wrong photos there is nothing to find, and a property that is this much more frequent
 #: in a slice than beside it describes it.
@@ -219,9 +219,7 @@ class _About:
         values, hotels = self.errors[own], self.hotels[own]
         if not signed:
             return share_interval(values, groups=hotels)
-        return bootstrap_interval(
-            lambda rows: float(values[rows].mean()), len(values), groups=hotels
-        )
+        return mean_interval(values, groups=hotels)
 
     def _rest(self, own: np.ndarray, among: np.ndarray, strata: np.ndarray) -> float:
         """Return the rate of the other photos, with as many of each stratum as the slice has."""

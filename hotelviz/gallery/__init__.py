@@ -10,6 +10,7 @@ from hotelviz.errors import GalleryError
 from hotelviz.gallery.captions import issue_caption, rank_caption, score_caption, tag_caption
 from hotelviz.gallery.gallery import Gallery, compare_orders
 from hotelviz.gallery.photo_figure import photo_figure
+from hotelviz.gallery.photo_map import map_gallery
 from hotelviz.gallery.thumbnails import thumbnail_view
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "GalleryError",
     "compare_orders",
     "issue_caption",
+    "map_gallery",
     "photo_figure",
     "rank_caption",
     "score_caption",

@@ -79,6 +79,9 @@ class Gallery:
     neighbours : int array of shape (len(frame), k), optional
         The rows of the photos that are most like each, the most alike first; -1 for none. The key
         ``m`` shows them.
+    colour : str, default ""
+        What the points of the map are coloured by at first: a column, ``"right"`` for right or
+        wrong, or ``"decision"``; by default the first that there is. The reader can choose another.
     decisions : path, optional
         The decisions file (see `hotelviz.decisions`) to which a live gallery appends what is kept,
         dropped and relabelled; None: nothing can be decided live. A page on disk keeps decisions
@@ -129,6 +132,7 @@ class Gallery:
     matrix: pd.DataFrame | None = None
     positions: np.ndarray | pd.DataFrame | None = None
     neighbours: np.ndarray | None = None
+    colour: str = ""
     decisions: str | os.PathLike[str] | None = None
     reviewer: str = ""
     classes: Sequence[str] | None = None
@@ -184,6 +188,7 @@ class Gallery:
             "note": "; ".join(filter(None, [some, positions_note(self._places)])),
             "positions": self._places,
             "neighbours": self._alike,
+            "colour": self.colour,
             "open_groups": self.open_groups,
             "matrix": None if self.matrix is None else matrix_cells(self.matrix),
             "decisions": {"where": "", "reviewer": self.reviewer},

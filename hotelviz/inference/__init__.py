@@ -13,7 +13,7 @@ from hotelviz.inference.backends.base import Backend
 from hotelviz.inference.backends.registry import BACKENDS, make_backend
 from hotelviz.inference.dataset import PART_SIZE, score_photos
 from hotelviz.inference.pipeline import Throughput
-from hotelviz.inference.predict import predict_scores, predict_tags
+from hotelviz.inference.predict import predict_scores, predict_tags, predict_with_features
 from hotelviz.inference.runner import Scorer
 
 __all__ = [
@@ -28,5 +28,6 @@ __all__ = [
     "make_backend",
     "predict_scores",
     "predict_tags",
+    "predict_with_features",
     "score_photos",
 ]

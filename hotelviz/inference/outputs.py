@@ -38,8 +38,7 @@ class Outputs:
     def __init__(self, n_photos: int, backends: Sequence[Backend], start: int = 0) -> None:
         self.start, self.end = start, start + n_photos
         self.values = [
-            np.full((n_photos, backend.model.output_shape[-1]), np.nan, "float32")
-            for backend in backends
+            np.full((n_photos, backend.n_outputs), np.nan, "float32") for backend in backends
         ]
         self.status = np.full(n_photos, Status.OK.value, dtype=object)
         self.errors = np.full(n_photos, "", dtype=object)

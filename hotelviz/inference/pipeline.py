@@ -222,7 +222,7 @@ class Pipeline:
         for backend, view in zip(self.backends, self._view_of, strict=True):
             pixels = batch.views[view]
             if not len(pixels):
-                outputs.append(np.empty((0, backend.model.output_shape[-1]), "float32"))
+                outputs.append(np.empty((0, backend.n_outputs), "float32"))
                 continue
             seen = backend.predict(pixels)
             if self.mirror:

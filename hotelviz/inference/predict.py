@@ -9,6 +9,7 @@ from tqdm.auto import tqdm
 from hotelviz.catalog import check_table
 from hotelviz.errors import ModelError
 from hotelviz.inference.backends.base import Precision
+from hotelviz.inference.backends.keras import FeatureBackend
 from hotelviz.inference.backends.registry import make_backend
 from hotelviz.inference.outputs import Outputs, output_columns
 from hotelviz.inference.pipeline import Pipeline
@@ -144,9 +145,63 @@ def predict_scores(
     return _predict(catalog, Pipeline([made], batch_size=batch_size), progress)
 
 
+def predict_with_features(
+    catalog: pd.DataFrame,
+    model: keras.Model,
+    *,
+    batch_size: int | None = None,
+    progress: bool = True,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Predict photos, and keep what the network sees in each: one decode and one pass for both.
+
+    Parameters
+    ----------
+    catalog, batch_size, progress
+        As in `predict_tags`.
+    model : keras.Model
+        A tagger, an aesthetic or a technical model.
+
+    Returns
+    -------
+    predictions : pandas.DataFrame
+        As of `predict_tags` or `predict_scores`.
+    features : pandas.DataFrame
+        What its last layer is given, float32 (n_photos, n_features) by ``image_id``, as of
+        `hotelviz.embeddings.photo_features`: NaN for photos that could not be read. Without
+        columns where the model does not end in pooled features and one dense layer.
+
+    Raises
+    ------
+    CatalogError
+        The table has no ``path``, or a photo twice.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from hotelviz.demo import make_demo_catalog
+    >>> from hotelviz.models import build_tagger
+    >>> photos = make_demo_catalog(tempfile.mkdtemp(), n_hotels=3, size=(96, 128)).head(2)
+    >>> tagger = build_tagger(["Bedroom", "Pool"], input_size=32, weights=None)
+    >>> tags, features = predict_with_features(photos, tagger, progress=False)
+    >>> features.index.to_list() == tags["image_id"].to_list()
+    True
+    """
+    catalog = check_table(catalog, needs=("image_id", "path"), where="predict_with_features")
+    made = FeatureBackend(model)
+    outputs, table = _run(catalog, Pipeline([made], batch_size=batch_size), progress)
+    if model_info(model).task == "tagger":
+        table.attrs[CLASSES] = list(model_info(model).classes)
+    features = outputs.values[0][:, made.n_outputs - made.n_features :]
+    return table, pd.DataFrame(features, pd.Index(table["image_id"], name="image_id"))
+
+
 def _predict(catalog: pd.DataFrame, pipeline: Pipeline, progress: bool) -> pd.DataFrame:
+    return _run(catalog, pipeline, progress)[1]
+
+
+def _run(catalog: pd.DataFrame, pipeline: Pipeline, progress: bool) -> tuple[Outputs, pd.DataFrame]:
     paths = catalog["path"].to_list()
-    outputs = Outputs(len(paths), pipeline.backends)
+    outputs, model = Outputs(len(paths), pipeline.backends), pipeline.backends[0].model
     with tqdm(total=len(paths), unit="photo", desc="predicting", disable=not progress) as bar:
         for predicted in pipeline.run(paths, remote=any(map(is_url, paths))):
             outputs.add(predicted)
@@ -154,10 +209,10 @@ def _predict(catalog: pd.DataFrame, pipeline: Pipeline, progress: bool) -> pd.Da
     table = pd.DataFrame(
         {
             "image_id": catalog["image_id"].to_numpy(),
-            **output_columns(model_info(pipeline.backends[0].model), outputs.values[0]),
+            **output_columns(model_info(model), outputs.values[0][:, : model.output_shape[-1]]),
             "status": outputs.status,
             "error": outputs.errors,
         }
     )
     texts = table.columns.intersection(["predicted", "status", "error"])
-    return table.astype(dict.fromkeys(texts, "str")).set_axis(catalog.index)
+    return outputs, table.astype(dict.fromkeys(texts, "str")).set_axis(catalog.index)

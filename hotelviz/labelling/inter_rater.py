@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,11 +11,18 @@ import pandas as pd
 from hotelviz.catalog import check_table
 from hotelviz.errors import LabelError
 from hotelviz.labelling.export import first_answers, tag_votes
-from hotelviz.metrics import Interval, bootstrap_interval
+from hotelviz.metrics import (
+    DISTANCE,
+    SHARE,
+    Interval,
+    jackknife_interval,
+    mean_interval,
+    share_interval,
+)
 from hotelviz.schema import SCORES
 
 
-def krippendorff_alpha(ratings: pd.DataFrame, *, n_bootstrap: int = 500, seed: int = 0) -> Interval:
+def krippendorff_alpha(ratings: pd.DataFrame, *, seed: int = 0) -> Interval:
     """Compute how far raters agree: Krippendorff's alpha, with an interval over hotels.
 
     1 is perfect agreement, 0 what chance would give, below 0 less than that. Scores are compared
@@ -27,8 +33,8 @@ def krippendorff_alpha(ratings: pd.DataFrame, *, n_bootstrap: int = 500, seed: i
     ----------
     ratings : pandas.DataFrame
         From `LabelRound.ratings`. Photos with fewer than two answers say nothing.
-    n_bootstrap, seed : int
-        Of the bootstrap over hotels, since photos of one hotel resemble one another.
+    seed : int, default 0
+        Of the blocks of hotels that are left out, of more than 200.
 
     Returns
     -------
@@ -62,11 +68,8 @@ def krippendorff_alpha(ratings: pd.DataFrame, *, n_bootstrap: int = 500, seed: i
     def statistic(rows: np.ndarray) -> float:
         return _alpha(counts[rows], scores)
 
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="All-NaN slice")
-        return bootstrap_interval(
-            statistic, len(counts), groups=hotels, n_bootstrap=n_bootstrap, seed=seed
-        )
+    at_most = (-np.inf, 1.0)
+    return jackknife_interval(statistic, len(counts), groups=hotels, bounds=at_most, seed=seed)
 
 
 def reliability_of_means(alpha: float, answers: float) -> float:
@@ -169,17 +172,15 @@ def repeat_pairs(ratings: pd.DataFrame) -> pd.DataFrame:
     return pairs.sort_values(order, ascending=[False, True, True], ignore_index=True)
 
 
-def self_agreement(
-    ratings: pd.DataFrame, *, n_bootstrap: int = 500, seed: int = 0
-) -> dict[str, Interval]:
+def self_agreement(ratings: pd.DataFrame, *, seed: int = 0) -> dict[str, Interval]:
     """Compute how far raters agree with themselves, on the photos that they saw twice.
 
     Parameters
     ----------
     ratings : pandas.DataFrame
         From `LabelRound.ratings`.
-    n_bootstrap, seed : int
-        Of the bootstrap over hotels.
+    seed : int, default 0
+        As in `krippendorff_alpha`.
 
     Returns
     -------
@@ -191,7 +192,7 @@ def self_agreement(
     --------
     >>> ratings = pd.DataFrame({"image_id": ["a", "a"], "hotel_id": "h", "path": "", "rater": "Ada",
     ...                         "score": [6, 7], "tag": None, "repeat": [0, 1], "position": [0, 5]})
-    >>> self_agreement(ratings, n_bootstrap=20)["difference"].value
+    >>> self_agreement(ratings)["difference"].value
     1.0
     """
     ratings, scores = _checked(ratings, "self_agreement")
@@ -199,33 +200,23 @@ def self_agreement(
     if pairs.empty:
         return {}
     away = pairs["difference"].to_numpy()
-    figures = {"same": away == 0}
+    hotels = pairs["hotel_id"]
+    figures = {"same": share_interval(away == 0, groups=hotels)}
     if scores:
-        figures |= {"within_one": away <= 1, "difference": away}
-    return {
-        name: _mean_interval(values, pairs["hotel_id"], n_bootstrap, seed)
-        for name, values in figures.items()
-    }
+        figures["within_one"] = share_interval(away <= 1, groups=hotels)
+        figures["difference"] = mean_interval(away, groups=hotels, bounds=DISTANCE, seed=seed)
+    return figures
 
 
-def _mean_interval(values: np.ndarray, hotels: pd.Series, n_bootstrap: int, seed: int) -> Interval:
-    def mean(rows: np.ndarray) -> float:
-        return float(values[rows].mean())
-
-    return bootstrap_interval(mean, len(values), groups=hotels, n_bootstrap=n_bootstrap, seed=seed)
-
-
-def rater_statistics(
-    ratings: pd.DataFrame, *, n_bootstrap: int = 300, seed: int = 0
-) -> pd.DataFrame:
+def rater_statistics(ratings: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     """Compute per rater how strict, spread, steady and unlike the others the answers are.
 
     Parameters
     ----------
     ratings : pandas.DataFrame
         From `LabelRound.ratings`.
-    n_bootstrap, seed : int
-        Of the bootstrap over hotels that gives the intervals.
+    seed : int, default 0
+        As in `krippendorff_alpha`.
 
     Returns
     -------
@@ -244,7 +235,7 @@ def rater_statistics(
     >>> ratings = pd.DataFrame({"image_id": ["a", "a", "b", "b"], "hotel_id": "h", "path": "",
     ...                         "rater": ["Ada", "Bo"] * 2, "score": [3, 5, 6, 8], "tag": None,
     ...                         "repeat": 0, "reason": None, "seconds": 2.0, "position": 0})
-    >>> rater_statistics(ratings, n_bootstrap=20)[["rater", "bias"]].values.tolist()
+    >>> rater_statistics(ratings)[["rater", "bias"]].values.tolist()
     [['Ada', -2.0], ['Bo', 2.0]]
     """
     ratings, scores = _checked(ratings, "rater_statistics")
@@ -265,7 +256,7 @@ def rater_statistics(
             values = own["answer"]
             row |= {"mean": values.mean(), "spread": values.std(ddof=0),
                     "lowest": values.min(), "highest": values.max()}  # fmt: skip
-        row |= _compared(against[against["rater"] == rater], scores, n_bootstrap, seed)
+        row |= _compared(against[against["rater"] == rater], scores, seed)
         rows.append(row | {"repeats": n_repeats.get(rater, 0), "self_difference": away.get(rater)})
     return pd.DataFrame(rows)
 
@@ -281,12 +272,13 @@ def _against_others(said: pd.DataFrame, scores: bool) -> pd.DataFrame:
     return said.assign(theirs=theirs / others)[others > 0]
 
 
-def _compared(rows: pd.DataFrame, scores: bool, n_bootstrap: int, seed: int) -> dict[str, float]:
+def _compared(rows: pd.DataFrame, scores: bool, seed: int) -> dict[str, float]:
     name = "bias" if scores else "agrees"
     if rows.empty:
         return {"compared": 0}
     values = (rows["answer"] - rows["theirs"] if scores else rows["theirs"]).to_numpy()
-    found = _mean_interval(values, rows["hotel_id"], n_bootstrap, seed)
+    bounds = (-np.inf, np.inf) if scores else SHARE
+    found = mean_interval(values, groups=rows["hotel_id"], bounds=bounds, seed=seed)
     result = {"compared": len(rows), name: found.value, f"{name}_low": found.low,
               f"{name}_high": found.high}  # fmt: skip
     if scores:

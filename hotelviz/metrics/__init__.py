@@ -3,12 +3,6 @@
 from hotelviz.errors import MetricsError
 from hotelviz.metrics.agreement import agreement_ceiling
 from hotelviz.metrics.ambiguity import ambiguity, labeller_accuracy
-from hotelviz.metrics.bootstrap import (
-    Interval,
-    bootstrap_interval,
-    bootstrap_table,
-    paired_difference,
-)
 from hotelviz.metrics.calibration import calibration, expected_calibration_error
 from hotelviz.metrics.classification import (
     classification_report,
@@ -38,7 +32,17 @@ from hotelviz.metrics.confusions import (
     correctly_classified,
     misclassified,
 )
-from hotelviz.metrics.jackknife import jackknife_table
+from hotelviz.metrics.jackknife import (
+    CORRELATION,
+    DISTANCE,
+    SHARE,
+    Interval,
+    jackknife_interval,
+    jackknife_intervals,
+    jackknife_table,
+    mean_interval,
+    paired_difference,
+)
 from hotelviz.metrics.learning_curve import LearningCurve, learning_curve
 from hotelviz.metrics.proportions import share_interval
 from hotelviz.metrics.ratings import PUBLISHED_RESULTS, compare_scores, score_metrics
@@ -52,7 +56,10 @@ from hotelviz.metrics.rejection import (
 )
 
 __all__ = [
+    "CORRELATION",
+    "DISTANCE",
     "PUBLISHED_RESULTS",
+    "SHARE",
     "Change",
     "Comparison",
     "Condition",
@@ -65,8 +72,6 @@ __all__ = [
     "Threshold",
     "agreement_ceiling",
     "ambiguity",
-    "bootstrap_interval",
-    "bootstrap_table",
     "calibration",
     "classification_report",
     "compare_aesthetics",
@@ -84,10 +89,13 @@ __all__ = [
     "expected_calibration_error",
     "hotels_for_coverage",
     "in_top_k",
+    "jackknife_interval",
+    "jackknife_intervals",
     "jackknife_table",
     "judge_conditions",
     "labeller_accuracy",
     "learning_curve",
+    "mean_interval",
     "misclassified",
     "paired_difference",
     "read_condition",

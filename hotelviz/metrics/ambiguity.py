@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from hotelviz.catalog import class_votes
-from hotelviz.metrics.bootstrap import bootstrap_table
 from hotelviz.metrics.classification import in_top_k, judged_photos
+from hotelviz.metrics.proportions import share_interval
 
 #: Figures of `ambiguity` that are looked up by name.
 EITHER = "right if either area counts"
@@ -28,7 +28,6 @@ def ambiguity(
     classes: Sequence[str] | None = None,
     k: int = 2,
     min_share: float = 0.25,
-    seed: int = 0,
 ) -> pd.DataFrame:
     """Compute how much of a tagger's error is ambiguity, with intervals.
 
@@ -42,14 +41,13 @@ def ambiguity(
         Of the top-k accuracy, which is left out for a model of no more than k classes.
     min_share : float, default 0.25
         A class with this share of a photo's votes, 0 to 1, is an area of it.
-    seed : int, default 0
-        Of the bootstrap.
 
     Returns
     -------
     pandas.DataFrame
-        ``metric``, ``value``, ``low`` and ``high`` (95 % bootstrap interval over hotels), and
-        ``n_photos``, those that the share is of. ``top-1 accuracy`` and ``top-k accuracy`` always;
+        ``metric``, ``value``, ``low`` and ``high`` (95 % interval over hotels, see
+        `hotelviz.metrics.share_interval`), and ``n_photos``, those that the share is of.
+        ``top-1 accuracy`` and ``top-k accuracy`` always;
         where the catalogue has second areas or votes also the accuracy ``right if either area
         counts``; which share of the ``errors that name the other area``, and of ``errors on
         ambiguous photos``; the share of ``ambiguous photos``, and the accuracy on these and on
@@ -90,7 +88,7 @@ def ambiguity(
         }
     labeller = labeller_accuracy(class_votes(table)).to_numpy()
     parts[LABELLER] = (labeller, ~np.isnan(labeller))
-    return _with_intervals(parts, table.get("hotel_id"), seed)
+    return _with_intervals(parts, table.get("hotel_id"))
 
 
 def labeller_accuracy(votes: pd.DataFrame) -> pd.Series:
@@ -150,18 +148,12 @@ def _areas(
 
 
 def _with_intervals(
-    parts: dict[str, tuple[np.ndarray, np.ndarray]], hotels: pd.Series | None, seed: int
+    parts: dict[str, tuple[np.ndarray, np.ndarray]], hotels: pd.Series | None
 ) -> pd.DataFrame:
     """Return means of values over those photos that they are of."""
-    parts = {name: (values, of) for name, (values, of) in parts.items() if of.any()}
-    values = np.column_stack([np.where(of, values, 0.0) for values, of in parts.values()])
-    counted = np.column_stack([of for _, of in parts.values()])
-
-    def means(rows: np.ndarray) -> dict[str, float]:
-        number = counted[rows].sum(axis=0)
-        total = values[rows].sum(axis=0)
-        mean = np.divide(total, number, out=np.full(len(total), np.nan), where=number > 0)
-        return dict(zip(parts, mean, strict=True))
-
-    table = bootstrap_table(means, len(values), groups=hotels, seed=seed)
-    return table.assign(n_photos=counted.sum(axis=0))
+    rows = []
+    for name, (values, of) in parts.items():
+        if of.any():
+            groups = None if hotels is None else hotels.to_numpy()[of]
+            rows.append((name, *share_interval(values[of], groups=groups), int(of.sum())))
+    return pd.DataFrame(rows, columns=["metric", "value", "low", "high", "n_photos"])

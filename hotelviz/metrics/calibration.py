@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from hotelviz.errors import MetricsError
-from hotelviz.metrics.bootstrap import Labels
+from hotelviz.metrics.jackknife import Labels
 
 
 def calibration(

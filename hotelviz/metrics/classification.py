@@ -14,8 +14,9 @@ import pandas as pd
 
 from hotelviz.catalog import as_ids, check_table
 from hotelviz.errors import MetricsError, check_choice
-from hotelviz.metrics.bootstrap import Figures, Labels, bootstrap_table
 from hotelviz.metrics.calibration import confidence_bins
+from hotelviz.metrics.jackknife import SHARE, Figures, Labels, jackknife_intervals
+from hotelviz.metrics.proportions import share_interval
 from hotelviz.scores.predictions import class_probabilities
 
 
@@ -261,13 +262,15 @@ def summary(
     classes : sequence of str, optional
         The model's; by default those that `hotelviz.scores.predictions.class_columns` finds.
     seed : int, default 0
-        Of the bootstrap.
+        Of the blocks, of more than 200 hotels.
 
     Returns
     -------
     pandas.DataFrame
-        ``metric``, ``value``, ``low`` and ``high`` (95 % bootstrap interval over hotels): top-1,
-        macro precision, recall and F1, and the expected calibration error.
+        ``metric``, ``value``, ``low`` and ``high`` (95 % interval over hotels): top-1, macro
+        precision, recall and F1, and the expected calibration error. The interval of top-1 is that
+        of `share_interval`, which there is also where no photo is wrong, the others those of
+        `jackknife_intervals`.
 
     Raises
     ------
@@ -286,15 +289,15 @@ def summary(
     1  macro precision    1.0
     """
     judged = judged_photos(predictions, classes, where="summary")
-    parts = [
-        bootstrap_table(
-            statistics, len(judged.true), groups=judged.table.get("hotel_id"),
-            n_bootstrap=n_bootstrap, seed=seed,
-        )
-        for statistics, n_bootstrap in ((class_figures(judged), 1000),
-                                        (calibration_figure(judged), 200))
-    ]  # fmt: skip
-    return pd.concat(parts, ignore_index=True)
+    classes_of, calibrated = class_figures(judged), calibration_figure(judged)
+    hotels = judged.table.get("hotel_id")
+    table = jackknife_intervals(
+        lambda rows: classes_of(rows) | calibrated(rows), len(judged.true),
+        groups=hotels, bounds=SHARE, seed=seed,
+    )  # fmt: skip
+    right = share_interval(judged.true == judged.predicted, groups=hotels)
+    table.loc[table["metric"] == "top-1 accuracy", ["low", "high"]] = right[1:]
+    return table
 
 
 def class_figures(judged: JudgedPhotos) -> Figures:

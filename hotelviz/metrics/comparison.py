@@ -12,14 +12,13 @@ import pandas as pd
 
 from hotelviz.catalog import knows_hotels
 from hotelviz.errors import MetricsError
-from hotelviz.metrics.bootstrap import Figures
 from hotelviz.metrics.classification import (
     JudgedPhotos,
     calibration_figure,
     class_figures,
     judged_photos,
 )
-from hotelviz.metrics.jackknife import jackknife_table
+from hotelviz.metrics.jackknife import Figures, jackknife_table
 from hotelviz.metrics.ratings import score_figures
 from hotelviz.schema import RATINGS, SCORE_SHARES
 from hotelviz.scores.predictions import class_columns

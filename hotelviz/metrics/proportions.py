@@ -7,13 +7,14 @@ import pandas as pd
 from scipy.special import betaincinv, stdtrit
 
 from hotelviz.errors import MetricsError
-from hotelviz.metrics.bootstrap import Interval, Labels, Values
+from hotelviz.metrics.jackknife import Interval, Labels, Values
 
 
 def share_interval(hits: Values, *, groups: Labels | None = None, level: float = 0.95) -> Interval:
     """Compute a share and its interval over hotels, exact where photos are independent.
 
-    A bootstrap of photos without an error has no interval. This one is that of Clopper and Pearson
+    Where no photo is wrong, or few are, leaving out hotels has no interval, or one that is too
+    narrow. This one is that of Clopper and Pearson
     for as many independent photos as those of the hotels are worth.
 
     Parameters
@@ -36,7 +37,7 @@ def share_interval(hits: Values, *, groups: Labels | None = None, level: float =
 
     See Also
     --------
-    bootstrap_interval : of any figure.
+    jackknife_intervals : of any figure.
 
     References
     ----------

@@ -9,7 +9,15 @@ import pandas as pd
 
 from hotelviz.catalog import as_shares, check_table, mean_and_std
 from hotelviz.errors import MetricsError
-from hotelviz.metrics.bootstrap import Figures, Labels, bootstrap_table
+from hotelviz.metrics.jackknife import (
+    CORRELATION,
+    DISTANCE,
+    SHARE,
+    Bounds,
+    Figures,
+    Labels,
+    jackknife_intervals,
+)
 from hotelviz.schema import RATINGS
 
 #: What Lennan and Jain (talk at PyParis 2018) report for their aesthetic models. Which exponent the
@@ -29,7 +37,6 @@ def score_metrics(
     *,
     threshold: float = 5.0,
     groups: Labels | None = None,
-    n_bootstrap: int | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
     r"""Compare predicted distributions of scores with rated ones.
@@ -44,15 +51,14 @@ def score_metrics(
         A mean score above it is good, one up to it is not.
     groups : array-like of length n_photos, optional
         The hotel of each photo, for intervals over hotels.
-    n_bootstrap : int, optional
-        Number of resamples; by default 1,000, and 200 for more than 10,000 photos.
     seed : int, default 0
-        Of the bootstrap.
+        Of the blocks, of more than 200 hotels.
 
     Returns
     -------
     pandas.DataFrame
-        ``metric``, ``value``, ``low`` and ``high`` (95 % bootstrap interval):
+        ``metric``, ``value``, ``low`` and ``high`` (95 % interval over hotels, see
+        `jackknife_intervals`):
 
         - ``LCC``, ``SRCC``: linear and rank correlation of the mean scores;
         - ``EMD``: mean of :math:`\sqrt{\frac{1}{10}\sum_k |\Delta CDF(k)|^2}`, the loss;
@@ -74,17 +80,20 @@ def score_metrics(
     Examples
     --------
     >>> shares = np.eye(10)[[2, 4, 7]]
-    >>> score_metrics(shares, shares, n_bootstrap=10).set_index("metric").loc["SRCC", "value"]
+    >>> score_metrics(shares, shares).set_index("metric").loc["SRCC", "value"]
     np.float64(1.0)
     """
     figures, count = score_figures(rated, predicted, threshold)
-    if n_bootstrap is None:
-        n_bootstrap = _resamples(count)
-    return bootstrap_table(figures, count, groups=groups, n_bootstrap=n_bootstrap, seed=seed)
+    bounds = _bounds(threshold)
+    return jackknife_intervals(figures, count, groups=groups, bounds=bounds, seed=seed)
 
 
-def _resamples(count: int) -> int:
-    return 1000 if count <= 10_000 else 200
+def _bounds(threshold: float) -> dict[str, Bounds]:
+    distances = ("EMD", "mean |CDF difference|", "RMSE of the mean", "range use")
+    return {
+        "LCC": CORRELATION, "SRCC": CORRELATION, f"accuracy at {threshold:g}": SHARE,
+        **dict.fromkeys(distances, DISTANCE),
+    }  # fmt: skip
 
 
 def score_figures(
@@ -159,8 +168,8 @@ def compare_scores(
     -------
     pandas.DataFrame
         ``metric``, ``model``, ``value``, ``low`` and ``high``, see `score_metrics`. Of several
-        models also ``difference``, the last one's figure less the first one's: from the same
-        resamples, so that its interval is that of a paired comparison.
+        models also ``difference``, the last one's figure less the first one's: each hotel is left
+        out of both, so that its interval is that of a paired comparison.
 
     Examples
     --------
@@ -180,7 +189,10 @@ def compare_scores(
         # No metric has a line break in its name.
         return {f"{metric}\n{name}": one[metric] for name, one in found.items() for metric in one}
 
-    table = bootstrap_table(figures, count, groups=groups, n_bootstrap=_resamples(count), seed=seed)
+    # A difference has no bounds.
+    bounds = {f"{metric}\n{name}": ends for metric, ends in _bounds(threshold).items()
+              for name in models}  # fmt: skip
+    table = jackknife_intervals(figures, count, groups=groups, bounds=bounds, seed=seed)
     table[["metric", "model"]] = table["metric"].str.split("\n", n=1, expand=True)
     return table[["metric", "model", "value", "low", "high"]]
 

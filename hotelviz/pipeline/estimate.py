@@ -143,7 +143,7 @@ def estimated_seconds(
     own = "backbone" in values and not values.get("parent")
     size = _size(values if own else network)
     start = 0.0 if step in {"split", "scores"} else rates.start
-    if step == "score_distribution":
+    if step == "score_distribution" and not _mapped(values):
         start *= _NO_NETWORK / _KERNEL
     return start + decoded / rates.decoded + predicted * size / rates.predicted
 
@@ -205,6 +205,11 @@ def _filters(facts: Facts, values: Mapping[str, Any]) -> tuple[float, float]:
     return 3 * looked, 4 * looked + drawn
 
 
+def _mapped(values: Mapping[str, Any]) -> int:
+    """Return how many photos a network looks at for a map of scores; of none without a model."""
+    return int(values["max_on_map"]) if values["model"] else 0
+
+
 #: Step -> the photos that it decodes, and those that it predicts.
 _COUNTS: dict[str, Callable[[Facts, Mapping[str, Any]], tuple[float, float]]] = {
     "split": lambda facts, _: (max(facts.labelled, facts.rated), 0),
@@ -225,6 +230,8 @@ _COUNTS: dict[str, Callable[[Facts, Mapping[str, Any]], tuple[float, float]]] = 
     ),
     "compare_filters": _filters,
     "scores": lambda facts, _: (facts.photos, 2 * facts.photos),
-    "score_distribution": lambda _, values: (3 * values["n_photos"], 0),
+    "score_distribution": lambda _, values: (
+        3 * values["n_photos"] + _mapped(values), _mapped(values)
+    ),
     "hotel_ranking": lambda _, values: (2 * values["n_hotels"] * values["max_photos"], 0),
 }  # fmt: skip

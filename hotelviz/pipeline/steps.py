@@ -192,7 +192,7 @@ class Steps:
                 inputs=(self.catalog, *models), outputs=(self.scores,), heavy=True,
             )
         )  # fmt: skip
-        self._report("score_distribution", scores=self.scores)
+        self._report("score_distribution", scores=self.scores, model=self.models[aesthetic[-1]])
         if not self.facts.grouped:
             self.left_out["hotel_ranking"] = (
                 "the catalogue does not say which hotel a photo belongs to: add a column hotel_id"

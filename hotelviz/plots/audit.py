@@ -84,7 +84,7 @@ def stage_comparison(
     ax: Axes | None = None,
     line_kw: style.Kw = None,
 ) -> Display:
-    """Draw what each stage of a catalogue is worth, with its bootstrap interval.
+    """Draw what each stage of a catalogue is worth, with its interval over hotels.
 
     Parameters
     ----------
@@ -126,14 +126,18 @@ def stage_comparison(
         if (table["tested"] == kind).any()
     }
     ax.set_yticks(range(len(names)), [style.drawn_lines(style.readable(n), 14) for n in names])
-    ax.set(ylim=(len(names) - 0.45, -0.6), xlabel=f"{style.drawn(metric)}, 95 % bootstrap interval")
+    ax.set(
+        ylim=(len(names) - 0.45, -0.6), xlabel=f"{style.drawn(metric)}, 95 % interval over hotels"
+    )
     ax.margins(x=0.12)
     if len(lines) > 1:
         style.legend_above(ax, 1)
     same = table[table["tested"] == "same"]
+    figures = same[["value", "low", "high"]].to_numpy(float).tolist()
     values = ", ".join(
-        f"{style.readable(row.stage)} {row.value:.3f} ({row.low:.3f} to {row.high:.3f})"
-        for row in same.itertuples()
+        f"{style.readable(stage)} {value:.3f}"
+        + (f" ({low:.3f} to {high:.3f})" if low <= high else "")
+        for stage, (value, low, high) in zip(same["stage"], figures, strict=True)
     )
     return style.display(
         ax, f"{metric} of each stage on the same test photos: {values}", lines_=lines

@@ -15,7 +15,7 @@ from hotelviz.plots import style
 from hotelviz.plots.display import ShowsFigure
 
 if TYPE_CHECKING:
-    from hotelviz.metrics.bootstrap import Labels
+    from hotelviz.metrics.jackknife import Labels
 
 #: With more classes the cells are too small for numbers.
 _MAX_WRITTEN = 25

@@ -84,8 +84,7 @@ class Verdict:
         }
 
     def _repr_html_(self) -> str:
-        # A number and its per cent sign stay in one line.
-        said = re.sub(r"(?<=\d) %", "&nbsp;%", html.escape(self.text))
+        said = _escaped(self.text)
         cards = "".join(card_html(*card) for card in self.cards)
         steps = "".join(_step_html(step) for step in self.next_steps)
         return (
@@ -98,12 +97,17 @@ class Verdict:
 
 def card_html(label: str, value: str, detail: str) -> str:
     """Return a headline figure as an item of a list, with its texts escaped."""
-    label, value, detail = map(html.escape, (label, value, detail))
+    label, value, detail = map(_escaped, (label, value, detail))
     return (
         f"<li><span>{label}</span> <strong>{value}</strong>"
         + (f" <small>{detail}</small>" if detail else "")
         + "</li>"
     )
+
+
+def _escaped(text: str) -> str:
+    """Return text for a page, in which a number and its per cent sign stay in one line."""
+    return re.sub(r"(?<=\d) %", "&nbsp;%", html.escape(text))
 
 
 def _step_html(step: NextStep) -> str:

@@ -19,7 +19,7 @@ def percent(share: float, low: float | None = None, high: float | None = None) -
     share : float
         0 to 1.
     low, high : float, optional
-        Its interval.
+        Its interval; NaN where there is none.
 
     Examples
     --------
@@ -28,8 +28,10 @@ def percent(share: float, low: float | None = None, high: float | None = None) -
     >>> percent(-0.002)
     '0 %'
     """
-    # Nothing is not less than nothing.
-    interval = "" if low is None or high is None else f" ({100 * low:z.0f}–{100 * high:z.0f})"
+    interval = ""
+    if low is not None and high is not None and low <= high:
+        # Nothing is not less than nothing.
+        interval = f" ({100 * low:z.0f}–{100 * high:z.0f})"
     return f"{100 * share:z.0f} %{interval}"
 
 

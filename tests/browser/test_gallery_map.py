@@ -116,6 +116,17 @@ def test_the_legend_filters_and_colours_change(open_page, axe, page):
     assert axe(view) == []
 
 
+def test_the_map_begins_with_the_colours_that_are_asked_for(open_page, photos, tmp_path):
+    file = tmp_path / "right.html"
+    Gallery(photos, positions=columns_of_ten(), colour="right").save(file)
+    view = open_page(file.as_uri(), height=1400)
+    assert view.get_by_label("Colour by").evaluate("one => one.selectedOptions[0].text") == (
+        "right or wrong"
+    )
+    entries = view.locator(".entries button").all_text_contents()
+    assert [entry.split()[0] for entry in entries] == ["right", "wrong"]
+
+
 def test_keys_and_the_mouse_walk_zoom_open_and_find_photos_like_one(open_page, page):
     view = open_page(page.as_uri(), height=1400)
     canvas, now = view.locator("canvas.map"), view.locator(".now")

@@ -19,7 +19,8 @@ function buildMap(gallery) {
     words: make("ul", {}),
   };
   gallery.map = map;
-  map.colouring = map.colourings[0] ?? plainColouring(table);
+  map.colouring = map.colourings.find(({ name }) => name === table.colour) ?? map.colourings[0]
+    ?? plainColouring(table);
   pair.classList.add("mapped");
   pair.prepend(mapPanel(gallery));
   setMode(gallery, "move");
@@ -58,6 +59,7 @@ function mapPanel(gallery) {
     colourMap(gallery);
   };
   const colours = picker({ "aria-label": "Colour by", class: "colours", onchange }, options);
+  colours.selectedIndex = Math.max(0, map.colourings.indexOf(map.colouring));
   const modes = { move: "move", lasso: "lasso", rectangle: "rectangle" };
   for (const [name, text] of Object.entries(modes)) {
     map.modes[name] = button({ onclick: () => setMode(gallery, name) }, text);

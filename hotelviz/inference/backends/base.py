@@ -37,6 +37,11 @@ class Backend(ABC):
     def __repr__(self) -> str:
         return f"{self.name} {self.precision}"
 
+    @property
+    def n_outputs(self) -> int:
+        """Numbers for each photo."""
+        return int(self.model.output_shape[-1])
+
     @abstractmethod
     def predict(self, pixels: np.ndarray) -> np.ndarray:
         """Return the network's outputs, float32 (N, outputs), for uint8 (N, height, width, 3)."""

@@ -73,39 +73,41 @@ def training_verdict(
     >>> course = pd.DataFrame({"epoch": [1, 2], "loss": [0.2, 0.1], "val_loss": [0.2, 0.15],
     ...                        "val_mean_score_error": [0.5, 0.4], "seconds": [3.0, 3.0]})
     >>> rated = pd.DataFrame({"image_id": ["a", "b"], "split": ["train", "val"]})
-    >>> training_verdict(course, rated, "a.keras").cards[0].detail
+    >>> training_verdict(course, rated, "a.keras").cards[1].detail
     '1 photo, not comparable with other iterations'
     """
     learned, judged = (rated[rated["split"] == part] for part in ("train", "val"))
     side = "val_" if "val_loss" in course else ""
     best = best_epoch(course)
-    epoch = f"In the best epoch, {int(best['epoch'])} of {len(course)}, the"
-    if is_linear(course):
-        epoch = "The"
     on = f"{photos_of_hotels(judged)}, not comparable with other iterations"
     if not side:
         on = "on the photos it learned from; says nothing about new ones"
     name = "validation" if side else "training"
-    text = (
-        f"Learned from {photos_of_hotels(learned)}{last_layer_words(course)}. {epoch} {name} loss "
-        f"(earth mover's distance) is {best[f'{side}loss']:.3f}"
-    )
-    cards = [Card(f"{name} loss", f"{best[f'{side}loss']:.3f}", on)]
+    loss, off = f"{best[f'{side}loss']:.3f}", ""
+    text = f"Learned from {photos_of_hotels(learned)}{last_layer_words(course)}."
+    cards = [Card(f"{name} loss (earth mover's distance)", loss, on)]
     if f"{side}mean_score_error" in course:
         off = f"{best[f'{side}mean_score_error']:.2f} points"
-        text += f" and the mean score is off by {off}"
-        cards.append(Card(f"mean score off by, {name}", off, on))
+        cards.insert(0, Card(f"mean score off by, {name}", off, on))
+    seen = f"On {photos_of_hotels(judged)} kept for validation" if side else "On these photos"
+    which = (
+        "" if is_linear(course) else f" in the best epoch, {int(best['epoch'])} of {len(course)}"
+    )
+    text += (
+        f" {seen} its scores are off by {off} on average{which}."
+        if off
+        else (f" {seen} its loss (earth mover's distance) is {loss}{which}.")
+    )
     cards += linear_card(training or {})
     number = counted(len(learned), "photo")
     seconds = f"{course['seconds'].sum():,.0f} s"
     of = photos_of_hotels(learned).removeprefix(number).strip()
     cards.append(Card("learned from", number, "; ".join(filter(None, [of, seconds]))))
-    said = f" on {photos_of_hotels(judged)}" if side else ""
     given = shlex.quote(f'models=["{model}"]')
     command = f"hotelviz report aesthetic_report -p {given} --out aesthetic_report.html"
     look = NextStep("See how good it is on unseen photos", "aesthetic_report", command)
     tried = f" {still_improved(course, 0)}".rstrip() if is_linear(course) else ""
-    return Verdict(f"{text}{said}.{tried}", cards=cards, next_steps=[look, *more_steps])
+    return Verdict(f"{text}{tried}", cards=cards, next_steps=[look, *more_steps])
 
 
 def report_verdict(
@@ -130,21 +132,24 @@ def report_verdict(
     >>> compared = pd.DataFrame({"metric": metrics, "model": "iteration 1", "value": 0.861,
     ...                          "low": 0.8, "high": 0.9})
     >>> photos = pd.DataFrame({"image_id": ["a", "b"]})
-    >>> report_verdict(compared, photos, unseen=True).text
-    'On 2 unseen photos the model reaches a linear correlation (LCC) of .86 (.80–.90).'
+    >>> report_verdict(compared, photos, unseen=True).text  # doctest: +NORMALIZE_WHITESPACE
+    "On 2 unseen photos the model's scores follow people's closely: linear correlation (LCC) .86
+    (.80–.90)."
     """
     table = _intervals(compared)
     names = [name for name in compared["model"].unique() if name != "difference"]
     last, on = names[-1], _which(judged, unseen)
     text = (
-        f"On {on}{'' if unseen else ','} {_subject(last, names)} a linear correlation (LCC) of "
-        f"{_said(table['LCC', last])}"
+        f"On {on}{'' if unseen else ','} {_subject(last, names)} {_follow(table['LCC', last])}: "
+        f"linear correlation (LCC) {_said(table['LCC', last])}"
     )
     if len(names) > 1:
         first = f"the first {_said(table['LCC', names[0]])}"
         text += f", {first}: {_difference(table['LCC', 'difference'])}"
     use = table["range use", last].value
-    narrow = f" It uses {percent(use)} of the range of people's scores." if use < _NARROW else ""
+    narrow = ""
+    if use < _NARROW:
+        narrow = f" It avoids low and high scores: it uses {percent(use)} of people's range."
     cards = [
         _card(table, metric, label, names, on)
         for metric, label in {
@@ -213,11 +218,11 @@ def notes_beside(judged: pd.DataFrame, rated: int, notes: Sequence[str]) -> list
     Examples
     --------
     >>> notes_beside(pd.DataFrame({"image_id": ["a", "b"]}), 2, [])
-    ['Intervals: 95 %, bootstrap over 2 photos.']
+    ['Intervals: 95 %, over 2 photos (jackknife).']
     """
     hotels = known_hotels(judged)
     drawn = counted(len(judged), "photo") if hotels is None else counted(hotels.nunique(), "hotel")
-    said = [f"Intervals: 95 %, bootstrap over {drawn}.", *notes]
+    said = [f"Intervals: 95 %, over {drawn} (jackknife).", *notes]
     if lost := rated - len(judged):
         are = agreeing(lost)
         said.append(f"{lost:,} of {rated:,} rated photos could not be read, and {are} not counted.")
@@ -325,12 +330,19 @@ def _which(judged: pd.DataFrame, unseen: bool) -> str:
 
 
 def _subject(last: str, names: Sequence[str]) -> str:
-    """Return the last model as the subject of a sentence, with its verb."""
+    """Return the scores of the last model as the subject of a sentence."""
     if last == "predictions":
-        return "the stored predictions reach"
+        return "the stored scores"
     if len(names) == 1:
-        return "the model reaches"
-    return f"{'the second iteration' if len(names) == 2 else last} reaches"
+        return "the model's scores"
+    return f"{'the second iteration' if len(names) == 2 else last}'s scores"
+
+
+def _follow(correlation: Interval) -> str:
+    """Return in a word how closely predicted scores follow people's."""
+    grades = ((0.8, "closely"), (0.6, "fairly well"), (0.3, "in part"), (-np.inf, "hardly"))
+    how = next((word for least, word in grades if correlation.value >= least), "")
+    return f"follow people's {how}" if how else "do not follow people's"
 
 
 def _intervals(compared: pd.DataFrame) -> dict[tuple[str, str], Interval]:
@@ -345,6 +357,8 @@ def _difference(found: Interval) -> str:
     value, low, high = found
     if np.isnan(value):
         return "they cannot be compared"
+    if not low <= high:
+        return "whether they differ cannot be told"
     if low <= 0 <= high:
         return f"no measurable difference ({_short(low)} to {_short(high)})"
     return (
@@ -364,7 +378,7 @@ def _card(
 
     values = [written(table[metric, name].value) for name in names]
     _, low, high = table[metric, names[-1] if len(names) == 1 else "difference"]
-    bounds = f"{written(low)} to {written(high)}"
+    bounds = f"{written(low)} to {written(high)}" if low <= high else "no interval"
     if len(names) == 1:
         return Card(label, values[0], f"{bounds}; {on}")
     label = f"{label}, {' → '.join(names)}"
@@ -375,6 +389,8 @@ def _said(found: Interval, *, digits: int = 2) -> str:
     if np.isnan(found.value):
         return "none, as all predictions are the same"
     value, low, high = (_short(one, digits) for one in found)
+    if not found.low <= found.high:
+        return value
     return f"{value} ({low} to {high})" if "-" in low else f"{value} ({low}–{high})"
 
 

@@ -17,32 +17,30 @@ from hotelviz.schema import MORE_AREAS
 _MATTERS = 0.1
 
 
-def ambiguity_table(
-    judged: pd.DataFrame, *, classes: Sequence[str] | None = None, seed: int = 0
-) -> Table:
+def ambiguity_table(judged: pd.DataFrame, *, classes: Sequence[str] | None = None) -> Table:
     """Return the figures of `hotelviz.metrics.ambiguity`, with what each is a share of.
 
     Parameters
     ----------
-    judged, classes, seed
+    judged, classes
         As for `hotelviz.metrics.ambiguity`.
 
     Returns
     -------
     Table
     """
-    figures = metrics.ambiguity(judged, classes=classes, seed=seed)
+    figures = metrics.ambiguity(judged, classes=classes)
     words = {"metric": "share", "value": "value", "low": "from", "high": "to"}
     words |= {"n_photos": "of photos"}
     return Table(figures, words, percent=["value", "low", "high"])
 
 
-def ambiguity_said(judged: pd.DataFrame, *, seed: int = 0) -> str:
+def ambiguity_said(judged: pd.DataFrame) -> str:
     """Return a sentence for the verdict where ambiguity is a good part of the error, else nothing.
 
     Parameters
     ----------
-    judged, seed
+    judged
         As for `hotelviz.metrics.ambiguity`.
 
     Examples
@@ -52,7 +50,7 @@ def ambiguity_said(judged: pd.DataFrame, *, seed: int = 0) -> str:
     >>> ambiguity_said(tags)
     " 1 of the 2 errors names the photo's other area: 50 % (0–100) are right if either counts."
     """
-    figures = metrics.ambiguity(judged, seed=seed).set_index("metric")
+    figures = metrics.ambiguity(judged).set_index("metric")
     if OTHER_AREA not in figures.index:
         return ""
     value, _, _, n_errors = map(float, figures.loc[OTHER_AREA])

@@ -59,11 +59,13 @@ def audit_verdict(
         Card("photos for a person", f"{looking:,}", time if looking else ""),
     ]
     if (judged := found.label_issues) is not None:
-        seen, detail = found.seen, "by features that had learned none of them"
+        seen, detail = found.seen, "judged by a network that had learned from none of them"
         if seen and seen.unrecorded:
-            detail = "by features that may have learned them"
+            detail = "judged by a network that may have learned from them"
         elif seen and seen.labels and seen.learned:
-            detail = f"by features that had learned {seen.learned:,} of {seen.labelled:,}"
+            detail = (
+                f"judged by a network that had learned from {seen.learned:,} of {seen.labelled:,}"
+            )
         suspects = int((issues["issue"] == "label_error").sum())
         cards.append(
             Card("labels that may be wrong", f"{suspects:,} of {len(judged.rows):,}", detail)
@@ -132,7 +134,7 @@ def shortcuts_found(
     measured : pandas.DataFrame
         The ``photos`` of the image properties.
     seed : int, default 0
-        Of the bootstrap.
+        Of the resampled hotels.
 
     Returns
     -------
@@ -216,8 +218,8 @@ def how_labels_were_judged(found: Audit, features: str) -> str:
         return ""
     seen, network = found.seen, features.removeprefix("features of ")
     text = (
-        "Each label was judged by a linear model that was fitted to the photos of other hotels and "
-        f"to no copy of the photo. Its features come from {network}"
+        "Each label was judged by a simple (linear) model that had learned from photos of other "
+        f"hotels, none of them a copy of the photo. What it sees of a photo comes from {network}"
     )
     if not seen.learned + seen.chosen + seen.hotels:
         if seen.unrecorded:
@@ -308,8 +310,8 @@ def _first(found: Audit) -> str:
         return f"{_groups(torn)} with different labels, {each} must be wrong"
     if copies["leak"].any():
         leak = copies[copies["leak"]]
-        flatter = agreeing(len(leak), "flatters", "flatter")
-        return f"{_groups(leak)} in more than one split, which {flatter} the test"
+        make = agreeing(len(leak), "makes", "make")
+        return f"{_groups(leak)} in more than one split, which {make} tests look too good"
     suspects = int((found.issues["issue"] == "label_error").sum())
     if suspects:
         text = f"{counted(suspects, 'label')} that may be wrong"

@@ -73,7 +73,7 @@ def cleaning_verdict(
         Card(
             "change of accuracy",
             f"{100 * difference.accuracy.value:+.1f} points",
-            f"{_bounds(difference.accuracy)}, paired bootstrap over {hotels}",
+            f"{_bounds(difference.accuracy)}, 95 % interval over {hotels}, photo by photo",
         ),
         *(
             Card(
@@ -260,7 +260,8 @@ def accuracy(value: float, low: float, high: float) -> str:
     >>> accuracy(0.845, 0.8151, 0.875)
     '84.5 % (81.5–87.5)'
     """
-    return f"{100 * value:.1f} % ({100 * low:.1f}–{100 * high:.1f})"
+    bounds = f" ({100 * low:.1f}–{100 * high:.1f})" if low <= high else ""
+    return f"{100 * value:.1f} %{bounds}"
 
 
 def points(change: Interval) -> str:
@@ -301,6 +302,8 @@ def _changed(cleaned: Cleaned) -> pd.DataFrame:
 
 
 def _bounds(change: Interval) -> str:
+    if not change.low <= change.high:
+        return "no interval"
     return f"{100 * change.low:+.1f} to {100 * change.high:+.1f}"
 
 

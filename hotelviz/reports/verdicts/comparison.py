@@ -49,9 +49,9 @@ def comparison_verdict(compared: Compared, outcomes: pd.DataFrame | None = None)
         shown = [first, "macro recall", "expected calibration error"]
     else:
         said = (
-            f"On {on} the new model reaches a rank correlation (SRCC) with people's ratings of "
-            f"{row['new']:.2f}, the old one {row['old']:.2f}: {change_words(row, compared.margin)}."
-            + _others_said(compared.found.figures, first)
+            f"On {on} the new model orders photos as people do to {row['new']:.2f} of 1 (rank "
+            f"correlation, SRCC), the old one to {row['old']:.2f}: "
+            f"{change_words(row, compared.margin)}." + _others_said(compared.found.figures, first)
         )
         shown = [first, "LCC", "EMD", "accuracy at 5"]
     if outcomes is not None and len(outcomes):
@@ -245,10 +245,11 @@ def _classes_said(figures: pd.DataFrame) -> str:
     said = ""
     for name, row in rows.head(_NAMED).iterrows():
         ends = sorted(100 * abs(row[end]) for end in ("low", "high"))
-        moved = "rises" if row["difference"] > 0 else "falls"
+        moved = "more" if row["difference"] > 0 else "fewer"
         said += (
-            f" {in_words(str(name).removeprefix(RECALL))} recall {moved} by "
-            f"{100 * abs(row['difference']):.0f} points ({ends[0]:.0f} to {ends[1]:.0f})."
+            f" Of {in_words(str(name).removeprefix(RECALL))} photos "
+            f"{100 * abs(row['difference']):.0f} of 100 {moved} are found "
+            f"(recall; {ends[0]:.0f} to {ends[1]:.0f})."
         )
     if len(rows) > _NAMED:
         more = len(rows) - _NAMED

@@ -6,11 +6,16 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from hotelviz.audit import Audit, needs_person
 from hotelviz.embeddings import Islands, Separation
+from hotelviz.gallery import issue_caption
 from hotelviz.reports.tables import Table
 from hotelviz.reports.verdict import Card, NextStep, Verdict
 from hotelviz.reports.wording import agreeing, counted, in_words, percent, photos_of_hotels
 from hotelviz.scores.predictions import join_photos
+
+#: What photos without an issue are called on the map.
+NO_ISSUE = "no issue"
 
 
 def map_verdict(
@@ -45,23 +50,24 @@ def map_verdict(
     if found is None:
         said.append(f"{photos_of_hotels(photos)}, without labels to compare with")
     else:
-        where = " at other hotels" if others_only else ""
+        where = " at different hotels" if others_only else ""
         chance = percent(found.chance)
         said.append(
-            f"Of the nearest photos of each{where}, {percent(*found.same)} have its label, "
-            f"{chance} if labels were drawn by lot"
+            f"Of the photos that look most alike{where}, {percent(*found.same)} have the same "
+            f"label; by chance it would be {chance}"
         )
         if len(found.mixing):
             first = found.mixing.iloc[0]
             pair = f"{in_words(first['label'])} and {in_words(first['other'])}"
-            said.append(f"{pair} mix most, in {percent(first['share'])} of the nearest")
-        detail = f"{counted(found.n_photos, 'photo')}; by lot {chance}"
-        cards.append(Card("nearest with the same label", percent(*found.same), detail))
+            said.append(f"{pair} are mixed up most ({percent(first['share'])} of the most alike)")
+        detail = f"{counted(found.n_photos, 'photo')}; by chance {chance}"
+        cards.append(Card("most alike with the same label", percent(*found.same), detail))
         among = counted(len(found.strays), "photo")
-        cards.append(Card("among another label", among, "none of the nearest has their own"))
+        cards.append(Card("among another label", among, "none of the most alike has their own"))
     if len(one):
         are = agreeing(len(one), "is", "are")
-        said.append(f"{counted(len(one), 'island')} {are} of one hotel or source")
+        which = counted(len(one), "island of like photos", "islands of like photos")
+        said.append(f"{which} {are} of one hotel or source")
     cards.append(Card("islands", f"{len(islands.table):,}", f"{len(one):,} of one hotel or source"))
     if n_lost:
         cards.append(Card("not on the map", f"{n_lost:,}", "could not be read"))
@@ -152,6 +158,82 @@ def stray_photos(photos: pd.DataFrame, found: Separation) -> pd.DataFrame:
     ]
     captions = pd.DataFrame({"image_id": strays["image_id"], "caption": texts})
     return join_photos(photos, captions, how="right")
+
+
+def issue_photos(photos: pd.DataFrame, found: Audit) -> pd.DataFrame:
+    """Return the photos of an audit with their first issue, as a map shows them.
+
+    Parameters
+    ----------
+    photos : pandas.DataFrame
+        The catalogue.
+    found : hotelviz.audit.Audit
+        From `hotelviz.audit.find_issues`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        With ``issue`` in words, that which needs a person first, or `NO_ISSUE`; and ``note``.
+    """
+    order = (~needs_person(found.issues)).sort_values(kind="stable").index
+    first = found.issues.loc[order].drop_duplicates("image_id")
+    table = join_photos(photos, first[["image_id", "issue", "detail"]])
+    notes = [
+        NO_ISSUE if pd.isna(row["issue"]) else issue_caption(row) for _, row in table.iterrows()
+    ]
+    issue = table["issue"].map(in_words, na_action="ignore").fillna(NO_ISSUE)
+    return table.assign(issue=issue, note=notes)
+
+
+def audit_features(found: Audit) -> pd.DataFrame:
+    """Return the features of an audit by ``image_id``; without columns where it had no network."""
+    names = pd.Index(found.properties.photos["image_id"], name="image_id")
+    return pd.DataFrame(found.properties.features, names)
+
+
+def scored_photos(
+    photos: pd.DataFrame, model: str, *, column: str = "score"
+) -> tuple[pd.DataFrame, pd.DataFrame, str]:
+    """Return scored photos with what the aesthetic model sees in them, as a map shows them.
+
+    Parameters
+    ----------
+    photos : pandas.DataFrame
+        From `hotelviz.scores.Scores.sample`, with their present paths.
+    model : str
+        The model's file; empty where none is known.
+    column : str, default "score"
+        The score in the captions.
+
+    Returns
+    -------
+    photos, features : pandas.DataFrame
+        The photos with ``text``; their features, without columns where there can be no map.
+    said : str
+        Why there is none; else empty.
+
+    Examples
+    --------
+    >>> photos = pd.DataFrame({"image_id": ["a"], "path": ["a.jpg"], "score": [5.0]})
+    >>> scored_photos(photos, "")[2]
+    'No map: no model is given whose features could lay the photos out (parameter model).'
+    """
+    nothing = pd.DataFrame(index=pd.Index(photos["image_id"]))
+    photos = photos.assign(text="predicted " + photos[column].map("{:.3f}".format).astype("str"))
+    if "path" not in photos:
+        return photos, nothing, "No map: the scores do not say where the photos are."
+    if not model:
+        why = "no model is given whose features could lay the photos out (parameter model)"
+        return photos, nothing, f"No map: {why}."
+    from hotelviz.inference import predict_with_features
+    from hotelviz.models import load_model
+
+    features = predict_with_features(photos, load_model(model))[1]
+    if not features.shape[1]:
+        return photos, features, f"No map: {model} has no pooled features before its last layer."
+    if features.isna().all(axis=None):
+        return photos, nothing, "No map: none of the photos drawn could be read."
+    return photos, features, ""
 
 
 def colourings(photos: pd.DataFrame, names: Sequence[str]) -> dict[str, pd.Series]:

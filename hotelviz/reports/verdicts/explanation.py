@@ -216,7 +216,8 @@ def trust_words(trust: pd.DataFrame) -> Table:
     for check, what in (("deletion", "hiding"), ("insertion", "uncovering")):
         columns = rows[[check, f"{check}_low", f"{check}_high"]].itertuples(index=False)
         rows[f"{check}_words"] = [
-            f"{mean:.2f} ({low:.2f} to {high:.2f})" for mean, low, high in columns
+            f"{mean:.2f} ({low:.2f} to {high:.2f})" if low <= high else f"{mean:.2f}"
+            for mean, low, high in columns
         ]
         words[f"{check}_words"] = f"{what}, over random order (probability)"
     if "hit" in rows:

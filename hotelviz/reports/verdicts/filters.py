@@ -9,7 +9,7 @@ import pandas as pd
 
 from hotelviz.reports.tables import Table
 from hotelviz.reports.verdict import Card, NextStep, Verdict
-from hotelviz.reports.wording import counted, in_words, percent, started_from
+from hotelviz.reports.wording import agreeing, counted, in_words, percent, started_from
 
 if TYPE_CHECKING:
     import keras
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 #: A channel that correlates less with what it was looks for something else: less than half of what
 #: it does (r² of a quarter) is explained by what it did.
 ELSEWHERE = 0.5
+#: Likeness of a layer's outputs (linear CKA) from which on photos are seen so.
+_SEEN = ((0.95, "nearly as {} does"), (0.8, "a little differently from {}"),
+         (0.5, "differently from {}"), (0.0, "very differently from {}"))  # fmt: skip
+#: Layers whose likenesses differ by less changed about as much.
+_AS_MUCH = 0.05
+_CKA = "linear CKA: how alike a layer's outputs for the same photos are, 1 is the same"
 
 
 def filters_verdict(
@@ -55,24 +61,22 @@ def filters_verdict(
         return Verdict(
             f"{names[0]} and {names[1]} are the same network in all {len(profile)} convolutions: "
             f"nothing was changed.",
-            cards=[Card("smallest linear CKA", f"{most['cka']:.2f}", photos)],
+            cards=[Card("least likeness of a layer", f"{most['cka']:.2f}", f"{photos}; {_CKA}")],
             next_steps=[NextStep("Compare a model with the one that its training began from.")],
         )
     layers = channels_elsewhere(comparison.changes)
     elsewhere, judged = int(layers["elsewhere"].sum()), int(layers["judged"].sum())
-    counts = zip(layers["elsewhere"], layers["judged"], layers["layer"], strict=True)
-    told = ", ".join(f"{some:,} of {of:,} in {layer}" for some, of, layer in counts)
-    changed = f"Channels that look for something else now (correlation below {ELSEWHERE}): {told}."
-    if judged and not elsewhere:
-        one = "The only active channel", "looks for nothing else"
-        several = f"None of the {judged:,} active channels", "looks for something else"
-        which, looks = one if judged == 1 else several
-        of = ", ".join(layers["layer"])
-        changed = f"{which} of {of} {looks} now (correlation {ELSEWHERE} or more)."
+    how = next((words for bound, words in _SEEN if most["cka"] >= bound), _SEEN[-1][1])
+    where = _where(profile, most, least, "changed" if related is not False else "differs")
+    said = f"{names[1]} sees photos {how.format(names[0])}: {where}."
     if related is False:
-        begun = f"{names[0]} and {names[1]} come from different trainings. They differ"
+        said = f"The two come from different trainings. {said}"
+    if judged:
+        said += f" {_elsewhere_said(elsewhere, judged)}"
+    if most["cka"] >= _SEEN[0][0]:
+        said += " What it does otherwise comes mostly from its last layer."
     else:
-        begun = f"From {names[0]} to {names[1]} training changed the network"
+        said += " Do these fit what it is to judge? Their pictures tell." * bool(elsewhere)
     steps = [
         NextStep("See what the channels that changed most look for.", "#The-same-channels"),
         NextStep("Look at the photos that activate them.", "#Channel-cards"),
@@ -82,22 +86,55 @@ def filters_verdict(
     report = {"tagger": "tagger_report", "aesthetic": "aesthetic_report"}.get(task)
     if report:
         steps.append(NextStep("Did it pay off? See how good the model is.", report))
+    of_layers = [
+        f"{some:,} of {of:,} in {layer}"
+        for some, of, layer in zip(
+            layers["elsewhere"], layers["judged"], layers["layer"], strict=True
+        )
+    ]
     return Verdict(
-        f"{begun} most at {most['layer']} (linear CKA {most['cka']:.2f} on {photos}), least at "
-        f"{least['layer']} ({least['cka']:.2f}). {changed}",
+        said,
         cards=[
             Card(
                 "layer that changed most", str(most["layer"]),
-                f"linear CKA {most['cka']:.2f}, {photos}; 1: unchanged",
+                f"{most['cka']:.2f} on {photos} ({_CKA})",
             ),
             Card(
                 "channels that look for something else",
                 percent(elsewhere / judged) if judged else "–",
-                f"{elsewhere:,} of {judged:,} in {counted(len(layers), 'layer')}",
+                f"{', '.join(of_layers)}; correlation with before below {ELSEWHERE}",
             ),
         ],
         next_steps=steps,
     )  # fmt: skip
+
+
+def _where(profile: pd.DataFrame, most: pd.Series, least: pd.Series, changed: str) -> str:
+    """Return in which part of the network most changed, and in which least."""
+    if least["cka"] - most["cka"] < _AS_MUCH:
+        return f"about as much {changed} in all its layers"
+    places = {layer: place for place, layer in enumerate(profile["layer"])}
+
+    def named(layer: str) -> str:
+        third = 3 * places[layer] // len(places)
+        part = ("at the beginning of", "in the middle of", "near the end of")[third]
+        return f"{part} the network ({layer})"
+
+    little = "hardly anything" if least["cka"] >= _SEEN[0][0] else "least"
+    return f"most {changed} {named(most['layer'])}, {little} {named(least['layer'])}"
+
+
+def _elsewhere_said(elsewhere: int, judged: int) -> str:
+    """Return how many channels look for something else, in a sentence."""
+    if judged == 1:
+        looks = "looks for something else" if elsewhere else "looks for what it did"
+        return f"The only channel that could be compared {looks}."
+    if not elsewhere:
+        return f"All {judged:,} channels that were compared look for what they did."
+    return (
+        f"{elsewhere:,} of {judged:,} channels that were compared (each finds one kind of pattern) "
+        f"{agreeing(elsewhere, 'looks', 'look')} for something else now."
+    )
 
 
 def channels_elsewhere(changes: pd.DataFrame) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from hotelviz.metrics import bootstrap_interval
+from hotelviz.metrics import mean_interval
 from hotelviz.reports.tables import Table
 from hotelviz.reports.verdict import Card, NextStep, Verdict
 from hotelviz.reports.wording import agreeing, counted, in_words, percent
@@ -72,7 +72,7 @@ _SUMMARY = {
     "duplicates_in_8": "near-duplicates among the first 8",
     "duplicates_beside": "near-duplicates beside each other",
     "best_at": "place of the best photo",
-    "ndcg": "NDCG",
+    "ndcg": "how well it follows the scores (NDCG)",
 }
 
 
@@ -125,7 +125,7 @@ def ranking_verdict(
         detail = f"of {possible:.1f} possible; {some}"
         cards.append(_card("areas among the first 8", was, now, gained, detail))
     if old == "current" or said:
-        instead = "not" if old == "current" else "by score alone"
+        instead = "today" if old == "current" else "by score alone"
         mean, earlier = f"{now['mean_of_5']:.2f}", f"{was['mean_of_5']:.2f}"
         said.append(
             f"the mean score of the first five stays {mean}"
@@ -300,7 +300,7 @@ def _losers_said(losers: pd.DataFrame, total: int) -> str:
     if fewer := int((losers["areas_gained"] < 0).sum()):
         how.append(f"{fewer:,} with fewer areas")
     if lower := int((losers["score_gained"] <= -0.01).sum()):
-        how.append(f"{lower:,} in this mean, at most {-losers['score_gained'].min():.2f}")
+        how.append(f"{lower:,} in this score, by at most {-losers['score_gained'].min():.2f}")
     verb = agreeing(len(losers), "loses", "lose")
     return f"{len(losers):,} of {counted(total, 'hotel')} {verb} ({', '.join(how)})"
 
@@ -311,9 +311,8 @@ def _card(
     """Return a card of a mean that was, and is; with the interval of its gain over hotels."""
     column, gain = _GAINS[label]
     values = gained[gain].to_numpy(dtype=float)
-    draws = 1000 if len(values) <= 10_000 else 200
-    found = bootstrap_interval(lambda rows: values[rows].mean(), len(values), n_bootstrap=draws)
-    bounds = f"gain {found.low:+.2f} to {found.high:+.2f}" if len(values) > 1 else ""
+    found = mean_interval(values)
+    bounds = f"gain {found.low:+.2f} to {found.high:+.2f} (95 %)" if found.low <= found.high else ""
     detail = "; ".join(filter(None, [bounds, on]))
     return Card(label, f"{was[column]:.2f} → {now[column]:.2f}", detail)
 

@@ -68,7 +68,7 @@ def rating_verdict(
         if answered["score"].notna().any():
             mean = float(several.mean())
             together = f"{reliability_of_means(alpha.value, mean):.2f}"
-            text += f" The mean of the {mean:.1f} answers on a photo is reliable to {together}."
+            text += f" The mean of a photo's {mean:.1f} answers is reliable to {together} of 1."
             cards.append(Card("reliability of means", together, f"of {mean:.1f} answers a photo"))
     if unlike := unlike_the_others(raters):
         text += f" {unlike}"
@@ -123,11 +123,13 @@ def unlike_the_others(raters: pd.DataFrame) -> str:
     -------
     str
         A sentence of up to three raters; empty where nobody is: a bias counts from half a point,
-        where its interval leaves out 0.
+        where its interval leaves out 0 or it is the same on six photos or more.
     """
     known = raters[raters["compared"] > 0]
     if "bias" in known:
         sure = (known["bias_low"] > 0) | (known["bias_high"] < 0)
+        # What is the same on every photo has no interval; by the sign test six are enough.
+        sure |= known["noise"].eq(0) & (known["compared"] >= 6)
         known = known[sure & (known["bias"].abs() >= _MUCH)]
         known = known.sort_values(
             ["bias", "rater"], key=lambda column: -column.abs() if column.name == "bias" else column
@@ -169,13 +171,13 @@ def bias_words(raters: pd.DataFrame) -> str:
     if "bias" not in raters:
         return (
             "The dot is the share of the others' votes that were the same as the rater's, the "
-            "thick line its bootstrap interval."
+            "thick line its 95 % interval over hotels."
         )
     return (
         "The dot is a rater's mean difference from the others on the same photos, the thick line "
-        "its bootstrap interval, the thin line the spread of single answers. A bias does little "
-        "harm if all raters rate equally many photos; much noise, or a large difference from their "
-        "own first answers, is a reason to talk to a rater."
+        "its 95 % interval over hotels, the thin line the spread of single answers. A bias does "
+        "little harm if all raters rate equally many photos; much noise, or answers far from their "
+        "own first ones, are a reason to talk to a rater."
     )
 
 
@@ -237,9 +239,11 @@ def rater_table(raters: pd.DataFrame) -> pd.DataFrame:
         sign = "+" if name == "bias" else ""
         bounds = zip(*(raters[f"{name}{end}"] for end in ("", "_low", "_high")), strict=True)
         table[name] = [
-            f"{value:{sign}.2f} ({low:{sign}.2f} to {high:{sign}.2f})" if value == value else None
+            None if value != value
+            else f"{value:{sign}.2f}"
+            + (f" ({low:{sign}.2f} to {high:{sign}.2f})" if low <= high else "")
             for value, low, high in bounds
-        ]
+        ]  # fmt: skip
     words = {
         "rater": "rater",
         "photos": "photos",
@@ -277,12 +281,15 @@ def self_agreement_table(own: Mapping[str, Interval]) -> pd.DataFrame:
     rows = []
     for name, value in own.items():
         said = [f"{figure:.2f}" if name == "difference" else percent(figure) for figure in value]
-        rows.append((words[name], said[0], f"{said[1]} to {said[2]}"))
-    return pd.DataFrame(rows, columns=["the second answer is", "share", "95 % bootstrap interval"])
+        bounds = f"{said[1]} to {said[2]}" if value.low <= value.high else "none"
+        rows.append((words[name], said[0], bounds))
+    return pd.DataFrame(
+        rows, columns=["the second answer is", "share", "95 % interval over hotels"]
+    )
 
 
 def _bounds(value: Interval) -> str:
-    return f"{value.low:.2f} to {value.high:.2f}"
+    return f"{value.low:.2f} to {value.high:.2f}" if value.low <= value.high else "no interval"
 
 
 def _next_steps(

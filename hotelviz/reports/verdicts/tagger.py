@@ -59,7 +59,6 @@ def tagger_verdict(
     trust: Trust | None = None,
     catalog: str = "photos.csv",
     tags: str = "",
-    seed: int = 0,
 ) -> Verdict:
     """Say how often a tagger is right, which area is weakest and what it is confused with.
 
@@ -78,8 +77,6 @@ def tagger_verdict(
         From which confidence on tags can be trusted, from `hotelviz.reports.verdicts.trust`.
     catalog, tags : str
         The files of the photos and of their predictions, for the commands.
-    seed : int, default 0
-        Of the interval of the weakest area.
 
     Returns
     -------
@@ -93,29 +90,30 @@ def tagger_verdict(
     photos = photos_of_hotels(judged, hotel="unseen hotel" if unseen else "hotel")
     weakest, pairs = _weakest(report), metrics.confusions(judged)
     n_right = int((judged["label"] == judged["predicted"]).sum())
-    if too_few(judged, low, high):
+    if too_few(judged, low, high if n_right < len(judged) else low):
         said = f"Right on {n_right:,} of {photos}: too few to tell how good the model is."
+        # What it confuses can be seen all the same.
+        said += _weakness(report, "", pairs) if len(judged) >= _PHOTOS and len(pairs) else ""
     elif n_right == len(judged):
         said = f"Right on all {photos}."
     else:
         said = f"Right on {percent(value, low, high)} of {photos}."
-        said += _weakness(report, weakest, pairs) + ambiguity_said(judged, seed=seed)
+        said += _weakness(report, weakest, pairs) + ambiguity_said(judged)
     said += _caveats(judged, unseen)
     over = "hotels" if knows_hotels(judged) else "photos, as their hotels are not known"
     label = "top-1 accuracy" if unseen else "top-1 accuracy, not known to be of unseen photos"
-    interval = f"{_between(low, high)}, 95 % bootstrap interval over {over}"
-    if n_right == len(judged):
-        interval = "no error, from which a bootstrap has no interval"
+    interval = f"{_between(low, high)}, 95 % interval over {over}"
     detail = f"{interval}; {photos}"
     cards = [Card(label, percent(value), detail)]
     if weakest:
-        cards.append(_class_card(judged, weakest, _weak_figure(report, weakest), seed))
+        cards.append(_class_card(judged, weakest, _weak_figure(report, weakest)))
     if len(pairs):
         first = pairs.iloc[0]
         name = confusion_name(first["label"], first["predicted"])
         cards.append(Card("most frequent confusion", _of_class(first), name))
-    detail = f"{least:.2f}–{most:.2f}; 0: as often right as it is confident"
-    cards.append(Card("expected calibration error", f"{error:.2f}", detail))
+    bounds = f"{least:.2f}–{most:.2f}; " if least <= most else ""
+    detail = f"{bounds}expected calibration error: 0 is as often right as confident"
+    cards.append(Card("confidence is off by", f"{error:.2f}", detail))
     steps = _next_steps(pairs, weakest, catalog, tags)
     if trust:
         cards += filter(None, [threshold_card(trust)])
@@ -207,7 +205,7 @@ def figures_table(judged: pd.DataFrame, *, seed: int = 0) -> Table:
         As for `tagger_verdict`. Where the model saw some of the photos, or their hotels, in
         training, these have figures of their own.
     seed : int, default 0
-        Of the bootstrap.
+        Of the blocks of hotels that are left out, of more than 200.
 
     Returns
     -------
@@ -258,7 +256,11 @@ def _weakness(report: pd.DataFrame, weakest: str, pairs: pd.DataFrame) -> str:
     if not weakest:
         return f" {said}."
     figure = _weak_figure(report, weakest)
-    return f" Weakest: {in_words(weakest)}, {figure} {report[figure][weakest]:.2f}; {said}."
+    share = percent(report[figure][weakest])
+    found = f"{share} of its photos are found (recall)"
+    if figure == "precision":
+        found = f"{share} of what is tagged so is right (precision)"
+    return f" Weakest: {in_words(weakest)}, {found}; {said}."
 
 
 def _weak_figure(report: pd.DataFrame, weakest: str) -> str:
@@ -293,14 +295,12 @@ def _caveats(judged: pd.DataFrame, unseen: bool) -> str:
     return said
 
 
-def _class_card(judged: pd.DataFrame, name: str, figure: str, seed: int) -> Card:
+def _class_card(judged: pd.DataFrame, name: str, figure: str) -> Card:
     """Return the recall or the precision of a class with its interval."""
     own = judged[judged["label" if figure == "recall" else "predicted"] == name]
     right = (own["label"] == own["predicted"]).to_numpy()
     hotels = own["hotel_id"] if knows_hotels(own) else None
-    share = metrics.bootstrap_interval(
-        lambda rows: float(right[rows].mean()), len(own), groups=hotels, seed=seed
-    )
+    share = metrics.share_interval(right, groups=hotels)
     of = counted(len(own), "photo") + " predicted as it" * (figure == "precision")
     detail = f"{_between(share.low, share.high)}; {right.sum():,} of {of}"
     return Card(f"{figure} of {in_words(name)}, the weakest area", percent(share.value), detail)
