@@ -1,0 +1,347 @@
+"""Find concepts: parts of a feature map that add up, by non-negative matrix factorisation."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from hotelviz.catalog import check_table
+from hotelviz.concepts.coefficients import coefficients
+from hotelviz.concepts.head import Head, find_head, split
+from hotelviz.concepts.sample import Sample, draw_sample
+from hotelviz.errors import ConceptError
+
+if TYPE_CHECKING:
+    import keras
+
+#: How many concepts are tried where none is asked for.
+N_CONCEPTS = (6, 10, 16, 24, 36)
+#: A number of concepts is stable where those of one half of the hotels have their like in the
+#: other: median cosine of matched pairs, at least. And it explains where no more than this share of
+#: a logit is left.
+STABLE, LEFT = 0.8, 0.1
+#: Photos all of whose cells are looked at, to see how much of their logits concepts explain.
+_WHOLE = 160
+#: Places of photos that stand for what is no concept in particular.
+_PLACES = 64
+#: The coefficient that is a concept's usual one where it is: this quantile over all places.
+_USUAL = 0.995
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Concepts:
+    """Concepts of a layer of a model; `find_concepts` finds them.
+
+    Attributes
+    ----------
+    model : keras.Model
+        Whose they are.
+    layer : str
+        Whose features they are parts of.
+    components : numpy.ndarray of shape (n_concepts, n_channels)
+        float32, from 0, each of length 1; the weightiest concept first.
+    weights : numpy.ndarray of shape (n_channels,)
+        How much an error in each channel counts when features are split into concepts.
+    usual : numpy.ndarray of shape (n_concepts,)
+        How much of each concept is in a cell that shows it.
+    places : numpy.ndarray of shape (n_places, n_channels)
+        Features of places drawn at random, each of length 1: what concepts are compared with.
+    choice : pandas.DataFrame
+        ``n_concepts``, ``stability`` and ``residual`` of the numbers that were tried; of the one
+        that was asked for, where one was.
+    n_photos : int
+        That they were found in.
+    names : mapping of int to str
+        What a person calls them.
+
+    Examples
+    --------
+    >>> from hotelviz.concepts import find_concepts
+    >>> find_concepts.__name__
+    'find_concepts'
+    """
+
+    model: keras.Model
+    layer: str
+    components: np.ndarray
+    weights: np.ndarray
+    usual: np.ndarray
+    places: np.ndarray
+    choice: pd.DataFrame
+    n_photos: int
+    names: Mapping[int, str] = dataclasses.field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.components)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} concepts of {self.layer}, found in {self.n_photos:,} photos>"
+
+    @property
+    def head(self) -> Head:
+        """What stands above the layer."""
+        return find_head(self.model, self.layer)
+
+    @property
+    def exact(self) -> bool:
+        """Whether contributions are exact: the head is linear in what each channel's mean is."""
+        return self.head.kernel is not None
+
+    @property
+    def hash(self) -> str:
+        """The hash of the concepts: names belong to these, and to no others."""
+        content = np.ascontiguousarray(self.components, "float32").tobytes()
+        return hashlib.sha256(f"{self.layer} ".encode() + content).hexdigest()[:16]
+
+    def name(self, concept: int) -> str:
+        """Return what a person calls a concept, or its number."""
+        return self.names.get(concept) or f"concept {concept}"
+
+
+def find_concepts(
+    model: keras.Model,
+    photos: pd.DataFrame,
+    n_concepts: int | None = None,
+    *,
+    layer: str | None = None,
+    candidates: Sequence[int] = N_CONCEPTS,
+    max_cells: int = 32_000,
+    batch_size: int = 64,
+    seed: int = 0,
+    progress: bool = True,
+) -> Concepts:
+    r"""Find the parts that the features of photos are made of.
+
+    Each cell of a feature map is a sum of non-negative parts, :math:`f(x, y) \approx \sum_j
+    c_j(x, y) \, v_j`: what occurs in many photos, in more or less the same mixture of channels,
+    becomes one concept :math:`v_j`.
+
+    Parameters
+    ----------
+    model
+        A tagger, an aesthetic or a technical model.
+    photos
+        With ``path``, and ``image_id`` and ``hotel_id`` where known. Some thousands are enough. Of
+        one class only, concepts are those of that class.
+    n_concepts
+        How many; None chooses among `candidates`: the fewest whose residual is at most 10 % of the
+        logit on other hotels, of those whose concepts are found again in the other half of the
+        hotels (median cosine of matched pairs 0.8); where none explains as much, the stable one
+        that explains most, and where none is stable, the most stable.
+    layer
+        Whose features, by name; None takes what is averaged under the head, or else the last
+        convolution. They may not be negative.
+    candidates
+        Numbers to choose from.
+    max_cells
+        Cells that are held in memory, the same number of each photo at random places; 32,000 of
+        1,024 channels are 130 MB.
+    batch_size
+        Photos per pass.
+    seed
+        Of the sample, the halves and the factorisation.
+    progress
+        Show a bar with the photos per second.
+
+    Returns
+    -------
+    Concepts
+        The weightiest first: by what they contribute to the logits.
+
+    Raises
+    ------
+    ConceptError
+        A layer with negative features, fewer photos than concepts, or no photo that can be read.
+    ModelError
+        A layer that is not there, or has no height and width.
+    CatalogError
+        A column that is missing.
+
+    Notes
+    -----
+    Channels are weighed by what the head makes of them (the norm of their weights, less the mean
+    over the outputs, which softmax does not see): a channel that no output looks at need not be
+    explained. Components are found by scikit-learn's `MiniBatchNMF`, coefficients by non-negative
+    least squares on them.
+
+    References
+    ----------
+    Lee, Seung: Learning the parts of objects by non-negative matrix factorization, Nature 1999.
+    Zhang et al.: Invertible concept-based explanations (ICE), AAAI 2021. Fel et al.: CRAFT, CVPR
+    2023, arXiv 2211.10154.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from hotelviz.demo import make_demo_catalog
+    >>> from keras import Input, Sequential, layers
+    >>> from hotelviz.models import Preprocessing, wrap_model
+    >>> small = Sequential([Input((32, 32, 3)), layers.Conv2D(8, 5, activation="relu"),
+    ...                     layers.GlobalAveragePooling2D(), layers.Dense(2, "softmax")])
+    >>> small = wrap_model(small, task="tagger", classes=["Bedroom", "Pool"],
+    ...                    preprocessing=Preprocessing(32, 32))
+    >>> photos = make_demo_catalog(tempfile.mkdtemp(), n_hotels=3, size=(96, 128))
+    >>> concepts = find_concepts(small, photos, 3, progress=False)
+    >>> len(concepts), concepts.components.shape, concepts.exact
+    (3, (3, 8), True)
+    """
+    needs = ["image_id", "path", "hotel_id"]
+    photos = check_table(photos, needs=needs, where="find_concepts").reset_index(drop=True)
+    asked = [n_concepts] if n_concepts is not None else sorted(set(candidates))
+    if not asked or min(asked) < 1 or max_cells < 1 or batch_size < 1:
+        raise ConceptError(
+            f"n_concepts={n_concepts}, candidates={tuple(candidates)}, max_cells={max_cells} and "
+            f"batch_size={batch_size}: each must be at least 1"
+        )
+    head = find_head(model, layer)
+    sample = draw_sample(
+        model, head, photos, max_cells=max_cells, n_whole=_WHOLE, batch_size=batch_size, seed=seed,
+        progress=progress,
+    )  # fmt: skip
+    fewest = min(sample.n_photos, sample.cells.shape[1])
+    if n_concepts is not None and n_concepts > fewest:
+        raise ConceptError(
+            f"{n_concepts} concepts were asked for, of {sample.n_photos} photos and "
+            f"{sample.cells.shape[1]} channels: give more photos, or ask for at most {fewest}"
+        )
+    asked = [n for n in asked if n <= fewest] or [fewest]
+    weights = channel_weights(head, sample.cells.shape[1])
+    choice = judged(head, sample, weights, asked, seed)
+    components = factorised(sample.cells, weights, chosen(choice), seed)
+    return _ordered(model, head, sample, components, weights, choice, seed)
+
+
+def channel_weights(head: Head, n_channels: int) -> np.ndarray:
+    """Return how much an error in each channel counts: by what the head makes of it."""
+    if head.kernel is None:
+        return np.ones(n_channels, "float32")
+    norms = np.linalg.norm(head.kernel - head.kernel.mean(axis=1, keepdims=True), axis=1)
+    if not norms.max() > 0:
+        return np.ones(n_channels, "float32")
+    # A channel of next to no weight still counts a little, or its features would be arbitrary.
+    return np.asarray(np.maximum(norms / norms.max(), 0.05), "float32")
+
+
+def factorised(cells: np.ndarray, weights: np.ndarray, n_concepts: int, seed: int) -> np.ndarray:
+    """Return components of length 1, float32 (n_concepts, channels)."""
+    from sklearn.decomposition import MiniBatchNMF
+    from sklearn.exceptions import ConvergenceWarning
+
+    scaled = cells * weights
+    factorisation = MiniBatchNMF(
+        n_concepts, init="nndsvda", batch_size=min(2048, len(scaled)), max_iter=30,
+        max_no_improvement=None, random_state=seed,
+    )  # fmt: skip
+    with warnings.catch_warnings():
+        # It is stopped after so many passes; how good it is then, `judged` measures.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        components = factorisation.fit(scaled).components_ / weights
+    sizes = np.linalg.norm(components, axis=1, keepdims=True)
+    return np.asarray(components / np.maximum(sizes, 1e-12), "float32")
+
+
+def judged(
+    head: Head, sample: Sample, weights: np.ndarray, numbers: Sequence[int], seed: int
+) -> pd.DataFrame:
+    """Return how stable numbers of concepts are, and what share of logits they leave.
+
+    Both are of concepts found in one half of the hotels and in the other: the median cosine of
+    matched pairs, and the size of the residual as a share of the logit's, in photos of the half
+    that they were not found in.
+    """
+    groups = np.unique(sample.groups)
+    dealt = np.random.default_rng(seed).permutation(groups)
+    first = dealt[: (len(dealt) + 1) // 2]
+    halves = [np.isin(sample.groups, first), ~np.isin(sample.groups, first)]
+    others = [~np.isin(sample.whole_groups, first), np.isin(sample.whole_groups, first)]
+    rows = []
+    for n_concepts in numbers:
+        row = {"n_concepts": n_concepts, "stability": np.nan, "residual": np.nan}
+        if min(map(np.sum, halves)) >= n_concepts:
+            found = [factorised(sample.cells[half], weights, n_concepts, seed) for half in halves]
+            row["stability"] = float(np.median(matched_cosines(*found)))
+            left = [
+                share_left(head, sample.whole[other], one, weights)
+                for one, other in zip(found, others, strict=True)
+                if other.any()
+            ]
+            row["residual"] = float(np.mean(left)) if left else np.nan
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def matched_cosines(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return the cosines of components of length 1, matched one to one for the largest sum."""
+    from scipy.optimize import linear_sum_assignment
+
+    cosines = one @ other.T
+    return np.asarray(cosines[linear_sum_assignment(cosines, maximize=True)])
+
+
+def share_left(
+    head: Head, features: np.ndarray, components: np.ndarray, weights: np.ndarray
+) -> float:
+    """Return the size of the residual of the largest logit, as a share of that logit's.
+
+    Both less their mean over the outputs, which softmax does not see, and the logit less its bias.
+    """
+    parts = split(head, features, coefficients(features, components, weights), components)
+    return residual_share(parts.evidence, parts.residual)
+
+
+def residual_share(evidence: np.ndarray, residual: np.ndarray) -> float:
+    """Return the mean size of the residual of the largest logit, as a share of that logit's."""
+    left = residual - residual.mean(axis=1, keepdims=True)
+    whole = evidence.sum(axis=1) + residual
+    whole = whole - whole.mean(axis=1, keepdims=True)
+    rows, top = np.arange(len(whole)), whole.argmax(axis=1)
+    size = np.abs(whole[rows, top]).mean()
+    return float(np.abs(left[rows, top]).mean() / size) if size > 0 else float("nan")
+
+
+def chosen(choice: pd.DataFrame) -> int:
+    """Return the number of concepts that is taken, of those that were tried."""
+    stable = choice[choice["stability"] >= STABLE]
+    enough = stable[stable["residual"] <= LEFT]
+    if len(enough):
+        row = enough["n_concepts"].idxmin()
+    elif len(stable):
+        row = stable["residual"].idxmin()
+    elif choice["stability"].notna().any():
+        row = choice["stability"].idxmax()
+    else:
+        row = choice.index[0]
+    return int(choice.loc[row, "n_concepts"])
+
+
+def _ordered(
+    model: keras.Model,
+    head: Head,
+    sample: Sample,
+    components: np.ndarray,
+    weights: np.ndarray,
+    choice: pd.DataFrame,
+    seed: int,
+) -> Concepts:
+    found = coefficients(sample.cells, components, weights)
+    worth = found.mean(axis=0)
+    if head.kernel is not None:
+        of_outputs = components @ head.kernel
+        worth = worth * np.linalg.norm(
+            of_outputs - of_outputs.mean(axis=1, keepdims=True), axis=1
+        )
+    order = np.argsort(-worth, kind="stable")
+    places = sample.cells[np.random.default_rng(seed).permutation(len(sample.cells))]
+    places = places[places.any(axis=1)][:_PLACES]
+    usual = np.quantile(found, _USUAL, axis=0)
+    usual = np.where(usual > 0, usual, found.max(axis=0))
+    return Concepts(
+        model, head.layer, components[order], weights, usual[order].astype("float32"),
+        places / np.linalg.norm(places, axis=1, keepdims=True), choice, sample.n_photos,
+    )  # fmt: skip
