@@ -115,8 +115,7 @@ def concept_activity(
 
     Examples
     --------
-    >>> concept_activity.__name__  # see `contributions`
-    'concept_activity'
+    See `contributions`.
     """
     needs = ["image_id", "path", "hotel_id"]
     photos = check_table(photos, needs=needs, where="concept_activity").reset_index(drop=True)
@@ -129,7 +128,7 @@ def concept_activity(
         errors |= batch.errors
         if not len(batch.rows):
             continue
-        found = coefficients(batch.features, components, concepts.weights)
+        found = coefficients(batch.features, components, concepts.readers)
         flat = found.reshape(len(found), -1, len(concepts))
         peak = flat.max(axis=1) / np.maximum(concepts.usual, 1e-9)
         own = split(head, batch.features, found, components)

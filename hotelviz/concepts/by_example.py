@@ -263,7 +263,7 @@ def _probed(
     folds = StratifiedGroupKFold(min(_FOLDS, len(set(hotels[own]))))
     said = cross_val_predict(probe, scaled, truth, groups=hotels[rows], cv=folds)
     accuracy = np.mean([(said == truth)[truth == kind].mean() for kind in (True, False)])
-    direction = probe.fit(scaled, truth).coef_[0] / scale
+    direction = np.ravel(probe.fit(scaled, truth).coef_) / scale
     direction = direction / max(float(np.linalg.norm(direction)), 1e-12)
     slopes = seen.slopes @ direction
     spread = float((seen.features @ direction).std())

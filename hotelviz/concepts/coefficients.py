@@ -12,11 +12,11 @@ _SWEEPS, _CHANGE = 200, 1e-5
 
 # On a busy machine several threads wait for each other, on an idle one they bring little.
 @threadpool_limits.wrap(limits=1, user_api="blas")  # type: ignore[untyped-decorator]
-def coefficients(features: np.ndarray, components: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def coefficients(features: np.ndarray, components: np.ndarray, readers: np.ndarray) -> np.ndarray:
     """Return how much of each concept is in each cell.
 
-    Minimises the squared error of ``coefficients @ components``, each channel weighed, for each
-    cell alone.
+    Minimises the squared error of ``coefficients @ components`` for each cell alone, as the head
+    sees it (see `error_readers`).
 
     Parameters
     ----------
@@ -24,8 +24,8 @@ def coefficients(features: np.ndarray, components: np.ndarray, weights: np.ndarr
         (..., channels), from 0.
     components
         (concepts, channels), from 0.
-    weights
-        (channels,): how much an error in each channel counts.
+    readers
+        (concepts, channels), of `error_readers`.
 
     Returns
     -------
@@ -39,9 +39,8 @@ def coefficients(features: np.ndarray, components: np.ndarray, weights: np.ndarr
     them again in each sweep, and took five times as long.
     """
     cells = features.reshape(-1, features.shape[-1]).astype("float32", copy=False)
-    scaled = (components * weights**2).astype("float32")
-    gram = scaled @ components.T.astype("float32")
-    products = scaled @ cells.T
+    gram = readers @ components.T
+    products = readers @ cells.T
     found = np.zeros_like(products)
     sizes = np.maximum(np.diag(gram), 1e-12)
     for _ in range(_SWEEPS):
@@ -53,3 +52,23 @@ def coefficients(features: np.ndarray, components: np.ndarray, weights: np.ndarr
         if change <= _CHANGE * max(float(found.max(initial=0)), 1e-12):
             break
     return np.ascontiguousarray(found.T).reshape(*features.shape[:-1], len(components))
+
+
+def error_readers(components: np.ndarray, weights: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    """Return components times the metric in which errors of features are measured.
+
+    An error counts by the channels that it is in, and by what it does to the logits: the metric is
+    ``diag(weights**2) + outputs @ outputs.T``. Without its second part, half of a logit is made of
+    errors that are small in each channel.
+
+    Parameters
+    ----------
+    components
+        (concepts, channels).
+    weights
+        (channels,): how much an error in each channel counts.
+    outputs
+        (channels, outputs): what it does to each logit, times how much that counts.
+    """
+    read = components * weights**2 + (components @ outputs) @ outputs.T
+    return np.asarray(read, "float32")

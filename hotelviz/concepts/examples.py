@@ -136,7 +136,7 @@ def concept_maps(concepts: Concepts, examples: pd.DataFrame, *, batch_size: int 
     paths = examples["path"].tolist()
     for rows, pixels in iterate_pixels(concepts.model, paths, batch_size=batch_size):
         features = np.maximum(run(pixels)[0], 0)
-        found = coefficients(features, concepts.components, concepts.weights)
+        found = coefficients(features, concepts.components, concepts.readers)
         own = numbers[rows]
         cells = found[np.arange(len(found)), :, :, own] / np.maximum(
             concepts.usual[own], 1e-9

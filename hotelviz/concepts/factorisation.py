@@ -6,26 +6,31 @@ import dataclasses
 import hashlib
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
+from threadpoolctl import threadpool_limits
 
 from hotelviz.catalog import check_table
-from hotelviz.concepts.coefficients import coefficients
+from hotelviz.concepts.coefficients import coefficients, error_readers
 from hotelviz.concepts.head import Head, find_head, split
 from hotelviz.concepts.sample import Sample, draw_sample
 from hotelviz.errors import ConceptError
+from hotelviz.images import usable_cores
 
 if TYPE_CHECKING:
     import keras
 
 #: How many concepts are tried where none is asked for.
-N_CONCEPTS = (6, 10, 16, 24, 36)
+N_CONCEPTS = (6, 8, 12, 16, 24)
 #: A number of concepts is stable where those of one half of the hotels have their like in the
 #: other: median cosine of matched pairs, at least. And it explains where no more than this share of
 #: a logit is left.
 STABLE, LEFT = 0.8, 0.1
+#: How much what is lost of the logits counts, against what is lost of all channels.
+_LOGITS = 4.0
 #: Photos all of whose cells are looked at, to see how much of their logits concepts explain.
 _WHOLE = 160
 #: Places of photos that stand for what is no concept in particular.
@@ -46,8 +51,9 @@ class Concepts:
         Whose features they are parts of.
     components : numpy.ndarray of shape (n_concepts, n_channels)
         float32, from 0, each of length 1; the weightiest concept first.
-    weights : numpy.ndarray of shape (n_channels,)
-        How much an error in each channel counts when features are split into concepts.
+    readers : numpy.ndarray of shape (n_concepts, n_channels)
+        What features are multiplied with when they are split into concepts: components times the
+        metric in which errors are measured.
     usual : numpy.ndarray of shape (n_concepts,)
         How much of each concept is in a cell that shows it.
     places : numpy.ndarray of shape (n_places, n_channels)
@@ -70,7 +76,7 @@ class Concepts:
     model: keras.Model
     layer: str
     components: np.ndarray
-    weights: np.ndarray
+    readers: np.ndarray
     usual: np.ndarray
     places: np.ndarray
     choice: pd.DataFrame
@@ -111,7 +117,7 @@ def find_concepts(
     *,
     layer: str | None = None,
     candidates: Sequence[int] = N_CONCEPTS,
-    max_cells: int = 32_000,
+    max_cells: int = 16_000,
     batch_size: int = 64,
     seed: int = 0,
     progress: bool = True,
@@ -140,8 +146,8 @@ def find_concepts(
     candidates
         Numbers to choose from.
     max_cells
-        Cells that are held in memory, the same number of each photo at random places; 32,000 of
-        1,024 channels are 130 MB.
+        Cells that are held in memory, the same number of each photo at random places; 16,000 of
+        1,024 channels are 66 MB.
     batch_size
         Photos per pass.
     seed
@@ -165,10 +171,11 @@ def find_concepts(
 
     Notes
     -----
-    Channels are weighed by what the head makes of them (the norm of their weights, less the mean
-    over the outputs, which softmax does not see): a channel that no output looks at need not be
-    explained. Components are found by scikit-learn's `MiniBatchNMF`, coefficients by non-negative
-    least squares on them.
+    Errors are measured as the head sees them: each channel by the norm of its weights, less the
+    mean over the outputs, which softmax does not see; and, of a head that is global average pooling
+    under one dense layer, what is lost of the logits counts as much as all channels together.
+    Components are found by scikit-learn's `MiniBatchNMF`, coefficients by non-negative least
+    squares on them, for any photos.
 
     References
     ----------
@@ -211,21 +218,33 @@ def find_concepts(
             f"{sample.cells.shape[1]} channels: give more photos, or ask for at most {fewest}"
         )
     asked = [n for n in asked if n <= fewest] or [fewest]
-    weights = channel_weights(head, sample.cells.shape[1])
-    choice = judged(head, sample, weights, asked, seed)
-    components = factorised(sample.cells, weights, chosen(choice), seed)
-    return _ordered(model, head, sample, components, weights, choice, seed)
+    metric = head_metric(head, sample.cells)
+    choice = judged(head, sample, metric, asked, seed)
+    components = factorised(sample.cells, metric.weights, chosen(choice), seed)
+    return _ordered(model, head, sample, components, metric, choice, seed)
 
 
-def channel_weights(head: Head, n_channels: int) -> np.ndarray:
-    """Return how much an error in each channel counts: by what the head makes of it."""
+class Metric(NamedTuple):
+    """How much errors of features count, see `hotelviz.concepts.coefficients.error_readers`."""
+
+    weights: np.ndarray
+    outputs: np.ndarray
+
+
+def head_metric(head: Head, cells: np.ndarray) -> Metric:
+    """Return how much errors count: by what the head makes of them."""
+    weights = np.ones(cells.shape[1], "float32")
+    nothing = np.zeros((cells.shape[1], 1), "float32")
     if head.kernel is None:
-        return np.ones(n_channels, "float32")
-    norms = np.linalg.norm(head.kernel - head.kernel.mean(axis=1, keepdims=True), axis=1)
+        return Metric(weights, nothing)
+    kernel = head.kernel - head.kernel.mean(axis=1, keepdims=True)
+    norms = np.linalg.norm(kernel, axis=1)
     if not norms.max() > 0:
-        return np.ones(n_channels, "float32")
+        return Metric(weights, nothing)
     # A channel of next to no weight still counts a little, or its features would be arbitrary.
-    return np.asarray(np.maximum(norms / norms.max(), 0.05), "float32")
+    weights = np.asarray(np.maximum(norms / norms.max(), 0.05), "float32")
+    size, of_logits = (float((one**2).sum()) for one in (cells * weights, cells @ kernel))
+    return Metric(weights, kernel * np.float32(np.sqrt(_LOGITS * size / max(of_logits, 1e-12))))
 
 
 def factorised(cells: np.ndarray, weights: np.ndarray, n_concepts: int, seed: int) -> np.ndarray:
@@ -235,7 +254,7 @@ def factorised(cells: np.ndarray, weights: np.ndarray, n_concepts: int, seed: in
 
     scaled = cells * weights
     factorisation = MiniBatchNMF(
-        n_concepts, init="nndsvda", batch_size=min(2048, len(scaled)), max_iter=30,
+        n_concepts, init="nndsvda", batch_size=min(1024, len(scaled)), max_iter=60,
         max_no_improvement=None, random_state=seed,
     )  # fmt: skip
     with warnings.catch_warnings():
@@ -246,8 +265,10 @@ def factorised(cells: np.ndarray, weights: np.ndarray, n_concepts: int, seed: in
     return np.asarray(components / np.maximum(sizes, 1e-12), "float32")
 
 
+# Several numbers are judged side by side, each by one thread.
+@threadpool_limits.wrap(limits=1, user_api="blas")  # type: ignore[untyped-decorator]
 def judged(
-    head: Head, sample: Sample, weights: np.ndarray, numbers: Sequence[int], seed: int
+    head: Head, sample: Sample, metric: Metric, numbers: Sequence[int], seed: int
 ) -> pd.DataFrame:
     """Return how stable numbers of concepts are, and what share of logits they leave.
 
@@ -260,20 +281,27 @@ def judged(
     first = dealt[: (len(dealt) + 1) // 2]
     halves = [np.isin(sample.groups, first), ~np.isin(sample.groups, first)]
     others = [~np.isin(sample.whole_groups, first), np.isin(sample.whole_groups, first)]
-    rows = []
-    for n_concepts in numbers:
+    fewest = min(int(half.sum()) for half in halves)
+
+    def judge(n_concepts: int) -> dict[str, float]:
         row = {"n_concepts": n_concepts, "stability": np.nan, "residual": np.nan}
-        if min(map(np.sum, halves)) >= n_concepts:
-            found = [factorised(sample.cells[half], weights, n_concepts, seed) for half in halves]
+        if fewest >= n_concepts:
+            found = [
+                factorised(sample.cells[half], metric.weights, n_concepts, seed) for half in halves
+            ]
             row["stability"] = float(np.median(matched_cosines(*found)))
             left = [
-                share_left(head, sample.whole[other], one, weights)
+                share_left(head, sample.whole[other], one, metric)
                 for one, other in zip(found, others, strict=True)
                 if other.any()
             ]
             row["residual"] = float(np.mean(left)) if left else np.nan
-        rows.append(row)
-    return pd.DataFrame(rows)
+        return row
+
+    # The largest first, so that none is waited for at the end.
+    order = sorted(numbers, reverse=True)
+    rows = Parallel(n_jobs=usable_cores(), prefer="threads")(delayed(judge)(n) for n in order)
+    return pd.DataFrame(rows).sort_values("n_concepts").reset_index(drop=True)
 
 
 def matched_cosines(one: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -284,14 +312,13 @@ def matched_cosines(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.asarray(cosines[linear_sum_assignment(cosines, maximize=True)])
 
 
-def share_left(
-    head: Head, features: np.ndarray, components: np.ndarray, weights: np.ndarray
-) -> float:
+def share_left(head: Head, features: np.ndarray, components: np.ndarray, metric: Metric) -> float:
     """Return the size of the residual of the largest logit, as a share of that logit's.
 
     Both less their mean over the outputs, which softmax does not see, and the logit less its bias.
     """
-    parts = split(head, features, coefficients(features, components, weights), components)
+    found = coefficients(features, components, error_readers(components, *metric))
+    parts = split(head, features, found, components)
     return residual_share(parts.evidence, parts.residual)
 
 
@@ -325,11 +352,12 @@ def _ordered(
     head: Head,
     sample: Sample,
     components: np.ndarray,
-    weights: np.ndarray,
+    metric: Metric,
     choice: pd.DataFrame,
     seed: int,
 ) -> Concepts:
-    found = coefficients(sample.cells, components, weights)
+    readers = error_readers(components, *metric)
+    found = coefficients(sample.cells, components, readers)
     worth = found.mean(axis=0)
     if head.kernel is not None:
         of_outputs = components @ head.kernel
@@ -342,6 +370,6 @@ def _ordered(
     usual = np.quantile(found, _USUAL, axis=0)
     usual = np.where(usual > 0, usual, found.max(axis=0))
     return Concepts(
-        model, head.layer, components[order], weights, usual[order].astype("float32"),
+        model, head.layer, components[order], readers[order], usual[order].astype("float32"),
         places / np.linalg.norm(places, axis=1, keepdims=True), choice, sample.n_photos,
     )  # fmt: skip

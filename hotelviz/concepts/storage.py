@@ -18,7 +18,7 @@ from hotelviz.io.atomic import atomic_path
 if TYPE_CHECKING:
     import keras
 
-_ARRAYS = ("components", "weights", "usual", "places")
+_ARRAYS = ("components", "readers", "usual", "places")
 _TEXTS = ("model", "layer", "n_photos", "choice", "names")
 #: More bytes than a thousand concepts of ten thousand channels need.
 _LARGEST = 1 << 27
@@ -138,7 +138,7 @@ def load_concepts(path: str | os.PathLike[str], model: keras.Model) -> Concepts:
     n_channels = int(find_node(model, about["layer"]).output.shape[-1])
     n_concepts = len(arrays["components"])
     shapes = {
-        "components": (n_concepts, n_channels), "weights": (n_channels,), "usual": (n_concepts,),
+        "components": (n_concepts, n_channels), "readers": (n_concepts, n_channels), "usual": (n_concepts,),
         "places": (len(arrays["places"]), n_channels),
     }  # fmt: skip
     for name, shape in shapes.items():
