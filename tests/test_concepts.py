@@ -62,7 +62,7 @@ def planted(
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
-    """Photos of sixteen cells, three of each hotel; each shows more of one colour than of others."""
+    """Photos of sixteen cells, three of each hotel; each shows one colour more than others."""
     folder, random, rows = tmp_path_factory.mktemp("cells"), np.random.default_rng(0), []
     for number in range(48):
         main = number % 3

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -120,7 +120,7 @@ def concept_activity(
     needs = ["image_id", "path", "hotel_id"]
     photos = check_table(photos, needs=needs, where="concept_activity").reset_index(drop=True)
     head, components = concepts.head, concepts.components
-    parts: list[tuple[np.ndarray, ...]] = []
+    parts: list[tuple[Any, ...]] = []
     errors: dict[int, str] = {}
     for batch in iterate_features(
         concepts.model, head, photos, batch_size=batch_size, progress=progress
@@ -136,11 +136,10 @@ def concept_activity(
     if not parts:
         raise ConceptError(f"none of the {len(photos)} photos can be read")
     rows, *arrays = (np.concatenate(each) for each in zip(*parts, strict=True))
+    read = photos.iloc[rows].reset_index(drop=True)
     skipped = photos.loc[sorted(errors), ["image_id", "path"]]
-    return ConceptActivity(
-        photos.iloc[rows].reset_index(drop=True), *arrays,
-        skipped.assign(error=[errors[row] for row in skipped.index]),
-    )  # fmt: skip
+    skipped = skipped.assign(error=[errors[row] for row in sorted(errors)])
+    return ConceptActivity._make([read, *arrays, skipped])
 
 
 def contributions(

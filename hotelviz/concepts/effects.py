@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -200,18 +201,19 @@ def removal_effects(
         row["difference"] = row["change"] - row["random"]
         hotels = activity.photos.loc[there, "hotel_id"]
         if hotels.nunique() > 1:
-            gap = own - others
-            judged = jackknife_table(
-                lambda rows, gap=gap: {"difference": float(gap[rows].mean())}, len(gap),
-                groups=hotels, seed=seed,
-            )  # fmt: skip
-            row |= judged.loc[0, ["low", "high", "p_value"]].to_dict()
+            judged = jackknife_table(_mean_of(own - others), len(own), groups=hotels, seed=seed)
+            row |= {name: float(judged[name].iloc[0]) for name in ("low", "high", "p_value")}
     columns = ["concept", "n_photos", "change", "random", "difference", "low", "high", "p_value"]
     return pd.DataFrame(rows, columns=columns)
 
 
+def _mean_of(values: np.ndarray) -> Callable[[np.ndarray], dict[str, float]]:
+    """Return the function from rows to the mean of their values."""
+    return lambda rows: {"difference": float(values[rows].mean())}
+
+
 class _Says:
-    """What a network says of photos, and how that changes once something is taken off its logits."""
+    """What a network says of photos, and how it changes once something is off its logits."""
 
     def __init__(self, task: str, logits: NDArray[np.float32]) -> None:
         self.task, self.logits = task, logits.astype("float64")

@@ -337,14 +337,12 @@ def chosen(choice: pd.DataFrame) -> int:
     stable = choice[choice["stability"] >= STABLE]
     enough = stable[stable["residual"] <= LEFT]
     if len(enough):
-        row = enough["n_concepts"].idxmin()
+        best = enough.sort_values("n_concepts")
     elif len(stable):
-        row = stable["residual"].idxmin()
-    elif choice["stability"].notna().any():
-        row = choice["stability"].idxmax()
+        best = stable.sort_values("residual")
     else:
-        row = choice.index[0]
-    return int(choice.loc[row, "n_concepts"])
+        best = choice.sort_values("stability", ascending=False, na_position="last")
+    return int(best["n_concepts"].iloc[0])
 
 
 def _ordered(
@@ -361,9 +359,7 @@ def _ordered(
     worth = found.mean(axis=0)
     if head.kernel is not None:
         of_outputs = components @ head.kernel
-        worth = worth * np.linalg.norm(
-            of_outputs - of_outputs.mean(axis=1, keepdims=True), axis=1
-        )
+        worth = worth * np.linalg.norm(of_outputs - of_outputs.mean(axis=1, keepdims=True), axis=1)
     order = np.argsort(-worth, kind="stable")
     places = sample.cells[np.random.default_rng(seed).permutation(len(sample.cells))]
     places = places[places.any(axis=1)][:_PLACES]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -89,8 +89,10 @@ def match_concepts(
     pairs = zip(*linear_sum_assignment(np.nan_to_num(likeness, nan=-2.0), maximize=True),
                 strict=True)  # fmt: skip
     kept = {int(i): int(j) for i, j in pairs if likeness[i, j] >= KEPT}
-    rows = [(i, j, likeness[i, j], "kept") for i, j in kept.items()]
-    rows += [(i, None, _largest(likeness[i]), "lost") for i in range(len(original)) if i not in kept]
+    rows: list[Any] = [(i, j, likeness[i, j], "kept") for i, j in kept.items()]
+    rows += [
+        (i, None, _largest(likeness[i]), "lost") for i in range(len(original)) if i not in kept
+    ]
     new = sorted(set(range(len(tuned))) - set(kept.values()))
     rows += [(None, j, _largest(likeness[:, j]), "new") for j in new]
     table = pd.DataFrame(rows, columns=["original", "tuned", "correlation", "status"])

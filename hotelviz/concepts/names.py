@@ -1,4 +1,4 @@
-"""Names of concepts that people give: kept by the model's weights and by the concepts themselves."""
+"""Names of concepts that people give: by the model's weights and the concepts themselves."""
 
 from __future__ import annotations
 

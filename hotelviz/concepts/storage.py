@@ -138,8 +138,8 @@ def load_concepts(path: str | os.PathLike[str], model: keras.Model) -> Concepts:
     n_channels = int(find_node(model, about["layer"]).output.shape[-1])
     n_concepts = len(arrays["components"])
     shapes = {
-        "components": (n_concepts, n_channels), "readers": (n_concepts, n_channels), "usual": (n_concepts,),
-        "places": (len(arrays["places"]), n_channels),
+        "components": (n_concepts, n_channels), "readers": (n_concepts, n_channels),
+        "usual": (n_concepts,), "places": (len(arrays["places"]), n_channels),
     }  # fmt: skip
     for name, shape in shapes.items():
         if arrays[name].shape != shape or not np.isfinite(arrays[name]).all():
