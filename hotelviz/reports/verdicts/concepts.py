@@ -297,7 +297,7 @@ def _named(concepts: Concepts, number: Any) -> str:
 
 
 def _interval(low: float, high: float, flips: bool) -> str:
-    if pd.isna(low):
+    if np.isnan(low):
         return "–"
     if flips:
         return f"{100 * low:+.0f} to {100 * high:+.0f} points"
