@@ -15,8 +15,9 @@ from hotelviz.attribution.targets import (
     target_weights,
 )
 from hotelviz.catalog import check_table
+from hotelviz.concepts.choice import residual_share
 from hotelviz.concepts.coefficients import coefficients
-from hotelviz.concepts.factorisation import Concepts, residual_share
+from hotelviz.concepts.factorisation import Concepts
 from hotelviz.concepts.head import split
 from hotelviz.concepts.sample import iterate_features
 from hotelviz.errors import ConceptError

@@ -87,7 +87,7 @@ def concept_examples(
         peak = activity.peak[:, concept]
         order = np.argsort(-peak, kind="stable")
         rows = activity.photos.iloc[order].assign(peak=peak[order], row=order)
-        rows = rows[rows["peak"] > 0].drop_duplicates("hotel_id").head(n_photos)
+        rows = rows[activity.there[order, concept]].drop_duplicates("hotel_id").head(n_photos)
         y, x = np.divmod(activity.cell[rows["row"], concept], columns)
         left, right = _ends(grid.columns, x, width)
         top, bottom = _ends(grid.rows, y, height)

@@ -4,33 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import warnings
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
-from threadpoolctl import threadpool_limits
 
 from hotelviz.catalog import check_table
+from hotelviz.concepts.choice import chosen, judged
 from hotelviz.concepts.coefficients import coefficients, error_readers
-from hotelviz.concepts.head import Head, find_head, split
+from hotelviz.concepts.head import Head, find_head
+from hotelviz.concepts.nmf import Metric, factorised, head_metric
 from hotelviz.concepts.sample import Sample, draw_sample
 from hotelviz.errors import ConceptError
-from hotelviz.images import usable_cores
 
 if TYPE_CHECKING:
     import keras
 
 #: How many concepts are tried where none is asked for.
 N_CONCEPTS = (6, 8, 12, 16, 24)
-#: A number of concepts is stable where those of one half of the hotels have their like in the
-#: other: median cosine of matched pairs, at least. And it explains where no more than this share of
-#: a logit is left.
-STABLE, LEFT = 0.8, 0.1
-#: How much what is lost of the logits counts, against what is lost of all channels.
-_LOGITS = 4.0
 #: Photos all of whose cells are looked at, to see how much of their logits concepts explain.
 _WHOLE = 160
 #: Places of photos that stand for what is no concept in particular.
@@ -116,6 +108,7 @@ def find_concepts(
     n_concepts: int | None = None,
     *,
     layer: str | None = None,
+    head_of: keras.Model | None = None,
     candidates: Sequence[int] = N_CONCEPTS,
     max_cells: int = 16_000,
     batch_size: int = 64,
@@ -143,6 +136,9 @@ def find_concepts(
     layer
         Whose features, by name; None takes what is averaged under the head, or else the last
         convolution. They may not be negative.
+    head_of
+        The model whose head says what counts, instead of `model`'s own: for a network whose head
+        has learned nothing, the one that was trained from it (see `match_concepts`).
     candidates
         Numbers to choose from.
     max_cells
@@ -173,9 +169,10 @@ def find_concepts(
     -----
     Errors are measured as the head sees them: each channel by the norm of its weights, less the
     mean over the outputs, which softmax does not see; and, of a head that is global average pooling
-    under one dense layer, what is lost of the logits counts as much as all channels together.
-    Components are found by scikit-learn's `MiniBatchNMF`, coefficients by non-negative least
-    squares on them, for any photos.
+    under one dense layer, what a cell speaks for and against is factorised with its channels and
+    counts more than these. Without that, fewer concepts are found again on other hotels, and they
+    leave more of each logit. Components are found by scikit-learn's `MiniBatchNMF`, coefficients by
+    non-negative least squares on them, for any photos.
 
     References
     ----------
@@ -207,6 +204,12 @@ def find_concepts(
             f"batch_size={batch_size}: each must be at least 1"
         )
     head = find_head(model, layer)
+    counts = find_head(head_of, head.layer) if head_of is not None else head
+    if counts.features.shape[-1] != head.features.shape[-1]:
+        raise ConceptError(
+            f"layer {head.layer!r} has {head.features.shape[-1]} channels, and in head_of "
+            f"{counts.features.shape[-1]}: that has to be a model that was trained from this one"
+        )
     sample = draw_sample(
         model, head, photos, max_cells=max_cells, n_whole=_WHOLE, batch_size=batch_size, seed=seed,
         progress=progress,
@@ -218,131 +221,10 @@ def find_concepts(
             f"{sample.cells.shape[1]} channels: give more photos, or ask for at most {fewest}"
         )
     asked = [n for n in asked if n <= fewest] or [fewest]
-    metric = head_metric(head, sample.cells)
-    choice = judged(head, sample, metric, asked, seed)
-    components = factorised(sample.cells, metric.weights, chosen(choice), seed)
-    return _ordered(model, head, sample, components, metric, choice, seed)
-
-
-class Metric(NamedTuple):
-    """How much errors of features count, see `hotelviz.concepts.coefficients.error_readers`."""
-
-    weights: np.ndarray
-    outputs: np.ndarray
-
-
-def head_metric(head: Head, cells: np.ndarray) -> Metric:
-    """Return how much errors count: by what the head makes of them."""
-    weights = np.ones(cells.shape[1], "float32")
-    nothing = np.zeros((cells.shape[1], 1), "float32")
-    if head.kernel is None:
-        return Metric(weights, nothing)
-    kernel = head.kernel - head.kernel.mean(axis=1, keepdims=True)
-    norms = np.linalg.norm(kernel, axis=1)
-    if not norms.max() > 0:
-        return Metric(weights, nothing)
-    # A channel of next to no weight still counts a little, or its features would be arbitrary.
-    weights = np.asarray(np.maximum(norms / norms.max(), 0.05), "float32")
-    size, of_logits = (float((one**2).sum()) for one in (cells * weights, cells @ kernel))
-    return Metric(weights, kernel * np.float32(np.sqrt(_LOGITS * size / max(of_logits, 1e-12))))
-
-
-def factorised(cells: np.ndarray, weights: np.ndarray, n_concepts: int, seed: int) -> np.ndarray:
-    """Return components of length 1, float32 (n_concepts, channels)."""
-    from sklearn.decomposition import MiniBatchNMF
-    from sklearn.exceptions import ConvergenceWarning
-
-    scaled = cells * weights
-    factorisation = MiniBatchNMF(
-        n_concepts, init="nndsvda", batch_size=min(1024, len(scaled)), max_iter=60,
-        max_no_improvement=None, random_state=seed,
-    )  # fmt: skip
-    with warnings.catch_warnings():
-        # It is stopped after so many passes; how good it is then, `judged` measures.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        components = factorisation.fit(scaled).components_ / weights
-    sizes = np.linalg.norm(components, axis=1, keepdims=True)
-    return np.asarray(components / np.maximum(sizes, 1e-12), "float32")
-
-
-# Several numbers are judged side by side, each by one thread.
-@threadpool_limits.wrap(limits=1, user_api="blas")  # type: ignore[untyped-decorator]
-def judged(
-    head: Head, sample: Sample, metric: Metric, numbers: Sequence[int], seed: int
-) -> pd.DataFrame:
-    """Return how stable numbers of concepts are, and what share of logits they leave.
-
-    Both are of concepts found in one half of the hotels and in the other: the median cosine of
-    matched pairs, and the size of the residual as a share of the logit's, in photos of the half
-    that they were not found in.
-    """
-    groups = np.unique(sample.groups)
-    dealt = np.random.default_rng(seed).permutation(groups)
-    first = dealt[: (len(dealt) + 1) // 2]
-    halves = [np.isin(sample.groups, first), ~np.isin(sample.groups, first)]
-    others = [~np.isin(sample.whole_groups, first), np.isin(sample.whole_groups, first)]
-    fewest = min(int(half.sum()) for half in halves)
-
-    def judge(n_concepts: int) -> dict[str, float]:
-        row = {"n_concepts": n_concepts, "stability": np.nan, "residual": np.nan}
-        if fewest >= n_concepts:
-            found = [
-                factorised(sample.cells[half], metric.weights, n_concepts, seed) for half in halves
-            ]
-            row["stability"] = float(np.median(matched_cosines(*found)))
-            left = [
-                share_left(head, sample.whole[other], one, metric)
-                for one, other in zip(found, others, strict=True)
-                if other.any()
-            ]
-            row["residual"] = float(np.mean(left)) if left else np.nan
-        return row
-
-    # The largest first, so that none is waited for at the end.
-    order = sorted(numbers, reverse=True)
-    rows = Parallel(n_jobs=usable_cores(), prefer="threads")(delayed(judge)(n) for n in order)
-    return pd.DataFrame(rows).sort_values("n_concepts").reset_index(drop=True)
-
-
-def matched_cosines(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Return the cosines of components of length 1, matched one to one for the largest sum."""
-    from scipy.optimize import linear_sum_assignment
-
-    cosines = one @ other.T
-    return np.asarray(cosines[linear_sum_assignment(cosines, maximize=True)])
-
-
-def share_left(head: Head, features: np.ndarray, components: np.ndarray, metric: Metric) -> float:
-    """Return the size of the residual of the largest logit, as a share of that logit's.
-
-    Both less their mean over the outputs, which softmax does not see, and the logit less its bias.
-    """
-    found = coefficients(features, components, error_readers(components, *metric))
-    parts = split(head, features, found, components)
-    return residual_share(parts.evidence, parts.residual)
-
-
-def residual_share(evidence: np.ndarray, residual: np.ndarray) -> float:
-    """Return the mean size of the residual of the largest logit, as a share of that logit's."""
-    left = residual - residual.mean(axis=1, keepdims=True)
-    whole = evidence.sum(axis=1) + residual
-    whole = whole - whole.mean(axis=1, keepdims=True)
-    rows, top = np.arange(len(whole)), whole.argmax(axis=1)
-    size = np.abs(whole[rows, top]).mean()
-    return float(np.abs(left[rows, top]).mean() / size) if size > 0 else float("nan")
-
-
-def chosen(choice: pd.DataFrame) -> int:
-    """Return the number of concepts that is taken, of those that were tried."""
-    stable = choice[choice["stability"] >= STABLE]
-    enough = stable[stable["residual"] <= LEFT]
-    if len(enough):
-        best = enough.sort_values("n_concepts")
-    elif len(stable):
-        best = stable.sort_values("residual")
-    else:
-        best = choice.sort_values("stability", ascending=False, na_position="last")
-    return int(best["n_concepts"].iloc[0])
+    metric = head_metric(counts, sample.cells)
+    choice = judged(counts, sample, metric, asked, seed)
+    components = factorised(sample.cells, metric, chosen(choice), seed)
+    return _ordered(model, counts, sample, components, metric, choice, seed)
 
 
 def _ordered(
