@@ -14,7 +14,7 @@ from hotelviz.plots import style
 from hotelviz.plots.display import Display
 
 #: How bright a photo stays where its concept is not.
-_DIM = 0.3
+_DIM = 0.4
 
 
 def spotlight(pixels: np.ndarray, maps: np.ndarray) -> np.ndarray:
@@ -36,7 +36,7 @@ def spotlight(pixels: np.ndarray, maps: np.ndarray) -> np.ndarray:
     --------
     >>> photo = np.full((1, 1, 2, 3), 100, "uint8")
     >>> spotlight(photo, np.array([[[0, 0.5]]]))[0, 0, :, 0].tolist()
-    [30, 100]
+    [40, 100]
     """
     top = maps.max(axis=(1, 2), keepdims=True)
     light = _DIM + (1 - _DIM) * np.divide(maps, top, out=np.zeros_like(maps, float), where=top > 0)
@@ -86,8 +86,12 @@ def concept_sheet(
     style.check_columns(examples, ["concept", "left", "top", "right", "bottom"], "concept_sheet")
     lit = spotlight(pixels, maps)
     n_rows = max(1, len(titles))
-    figure = style.new_figure((1.28 * n_columns + 0.1, 1.72 * n_rows + 0.1))
-    axes = figure.subplots(n_rows, n_columns, squeeze=False)
+    height = 1.62 * n_rows + 0.1
+    figure = style.new_figure((1.3 * n_columns + 0.1, height), layout="none")
+    # Above each row there is room for its words.
+    gaps = {"wspace": 0.04, "hspace": 0.3, "left": 0.01, "right": 0.99, "bottom": 0.05 / height}
+    gaps["top"] = 1 - 0.35 / height
+    axes = figure.subplots(n_rows, n_columns, squeeze=False, gridspec_kw=gaps)
     style.bare_axes(axes)
     examples = examples.reset_index(drop=True)
     images, texts = {}, {}
@@ -97,7 +101,9 @@ def concept_sheet(
         for ax, ends in zip(row, own[["left", "top", "right", "bottom"]].to_numpy(), strict=False):
             _mark(ax, ends.tolist(), lit.shape[1:3])
         words = "\n".join(style.drawn(line, longest=90) for line in title.split("\n"))
-        texts[concept] = row[0].set_title(words, fontsize=9, loc="left")
+        texts[concept] = row[0].text(
+            0, 1.05, words, fontsize=9, va="bottom", transform=row[0].transAxes
+        )
     told = "; ".join(style.readable(title.replace("\n", ", ")) for title in titles.values())
     text = f"Photos in which concepts are strongest, lit where they are. {told}"
     return style.display(axes, text, photographic=True, images_=images, texts_=texts)

@@ -125,8 +125,8 @@ def shown_table(table: pd.DataFrame, task: str) -> Table:
     words, share = {"name": "concept"}, ["for_share", "against_share"]
     if task == "tagger":
         words |= {
-            "for": "speaks most for", "for_share": "of all that counts there",
-            "against": "most against", "against_share": "of all that counts",
+            "for": "speaks most for", "for_share": "its share there",
+            "against": "most against", "against_share": "its share",
         }  # fmt: skip
     else:
         words |= {
