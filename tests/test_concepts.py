@@ -180,6 +180,15 @@ def test_layers_with_negative_features_are_refused(photos):
         c.find_concepts(model, photos, 3, progress=False)
 
 
+def test_layers_without_any_activity_are_refused(photos):
+    model = planted()
+    model.get_layer("conv").set_weights(
+        [-np.ones((CELL, CELL, 3, 7), "float32"), np.zeros(7, "float32")]
+    )
+    with pytest.raises(ConceptError, match="no cell of layer 'conv' is active in these 48 photos"):
+        c.find_concepts(model, photos, 3, progress=False)
+
+
 def test_fewer_photos_than_concepts_are_refused(tagger, photos):
     with pytest.raises(ConceptError, match="6 concepts were asked for, of 5 photos"):
         c.find_concepts(tagger, photos.head(5), 6, progress=False)

@@ -114,9 +114,9 @@ def concept_activity(
     ConceptError
         No photo can be read.
 
-    Examples
+    See Also
     --------
-    See `contributions`.
+    contributions : What each concept adds; its example is of this function, too.
     """
     needs = ["image_id", "path", "hotel_id"]
     photos = check_table(photos, needs=needs, where="concept_activity").reset_index(drop=True)

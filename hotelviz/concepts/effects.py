@@ -42,10 +42,9 @@ def concept_effects(concepts: Concepts, photos: pd.DataFrame | ConceptActivity) 
         the residual included: the sizes of all shares sum to 1 less the residual's) and
         ``n_photos``. Missing for a class that no photo is predicted as.
 
-    Examples
+    See Also
     --------
-    >>> concept_effects.__name__  # see `removal_effects`
-    'concept_effects'
+    removal_effects : What is said without a concept; its example is of this function, too.
     """
     from hotelviz.models import model_info
 
@@ -95,10 +94,9 @@ def score_ends(concepts: Concepts, photos: pd.DataFrame | ConceptActivity) -> pd
     ConceptError
         The model is a tagger.
 
-    Examples
+    See Also
     --------
-    >>> score_ends.__name__
-    'score_ends'
+    hotelviz.plots.concept_ends : Draws it.
     """
     from hotelviz.concepts.activity import contributions
     from hotelviz.models import model_info

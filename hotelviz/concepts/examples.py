@@ -120,10 +120,9 @@ def concept_maps(concepts: Concepts, examples: pd.DataFrame, *, batch_size: int 
         float32 (rows, height, width) at the model's size, 0 to 1: 1 where as much of the concept is
         as is usual where it is, or more. All zero for a photo that cannot be read.
 
-    Examples
+    See Also
     --------
-    >>> concept_maps.__name__  # see `concept_examples`
-    'concept_maps'
+    concept_examples : Finds the photos; its example is of this function, too.
     """
     from hotelviz.models import activations, model_info
 

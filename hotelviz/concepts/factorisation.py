@@ -58,11 +58,9 @@ class Concepts:
     names : mapping of int to str
         What a person calls them.
 
-    Examples
+    See Also
     --------
-    >>> from hotelviz.concepts import find_concepts
-    >>> find_concepts.__name__
-    'find_concepts'
+    find_concepts : Finds them.
     """
 
     model: keras.Model
@@ -159,7 +157,8 @@ def find_concepts(
     Raises
     ------
     ConceptError
-        A layer with negative features, fewer photos than concepts, or no photo that can be read.
+        A layer with negative features or without any, fewer photos than concepts, or no photo that
+        can be read.
     ModelError
         A layer that is not there, or has no height and width.
     CatalogError
@@ -214,6 +213,11 @@ def find_concepts(
         model, head, photos, max_cells=max_cells, n_whole=_WHOLE, batch_size=batch_size, seed=seed,
         progress=progress,
     )  # fmt: skip
+    if not sample.cells.any():
+        raise ConceptError(
+            f"no cell of layer {head.layer!r} is active in these {sample.n_photos} photos: is the "
+            "model trained, and is its value range that of its pixels?"
+        )
     fewest = min(sample.n_photos, sample.cells.shape[1])
     if n_concepts is not None and n_concepts > fewest:
         raise ConceptError(

@@ -35,10 +35,9 @@ def name_concepts(concepts: Concepts, names: Mapping[int, str]) -> Concepts:
     ConceptError
         A concept that is not there, or a name of several lines.
 
-    Examples
+    See Also
     --------
-    >>> name_concepts.__name__  # see `write_names`
-    'name_concepts'
+    write_names : Its example is of this function, too.
     """
     given = dict(concepts.names)
     for concept, name in names.items():
@@ -69,16 +68,16 @@ def write_names(concepts: Concepts, path: str | os.PathLike[str]) -> Path:
     Examples
     --------
     >>> import tempfile
-    >>> from hotelviz.concepts import find_concepts, name_concepts
-    >>> from hotelviz.demo import make_demo_catalog
+    >>> import numpy as np
+    >>> from hotelviz.concepts import Concepts, name_concepts
     >>> from keras import Input, Sequential, layers
     >>> from hotelviz.models import Preprocessing, wrap_model
-    >>> small = Sequential([Input((32, 32, 3)), layers.Conv2D(8, 5, activation="relu"),
+    >>> small = Sequential([Input((32, 32, 3)), layers.Conv2D(8, 5, name="conv"),
     ...                     layers.GlobalAveragePooling2D(), layers.Dense(2, "softmax")])
     >>> small = wrap_model(small, task="tagger", classes=["Bedroom", "Pool"],
     ...                    preprocessing=Preprocessing(32, 32))
-    >>> photos = make_demo_catalog(tempfile.mkdtemp(), n_hotels=3, size=(96, 128))
-    >>> concepts = find_concepts(small, photos, 2, progress=False)
+    >>> parts = np.eye(2, 8, dtype="float32")
+    >>> concepts = Concepts(small, "conv", parts, parts, parts[:, 0], parts, pd.DataFrame(), 0)
     >>> file = write_names(name_concepts(concepts, {1: "water"}), f"{tempfile.mkdtemp()}/names.csv")
     >>> dict(read_names(concepts, file).names)
     {1: 'water'}
@@ -111,10 +110,9 @@ def read_names(concepts: Concepts, path: str | os.PathLike[str]) -> Concepts:
         The file is of another model or of other concepts, has two names for one concept, or cannot
         be read; the message names the row.
 
-    Examples
+    See Also
     --------
-    >>> read_names.__name__  # see `write_names`
-    'read_names'
+    write_names : Writes the file; its example is of this function, too.
     """
     from hotelviz.models import weights_hash
 

@@ -52,16 +52,14 @@ def save_concepts(
     Examples
     --------
     >>> import tempfile
-    >>> from hotelviz.concepts import find_concepts
-    >>> from hotelviz.demo import make_demo_catalog
     >>> from keras import Input, Sequential, layers
     >>> from hotelviz.models import Preprocessing, wrap_model
-    >>> small = Sequential([Input((32, 32, 3)), layers.Conv2D(8, 5, activation="relu"),
+    >>> small = Sequential([Input((32, 32, 3)), layers.Conv2D(8, 5, name="conv"),
     ...                     layers.GlobalAveragePooling2D(), layers.Dense(2, "softmax")])
     >>> small = wrap_model(small, task="tagger", classes=["Bedroom", "Pool"],
     ...                    preprocessing=Preprocessing(32, 32))
-    >>> photos = make_demo_catalog(tempfile.mkdtemp(), n_hotels=3, size=(96, 128))
-    >>> concepts = find_concepts(small, photos, 2, progress=False)
+    >>> parts = np.eye(2, 8, dtype="float32")
+    >>> concepts = Concepts(small, "conv", parts, parts, parts[:, 0], parts, pd.DataFrame(), 0)
     >>> file = save_concepts(concepts, f"{tempfile.mkdtemp()}/concepts.npz")
     >>> load_concepts(file, small).hash == concepts.hash
     True
@@ -121,10 +119,9 @@ def load_concepts(path: str | os.PathLike[str], model: keras.Model) -> Concepts:
         The file cannot be read, is damaged or no file of concepts, or its concepts are of another
         model.
 
-    Examples
+    See Also
     --------
-    >>> load_concepts.__name__  # see `save_concepts`
-    'load_concepts'
+    save_concepts : Writes the file; its example is of this function, too.
     """
     from hotelviz.models import find_node, weights_hash
 

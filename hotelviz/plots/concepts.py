@@ -207,7 +207,7 @@ def concept_ends(
     --------
     >>> table = pd.DataFrame({"concept": [1, 0], "pull": [0.5, -0.2], "n_photos": [9, 4]})
     >>> drawn = concept_ends(table, names={0: "bath", 1: "water"}, pictures={})
-    >>> [round(bar.get_width(), 1) for bar in drawn.bars_["pull"]]
+    >>> [float(bar.get_width()) for bar in drawn.bars_["pull"]]
     [0.5, -0.2]
     """
     style.check_columns(ends, ["concept", "pull", "n_photos"], "concept_ends")
