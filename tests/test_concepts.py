@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from coloured import CELL, COLOURS, SIDE, coloured_photos, planted
+from keras import layers
 from PIL import Image
 
 from hotelviz import concepts as c
 from hotelviz.concepts import ConceptError
 from hotelviz.errors import AttributionError
+from hotelviz.models import Preprocessing, wrap_model
 
 
 @pytest.fixture(scope="module")
@@ -264,6 +266,28 @@ def test_concepts_are_matched_through_training(found, photos, tagger):
     same = c.match_concepts(found, found, photos)
     assert (same["original"] == same["tuned"]).all()
     assert (same["status"] == "kept").all()
+
+
+def test_what_counts_may_be_said_by_the_head_of_the_tuned_model(tagger, photos):
+    untrained = planted()
+    kernel, bias = untrained.get_layer("top").get_weights()
+    untrained.get_layer("top").set_weights([kernel * 0, bias])
+    found = c.find_concepts(untrained, photos, 3, head_of=tagger, progress=False)
+    assert sorted(colour_of(found)) == sorted(COLOURS)
+    assert found.model is untrained
+    other = keras.Sequential(
+        [
+            keras.Input((SIDE, SIDE, 3)),
+            layers.Conv2D(5, CELL, strides=CELL, activation="relu", name="conv"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(3, "softmax"),
+        ]
+    )
+    other = wrap_model(
+        other, task="tagger", classes=["a", "b", "c"], preprocessing=Preprocessing(SIDE, SIDE)
+    )
+    with pytest.raises(ConceptError, match="has 7 channels, and in head_of 5"):
+        c.find_concepts(tagger, photos, 3, head_of=other, progress=False)
 
 
 def test_examples_are_a_direction_that_is_tested_against_chance(tagger, photos):

@@ -73,6 +73,17 @@ def test_page_of_an_aesthetic_model_has_the_two_ends_of_the_scale(folder):
     assert all(len(images) == 3 for images in ends.images_.values())
 
 
+@pytest.mark.slow
+def test_page_of_another_head_says_that_it_goes_by_gradients(folder):
+    save_model(planted(pooling="dense"), folder / "dense.keras")
+    found = shown(folder, "dense", max_photos=40)
+    said = next(one for one in found if isinstance(one, Verdict))
+    assert "make up, by gradients at each photo, " in said.text
+    assert " makes most of a class: " in said.text
+    table = next(one for one in found if isinstance(one, Table))
+    assert "change" not in table.words
+
+
 def test_concepts_are_judged_on_other_hotels():
     photos = pd.DataFrame({"hotel_id": np.repeat(list("abcdef"), 5)})
     finding, judged = dealt_photos(photos, 24, seed=1)
