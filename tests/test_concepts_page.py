@@ -66,8 +66,8 @@ def test_page_of_an_aesthetic_model_has_the_two_ends_of_the_scale(folder):
         shutil.copy(folder / f"{number}.png", red)
     found = shown(folder, "aesthetic", examples=str(red))
     said = next(one for one in found if isinstance(one, Verdict))
-    assert " speaks most for 8 and 9 (+" in said.text
-    assert " for 2 and 3 (-" in said.text
+    assert "What speaks most for 8 and 9 is concept " in said.text
+    assert " and for 2 and 3 concept " in said.text
     ends = [one for one in found if isinstance(one, Display)][1]
     assert len(ends.bars_["pull"]) == 3
     assert all(len(images) == 3 for images in ends.images_.values())
@@ -79,7 +79,7 @@ def test_page_of_another_head_says_that_it_goes_by_gradients(folder):
     found = shown(folder, "dense", max_photos=40)
     said = next(one for one in found if isinstance(one, Verdict))
     assert "make up, by gradients at each photo, " in said.text
-    assert " makes most of a class: " in said.text
+    assert " Most of a class is of concept " in said.text
     table = next(one for one in found if isinstance(one, Table))
     assert "change" not in table.words
 

@@ -215,8 +215,8 @@ def concept_ends(
     high, low = known[known["pull"] > 0].head(n_each), known[known["pull"] <= 0].tail(n_each)
     shown = pd.concat([high, low])
     n_rows = max(1, len(shown))
-    figure = style.new_figure((6.0, 0.9 + 0.62 * n_rows))
-    parts = figure.add_gridspec(n_rows, 4, width_ratios=[3.2, 1, 1, 1], wspace=0.03)
+    figure = style.new_figure((6.4, 0.6 + 0.9 * n_rows))
+    parts = figure.add_gridspec(n_rows, 4, width_ratios=[2.4, 1, 1, 1], wspace=0.02, hspace=0.02)
     ax = style.open_axes(figure.add_subplot(parts[:, 0]), grid="x")
     colours = [style.BLUE if pull > 0 else style.ORANGE for pull in shown["pull"]]
     bars = ax.barh(range(len(shown)), shown["pull"], **style.options(bar_kw, color=colours))

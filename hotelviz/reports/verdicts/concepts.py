@@ -160,7 +160,8 @@ def concept_titles(table: pd.DataFrame, task: str) -> dict[int, str]:
     titles = {}
     for row in table.to_dict("records"):
         if task != "tagger":
-            titles[row["concept"]] = f"{row['name']}: {row['points']:+.2f} points"
+            adds = f"adds {row['points']:+.2f} points where it is"
+            titles[row["concept"]] = f"{row['name']}: {adds}"
             continue
         said = []
         if row["for"]:
@@ -312,8 +313,8 @@ def _heaviest(table: pd.DataFrame, task: str) -> str:
             return "None of them is in these photos."
         first, last = known.iloc[-1], known.iloc[0]
         return (
-            f"{first['name']} speaks most for 8 and 9 ({first['points']:+.2f} points where it is), "
-            f"{last['name']} for 2 and 3 ({last['points']:+.2f})."
+            f"What speaks most for 8 and 9 is {first['name']} ({first['points']:+.2f} points where "
+            f"it is), and for 2 and 3 {last['name']} ({last['points']:+.2f})."
         )
     if "change" in table and table["difference"].notna().any():
         row = table.sort_values("difference", na_position="first").iloc[-1]
@@ -324,7 +325,7 @@ def _heaviest(table: pd.DataFrame, task: str) -> str:
         )
     row = table.sort_values("for_share", na_position="first").iloc[-1]
     return (
-        f"{row['name']} makes most of a class: {percent(row['for_share'])} of all that speaks for "
+        f"Most of a class is of {row['name']}: {percent(row['for_share'])} of all that speaks for "
         f"or against {row['for']}."
     )
 
@@ -332,11 +333,10 @@ def _heaviest(table: pd.DataFrame, task: str) -> str:
 def _change_card(table: pd.DataFrame, task: str) -> list[Card]:
     if "change" not in table or not table["difference"].notna().any():
         return []
-    size = table["difference"].abs() if task != "tagger" else table["difference"]
-    row = table.iloc[int(np.nanargmax(size))]
-    told = f"; {_interval(row['low'], row['high'], task == 'tagger')}"
-    told = "" if pd.isna(row["low"]) else told
-    value = percent(row["change"]) if task == "tagger" else f"{row['change']:+.2f}"
-    what = "predictions that flip" if task == "tagger" else "change of the score"
-    detail = f"{what} without it, {counted(int(row['n_photos']), 'photo')}, over random ones{told}"
+    flips = task == "tagger"
+    row = table.iloc[int(np.nanargmax(table["difference"] if flips else table["difference"].abs()))]
+    value = percent(row["difference"]) if flips else f"{row['difference']:+.2f}"
+    what = "predictions that flip" if flips else "points of the score"
+    told = "" if np.isnan(row["low"]) else f" ({_interval(row['low'], row['high'], flips)})"
+    detail = f"{what} without it, beyond random ones{told}; {counted(row['n_photos'], 'photo')}"
     return [Card(f"counts most: {row['name']}", value, detail)]
