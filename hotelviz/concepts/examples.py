@@ -97,9 +97,9 @@ def concept_examples(
             side=float(np.clip(seen, _SMALLEST, _LARGEST)),
             left=left, top=top, right=right, bottom=bottom,
         ))  # fmt: skip
-    table = pd.concat(found, ignore_index=True)
+    table: pd.DataFrame = pd.concat(found, ignore_index=True)
     kept = [name for name in activity.photos if name not in _COLUMNS]
-    return table[[*_COLUMNS, *kept]]
+    return table.reindex(columns=[*_COLUMNS, *kept])
 
 
 def concept_maps(concepts: Concepts, examples: pd.DataFrame, *, batch_size: int = 32) -> np.ndarray:
