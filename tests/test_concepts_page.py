@@ -101,6 +101,13 @@ def test_kept_concepts_are_those_of_the_model_only(folder, tmp_path):
         kept_concepts(planted("aesthetic"), photos, 3, keep=file)
 
 
+def test_names_without_their_concepts_are_refused_before_the_work(folder, tmp_path):
+    names_file(str(tmp_path / "kept.npz")).write_text("model,concepts,concept,name\na,b,0,bed\n")
+    # No photo is looked at.
+    with pytest.raises(ConceptError, match=r"kept.csv: there are names in it, but .*kept.npz"):
+        kept_concepts(planted(), pd.DataFrame(), 3, keep=str(tmp_path / "kept.npz"))
+
+
 def test_names_from_data_are_drawn_as_they_are():
     name = "Suite $200-$300"
     effects = pd.DataFrame({"concept": [0], "class": [name], "share": [0.5]})

@@ -209,8 +209,10 @@ def find_concepts(
             f"layer {head.layer!r} has {head.features.shape[-1]} channels, and in head_of "
             f"{counts.features.shape[-1]}: that has to be a model that was trained from this one"
         )
+    cells = int(np.prod(head.features.shape[1:3]))
+    n_whole = min(_WHOLE, max(8, max_cells // cells))
     sample = draw_sample(
-        model, head, photos, max_cells=max_cells, n_whole=_WHOLE, batch_size=batch_size, seed=seed,
+        model, head, photos, max_cells=max_cells, n_whole=n_whole, batch_size=batch_size, seed=seed,
         progress=progress,
     )  # fmt: skip
     if not sample.cells.any():

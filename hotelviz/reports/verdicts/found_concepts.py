@@ -16,6 +16,8 @@ from hotelviz.concepts import (
     write_names,
 )
 
+from hotelviz.errors import ConceptError
+
 if TYPE_CHECKING:
     import keras
 
@@ -85,18 +87,33 @@ def kept_concepts(
     seed : int, default 0
         Of the factorisation.
     """
-    if keep and Path(keep).exists():
+    kept = bool(keep) and Path(keep).exists()
+    listed = names_file(keep) if keep else None
+    if listed is not None and listed.exists() and not kept:
+        _refuse_left(listed, keep)
+    if kept:
         found = load_concepts(keep, model)
     else:
         found = find_concepts(model, photos, n_concepts or None, layer=layer or None, seed=seed)
-    if not keep:
-        return read_names(found, names) if names else found
-    listed = names_file(keep)
-    if names or listed.exists():
-        found = read_names(found, names or listed)
-    save_concepts(found, keep)
-    write_names(found, listed)
+        # Before names are read: whatever is wrong with those, the work is not lost.
+        if keep:
+            save_concepts(found, keep)
+    if names or (kept and listed is not None and listed.exists()):
+        found = read_names(found, names or str(listed))
+    if listed is not None:
+        save_concepts(found, keep)
+        write_names(found, listed)
     return found
+
+
+def _refuse_left(listed: Path, keep: str) -> None:
+    """Refuse, before the work, a file with names of concepts that are not there any more."""
+    table = pd.read_csv(listed, dtype=str, keep_default_na=False)
+    if "name" not in table or table["name"].str.strip().any():
+        raise ConceptError(
+            f"{listed}: there are names in it, but {keep}, the concepts that they were given to, is "
+            "not there: bring that file back, or move this one away"
+        )
 
 
 def names_file(keep: str) -> Path:
