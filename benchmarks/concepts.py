@@ -19,6 +19,7 @@ import pandas as pd
 
 from hotelviz.catalog import read_catalog
 from hotelviz.concepts import (
+    ConceptActivity,
     Concepts,
     concept_activity,
     concept_by_example,
@@ -77,7 +78,7 @@ def aesthetic() -> keras.Model:
     return wrap_model(load_keras(NIMA), task="aesthetic", preprocessing=prepared)
 
 
-def told(name: str, concepts: Concepts, judged: pd.DataFrame) -> None:
+def told(name: str, concepts: Concepts, judged: pd.DataFrame) -> ConceptActivity:
     """Note how well concepts hold on photos of other hotels."""
     activity = concept_activity(concepts, judged, progress=False)
     table = contributions(concepts, activity)
@@ -90,6 +91,7 @@ def told(name: str, concepts: Concepts, judged: pd.DataFrame) -> None:
     results.append((f"{name}: found again in the other half", "0.8", stable))
     print(concepts.choice.round(3).to_string(index=False))
     print(removal_effects(concepts, activity).round(3).to_string(index=False))
+    return activity
 
 
 def tagger(*, short: bool) -> None:
@@ -110,8 +112,8 @@ def scores(*, short: bool) -> None:
     """Find the concepts of an aesthetic model, and what speaks for either end."""
     finding, judged = photos_of(short=short)
     found = find_concepts(aesthetic(), finding, progress=False)
-    told("aesthetic", found, judged)
-    print(score_ends(found, judged).round(3).to_string(index=False))
+    activity = told("aesthetic", found, judged)
+    print(score_ends(found, activity).round(3).to_string(index=False))
 
 
 def by_example(*, short: bool) -> None:

@@ -15,7 +15,6 @@ from hotelviz.concepts import (
     save_concepts,
     write_names,
 )
-
 from hotelviz.errors import ConceptError
 
 if TYPE_CHECKING:
