@@ -110,7 +110,7 @@ def _refuse_left(listed: Path, keep: str) -> None:
     table = pd.read_csv(listed, dtype=str, keep_default_na=False)
     if "name" not in table or table["name"].str.strip().any():
         raise ConceptError(
-            f"{listed}: there are names in it, but {keep}, the concepts that they were given to, is "
+            f"{listed}: there are names in it, but {keep}, whose concepts they were given to, is "
             "not there: bring that file back, or move this one away"
         )
 
