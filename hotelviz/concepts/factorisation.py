@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -194,6 +195,8 @@ def find_concepts(
     >>> len(concepts), concepts.components.shape, concepts.exact
     (3, (3, 8), True)
     """
+    from sklearn.exceptions import ConvergenceWarning
+
     needs = ["image_id", "path", "hotel_id"]
     photos = check_table(photos, needs=needs, where="find_concepts").reset_index(drop=True)
     asked = [n_concepts] if n_concepts is not None else sorted(set(candidates))
@@ -228,8 +231,11 @@ def find_concepts(
         )
     asked = [n for n in asked if n <= fewest] or [fewest]
     metric = head_metric(counts, sample.cells)
-    choice = judged(counts, sample, metric, asked, seed)
-    components = factorised(sample.cells, metric, chosen(choice), seed)
+    with warnings.catch_warnings():
+        # It is stopped after so many passes; how good it is then, `judged` measures.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        choice = judged(counts, sample, metric, asked, seed)
+        components = factorised(sample.cells, metric, chosen(choice), seed)
     return _ordered(model, counts, sample, components, metric, choice, seed)
 
 

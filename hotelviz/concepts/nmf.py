@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -44,7 +43,6 @@ def factorised(cells: np.ndarray, metric: Metric, n_concepts: int, seed: int) ->
     belongs together to the head becomes one component.
     """
     from sklearn.decomposition import MiniBatchNMF
-    from sklearn.exceptions import ConvergenceWarning
 
     speaks = cells @ metric.outputs
     scaled = np.hstack([cells * metric.weights, np.maximum(speaks, 0), np.maximum(-speaks, 0)])
@@ -52,10 +50,7 @@ def factorised(cells: np.ndarray, metric: Metric, n_concepts: int, seed: int) ->
         n_concepts, init="nndsvda", batch_size=min(1024, len(scaled)), max_iter=60,
         max_no_improvement=None, random_state=seed,
     )  # fmt: skip
-    with warnings.catch_warnings():
-        # It is stopped after so many passes; how good it is then, `judged` measures.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        components = factorisation.fit(scaled).components_[:, : cells.shape[1]]
+    components = factorisation.fit(scaled).components_[:, : cells.shape[1]]
     components = components / metric.weights
     sizes = np.linalg.norm(components, axis=1, keepdims=True)
     return np.asarray(components / np.maximum(sizes, 1e-12), "float32")

@@ -125,7 +125,8 @@ def draw_sample(
             cells.append(flat[places])
             own += [groups[row]] * len(places)
             if row in chosen:
-                whole.append(one)
+                # A view would hold its whole batch.
+                whole.append(one.copy())
                 whole_own.append(groups[row])
     if not cells:
         raise ConceptError(f"none of the {len(photos)} photos can be read")
