@@ -86,6 +86,9 @@ def told(name: str, concepts: Concepts, judged: pd.DataFrame) -> ConceptActivity
     results.append((f"{name}: sum less logit, largest", "1e-3", f"{error:.1e}"))
     share = f"{activity.residual_share:.1%} of {len(judged)} photos' logits"
     results.append((f"{name}: of no concept, other hotels", "at most 10 %", share))
+    moved = (table["value"] - table["bias"]).abs().mean()
+    target = f"{table['residual'].abs().mean() / moved:.1%}"
+    results.append((f"{name}: the same of class or mean score, less bias", "at most 10 %", target))
     chosen = concepts.choice.set_index("n_concepts").loc[len(concepts)]
     stable = f"{chosen['stability']:.2f} with {len(concepts)} concepts"
     results.append((f"{name}: found again in the other half", "0.8", stable))

@@ -66,6 +66,7 @@ def test_page_of_an_aesthetic_model_has_the_two_ends_of_the_scale(folder):
         shutil.copy(folder / f"{number}.png", red)
     found = shown(folder, "aesthetic", examples=str(red))
     said = next(one for one in found if isinstance(one, Verdict))
+    assert " of what moves the mean scores of " in said.text
     assert "What speaks most for 8 and 9 is concept " in said.text
     assert " and for 2 and 3 concept " in said.text
     ends = [one for one in found if isinstance(one, Display)][1]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from hotelviz.concepts import contributions
 from hotelviz.reports.tables import Table
 from hotelviz.reports.verdict import Card, NextStep, Verdict
 from hotelviz.reports.verdicts.found_concepts import names_file
@@ -48,8 +49,13 @@ def concept_verdict(
 
     info = model_info(concepts.model)
     photos = photos_of_hotels(activity.photos)
-    left = activity.residual_share
-    of = "the logits" if info.task == "tagger" else "the scores' logits"
+    left, of, detail = activity.residual_share, "the logits", "of the largest logit"
+    if info.task != "tagger":
+        # The largest logit of scores is much the same in all photos: little is left of that.
+        parts = contributions(concepts, activity)
+        moved = (parts["value"] - parts["bias"]).abs().mean()
+        left = float(parts["residual"].abs().mean() / moved) if moved else float("nan")
+        of, detail = "what moves the mean scores", "of what moves the mean score"
     how = "make up" if concepts.exact else "make up, by gradients at each photo,"
     said = (
         f"{counted(len(concepts), 'concept')} {how} {percent(1 - left)} of {of} of {photos} that "
@@ -61,7 +67,7 @@ def concept_verdict(
     again = f"found again in the other half of the hotels: cosine {stability:.2f}"
     cards = [
         Card("concepts", f"{len(concepts)}", again if np.isfinite(stability) else ""),
-        Card("of no concept", percent(left), f"of the largest logit, {photos}"),
+        Card("of no concept", percent(left), f"{detail}, {photos}"),
         *_change_card(table, info.task),
     ]
     steps = [NextStep("Look at the concepts: does each belong to what it speaks for?", "#Concepts")]
