@@ -86,6 +86,14 @@ class Demo:
         )
 
     @cached_property
+    def concepts(self) -> Any:
+        """The tagger's concepts, and how strong they are in the photos."""
+        from hotelviz.concepts import concept_activity, find_concepts
+
+        found = find_concepts(self.tagger, self.photos, 6, progress=False)
+        return found, concept_activity(found, self.photos, progress=False)
+
+    @cached_property
     def looked_at(self) -> tuple[np.ndarray, pd.DataFrame]:
         """Pixels and rows of three photos that are predicted right."""
         from hotelviz.attribution import read_pixels

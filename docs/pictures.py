@@ -25,7 +25,7 @@ from hotelviz import plots
 #: Public names of `hotelviz.plots` that draw nothing by themselves.
 NOT_DRAWING = {
     "Display", "change_text", "exported", "figure_png", "new_figure", "pattern_text", "save_figure",
-    "score_limits", "shares_between",
+    "score_limits", "shares_between", "spotlight",
 }  # fmt: skip
 
 
@@ -161,6 +161,43 @@ def deletion_curves(demo: Demo) -> Any:
     )
 
 
+def concept_sheet(demo: Demo) -> Any:
+    """Draw the photos in which the tagger's first concepts are strongest."""
+    from hotelviz.attribution import read_pixels
+    from hotelviz.concepts import concept_examples, concept_maps
+
+    found, activity = demo.concepts
+    shown = concept_examples(found, activity, n_photos=5).query("concept < 3")
+    pixels, rows = read_pixels(demo.tagger, shown["path"])
+    shown = shown.iloc[rows].reset_index(drop=True)
+    titles = {number: found.name(number) for number in range(3)}
+    return plots.concept_sheet(shown, pixels, concept_maps(found, shown), titles=titles)
+
+
+def concept_shares(demo: Demo) -> Any:
+    """Draw what the tagger's concepts speak for."""
+    from hotelviz.concepts import concept_effects
+
+    found, activity = demo.concepts
+    names = {number: found.name(number) for number in range(len(found))}
+    return plots.concept_shares(concept_effects(found, activity), names=names)
+
+
+def concept_ends(demo: Demo) -> Any:
+    """Draw what speaks for high and for low scores."""
+    from hotelviz.attribution import read_pixels
+    from hotelviz.concepts import concept_examples, concept_maps, find_concepts, score_ends
+
+    found = find_concepts(demo.aesthetic, demo.photos, 6, progress=False)
+    shown = concept_examples(found, demo.photos, n_photos=3)
+    pixels, rows = read_pixels(demo.aesthetic, shown["path"])
+    shown = shown.iloc[rows].reset_index(drop=True)
+    lit = plots.spotlight(pixels, concept_maps(found, shown))
+    pictures = {number: lit[own.index] for number, own in shown.groupby("concept")}
+    names = {number: found.name(number) for number in range(len(found))}
+    return plots.concept_ends(score_ends(found, demo.photos), names=names, pictures=pictures)
+
+
 def channel_card(demo: Demo) -> Any:
     """Draw the channel that changed most in both models."""
     from hotelviz.feature_vis import patch_pixels, top_photos, visualize_channels
@@ -247,6 +284,9 @@ PICTURES: dict[str, Callable[[Demo], Any]] = {
     "channel_card": channel_card,
     "class_comparison": lambda demo: plots.class_comparison(demo.stages),
     "class_counts": lambda demo: plots.class_counts(demo.photos),
+    "concept_ends": concept_ends,
+    "concept_shares": concept_shares,
+    "concept_sheet": concept_sheet,
     "confusion_differences": confusion_differences,
     "confusion_sheet": confusion_sheet,
     "coverage_curve": coverage_curve,

@@ -113,6 +113,10 @@ class AttributionError(HotelvizError):
     """A map cannot be computed for this model or this target."""
 
 
+class ConceptError(HotelvizError):
+    """Concepts cannot be found, read or applied as asked."""
+
+
 class FeatureVisError(HotelvizError):
     """A feature visualisation or a comparison of filters cannot be made as asked."""
 

@@ -23,6 +23,7 @@ from hotelviz.plots.audit import (
 )
 from hotelviz.plots.classification import class_counts, per_class_bars, reliability
 from hotelviz.plots.comparison import confusion_differences, difference_intervals
+from hotelviz.plots.concepts import concept_ends, concept_shares, concept_sheet, spotlight
 from hotelviz.plots.display import Display
 from hotelviz.plots.embeddings import photo_map, photo_map_facets
 from hotelviz.plots.feature_vis import (
@@ -59,6 +60,9 @@ __all__ = [
     "channel_card",
     "class_comparison",
     "class_counts",
+    "concept_ends",
+    "concept_shares",
+    "concept_sheet",
     "confusion_differences",
     "confusion_sheet",
     "coverage_curve",
@@ -91,6 +95,7 @@ __all__ = [
     "score_limits",
     "set_sizes",
     "shares_between",
+    "spotlight",
     "stage_classes",
     "stage_comparison",
     "stage_confusions",

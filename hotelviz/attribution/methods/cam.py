@@ -59,7 +59,7 @@ def gradient_activation_map(model: keras.Model, method: str, layer: str) -> Make
 
     features_of = spatial_node(model, layer).output
     run = activations(model, [features_of, "logits"])
-    head = cached_function(model, ("head", id(features_of)), lambda: _head(model, features_of))
+    head = cached_function(model, ("head", id(features_of)), lambda: head_model(model, features_of))
     kind = {"gradcam": Gradcam, "gradcam++": GradcamPlusPlus, "layercam": Layercam}[method]
 
     def compute(pixels: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -77,8 +77,21 @@ def gradient_activation_map(model: keras.Model, method: str, layer: str) -> Make
     return compute
 
 
-def _head(model: keras.Model, features: Any) -> keras.Model:
-    """Return the part of a network above a layer, from its features to the logits."""
+def head_model(model: keras.Model, features: Any) -> keras.Model:
+    """Return the part of a network above a layer, from its features to the logits, in float32.
+
+    Parameters
+    ----------
+    model
+        A flat model.
+    features
+        The layer's output, a tensor of the model's graph.
+
+    Raises
+    ------
+    AttributionError
+        The outputs come by other ways than through this layer, too.
+    """
     import keras
 
     from hotelviz.models import logits
