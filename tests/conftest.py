@@ -36,8 +36,15 @@ def pytest_xdist_auto_num_workers() -> int:
     return usable_cores() + 1
 
 
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take longest: each is tested in one process."""
+    """Whatever opens a browser is slow; the files that take longest come first.
+
+    Each file is tested in one process.
+    """
+    for item in items:
+        if "chromium" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
     longest = [
         "test_notebooks.py", "test_training.py", "test_cli.py", "test_labelling_page.py",
         "test_cluster.py", "test_training_resume.py", "test_training_ratings.py",

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+from backbones import few_layers
 from keras import layers
 
 from hotelviz import attribution
@@ -14,7 +15,6 @@ from hotelviz.attribution import METHODS, contributions, explain, feature_grid
 from hotelviz.errors import AttributionError, ModelError
 from hotelviz.models import (
     Preprocessing,
-    build_aesthetic,
     build_tagger,
     gap_node,
     model_info,
@@ -119,12 +119,7 @@ def others() -> dict[str, keras.Model]:
 
 @pytest.fixture(scope="module")
 def scorer() -> keras.Model:
-    model = build_aesthetic(input_size=96, weights=None, backbone_kw={"alpha": 0.25})
-    random = np.random.default_rng(0)
-    for layer in model.layers:
-        if isinstance(layer, layers.BatchNormalization):
-            layer.moving_variance.assign(random.uniform(0.02, 0.1, layer.moving_variance.shape))
-    return model
+    return few_layers(range(10), "aesthetic")
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -244,7 +239,8 @@ def test_photo_that_cannot_be_read_gets_an_empty_map(tagger, tmp_path):
     assert explain(tagger, [str(tmp_path / "lost.jpg")], "Pool").max() == 0
 
 
-def test_nested_model_is_explained_like_a_flat_one(tagger, pixels):
+def test_nested_model_is_explained_like_a_flat_one(pixels):
+    tagger = few_layers(CLASSES)
     inputs = keras.Input((96, 96, 3))
     pooled = gap_node(tagger)
     backbone = keras.Model(tagger.input, pooled.inputs[0], name="backbone")

@@ -199,7 +199,7 @@ def test_hotels_that_are_tested_are_left_out_of_training_and_said(audited, netwo
     assert any("left out of training" in note for note in result.notes)
 
 
-def test_full_mode_trains_in_two_phases(audited):
+def test_full_mode_trains_a_network_for_each_stage(audited, few_layers):
     catalog, _ = audited
     result = compare_datasets(
         {"all": catalog}, catalog[catalog["split"] == "test"], mode="full", progress=False,

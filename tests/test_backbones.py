@@ -89,7 +89,7 @@ def test_network_without_a_head_is_taken_whole_for_the_pixels_that_are_said(tmp_
     )
 
 
-def test_described_model_says_its_pixels_and_what_it_has_learned_from(tmp_path):
+def test_described_model_says_its_pixels_and_what_it_has_learned_from(few_layers, tmp_path):
     first = build_tagger(["Bed", "Pool"], input_size=32, weights=None,
                          backbone_kw={"alpha": 0.25})  # fmt: skip
     photos = {"image_id": ["a"], "hotel_id": ["h"], "content": ["c"], "split": ["train"]}

@@ -72,7 +72,9 @@ def test_outputs_do_not_depend_on_the_photos_beside(model):
 
 
 @needs_openvino
-def test_export_is_kept_by_fingerprint_and_made_again_when_damaged(cache, tmp_path, monkeypatch):
+def test_export_is_kept_by_fingerprint_and_made_again_when_damaged(
+    cache, few_layers, tmp_path, monkeypatch
+):
     monkeypatch.setenv("HOTELVIZ_CACHE", str(tmp_path))
     file = tmp_path / "tagger.keras"
     save_model(build_tagger(["Bedroom", "Pool"], **SMALL), file)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from backbones import write_few_layers
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -21,7 +22,6 @@ from hotelviz.cli import app
 from hotelviz.decisions import decide
 from hotelviz.errors import HotelvizError, StoreError
 from hotelviz.labelling import open_store
-from hotelviz.models import build_tagger, save_model
 
 
 def run(*arguments: object):
@@ -30,9 +30,7 @@ def run(*arguments: object):
 
 @pytest.fixture(scope="module")
 def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("model") / "tagger.keras"
-    save_model(build_tagger(["Bedroom", "Pool"], input_size=32, weights=None), file)
-    return file
+    return write_few_layers(tmp_path_factory.mktemp("model") / "tagger.keras")
 
 
 def test_help_and_version():
@@ -92,7 +90,7 @@ def test_training_on_the_command_line(demo_dir, tmp_path):
 
 
 @pytest.mark.slow
-def test_from_ratings_to_a_ranking_on_the_command_line(demo_dir, model_file, tmp_path):
+def test_from_ratings_to_a_ranking_on_the_command_line(demo_dir, model_file, few_layers, tmp_path):
     catalog, first, second = demo_dir / "catalog.csv", tmp_path / "1.keras", tmp_path / "2.keras"
     few = ("--fine-tune-epochs", 1)
     result = run("train-aesthetic", demo_dir / "public.csv", "--out", first, "--weights", "none",

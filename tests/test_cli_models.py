@@ -96,21 +96,21 @@ def test_wrap_takes_no_models_away_from_their_record(tmp_path):
 
 
 @pytest.mark.slow
-def test_distill_teaches_a_lighter_network(demo_dir, tmp_path):
+def test_distill_teaches_a_lighter_network(demo_dir, few_layers, tmp_path):
     teacher, out = tmp_path / "teacher.keras", tmp_path / "student.keras"
     catalog = demo_dir / "catalog.csv"
     labels = ["Bathroom", "Bedroom", "Foyer", "Kitchen", "Pool", "Reception", "Restaurant",
               "View_of_Exterior"]  # fmt: skip
-    kw = {"input_size": 32, "weights": None, "backbone_kw": {"alpha": 0.25}}
+    kw = {"input_size": 32, "weights": None, "backbone_kw": {"alpha": 0.5}}
     save_model(build_tagger(labels, **kw), teacher)
     command = ("distill", catalog, "--teacher", teacher, "--out", out, "--weights", "none",
                "--input-size", 32, "--fine-tune-epochs", 1)  # fmt: skip
     assert "'alpha' is not name=value" in run(*command, "--backbone-kw", "alpha").output
-    result = run(*command, "--backbone-kw", "alpha=0.25")
+    result = run(*command, "--backbone-kw", "alpha=0.5")
     assert result.exit_code == 0, result.output
     assert "val_accuracy" in result.output
     assert load_model(out).count_params() == load_model(teacher).count_params()
     save_model(build_tagger(labels[:7], **kw), teacher)
-    result = run(*command, "--backbone-kw", "alpha=0.25")
+    result = run(*command, "--backbone-kw", "alpha=0.5")
     assert result.exit_code == 1
     assert "is labelled 'View_of_Exterior', which the teachers do not know" in result.output

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from backbones import write_few_layers
 
 from hotelviz.catalog import write_catalog
 from hotelviz.errors import ClusterError, InferenceError
 from hotelviz.inference import ray, score_photos
-from hotelviz.models import build_aesthetic, save_model
 
 needs_ray = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None, reason="the extra 'ray' is not installed"
@@ -26,8 +26,7 @@ needs_ray = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def model_file(tmp_path_factory) -> Path:
     file = tmp_path_factory.mktemp("model") / "small.keras"
-    save_model(build_aesthetic(input_size=32, weights=None, backbone_kw={"alpha": 0.25}), file)
-    return file
+    return write_few_layers(file, classes=range(10), task="aesthetic")
 
 
 def rows(folder: Path) -> pd.DataFrame:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from check_pages import FLAGS, accessibility_faults, fetch_axe, find_chromium
+from filelock import FileLock
 from looks import CLASSES, EVIL
 from PIL import Image
 from served import Served
@@ -95,10 +96,17 @@ def open_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
 @pytest.fixture(scope="session")
 def axe(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[str]]:
     """Give a function that lists the faults in accessibility that axe-core finds."""
-    try:
-        script = fetch_axe(tmp_path_factory.mktemp("axe"))
-    except OSError as error:
-        pytest.skip(str(error))
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # fetched once for all workers
+        folder = folder.parent
+    file = folder / "axe.js"
+    with FileLock(folder / "axe.lock"):
+        try:
+            if not file.exists():
+                file.write_text(fetch_axe(tmp_path_factory.mktemp("axe")), encoding="utf-8")
+        except OSError as error:
+            pytest.skip(str(error))
+    script = file.read_text(encoding="utf-8")
     return lambda page, within="body": accessibility_faults(page, script, within)
 
 

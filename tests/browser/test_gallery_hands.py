@@ -266,7 +266,6 @@ def test_a_catalogue_without_hotels_says_so_and_small_galleries_grow(open_page, 
     assert view.get_by_role("button", name="other photos of this hotel").count() == 0
 
 
-@pytest.mark.slow
 def test_a_hundred_thousand_photos_are_selected_decided_on_and_undone(open_page, photos, tmp_path):
     n = 100_000
     many = photos.iloc[np.arange(n) % 2][["path", "label"]].reset_index(drop=True)

@@ -125,7 +125,6 @@ def many_at_once(view: Page, gallery: Locator, root: Path) -> list[list[str]]:
     return [[name, "later", "", "gallery"] for name in names] + back
 
 
-@pytest.mark.slow
 def test_decisions_made_by_keys_are_in_the_file_and_outlive_the_kernel(lab, open_page, axe, shots):
     view = open_page(width=1300, height=1100, allowed="WebSocket|Kernel|404")
     gallery = open_notebook(view, lab)

@@ -13,8 +13,6 @@ import pytest
 import websocket
 from served import APP, enter, press, status, wait_until
 
-pytestmark = pytest.mark.slow
-
 
 def test_nothing_is_answered_without_the_token(scores, open_page):
     page = open_page(scores.link)

@@ -13,8 +13,6 @@ from served import APP, Served, enter
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_pages_are_accessible_and_fit_every_width(

@@ -16,8 +16,6 @@ from hotelviz.labelling.widget import LabelWidget
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-pytestmark = pytest.mark.slow
-
 
 def test_one_key_rates_back_undoes_and_a_rater_resumes_where_they_stopped(scores, open_page):
     name = '<img src=x onerror="alert(1)"> "Ada" 🏨 عدا'

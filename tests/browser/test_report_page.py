@@ -67,7 +67,6 @@ def report(tmp_path_factory):
     return out
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("width", WIDTHS)
 def test_report_is_accessible_and_its_galleries_share_decisions(
@@ -87,7 +86,6 @@ def test_report_is_accessible_and_its_galleries_share_decisions(
     view.screenshot(path=shots / f"report_{width}_{theme}.png")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("width", "height"), [(1280, 900), (400, 800)])
 def test_verdict_cards_and_next_steps_are_in_the_first_screen(report, open_page, width, height):
     view = open_page(report.as_uri(), width=width, height=height)
@@ -95,7 +93,6 @@ def test_verdict_cards_and_next_steps_are_in_the_first_screen(report, open_page,
         expect(view.locator(f".verdict {part}")).to_be_in_viewport(ratio=1)
 
 
-@pytest.mark.slow
 def test_contents_follow_the_reader(report, open_page):
     view = open_page(report.as_uri(), width=1280)
     current = view.locator(".contents [aria-current]")
@@ -110,7 +107,6 @@ def test_contents_follow_the_reader(report, open_page):
     expect(view.locator(".contents")).to_be_in_viewport(ratio=1)
 
 
-@pytest.mark.slow
 def test_table_that_scrolls_sideways_has_the_keys_and_one_that_fits_does_not(report, open_page):
     view = open_page(report.as_uri(), width=1280)
     table = view.get_by_role("region", name="A wide table")
@@ -121,7 +117,6 @@ def test_table_that_scrolls_sideways_has_the_keys_and_one_that_fits_does_not(rep
     expect(table).to_have_count(0)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("width", [400, 1280, 2560])
 def test_figures_turn_dark_with_the_page_but_photos_in_them_do_not(report, open_page, width):
     # As tall as the page, and on a phone as wide as what scrolls in it.
@@ -140,7 +135,6 @@ def test_figures_turn_dark_with_the_page_but_photos_in_them_do_not(report, open_
     assert 0.03 < white.mean() < 0.15  # the photo, of 9 per cent of the figure
 
 
-@pytest.mark.slow
 def test_print_is_light_and_cuts_no_table(report, open_page):
     view = open_page(report.as_uri(), width=700, theme="dark")
     view.emulate_media(media="print")
@@ -151,7 +145,6 @@ def test_print_is_light_and_cuts_no_table(report, open_page):
         expect(view.locator(hidden).first).not_to_be_visible()
 
 
-@pytest.mark.slow
 def test_index_opens_and_links_the_report(report, open_page, axe, shots):
     view = open_page((report.parent / "index.html").as_uri())
     assert axe(view) == []

@@ -34,7 +34,6 @@ def shown(view):
     return view.locator(".slide:not([hidden]) :is(h1, h2)")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("theme", THEMES)
 def test_keys_clicks_and_the_address_turn_slides(page, open_page, axe, shots, theme):
     view = open_page(page.as_uri(), width=1280, height=720, theme=theme)
@@ -70,7 +69,6 @@ def test_keys_clicks_and_the_address_turn_slides(page, open_page, axe, shots, th
     assert paper == "rgb(255, 255, 255)"
 
 
-@pytest.mark.slow
 def test_swipes_turn_slides_on_a_phone(page, open_page, axe, shots):
     view = open_page(page.as_uri(), width=400, height=800, has_touch=True)
     swipe = """right => {
@@ -98,7 +96,6 @@ def test_swipes_turn_slides_on_a_phone(page, open_page, axe, shots):
     view.screenshot(path=shots / "slides_400.png")
 
 
-@pytest.mark.slow
 def test_each_slide_is_printed_on_a_page_of_its_own(page, open_page):
     view = open_page(page.as_uri(), width=1280, height=720)
     printed = view.pdf(prefer_css_page_size=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -10,7 +12,7 @@ import pandas as pd
 import pytest
 from backbones import first_layers
 from PIL import Image
-from runs import SHORT, course_of
+from runs import SHORT, TUNED, interrupted
 
 from hotelviz.training import train_tagger
 
@@ -42,10 +44,34 @@ def coloured(tmp_path: Path) -> pd.DataFrame:
     return draw_coloured(tmp_path)
 
 
-@pytest.fixture(scope="session")
-def short_course(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
-    """The course of an undisturbed training with `SHORT` settings."""
+class Training(NamedTuple):
+    """An undisturbed training, and the folder of the same one, stopped after an epoch."""
+
+    photos: pd.DataFrame
+    whole: keras.Model
+    stopped: Path
+
+    def copied(self, folder: Path) -> Path:
+        """Copy what the stopped one left: tests damage it, and go on with it."""
+        return Path(shutil.copytree(self.stopped, folder / "work"))
+
+
+def twice_trained(folder: Path, **settings: Any) -> Training:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(keras.applications, "MobileNet", first_layers)
-        photos = draw_coloured(tmp_path_factory.mktemp("coloured"))
-        return course_of(train_tagger(photos, **SHORT))
+        photos = draw_coloured(folder)
+        with interrupted(1):
+            train_tagger(photos, checkpoint_dir=folder / "work", **settings)
+        return Training(photos, train_tagger(photos, **settings), folder / "work")
+
+
+@pytest.fixture(scope="session")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Training:
+    """Trainings from scratch, with `SHORT` settings."""
+    return twice_trained(tmp_path_factory.mktemp("scratch"), **SHORT)
+
+
+@pytest.fixture(scope="session")
+def tuning(tmp_path_factory: pytest.TempPathFactory) -> Training:
+    """Trainings in two phases, with `TUNED` settings."""
+    return twice_trained(tmp_path_factory.mktemp("tuning"), **TUNED)

@@ -20,6 +20,7 @@ QUICK = {
     "progress": False,
 }
 SHORT = {**QUICK, "weights": None, "fine_tune_epochs": 2}
+TUNED = {**QUICK, "fine_tune_epochs": 2, "fine_tune_learning_rate": 1e-2}
 
 
 class InterruptedTrainingError(Exception):

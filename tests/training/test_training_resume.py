@@ -9,12 +9,14 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from runs import QUICK, SHORT, counted_decoding, course_of, interrupted, shuffled
+from runs import QUICK, SHORT, TUNED, counted_decoding, course_of, interrupted, shuffled
 
 from hotelviz.errors import OutputError
 from hotelviz.io.claims import claim
 from hotelviz.models import load_model, model_info
 from hotelviz.training import fine_tuning, history, lesson, pixel_cache, train_tagger
+
+pytestmark = pytest.mark.slow
 
 
 def test_training_stopped_in_any_epoch_and_resorted_ends_as_an_undisturbed_one(coloured, tmp_path):
@@ -41,34 +43,28 @@ def test_training_stopped_in_any_epoch_and_resorted_ends_as_an_undisturbed_one(c
 
 @pytest.mark.parametrize("damaged", [False, True])
 def test_linear_head_of_a_stopped_training_is_not_fitted_again_unless_it_is_lost(
-    coloured, tmp_path, monkeypatch, damaged
+    tuning, tmp_path, monkeypatch, damaged
 ):
-    settings = {**QUICK, "fine_tune_epochs": 2, "fine_tune_learning_rate": 1e-2}
-    with interrupted(1):
-        train_tagger(coloured, checkpoint_dir=tmp_path / "work", **settings)
-    file = tmp_path / "work" / "head.npz"
+    work = tuning.copied(tmp_path)
+    file = work / "head.npz"
     if damaged:
         file.write_bytes(file.read_bytes()[:100])
     said = pytest.warns(UserWarning, match="head is begun anew")
     with monkeypatch.context() as patch, said if damaged else contextlib.nullcontext():
         if not damaged:
             patch.setattr(fine_tuning, "fit_head", no_space)
-        again = train_tagger(coloured, checkpoint_dir=tmp_path / "work", **settings)
-    whole = train_tagger(coloured, **settings)
-    pd.testing.assert_frame_equal(course_of(again), course_of(whole), rtol=1e-3)
-    assert model_info(again).training["linear"] == model_info(whole).training["linear"]
+        again = train_tagger(tuning.photos, checkpoint_dir=work, **TUNED)
+    pd.testing.assert_frame_equal(course_of(again), course_of(tuning.whole), rtol=1e-3)
+    assert model_info(again).training["linear"] == model_info(tuning.whole).training["linear"]
 
 
 @pytest.mark.parametrize(
     ("pattern", "left"),
     [("", None), ("from_scratch-*.npz", 100), ("*.json", 10), ("*.pixels", None)],
 )
-def test_what_a_failing_disk_took_from_a_training_is_done_again(
-    coloured, short_course, tmp_path, pattern, left
-):
-    with interrupted(1):
-        train_tagger(coloured, checkpoint_dir=tmp_path / "work", **SHORT)
-    damaged = list((tmp_path / "work").glob(pattern)) if pattern else []
+def test_what_a_failing_disk_took_from_a_training_is_done_again(scratch, tmp_path, pattern, left):
+    work = scratch.copied(tmp_path)
+    damaged = list(work.glob(pattern)) if pattern else []
     for file in damaged:
         if left is None:
             file.unlink()
@@ -77,19 +73,18 @@ def test_what_a_failing_disk_took_from_a_training_is_done_again(
     assert bool(damaged) == bool(pattern)
     said = pytest.warns(UserWarning, match="begun anew") if left else contextlib.nullcontext()
     with said:
-        again = train_tagger(shuffled(coloured, 1), checkpoint_dir=tmp_path / "work", **SHORT)
-    pd.testing.assert_frame_equal(course_of(again), short_course, rtol=1e-3)
+        again = train_tagger(shuffled(scratch.photos, 1), checkpoint_dir=work, **SHORT)
+    pd.testing.assert_frame_equal(course_of(again), course_of(scratch.whole), rtol=1e-3)
 
 
 def test_training_whose_labels_were_corrected_begins_anew_on_the_same_pixels(
-    coloured, tmp_path, monkeypatch
+    scratch, tmp_path, monkeypatch
 ):
-    with interrupted(1):
-        train_tagger(coloured, checkpoint_dir=tmp_path / "work", **SHORT)
+    work, photos = scratch.copied(tmp_path), scratch.photos
     asked = counted_decoding(monkeypatch)
-    corrected = coloured.assign(label=coloured["label"].where(coloured.index != 5, "red"))
+    corrected = photos.assign(label=photos["label"].where(photos.index != 5, "red"))
     with pytest.warns(UserWarning, match=r"\(changed: labels\); begun anew"):
-        model = train_tagger(corrected, checkpoint_dir=tmp_path / "work", **SHORT)
+        model = train_tagger(corrected, checkpoint_dir=work, **SHORT)
     assert asked == []
     assert course_of(model).equals(course_of(train_tagger(corrected, **SHORT)))
 
