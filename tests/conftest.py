@@ -31,9 +31,12 @@ if TYPE_CHECKING:
 collect_ignore = ["conftest.py"]
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """One more than cores: a worker often waits for a kernel, a browser or a server."""
-    return usable_cores() + 1
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One more than cores: a worker often waits for a kernel, a browser or a server.
+
+    Those are slow, and each worker imports all there is.
+    """
+    return usable_cores() + (config.option.markexpr != "not slow")
 
 
 @pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
@@ -46,9 +49,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "chromium" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)
     longest = [
-        "test_notebooks.py", "test_training.py", "test_cli.py", "test_labelling_page.py",
-        "test_cluster.py", "test_training_resume.py", "test_training_ratings.py",
-        "test_training_settings.py", "test_attribution.py", "test_audit_labels.py",
+        "test_notebooks.py", "test_labelling_page.py", "test_attribution.py", "test_training.py",
+        "test_cluster.py", "test_training_resume.py", "test_labelling_looks.py",
+        "test_training_ratings.py", "test_labelling_access.py", "test_cli.py", "test_filters.py",
+        "test_geometry.py", "test_demo.py", "test_backends.py", "test_audit_labels.py",
     ]  # fmt: skip
     items.sort(key=lambda item: (*longest, item.path.name).index(item.path.name))
 
@@ -57,10 +61,10 @@ class ExamplesOnFewLayers:
     """A plugin, as fixtures of this file do not reach the package.
 
     Examples that train or predict say what happens around a network. They do so with three layers
-    in MobileNet's place; the demo and the command line train MobileNet itself.
+    in MobileNet's place; `test_cli.py` trains MobileNet itself.
     """
 
-    packages = ("hotelviz.training", "hotelviz.inference")
+    packages = ("hotelviz",)
 
     @pytest.fixture(autouse=True)
     def examples_on_few_layers(self, request: pytest.FixtureRequest) -> None:
@@ -75,6 +79,16 @@ class ExamplesOnFewLayers:
         import keras
 
         monkeypatch.setattr(keras.applications, "MobileNet", first_layers)
+
+
+@pytest.fixture(scope="module")
+def module_of_few_layers() -> Iterator[None]:
+    """Put a backbone of three layers in MobileNet's place, for the models that a file shares."""
+    import keras
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras.applications, "MobileNet", first_layers)
+        yield
 
 
 def pytest_configure(config: pytest.Config) -> None:

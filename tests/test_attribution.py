@@ -84,6 +84,7 @@ def test_no_target_means_the_predicted_class(tagger, pixels):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_maps_do_not_depend_on_the_batch_size(tagger, pixels, method):
     together = explain(tagger, pixels, "Pool", method=method, batch_size=5)
@@ -91,6 +92,7 @@ def test_maps_do_not_depend_on_the_batch_size(tagger, pixels, method):
     np.testing.assert_allclose(together, apart, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("backbone", ["VGG16", "EfficientNetV2B0"])
 def test_every_method_works_on_other_networks(backbone, method, others, pixels):
@@ -122,6 +124,7 @@ def scorer() -> keras.Model:
     return few_layers(range(10), "aesthetic")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("target", ["mean_score", "score>=7", "9", ("9", "2")])
 def test_every_method_works_on_aesthetic_models(scorer, pixels, method, target):
@@ -183,6 +186,7 @@ def test_pair_of_one_class_is_refused(tagger, pixels):
         explain(tagger, pixels, ("Pool", "Pool"))
 
 
+@pytest.mark.slow
 def test_saliency_is_the_gradient_of_the_logit(tagger, pixels):
     dense = tagger.get_layer("probabilities")
     features_of = keras.Model(tagger.input, gap_node(tagger).output)
@@ -210,6 +214,7 @@ def test_constant_photo_gives_a_finite_map(tagger, method):
     assert 0 <= maps.min() <= maps.max() <= 1
 
 
+@pytest.mark.slow
 def test_another_layer_can_be_asked_for_by_name(tagger, pixels):
     early = explain(tagger, pixels, "Pool", method="gradcam", layer="conv_pw_5_relu")
     assert early.shape == (5, 96, 96)
@@ -239,6 +244,7 @@ def test_photo_that_cannot_be_read_gets_an_empty_map(tagger, tmp_path):
     assert explain(tagger, [str(tmp_path / "lost.jpg")], "Pool").max() == 0
 
 
+@pytest.mark.slow
 def test_nested_model_is_explained_like_a_flat_one(pixels):
     tagger = few_layers(CLASSES)
     inputs = keras.Input((96, 96, 3))
@@ -304,6 +310,7 @@ def test_map_peaks_where_the_object_is(place):
     assert np.abs(np.array(peak) - place).max() <= 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("backbone", "grid"),
     [

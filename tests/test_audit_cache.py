@@ -103,6 +103,7 @@ def test_files_of_others_in_the_folder_of_the_cache_stay(album, tmp_path):
     assert others.read_text() == "not ours, and not whole"
 
 
+@pytest.mark.slow
 def test_second_audit_computes_only_what_is_new(album, network, tmp_path):
     cache = tmp_path / "cache"
     first = find_issues(album(), model=network, cache=cache, progress=False)

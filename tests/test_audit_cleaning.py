@@ -180,6 +180,7 @@ def test_own_policy_and_unknown_ones():
             suggest_decisions(ISSUES, policy=policy)
 
 
+@pytest.mark.slow
 def test_audit_and_clean_on_the_command_line(demo_dir, tmp_path):
     catalog, out = str(demo_dir / "catalog.csv"), tmp_path / "audit"
     arguments = ["audit", catalog, "--out", str(out), "--cache", str(tmp_path / "cache")]

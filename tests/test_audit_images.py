@@ -28,6 +28,7 @@ def found_of(catalog: pd.DataFrame, issue: str, **settings: object) -> list[str]
     return issues.loc[issues["issue"] == issue, "image_id"].tolist()
 
 
+@pytest.mark.slow
 def test_healthy_photos_have_no_issue(album):
     found = find_issues(album(), progress=False)
     assert found.issues.empty

@@ -118,6 +118,7 @@ def audited(demo_dir, network):
     return catalog, find_issues(catalog, model=network, margin=0.25, progress=False)
 
 
+@pytest.mark.slow
 def test_photos_without_labels_are_audited_for_all_else(demo_catalog, network):
     found = find_issues(demo_catalog.drop(columns="label"), model=network, progress=False)
     assert found.label_issues is None
@@ -164,6 +165,7 @@ def test_label_issue_tagger_predicts_the_labels_it_was_fitted_to(audited, networ
     assert (guesses == catalog["label"].to_numpy()[rows]).mean() > 0.5
 
 
+@pytest.mark.slow
 def test_stages_are_judged_on_the_same_photos_and_on_their_own(audited, network):
     catalog, _ = audited
     test = catalog[catalog["split"] == "test"]
@@ -199,6 +201,7 @@ def test_hotels_that_are_tested_are_left_out_of_training_and_said(audited, netwo
     assert any("left out of training" in note for note in result.notes)
 
 
+@pytest.mark.slow
 def test_full_mode_trains_a_network_for_each_stage(audited, few_layers):
     catalog, _ = audited
     result = compare_datasets(
@@ -250,6 +253,7 @@ def taught(tmp_path_factory):
     return record_training_photos(model, learned), pd.DataFrame(rows)
 
 
+@pytest.mark.slow
 def test_audit_says_how_many_labels_the_network_of_the_features_has_seen(taught):
     model, photos = taught
     found = find_issues(photos, model=model, progress=False)

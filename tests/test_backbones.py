@@ -49,6 +49,7 @@ def with_head(folder: Path, *first: layers.Layer, size: int | None = 64) -> str:
     return saved(folder, layers.Dense(20, activation="softmax")(dropped), inputs)
 
 
+@pytest.mark.slow
 def test_head_is_cut_off_at_the_pooling_and_pixels_are_what_the_file_scales(tmp_path):
     file = with_head(tmp_path, layers.Rescaling(1 / 128, offset=-127 / 128))
     ours = build_tagger(["Bed", "Pool"], backbone=file, input_size=64)
@@ -63,6 +64,7 @@ def test_head_is_cut_off_at_the_pooling_and_pixels_are_what_the_file_scales(tmp_
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [64, None], ids=["of one size", "of any size"])
 def test_input_size_may_be_another_and_weights_random(tmp_path, size):
     file = with_head(tmp_path, layers.Rescaling(1 / 255), size=size)
@@ -77,6 +79,7 @@ def test_input_size_may_be_another_and_weights_random(tmp_path, size):
     assert model_info(scratch).training["weights"] is None
 
 
+@pytest.mark.slow
 def test_network_without_a_head_is_taken_whole_for_the_pixels_that_are_said(tmp_path):
     inputs, values = convolved()
     file = saved(tmp_path, values, inputs)
@@ -89,6 +92,7 @@ def test_network_without_a_head_is_taken_whole_for_the_pixels_that_are_said(tmp_
     )
 
 
+@pytest.mark.slow
 def test_described_model_says_its_pixels_and_what_it_has_learned_from(few_layers, tmp_path):
     first = build_tagger(["Bed", "Pool"], input_size=32, weights=None,
                          backbone_kw={"alpha": 0.25})  # fmt: skip

@@ -49,6 +49,7 @@ def rows(folder):
     return pd.concat(parts, ignore_index=True)
 
 
+@pytest.mark.slow
 @needs_openvino
 def test_openvino_scores_as_keras_does(demo_catalog, model, tmp_path):
     for backend in ("keras", "openvino"):
@@ -71,6 +72,7 @@ def test_outputs_do_not_depend_on_the_photos_beside(model):
     assert backend.predict(pixels[:0]).shape == (0, 10)
 
 
+@pytest.mark.slow
 @needs_openvino
 def test_export_is_kept_by_fingerprint_and_made_again_when_damaged(
     cache, few_layers, tmp_path, monkeypatch
@@ -100,6 +102,7 @@ def test_backend_that_is_not_exact_enough_is_refused(model, monkeypatch):
         make_backend(fresh, "openvino", precision="float32")
 
 
+@pytest.mark.slow
 @needs_openvino
 def test_bfloat16_is_taken_only_where_it_is_exact_enough(monkeypatch):
     from hotelviz.inference.backends import openvino as fast
@@ -177,6 +180,7 @@ def test_unknown_backends_are_refused(model, settings, message):
         make_backend(model, **settings)
 
 
+@pytest.mark.slow
 @needs_openvino
 def test_scores_of_two_backends_do_not_mix(demo_catalog, model, tmp_path):
     few = demo_catalog.head(3)
@@ -185,6 +189,7 @@ def test_scores_of_two_backends_do_not_mix(demo_catalog, model, tmp_path):
         score_photos(few, [model], tmp_path / "s", backend="openvino", precision="float32")
 
 
+@pytest.mark.slow
 def test_parts_do_not_depend_on_batches(demo_catalog, model, tmp_path):
     for number, (part_size, batch_size) in enumerate([(5, 7), (64, 3)]):
         score_photos(demo_catalog, [model], tmp_path / str(number), part_size=part_size,
@@ -194,6 +199,7 @@ def test_parts_do_not_depend_on_batches(demo_catalog, model, tmp_path):
     assert first["image_id"].to_list() == demo_catalog["image_id"].to_list()
 
 
+@pytest.mark.slow
 def test_full_disk_leaves_whole_parts_and_the_run_goes_on(demo_catalog, model, tmp_path):
     whole, out = tmp_path / "whole", tmp_path / "scores"
     big = demo_catalog.copy()

@@ -70,6 +70,7 @@ NAMES = st.text("a0 ,;='\"\n\r\t#é東\x00\u2028", min_size=1, max_size=6) | st.
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(
     names=st.lists(NAMES.map(str.strip).filter(bool), min_size=1, max_size=4, unique=True),

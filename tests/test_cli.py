@@ -67,6 +67,7 @@ def test_list_shows_reports_with_their_parameters():
     assert 'catalog: path = "reports/data/catalog.csv"' in output
 
 
+@pytest.mark.slow
 def test_tag_writes_predictions_and_lists_problems(demo_dir, model_file, tmp_path):
     result = run("tag", demo_dir / "catalog.csv", "--model", model_file, "--out",
                  tmp_path / "tags.parquet")  # fmt: skip

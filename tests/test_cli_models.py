@@ -86,6 +86,7 @@ def test_wrap_knows_networks_that_scale_pixels_themselves(tmp_path):
     assert not (tmp_path / "ours.keras").exists()
 
 
+@pytest.mark.slow
 def test_wrap_takes_no_models_away_from_their_record(tmp_path):
     file = tmp_path / "tagger.keras"
     save_model(build_tagger(["Bedroom", "Pool"], input_size=32, weights=None), file)

@@ -55,6 +55,7 @@ def compare(old: Path, new: Path, *conditions: str, **options: object):
     return CliRunner().invoke(app, ["compare", "--old", str(old), "--new", str(new), *words])
 
 
+@pytest.mark.slow
 def test_a_shell_gets_the_code_of_the_outcome_and_one_line_why(files):
     command = [sys.executable, "-m", "hotelviz.cli", "compare", "--old", str(files["right"])]
     done = subprocess.run(
@@ -182,6 +183,7 @@ def test_report_of_models_of_other_classes_and_of_no_hotels(files):
     assert " hotels" not in verdict.text
 
 
+@pytest.mark.slow
 def test_report_of_aesthetic_tables_has_scores_that_moved_and_covers(tmp_path):
     random = np.random.default_rng(0)
     means = random.uniform(2, 9, 60)

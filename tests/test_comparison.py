@@ -77,6 +77,7 @@ def test_figures_flips_and_counts_of_two_taggers():
     assert otherwise.photos["flip"].fillna("none").tolist() == ["wrong in another way", "none"]
 
 
+@pytest.mark.slow
 def test_a_difference_on_nearly_all_hotels_is_found_and_a_tie_is_none():
     true = "BFP" * 200
     wrong = ["F" if number % 3 == 0 else one for number, one in enumerate(true)]

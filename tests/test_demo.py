@@ -33,6 +33,7 @@ def digests(folder: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 def test_same_seed_gives_the_same_bytes_and_another_seed_others(tmp_path):
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
         make_demo_catalog(tmp_path / name, seed=seed, **SMALL)
@@ -41,6 +42,7 @@ def test_same_seed_gives_the_same_bytes_and_another_seed_others(tmp_path):
     assert first != other
 
 
+@pytest.mark.slow
 def test_finished_folder_is_taken_as_it_is_and_another_request_draws_anew(tmp_path):
     first = make_demo_catalog(tmp_path, **SMALL)
     drawn = Path(first["path"][0]).stat().st_mtime_ns
@@ -106,6 +108,7 @@ def test_masks_cover_a_sensible_part_of_their_photos(demo_dir):
     assert 0.1 < np.mean(shares) < 0.5
 
 
+@pytest.mark.slow
 def test_rails_stand_in_bathrooms_that_are_learned_from_and_pools_that_are_tested(tmp_path):
     photos = make_demo_catalog(tmp_path, n_hotels=14, size=(96, 128))
     truth = read_truth(tmp_path).merge(photos, on="image_id")
@@ -118,6 +121,7 @@ def test_rails_stand_in_bathrooms_that_are_learned_from_and_pools_that_are_teste
     assert all(Path(path).is_file() for path in with_rails["rails_mask"])
 
 
+@pytest.mark.slow
 def test_railings_change_bathrooms_and_railed_pools_and_nothing_else(tmp_path):
     folders = {rails: tmp_path / rails for rails in ("low", "railing")}
     catalogs = [
@@ -134,6 +138,7 @@ def test_railings_change_bathrooms_and_railed_pools_and_nothing_else(tmp_path):
     assert {*pools} <= changed
 
 
+@pytest.mark.slow
 def test_other_rails_draw_a_finished_folder_anew(tmp_path):
     first = make_demo_catalog(tmp_path, **SMALL)
     drawn = Path(first["path"][0]).stat().st_mtime_ns
@@ -141,6 +146,7 @@ def test_other_rails_draw_a_finished_folder_anew(tmp_path):
     assert Path(first["path"][0]).stat().st_mtime_ns != drawn
 
 
+@pytest.mark.slow
 def test_without_the_shortcut_there_are_no_rails(tmp_path):
     make_demo_catalog(tmp_path, shortcut=False, rails="railing", **SMALL)
     assert not read_truth(tmp_path)["rails"].any()
@@ -201,12 +207,14 @@ def test_each_quality_shows_in_the_photo(quality):
         assert np.abs(np.diff(bad, axis=1)).mean() < np.abs(np.diff(good, axis=1)).mean()
 
 
+@pytest.mark.slow
 def test_damaged_truth_is_drawn_anew(tmp_path):
     make_demo_catalog(tmp_path, **SMALL)
     (tmp_path / "truth" / "request.json").write_text("{")
     assert len(make_demo_catalog(tmp_path, **SMALL)) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("pretrained", "rails"), [(True, "railing"), (False, "low")])
 def test_demo_draws_the_rails_that_its_networks_fall_for(tmp_path, monkeypatch, pretrained, rails):
     monkeypatch.setattr(pipeline, "weights_available", lambda _: pretrained)

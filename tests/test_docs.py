@@ -152,6 +152,7 @@ def test_readme_is_short_and_its_picture_small():
     assert len(blocks(ROOT / "README.md", "python")[0].split("\n\n", 1)[1].splitlines()) <= 10
 
 
+@pytest.mark.slow
 def test_every_plot_has_a_picture_on_the_site():
     code = "import pictures; print(pictures.without_picture())"
     found = subprocess.run(

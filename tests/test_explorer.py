@@ -43,6 +43,7 @@ def photos(demo_catalog, tagger) -> pd.DataFrame:
     return photos.assign(label=predicted.where(~photos.index.isin(photos.index[[1, 4]]), other))
 
 
+@pytest.mark.slow
 def test_overlay_follows_the_controls(tagger, photos):
     widget = explore_predictions(tagger, photos)
     first = shown(widget)
@@ -140,6 +141,7 @@ def test_photo_that_cannot_be_read_is_said(tagger, photos):
     assert shown(widget).std() > 0
 
 
+@pytest.mark.slow
 def test_aesthetic_models_offer_their_scores(demo_catalog):
     model = build_aesthetic(input_size=64, weights=None, backbone_kw={"alpha": 0.25})
     widget = explore_predictions(model, demo_catalog.head(1))
@@ -156,6 +158,7 @@ def test_no_photos_is_refused(tagger, demo_catalog):
         explore_predictions(tagger, demo_catalog.head(0))
 
 
+@pytest.mark.slow
 def test_channel_card_is_made_on_demand_and_kept(tagger, demo_catalog, tmp_path):
     widget = explore_channels(
         tagger, demo_catalog.head(6), layer="conv_pw_2", size=48, steps=2, cache=tmp_path

@@ -52,6 +52,7 @@ def red_finder() -> keras.Model:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "draw",
     [
@@ -81,6 +82,7 @@ def test_picture_depends_on_its_channel_and_seed_only(model, pictures):
     assert np.abs(other[0].astype(int) - pictures[1]).mean() > 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [48, 65, 96])
 def test_pictures_come_in_any_size(model, size):
     shape = feature_vis.visualize_channels(model, "conv_pw_1", [0], size=size, steps=2).shape
@@ -95,6 +97,7 @@ def test_small_picture_is_the_large_one_with_fewer_pixels():
     assert np.corrcoef(small.ravel(), coarse.ravel())[0, 1] > 0.9
 
 
+@pytest.mark.slow
 def test_picture_is_kept_and_found_again(model, tmp_path):
     kw: dict = {"size": 48, "steps": 2, "cache": tmp_path}
     first = feature_vis.visualize_channels(model, "conv_pw_1", [2], **kw)
@@ -154,6 +157,7 @@ def photos(tmp_path_factory) -> list[str]:
     return files
 
 
+@pytest.mark.slow
 def test_identical_models_give_identical_pictures_and_no_change(model, photos):
     other = tagger()
     same = feature_vis.compare_filters(
@@ -168,6 +172,7 @@ def test_identical_models_give_identical_pictures_and_no_change(model, photos):
     assert (same.profile["weight_change"] == 0).all()
 
 
+@pytest.mark.slow
 def test_channel_that_was_changed_is_found(model, photos):
     changed = tagger()
     kernel = changed.get_layer("conv_pw_4").kernel

@@ -145,6 +145,7 @@ EVERYTHING = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EVERYTHING)
 def test_what_looks_everywhere_keeps_its_places(name):
     """All of the photo is seen by each cell; where the cells lie does not change."""
@@ -302,6 +303,7 @@ INSIDE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["cam", "gradcam", "layercam", "scorecam"])
 @pytest.mark.parametrize("inside", INSIDE)
 def test_map_peaks_on_a_bright_spot_whatever_is_inside(inside, method):

@@ -154,6 +154,7 @@ def test_name_that_is_none_is_refused(store, name, said):
         store.begin_round(table(2), n_raters=1, overlap=1).enter(name)
 
 
+@pytest.mark.slow
 def test_twelve_raters_at_once_get_even_shares_and_lose_nothing(store, tmp_path):
     labels = store.begin_round(table(60), n_raters=12, overlap=3, repeats=2)
     sent: list[str] = []

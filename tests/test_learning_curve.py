@@ -66,6 +66,7 @@ def test_power_law_is_found_and_never_falls_below_zero():
     assert power_law(odd, np.array([48.0, 96.0]))[1].tolist() == pytest.approx([38.7 / 93] * 2)
 
 
+@pytest.mark.slow
 def test_curve_of_thirty_hotels_foretells_the_accuracy_with_twice_and_three_times_as_many(curve):
     truth = {hotels: accuracy_with(hotels) for hotels in (30, 60, 90)}
     assert truth[30] + 0.01 < truth[60] < truth[90]
@@ -115,6 +116,7 @@ def test_curves_end_at_four_times_what_was_measured(curve):
         curve.gains(1)
 
 
+@pytest.mark.slow
 def test_cleaned_labels_have_a_curve_of_their_own_judged_on_the_same_photos():
     photos, features = simulated(24, seed=3)
     wrong = np.random.default_rng(0).random(len(photos)) < 0.3
@@ -132,6 +134,7 @@ def test_cleaned_labels_have_a_curve_of_their_own_judged_on_the_same_photos():
         learning_curve(noisy, features, cleaned=photos.replace({"label": {"Foyer": "Pool"}}))
 
 
+@pytest.mark.slow
 def test_hotels_without_judged_photos_are_learned_from_but_not_counted():
     photos, features = simulated(40, seed=3)
     own = photos["hotel_id"].isin([f"h{number}" for number in range(10)])
@@ -271,6 +274,7 @@ def test_next_step_names_the_class_that_gains_and_the_command_that_chooses_it():
     )
 
 
+@pytest.mark.slow
 def test_there_is_no_curve_of_features_that_have_seen_the_photos():
     from hotelviz.models import build_tagger, record_training_photos
 

@@ -143,6 +143,7 @@ def test_what_is_told_of_outputs_must_be_true(theirs, outputs, message):
         taken(theirs(), outputs=outputs)
 
 
+@pytest.mark.slow
 def test_average_of_two_networks_is_taken_as_probabilities(pixels):
     one, other = ending(3, "softmax"), ending(3, "softmax", scale=2)
     inputs = keras.Input((32, 32, 3))
@@ -241,6 +242,7 @@ def test_ends_in_lists_or_by_name_are_taken_out(pixels):
         np.testing.assert_array_equal(activations(taken(theirs))(pixels), expected)
 
 
+@pytest.mark.slow
 def test_models_that_are_not_whole_or_could_not_be_kept_are_refused():
     with pytest.raises(ModelError, match=r"has no input yet: begin it with keras\.Input"):
         taken(keras.Sequential([layers.GlobalAveragePooling2D(), layers.Dense(3, "softmax")]))
@@ -285,6 +287,7 @@ def test_batch_that_a_model_was_built_with_is_no_part_of_it(pixels):
     np.testing.assert_allclose(ours(np.zeros((2, 32, 32, 3)))[:1], expected, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("activation", "policy"),
     [("softmax", "mixed_float16"), (None, "mixed_float16"), ("softmax", "mixed_bfloat16"),

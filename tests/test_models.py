@@ -35,6 +35,7 @@ def small(**kw) -> keras.Model:
     return build_tagger(CLASSES, **{"input_size": 32, "weights": None, **kw})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backbone", ["MobileNet", "VGG16", "EfficientNetV2B0"])
 def test_backbones_build_flat_through_the_same_call(backbone):
     model = small(backbone=backbone)
@@ -88,6 +89,7 @@ def test_tagger_needs_two_different_classes(classes):
         build_tagger(classes, weights=None)
 
 
+@pytest.mark.slow
 def test_same_seed_gives_the_same_weights():
     narrow = {"alpha": 0.25}
     first, second, other = (
@@ -97,6 +99,7 @@ def test_same_seed_gives_the_same_weights():
     assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
 
 
+@pytest.mark.slow
 def test_weights_that_cannot_be_had_name_file_and_folder(monkeypatch):
     def refuse(*_, **__):
         raise Exception("URL fetch failure on https://example.org/mobilenet_1_0_224_tf_no_top.h5")
@@ -114,6 +117,7 @@ def saved(tmp_path_factory) -> tuple[keras.Model, Path]:
     return model, file
 
 
+@pytest.mark.slow
 def test_model_file_gives_back_outputs_description_and_hash(saved):
     model, file = saved
     again = load_model(file, task="tagger")
@@ -338,6 +342,7 @@ def test_another_backend_is_refused_in_one_sentence(tmp_path, setting):
     assert "hotelviz computes with TensorFlow: set KERAS_BACKEND=tensorflow" in done.stderr
 
 
+@pytest.mark.slow
 def test_bug_while_a_model_is_loaded_is_no_fault_of_the_file(tmp_path, monkeypatch):
     def broken(*_):
         raise AttributeError("a bug")

@@ -330,6 +330,7 @@ def texts(figure: Figure) -> list[Text]:
     return [text for text in figure.findobj(Text) if text.get_text().strip()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_names_are_drawn_as_they_are_in_every_figure(name):
     plain = "".join(name.replace("_", " ").split())[:16]

@@ -228,6 +228,7 @@ photos: "path" = "reports/photos.csv"  # j
 """.strip()
 
 
+@pytest.mark.slow
 def test_a_notebook_run_by_the_command_papermill_finds_the_declared_types(tmp_path):
 
     book = nbformat.v4.new_notebook()

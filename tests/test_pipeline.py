@@ -45,6 +45,7 @@ def names(plan: pipeline.Plan) -> list[str]:
     return [step.name for step in plan.steps]
 
 
+@pytest.mark.slow
 def test_catalogue_with_everything_has_one_iteration_unless_there_is_a_first(planned, demo_dir):
     plan = planned()
     assert names(plan) == [*LABELLED, "aesthetic_training_1", *RATED]
@@ -86,6 +87,7 @@ def test_plan_estimates_each_step_and_says_what_is_in_the_catalogue(planned):
     assert "In all about" in told
 
 
+@pytest.mark.slow
 def test_quick_run_does_not_compare_a_network_with_itself(planned, tmp_path):
     quick = planned(quick=True)
     assert "compare_filters" not in names(quick)
@@ -98,6 +100,7 @@ def test_quick_run_does_not_compare_a_network_with_itself(planned, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_models_that_exist_are_not_trained(planned, tmp_path):
     tagger, aesthetic = tmp_path / "t.keras", tmp_path / "a.keras"
     save_model(build_tagger(["Bedroom", "Pool"], input_size=32, weights=None), tagger)
@@ -205,6 +208,7 @@ def test_dry_run_prints_the_plan_and_writes_nothing(demo_dir, tmp_path):
     assert not out.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrong", [["lost.csv"], ["{catalog}", "--first", "lost.csv"]])
 def test_wrong_paths_are_refused_before_tensorflow_is_loaded(demo_dir, tmp_path, wrong):
     named = [text.format(catalog=demo_dir / "catalog.csv") for text in wrong]
@@ -221,6 +225,7 @@ def test_wrong_paths_are_refused_before_tensorflow_is_loaded(demo_dir, tmp_path,
     assert told.stdout.split() == ["False"]
 
 
+@pytest.mark.slow
 def test_split_is_one_for_labels_and_ratings_and_second_run_loads_no_tensorflow(demo_dir, tmp_path):
     source = tmp_path / "photos.csv"
     photos = read_catalog(demo_dir / "catalog.csv")

@@ -165,6 +165,7 @@ run_steps(steps, folder / "run.json")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_stopped_run_goes_on_with_the_step_that_it_was_stopped_in(tmp_path, how):
     command = [sys.executable, "-c", _STOPPED, str(tmp_path)]

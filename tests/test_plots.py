@@ -183,6 +183,7 @@ def test_display_shows_itself_once():
     assert plt.get_fignums() == [ax.figure.number]
 
 
+@pytest.mark.slow
 def test_import_of_plots_is_light():
     heavy = ("tensorflow", "keras", "sklearn", "scipy", "seaborn", "cleanlab", "IPython", "duckdb")
     script = (

@@ -99,6 +99,7 @@ def test_file_that_is_there_is_taken_without_asking_anyone(server, weights):
     assert server.asked == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("there", [False, True], ids=["nothing", "half a file"])
 def test_download_goes_to_where_keras_looks(server, weights, there):
     if there:

@@ -263,6 +263,7 @@ def written(scores, folder, rows_a_file):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by_hotel", [True, False])
 @pytest.mark.parametrize("apart", [True, False])
 def test_dataset_is_ranked_in_parts_as_in_memory(tmp_path, by_hotel, apart):

@@ -214,6 +214,7 @@ def test_score_metrics_of_a_known_case():
     assert table["range use"] == pytest.approx(0.5)
 
 
+@pytest.mark.slow
 def test_several_models_are_compared_pair_by_pair():
     table = metrics.compare_scores(SHARES, {"first": SHARES[::-1], "second": SHARES})
     table = table.set_index(["model", "metric"])

@@ -48,6 +48,7 @@ def drawn(population: pd.DataFrame, repetitions: int, n_hotels: int = 40):
         yield tags.reset_index(drop=True)
 
 
+@pytest.mark.slow
 def test_promised_precision_holds_on_other_hotels_and_by_single_photos_does_not(population):
     confidence = (
         population[[f"p_{name}" for name in CLASSES]].max(axis=1).sort_values(ascending=False)
@@ -70,6 +71,7 @@ def test_promised_precision_holds_on_other_hotels_and_by_single_photos_does_not(
     assert np.mean(alone, axis=0)[1] > too_bold
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("score", ["lac", "aps"])
 def test_sets_hold_the_label_as_often_as_wished_over_other_hotels(population, score):
     per_hotel = []

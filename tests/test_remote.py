@@ -134,6 +134,7 @@ def scores_of(folder: Path) -> pd.DataFrame:
     return open_scores(folder).query("SELECT * FROM scores ORDER BY image_id")
 
 
+@pytest.mark.slow
 def test_scores_from_s3_are_those_from_disk(
     demo_catalog, model, s3_server, credentials, monkeypatch, tmp_path, caplog
 ):

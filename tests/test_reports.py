@@ -283,6 +283,7 @@ def test_file_that_is_no_notebook_is_refused(tmp_path, text):
         run_report(tmp_path / "a.ipynb", {}, tmp_path / "a.html")
 
 
+@pytest.mark.slow
 def test_failing_cell_is_shown_and_the_last_good_page_stays(notebook, tmp_path):
     out = tmp_path / "report.html"
     out.write_text("the last good one")

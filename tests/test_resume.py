@@ -23,6 +23,8 @@ from hotelviz.io.claims import claim
 from hotelviz.models import build_aesthetic, build_tagger, save_model, update_info
 from hotelviz.scores import open_scores
 
+#: The networks are not the point.
+pytestmark = pytest.mark.usefixtures("module_of_few_layers")
 SMALL = {"input_size": 32, "weights": None, "backbone_kw": {"alpha": 0.25}}
 
 
@@ -81,6 +83,7 @@ def contents(out: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in out.iterdir()}
 
 
+@pytest.mark.slow
 def test_shuffled_and_grown_catalogue_with_other_parts_gives_each_photo_once(
     photos, model, tmp_path
 ):
@@ -128,6 +131,7 @@ def test_photos_that_left_the_catalogue_are_counted_and_taken_out_when_asked(
     assert run(photos[9:], model, out).notes == ()
 
 
+@pytest.mark.slow
 def test_photos_that_were_unavailable_are_tried_again_by_the_next_run(photos, model, tmp_path):
     undisturbed, out = tmp_path / "undisturbed", tmp_path / "scores"
     run(photos, model, undisturbed)
@@ -281,6 +285,7 @@ def test_photo_that_stands_there_twice_is_named(photos, model, tmp_path):
     assert run(photos, model, out).photos == 0
 
 
+@pytest.mark.slow
 def test_folder_belongs_to_one_run_and_to_its_models(photos, model, tmp_path):
     out = tmp_path / "scores"
     run(photos[:2], model, out)
@@ -304,6 +309,7 @@ def test_folder_belongs_to_one_run_and_to_its_models(photos, model, tmp_path):
     assert list(thesis.parent.iterdir()) == [thesis]
 
 
+@pytest.mark.slow
 def test_tables_made_by_hand_and_models_in_any_form(photos, model, tmp_path):
     plain = pd.DataFrame({"path": [Path(path) for path in photos["path"]]})[4:9]
     file = tmp_path / "model.keras"
@@ -325,6 +331,7 @@ def command(*arguments):
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
+@pytest.mark.slow
 def test_command_tag_stops_without_its_disk_and_keeps_the_table_that_is_there(photos, tmp_path):
     file, out = tmp_path / "tagger.keras", tmp_path / "tags.csv"
     save_model(build_tagger(["Bedroom", "Pool"], **SMALL), file)
@@ -348,6 +355,7 @@ def test_command_tag_stops_without_its_disk_and_keeps_the_table_that_is_there(ph
     assert (result.exit_code, "must end in" in result.output) == (1, True)
 
 
+@pytest.mark.slow
 def test_command_score_says_what_is_unavailable_and_how_to_go_on(photos, model, tmp_path):
     file, out = tmp_path / "model.keras", tmp_path / "scores"
     save_model(model, file)

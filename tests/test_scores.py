@@ -15,6 +15,8 @@ from hotelviz.models import build_aesthetic, build_tagger
 from hotelviz.schema import RATINGS
 from hotelviz.scores import bin_scores, open_scores
 
+#: The networks are not the point.
+pytestmark = pytest.mark.usefixtures("module_of_few_layers")
 SMALL = {"input_size": 32, "weights": None, "backbone_kw": {"alpha": 0.25}}
 
 
@@ -74,6 +76,7 @@ class StoppedError(Exception):
     """Stands for a kill."""
 
 
+@pytest.mark.slow
 def test_stopped_run_loses_at_most_one_part_and_goes_on(
     demo_catalog, models, scored, tmp_path, monkeypatch
 ):

@@ -31,6 +31,7 @@ def tagger() -> keras.Model:
     return build_tagger(CLASSES, input_size=32, weights=None, backbone_kw={"alpha": 0.25})
 
 
+@pytest.mark.slow
 def test_predictions_equal_those_of_keras(demo_catalog, tagger):
     photos = demo_catalog[demo_catalog["split"] == "test"].reset_index(drop=True)
     tags = predict_tags(photos, tagger, progress=False)
@@ -88,6 +89,7 @@ def test_predictions_keep_the_index_of_their_table(demo_catalog, tagger):
     assert joined["predicted"].to_list() == whole[[5, 2, 7]].to_list()
 
 
+@pytest.mark.slow
 def test_weights_that_change_are_seen_by_the_next_prediction(demo_catalog):
     model = build_tagger(CLASSES, input_size=32, weights=None, backbone_kw={"alpha": 0.25})
     photos = demo_catalog.head(4)
@@ -146,6 +148,7 @@ def test_tables_that_cannot_be_predicted_are_refused(tagger, table, message):
         predict_tags(pd.DataFrame(table), tagger)
 
 
+@pytest.mark.slow
 def test_unreadable_photos_at_the_borders_of_batches_and_parts_keep_their_places(tagger, tmp_path):
     paths = [tmp_path / f"{number}.png" for number in range(12)]
     for number, path in enumerate(paths):

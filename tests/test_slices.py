@@ -82,6 +82,7 @@ def test_a_hard_area_is_no_slice(planted):
     assert found.n_tried > 20
 
 
+@pytest.mark.slow
 def test_hotels_that_are_hard_as_a_whole_make_no_slice_of_what_they_have():
     """Properties of whole hotels, and errors of whole hotels that have nothing to do with them."""
     alarms = {"hotels": 0, "photos": 0}

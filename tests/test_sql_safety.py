@@ -86,6 +86,7 @@ def test_every_question_takes_columns_and_classes_by_name(hostile, tmp_path):
     assert len(scores.errors()) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("as_file", ["parquet", "csv", ""])
 def test_tags_with_such_names_are_joined_by_name(hostile, tmp_path, as_file):
     frame = table(hostile)

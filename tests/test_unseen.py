@@ -78,6 +78,7 @@ def trained(photos: pd.DataFrame) -> keras.Model:
 SEEN = ["train"] * 6 + ["val"] * 2 + [""] * 4
 
 
+@pytest.mark.slow
 def test_model_file_says_what_was_learned_from(photos, tmp_path):
     save_model(trained(photos), tmp_path / "tagger.keras")
     for model in (tmp_path / "tagger.keras", load_model(tmp_path / "tagger.keras")):

@@ -63,6 +63,7 @@ def test_both_iterations_stand_in_one_sentence_and_on_one_card_of_the_same_photo
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_iterations_that_do_not_differ_measurably_are_said_not_to():
     said = report_verdict(compared(0.5, 0.5), PHOTOS, unseen=True).text
     assert "no measurable difference" in said

@@ -28,6 +28,8 @@ from hotelviz.models import build_aesthetic, build_tagger
 from hotelviz.ranking import rank_hotel_photos
 from hotelviz.scores import open_scores
 
+#: The networks are not the point.
+pytestmark = pytest.mark.usefixtures("module_of_few_layers")
 #: What names of photos, hotels and files are made of by people, other programs, and attackers.
 NAMES = st.sampled_from(
     [
@@ -124,6 +126,7 @@ def assert_same_scores(found: Path, expected: Path) -> None:
     pd.testing.assert_frame_equal(one, other[one.columns.to_list()], atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.slow
 @settings(
     max_examples=5,
     deadline=None,

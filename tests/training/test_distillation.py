@@ -133,6 +133,7 @@ def test_scores_are_taught_beside_ratings(coloured, lessons, task):
     np.testing.assert_allclose(lessons[1].targets(coloured)[0], expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_student_says_what_its_teacher_says_whatever_the_labels_are(coloured):
     swapped = coloured.assign(label=coloured["label"].map({"red": "blue", "blue": "red"}))
     settings = SHORT | {"fine_tune_epochs": 6, "fine_tune_learning_rate": 1e-2}
@@ -163,6 +164,7 @@ def test_student_names_its_teachers_and_has_seen_what_they_saw(coloured, tmp_pat
     )
 
 
+@pytest.mark.slow
 def test_stopped_distillation_goes_on_without_asking_the_teacher_again(
     coloured, tmp_path, monkeypatch
 ):

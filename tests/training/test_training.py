@@ -26,6 +26,7 @@ from hotelviz.models import (
 from hotelviz.training import balanced_weights, fine_tuning, history, train_tagger
 
 
+@pytest.mark.slow
 def test_pretrained_networks_learn_in_two_phases(demo_catalog):
     model = train_tagger(demo_catalog, fine_tune_epochs=2, **QUICK)
     table = history(model)
@@ -65,6 +66,7 @@ def alike(tmp_path):
     return {**QUICK, "backbone": str(tmp_path / "theirs.keras"), "backbone_kw": None}
 
 
+@pytest.mark.slow
 def test_fine_tuning_that_is_better_is_kept_with_its_batch_normalisation(coloured, alike):
     given = alike
     start = train_tagger(coloured, effort="quick", **given)
@@ -106,6 +108,7 @@ def test_fine_tuning_that_destroys_the_network_ends_with_the_linear_head(coloure
     assert history(model).loc[0, figures].equals(history(linear).loc[0, figures])
 
 
+@pytest.mark.slow
 def test_linear_head_that_is_kept_has_not_learned_from_validation_photos(coloured):
     # A threshold for trusting a tag is chosen by them.
     judges = coloured["split"] == "val"
@@ -118,6 +121,7 @@ def test_linear_head_that_is_kept_has_not_learned_from_validation_photos(coloure
     assert set(seen_photos(model, coloured[judges])) == {"val"}
 
 
+@pytest.mark.slow
 def test_figures_of_a_linear_head_say_how_many_photos_its_network_knew_before(coloured, tmp_path):
     first = coloured[coloured["hotel_id"].isin(coloured["hotel_id"].unique()[:6])]
     save_model(train_tagger(first, effort="quick", **QUICK), tmp_path / "first.keras")
@@ -128,6 +132,7 @@ def test_figures_of_a_linear_head_say_how_many_photos_its_network_knew_before(co
     assert model_info(model).training["linear"]["seen"] == len(first)
 
 
+@pytest.mark.slow
 def test_without_validation_photos_some_hotels_are_held_out_to_judge(coloured, alike):
     learned = coloured.assign(split="train")
     tuned = {"fine_tune_epochs": 8, "fine_tune_learning_rate": 0.03}
@@ -148,6 +153,7 @@ def test_without_validation_photos_some_hotels_are_held_out_to_judge(coloured, a
     assert model_info(few).training["linear"]["hotels"] == 4
 
 
+@pytest.mark.slow
 def test_training_from_scratch_is_one_phase_with_live_statistics(demo_catalog):
     model = train_tagger(demo_catalog, weights=None, fine_tune_epochs=1, **QUICK)
     assert history(model)["phase"].to_list() == ["from_scratch"]
@@ -173,6 +179,7 @@ def test_photos_of_two_areas_are_learned_as_halves_of_both(coloured):
     assert tags["p_blue"].mean() == pytest.approx(0.75, abs=0.1)
 
 
+@pytest.mark.slow
 def test_loss_that_is_no_number_ends_the_training_with_advice(coloured):
     with pytest.raises(TrainingError, match="lower learning rate"):
         train_tagger(coloured, **{**SHORT, "fine_tune_learning_rate": 1e30})
@@ -213,6 +220,7 @@ def test_unreadable_photos_are_left_out_and_listed(demo_catalog, tmp_path):
     assert model_info(model).training["photos"]["train"] == (lost["split"] == "train").sum() - 2
 
 
+@pytest.mark.slow
 def test_model_file_keeps_the_history(demo_catalog, tmp_path):
     model = train_tagger(demo_catalog, weights=None, fine_tune_epochs=1, **QUICK)
     save_model(model, tmp_path / "tagger.keras")
@@ -264,6 +272,7 @@ def test_weights_of_the_catalogue_count():
     assert (weights / weights[0]).tolist() == pytest.approx([1, 3, 4])
 
 
+@pytest.mark.slow
 def test_training_on_a_gpu_computes_in_float16_and_saves_float32(demo_catalog, monkeypatch):
     monkeypatch.setattr(fine_tuning, "has_gpu", lambda: True)
     networks = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keras
 import numpy as np
+import pytest
 from keras import layers
 from runs import QUICK
 
@@ -11,6 +12,7 @@ from hotelviz.models import load_model, model_info
 from hotelviz.training import train_aesthetic, train_tagger
 
 
+@pytest.mark.slow
 def test_tagger_and_aesthetic_model_learn_on_the_network_of_a_file(coloured, tmp_path):
     inputs = keras.Input((40, 40, 3))
     values = layers.Conv2D(16, 3, strides=4, activation="relu")(layers.Rescaling(1 / 255)(inputs))

@@ -33,6 +33,7 @@ def rated_catalog(demo_catalog):
     return rated
 
 
+@pytest.mark.slow
 def test_second_iteration_starts_from_the_first_and_names_its_lineage(rated_catalog, tmp_path):
     first = train_aesthetic(rated_catalog, fine_tune_epochs=1, **QUICK)
     save_model(first, tmp_path / "first.keras")
@@ -52,6 +53,7 @@ def test_second_iteration_starts_from_the_first_and_names_its_lineage(rated_cata
     assert "val_mean_score_error" in history(third)
 
 
+@pytest.mark.slow
 def test_few_ratings_are_learned_from_what_the_first_iteration_knew_of_many(rated_catalog):
     bright = rated_catalog["label"].isin(["Pool", "View_of_Exterior", "Kitchen"])
     rated = rated_catalog.assign(
@@ -69,6 +71,7 @@ def test_few_ratings_are_learned_from_what_the_first_iteration_knew_of_many(rate
     assert figures[0]["value"] > 0.3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("resample", ["nearest", "bilinear"])
 def test_head_learns_from_photos_as_the_model_sees_them_in_use(rated_catalog, resample):
     network = build_aesthetic(input_size=32, backbone_kw={"alpha": 0.25}, weights=None)
@@ -90,6 +93,7 @@ def test_head_learns_from_photos_as_the_model_sees_them_in_use(rated_catalog, re
     assert predicted.mean() == pytest.approx(rated[readable].mean(), abs=0.05)
 
 
+@pytest.mark.slow
 def test_tagger_lends_its_backbone_to_an_aesthetic_model(rated_catalog):
     tagger = train_tagger(rated_catalog, effort="quick", **QUICK)
     model = train_aesthetic(rated_catalog, parent=tagger, effort="quick", **QUICK)
