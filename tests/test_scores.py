@@ -15,8 +15,6 @@ from hotelviz.models import build_aesthetic, build_tagger
 from hotelviz.schema import RATINGS
 from hotelviz.scores import bin_scores, open_scores
 
-#: The networks are not the point.
-pytestmark = pytest.mark.usefixtures("module_of_few_layers")
 SMALL = {"input_size": 32, "weights": None, "backbone_kw": {"alpha": 0.25}}
 
 

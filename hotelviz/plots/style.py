@@ -288,8 +288,10 @@ def save_figure(figure: Figure | ShowsFigure, path: str | os.PathLike[str]) -> t
         for file in files:
             # What is not drawn as lines in an SVG, photos, needs no more than a screen has.
             dpi = growth * (300 if file.suffix == ".png" else 150)
-            # Photos shrink by a sixth at most when a PNG is packed harder, for twice the time.
-            packing = {"pil_kwargs": {"compress_level": 1}} if file.suffix == ".png" else {}
+            packing: dict[str, Any] = {}
+            if file.suffix == ".png":
+                # Photos shrink by a sixth when a PNG is packed harder, for twice the time.
+                packing["pil_kwargs"] = {"compress_level": 1}
             with atomic_path(file) as temporary:
                 figure.savefig(
                     temporary, format=file.suffix[1:], dpi=dpi, bbox_inches="tight", metadata=told,
