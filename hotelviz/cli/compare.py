@@ -1,4 +1,4 @@
-"""Verbs that compare: compare."""
+"""Verbs that compare: compare, drift."""
 
 from __future__ import annotations
 
@@ -50,7 +50,8 @@ def compare(
     }  # fmt: skip
     sides: dict[str, Any] = {"old": str(old), "new": str(new), "catalog": str(catalog or "")}
     if out is not None and out.suffix == ".html":
-        facts = _page(out, sides | choices | {"fail_if": [one.text for one in conditions]})
+        parameters = sides | choices | {"fail_if": [one.text for one in conditions]}
+        facts = _page("compare_models", out, parameters)
     else:
         from hotelviz.metrics import judge_conditions
         from hotelviz.reports.verdicts import compared, gate
@@ -65,29 +66,89 @@ def compare(
     raise typer.Exit(facts["exit_code"])
 
 
-def _page(out: Path, parameters: dict[str, Any]) -> dict[str, Any]:
+def _page(report: str, out: Path, parameters: dict[str, Any]) -> dict[str, Any]:
     """Write the page; return what it found, which lies beside it."""
     from hotelviz.reports import run_report
 
     beside = out.with_suffix(".json")
-    run_report("compare_models", {**parameters, "facts": str(beside)}, out)
+    run_report(report, {**parameters, "facts": str(beside)}, out)
     facts: dict[str, Any] = json.loads(beside.read_text(encoding="utf-8"))
     return facts
 
 
 def _say(facts: dict[str, Any]) -> None:
     """Print what differs, the first figure first, and a line for each condition."""
-    import pandas as pd
-
-    from hotelviz.metrics import Change, Outcome
-    from hotelviz.reports.verdicts.gate import outcome_line
+    from hotelviz.metrics import Change
 
     for place, row in enumerate(facts["figures"]):
         if not place or row["change"] in (Change.BETTER, Change.WORSE):
             interval = "" if row["low"] is None else f" ({row['low']:+.3f} to {row['high']:+.3f})"
             say(f"{row['metric']}: {row['old']:.3f} to {row['new']:.3f}, "
                 f"{row['difference']:+.3f}{interval}: {row['change']}")  # fmt: skip
-    outcomes = pd.DataFrame(facts["conditions"])
-    for _, outcome in outcomes.iterrows():
+    _say_outcomes(facts, "the difference")
+
+
+def _say_outcomes(facts: dict[str, Any], what: str) -> None:
+    """Print a line for each condition; what did not pass goes to where errors go."""
+    import pandas as pd
+
+    from hotelviz.metrics import Outcome
+    from hotelviz.reports.verdicts.gate import outcome_line
+
+    for _, outcome in pd.DataFrame(facts["conditions"]).iterrows():
         passed = outcome["outcome"] == Outcome.PASSED
-        say(outcome_line(outcome), err=not passed, fg=None if passed else "red")
+        say(outcome_line(outcome, what), err=not passed, fg=None if passed else "red")
+
+
+@app.command()
+def drift(
+    reference: Annotated[Path, Option(help="The photos that the model knows, or their scores.")],
+    current: Annotated[Path, Option(help="The photos that came in, or their scores.")],
+    model: Annotated[
+        Path | None,
+        Option(help="A model (.keras) whose tags or scores, and figures, are compared as well."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        Option(help="The page (.html), with a .json of its name beside it; or the .json alone."),
+    ] = None,
+    fail_if: Annotated[
+        list[str] | None,
+        Option(help="A condition: 'c2st > 0.6', 'ks[brightness] > 0.2'; may be repeated."),
+    ] = None,
+    margin: Annotated[float, Option(help="The smallest distance that matters.")] = 0.1,
+    seed: Annotated[int, Option(help="Of folds, permutations and intervals.")] = 0,
+) -> None:
+    """Compare two deliveries of photos; end with 3 if a condition fails, 4 if it is unknown.
+
+    Deliveries are catalogues of photos, or two datasets of their scores (Parquet).
+    """
+    from hotelviz.io.claims import check_apart, check_output
+    from hotelviz.metrics import read_condition
+
+    conditions = [read_condition(text) for text in fail_if or []]
+    if out is not None:
+        check_output(out, suffixes=[".html", ".json"])
+        check_apart(out, reference, current, model)
+    choices: dict[str, Any] = {
+        "reference": str(reference), "current": str(current), "model": str(model or ""),
+        "margin": margin, "seed": seed,
+    }  # fmt: skip
+    if out is not None and out.suffix == ".html":
+        parameters = choices | {"fail_if": [one.text for one in conditions]}
+        facts = _page("compare_deliveries", out, parameters)
+    else:
+        from hotelviz.metrics import drift_figures, judge_conditions
+        from hotelviz.reports.verdicts import deliveries, gate
+
+        found = deliveries.read_deliveries(**choices)
+        figures = drift_figures(found.columns, found.classifier, found.changes)
+        facts = gate.drift_facts(found, judge_conditions(conditions, figures))
+        if out is not None:
+            gate.write_facts(facts, out)
+    for line in facts["changes"]:
+        say(line)
+    _say_outcomes(facts, "it")
+    if out is not None:
+        say(f"open {out}" if out.suffix == ".html" else out)
+    raise typer.Exit(facts["exit_code"])

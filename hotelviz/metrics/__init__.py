@@ -32,6 +32,8 @@ from hotelviz.metrics.confusions import (
     correctly_classified,
     misclassified,
 )
+from hotelviz.metrics.delivery_figures import drift_figures, figure_changes
+from hotelviz.metrics.drift import Shift, column_drift, score_drift
 from hotelviz.metrics.jackknife import (
     CORRELATION,
     DISTANCE,
@@ -54,6 +56,7 @@ from hotelviz.metrics.rejection import (
     rejection_figures,
     threshold_for_precision,
 )
+from hotelviz.metrics.two_samples import TwoSamples, classifier_test
 
 __all__ = [
     "CORRELATION",
@@ -69,11 +72,15 @@ __all__ = [
     "LearningCurve",
     "MetricsError",
     "Outcome",
+    "Shift",
     "Threshold",
+    "TwoSamples",
     "agreement_ceiling",
     "ambiguity",
     "calibration",
     "classification_report",
+    "classifier_test",
+    "column_drift",
     "compare_aesthetics",
     "compare_scores",
     "compare_taggers",
@@ -86,7 +93,9 @@ __all__ = [
     "correctly_classified",
     "coverage_accuracy",
     "cross_hotels",
+    "drift_figures",
     "expected_calibration_error",
+    "figure_changes",
     "hotels_for_coverage",
     "in_top_k",
     "jackknife_interval",
@@ -101,6 +110,7 @@ __all__ = [
     "read_condition",
     "rejection_figures",
     "required_photos",
+    "score_drift",
     "score_metrics",
     "share_interval",
     "summary",

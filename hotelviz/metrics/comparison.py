@@ -144,7 +144,9 @@ def compare_taggers(
         predicted_old=before.predicted, predicted_new=after.predicted,
         probability_old=_probability(before), probability_new=_probability(after), flip=flip,
     )  # fmt: skip
-    return Comparison(_judged(table, margin, level), photos.reset_index(drop=True), *only, left_out)
+    return Comparison(
+        judged_differences(table, margin, level), photos.reset_index(drop=True), *only, left_out
+    )
 
 
 def compare_aesthetics(
@@ -190,7 +192,7 @@ def compare_aesthetics(
     means = [side[list(SCORE_SHARES)].to_numpy(float) @ np.arange(1, 11) for side in (old, new)]
     photos = old[[name for name in ("image_id", "hotel_id", "path") if name in old]]
     photos = photos.assign(score_old=means[0], score_new=means[1]).reset_index(drop=True)
-    return Comparison(_judged(table, margin, level), photos, *only, {})
+    return Comparison(judged_differences(table, margin, level), photos, *only, {})
 
 
 def required_photos(
@@ -336,7 +338,7 @@ def _compared(
     return table.assign(n_photos=len(photos), n_hotels=groups.nunique())
 
 
-def _judged(table: pd.DataFrame, margin: float, level: float) -> pd.DataFrame:
+def judged_differences(table: pd.DataFrame, margin: float, level: float) -> pd.DataFrame:
     """Correct the tests over classes, and say of each figure what follows."""
     if not 0 < margin < 1:
         raise MetricsError(f"margin={margin!r}: expected a difference between 0 and 1")

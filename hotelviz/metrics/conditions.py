@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from hotelviz.errors import MetricsError, did_you_mean
-from hotelviz.metrics.comparison import RECALL, required_photos
+from hotelviz.metrics.comparison import required_photos
 
 #: Short names of figures.
 _SHORT = {
@@ -21,6 +21,9 @@ _SHORT = {
     "rmse": "RMSE of the mean",
 }
 _OPERATOR = re.compile(r"<=|>=|<|>")
+#: Figures that there are several of: of a class, or of a column of two deliveries.
+_OF = ("recall", "ks", "tv")
+_BRACKETS = re.compile(rf"^({'|'.join(_OF)})\s*\[(.*)\]$", re.IGNORECASE)
 #: Figures that may differ by more than 1.
 _UNBOUNDED = ("RMSE of the mean", "range use")
 
@@ -45,7 +48,7 @@ class Condition(NamedTuple):
     operator
         ``<``, ``<=``, ``>`` or ``>=``.
     bound
-        What the difference, new less old, is compared with.
+        What the figure is compared with: of two models its difference, new less old.
     """
 
     text: str
@@ -118,7 +121,9 @@ def judge_conditions(conditions: Sequence[Condition], figures: pd.DataFrame) -> 
     conditions : sequence of Condition
         From `read_condition`: what is to fail.
     figures : pandas.DataFrame
-        The figures of `hotelviz.metrics.Comparison`.
+        The figures of `hotelviz.metrics.Comparison`, or those of `hotelviz.metrics.drift_figures`.
+        Of the latter ``difference`` is the figure itself, and ``chance`` what it is where nothing
+        differs; 0 where there is no such column.
 
     Returns
     -------
@@ -162,8 +167,10 @@ def judge_conditions(conditions: Sequence[Condition], figures: pd.DataFrame) -> 
 def _judged(condition: Condition, figures: pd.DataFrame) -> dict[str, object]:
     row = figures[figures["metric"] == find_metric(condition, figures["metric"])].iloc[0]
     low, high, bound = float(row["low"]), float(row["high"]), condition.bound
+    chance = float(row.get("chance", 0.0))
+    away = bound - chance
     if condition.operator in ("<", "<="):
-        low, high, bound = -high, -low, -bound
+        low, high, bound, away = -high, -low, -bound, -away
     # From here on what is large fails.
     strict = condition.operator in ("<", ">")
     outcome = Outcome.TOO_FEW
@@ -171,7 +178,7 @@ def _judged(condition: Condition, figures: pd.DataFrame) -> dict[str, object]:
         outcome = Outcome.FAILED
     elif high < bound or (high == bound and strict):
         outcome = Outcome.PASSED
-    required = _required(condition, row, bound) if outcome is Outcome.TOO_FEW else pd.NA
+    required = _required(condition, row, away) if outcome is Outcome.TOO_FEW else pd.NA
     kept = ["difference", "low", "high", "n_photos", "n_hotels"]
     return {
         "condition": condition.text, "metric": row["metric"], "bound": condition.bound,
@@ -185,7 +192,7 @@ def _required(condition: Condition, row: pd.Series, away: float) -> object:
     if not np.isfinite(row["low"]):
         return pd.NA
     if away > 0:
-        enough = required_photos(condition.bound, standard_error=error, n_photos=n_photos)
+        enough = required_photos(away, standard_error=error, n_photos=n_photos)
         if enough > n_photos:
             return enough
     gap = float(row["difference"]) - condition.bound
@@ -205,7 +212,7 @@ def find_metric(condition: Condition, metrics: Sequence[str] | pd.Series) -> str
     offered = {_plain(name): str(name) for name in metrics}
     offered |= {short: offered[_plain(name)] for short, name in _SHORT.items()
                 if _plain(name) in offered}  # fmt: skip
-    asked = re.sub(r"^(recall)\s*\[(.*)\]$", r"\1 \2", condition.metric, flags=re.IGNORECASE)
+    asked = re.sub(_BRACKETS, r"\1 \2", condition.metric)
     name = offered.get(_plain(asked))
     written = [_written(one) for one in metrics]
     if name is None:
@@ -231,6 +238,5 @@ def _plain(name: str) -> str:
 def _written(name: str) -> str:
     """Return the name of a figure as conditions write it."""
     short = {metric: one for one, metric in _SHORT.items() if one != "rmse"}
-    return f"recall[{name.removeprefix(RECALL)}]" if name.startswith(RECALL) else short.get(
-        name, name
-    )  # fmt: skip
+    kind, _, of = name.partition(" ")
+    return f"{kind}[{of}]" if kind in _OF and of else short.get(name, name)

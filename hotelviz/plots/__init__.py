@@ -25,6 +25,7 @@ from hotelviz.plots.classification import class_counts, per_class_bars, reliabil
 from hotelviz.plots.comparison import confusion_differences, difference_intervals
 from hotelviz.plots.concepts import concept_ends, concept_shares, concept_sheet, spotlight
 from hotelviz.plots.display import Display
+from hotelviz.plots.drift import distribution_change, drift_distances
 from hotelviz.plots.embeddings import photo_map, photo_map_facets
 from hotelviz.plots.feature_vis import (
     change_text,
@@ -69,6 +70,8 @@ __all__ = [
     "deletion_curves",
     "depth_profile",
     "difference_intervals",
+    "distribution_change",
+    "drift_distances",
     "error_slices",
     "exported",
     "figure_png",

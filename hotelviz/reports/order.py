@@ -12,7 +12,7 @@ PARTS = {
     "Tagger": ("tagger_report",),
     "Why": ("explain_tagger", "concepts"),
     "Aesthetics": ("aesthetic_report", "compare_filters"),
-    "New against old": ("compare_models",),
+    "New against old": ("compare_models", "compare_deliveries"),
     "Scores": ("score_distribution",),
     "Ranking": ("hotel_ranking",),
 }

@@ -5,6 +5,7 @@ nothing loads the dataset whole, so that 280 million photos can be asked like 28
 """
 
 from hotelviz.errors import ScoresError
+from hotelviz.scores.blocks import score_blocks
 from hotelviz.scores.copies import Copies, copies_across_hotels
 from hotelviz.scores.dataset import Scores, open_scores
 from hotelviz.scores.distribution import bin_scores
@@ -16,4 +17,5 @@ __all__ = [
     "bin_scores",
     "copies_across_hotels",
     "open_scores",
+    "score_blocks",
 ]

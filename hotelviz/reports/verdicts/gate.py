@@ -1,9 +1,10 @@
-"""May the new model go live? What is known of the conditions, for people and for programs."""
+"""May a new model or delivery go live? What is known of conditions, for people and programs."""
 
 from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from hotelviz.metrics import Outcome
 from hotelviz.reports.tables import Table
 from hotelviz.reports.verdict import Card
 from hotelviz.reports.verdicts.compared import Compared
+from hotelviz.reports.verdicts.deliveries import Deliveries, Delivery
+from hotelviz.reports.verdicts.shifted import changes_said
 from hotelviz.reports.wording import counted
 
 #: What a comparison ends with, by what is known of its conditions.
@@ -35,13 +38,15 @@ def overall(outcomes: pd.DataFrame) -> Outcome:
     return next((one for one in order if one in known), Outcome.PASSED)
 
 
-def outcome_line(row: pd.Series) -> str:
+def outcome_line(row: pd.Series, what: str = "the difference") -> str:
     """Return in a line what is known of a condition, and why.
 
     Parameters
     ----------
     row : pandas.Series
         Of `hotelviz.metrics.judge_conditions`.
+    what : str, default "the difference"
+        What the condition is about.
 
     Examples
     --------
@@ -53,7 +58,7 @@ def outcome_line(row: pd.Series) -> str:
     interval = "(no interval: too few hotels)"
     if pd.notna(row["low"]):
         interval = f"({row['low']:.3f} to {row['high']:.3f})"
-    said = f"{row['outcome']}: {row['condition']}: the difference is {row['difference']:.3f} "
+    said = f"{row['outcome']}: {row['condition']}: {what} is {row['difference']:.3f} "
     said += f"{interval} on {counted(int(row['n_photos']), 'photo')}"
     if row["outcome"] != Outcome.TOO_FEW:
         return said
@@ -89,14 +94,16 @@ def outcome_card(outcomes: pd.DataFrame) -> Card:
     return Card("gate", words[overall(outcomes)], counted(len(outcomes), "condition"))
 
 
-def conditions_table(outcomes: pd.DataFrame) -> Table:
-    """Return what is known of each condition."""
+def conditions_table(outcomes: pd.DataFrame, what: str = "difference") -> Table:
+    """Return what is known of each condition, which is about `what`."""
+    sign = "+" if what == "difference" else ""
     intervals = [
-        f"{value:+.3f} ({low:+.3f} to {high:+.3f})" if np.isfinite(low) else f"{value:+.3f}"
+        f"{value:{sign}.3f} ({low:{sign}.3f} to {high:{sign}.3f})"
+        if np.isfinite(low) else f"{value:{sign}.3f}"
         for value, low, high in outcomes[["difference", "low", "high"]].to_numpy(float)
-    ]
+    ]  # fmt: skip
     words = {
-        "condition": "fails if", "outcome": "outcome", "interval": "difference (95 %)",
+        "condition": "fails if", "outcome": "outcome", "interval": f"{what} (95 %)",
         "n_photos": "photos", "n_hotels": "hotels",
         "required": "photos that would do",
     }  # fmt: skip
@@ -145,6 +152,56 @@ def comparison_facts(compared: Compared, outcomes: pd.DataFrame) -> dict[str, An
         if compared.catalog else None,
         "margin": compared.margin, "level": 0.95, "unseen": compared.unseen,
         "notes": compared.notes, "hotelviz": hotelviz.__version__,
+    }  # fmt: skip
+
+
+def drift_facts(found: Deliveries, outcomes: pd.DataFrame) -> dict[str, Any]:
+    """Return what a comparison of deliveries found, for other programs.
+
+    Parameters
+    ----------
+    found : Deliveries
+        From `hotelviz.reports.verdicts.deliveries.read_deliveries`.
+    outcomes : pandas.DataFrame
+        From `hotelviz.metrics.judge_conditions`; may have no rows.
+
+    Returns
+    -------
+    dict
+        ``outcome``, ``exit_code``, ``conditions``, ``changes`` (in words, a line each),
+        ``columns``, ``c2st`` (None where no photo was
+        looked at), ``figures`` of the model (None where not both have truth), ``deliveries``,
+        ``notes`` and what it was computed with. Figures that are not defined are None.
+    """
+    outcome, test = overall(outcomes), found.classifier
+    return {
+        "outcome": outcome.value if len(outcomes) else None,
+        "exit_code": EXIT_CODES[outcome],
+        "conditions": _records(outcomes),
+        "changes": changes_said(found),
+        "columns": _records(found.columns),
+        "c2st": None if test is None else {
+            name: _plain(value) for name, value in test._asdict().items() if name != "unlike"
+        },
+        "figures": None if found.changes is None else _records(found.changes),
+        "deliveries": [
+            _delivery(which, one)
+            for which, one in (("reference", found.reference), ("current", found.current))
+        ],
+        "model": {"file": found.model, "content": content_name(found.model)}
+        if found.model else None,
+        "margin": found.margin, "level": found.level, "notes": found.notes,
+        "hotelviz": hotelviz.__version__,
+    }  # fmt: skip
+
+
+def _delivery(which: str, one: Delivery) -> dict[str, Any]:
+    """Return what a delivery is: of a folder its place alone."""
+    scored, folder = one.scores is not None, Path(one.file).is_dir()
+    return {
+        "which": which, "file": one.file, "content": None if folder else content_name(one.file),
+        "photos": len(one.scores) if one.scores is not None else len(one.photos),
+        "scores": scored,
     }  # fmt: skip
 
 

@@ -1,0 +1,94 @@
+"""Scores and tags counted by blocks of whole hotels: what uncertainty over hotels is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from hotelviz.scores.dataset import Scores
+from hotelviz.scores.sql import is_number, sql_name
+
+#: Blocks that hotels are dealt to, by their names: the same hotel to the same one everywhere.
+N_BLOCKS = 32
+#: Numbers that are counted, and their ends.
+SCORE_ENDS: Mapping[str, tuple[float, float]] = {
+    "score": (1, 10), "technical": (1, 10), "score_std": (0, 4.5), "technical_std": (0, 4.5),
+}  # fmt: skip
+_BINS = 1000
+
+
+def score_blocks(scores: Scores) -> dict[str, pd.DataFrame]:
+    """Count what was predicted of photos, by blocks of whole hotels.
+
+    Parameters
+    ----------
+    scores : Scores
+        From `hotelviz.scores.open_scores`; by ``hotel_id`` where it has that, else each photo is
+        alone.
+
+    Returns
+    -------
+    dict of str to pandas.DataFrame
+        Of ``score``, ``technical``, their ``_std``, ``predicted`` and ``readable`` what there is:
+        photos by block (32 rows) and by the value. A column of numbers is the upper end of a bin,
+        of which there are 1,000. Photos without the value are not counted.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from hotelviz.scores import open_scores
+    >>> folder = tempfile.mkdtemp()
+    >>> table = pd.DataFrame({"image_id": ["a", "b"], "hotel_id": ["h", "i"], "score": [4.5, 6.0],
+    ...                       "predicted": ["Pool", "Pool"]})
+    >>> table.to_parquet(f"{folder}/scores.parquet")
+    >>> blocks = score_blocks(open_scores(folder))
+    >>> blocks["predicted"].sum().to_dict()
+    {'Pool': 2}
+    >>> counts = blocks["score"].sum()
+    >>> counts[counts > 0].index.to_numpy().round(3).tolist()
+    [4.501, 6.004]
+    """
+    found = {}
+    for name, (low, high) in SCORE_ENDS.items():
+        if name in scores.columns:
+            value = sql_name(scores.names[name])
+            at = f"floor(({value}::DOUBLE - {low}) / {high - low} * {_BINS})"
+            # A number outside is in the first or the last bin, as in a histogram.
+            counts = _counted(scores, f"TRY_CAST({at} AS INT)", is_number(value))
+            counts.columns = counts.columns.astype(int).to_numpy().clip(0, _BINS - 1)
+            counts = counts.T.groupby(level=0).sum().T.reindex(columns=range(_BINS), fill_value=0)
+            edges = low + np.arange(1, _BINS + 1) * ((high - low) / _BINS)
+            found[name] = counts.set_axis(edges, axis=1)
+    if "predicted" in scores.columns:
+        value = sql_name(scores.names["predicted"])
+        found["predicted"] = _counted(scores, value, f"{value} IS NOT NULL")
+    if "error" in scores.columns:
+        value = sql_name(scores.names["error"])
+        said = f"CASE WHEN {value} IS NULL OR {value} = '' THEN 'yes' ELSE 'no' END"
+        found["readable"] = _counted(scores, said, "TRUE")
+    return found
+
+
+def _counted(scores: Scores, value: str, where: str) -> pd.DataFrame:
+    """Count photos by block and value, a row per block; the hotel of one that has none is itself.
+
+    Both are one key: few groups, which stay in the processor's cache.
+    """
+    own = sql_name(scores.names["image_id"])
+    hotel = sql_name(scores.names["hotel_id"]) if "hotel_id" in scores.columns else own
+    number = value.startswith("TRY_CAST")
+    for key in (hotel, f"coalesce({hotel}, {own})"):
+        block = f"CASE WHEN {key} IS NULL THEN {N_BLOCKS} ELSE (hash({key}) % {N_BLOCKS})::INT END"
+        both = f"{value} * {N_BLOCKS + 1} + {block}" if number else f"{value} AS v, {block}"
+        table = scores.query(
+            f"SELECT {both} AS k, count(*) AS n FROM scores WHERE {where} GROUP BY ALL"
+        )
+        if number:
+            table = table.dropna().astype("int64")
+            table = table.assign(v=table["k"] // (N_BLOCKS + 1), k=table["k"] % (N_BLOCKS + 1))
+        if not (table["k"] == N_BLOCKS).any():
+            break
+    wide = table.pivot_table(index="k", columns="v", values="n", aggfunc="sum", fill_value=0)
+    return wide.reindex(range(N_BLOCKS), fill_value=0).rename_axis(index=None, columns=None)
