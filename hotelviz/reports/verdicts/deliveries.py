@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 _OF_PIXELS = ("highlights", "brightness", "black level", "sharpness", "tones", "colour", "border")
 #: What a file is, and what is said of photos.
 _FACTS = ("shape", "megapixels", "bytes per pixel", "photos of the hotel", "format", "file")
+#: Those that are of the hotel, and not of one photo.
+OF_HOTELS = ("photos of the hotel",)
 _SAID = ("source", "label", "predicted", "confidence", "score", "score_std")
 #: Predictions that stand in a table.
 _PREDICTIONS = ("score", SCORE_SHARES[0], "predicted", "technical")
@@ -241,6 +243,9 @@ def _predicted(photos: pd.DataFrame, model: keras.Model) -> pd.DataFrame:
 def _says_something(sides: list[Delivery], name: str) -> bool:
     """Return whether a column has more than one value, and values in both deliveries."""
     parts = [side.photos[name].dropna() for side in sides]
+    if name == "source" and not set(parts[0]) & set(parts[1]):
+        # What each delivery is called is no change.
+        return False
     return all(len(part) for part in parts) and pd.concat(parts).nunique() > 1
 
 

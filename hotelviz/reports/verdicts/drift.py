@@ -11,7 +11,7 @@ import pandas as pd
 from hotelviz.metrics import Change, Shift
 from hotelviz.reports.tables import Table
 from hotelviz.reports.verdict import Card, NextStep, Verdict
-from hotelviz.reports.verdicts.deliveries import Deliveries
+from hotelviz.reports.verdicts.deliveries import OF_HOTELS, Deliveries
 from hotelviz.reports.verdicts.gate import outcome_card, outcomes_said
 from hotelviz.reports.verdicts.shifted import (
     amount,
@@ -83,7 +83,8 @@ def columns_table(found: Deliveries) -> Table:
         {
             "column": in_words(row["column"]),
             "distance": f"{row['distance']:.3f} ({row['low']:.3f} to {row['high']:.3f})",
-            "change": row["change"], "words": shift_words(row), "p": _p_value(row["p_corrected"]),
+            "change": row["change"], "p": _p_value(row["p_corrected"]),
+            "words": shift_words(row) if row["change"] == Shift.CHANGED else None,
             "reference": row["n_reference"], "current": row["n_current"],
         }
         for _, row in found.columns.iterrows()
@@ -124,13 +125,12 @@ def unlike_caption(row: pd.Series) -> str:
 
     Examples
     --------
-    >>> unlike_caption(pd.Series({"unlike": 2.3, "why": "brightness 0.41", "label": "Pool"}))
-    'current rather than reference 10 : 1; brightness 0.41'
+    >>> unlike_caption(pd.Series({"unlike": 2.3, "why": "brightness 0.41"}))
+    '10 to 1 current; brightness 0.41'
     """
     odds = np.exp(min(float(row["unlike"]), np.log(1000)))
-    said = f"{odds:.0f} : 1" if odds >= 2 else f"{odds:.1f} : 1"
     more = f"; {row['why']}" if row["why"] else ""
-    return f"current rather than reference {said}{more}"
+    return f"{odds:.{0 if odds >= 2 else 1}f} to 1 current{more}"
 
 
 def _why(photo: pd.Series, found: Deliveries) -> str:
@@ -139,7 +139,7 @@ def _why(photo: pd.Series, found: Deliveries) -> str:
     changed = found.columns[(found.columns["change"] == Shift.CHANGED) & found.columns["ordered"]]
     for _, row in changed.iterrows():
         value = photo.get(row["column"])
-        if value is None or pd.isna(value):
+        if row["column"] in OF_HOTELS or value is None or pd.isna(value):
             continue
         low = row["share_current"] > row["share_reference"]
         if (value <= row["value"]) == low:
@@ -216,13 +216,16 @@ def drift_notes(found: Deliveries) -> list[str]:
         *found.notes,
     ]
     if found.classifier is not None:
-        of = found.classifier.by
-        notes.insert(2, (
-            "Two classifiers are tried, on brightness, sharpness, colour and the like, and on the "
-            f"features of a network{f' ({found.by})' if found.by else ', which there is none of'}; "
-            f"that on the {of} is the surer one. They judge photos of hotels that they have not "
-            "seen."
-        ))  # fmt: skip
+        said = "A classifier looks at brightness, sharpness, colour and the like of each photo"
+        if found.by:
+            said += f", another one at the {found.by}"
+        said += "; both judge photos of hotels that they have not seen."
+        if found.by:
+            said += (
+                f" The accuracy is that of the one on {found.classifier.by}, and the photos that "
+                f"carry it those of the one on {found.classifier.unlike_by}."
+            )
+        notes.insert(2, said)
     return notes
 
 
