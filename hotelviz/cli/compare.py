@@ -105,9 +105,12 @@ def drift(
     reference: Annotated[Path, Option(help="The photos that the model knows, or their scores.")],
     current: Annotated[Path, Option(help="The photos that came in, or their scores.")],
     model: Annotated[
-        Path | None,
-        Option(help="A model (.keras) whose tags or scores, and figures, are compared as well."),
-    ] = None,
+        str,
+        Option(
+            help="A model (.keras) whose tags or scores, and figures, are compared as well; or "
+            "none: no network at all, properties and files alone."
+        ),
+    ] = "",
     out: Annotated[
         Path | None,
         Option(help="The page (.html), with a .json of its name beside it; or the .json alone."),
@@ -129,9 +132,9 @@ def drift(
     conditions = [read_condition(text) for text in fail_if or []]
     if out is not None:
         check_output(out, suffixes=[".html", ".json"])
-        check_apart(out, reference, current, model)
+        check_apart(out, reference, current, model or None)
     choices: dict[str, Any] = {
-        "reference": str(reference), "current": str(current), "model": str(model or ""),
+        "reference": str(reference), "current": str(current), "model": model,
         "margin": margin, "seed": seed,
     }  # fmt: skip
     if out is not None and out.suffix == ".html":

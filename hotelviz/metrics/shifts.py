@@ -84,7 +84,7 @@ def deal_units(reference: pd.Series, current: pd.Series, *, seed: int = 0) -> Un
     kind = seen[0] + 2 * seen[1]
     for name, there in zip(("reference", "current"), seen, strict=True):
         if (total := int(there.sum())) < 2:
-            what = "none" if not total else "those of one"
+            what = "one" if total else "none"
             raise MetricsError(
                 f"two deliveries are compared over their hotels, which takes two of each: the "
                 f"{name} one has photos of {what}"

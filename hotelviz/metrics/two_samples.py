@@ -9,6 +9,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from hotelviz.metrics.jackknife import jackknife_table
+from hotelviz.metrics.proportions import share_interval
 from hotelviz.metrics.shifts import deal_units
 
 #: Principal components of the features that are looked at.
@@ -171,6 +172,14 @@ def _accuracy(
         return {"c2st": float(sum(one.mean() for one in sides) / 2 - 0.5)}
 
     row = jackknife_table(beyond, len(side), groups=groups, level=level, seed=seed).iloc[0].copy()
+    if not np.isfinite(row["low"]):
+        # All are told apart: the jackknife knows no interval of that.
+        sides = [share_interval(right[side == one], groups=groups[side == one], level=level)
+                 for one in (False, True)]  # fmt: skip
+        row["low"], row["high"] = (
+            sum(one[end] for one in sides) / 2 - 0.5 for end in (1, 2)
+        )  # fmt: skip
+        row["standard_error"] = (row["high"] - row["low"]) / 4
     # Worse than chance is chance.
     row["p_value"] = row["p_value"] / 2 if row["value"] > 0 else 1 - row["p_value"] / 2
     return row

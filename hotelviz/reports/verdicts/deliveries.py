@@ -39,6 +39,8 @@ _OF_PIXELS = ("highlights", "brightness", "black level", "sharpness", "tones", "
 _FACTS = ("shape", "megapixels", "bytes per pixel", "photos of the hotel", "format", "file")
 #: Those that are of the hotel, and not of one photo.
 OF_HOTELS = ("photos of the hotel",)
+#: Stands for no network, where a model could be given.
+NO_MODEL = "none"
 _SAID = ("source", "label", "predicted", "confidence", "score", "score_std")
 #: Predictions that stand in a table.
 _PREDICTIONS = ("score", SCORE_SHARES[0], "predicted", "technical")
@@ -122,7 +124,8 @@ def read_deliveries(
         ``path``, as `hotelviz.inference.score_photos` writes them), which are streamed.
     model : str, default ""
         A model file: its tags or scores are compared, its features tell the photos apart, and its
-        figures are, where both deliveries have labels or ratings.
+        figures are, where both deliveries have labels or ratings. By default the features of
+        MobileNet with ImageNet's weights; ``none`` for no network at all, which takes seconds.
     margin, level, n_permutations, seed
         As in `hotelviz.metrics.column_drift`.
 
@@ -143,7 +146,7 @@ def read_deliveries(
     files, notes = (reference, current), list[str]()
     datasets = [_dataset(file) for file in files]
     if all(one is not None for one in datasets):
-        if model:
+        if model not in ("", NO_MODEL):
             raise ReportError(
                 f"{model}: of datasets of scores what stands in them is compared, and no model "
                 "runs; leave it out, or give catalogues of the photos"
@@ -163,6 +166,7 @@ def read_deliveries(
             "scores"
         )
     network, by = _network(model, notes)
+    model = "" if model == NO_MODEL else model
     was, now = (_photographed(file, network, bool(model), notes) for file in files)
     sides = [was, now]
     compared = [name for name in (*_OF_PIXELS, *_FACTS, *_SAID)
@@ -187,6 +191,9 @@ def _dataset(file: str) -> Scores | None:
 
 def _network(model: str, notes: list[str]) -> tuple[keras.Model | None, str]:
     """Return the network whose features are compared, and whose features they are."""
+    if model == NO_MODEL:
+        notes.append("Without the features of a network, as asked for.")
+        return None, ""
     network, note = feature_model(model or None)
     if network is None:
         notes.append(f"Without the features of a network: {note.removeprefix('no features: ')}")
