@@ -235,7 +235,7 @@ def scores(*, short: bool) -> None:
     of = norm.cdf(0.5 / 0.66) - 0.5
     print(f"about {of / 20:.4f} expected of scores")
     results.append((f"{n_rows:,} against as many scores", "280 M: < 30 s, 2 GB",
-                    f"{seconds:.1f} s, {most:.1f} GB (looked through in {opened:.0f} s)"))  # fmt: skip
+                    f"{seconds:.1f} s, {most:.1f} GB (searched in {opened:.0f} s)"))  # fmt: skip
 
 
 SECTIONS = {"planted": planted, "halves": halves, "real": real, "scores": scores}

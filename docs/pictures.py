@@ -271,6 +271,36 @@ def save_gallery(demo: Demo, path: Path) -> None:
 
 
 #: Name of a plot -> what draws its picture.
+def two_deliveries() -> list[pd.DataFrame]:
+    """Return properties of photos of two months; in the second one a few are very dark."""
+    random, sides = np.random.default_rng(0), []
+    for first, dark in ((0, 0.0), (200, 0.1)):
+        hotel = np.repeat(np.arange(first, first + 200), 8)
+        level = np.repeat(random.normal(0, 0.05, 200), 8)
+        bright = np.clip(0.84 + level + random.normal(0, 0.08, len(hotel)), 0, 1)
+        bright *= np.where(random.random(len(hotel)) < dark, 0.6, 1)
+        sides.append(pd.DataFrame({
+            "hotel_id": hotel, "brightness": bright, "sharpness": random.normal(7, 1, len(hotel)),
+            "format": random.choice(["JPEG", "WebP"], len(hotel), p=[0.9 - dark, 0.1 + dark]),
+        }))  # fmt: skip
+    return sides
+
+
+def drift_distances() -> Any:
+    """Draw how far two months are apart."""
+    from hotelviz.metrics import column_drift
+
+    return plots.drift_distances(column_drift(*two_deliveries()), margin=0.1)
+
+
+def distribution_change() -> Any:
+    """Draw the brightness of two months."""
+    from hotelviz.scores import bin_scores
+
+    binned = [bin_scores(one["brightness"], bins=40, low=0.4, high=1) for one in two_deliveries()]
+    return plots.distribution_change(*binned, xlabel="brightness", names=("May", "June"))
+
+
 def photo_map(demo: Demo, draw: Callable[..., Any]) -> Any:
     """Draw the photos by what the tagger sees in them."""
     from hotelviz.embeddings import layout, photo_features
@@ -295,6 +325,8 @@ PICTURES: dict[str, Callable[[Demo], Any]] = {
     "difference_intervals": lambda demo: plots.difference_intervals(
         demo.compared.figures, margin=0.02
     ),
+    "distribution_change": lambda _: distribution_change(),
+    "drift_distances": lambda _: drift_distances(),
     "error_slices": lambda _: error_slices(),
     "filter_comparison": lambda demo: plots.filter_comparison(demo.comparison),
     "hotel_orders": hotel_orders,

@@ -390,3 +390,6 @@ def test_every_notebook_is_executed_by_a_test(pages):
     # These are for JupyterLab, need labels or are not part of a run; they have tests of their own.
     run |= {"compare_models", "concepts", "explore_model", "label_photos", "photo_map"}
     assert run | {"rating_quality"} == {path.stem for path in notebook_directory().glob("*.ipynb")}
+    run |= {"compare_deliveries", "compare_models", "explore_model", "label_photos", "photo_map"}
+    run |= {"rating_quality"}
+    assert run == {path.stem for path in notebook_directory().glob("*.ipynb")}
