@@ -1,8 +1,8 @@
 """See whether darker photos in a delivery are found, nothing where nothing changed, and how fast.
 
-    python benchmarks/drift.py [--short] [--only planted halves real scores]
+    python benchmarks/drift.py [--short] [--only folds planted halves real scores]
 
-``planted`` and ``halves`` are simulated tables of properties and features, photos of a hotel alike;
+``folds``: how far accuracies over folds vary. ``planted`` and ``halves`` are simulated tables of properties and features, photos of a hotel alike;
 ``real`` darkens real photos in memory; ``scores`` compares generated scores, 280 million with as
 many (20 million when short; they stay under reports/benchmarks).
 """
@@ -67,6 +67,26 @@ def _dimmed(table: np.ndarray, features: np.ndarray) -> tuple[np.ndarray, np.nda
     moved = features.copy()
     moved[:, :3] += (dark - table)[:, [1, 2, 5]] * 5
     return dark, moved
+
+
+def folds(*, short: bool) -> None:
+    """Measure how much more an accuracy over folds varies than its hotels say, with a line."""
+    scaled = []
+    for seed in range(600 if short else 3000):
+        random = np.random.default_rng(seed)
+        hotel = np.repeat(np.arange(80), 5)
+        values = random.normal(0, 0.6, (80, 6))[hotel] + random.normal(0, 0.8, (400, 6))
+        dealt = random.permutation(80)
+        side, fold, margin = (dealt % 2 == 1)[hotel], (dealt // 2 % 5)[hotel], np.zeros(400)
+        for one in range(5):
+            means = [values[(fold != one) & (side == which)].mean(axis=0) for which in (1, 0)]
+            middle = values[fold == one] - sum(means) / 2
+            margin[fold == one] = middle @ (means[0] - means[1])
+        right = ((margin > 0) == side) - 0.5
+        errors = np.bincount(hotel, right - right.mean())
+        scaled.append(right.sum() / np.sqrt((errors**2).sum() * 80 / 79))
+    results.append((f"error of an accuracy over folds, of that by hotels ({len(scaled)} draws)",
+                    "root of 2: 1.41", f"{np.std(scaled):.2f}"))  # fmt: skip
 
 
 class Found(NamedTuple):
@@ -238,7 +258,7 @@ def scores(*, short: bool) -> None:
                     f"{seconds:.1f} s, {most:.1f} GB (searched in {opened:.0f} s)"))  # fmt: skip
 
 
-SECTIONS = {"planted": planted, "halves": halves, "real": real, "scores": scores}
+SECTIONS = {"folds": folds, "planted": planted, "halves": halves, "real": real, "scores": scores}
 
 if __name__ == "__main__":
-    run(__doc__, SECTIONS, without_data=("planted", "halves", "scores"))
+    run(__doc__, SECTIONS, without_data=("folds", "planted", "halves", "scores"))

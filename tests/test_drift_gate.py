@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from pathlib import Path
 
@@ -104,7 +105,8 @@ def test_report_says_first_what_changed_and_shows_the_photos_that_carry_it(deliv
     assert shown(Display, parts)
     (columns,) = (part for part in shown(Table, parts) if "what follows" in part.words.values())
     assert columns.frame["column"].tolist()[0] in ("brightness", "highlights", "black level")
-    assert "dark.csv" in next(part for part in parts if hasattr(part, "data")).data
+    notes = html.unescape(next(part for part in parts if hasattr(part, "data")).data)
+    assert "1 photo of dark.csv cannot be read" in notes
 
 
 def test_report_of_the_same_photos_finds_nothing_and_that_of_few_cannot_tell(deliveries):

@@ -364,6 +364,8 @@ def test_rating_report_shows_agreement_raters_and_disputed_photos(labels, tmp_pa
         tmp_path / "q.html",
         progress=False,
     ).read_text()
+    given = {"store": str(labels), "n_bootstrap": 60}
+    text = run_report("rating_quality", given, tmp_path / "q.html", progress=False).read_text()
     said = r"12 raters \D+ on \d+ photos: Krippendorff's alpha 0\.\d\d \("
     assert re.search(said, html.unescape(text))
     assert 'alt="Bias of 12 raters: colleague-' in text
