@@ -2,9 +2,10 @@
 
     python benchmarks/drift.py [--short] [--only folds planted halves real scores]
 
-``folds``: how far accuracies over folds vary. ``planted`` and ``halves`` are simulated tables of properties and features, photos of a hotel alike;
-``real`` darkens real photos in memory; ``scores`` compares generated scores, 280 million with as
-many (20 million when short; they stay under reports/benchmarks).
+``folds``: how far accuracies over folds vary. ``planted`` and ``halves`` are simulated tables of
+properties and features, photos of a hotel alike; ``real`` darkens real photos in memory; ``scores``
+compares generated scores, 280 million with as many (20 million when short; they stay under
+reports/benchmarks).
 """
 
 from __future__ import annotations
