@@ -120,6 +120,7 @@ def test_report_of_the_same_photos_finds_nothing_and_that_of_few_cannot_tell(del
     assert not shown(Gallery, same)
     few = run_cells("compare_deliveries", reference=str(deliveries["may"]), n_permutations=99,
                     current=str(deliveries["june"]), model="none")  # fmt: skip
+    assert len(shown(Table, few)) == 2  # no hotel carries what is not there
     assert shown(Verdict, few)[0].text.startswith("Not enough photos to tell: no change can be")
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 #: Parameters that say what a report looked at.
-_DATA = ("catalog", "scores", "store", "predictions")
+_DATA = ("catalog", "scores", "store", "predictions", "reference", "current")
 _MODELS = ("model", "models", "original", "tuned", "parent", "old", "new", "others")
 
 
@@ -109,7 +109,9 @@ def _named(arguments: list[tuple[str, str, bool]], names: tuple[str, ...]) -> li
     """Return the names of the files among the arguments; their paths are in the appendix."""
     found = [value for key, value, _ in arguments if key in names]
     texts = [text for value in found for text in re.findall(r"'([^']+)'|\"([^\"]+)\"", value)]
-    return list(dict.fromkeys(Path("".join(pair)).name for pair in texts))
+    files = (Path("".join(pair)).name for pair in texts)
+    # Where a model may be given, none is no file.
+    return [file for file in dict.fromkeys(files) if file != "none"]
 
 
 def _take_apart(

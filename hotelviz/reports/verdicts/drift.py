@@ -15,6 +15,7 @@ from hotelviz.reports.verdicts.deliveries import OF_HOTELS, Deliveries
 from hotelviz.reports.verdicts.gate import outcome_card, outcomes_said
 from hotelviz.reports.verdicts.shifted import (
     amount,
+    any_change,
     number_words,
     shift_words,
     told_apart,
@@ -74,7 +75,7 @@ def drift_verdict(found: Deliveries, outcomes: pd.DataFrame | None = None) -> Ve
     if outcomes is not None and len(outcomes):
         said = f"{outcomes_said(outcomes)} {said}"
         cards.insert(0, outcome_card(outcomes))
-    return Verdict(said, cards=cards, next_steps=_next_steps(found, len(changed)))
+    return Verdict(said, cards=cards, next_steps=_next_steps(found))
 
 
 def columns_table(found: Deliveries) -> Table:
@@ -111,9 +112,9 @@ def unlike_photos(found: Deliveries, n_photos: int) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Those with the largest odds of being a current photo, by a classifier that has not seen
-        their hotel; those alone that are more likely current.
+        their hotel; those alone that are more likely current. None where no change is known.
     """
-    if found.classifier is None:
+    if found.classifier is None or not any_change(found):
         return found.current.photos.head(0)
     photos = found.current.photos.assign(unlike=found.classifier.unlike)
     photos = photos[photos["unlike"] > 0].nlargest(n_photos, "unlike")
@@ -162,10 +163,15 @@ def groups_table(found: Deliveries, by: str, max_rows: int = 12) -> Table | None
     Returns
     -------
     Table or None
-        None where the photos have no such column, or one value of it.
+        None where the photos have no such column, or one value of it, and where no change is known.
     """
     photos = found.current.photos
-    if found.classifier is None or by not in photos or photos[by].nunique() < 2:
+    if (
+        found.classifier is None
+        or not any_change(found)
+        or by not in photos
+        or photos[by].nunique() < 2
+    ):
         return None
     photos = photos.assign(unlike=found.classifier.unlike)
     if len(photos) == photos[by].nunique():
@@ -219,7 +225,7 @@ def drift_notes(found: Deliveries) -> list[str]:
         said = "A classifier looks at brightness, sharpness, colour and the like of each photo"
         if found.by:
             said += f", another one at the {found.by}"
-        said += "; both judge photos of hotels that they have not seen."
+        said += "; hotels that are judged have not been learned from."
         if found.by:
             said += (
                 f" The accuracy is that of the one on {found.classifier.by}, and the photos that "
@@ -253,9 +259,9 @@ def _distance_card(row: pd.Series) -> Card:
     return Card(in_words(row["column"]), f"{row['distance']:.2f}", detail)
 
 
-def _next_steps(found: Deliveries, n_changed: int) -> list[NextStep]:
+def _next_steps(found: Deliveries) -> list[NextStep]:
     steps = []
-    if n_changed or told_apart(found):
+    if any_change(found):
         if found.classifier is not None:
             text = "Look at the photos that are most unlike the reference"
             steps.append(NextStep(text, "#The-photos-that-carry-it"))

@@ -92,6 +92,11 @@ def told_apart(found: Deliveries) -> bool:
     return one is not None and min(1.0, 2 * one.p_value) < 1 - found.level
 
 
+def any_change(found: Deliveries) -> bool:
+    """Return whether anything is known to have changed."""
+    return told_apart(found) or bool((found.columns["change"] == Shift.CHANGED).any())
+
+
 def amount(delivery: Any) -> str:
     """Return how many photos of how many hotels a delivery has."""
     if delivery.scores is not None:
