@@ -181,3 +181,24 @@ def test_plots_draw_distances_and_shares():
     counts = pd.DataFrame({"low": [0.0, 0.5], "high": [0.5, 1.0], "count": [1, 3]})
     both = distribution_change(counts, counts.assign(count=[4, 4]), xlabel="brightness")
     assert both.bars_["current"].get_data().values.tolist() == [0.5, 0.5]
+
+
+@pytest.mark.slow
+def test_a_model_says_what_it_makes_of_both_deliveries(deliveries, tmp_path):
+    from hotelviz.models import build_tagger, save_model
+
+    model = tmp_path / "tagger.keras"
+    save_model(build_tagger(["Foyer", "Pool"], input_size=32, weights=None), model)
+    files = {}
+    for name in ("may", "june"):
+        table = pd.read_csv(deliveries[name])
+        table["label"] = ["Pool", "Foyer"] * (len(table) // 2)
+        files[name] = deliveries[name].parent / f"labelled {name}.csv"
+        table.to_csv(files[name], index=False)
+    out = tmp_path / "facts.json"
+    done = drift(files["may"], files["june"], "accuracy < -0.9", model=model, out=out)
+    assert done.exit_code == 0, done.output
+    facts = json.loads(out.read_text())
+    first = facts["figures"][0]
+    assert (first["metric"], first["n_photos"]) == ("top-1 accuracy", 96)
+    assert len(facts["model"]["content"]) == 32

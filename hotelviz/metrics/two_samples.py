@@ -137,7 +137,7 @@ def classifier_test(
     # A fold that holds all hotels of a delivery leaves nothing to learn from.
     folds = [(fitted, judged) for fitted, judged in cut if len(np.unique(side[fitted])) == 2]
     looked_at = {"properties": (_trees(seed), both)}
-    if seen is not None:
+    if seen is not None and np.ptp(seen, axis=0).any():
         most = min(_COMPONENTS, seen.shape[1], *(len(fitted) for fitted, _ in folds))
         looked_at["features"] = (_regression(most), seen)
     found, pure = [], []
