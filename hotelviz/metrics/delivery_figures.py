@@ -6,11 +6,10 @@ import numpy as np
 import pandas as pd
 
 from hotelviz.errors import MetricsError
-from hotelviz.metrics.bootstrap import Figures
 from hotelviz.metrics.classification import calibration_figure, class_figures, judged_photos
 from hotelviz.metrics.comparison import RECALL, judged_differences
 from hotelviz.metrics.drift import hotels_of
-from hotelviz.metrics.jackknife import jackknife_table
+from hotelviz.metrics.jackknife import Figures, jackknife_table
 from hotelviz.metrics.ratings import score_figures
 from hotelviz.metrics.two_samples import TwoSamples
 from hotelviz.schema import RATINGS, SCORE_SHARES
