@@ -281,4 +281,5 @@ def test_a_report_run_by_the_command_papermill_takes_text_for_lists_and_numbers(
         for cell in book.cells
         for output in cell.get("outputs", [])
     )
-    assert f"of 60 photos lie between 3 and 5.5, {100 * (values <= 3).mean():.0f} % below" in text
+    below = f"{100 * (values <= 3).mean():.0f} % below"
+    assert f"of 60 photos score between 3 and 5.5 of 10, {below}" in text
