@@ -73,23 +73,13 @@ def difference_intervals(
     ax = style.new_axes(ax, (_WIDTH, 1.4 + 0.34 * len(figures)), grid="x")
     ax.axvspan(-margin * scale, margin * scale, color="#eceff3", zorder=0)
     ax.axvline(0, color=style.GREY, linewidth=0.8, zorder=1)
-    lines: dict[str, Any] = {}
-    named: dict[str, Any] = {}
-    for place, (_, row) in enumerate(figures.iterrows()):
-        value, low, high = (scale * float(row[name]) for name in ("difference", "low", "high"))
-        sides = np.nan_to_num([[value - low], [high - value]])
-        own = {**_CHANGES[row["change"]], "markersize": 7, "linestyle": "none", "zorder": 3}
-        drawn = ax.errorbar([value], [place], xerr=sides, **style.options(line_kw, **own))
-        lines[row["metric"]] = drawn
-        named.setdefault(str(row["change"]), drawn[0])
+    rows = figures[["difference", "low", "high"]].astype(float) * scale
+    lines = style.interval_rows(
+        ax, rows.set_index(figures["metric"]), figures["change"], _CHANGES, line_kw
+    )
     ax.set_yticks(range(len(figures)), [_named(row) for _, row in figures.iterrows()])
     words = "difference, new less old" + (" (points of 100)" if unit == "points" else "")
-    ax.set(ylim=(len(figures) - 0.4, -0.6), xlabel=words)
-    shown = [(named[name], _CHANGES[name]["label"]) for name in _CHANGES if name in named]
-    ax.legend(
-        *zip(*shown, strict=True), ncols=min(len(shown), 2), frameon=False, fontsize=9,
-        loc="lower center", bbox_to_anchor=(0.4, 1.0),
-    )  # fmt: skip
+    ax.set_xlabel(words)
     told = "; ".join(
         f"{style.readable(row['metric'])} {scale * row['difference']:+.3g} "
         f"({scale * row['low']:+.3g} to {scale * row['high']:+.3g}), {row['change']}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
@@ -62,23 +61,11 @@ def drift_distances(
     style.check_columns(columns, needs, "drift_distances")
     ax = style.new_axes(ax, (_WIDTH, 1.4 + 0.34 * len(columns)), grid="x")
     ax.axvspan(0, margin, color="#eceff3", zorder=0)
-    lines: dict[str, Any] = {}
-    named: dict[str, Any] = {}
-    for place, (_, row) in enumerate(columns.iterrows()):
-        value, low, high = (float(row[name]) for name in needs[1:4])
-        sides = np.maximum([[value - low], [high - value]], 0)
-        own = {**_SHIFTS[row["change"]], "markersize": 7, "linestyle": "none", "zorder": 3}
-        drawn = ax.errorbar([value], [place], xerr=sides, **style.options(line_kw, **own))
-        lines[row["column"]] = drawn
-        named.setdefault(str(row["change"]), drawn[0])
+    rows = columns[["distance", "low", "high"]].set_index(columns["column"])
+    lines = style.interval_rows(ax, rows, columns["change"], _SHIFTS, line_kw)
     ax.set_yticks(range(len(columns)), [style.label(name) for name in columns["column"]])
-    ax.set(ylim=(len(columns) - 0.4, -0.6), xlabel="distance (0 equal, 1 nothing in common)")
+    ax.set_xlabel("distance (0 equal, 1 nothing in common)")
     ax.set_xlim(0, min(1.02, 1.05 * columns["high"].max() + 0.02))
-    shown = [(named[name], _SHIFTS[name]["label"]) for name in _SHIFTS if name in named]
-    ax.legend(
-        *zip(*shown, strict=True), ncols=min(len(shown), 2), frameon=False, fontsize=9,
-        loc="lower center", bbox_to_anchor=(0.4, 1.0),
-    )  # fmt: skip
     told = "; ".join(
         f"{style.readable(row['column'])} {row['distance']:.3g} ({row['low']:.3g} to "
         f"{row['high']:.3g}), {row['change']}"

@@ -79,6 +79,32 @@ def legend_above(ax: Axes, n_columns: int) -> None:
     ax.legend(ncols=n_columns, frameon=False, fontsize=9, **above)
 
 
+def interval_rows(
+    ax: Axes, rows: pd.DataFrame, states: pd.Series, looks: Mapping[str, dict[str, Any]], kw: Kw
+) -> dict[str, Any]:
+    """Draw a point with its interval in each row, from above; return them by the rows' names.
+
+    `rows` has the value and the ends of its interval, in this order; `looks` says how what is known
+    of each is drawn and called, and the legend has those that occur.
+    """
+    lines: dict[str, Any] = {}
+    named: dict[str, Any] = {}
+    for place, ((name, row), state) in enumerate(zip(rows.iterrows(), states, strict=True)):
+        value, low, high = map(float, row)
+        # Without an interval (NaN) there is the point alone; a value at a bound has none beyond.
+        sides = np.maximum(np.nan_to_num([[value - low], [high - value]]), 0)
+        own = {**looks[state], "markersize": 7, "linestyle": "none", "zorder": 3}
+        lines[str(name)] = ax.errorbar([value], [place], xerr=sides, **options(kw, **own))
+        named.setdefault(str(state), lines[str(name)][0])
+    ax.set_ylim(len(rows) - 0.4, -0.6)
+    shown = [(named[state], looks[state]["label"]) for state in looks if state in named]
+    ax.legend(
+        *zip(*shown, strict=True), ncols=min(len(shown), 2), frameon=False, fontsize=9,
+        loc="lower center", bbox_to_anchor=(0.4, 1.0),
+    )  # fmt: skip
+    return lines
+
+
 def bare_axes(axes: np.ndarray) -> None:
     """Hide ticks and frames of axes that show pictures."""
     for ax in axes.ravel():

@@ -56,7 +56,7 @@ def score_blocks(scores: Scores) -> dict[str, pd.DataFrame]:
             value = sql_name(scores.names[name])
             at = f"floor(({value}::DOUBLE - {low}) / {high - low} * {_BINS})"
             # A number outside is in the first or the last bin, as in a histogram.
-            counts = _counted(scores, f"TRY_CAST({at} AS INT)", is_number(value))
+            counts = _counted(scores, f"TRY_CAST({at} AS INT)", is_number(value), number=True)
             counts.columns = counts.columns.astype(int).to_numpy().clip(0, _BINS - 1)
             counts = counts.T.groupby(level=0).sum().T.reindex(columns=range(_BINS), fill_value=0)
             edges = low + np.arange(1, _BINS + 1) * ((high - low) / _BINS)
@@ -71,14 +71,13 @@ def score_blocks(scores: Scores) -> dict[str, pd.DataFrame]:
     return found
 
 
-def _counted(scores: Scores, value: str, where: str) -> pd.DataFrame:
+def _counted(scores: Scores, value: str, where: str, *, number: bool = False) -> pd.DataFrame:
     """Count photos by block and value, a row per block; the hotel of one that has none is itself.
 
-    Both are one key: few groups, which stay in the processor's cache.
+    A number and its block are one key: few groups, which stay in the processor's cache.
     """
     own = sql_name(scores.names["image_id"])
     hotel = sql_name(scores.names["hotel_id"]) if "hotel_id" in scores.columns else own
-    number = value.startswith("TRY_CAST")
     for key in (hotel, f"coalesce({hotel}, {own})"):
         block = f"CASE WHEN {key} IS NULL THEN {N_BLOCKS} ELSE (hash({key}) % {N_BLOCKS})::INT END"
         both = f"{value} * {N_BLOCKS + 1} + {block}" if number else f"{value} AS v, {block}"
