@@ -185,10 +185,12 @@ def test_plots_draw_distances_and_shares():
 
 @pytest.mark.slow
 def test_a_model_says_what_it_makes_of_both_deliveries(deliveries, tmp_path):
-    from hotelviz.models import build_tagger, save_model
+    from hotelviz.models import build_tagger, record_training_photos, save_model
 
     model = tmp_path / "tagger.keras"
-    save_model(build_tagger(["Foyer", "Pool"], input_size=32, weights=None), model)
+    learned = {"image_id": ["may-0"], "hotel_id": ["may-h0"], "content": [""], "split": ["train"]}
+    tagger = build_tagger(["Foyer", "Pool"], input_size=32, weights=None)
+    save_model(record_training_photos(tagger, pd.DataFrame(learned)), model)
     files = {}
     for name in ("may", "june"):
         table = pd.read_csv(deliveries[name])
@@ -200,5 +202,7 @@ def test_a_model_says_what_it_makes_of_both_deliveries(deliveries, tmp_path):
     assert done.exit_code == 0, done.output
     facts = json.loads(out.read_text())
     first = facts["figures"][0]
-    assert (first["metric"], first["n_photos"]) == ("top-1 accuracy", 96)
+    assert (first["metric"], first["n_photos"]) == ("top-1 accuracy", 94)
+    # The photo that it learned from, and the other one of its hotel.
+    assert any("learned from 2 of the 48 reference photos" in note for note in facts["notes"])
     assert len(facts["model"]["content"]) == 32

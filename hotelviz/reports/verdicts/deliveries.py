@@ -175,7 +175,8 @@ def read_deliveries(
     columns = column_drift(was.photos, now.photos, columns=compared,
                            further_tests=1, **choices)  # fmt: skip
     classifier = _told_apart(sides, level, seed)
-    changes = _changes([side.photos for side in sides], notes, level, seed) if model else None
+    judged = _unseen(network, sides, notes) if network is not None and model else []
+    changes = _changes(judged, notes, level, seed)
     return Deliveries(was, now, columns, classifier, by, changes, notes, model, margin, level)
 
 
@@ -264,6 +265,29 @@ def _told_apart(sides: list[Delivery], level: float, seed: int) -> TwoSamples:
     choices: dict[str, Any] = {"features": features, "level": level, "seed": seed}
     found: TwoSamples = classifier_test(was, now, hotels, **choices)
     return found
+
+
+def _unseen(model: keras.Model, sides: list[Delivery], notes: list[str]) -> list[pd.DataFrame]:
+    """Return the photos of both deliveries that a model's figures are of: of hotels new to it."""
+    from hotelviz.models import seen_photos, training_photos
+
+    if training_photos(model).unrecorded:
+        notes.append("The model does not say which photos it learned from; of these its figures "
+                     "are too good.")  # fmt: skip
+    tables = []
+    for which, side in zip(("reference", "current"), sides, strict=True):
+        seen = seen_photos(model, side.photos) != ""
+        if n_seen := int(seen.sum()):
+            notes.append(
+                f"The model has learned from {n_seen:,} of the {len(seen):,} {which} photos, or "
+                "from others of their hotels: its figures leave them out, and it is surer of them."
+            )
+        tables.append(side.photos[~seen])
+    if any(hotels_of(table).nunique() < 2 for table in tables):
+        notes.append("Fewer than two hotels of a delivery are new to the model: how its figures "
+                     "change is not known.")  # fmt: skip
+        return []
+    return tables
 
 
 def _judged_scores(scores: list[Scores], notes: list[str]) -> list[pd.DataFrame]:

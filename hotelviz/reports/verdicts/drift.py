@@ -95,7 +95,10 @@ def columns_table(found: Deliveries) -> Table:
         "words": "in words", "p": "p", "reference": "photos of the reference",
         "current": "current photos",
     }  # fmt: skip
-    return Table(pd.DataFrame(rows), words, noun="columns")
+    table = pd.DataFrame(rows)
+    if table["words"].isna().all():
+        del table["words"], words["words"]
+    return Table(table, words, noun="columns")
 
 
 def unlike_photos(found: Deliveries, n_photos: int) -> pd.DataFrame:
