@@ -18,6 +18,8 @@ _FOLDS = 5
 #: What errors of a mean over folds are larger by than those of one test: two hotels of different
 #: folds meet twice, when the one is learned from and the other judged, and the other way round.
 _COUNTED_TWICE = 2**0.5
+#: Values of a property that trees tell apart: as many as scikit-learn does.
+_BINS = 255
 #: Photos that say which classifier is right where it is surest.
 _SUREST = 40
 
@@ -144,8 +146,9 @@ def classifier_test(
     for name, (classifier, values) in looked_at.items():
         margins = np.zeros(len(side))
         for fitted, judged in folds:
-            classifier.fit(values[fitted], side[fitted])
-            margins[judged] = classifier.decision_function(values[judged])
+            seen_as = _places(values, fitted, side) if name == "properties" else values
+            classifier.fit(seen_as[fitted], side[fitted])
+            margins[judged] = classifier.decision_function(seen_as[judged])
         unlike = np.full(len(current), np.nan)
         unlike[whole[n:]] = margins[side]
         row = _accuracy(margins, side, groups, level, seed)
@@ -199,6 +202,21 @@ def _accuracy(
     p_value = stats.t.sf(deviations, row["n_groups"] - 1)
     row["p_value"] = max(float(p_value), 2.0 ** (1 - row["n_groups"]))
     return row
+
+
+def _places(values: np.ndarray, fitted: np.ndarray, side: np.ndarray) -> np.ndarray:
+    """Return properties as their places among quantiles of photos that are learned from.
+
+    Trees ask for no more, and both deliveries count half in them. Left to scikit-learn, finding
+    these quantiles takes ten times as long as growing the trees.
+    """
+    share = side[fitted].mean()
+    weights = np.where(side[fitted], 1 / share, 1 / (1 - share))
+    ends = np.quantile(values[fitted], np.linspace(0, 1, _BINS + 1)[1:-1], axis=0,
+                       weights=weights, method="inverted_cdf")  # fmt: skip
+    return np.column_stack(
+        [np.searchsorted(np.unique(own), one) for own, one in zip(ends.T, values.T, strict=True)]
+    )
 
 
 def _regression(n_components: int) -> Any:
