@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from hotelviz.scores.dataset import Scores
-from hotelviz.scores.sql import is_number, sql_name
+from hotelviz.scores.sql import sql_name
 
 #: Blocks that hotels are dealt to, by their names: the same hotel to the same one everywhere.
 N_BLOCKS = 32
@@ -54,40 +54,40 @@ def score_blocks(scores: Scores) -> dict[str, pd.DataFrame]:
     for name, (low, high) in SCORE_ENDS.items():
         if name in scores.columns:
             value = sql_name(scores.names[name])
-            at = f"floor(({value}::DOUBLE - {low}) / {high - low} * {_BINS})"
+            # What is no number, or endless, is of no bin.
+            at = f"TRY_CAST(floor(({value}::DOUBLE - {low}) / {high - low} * {_BINS}) AS INT)"
+            counts = _wide(_counted(scores, {name: at}), name)
             # A number outside is in the first or the last bin, as in a histogram.
-            counts = _counted(scores, f"TRY_CAST({at} AS INT)", is_number(value), number=True)
             counts.columns = counts.columns.astype(int).to_numpy().clip(0, _BINS - 1)
             counts = counts.T.groupby(level=0).sum().T.reindex(columns=range(_BINS), fill_value=0)
             edges = low + np.arange(1, _BINS + 1) * ((high - low) / _BINS)
             found[name] = counts.set_axis(edges, axis=1)
+    texts = {}
     if "predicted" in scores.columns:
-        value = sql_name(scores.names["predicted"])
-        found["predicted"] = _counted(scores, value, f"{value} IS NOT NULL")
+        texts["predicted"] = sql_name(scores.names["predicted"])
     if "error" in scores.columns:
         value = sql_name(scores.names["error"])
-        said = f"CASE WHEN {value} IS NULL OR {value} = '' THEN 'yes' ELSE 'no' END"
-        found["readable"] = _counted(scores, said, "TRUE")
-    return found
+        texts["readable"] = f"CASE WHEN {value} IS NULL OR {value} = '' THEN 'yes' ELSE 'no' END"
+    table = _counted(scores, texts) if texts else pd.DataFrame()
+    return found | {name: _wide(table, name) for name in texts}
 
 
-def _counted(scores: Scores, value: str, where: str, *, number: bool = False) -> pd.DataFrame:
-    """Count photos by block and value, a row per block; the hotel of one that has none is itself.
-
-    A number and its block are one key: few groups, which stay in the processor's cache.
-    """
+def _counted(scores: Scores, values: Mapping[str, str]) -> pd.DataFrame:
+    """Count photos by block and values, in one pass; the hotel of one that has none is itself."""
     own = sql_name(scores.names["image_id"])
     hotel = sql_name(scores.names["hotel_id"]) if "hotel_id" in scores.columns else own
+    chosen = ", ".join(f"{value} AS {name}" for name, value in values.items())
     for key in (hotel, f"coalesce({hotel}, {own})"):
         block = f"CASE WHEN {key} IS NULL THEN {N_BLOCKS} ELSE (hash({key}) % {N_BLOCKS})::INT END"
-        both = f"{value} * {N_BLOCKS + 1} + {block}" if number else f"{value} AS v, {block}"
         table = scores.query(
-            f"SELECT {both} AS k, count(*) AS n FROM scores WHERE {where} GROUP BY ALL"
+            f"SELECT {chosen}, {block} AS block, count(*) AS n FROM scores GROUP BY ALL"
         )
-        if number:
-            table = table.dropna().astype("int64")
-            table = table.assign(v=table["k"] // (N_BLOCKS + 1), k=table["k"] % (N_BLOCKS + 1))
-        if not (table["k"] == N_BLOCKS).any():
+        if not (table["block"] == N_BLOCKS).any():
             break
-    wide = table.pivot_table(index="k", columns="v", values="n", aggfunc="sum", fill_value=0)
+    return table
+
+
+def _wide(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Return the counts of one value, a row per block; missing values are not counted."""
+    wide = table.pivot_table(index="block", columns=name, values="n", aggfunc="sum", fill_value=0)
     return wide.reindex(range(N_BLOCKS), fill_value=0).rename_axis(index=None, columns=None)
