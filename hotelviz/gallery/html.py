@@ -94,9 +94,20 @@ def write_page(path: Path, page: str, files: Path | None = None) -> None:
         for folder in moved:
             shutil.rmtree(folder, ignore_errors=True)
         raise
+    _remove_photos(target, but=moved)
+
+
+def remove_page(path: Path) -> None:
+    """Remove a page that holds no longer, and its photos."""
+    path.unlink(missing_ok=True)
+    _remove_photos(path.parent / files_folder(path), but=[])
+
+
+def _remove_photos(target: Path, *, but: list[Path]) -> None:
+    """Remove the photos of galleries, except in some folders, and the folder if it is empty."""
     if target.is_dir():
         for folder in target.iterdir():
-            if _OURS.fullmatch(folder.name) and folder not in moved:
+            if _OURS.fullmatch(folder.name) and folder not in but:
                 shutil.rmtree(folder)
         if not any(target.iterdir()):
             target.rmdir()

@@ -198,6 +198,12 @@ def _explanation(facts: Facts, values: Mapping[str, Any]) -> tuple[float, float]
     return tested + shown, tested + shown * methods * 10 + checked * _CHECK
 
 
+def _compared(photos: int, values: Mapping[str, Any]) -> tuple[float, float]:
+    tested = _TEST * photos
+    # Photos that became right, or wrong, or are wrong in another way, with both models' maps.
+    return tested + values["max_photos"], 2 * (tested + _MAP * 3 * values["n_maps"])
+
+
 def _filters(facts: Facts, values: Mapping[str, Any]) -> tuple[float, float]:
     looked = min(facts.photos, values["n_searched"]) + values["n_photos"]
     pictures = len(values["layers"]) * values["n_channels"] * 2 + 2 * (len(values["outputs"]) or 2)
@@ -229,6 +235,8 @@ _COUNTS: dict[str, Callable[[Facts, Mapping[str, Any]], tuple[float, float]]] = 
         2 * _TEST * facts.rated, len(values["models"]) * _TEST * facts.rated
     ),
     "compare_filters": _filters,
+    "compare_tagger": lambda facts, values: _compared(facts.labelled, values),
+    "compare_aesthetic": lambda facts, values: _compared(facts.rated, values),
     "scores": lambda facts, _: (facts.photos, 2 * facts.photos),
     "score_distribution": lambda _, values: (
         3 * values["n_photos"] + _mapped(values), _mapped(values)

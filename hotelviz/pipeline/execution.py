@@ -16,7 +16,7 @@ from hotelviz.errors import HotelvizError
 from hotelviz.images import usable_cores
 from hotelviz.io.claims import claim
 from hotelviz.pipeline.state import RunState
-from hotelviz.pipeline.step import Step
+from hotelviz.pipeline.step import LeftOut, Step
 
 #: Side by side at most, whatever the machine: each report is a process with a network of its own.
 _MOST = 3
@@ -34,12 +34,15 @@ class Outcome:
         Step -> what went wrong.
     not_done : dict
         Step -> the step that it needs, and that failed or was not done.
+    left_out : dict
+        Step -> why it had nothing to do, which showed only when it began.
     """
 
     done: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     not_done: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
 
     def lines(self) -> list[str]:
         """Return what was not done and why, a line for each step."""
@@ -112,8 +115,8 @@ class _Run:
         self.state, self.again, self.say = state, again, say
         self.outcome = Outcome()
         self.running: dict[str, Step] = {}
-        #: Name, fingerprint at the beginning, seconds, and what went wrong.
-        self.ended: queue.Queue[tuple[str, str, float, str]] = queue.Queue()
+        #: Name, fingerprint at the beginning, seconds, what went wrong, and why it is left out.
+        self.ended: queue.Queue[tuple[str, str, float, str, str]] = queue.Queue()
         self.order = TopologicalSorter(
             {name: set(step.needs) & self.steps.keys() for name, step in self.steps.items()}
         )
@@ -167,24 +170,32 @@ class _Run:
         return True
 
     def _do(self, step: Step, fingerprint: str) -> None:
-        start, message = time.monotonic(), ""
+        start, message, left_out = time.monotonic(), "", ""
         try:
             step.action()
+        except LeftOut as reason:
+            left_out = str(reason)
         except (HotelvizError, OSError) as error:
             message = str(error) or type(error).__name__
         except BaseException as error:
             # A bug shows the way to it.
             message = f"{type(error).__name__}: {error}\n{traceback.format_exc()}"
-        self.ended.put((step.name, fingerprint, time.monotonic() - start, message))
+        self.ended.put((step.name, fingerprint, time.monotonic() - start, message, left_out))
 
-    def _take_in(self, name: str, fingerprint: str, seconds: float, message: str) -> None:
+    def _take_in(
+        self, name: str, fingerprint: str, seconds: float, message: str, left_out: str
+    ) -> None:
         step = self.running.pop(name)
-        if not message and not step.is_there():
+        if not message and not left_out and not step.is_there():
             lacking = next(path for path in step.outputs if not path.exists())
             message = f"it ended without leaving {lacking}"
         if message:
             self.outcome.failed[name] = message
             self._tell(step, f"failed after {in_time(seconds)}: {message.splitlines()[0]}")
+        elif left_out:
+            self.state.done(step, fingerprint, seconds=seconds, left_out=left_out)
+            self.outcome.left_out[name] = left_out
+            self._tell(step, f"left out: {left_out}")
         else:
             self.state.done(step, fingerprint, seconds=seconds)
             self.outcome.done.append(name)

@@ -10,6 +10,7 @@ from typing import Any
 
 from hotelviz.demo.settings import demo_settings
 from hotelviz.errors import ReportError, check_choice
+from hotelviz.pipeline.earlier import earlier_file
 from hotelviz.pipeline.estimate import Rates, estimated_seconds, measure_rates
 from hotelviz.pipeline.execution import about
 from hotelviz.pipeline.facts import Facts, catalog_in
@@ -134,7 +135,8 @@ def plan(
         ``catalog.parquet`` in it, or a folder of photos.
     out : path, default "reports"
         The folder of the reports. ``data/`` in it gets the catalogue with the split that all steps
-        use, and the state of the run; ``models/`` the models, ``scores/`` the scores, ``audit/``
+        use, and the state of the run; ``models/`` the models, and as ``NAME.earlier.keras`` the one
+        whose place a training took, ``scores/`` the scores, ``audit/``
         the audit, ``tags.parquet`` the tagger's predictions, ``figures/`` the figures at print
         size.
     first : path, optional
@@ -211,19 +213,40 @@ def plan(
         # Where nothing is trained, nothing has learned from scratch.
         request = replace(request, banner=request.banner.removeprefix(_FROM_SCRATCH).strip())
         made = Steps(request, facts, pretrained=pretrained)
-    steps, left_out = made.all, made.left_out
+    state = RunState(state_file(request.out))
+    again = with_needing(made.all, [start] if start else [])
+    to_do = with_needing(made.all, again | _stale(made.all, state))
+    nothing = _not_compared(made, to_do, state)
+    left_out = made.left_out | {step: why for step, why in nothing.items() if why}
+    steps = [step for step in made.all if step.name not in nothing]
     for step in asked:
         if step not in {one.name for one in steps}:
             raise ReportError(f"{step} is left out: {_why(step, left_out)}")
     if only:
         steps = with_needs(steps, [only])
-    again = with_needing(steps, [start]) if start else set()
-    state = RunState(state_file(request.out))
-    stale = again | {one.name for one in steps if not state.is_current(one)}
-    to_do = with_needing(steps, stale)
+    names = {step.name for step in steps}
+    again, to_do = again & names, to_do & names
     if rates := measure_rates(facts.sample) if to_do else None:
         steps = _with_estimates(steps, request, facts, rates, scratch=not pretrained)
     return Plan(request, facts, steps, left_out, to_do, again, pretrained)
+
+
+def _stale(steps: list[Step], state: RunState) -> set[str]:
+    return {step.name for step in steps if not state.is_current(step)}
+
+
+def _not_compared(made: Steps, to_do: set[str], state: RunState) -> dict[str, str]:
+    """Return the comparisons with earlier models that are left out, and why.
+
+    The reason is empty where no model was ever replaced: nobody misses a comparison then.
+    """
+    found = {}
+    for name, one in made.comparisons.items():
+        step = next(step for step in made.all if step.name == name)
+        why = "" if name in to_do else state.left_out(step)
+        if why or (one.training not in to_do and not earlier_file(one.model).exists()):
+            found[name] = why
+    return found
 
 
 def state_file(out: Path) -> Path:
@@ -267,6 +290,8 @@ def _with_estimates(
 
 def _why(step: str, left_out: Mapping[str, str]) -> str:
     """Return why a step is left out."""
+    if step in ("compare_tagger", "compare_aesthetic") and not left_out.get(step):
+        return "no training of this run replaces the model of an earlier one"
     for name in (step, step.partition("_")[0]):
         for part, why in left_out.items():
             if name in part:

@@ -27,7 +27,7 @@ NOTEBOOKS = {
         "aesthetic_training_1", "aesthetic_training_2", "aesthetic_report", "compare_filters",
         "score_distribution", "hotel_ranking",
     )
-}  # fmt: skip
+} | {"compare_tagger": "compare_models", "compare_aesthetic": "compare_models"}  # fmt: skip
 #: Step without a notebook -> its parameters.
 OTHERS = {
     "split": {
@@ -44,10 +44,12 @@ STEPS = ("split", "models", *NOTEBOOKS, "scores")
 #: The pages about areas: aesthetic models have no part in them.
 ABOUT_AREAS = {
     "cleaning_audit", "tagger_training", "tagger_report", "explain_tagger", "cleaning_effect",
+    "compare_tagger",
 }  # fmt: skip
 #: What ties the steps of a run together, by whatever name a notebook has for it.
 _TIES = {
     "catalog", "out", "model", "models", "parent", "scores", "tags", "tags_out", "audit", "tuned",
+    "old", "new", "facts",
 }  # fmt: skip
 #: The one of these that is a choice: what the first aesthetic iteration starts from.
 _PARENT = ("aesthetic_training_1", "parent")

@@ -37,7 +37,8 @@ def run(
     Returns
     -------
     Outcome
-        Which steps were done, were unchanged, failed, or were not done because of it. The index
+        Which steps were done, were unchanged, failed, were not done because of it, or had nothing
+        to do. The index
         is ``index.html`` in `out`.
 
     Raises
@@ -57,10 +58,11 @@ def run(
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     remember(planned)
     notes = ["The run was stopped; the same command goes on with what is missing."]
+    left_out = planned.left_out
     try:
         outcome = run_steps(planned.steps, state_file(out), again=planned.again, say=say)
-        notes = outcome.lines()
+        notes, left_out = outcome.lines(), left_out | outcome.left_out
     finally:
-        left_out = [f"Left out: {part}: {why}" for part, why in planned.left_out.items()]
-        write_index(out, notes=[*notes, *left_out])
+        told = [f"Left out: {part}: {why}" for part, why in left_out.items()]
+        write_index(out, notes=[*notes, *told])
     return outcome

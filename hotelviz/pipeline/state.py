@@ -32,17 +32,23 @@ class RunState:
 
     def is_current(self, step: Step) -> bool:
         """Return whether a step is done, and nothing that it depends on has changed since."""
-        known = self._steps.get(step.name, {}).get("fingerprint")
-        return known is not None and step.is_there() and known == step.fingerprint()
+        known = self._steps.get(step.name, {})
+        there = "left_out" in known or step.is_there()
+        return "fingerprint" in known and there and known["fingerprint"] == step.fingerprint()
+
+    def left_out(self, step: Step) -> str:
+        """Return why a step had nothing to do when it was done last; empty where it had."""
+        return str(self._steps.get(step.name, {}).get("left_out", ""))
 
     def begin(self, step: Step) -> None:
         """Forget that a step was done: what a kill leaves of it is not taken for the whole."""
         if self._steps.pop(step.name, None) is not None:
             write_json(self._steps, self.file)
 
-    def done(self, step: Step, fingerprint: str, *, seconds: float) -> None:
-        """Remember that a step was done, of what was there when it began."""
-        self._steps[step.name] = {"fingerprint": fingerprint, "seconds": round(seconds, 1)}
+    def done(self, step: Step, fingerprint: str, *, seconds: float, left_out: str = "") -> None:
+        """Remember that a step was done, of what was there when it began, or why it was not."""
+        about: dict[str, Any] = {"fingerprint": fingerprint, "seconds": round(seconds, 1)}
+        self._steps[step.name] = about | ({"left_out": left_out} if left_out else {})
         write_json(self._steps, self.file)
 
 

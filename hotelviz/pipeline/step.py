@@ -17,6 +17,10 @@ from hotelviz.io.content import content_name, file_version
 _SOURCES = {".py", ".js", ".css", ".j2"}
 
 
+class LeftOut(Exception):  # noqa: N818 - nothing is wrong
+    """Is raised by a step that has nothing to do, which shows only when it begins: says why."""
+
+
 @dataclass(frozen=True)
 class Step:
     """Something that is done once, until its inputs, its parameters or the code change.
@@ -26,7 +30,7 @@ class Step:
     name : str
         Its name; no two steps of a run have the same.
     action : callable
-        Does it; is called without arguments, in a thread of its own.
+        Does it; is called without arguments, in a thread of its own. It may raise `LeftOut`.
     needs : tuple of str
         The steps that have to be done before.
     inputs : tuple of pathlib.Path

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hotelviz.io.content import content_name
+from hotelviz.pipeline.earlier import Comparison, earlier_file, keep_earlier
 from hotelviz.pipeline.estimate import with_effort
 from hotelviz.pipeline.facts import Facts, write_first, write_split
 from hotelviz.pipeline.request import (
@@ -25,7 +27,7 @@ from hotelviz.reports import find_notebook, run_report
 from hotelviz.reports.wording import agreeing, counted
 
 #: Parameters of notebooks that are files or folders which they leave.
-_LEFT = ("out", "tags_out")
+_LEFT = ("out", "tags_out", "facts")
 
 
 class Steps:
@@ -46,6 +48,8 @@ class Steps:
         self._steps: list[Step] = []
         #: Part of the work -> why it is left out, and what to add.
         self.left_out: dict[str, str] = {}
+        #: Step -> which model it compares with that of an earlier run.
+        self.comparisons: dict[str, Comparison] = {}
         out = request.out.absolute()
         self.out, self.catalog, self.first = out, out / "data/catalog.csv", out / "data/first.csv"
         self.tags, self.scores, self.audit = out / "tags.parquet", out / "scores", out / "audit"
@@ -108,8 +112,10 @@ class Steps:
             self.left_out[judged] = lacking
             return there
         if not given:
-            self._report("tagger_training", heavy=True, out=tagger)
+            self._train("tagger", self.catalog)
         self._report("tagger_report", model=tagger, tags_out=self.tags)
+        if not given:
+            self._compare_with_earlier("compare_tagger", "tagger_training", tagger, "label")
         self._report("explain_tagger", model=tagger)
         self._report("cleaning_effect", model=features, audit=self.audit)
         return there
@@ -123,10 +129,11 @@ class Steps:
             asked = self.request.settings.get("aesthetic_training_1", {}).get("parent") == "tagger"
             # From scratch, what the tagger has learned of photos is more than nothing.
             parent = "tagger" if tagger and (asked or not self.pretrained) else ""
-            self._train("aesthetic_1", self.first if first else self.catalog, parent)
+            start = self.models[parent] if parent else ""
+            self._train("aesthetic_1", self.first if first else self.catalog, parent=start)
             names.insert(0, "aesthetic_1")
         if self.two and not self.ended and not lacking:
-            self._train("aesthetic_2", self.catalog, "aesthetic_1")
+            self._train("aesthetic_2", self.catalog, parent=self.models["aesthetic_1"])
             names.append("aesthetic_2")
         if not names:
             self.left_out["aesthetic models, filters, scores, ranking"] = lacking
@@ -140,16 +147,33 @@ class Steps:
                     "there is one iteration: give other people's ratings to learn from first with "
                     "--first CATALOG, or a model with --model aesthetic_1=FILE"
                 )
+            if (last := names[-1]) not in self.given:
+                training = last.replace("aesthetic", "aesthetic_training")
+                file = self.models[last]
+                self._compare_with_earlier("compare_aesthetic", training, file, "rating_1")
         # From the tagger or not, the last model is compared with what its network began as.
         self._add_comparison([parent] if parent else names[:-1], names[-1])
         self._add_scores(names, tagger)
 
-    def _train(self, name: str, catalog: Path, parent: str) -> None:
-        """Add an iteration of the aesthetic model."""
-        self._report(
-            name.replace("aesthetic", "aesthetic_training"), heavy=True, catalog=catalog,
-            parent=self.models[parent] if parent else "", out=self.models[name],
-        )  # fmt: skip
+    def _train(self, name: str, catalog: Path, **more: Any) -> None:
+        """Add the training of a model; the one whose place it takes is kept."""
+        kind, _, iteration = name.partition("_")
+        step = f"{kind}_training{'_' * bool(iteration)}{iteration}"
+        model, begun = self.models[name], self.out / "data" / "trained.json"
+
+        def keeping() -> AbstractContextManager[None]:
+            state = next(one for one in self._steps if one.name == step).fingerprint()
+            return keep_earlier(model, begun, state)
+
+        self._report(step, heavy=True, within=keeping, catalog=catalog, out=model, **more)
+
+    def _compare_with_earlier(self, name: str, training: str, model: Path, truth: str) -> None:
+        """Add the comparison of a model that is trained with the one whose place it takes."""
+        earlier, page = earlier_file(model), self.out / f"{name}.html"
+        if model.exists() or earlier.exists():
+            one = Comparison(model, training, self.catalog, truth, page)
+            self.comparisons[name] = one
+            self._report(name, within=one.unless_nothing, old=earlier, new=model, facts=one.facts)
 
     def _add_comparison(self, earlier: list[str], tuned: str) -> None:
         """Add the comparison of the last model with an earlier one."""
@@ -206,7 +230,14 @@ class Steps:
                 "(1 is the first photo of a hotel)"
             )
 
-    def _report(self, name: str, *, heavy: bool = False, **given: Any) -> None:
+    def _report(
+        self,
+        name: str,
+        *,
+        heavy: bool = False,
+        within: Callable[[], AbstractContextManager[None]] = nullcontext,
+        **given: Any,
+    ) -> None:
         """Add a step that runs a notebook, which reads or leaves the paths among its parameters."""
         request, notebook, known = self.request, NOTEBOOKS[name], parameters_of(name)
         common = {"catalog": self.catalog, "seed": request.seed,
@@ -225,17 +256,30 @@ class Steps:
         def report() -> None:
             if name == "cleaning_audit":
                 _forget_suggestions(self.audit / "decisions.csv")
-            run_report(notebook, plain, page, progress=heavy, banner=banner, pages=self._pages())
+            with within():
+                pages = self._pages(name)
+                run_report(notebook, plain, page, progress=heavy, banner=banner, pages=pages)
 
         about = {"parameters": plain, "banner": banner}
         self._add(
             Step(name, report, inputs=tuple(reads), outputs=tuple(leaves), key=about, heavy=heavy)
         )
 
-    def _pages(self) -> dict[str, str]:
-        """Return report -> page, of the last iteration where a report has two."""
-        steps = [step.name for step in self._steps if step.name in NOTEBOOKS]
-        return {NOTEBOOKS[name]: f"{name}.html" for name in steps} | {"index": "index.html"}
+    def _pages(self, name: str) -> dict[str, str]:
+        """Return report -> page, of the last iteration where a report has two, and step -> page.
+
+        A comparison is among them only where it is known that there is one: after the training.
+        """
+        before = {step.name for step in with_needs(self.all, [name])} - {name}
+        steps = [
+            step.name for step in self._steps
+            if step.name in NOTEBOOKS and (
+                (one := self.comparisons.get(step.name)) is None
+                or (one.training in before and not one.nothing)
+            )
+        ]  # fmt: skip
+        reports = {NOTEBOOKS[step]: f"{step}.html" for step in steps}
+        return {step: f"{step}.html" for step in steps} | reports | {"index": "index.html"}
 
     def _add(self, step: Step) -> None:
         """Add a step, which depends on the photos and on the code besides."""

@@ -18,6 +18,8 @@ PARTS = {
 }
 #: What belongs to another report: how the model was trained that the report judges.
 UNDER = {"tagger_training": "tagger_report", "aesthetic_training": "aesthetic_report"}
+#: Report on a model -> the page of a run that compares this with the model of an earlier run.
+COMPARED = {"tagger_report": "compare_tagger", "aesthetic_report": "compare_aesthetic"}
 
 
 def neighbours(name: str, pages: Mapping[str, str]) -> list[tuple[str, str, str]]:

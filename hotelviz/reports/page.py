@@ -16,7 +16,7 @@ import hotelviz
 from hotelviz.errors import ReportError
 from hotelviz.gallery import html
 from hotelviz.reports.content import page_parts
-from hotelviz.reports.order import neighbours
+from hotelviz.reports.order import COMPARED, neighbours
 from hotelviz.reports.page_head import pages_beside
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -43,9 +43,9 @@ def write_report(
     banner : str, default ""
         A line at the top, before the verdict.
     pages : mapping of str to str, optional
-        Name of a report -> the file of its page beside `out`, whether it is there yet or not; with
-        the pages that are there, these are what links to reports lead to. ``index`` is the page
-        of all reports, by default ``index.html``.
+        Name of a report, or of a page -> its file beside `out`, whether it is there yet or not.
+        With the pages that are there, these are what links to reports lead to. ``index`` is the
+        page of all reports, by default ``index.html``.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def write_report(
         page = filled(
             "report.html.j2", out, **parts, described=described, script=html.script(),
             banner=banner, version=hotelviz.__version__, index=index,
-            others=neighbours(name, beside),
+            others=neighbours(name, beside), compared=beside.get(COMPARED.get(name, "")),
         )  # fmt: skip
         write_whole(out, page, files)
 

@@ -78,10 +78,15 @@ def banners_of(pages: Iterable[Page]) -> list[str]:
 
 
 def pages_beside(out: Path) -> dict[str, str]:
-    """Return the pages of reports in the folder of `out`: name -> file name, and the index."""
+    """Return the pages of reports in the folder of `out`: name -> file name, and the index.
+
+    A page is known by its report, and by the name of its file without the ending.
+    """
     folder = out.parent
     if not folder.is_dir():
         return {}
-    found = [read_page(file) for file in written_files(folder, "*.html") if file != out]
-    beside = {page.report: page.file.name for page in found if page}
+    files = [file for file in written_files(folder, "*.html") if file != out]
+    found = [page for page in map(read_page, files) if page]
+    beside = {page.file.stem: page.file.name for page in found}
+    beside |= {page.report: page.file.name for page in found}
     return beside | ({"index": "index.html"} if (folder / "index.html").is_file() else {})
