@@ -198,6 +198,19 @@ def test_reports_lead_to_their_neighbours_in_the_order_of_the_work_and_to_the_in
     assert '<nav class="turn"' not in written(tmp_path, "tagger_report")
 
 
+def test_report_on_a_model_leads_to_its_comparison_with_an_earlier_one(tmp_path):
+    link = "Compared with the model of an earlier run</a>"
+    assert link not in written(tmp_path, "tagger_report")
+    for name in ("compare_tagger", "compare_aesthetic"):
+        written(tmp_path, "compare_models", name)
+    for name in ("tagger", "aesthetic"):
+        text = written(tmp_path, f"{name}_report")
+        assert f'<a href="compare_{name}.html">{link}' in text
+    index = write_index(tmp_path).read_text()
+    order = ["tagger_report", "aesthetic_report", "compare_aesthetic", "compare_tagger"]
+    assert re.findall(r'<a href="(\w+)\.html"><h2>', index) == order
+
+
 def test_index_is_in_the_order_of_the_work_and_says_what_is_missing(tmp_path):
     for name in ("hotel_ranking", "my_own", "aesthetic_report", "cleaning_audit"):
         written(tmp_path, name)
