@@ -154,6 +154,10 @@ def excitement(model: Any, layer: str, channels: list[int], pictures: np.ndarray
     from hotelviz.models import model_info
 
     part = keras.Model(model.input, channel_node(model, layer).output)
+    if pictures.shape[1:] != part.input_shape[1:]:
+        sized = keras.models.clone_model(part, input_tensors=keras.Input(pictures.shape[1:]))
+        sized.set_weights(part.get_weights())
+        part = sized
     scale = model_info(model).preprocessing.scale
     random = np.random.default_rng(0)
     means = []

@@ -13,7 +13,7 @@ from PIL import Image
 
 from hotelviz import feature_vis
 from hotelviz.errors import CatalogError, FeatureVisError, ModelError
-from hotelviz.feature_vis.fourier import noise_spectrum, picture_of
+from hotelviz.feature_vis.fourier import natural_scale, noise_spectrum, picture_of
 from hotelviz.feature_vis.similarity import PairedSums
 from hotelviz.models import Preprocessing, build_tagger, wrap_model
 
@@ -91,8 +91,8 @@ def test_pictures_come_in_any_size(model, size):
 
 def test_small_picture_is_the_large_one_with_fewer_pixels():
     spectrum = noise_spectrum(64, (0, 0))[None] * 20
-    large = np.asarray(picture_of(spectrum, 64, 64))
-    small = np.asarray(picture_of(spectrum, 32, 64))
+    large = np.asarray(picture_of(spectrum, natural_scale(64), 64))
+    small = np.asarray(picture_of(spectrum, natural_scale(64), 32))
     coarse = large.reshape(1, 32, 2, 32, 2, 3).mean(axis=(2, 4))
     assert np.corrcoef(small.ravel(), coarse.ravel())[0, 1] > 0.9
 

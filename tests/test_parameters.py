@@ -179,6 +179,7 @@ def no_kernel(monkeypatch):
     ("report", "given", "told"),
     [
         ("tagger_report", ["model=lost.keras"], "'model': lost.keras: not there; looked in "),
+        ("atlas", ["model=lost.keras", "catalog={file}"], "'model': lost.keras: not there; looked"),
         ("tagger_report", [], "'catalog': reports/data/catalog.csv: not there; looked in "),
         ("cleaning_effect", ["decisions={file},lost.csv", "catalog={file}"], "'decisions': lost."),
         ("hotel_ranking", ["scores=/lost", "catalog="], "'scores': /lost: not there; `hotelviz"),
@@ -202,6 +203,7 @@ def test_a_wrong_path_is_refused_before_a_kernel_starts(house, no_kernel, report
         ("rating_quality", {"store": "postgresql://user@host/labels"}),
         ("aesthetic_report", {"predictions": "{file}"}),
         ("compare_filters", {"original": "imagenet", "tuned": "{file}", "catalog": "{file}"}),
+        ("atlas", {"model": "imagenet", "catalog": "{file}"}),
     ],
 )
 def test_what_needs_no_file_is_not_looked_for(house, no_kernel, report, given):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: The layers whose filters the talk shows: 23, 51 and 79 of the Keras of that time.
 PUBLISHED_LAYERS = ("conv_pw_3", "conv_pw_7", "conv_pw_11")
+#: Cells of a feature map that are compared along each of its sides.
+_CELLS = 14
 
 
 def channel_node(model: keras.Model, layer: str) -> Node:
@@ -56,6 +58,43 @@ def channel_node(model: keras.Model, layer: str) -> Node:
         ):
             return other
     return node
+
+
+def activated_node(model: keras.Model, layer: str) -> Node:
+    """Return a layer after its batch normalisation and its activation: what the next one is told.
+
+    Parameters
+    ----------
+    model, layer
+        As in `channel_node`.
+
+    Examples
+    --------
+    >>> from keras import Input, Sequential, layers
+    >>> model = Sequential([Input((8, 8, 3)), layers.Conv2D(4, 3, name="conv"),
+    ...                     layers.BatchNormalization(), layers.ReLU(name="conv_relu")])
+    >>> activated_node(model, "conv").name
+    'conv_relu'
+    """
+    import keras
+
+    from hotelviz.models import iter_nodes
+
+    node = channel_node(model, layer)
+    kinds = (keras.layers.Activation, keras.layers.ReLU, keras.layers.LeakyReLU, keras.layers.ELU)
+    takers = [
+        other
+        for other in iter_nodes(model).values()
+        if any(tensor is node.output for tensor in other.inputs)
+    ]
+    # What several layers take is the sum of a block, or linear: no one activation is the layer's.
+    return takers[0] if len(takers) == 1 and isinstance(takers[0].layer, kinds) else node
+
+
+def some_cells(output: Any) -> Any:
+    """Return some cells of a feature map, (N, h, w, channels): neighbours are alike."""
+    gap = max(1, output.shape[1] // _CELLS)
+    return output[:, gap // 2 :: gap, gap // 2 :: gap]
 
 
 def checked_channels(node: Node, layer: str, channels: Sequence[int]) -> list[int]:

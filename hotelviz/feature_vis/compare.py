@@ -24,15 +24,13 @@ from hotelviz.feature_vis.channels import (
     checked_channels,
     convolutions,
     folded_kernel,
+    some_cells,
 )
 from hotelviz.feature_vis.similarity import PairedSums
 from hotelviz.feature_vis.top_activations import patch_pixels, top_photos
 
 if TYPE_CHECKING:
     import keras
-
-#: Cells of a feature map that are compared along each of its sides.
-_CELLS = 14
 
 
 class FilterComparison(NamedTuple):
@@ -380,11 +378,9 @@ def _coarse_outputs(model: keras.Model, layers: Sequence[str]) -> Any:
     """Return the function from pixels to some cells of layers: neighbours are alike."""
     from hotelviz.models import activations, cached_function
 
-    def some(output: Any) -> Any:
-        gap = max(1, output.shape[1] // _CELLS)
-        return output[:, gap // 2 :: gap, gap // 2 :: gap]
-
     def make() -> Any:
-        return activations(model, [some(channel_node(model, layer).output) for layer in layers])
+        return activations(
+            model, [some_cells(channel_node(model, layer).output) for layer in layers]
+        )
 
     return cached_function(model, ("coarse outputs", *layers), make)

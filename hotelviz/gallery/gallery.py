@@ -68,6 +68,8 @@ class Gallery:
     distributions : mapping, optional
         One or two: name, such as ``rated`` -> distributions over the scores 1 to 10, float
         (len(frame), 10); drawn as small bars under the caption. Rows of NaN have none.
+    bars : str, default "shares of the scores 1 to 10"
+        What the bars of the distributions are, in words.
     matrix : pandas.DataFrame, optional
         The counts of `hotelviz.metrics.confusion_matrix` over all photos that were judged: shown
         large, with shares of the true classes; a cell opens those of its photos that are here.
@@ -129,6 +131,7 @@ class Gallery:
     group: str | None = None
     overlays: np.ndarray | Mapping[str, np.ndarray] | None = None
     distributions: Mapping[str, np.ndarray] | None = None
+    bars: str = "shares of the scores 1 to 10"
     matrix: pd.DataFrame | None = None
     positions: np.ndarray | pd.DataFrame | None = None
     neighbours: np.ndarray | None = None
@@ -185,6 +188,7 @@ class Gallery:
         )
         return of_table | {
             "title": self.title,
+            "bars": self.bars,
             "note": "; ".join(filter(None, [some, positions_note(self._places)])),
             "positions": self._places,
             "neighbours": self._alike,

@@ -25,6 +25,9 @@ CATEGORIES = {
     "split": "split",
     "issue": "issue",
     "area": "area",
+    "state": "state",
+    "drives": "drives",
+    "active_in": "most active in",
 }
 NUMBERS = {
     "score": "score",
@@ -36,9 +39,13 @@ NUMBERS = {
     "rated_mean": "rated",
     "position": "current position",
     "rank": "rank",
+    "strength": "strength",
+    "active": "share of photos",
+    "effect": "effect on the output",
+    "change": "change through training",
 }
 #: What is worth a pair of fields among the filters; the others can be sorted by.
-_RANGES = ("score", "confidence", "technical")
+_RANGES = ("score", "confidence", "technical", "change")
 #: Letters of Hebrew, Arabic and the like.
 _FROM_THE_RIGHT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 

@@ -10,7 +10,7 @@ from hotelviz.reports.notebooks import find_notebook, notebook_title, read_cells
 PARTS = {
     "Data": ("photo_map", "cleaning_audit", "cleaning_effect", "rating_quality"),
     "Tagger": ("tagger_report",),
-    "Why": ("explain_tagger", "concepts"),
+    "Why": ("explain_tagger", "concepts", "atlas"),
     "Aesthetics": ("aesthetic_report", "compare_filters"),
     "New against old": ("compare_models", "compare_deliveries"),
     "Scores": ("score_distribution",),

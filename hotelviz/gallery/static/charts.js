@@ -1,7 +1,7 @@
 // What the networks and people say of a photo, drawn.
 
-/** Distributions over the scores as small bars, side by side. */
-function scoreBars({ distributions }, row) {
+/** Distributions, over the scores mostly, as small bars, side by side. */
+function scoreBars({ distributions, bars }, row) {
   const sides = distributions
     .map((one) => ({ ...one, shares: one.shares.subarray(10 * row, 10 * row + 10) }))
     .filter(({ shares }) => !Number.isNaN(shares[0]));
@@ -10,7 +10,7 @@ function scoreBars({ distributions }, row) {
   const read = sides.map(({ name, shares }) => `${name} ${percents(shares).join(", ")}`).join("; ");
   const svg = make("svg", {
     class: "scores", viewBox: "0 0 100 29", preserveAspectRatio: "xMinYMid", role: "img",
-    "aria-label": `shares of the scores 1 to 10: ${read}`,
+    "aria-label": `${bars}: ${read}`,
   });
   const tallest = Math.max(...sides.flatMap(({ shares }) => [...shares])) || 1;
   const width = 8 / sides.length;

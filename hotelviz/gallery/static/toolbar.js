@@ -146,7 +146,7 @@ function rangeFilter(gallery, { name, title }) {
 }
 
 /** What colours and bars mean. */
-function legend({ ramp, distributions }) {
+function legend({ ramp, distributions, bars }) {
   const parts = [];
   if (ramp) {
     const colour = (place) => `rgb(${ramp.subarray(3 * place, 3 * place + 3).join(",")})`;
@@ -158,7 +158,7 @@ function legend({ ramp, distributions }) {
   if (distributions.length) {
     const key = ({ name, tone }) => [" ", make("span", { class: `key ${tone}` }), ` ${name}`];
     const keys = distributions.flatMap(key);
-    parts.push(make("span", {}, "bars: shares of the scores 1 to 10", ...keys));
+    parts.push(make("span", {}, `bars: ${bars}`, ...keys));
   }
   return parts.length ? [make("p", { class: "legend" }, ...parts)] : [];
 }
