@@ -48,6 +48,9 @@ def run(
         The folder cannot be written to, has ``data`` or ``models`` that no run made, or another run
         is at it.
     """
+    # Loads Jupyter, which a plan does without.
+    from hotelviz.reports.kernels import preloaded_kernels
+
     planned = plan(catalog, out, **choices)
     out = planned.request.out
     for name in ("data", "models"):
@@ -58,7 +61,8 @@ def run(
     remember(planned)
     notes = ["The run was stopped; the same command goes on with what is missing."]
     try:
-        outcome = run_steps(planned.steps, state_file(out), again=planned.again, say=say)
+        with preloaded_kernels():
+            outcome = run_steps(planned.steps, state_file(out), again=planned.again, say=say)
         notes = outcome.lines()
     finally:
         left_out = [f"Left out: {part}: {why}" for part, why in planned.left_out.items()]

@@ -88,12 +88,15 @@ def _execute(source: Path, arguments: dict[str, Any], executed: Path, progress: 
     import papermill
     from jupyter_core.utils import ensure_event_loop
 
+    from hotelviz.reports.kernels import KernelManager
+
     try:
         papermill.execute_notebook(
             str(source),
             str(executed),
             parameters=arguments,
             kernel_name="python3",
+            kernel_manager_class=KernelManager,
             cwd=str(Path.cwd()),
             progress_bar={"desc": source.stem} if progress else False,
             extra_arguments=[
