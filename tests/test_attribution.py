@@ -201,6 +201,7 @@ def test_saliency_is_the_gradient_of_the_logit(tagger, pixels):
         assert np.corrcoef(mine[mine < 1], other[mine < 1])[0, 1] > 0.9999
 
 
+@pytest.mark.slow
 def test_smoothgrad_depends_on_its_seed_only(tagger, pixels):
     first = explain(tagger, pixels[:1], method="smoothgrad", seed=1)
     np.testing.assert_array_equal(first, explain(tagger, pixels[:1], method="smoothgrad", seed=1))
