@@ -16,11 +16,15 @@ os.environ["HOTELVIZ_NO_DOWNLOAD"] = "1"
 
 import pytest
 
+from hotelviz.io.json_schemas import load_jsonschema
+
 # What is loaded here is loaded before the first worker starts: libraries are where they are used.
 if TYPE_CHECKING:
     import keras
     import pandas as pd
     from PIL import Image
+
+load_jsonschema()
 
 #: Is not searched for examples: pytest would import it again, and take it for another.
 collect_ignore = ["conftest.py"]

@@ -13,13 +13,7 @@ from keras import layers
 from hotelviz import attribution
 from hotelviz.attribution import METHODS, contributions, explain, feature_grid
 from hotelviz.errors import AttributionError, ModelError
-from hotelviz.models import (
-    Preprocessing,
-    build_tagger,
-    gap_node,
-    model_info,
-    wrap_model,
-)
+from hotelviz.models import Preprocessing, build_tagger, gap_node, model_info, wrap_model
 
 CLASSES = ("Bathroom", "Bedroom", "Pool")
 

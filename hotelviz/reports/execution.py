@@ -16,6 +16,7 @@ from typing import Any
 
 from hotelviz.errors import ReportError
 from hotelviz.io.claims import check_apart, claim
+from hotelviz.io.json_schemas import load_jsonschema
 from hotelviz.reports.notebooks import find_notebook
 from hotelviz.reports.parameters import check_parameters
 
@@ -85,6 +86,7 @@ def run_report(
 
 
 def _execute(source: Path, arguments: dict[str, Any], executed: Path, progress: bool) -> None:
+    load_jsonschema()
     import papermill
     from jupyter_core.utils import ensure_event_loop
 
