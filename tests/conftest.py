@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,19 +14,17 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # No test looks for weights beyond this machine, whatever it forgets to say.
 os.environ["HOTELVIZ_NO_DOWNLOAD"] = "1"
 
-import matplotlib.pyplot as plt
-import pandas as pd
 import pytest
-from album import catalog_of, scene
-from backbones import first_layers
-from PIL import Image
 
-from hotelviz.demo import make_demo_catalog
-from hotelviz.images import usable_cores
-from hotelviz.models import Preprocessing, wrap_model
+from hotelviz.io.json_schemas import load_jsonschema
 
+# What is loaded here is loaded before the first worker starts: libraries are where they are used.
 if TYPE_CHECKING:
     import keras
+    import pandas as pd
+    from PIL import Image
+
+load_jsonschema()
 
 #: Is not searched for examples: pytest would import it again, and take it for another.
 collect_ignore = ["conftest.py"]
@@ -36,6 +35,8 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
     Those are slow, and each worker imports all there is.
     """
+    from hotelviz.images import usable_cores
+
     return usable_cores() + (config.option.markexpr != "not slow")
 
 
@@ -85,6 +86,7 @@ class ExamplesOnFewLayers:
     def few_layers(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Put a backbone of three layers in MobileNet's place."""
         import keras
+        from backbones import first_layers
 
         monkeypatch.setattr(keras.applications, "MobileNet", first_layers)
 
@@ -93,6 +95,7 @@ class ExamplesOnFewLayers:
 def module_of_few_layers() -> Iterator[None]:
     """Put a backbone of three layers in MobileNet's place, for the models that a file shares."""
     import keras
+    from backbones import first_layers
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(keras.applications, "MobileNet", first_layers)
@@ -106,12 +109,15 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(autouse=True)
 def closed_figures() -> Iterator[None]:
     yield
-    plt.close("all")
+    if pyplot := sys.modules.get("matplotlib.pyplot"):
+        pyplot.close("all")
 
 
 @pytest.fixture(scope="session")
 def demo_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small demo catalogue, drawn once for all tests; they only read it."""
+    from hotelviz.demo import make_demo_catalog
+
     folder = tmp_path_factory.mktemp("demo")
     make_demo_catalog(folder, n_hotels=6, size=(96, 128), seed=4)
     return folder
@@ -119,6 +125,8 @@ def demo_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def demo_catalog(demo_dir: Path) -> pd.DataFrame:
+    from hotelviz.demo import make_demo_catalog
+
     return make_demo_catalog(demo_dir, n_hotels=6, size=(96, 128), seed=4)
 
 
@@ -137,6 +145,8 @@ def csv(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture(scope="session")
 def album_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Eight different photos, drawn once for all tests; they only copy them."""
+    from album import scene
+
     folder = tmp_path_factory.mktemp("album")
     for seed in range(8):
         scene(seed).save(folder / f"{seed}.jpg", quality=92)
@@ -146,6 +156,8 @@ def album_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def album(album_dir: Path, tmp_path: Path) -> Callable[..., pd.DataFrame]:
     """Eight different photos, as a function from more photos to a catalogue."""
+    from album import catalog_of
+
     shutil.copytree(album_dir, tmp_path, dirs_exist_ok=True)
 
     def make(**added: Image.Image) -> pd.DataFrame:
@@ -160,6 +172,8 @@ def album(album_dir: Path, tmp_path: Path) -> Callable[..., pd.DataFrame]:
 def network() -> keras.Model:
     """A network whose features tell photos apart without any training; tests only read it."""
     import keras
+
+    from hotelviz.models import Preprocessing, wrap_model
 
     keras.utils.set_random_seed(0)
     model = keras.Sequential(

@@ -13,13 +13,7 @@ from keras import layers
 from hotelviz import attribution
 from hotelviz.attribution import METHODS, contributions, explain, feature_grid
 from hotelviz.errors import AttributionError, ModelError
-from hotelviz.models import (
-    Preprocessing,
-    build_tagger,
-    gap_node,
-    model_info,
-    wrap_model,
-)
+from hotelviz.models import Preprocessing, build_tagger, gap_node, model_info, wrap_model
 
 CLASSES = ("Bathroom", "Bedroom", "Pool")
 
@@ -201,6 +195,7 @@ def test_saliency_is_the_gradient_of_the_logit(tagger, pixels):
         assert np.corrcoef(mine[mine < 1], other[mine < 1])[0, 1] > 0.9999
 
 
+@pytest.mark.slow
 def test_smoothgrad_depends_on_its_seed_only(tagger, pixels):
     first = explain(tagger, pixels[:1], method="smoothgrad", seed=1)
     np.testing.assert_array_equal(first, explain(tagger, pixels[:1], method="smoothgrad", seed=1))

@@ -61,6 +61,7 @@ def test_openvino_scores_as_keras_does(demo_catalog, model, tmp_path):
     pd.testing.assert_frame_equal(keras_rows[same], openvino_rows[same])
 
 
+@pytest.mark.slow
 @needs_openvino
 def test_outputs_do_not_depend_on_the_photos_beside(model):
     backend = make_backend(model, "openvino", precision="float32")

@@ -65,6 +65,7 @@ def test_overlay_follows_the_controls(tagger, photos):
     assert f'alt="{photos["image_id"].iloc[1]}, and beside it' in widget.picture.value
 
 
+@pytest.mark.slow
 def test_photos_are_walked_through_searched_for_and_only_the_wrong_ones_shown(tagger, photos):
     widget = explore_predictions(tagger, photos)
     names, controls = photos["image_id"].tolist(), widget.controls
@@ -110,6 +111,7 @@ def test_against_works_with_the_prediction_and_the_true_label(tagger, photos):
     assert "there is nothing to compare" in told(widget)[3]
 
 
+@pytest.mark.slow
 def test_methods_that_give_the_same_map_say_why(tagger, photos):
     widget = explore_predictions(tagger, photos)
     assert "same map" not in widget.said.value

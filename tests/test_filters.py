@@ -75,6 +75,7 @@ def pictures(model) -> np.ndarray:
     return feature_vis.visualize_channels(model, "conv_pw_3", [0, 5, 9], size=64, steps=24)
 
 
+@pytest.mark.slow
 def test_picture_depends_on_its_channel_and_seed_only(model, pictures):
     alone = feature_vis.visualize_channels(model, "conv_pw_3", [5], size=64, steps=24)
     assert np.abs(alone[0].astype(int) - pictures[1]).max() <= 2

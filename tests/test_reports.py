@@ -361,6 +361,19 @@ def test_reports_are_listed_without_what_runs_them():
     assert done.stdout.splitlines()[-1] == "[]", done.stderr
 
 
+@pytest.mark.slow
+def test_notebooks_are_read_without_a_grammar_that_takes_seconds():
+    script = (
+        "import sys; from hotelviz.io.json_schemas import load_jsonschema\n"
+        "load_jsonschema()\n"
+        "import nbformat, papermill\n"
+        "nbformat.validate(nbformat.v4.new_notebook())\n"
+        "print([name for name in ('lark', 'rfc3987_syntax') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stderr
+
+
 @pytest.mark.parametrize(
     ("source", "wanted"),
     [

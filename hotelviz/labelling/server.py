@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import quote
 
 from hotelviz.errors import LabelError
+from hotelviz.io.json_schemas import load_jsonschema
 
 _JUPYTER = Path(__file__).parent / "static" / "jupyter"
 #: What is shown without the token, in the place of Jupyter's form.
@@ -66,6 +67,7 @@ def serve_labelling(
     LabelError
         When the address cannot be listened on.
     """
+    load_jsonschema()
     import nbformat
     import papermill
     from traitlets.config import Config

@@ -49,6 +49,9 @@ def run(
         The folder cannot be written to, has ``data`` or ``models`` that no run made, or another run
         is at it.
     """
+    # Loads Jupyter, which a plan does without.
+    from hotelviz.reports.kernels import preloaded_kernels
+
     planned = plan(catalog, out, **choices)
     out = planned.request.out
     for name in ("data", "models"):
@@ -60,7 +63,8 @@ def run(
     notes = ["The run was stopped; the same command goes on with what is missing."]
     left_out = planned.left_out
     try:
-        outcome = run_steps(planned.steps, state_file(out), again=planned.again, say=say)
+        with preloaded_kernels():
+            outcome = run_steps(planned.steps, state_file(out), again=planned.again, say=say)
         notes, left_out = outcome.lines(), left_out | outcome.left_out
     finally:
         told = [f"Left out: {part}: {why}" for part, why in left_out.items()]

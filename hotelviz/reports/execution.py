@@ -16,6 +16,7 @@ from typing import Any
 
 from hotelviz.errors import ReportError
 from hotelviz.io.claims import check_apart, claim
+from hotelviz.io.json_schemas import load_jsonschema
 from hotelviz.reports.notebooks import find_notebook
 from hotelviz.reports.parameters import check_parameters
 
@@ -85,8 +86,11 @@ def run_report(
 
 
 def _execute(source: Path, arguments: dict[str, Any], executed: Path, progress: bool) -> None:
+    load_jsonschema()
     import papermill
     from jupyter_core.utils import ensure_event_loop
+
+    from hotelviz.reports.kernels import KernelManager
 
     try:
         papermill.execute_notebook(
@@ -94,6 +98,7 @@ def _execute(source: Path, arguments: dict[str, Any], executed: Path, progress: 
             str(executed),
             parameters=arguments,
             kernel_name="python3",
+            kernel_manager_class=KernelManager,
             cwd=str(Path.cwd()),
             progress_bar={"desc": source.stem} if progress else False,
             extra_arguments=[

@@ -15,6 +15,7 @@ from typing import Any
 import hotelviz
 from hotelviz.errors import ReportError
 from hotelviz.gallery import html
+from hotelviz.io.json_schemas import load_jsonschema
 from hotelviz.reports.content import page_parts
 from hotelviz.reports.order import COMPARED, neighbours
 from hotelviz.reports.page_head import pages_beside
@@ -52,6 +53,7 @@ def write_report(
     ReportError
         It cannot be written; a page that was there is left as it was.
     """
+    load_jsonschema()
     import nbformat
 
     notebook = nbformat.read(executed, as_version=4)

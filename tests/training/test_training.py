@@ -209,6 +209,7 @@ def test_split_that_would_judge_by_what_was_learned_is_refused(coloured, change,
         train_tagger(change(coloured), **SHORT)
 
 
+@pytest.mark.slow
 def test_unreadable_photos_are_left_out_and_listed(demo_catalog, tmp_path):
     lost = demo_catalog.copy()
     row = lost.index[lost["split"] == "train"][3]
