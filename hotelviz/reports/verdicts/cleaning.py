@@ -78,8 +78,8 @@ def cleaning_verdict(
         *(
             Card(
                 f"accuracy, {stage}",
-                accuracy(*(float(figures[name][stage]) for name in ("value", "low", "high"))),
-                f"{n_photos}, trained on {figures['trained'][stage]:,}",
+                f"{100 * float(figures['value'][stage]):.1f} %",
+                f"{_range(figures.loc[stage])}{n_photos}, trained on {figures['trained'][stage]:,}",
             )
             for stage in (after, before)
         ),
@@ -262,6 +262,12 @@ def accuracy(value: float, low: float, high: float) -> str:
     """
     bounds = f" ({100 * low:.1f}–{100 * high:.1f})" if low <= high else ""
     return f"{100 * value:.1f} %{bounds}"
+
+
+def _range(figure: pd.Series) -> str:
+    """Return the interval of a share, before more is said of it; empty where there is none."""
+    low, high = 100 * float(figure["low"]), 100 * float(figure["high"])
+    return f"{low:.1f}–{high:.1f} %; " if low <= high else ""
 
 
 def points(change: Interval) -> str:
