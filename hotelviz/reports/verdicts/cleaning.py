@@ -79,7 +79,8 @@ def cleaning_verdict(
             Card(
                 f"accuracy, {stage}",
                 f"{100 * float(figures['value'][stage]):.1f} %",
-                f"{_range(figures.loc[stage])}{n_photos}, trained on {figures['trained'][stage]:,}",
+                _range(*(float(figures[name][stage]) for name in ("low", "high")))
+                + f"{n_photos}, trained on {figures['trained'][stage]:,}",
             )
             for stage in (after, before)
         ),
@@ -264,10 +265,9 @@ def accuracy(value: float, low: float, high: float) -> str:
     return f"{100 * value:.1f} %{bounds}"
 
 
-def _range(figure: pd.Series) -> str:
+def _range(low: float, high: float) -> str:
     """Return the interval of a share, before more is said of it; empty where there is none."""
-    low, high = 100 * float(figure["low"]), 100 * float(figure["high"])
-    return f"{low:.1f}–{high:.1f} %; " if low <= high else ""
+    return f"{100 * low:.1f}–{100 * high:.1f} %; " if low <= high else ""
 
 
 def points(change: Interval) -> str:
