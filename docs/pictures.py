@@ -328,7 +328,7 @@ PICTURES: dict[str, Callable[[Demo], Any]] = {
     "distribution_change": lambda _: distribution_change(),
     "drift_distances": lambda _: drift_distances(),
     "error_slices": lambda _: error_slices(),
-    "filter_comparison": lambda demo: plots.filter_comparison(demo.comparison),
+    "filter_comparison": lambda demo: plots.filter_comparison(demo.comparison, n_columns=6),
     "hotel_orders": hotel_orders,
     "issue_counts": issue_counts,
     "learning_curve": learning_curve,

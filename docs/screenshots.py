@@ -30,12 +30,15 @@ MAX_BYTES = 300_000
 
 def keep(picture: Image.Image, name: str) -> None:
     """Write a picture with as many colours as fit into its bytes."""
+    picture = reduced = picture.convert("RGB")
     for colours in (256, 128, 64, 32):
-        reduced = picture.convert("RGB").quantize(colours, dither=Image.Dither.NONE)
         out = io.BytesIO()
         reduced.save(out, "PNG", optimize=True)
         if out.tell() < MAX_BYTES:
             break
+        # By a palette that is given, Pillow dithers: maps and lit walls have no bands.
+        palette = picture.quantize(colours, method=Image.Quantize.MAXCOVERAGE)
+        reduced = picture.quantize(palette=palette)
     (HERE / "images" / name).write_bytes(out.getvalue())
     print(f"{name}: {picture.width} x {picture.height}, {out.tell() / 1000:.0f} kB")
 
@@ -45,9 +48,7 @@ def gallery(browser: Browser, reports: Path) -> Image.Image:
     page = browser.new_page(viewport={"width": 1200, "height": 1300})
     page.goto((reports / "tagger_report.html").resolve().as_uri())
     shown = page.locator(".hotelviz-gallery").first
-    overlay = shown.get_by_role("button", name="overlay")
-    if overlay.get_attribute("aria-pressed") != "true":
-        overlay.click()
+    shown.get_by_label("What the photos show").select_option(index=1)
     page.mouse.move(0, 0)
     shown.scroll_into_view_if_needed()
     page.wait_for_timeout(1000)

@@ -25,6 +25,8 @@ from api_pages import public_modules, public_names  # noqa: E402
 from argument_types import add_types  # noqa: E402
 from plot_pictures import add_picture  # noqa: E402
 
+from hotelviz.reports import list_reports  # noqa: E402
+
 PAGES = [
     path for path in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
     if not {"_build", "generated"} & set(path.parts)
@@ -134,6 +136,18 @@ def test_pages_give_commands_and_options_that_are_there(path):
                 given = [word for word in words if word.startswith("--")]
                 options = {name for one in commands[words[1]].params for name in one.opts}
                 assert set(given) <= options | {"--help"}, line
+
+
+@pytest.mark.parametrize("path", CURRENT, ids=name_of)
+def test_pages_give_reports_and_parameters_that_are_there(path):
+    listed = list_reports().set_index("name")["parameters"]
+    for shell in blocks(path, "bash"):
+        for line in shell.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            if words[:2] == ["hotelviz", "report"] and not words[2].startswith("-"):
+                known = {one.partition(":")[0] for one in listed[words[2]]}
+                given = [words[n + 1] for n, word in enumerate(words) if word == "-p"]
+                assert {one.partition("=")[0] for one in given} <= known, line
 
 
 @pytest.mark.parametrize("path", PAGES, ids=name_of)

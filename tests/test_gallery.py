@@ -349,3 +349,5 @@ def test_table_without_places_is_refused_and_issues_need_no_hotel():
         Gallery(pd.DataFrame({"image_id": ["a", "b"], "path": ["a.jpg", None]}))
     issue = pd.Series({"issue": "near_duplicate", "detail": "copy of a.jpg"})
     assert issue_caption(issue) == "copy of a.jpg"
+    named_twice = pd.Series({"issue": "truncated", "detail": "truncated: the file ends too early"})
+    assert issue_caption(named_twice) == "truncated: the file ends too early"

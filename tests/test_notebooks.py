@@ -181,7 +181,7 @@ def test_reports_on_stored_distributions_need_no_photo(tmp_path):
     assert figures.loc["LCC"].iloc[0].startswith(f"{value:.3f}".replace("0.", "."))
     shown = run_cells("score_distribution", scores=str(file))
     said = next(one for one in shown if isinstance(one, Verdict))
-    assert " of 60 photos score between 4.5 and 5.5" in said.text
+    assert " of 60 photos score above 5.5 of 10" in said.text
     assert "hotel" not in said.text
     table.assign(hotel_id=[f"h{n % 4}" for n in range(60)]).to_parquet(file)
     # Neither photos nor tags nor current positions.

@@ -54,7 +54,7 @@ def test_both_iterations_stand_in_one_sentence_and_on_one_card_of_the_same_photo
         "On 40 photos of 8 unseen hotels the second iteration's scores follow people's closely: "
         f"linear correlation (LCC) {second} ("
     )
-    assert f", the first {first} (" in verdict.text
+    assert f", that of the first {first} (" in verdict.text
     assert verdict.text.split(". It avoids")[0].rstrip(".").endswith(" better")
     assert verdict.cards[0].value == f"{first} → {second}"
     assert verdict.cards[0].detail.startswith("the same 40 photos of 8 unseen hotels; difference ")
@@ -75,7 +75,9 @@ def test_model_that_predicts_one_score_for_all_has_no_correlation_and_is_not_cal
     constant = table["metric"].eq("LCC") & table["model"].isin(["iteration 1", "difference"])
     table.loc[constant, ["value", "low", "high"]] = np.nan
     said = report_verdict(table, PHOTOS, unseen=True).text
-    assert "the first none, as all predictions are the same: they cannot be compared." in said
+    assert (
+        "that of the first none, as all predictions are the same: they cannot be compared." in said
+    )
 
 
 def test_photos_that_may_have_been_seen_are_not_called_unseen():
@@ -93,16 +95,17 @@ def test_loss_of_a_training_is_said_to_be_of_its_own_photos():
         "epoch": [1, 2, 3], "loss": [0.3, 0.2, 0.1], "val_loss": [0.3, 0.15, 0.2],
         "val_mean_score_error": [0.9, 0.4, 0.5], "seconds": 2.0,
     })  # fmt: skip
-    verdict = training_verdict(course, rated, "a model.keras")
+    verdict = training_verdict(course, rated, "models/a model.keras", catalog="my photos.csv")
     assert verdict.text == (
-        "Learned from 30 photos of 6 hotels. On 10 photos of 2 hotels kept for validation its "
-        "scores are off by 0.40 points on average in the best epoch, 2 of 3."
+        "a model.keras learned from 30 photos of 6 hotels. On 10 photos of 2 hotels kept for "
+        "validation its scores are off by 0.40 points on average in the best epoch, 2 of 3."
     )
     assert verdict.cards[1] == (
         "validation loss (earth mover's distance)", "0.150",
         "10 photos of 2 hotels, not comparable with other iterations",
     )  # fmt: skip
-    assert "'models=[\"a model.keras\"]'" in verdict.next_steps[0].command
+    command = verdict.next_steps[0].command
+    assert "-p catalog='my photos.csv' -p 'models=[\"models/a model.keras\"]'" in command
 
 
 def test_equal_errors_go_by_name():
@@ -136,14 +139,13 @@ def test_distribution_names_the_hotel_with_most_to_gain_of_those_with_enough_pho
     quantiles = {0.25: 4.6, 0.5: 5.02, 0.75: 5.4}
     verdict = distribution_verdict(bins, quantiles, [5.5, 4.5], hotels=hotels, n_hotels=60)
     assert verdict.text == (
-        "64 % of 100 photos score between 4.5 and 5.5 of 10, 27 % below and 9 % above. Of 60 "
-        "hotels <b> "
-        "has most to gain: its 12 photos have the mean 4.26."
+        "9 % of 100 photos score above 5.5 of 10, 27 % up to 4.5, and 64 % between. Of 60 hotels "
+        "<b> has most to gain: its 12 photos have the mean 4.26."
     )
     assert "&lt;b&gt;" in verdict._repr_mimebundle_()["text/html"]
     assert verdict.cards[0] == ("photos above 5.5", "9 %", "9 of 100 photos")
     one = distribution_verdict(bins.assign(count=[0, 1, 0]), quantiles, [4.5, 5.5])
-    assert one.text == "100 % of 1 photo scores between 4.5 and 5.5 of 10, 0 % below and 0 % above."
+    assert one.text == "0 % of 1 photo scores above 5.5 of 10, 0 % up to 4.5, and 100 % between."
     above = distribution_verdict(bins.assign(count=[0, 0, 1]), quantiles, [5.5])
     assert above.text == "100 % of 1 photo scores above 5.5."
 

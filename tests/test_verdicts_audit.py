@@ -241,7 +241,7 @@ def test_cleaning_leads_with_the_paired_difference_its_interval_and_a_verdict():
     assert shown["change of accuracy"] == (
         "+1.3 points", "-0.6 to +3.2, 95 % interval over 18 hotels, photo by photo",
     )  # fmt: skip
-    assert shown["accuracy, cleaned"] == ("90.0 % (85.0–95.0)", "310 photos, trained on 80")
+    assert shown["accuracy, cleaned"] == ("90.0 %", "85.0–95.0 %; 310 photos, trained on 80")
     assert shown["photos changed"] == ("3", "1 dropped, 2 relabelled")
     steps = [step.text for step in verdict.next_steps]
     assert "Decide on 38 label suspects that nobody has looked at yet" in steps

@@ -74,10 +74,12 @@ def test_verdict_grades_how_differently_photos_are_seen(likeness, said):
 def test_verdict_says_that_no_channel_looks_for_something_else():
     alike = comparison()._replace(changes=CHANGES.assign(correlation=0.8))
     text = filters_verdict(alike, ("a", "b"), n_photos=9).text
-    assert text.endswith("All 5 channels that were compared look for what they did.")
+    assert text.endswith("All 5 channels that were compared still look for what they did before.")
     one = alike._replace(changes=alike.changes[:1])
     text = filters_verdict(one, ("a", "b"), n_photos=9).text
-    assert text.endswith("The only channel that could be compared looks for what it did.")
+    assert text.endswith(
+        "The only channel that could be compared still looks for what it did before."
+    )
 
 
 def test_channels_that_are_silent_are_not_judged():

@@ -147,7 +147,7 @@ def test_explanation_names_the_suspected_shortcut_with_its_shares():
     assert found.text == (
         "A shortcut is suspected where Pool is predicted as Bathroom: one pattern carries 62 % of "
         "the evidence, is in 6 of 8 errors and in 10 % of the right Pool photos, and blurring it "
-        "sets 80 % of the errors that have it right. None in the other confusion that was "
+        "corrects 80 % of the errors that have it. None in the other confusion that was "
         "explained. The test needs 4 misclassified photos, which 1 of them has."
     )
     assert found.cards[0][:2] == ("suspected shortcuts", "1")
@@ -242,7 +242,7 @@ def test_training_counts_the_hotels_of_the_photos_that_were_learned_from():
         "3 photos of 2 hotels, by which epoch 2 of 3 was chosen"
     )
     assert cards["photos learned from"].detail == (
-        "5 photos of 2 hotels; fewest of View of Exterior: 1"
+        "of 2 hotels; fewest of View of Exterior: 1; in 30 s (3 epochs)"
     )
     assert "-p model=m.keras" in found.next_steps[0].command
 

@@ -120,9 +120,13 @@ def write_pages(app: Any, _config: Any) -> None:
     shutil.rmtree(folder / "items", ignore_errors=True)
     for path in folder.glob("*.rst"):
         path.unlink()
-    for name in public_modules():
+    names = public_modules()
+    for name in names:
         text = page(importlib.import_module(name))
         (folder / f"{name}.rst").write_text(text, encoding="utf-8")
+    # What each is for, on the page that lists them.
+    listed = "\n".join([".. autosummary::", "", *(f"   {name}" for name in names), ""])
+    (folder / "packages.inc").write_text(listed, encoding="utf-8")
 
 
 def leave_fields_out(

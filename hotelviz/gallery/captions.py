@@ -125,7 +125,9 @@ def issue_caption(row: pd.Series) -> str:
     """
     check_columns(row, ["issue", "detail"], "issue_caption: ")
     copy = str(row["issue"]).endswith("duplicate")
-    parts = [row["detail"] if copy else f"{row['issue']}: {row['detail']}".replace("_", " ")]
+    kind, detail = words(row["issue"]), words(row["detail"])
+    # "truncated: the file ends too early" names its kind.
+    parts = [row["detail"] if copy else detail if detail.startswith(kind) else f"{kind}: {detail}"]
     if _knows(row, "label") and row["issue"] != "label_error":
         parts.append(f"labelled {words(row['label'])}")
     if copy and _knows(row, "hotel_id"):

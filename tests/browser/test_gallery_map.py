@@ -189,3 +189,12 @@ def test_a_hundred_classes_photos_at_one_place_and_a_single_photo(open_page, pho
     view.locator("canvas.map").focus()
     view.keyboard.press("v")
     assert rows(view, "figure.selected") == [0]
+
+
+def test_map_is_printed_in_its_own_shape(open_page, page):
+    view = open_page(page.as_uri())
+    canvas = view.locator("canvas.map")
+    drawn = canvas.evaluate("one => one.width / one.height")
+    view.emulate_media(media="print")
+    box = canvas.bounding_box()
+    assert abs(box["width"] / box["height"] / drawn - 1) < 0.02

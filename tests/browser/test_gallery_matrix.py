@@ -91,3 +91,17 @@ def test_matrix_of_all_judged_photos_opens_those_that_are_here(
     expect(view.locator("figure")).to_have_count(10)
     expect(view.locator("figure[data-row='0'] .photo")).to_be_focused()
     expect(view.locator("figure[data-row='0']")).to_be_in_viewport()
+
+
+def test_matrix_is_printed_whole_and_one_that_is_folded_is_not(open_page, photos, tmp_path):
+    names = [f"Area number {place}" for place in range(14)]
+    matrix = pd.DataFrame(np.arange(196).reshape(14, 14), names, names)
+    Gallery(photos, caption=tag_caption, matrix=matrix).save(tmp_path / "judged.html")
+    Gallery(photos, caption=tag_caption).save(tmp_path / "folded.html")
+    view = open_page((tmp_path / "judged.html").as_uri(), width=680)  # A4 without its margins
+    view.emulate_media(media="print")
+    expect(view.locator(".matrix td").last).to_be_visible()
+    assert view.locator(".matrix table").bounding_box()["width"] <= 680
+    view.goto((tmp_path / "folded.html").as_uri())
+    expect(view.locator(".matrix")).to_have_count(1)
+    expect(view.locator(".matrix")).not_to_be_visible()

@@ -181,6 +181,9 @@ def test_a_small_gallery_grows_with_its_photos_and_is_printed_with_folded_ones(
     headings.last.click()
     assert view.locator("figure:visible").count() == 0
     assert view.pdf().count(b"/DCTDecode") == 30
+    # Each heading is read, and printed, before its photos.
+    read = view.locator(".space > *").evaluate_all("all => all.map(one => one.tagName)")
+    assert read == ["DIV"] + ["FIGURE"] * 10 + ["DIV"] + ["FIGURE"] * 20
 
 
 def test_of_a_large_gallery_what_is_in_view_is_printed_and_that_is_said(

@@ -24,7 +24,9 @@ Gallery(photos, caption="image_id", budget=budget)""",
     'Gallery(photos.head(2), caption="image_id", title="Two <b>")',
     """from IPython.display import Markdown, display
 display(Markdown("- written to /" + "a_long_name/" * 12 + "decisions.csv"))
-pd.DataFrame({f'a column with a number {n}': [1.0] for n in range(16)})""",
+display(pd.DataFrame({f'a column with a number {n}': [1.0] for n in range(16)}))
+texts = {f'above random order {n}': ['0.11 (0.01 to 0.24)'] for n in range(8)}
+pd.DataFrame({'method': ['gradcam'], **texts})""",
     """import numpy as np
 from hotelviz import plots
 from hotelviz.reports import Card, NextStep, Verdict
@@ -143,6 +145,25 @@ def test_print_is_light_and_cuts_no_table(report, open_page):
     assert view.evaluate(fits)
     for hidden in (".contents", ".appendix", ".drawn > i"):
         expect(view.locator(hidden).first).not_to_be_visible()
+
+
+def test_print_breaks_no_word_and_no_small_table_and_says_where_links_lead(report, open_page):
+    view = open_page(report.as_uri(), width=680)
+    view.emulate_media(media="print")
+    table = view.locator(".scroll table").nth(1)
+    assert table.evaluate("one => getComputedStyle(one).breakInside") == "avoid"
+    assert table.bounding_box()["width"] <= 680
+    pieces = table.locator("th, td").evaluate_all("""all => all.flatMap(one =>
+        [...one.textContent.matchAll(/\\S+/g)].map(word => {
+            const range = document.createRange();
+            range.setStart(one.firstChild, word.index);
+            range.setEnd(one.firstChild, word.index + word[0].length);
+            return range.getClientRects().length;
+        }))""")
+    assert len(pieces) >= 2 * (1 + 8 * 4)
+    assert set(pieces) == {1}
+    after = "one => getComputedStyle(one, '::after').content"
+    assert view.locator(".next a").first.evaluate(after) == '" (below)"'
 
 
 def test_index_opens_and_links_the_report(report, open_page, axe, shots):

@@ -139,11 +139,20 @@ function draw(gallery) {
     if (cards.has(key)) continue;
     const node = build();
     cards.set(key, node);
-    space.append(node);
+    standIn(space, node);
   }
   gallery.inView = rows;
   wantPhotos(gallery);
   refresh(gallery);
+}
+
+/** Put a card or heading where it is read: for the keyboard, and in print, where cards follow one another. */
+function standIn(space, node) {
+  const { lastChild } = space;
+  const next = lastChild?.rank > node.rank
+    ? Array.prototype.find.call(space.children, ({ rank }) => rank > node.rank)
+    : null;
+  space.insertBefore(node, next);
 }
 
 /** Ask for the photos in view, of the grid and of the map. */
@@ -160,17 +169,20 @@ function headingOf(gallery, { top, heading: { name, start, end } }) {
   };
   const title = words(name) || "without";
   const choose = () => select(gallery, gallery.order.subarray(start, end));
+  const many = number(end - start);
+  // "the first 12 of 17" says how many there are.
+  const said = title.split(/[^\d,]+/).includes(many);
   const node = make("div", { class: "heading" },
     button(
       { "aria-expanded": String(!closed), onclick: fold },
       make("span", { class: "arrow", "aria-hidden": "true" }, closed ? "▸" : "▾"),
       ` ${title} `,
-      make("span", { class: "number" }, number(end - start)),
+      make("span", { class: "number" }, said ? "" : many),
     ),
     button({ class: "whole", "aria-label": `Select all of ${title}`, onclick: choose }, "select all"),
   );
   node.style.transform = `translateY(${top}px)`;
-  node.style.order = 2 * start;
+  node.rank = 2 * start;
   return node;
 }
 
@@ -188,7 +200,7 @@ function cardOf(gallery, place, line) {
   const node = make("figure", about, photo, badge, caption);
   const left = `calc(${place - line.first} * (var(--card-width) + ${GAP}px) + 2px)`;
   node.style.transform = `translate(${left}, ${line.top}px)`;
-  node.style.order = 2 * place + 1; // in print, where cards follow one another
+  node.rank = 2 * place + 1;
   node.row = row;
   return node;
 }

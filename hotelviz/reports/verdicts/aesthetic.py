@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,9 +48,10 @@ def known_hotels(photos: pd.DataFrame) -> pd.Series | None:
 
 def training_verdict(
     course: pd.DataFrame,
-    rated: pd.DataFrame,
+    photos: pd.DataFrame,
     model: str,
     *,
+    catalog: str = "photos.csv",
     training: Mapping[str, Any] | None = None,
     more_steps: Sequence[NextStep] = (),
 ) -> Verdict:
@@ -59,10 +61,12 @@ def training_verdict(
     ----------
     course : pandas.DataFrame
         From `hotelviz.training.history`.
-    rated : pandas.DataFrame
-        The rated photos, with ``split`` and perhaps ``hotel_id``.
+    photos : pandas.DataFrame
+        What was trained on: `hotelviz.models.training_photos`, of this model alone.
     model : str
         The model's file.
+    catalog : str, default "photos.csv"
+        The file of the rated photos, for the next step's command.
     more_steps : sequence of NextStep, default ()
         What to do after looking how good it is: `hotelviz.reports.verdicts.learning.growth_steps`.
     training : mapping, optional
@@ -72,11 +76,11 @@ def training_verdict(
     --------
     >>> course = pd.DataFrame({"epoch": [1, 2], "loss": [0.2, 0.1], "val_loss": [0.2, 0.15],
     ...                        "val_mean_score_error": [0.5, 0.4], "seconds": [3.0, 3.0]})
-    >>> rated = pd.DataFrame({"image_id": ["a", "b"], "split": ["train", "val"]})
-    >>> training_verdict(course, rated, "a.keras").cards[1].detail
+    >>> photos = pd.DataFrame({"image_id": ["a", "b"], "split": ["train", "val"]})
+    >>> training_verdict(course, photos, "a.keras").cards[1].detail
     '1 photo, not comparable with other iterations'
     """
-    learned, judged = (rated[rated["split"] == part] for part in ("train", "val"))
+    learned, judged = (photos[photos["split"] == part] for part in ("train", "val"))
     side = "val_" if "val_loss" in course else ""
     best = best_epoch(course)
     on = f"{photos_of_hotels(judged)}, not comparable with other iterations"
@@ -84,27 +88,23 @@ def training_verdict(
         on = "on the photos it learned from; says nothing about new ones"
     name = "validation" if side else "training"
     loss, off = f"{best[f'{side}loss']:.3f}", ""
-    text = f"Learned from {photos_of_hotels(learned)}{last_layer_words(course)}."
+    text = f"{Path(model).name} learned from {photos_of_hotels(learned)}{last_layer_words(course)}."
     cards = [Card(f"{name} loss (earth mover's distance)", loss, on)]
     if f"{side}mean_score_error" in course:
         off = f"{best[f'{side}mean_score_error']:.2f} points"
         cards.insert(0, Card(f"mean score off by, {name}", off, on))
     seen = f"On {photos_of_hotels(judged)} kept for validation" if side else "On these photos"
-    which = (
-        "" if is_linear(course) else f" in the best epoch, {int(best['epoch'])} of {len(course)}"
-    )
-    text += (
-        f" {seen} its scores are off by {off} on average{which}."
-        if off
-        else (f" {seen} its loss (earth mover's distance) is {loss}{which}.")
-    )
+    epoch = f" in the best epoch, {int(best['epoch'])} of {len(course)}"
+    figure = f"loss (earth mover's distance) is {loss}"
+    figure = f"scores are off by {off} on average" if off else figure
+    text += f" {seen} its {figure}{'' if is_linear(course) else epoch}."
     cards += linear_card(training or {})
     number = counted(len(learned), "photo")
     seconds = f"{course['seconds'].sum():,.0f} s"
     of = photos_of_hotels(learned).removeprefix(number).strip()
     cards.append(Card("learned from", number, "; ".join(filter(None, [of, seconds]))))
-    given = shlex.quote(f'models=["{model}"]')
-    command = f"hotelviz report aesthetic_report -p {given} --out aesthetic_report.html"
+    given = f"-p catalog={shlex.quote(catalog)} -p " + shlex.quote(f'models=["{model}"]')
+    command = f"hotelviz report aesthetic_report {given} --out aesthetic_report.html"
     look = NextStep("See how good it is on unseen photos", "aesthetic_report", command)
     tried = f" {still_improved(course, 0)}".rstrip() if is_linear(course) else ""
     return Verdict(f"{text}{tried}", cards=cards, next_steps=[look, *more_steps])
@@ -144,7 +144,7 @@ def report_verdict(
         f"linear correlation (LCC) {_said(table['LCC', last])}"
     )
     if len(names) > 1:
-        first = f"the first {_said(table['LCC', names[0]])}"
+        first = f"that of the first {_said(table['LCC', names[0]])}"
         text += f", {first}: {_difference(table['LCC', 'difference'])}"
     use = table["range use", last].value
     narrow = ""

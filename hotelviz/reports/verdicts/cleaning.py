@@ -78,8 +78,9 @@ def cleaning_verdict(
         *(
             Card(
                 f"accuracy, {stage}",
-                accuracy(*(float(figures[name][stage]) for name in ("value", "low", "high"))),
-                f"{n_photos}, trained on {figures['trained'][stage]:,}",
+                f"{100 * float(figures['value'][stage]):.1f} %",
+                _range(*(float(figures[name][stage]) for name in ("low", "high")))
+                + f"{n_photos}, trained on {figures['trained'][stage]:,}",
             )
             for stage in (after, before)
         ),
@@ -262,6 +263,11 @@ def accuracy(value: float, low: float, high: float) -> str:
     """
     bounds = f" ({100 * low:.1f}–{100 * high:.1f})" if low <= high else ""
     return f"{100 * value:.1f} %{bounds}"
+
+
+def _range(low: float, high: float) -> str:
+    """Return the interval of a share, before more is said of it; empty where there is none."""
+    return f"{100 * low:.1f}–{100 * high:.1f} %; " if low <= high else ""
 
 
 def points(change: Interval) -> str:

@@ -19,6 +19,13 @@ from hotelviz.reports.wording import agreeing, counted, in_words, photos_of_hote
 
 #: Figures that are no shares: their differences are no points of a hundred.
 _PLAIN = ("LCC", "SRCC", "EMD", "mean |CDF difference|", "RMSE of the mean")
+#: What is known of the first figure -> the answer that the page leads with.
+_ANSWERS = {
+    Change.BETTER: "The new model is better.",
+    Change.WORSE: "The new model is worse.",
+    Change.NONE: "Neither model is measurably better.",
+    Change.TOO_FEW: "There are not enough photos to tell which model is better.",
+}
 #: Classes that the verdict names.
 _NAMED = 3
 
@@ -56,6 +63,8 @@ def comparison_verdict(compared: Compared, outcomes: pd.DataFrame | None = None)
         shown = [first, "LCC", "EMD", "accuracy at 5"]
     if outcomes is not None and len(outcomes):
         said = f"{outcomes_said(outcomes)} {said}"
+    else:
+        said = f"{_ANSWERS[Change(row['change'])]} {said}"
     cards = [_card(table[name], on) for name in shown]
     if outcomes is not None and len(outcomes):
         cards.insert(0, outcome_card(outcomes))
@@ -270,9 +279,12 @@ def _others_said(figures: pd.DataFrame, first: str) -> str:
     changed = table[table["change"].isin([Change.BETTER, Change.WORSE])].drop(
         first, errors="ignore"
     )
-    told = [f"{name} {'improves' if row['change'] == Change.BETTER else 'gets worse'}"
-            for name, row in changed.iterrows()]  # fmt: skip
-    return f" {', '.join(told)}." if told else ""
+    said = ""
+    for change, word in ((Change.BETTER, "Better"), (Change.WORSE, "Worse")):
+        names = ", ".join(map(str, changed.index[changed["change"] == change]))
+        too = " too" * (table["change"].get(first) == change)
+        said += f" {word}{too}: {names}." * bool(names)
+    return said
 
 
 def _card(row: pd.Series, on: str) -> Card:

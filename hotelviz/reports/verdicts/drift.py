@@ -64,10 +64,8 @@ def drift_verdict(found: Deliveries, outcomes: pd.DataFrame | None = None) -> Ve
     if found.classifier is not None:
         one = found.classifier
         interval = f"({percent(one.low)} to {percent(one.high)})"
-        detail = (
-            f"{interval} of photos told apart; 50 % is chance; {counted(one.n_photos, 'photo')}"
-        )
-        cards.insert(0, Card("c2st", percent(one.accuracy), detail))
+        detail = f"{interval} of {counted(one.n_photos, 'photo')}; 50 % is chance"
+        cards.insert(0, Card("told apart by a classifier (c2st)", percent(one.accuracy), detail))
     if found.changes is not None:
         first = found.changes.iloc[0]
         cards.append(Card(str(first["metric"]), f"{first['old']:.3f} → {first['new']:.3f}",

@@ -133,8 +133,8 @@ def confusion_words(confusion: Confusion) -> str:
     return (
         f"{said} No shortcut is suspected: {which} carries {percent(pattern['weight'])} of "
         f"the evidence, is in {_errors(pattern, n_errors)} and in "
-        f"{_right(pattern['right_true'], true)}, and blurring it sets "
-        f"{percent(pattern['repaired'])} of the errors that have it right."
+        f"{_right(pattern['right_true'], true)}, and blurring it corrects "
+        f"{percent(pattern['repaired'])} of the errors that have it."
     )
 
 
@@ -239,8 +239,8 @@ def _suspicion(one: Confusion) -> str:
         f"A shortcut is suspected where {in_words(one.true)} is predicted as "
         f"{in_words(one.predicted)}: one pattern carries {percent(pattern['weight'])} of the "
         f"evidence, is in {_errors(pattern, n_errors)} and in "
-        f"{_right(pattern['right_true'], in_words(one.true))}, and blurring it sets "
-        f"{percent(pattern['repaired'])} of the errors that have it right"
+        f"{_right(pattern['right_true'], in_words(one.true))}, and blurring it corrects "
+        f"{percent(pattern['repaired'])} of the errors that have it"
     )
 
 

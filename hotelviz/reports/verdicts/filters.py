@@ -127,10 +127,10 @@ def _where(profile: pd.DataFrame, most: pd.Series, least: pd.Series, changed: st
 def _elsewhere_said(elsewhere: int, judged: int) -> str:
     """Return how many channels look for something else, in a sentence."""
     if judged == 1:
-        looks = "looks for something else" if elsewhere else "looks for what it did"
+        looks = "looks for something else" if elsewhere else "still looks for what it did before"
         return f"The only channel that could be compared {looks}."
     if not elsewhere:
-        return f"All {judged:,} channels that were compared look for what they did."
+        return f"All {judged:,} channels that were compared still look for what they did before."
     return (
         f"{elsewhere:,} of {judged:,} channels that were compared (each finds one kind of pattern) "
         f"{agreeing(elsewhere, 'looks', 'look')} for something else now."

@@ -52,7 +52,7 @@ def distribution_verdict(
     --------
     >>> bins = pd.DataFrame({"low": [4.0, 4.5, 5.5], "high": [4.5, 5.5, 6.0], "count": [1, 6, 3]})
     >>> distribution_verdict(bins, {0.25: 4.6, 0.5: 5.0, 0.75: 5.6}, [4.5, 5.5]).text
-    '60 % of 10 photos score between 4.5 and 5.5 of 10, 10 % below and 30 % above.'
+    '30 % of 10 photos score above 5.5 of 10, 10 % up to 4.5, and 60 % between.'
     """
     bounds, total = sorted(thresholds), int(histogram["count"].sum())
     shares = shares_between(histogram, [bounds[0], bounds[-1]])
@@ -62,9 +62,9 @@ def distribution_verdict(
         text += f"{bounds[0]:g}."
     else:
         text = (
-            f"{percent(shares[1])} of {of} {agreeing(total, 'scores', 'score')} between "
-            f"{bounds[0]:g} and {bounds[-1]:g} of 10, "
-            f"{percent(shares[0])} below and {percent(shares[-1])} above."
+            f"{percent(shares[-1])} of {of} {agreeing(total, 'scores', 'score')} above "
+            f"{bounds[-1]:g} of 10, {percent(shares[0])} up to {bounds[0]:g}, and "
+            f"{percent(shares[1])} between."
         )
     cards = [
         Card(f"photos above {bounds[-1]:g}", percent(shares[-1]), _part(shares[-1], total)),

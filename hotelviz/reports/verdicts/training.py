@@ -81,10 +81,12 @@ def training_verdict(
     fewest = f"fewest of {in_words(sizes.idxmin())}: {sizes.min():,}"
     learned_on = "last epoch, on changed photos" if len(course) > 1 else "on what it learned from"
     n_learned = photos["split"].eq("train").sum()
+    of = learned.removeprefix(counted(int(n_learned), "photo")).strip()
+    of = f"{of}; " if of else ""
+    took = f"{_duration(course['seconds'].sum())} ({_steps_done(course)})"
     cards += [
-        Card("photos learned from", f"{n_learned:,}", f"{learned}; {fewest}"),
+        Card("photos learned from", f"{n_learned:,}", f"{of}{fewest}; in {took}"),
         Card("training accuracy", percent(last["accuracy"]), learned_on),
-        Card("time", _duration(course["seconds"].sum()), _steps_done(course)),
     ]
     command = (
         f"hotelviz report tagger_report -p catalog={shlex.quote(catalog)} "
@@ -115,7 +117,7 @@ def linear_card(training: Mapping[str, Any]) -> list[Card]:
     >>> linear_card({"linear": {**about, "hotels": 90}})[0].detail
     'LCC, .48 to .58; 90 photos, each predicted without itself'
     >>> linear_card({"linear": {**about, "seen": 30}})[0].detail.rpartition("; ")[2]
-    'the networks that it comes from had learned from the hotels of 30'
+    'too good: the networks before it had learned from the hotels of 30'
     """
     about = training.get("linear") or {}
     if not about.get("figures") or about["figures"][0]["value"] is None:
@@ -134,7 +136,7 @@ def linear_card(training: Mapping[str, Any]) -> list[Card]:
         others, of, without = "photos", counted(about["photos"], "photo"), "itself"
     detail = f"{figure['metric']}, {low} to {high}; {of}, each predicted without {without}"
     if seen := about.get("seen"):
-        detail += f"; the networks that it comes from had learned from the hotels of {seen:,}"
+        detail += f"; too good: the networks before it had learned from the hotels of {seen:,}"
     return [Card(f"last layer alone, on other {others}", value, detail)]
 
 

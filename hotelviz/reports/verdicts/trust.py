@@ -173,13 +173,14 @@ def threshold_card(trust: Trust) -> Card | None:
     if chosen is None or math.isnan(chosen.value):
         return None
     share, right = (trust.figures.iloc[row] for row in (0, 1))
-    detail = f"confidence at least {chosen.value:.2f}"
-    if right["n_photos"]:
-        detail += f", {percent(right['value'], right['low'], right['high'])} of these right"
-    if not chosen.promised:
-        detail += "; not promised for other hotels"
     label = f"tags to trust, for {percent(trust.precision)} right"
-    return Card(label, percent(share["value"]), detail)
+    value, kept, detail = percent(share["value"]), "", f"confidence at least {chosen.value:.2f}"
+    if not chosen.promised:
+        # A share would be read as that of tags that can be trusted.
+        value, kept = "none surely", f"{value} of the photos have it, "
+    if right["n_photos"]:
+        detail += f": {kept}{percent(right['value'], right['low'], right['high'])} of these right"
+    return Card(label, value, detail)
 
 
 def threshold_step(trust: Trust, tags: str = "") -> NextStep | None:
