@@ -250,6 +250,12 @@ def test_table_names_its_rows_and_says_what_was_cut():
     assert cut.count("<tr>") == 2
 
 
+def test_a_figure_that_is_not_quite_nothing_is_not_written_as_nothing():
+    frame = pd.DataFrame({"p": [0.0004, 0.0006, 0.0, 0.25]})
+    cells = re.findall("<td>(.*?)</td>", Table(frame, digits=3)._repr_html_())
+    assert cells == ["&lt; 0.001", "0.001", "0.000", "0.250"]
+
+
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [

@@ -82,7 +82,7 @@ def columns_table(found: Deliveries) -> Table:
         {
             "column": in_words(row["column"]),
             "distance": f"{row['distance']:.3f} ({row['low']:.3f} to {row['high']:.3f})",
-            "change": row["change"], "p": _p_value(row["p_corrected"]),
+            "change": row["change"], "p": row["p_corrected"],
             "words": shift_words(row) if row["change"] == Shift.CHANGED else None,
             "reference": row["n_reference"], "current": row["n_current"],
         }
@@ -96,7 +96,7 @@ def columns_table(found: Deliveries) -> Table:
     table = pd.DataFrame(rows)
     if table["words"].isna().all():
         del table["words"], words["words"]
-    return Table(table, words, noun="columns")
+    return Table(table, words, digits=3, noun="columns")
 
 
 def unlike_photos(found: Deliveries, n_photos: int) -> pd.DataFrame:
@@ -276,10 +276,6 @@ def _next_steps(found: Deliveries) -> list[NextStep]:
     if found.current.scores is not None:
         steps.append(NextStep("Look at the photos behind the scores", "score_distribution"))
     return [*steps, NextStep("See what the photos are of", "photo_map")]
-
-
-def _p_value(value: float) -> str:
-    return f"{value:.3f}" if value >= 0.0015 else "at most 0.001"
 
 
 def drawn_columns(
