@@ -11,12 +11,14 @@ from hotelviz.concepts.examples import concept_examples, concept_maps
 from hotelviz.concepts.factorisation import N_CONCEPTS, Concepts, find_concepts
 from hotelviz.concepts.matching import KEPT, match_concepts
 from hotelviz.concepts.names import name_concepts, read_names, write_names
+from hotelviz.concepts.shortcuts import SHORTCUT_ERRORS, find_shortcuts, shortcut_examples
 from hotelviz.concepts.storage import concepts_path, load_concepts, save_concepts
 from hotelviz.errors import ConceptError
 
 __all__ = [
     "KEPT",
     "N_CONCEPTS",
+    "SHORTCUT_ERRORS",
     "ConceptActivity",
     "ConceptError",
     "Concepts",
@@ -29,6 +31,7 @@ __all__ = [
     "concepts_path",
     "contributions",
     "find_concepts",
+    "find_shortcuts",
     "load_concepts",
     "match_concepts",
     "name_concepts",
@@ -36,5 +39,6 @@ __all__ = [
     "removal_effects",
     "save_concepts",
     "score_ends",
+    "shortcut_examples",
     "write_names",
 ]

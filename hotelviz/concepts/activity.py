@@ -77,6 +77,11 @@ class ConceptActivity(NamedTuple):
         """The most probable output of each photo, by its number."""
         return np.asarray(self.logits.argmax(axis=1))
 
+    def take(self, rows: NDArray[Any]) -> ConceptActivity:
+        """Return the activity in some of the photos, by their rows or by a mask."""
+        photos = self.photos.loc[rows].reset_index(drop=True)
+        return ConceptActivity(photos, *(one[rows] for one in self[1:-1]), skipped=self.skipped)
+
     @property
     def error(self) -> float:
         """The largest difference between a logit and the sum of what it is made of."""
