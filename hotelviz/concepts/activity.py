@@ -80,7 +80,8 @@ class ConceptActivity(NamedTuple):
     def take(self, rows: NDArray[Any]) -> ConceptActivity:
         """Return the activity in some of the photos, by their rows or by a mask."""
         photos = self.photos.loc[rows].reset_index(drop=True)
-        return ConceptActivity(photos, *(one[rows] for one in self[1:-1]), skipped=self.skipped)
+        arrays = (self.strength, self.peak, self.cell, self.logits, self.evidence, self.residual)
+        return ConceptActivity(photos, *(one[rows] for one in (*arrays, self.bias)), self.skipped)
 
     @property
     def error(self) -> float:

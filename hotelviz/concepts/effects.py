@@ -171,6 +171,9 @@ def removal_effects(
     >>> concepts = find_concepts(small, photos, 2, progress=False)
     >>> list(removal_effects(concepts, photos))[:4]
     ['concept', 'n_photos', 'change', 'random']
+    >>> from hotelviz.concepts import find_shortcuts
+    >>> find_shortcuts(concepts, photos)["suspect"].any()  # it has learned nothing
+    np.False_
     """
     from hotelviz.models import model_info
 

@@ -84,23 +84,8 @@ def find_shortcuts(
     See Also
     --------
     shortcut_examples : The errors in which the concepts of one confusion are strongest.
-    removal_effects : What is said without a concept, whatever is right.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from hotelviz.concepts import find_concepts
-    >>> from hotelviz.demo import make_demo_catalog
-    >>> from keras import Input, Sequential, layers
-    >>> from hotelviz.models import Preprocessing, wrap_model
-    >>> small = Sequential([Input((32, 32, 3)), layers.Conv2D(8, 5, activation="relu"),
-    ...                     layers.GlobalAveragePooling2D(), layers.Dense(2, "softmax")])
-    >>> small = wrap_model(small, task="tagger", classes=["Bedroom", "Pool"],
-    ...                    preprocessing=Preprocessing(32, 32))
-    >>> photos = make_demo_catalog(tempfile.mkdtemp(), n_hotels=3, size=(96, 128))
-    >>> concepts = find_concepts(small, photos, 2, progress=False)
-    >>> find_shortcuts(concepts, photos)["suspect"].any()  # it has learned nothing
-    np.False_
+    removal_effects : What is said without a concept, whatever is right; its example is of this
+        function, too.
     """
     from hotelviz.metrics.corrections import holm
     from hotelviz.models import model_info

@@ -32,7 +32,8 @@ CELL = """
 import pandas as pd
 from hotelviz.gallery import Gallery, tag_caption
 tags = pd.read_parquet("tags.parquet")
-Gallery(tags, caption=tag_caption, decisions="decisions.csv", reviewer="Ada")
+water = tags[["image_id"]].head(3).assign(concept=0, name="water", adds=1.5, x=0.5, y=0.5, side=0.4)
+Gallery(tags, caption=tag_caption, decisions="decisions.csv", reviewer="Ada", concepts=water)
 """
 
 
@@ -165,6 +166,12 @@ def test_decisions_made_by_keys_are_in_the_file_and_outlive_the_kernel(lab, open
     gallery.get_by_role("button", name="clear filters").click()
     assert axe(view, ".hotelviz-gallery") == []
     view.screenshot(path=shots / "lab_light.png")
+    # What the large view lists leads to the other photos with it.
+    gallery.locator("figure[data-row='1'] .photo").click()
+    gallery.get_by_role("button", name="Photos with water").click()
+    expect(gallery.locator(".count")).to_have_text("3 of 24 photos")
+    gallery.get_by_role("button", name="Leave: 3 photos with water").click()
+    expect(gallery.locator(".count")).to_have_text("24 photos")
 
     restart_kernel(view)
     run_all(view, lab)
