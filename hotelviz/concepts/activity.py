@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _THERE = 0.5
 #: Nodes of the quadrature along the way from the bias to the logits.
 _NODES = 24
+#: What is known of each photo, by row.
+_BY_PHOTO = ("strength", "peak", "cell", "logits", "evidence", "residual", "bias")
 
 
 class ConceptActivity(NamedTuple):
@@ -80,8 +82,8 @@ class ConceptActivity(NamedTuple):
     def take(self, rows: NDArray[Any]) -> ConceptActivity:
         """Return the activity in some of the photos, by their rows or by a mask."""
         photos = self.photos.loc[rows].reset_index(drop=True)
-        arrays = (self.strength, self.peak, self.cell, self.logits, self.evidence, self.residual)
-        return ConceptActivity(photos, *(one[rows] for one in (*arrays, self.bias)), self.skipped)
+        by_photo = {name: getattr(self, name)[rows] for name in _BY_PHOTO}
+        return self._replace(photos=photos, **by_photo)
 
     @property
     def error(self) -> float:
