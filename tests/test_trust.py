@@ -18,8 +18,9 @@ from hotelviz import attribution
 from hotelviz import concepts as c
 from hotelviz.errors import AttributionError, CatalogError, ConceptError
 from hotelviz.models import Preprocessing, wrap_model
+from hotelviz.plots.alt_text import figure_alt
 from hotelviz.reports.verdicts.explanation import confusion_words
-from hotelviz.reports.verdicts.tried_concepts import TriedConcepts
+from hotelviz.reports.verdicts.tried_concepts import TriedConcepts, tried_concepts, tried_sheet
 
 RED, BLUE, GREY = (230, 20, 20), (20, 20, 230), (110, 110, 110)
 
@@ -267,6 +268,21 @@ def test_shortcuts_need_labels_a_tagger_and_a_linear_head(shortcuts, tags):
     other = table.iloc[:1].assign(label="Bathroom", predicted="Pool")
     with pytest.raises(ConceptError, match="rows of 2 confusions; give those of one"):
         c.shortcut_examples(found, activity, pd.concat([table, other]))
+
+
+def test_page_tries_what_it_can_and_says_why_not(colours, tags):
+    tried = tried_concepts(colours, tags, 0)
+    assert tried.suspects[["label", "predicted"]].to_numpy().tolist() == [["Pool", "Bathroom"]]
+    found = attribution.explain_confusion(colours, tags, true="Pool", predicted="Bathroom")
+    text = figure_alt(tried_sheet(tried, found).figure_)
+    assert "SUSPECTED SHORTCUT: concept " in text
+    assert "in 100 % of the errors; 100 % right without it" in text
+    below = tried_concepts(planted(activation="tanh"), tags, 0)
+    assert below.shortcuts.empty
+    assert below.why_not.startswith("layer 'conv' has negative features")
+    right = tried_concepts(colours, tags[tags["label"] == tags["predicted"]], 0)
+    assert right.shortcuts.empty
+    assert right.why_not == ""
 
 
 def test_maps_of_a_confusion_speak_for_both_classes(colours, tags):
