@@ -142,5 +142,36 @@ def by_example(*, short: bool) -> None:
                     f"{effect} and {probe} of {n_sets}"))  # fmt: skip
 
 
+def shortcuts(*, short: bool) -> None:
+    """Look for the rails of drawn demos, and for shortcuts where none was planted."""
+    import tempfile
+    from itertools import product
+    from pathlib import Path
+
+    from demos import tagged_demo
+
+    from hotelviz.reports.verdicts.tried_concepts import tried_concepts
+
+    # From scratch a demo trains for minutes: one of each kind.
+    kinds = [(True, seed) for seed in range(1 if short else 10)] + [(False, 0)] * (not short)
+    first: dict[tuple[bool, bool], list[str]] = {}
+    for (pretrained, seed), planted in product(kinds, (True, False)):
+        with tempfile.TemporaryDirectory() as folder:
+            model, tags = tagged_demo(
+                Path(folder), pretrained=pretrained, seed=seed, n_hotels=60, shortcut=planted
+            )
+            tried = tried_concepts(model, tags, 0, seed=seed)
+        print(tried.shortcuts.head(3).round(3).to_string())
+        rows = tried.suspects
+        pairs = [" as ".join(pair) for pair in rows[["label", "predicted"]].to_numpy()]
+        first.setdefault((pretrained, planted), []).append(pairs[0] if pairs else "none")
+    for (pretrained, planted), found in first.items():
+        name = f"demos {'with weights' if pretrained else 'from scratch'}"
+        wanted = "Pool as Bathroom" if planted else "none"
+        results.append((f"{name}, {'rails' if planted else 'no rails'}: first suspect", wanted,
+                        f"{found.count(wanted)} of {len(found)}"))  # fmt: skip
+
+
 if __name__ == "__main__":
-    run(__doc__, {"tagger": tagger, "scores": scores, "by_example": by_example})
+    sections = {"tagger": tagger, "scores": scores, "by_example": by_example}
+    run(__doc__, sections | {"shortcuts": shortcuts})

@@ -264,6 +264,7 @@ def hotels(*, short: bool) -> None:
     from hotelviz.inference import predict_tags
     from hotelviz.metrics import confusions, top1
     from hotelviz.models import load_model, save_model
+    from hotelviz.reports.verdicts.tried_concepts import tried_concepts, tried_sheet
     from hotelviz.training import train_tagger
 
     catalog = areas_catalog()
@@ -283,6 +284,10 @@ def hotels(*, short: bool) -> None:
         tags = test.merge(predict_tags(test, load_model(file), progress=False), on="image_id")
         parts.append(tags)
         print(f"half {half}: top-1 {top1(tags['label'], tags['predicted']):.3f} of {len(tags)}")
+    tried = [
+        tried_concepts(load_model(leave(f"explain_half_{half}.keras")), tags, 0)
+        for half, tags in enumerate(parts)
+    ]
     together = pd.concat(parts, ignore_index=True)
     frequent = confusions(together)
     print(frequent.head(8).to_string(index=False))
@@ -291,69 +296,26 @@ def hotels(*, short: bool) -> None:
             model = load_model(leave(f"explain_half_{half}.keras"))
             found = attribution.explain_confusion(model, tags, true=true, predicted=predicted)
             print(f"{true} predicted as {predicted}, half {half}: {len(found.photos)} photos")
-            print(found.patterns.head(4).round(2).to_string())
-            name = f"detective_{true}_{predicted}_{half}.png"
-            montage = plots.pattern_montages(found, feature_vis.patch_pixels(found.patches))
-            montage.figure_.savefig(leave(name), dpi=120)
+            rows = tried[half].of(found)
+            print(rows.head(4).round(2).to_string())
+            if len(rows):
+                sheet = tried_sheet(tried[half], found)
+                sheet.figure_.savefig(leave(f"detective_{true}_{predicted}_{half}.png"), dpi=120)
 
 
 def demo(*, short: bool) -> None:
-    """Explain the drawn demo, from scratch and with weights, with the shortcut and without it."""
-    from itertools import product
+    """Check the maps of the drawn demo, from scratch and with weights, against its masks."""
+    import tempfile
+
+    from demos import tagged_demo
 
     from hotelviz.models import imagenet_weights_available
 
-    ways = [False, True] if imagenet_weights_available() else [False]
-    for pretrained, seed, shortcut in product(ways, range(1 if short else 4), (True, False)):
-        if shortcut or seed == 0:
-            _demo(pretrained=pretrained, seed=seed, shortcut=shortcut, short=short)
-
-
-def _demo(*, pretrained: bool, seed: int, shortcut: bool, short: bool) -> None:
-    """Train the tagger of a demo, and look for the shortcut."""
-    import tempfile
-
-    from hotelviz.demo import demo_settings, make_demo_catalog, read_truth
-    from hotelviz.inference import predict_tags
-    from hotelviz.metrics import confusions, top1
-    from hotelviz.models import load_model
-    from hotelviz.reports import run_report
-
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        catalog = make_demo_catalog(
-            folder, n_hotels=20 if short else 60, seed=seed, shortcut=shortcut,
-            rails="railing" if pretrained else "low",
-        )  # fmt: skip
-        settings = {
-            "catalog": str(folder / "catalog.csv"), "out": str(folder / "t.keras"), "seed": seed,
-            **demo_settings(pretrained, 2 if short else 18)["tagger_training"],
-        }  # fmt: skip
-        run_report("tagger_training", settings, folder / "t.html", progress=False)
-        model = load_model(folder / "t.keras")
-        test = catalog[catalog["split"] == "test"].reset_index(drop=True)
-        tags = test.merge(predict_tags(test, model, progress=False), on="image_id")
-        tags = tags.merge(read_truth(folder)[["image_id", "rails_mask", "rails"]])
-        name = f"{'weights' if pretrained else 'scratch'}, seed {seed}"
-        accuracy = top1(tags["label"], tags["predicted"])
-        print(f"{name}, shortcut {shortcut}: top-1 {accuracy:.3f}")
-        pairs = confusions(tags).query("n_photos >= 3")
-        suspects, counted = [], 0
-        for true, predicted in pairs[["label", "predicted"]].itertuples(index=False):
-            found = attribution.explain_confusion(model, tags, true=true, predicted=predicted)
-            print(f"{true} predicted as {predicted}: {len(found.photos)} photos")
-            print(found.patterns.head(3).round(3).to_string())
-            numbers = found.patterns.index[found.patterns["suspect"]]
-            suspects += [f"{true} predicted as {predicted}: pattern {n}" for n in numbers]
-            if (true, predicted) == ("Pool", "Bathroom"):
-                counted = len(found.photos)
-        results.append(
-            (f"suspected shortcuts, {name}, {'with' if shortcut else 'without'} one",
-             "Pool predicted as Bathroom: pattern 0" if shortcut else "none",
-             f"{'; '.join(suspects) or 'none'} ({counted} pools, top-1 {accuracy:.3f})")
-        )  # fmt: skip
-        if shortcut and seed == 0:
-            _trust(model, tags, folder, name)
+    for pretrained in [False, True] if imagenet_weights_available() else [False]:
+        with tempfile.TemporaryDirectory() as temporary:
+            folder, hotels = Path(temporary), 20 if short else 60
+            model, tags = tagged_demo(folder, pretrained=pretrained, seed=0, n_hotels=hotels)
+            _trust(model, tags, folder, "weights" if pretrained else "scratch")
 
 
 def _trust(model: Any, tags: pd.DataFrame, folder: Path, name: str) -> None:

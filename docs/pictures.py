@@ -24,7 +24,7 @@ from hotelviz import plots
 
 #: Public names of `hotelviz.plots` that draw nothing by themselves.
 NOT_DRAWING = {
-    "Display", "change_text", "exported", "figure_png", "new_figure", "pattern_text", "save_figure",
+    "Display", "change_text", "exported", "figure_png", "new_figure", "save_figure",
     "score_limits", "shares_between", "spotlight",
 }  # fmt: skip
 
@@ -142,13 +142,6 @@ def confusion_sheet(demo: Demo) -> Any:
 
     pixels, _ = read_pixels(demo.tagger, demo.confusion.photos["path"].head(4))
     return plots.confusion_sheet(demo.confusion, pixels)
-
-
-def pattern_montages(demo: Demo) -> Any:
-    """Draw what the photos of a confusion have in common."""
-    from hotelviz.feature_vis import patch_pixels
-
-    return plots.pattern_montages(demo.confusion, patch_pixels(demo.confusion.patches))
 
 
 def deletion_curves(demo: Demo) -> Any:
@@ -336,7 +329,6 @@ PICTURES: dict[str, Callable[[Demo], Any]] = {
         demo.looked_at[0], demo.maps, captions=demo.looked_at[1]["label"].tolist()
     ),
     "number_table": number_table,
-    "pattern_montages": pattern_montages,
     "per_class_bars": per_class_bars,
     "photo_grid": photo_grid,
     "photo_map": lambda demo: photo_map(demo, plots.photo_map),

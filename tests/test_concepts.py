@@ -142,6 +142,23 @@ def test_examples_are_of_different_hotels_and_marked_where_the_concept_is(found,
     assert maps[0, y, x] > 0.9 * maps[0].max() > 0.3
 
 
+def test_photos_list_what_adds_most_to_them_first(found, activity):
+    listed = c.photo_concepts(found, activity, "Green", n_concepts=2)
+    adds = c.contributions(found, activity, "Green")
+    counts = listed.groupby("image_id").size()
+    assert counts.max() == 2
+    for name, own in listed.groupby("image_id"):
+        row = int(np.flatnonzero(activity.photos["image_id"] == name)[0])
+        assert activity.there[row, own["concept"]].all()
+        assert own["adds"].abs().is_monotonic_decreasing
+        expected = [adds.loc[name, f"concept_{one}"] for one in own["concept"]]
+        np.testing.assert_allclose(own["adds"], expected)
+    assert listed["side"].unique() == pytest.approx([CELL / SIDE])
+    assert set(listed["name"]) <= {"concept 0", "concept 1", "concept 2"}
+    with pytest.raises(ConceptError, match="at least one concept of each photo"):
+        c.photo_concepts(found, activity, n_concepts=0)
+
+
 def test_score_contributions_sum_to_the_mean_score(photos):
     model = planted("aesthetic")
     found = c.find_concepts(model, photos, 3, progress=False)

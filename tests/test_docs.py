@@ -40,9 +40,9 @@ CURRENT = [path for path in PAGES if path.name != "CHANGELOG.md"]
 SHOWN_ELSEWHERE = {
     "append_decisions", "read_decisions", "spatial_node", "split_head", "compare_datasets",
     "feature_model", "label_issue_tagger", "compare_with_planted", "decide_by_truth", "read_masks",
-    "concept_activity", "concept_effects", "concept_maps", "load_concepts", "name_concepts",
-    "read_names", "score_ends", "read_audit", "write_audit", "compare_orders", "labelled_catalog",
-    "progress_text", "run",
+    "concept_activity", "concept_effects", "concept_maps", "find_shortcuts", "load_concepts",
+    "name_concepts", "photo_concepts", "read_names", "score_ends", "shortcut_examples",
+    "read_audit", "write_audit", "compare_orders", "labelled_catalog", "progress_text", "run",
 }  # fmt: skip
 
 

@@ -264,6 +264,27 @@ def test_photos_are_made_small_enough_for_a_report(tmp_path):
     assert len(gallery.to_html(files=tmp_path)) < 30_000
 
 
+def test_concepts_of_a_photo_come_with_their_patches(photos, tmp_path):
+    ids = photos["image_id"].astype(str).tolist()
+    table = pd.DataFrame({
+        "image_id": [ids[1], ids[0], ids[1], "elsewhere"], "concept": [7, 2, 2, 9],
+        "name": ["chair", "water", "water", "sky"], "adds": [-2.0, 1.0, 0.5, 3.0],
+        "x": [0.1, 0.2, 0.3, 0.4], "y": 0.5, "side": 0.25,
+    })  # fmt: skip
+    gallery = Gallery(photos, concepts=table, max_photos=2)
+    listed = gallery.payload()["concepts"]
+    assert listed["names"] == ["water", "chair", "sky"]
+    np.testing.assert_array_equal(listed["adds"], [[1, np.nan, np.nan], [0.5, -2, np.nan]])
+    np.testing.assert_allclose(listed["places"][1, 1], [0.1, 0.5, 0.25])
+    # Live they come as they are, in a page as text.
+    assert gallery.widget().content["concepts"]["names"] == listed["names"]
+    assert isinstance(content_of(gallery, tmp_path)["concepts"]["adds"], str)
+    with pytest.raises(GalleryError, match="concepts: the table has no column 'adds'"):
+        Gallery(photos, concepts=table.drop(columns="adds"))
+    with pytest.raises(GalleryError, match=r"concepts: row 1: x, y and side are \[2"):
+        Gallery(photos, concepts=table.assign(x=[0.1, 2, 0.3, 0.4]))
+
+
 def test_distributions_come_by_name_the_last_in_blue(photos, tmp_path):
     rated, predicted = np.full((4, 10), 0.1), np.eye(10)[[3, 4, 5, 6]]
     rated[1] = np.nan

@@ -305,15 +305,16 @@ def displays(name: str) -> dict[str, plots.Display]:
     summary = pd.DataFrame({"photos": [3], "looking": [1]}, index=[name])
     stages = SimpleNamespace(figures=stage, per_class=per_class)
     photo = pd.DataFrame({"path": ["a.jpg"]})
-    nothing = pd.DataFrame({"pattern": [], "weight": [], "suspect": []})
-    confusion = Confusion(name, "x", photo, {}, nothing, nothing)
+    confusion = Confusion(
+        name, "x", photo, dict.fromkeys(("predicted", "true", "difference"), np.zeros((1, 8, 8)))
+    )
     return {
         "confusion matrix": plots.ConfusionMatrixDisplay.from_predictions([name, "x"], [name, "x"]),
         "per class": plots.per_class_bars(metrics.classification_report([name], [name])),
         "class counts": plots.class_counts(pd.DataFrame({"label": [name], "split": ["train"]})),
         "issues": plots.issue_counts(summary),
         "stages": plots.stage_comparison(stages),
-        "patterns": plots.pattern_montages(confusion, np.zeros((0, 8, 8, 3), "uint8")),
+        "confusion": plots.confusion_sheet(confusion, pixels[:1]),
         "distribution": plots.score_distribution({name: bins, "b": bins}),
         "scatter": plots.predicted_against_rated(np.ones(2), np.ones(2) * 2, title=name),
         "maps": plots.map_sheet(pixels, {name: np.zeros((2, 8, 8))}, captions=[name, name]),

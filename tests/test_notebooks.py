@@ -271,7 +271,7 @@ def test_report_leaves_out_what_the_model_learned_from_in_a_catalogue_that_chang
 def test_explanation_report_has_montages_maps_and_checks(pages):
     text = (pages / "explain_tagger.html").read_text()
     alternatives = re.findall(r'alt="([^"]*)"', text)
-    for start in ("Patches that speak for ", "Deletion and insertion curves of cam"):
+    for start in ("Photos in which concepts are strongest", "Deletion and insertion curves of cam"):
         assert any(alternative.startswith(start) for alternative in alternatives), start
     assert "photos with their maps by cam, layercam, saliency" in " ".join(alternatives)
     for unit in ("share of photos", "share of the map", "rank correlation", "ms per photo"):
@@ -283,7 +283,7 @@ def test_explanation_report_has_montages_maps_and_checks(pages):
     verdict = text[: text.index("What to do next")]
     assert "shortcut is suspected" in verdict
     files = {file.name for file in (pages / "figures" / "explain_tagger").iterdir()}
-    names = ("methods", "deletion_insertion", "patterns_1", "maps_1")
+    names = ("methods", "deletion_insertion", "concepts_1", "maps_1")
     assert files == {f"{name}.{kind}" for name in names for kind in ("png", "svg")}
 
 

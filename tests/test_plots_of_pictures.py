@@ -25,15 +25,9 @@ def grey(image) -> int:
 
 
 def confusion(n_photos: int) -> Confusion:
-    patterns = pd.DataFrame(
-        {"weight": [0.6, 0.4], "errors": [0.5, 0.25], "right_true": [0.0, np.nan],
-         "right_predicted": [0.75, 0.5], "repaired": [1.0, 0.0], "suspect": [True, False]}
-    )  # fmt: skip
-    patches = pd.DataFrame({"pattern": [0, 0, 1], "weight": [0.1, 0.5, 0.4]})
-    some = slice(None) if n_photos else slice(0)
     maps = {name: np.zeros((n_photos, 4, 4)) for name in ("predicted", "true", "difference")}
     photos = pd.DataFrame({"path": ["p.jpg"] * n_photos})
-    return Confusion("Pool", "Bathroom", photos, maps, patches[some], patterns[some])
+    return Confusion("Pool", "Bathroom", photos, maps)
 
 
 CHANNELS = pd.DataFrame(
@@ -91,20 +85,6 @@ def test_confusion_sheet_draws_what_speaks_for_either_class():
     assert display.axes_.shape == (2, 4)
     titles = [ax.get_title() for ax in display.axes_[0]]
     assert titles == ["photo", "for Bathroom", "for Pool", "Bathroom, not Pool"]
-
-
-def test_pattern_montages_draw_the_weightiest_patches_first():
-    display = plots.pattern_montages(confusion(4), solid(10, 20, 30))
-    assert [grey(image) for image in display.images_[0]] == [20, 10]
-    assert [grey(image) for image in display.images_[1]] == [30]
-    assert display.texts_[0].get_text().split("\n") == [
-        "SUSPECTED SHORTCUT: 60% of the evidence", "in 50% of the errors; blurred: 100% set right",
-        "in 0% of right Pool, 75% of right Bathroom",
-    ]  # fmt: skip
-    assert "none there of right Pool" in display.texts_[1].get_text()
-    assert len(plots.pattern_montages(confusion(4), solid(1, 2, 3), max_patterns=1).texts_) == 1
-    nothing = plots.pattern_montages(confusion(0), solid(1)[:0])
-    assert nothing.texts_[0].get_text() == "No Pool is predicted as Bathroom: nothing to explain."
 
 
 def test_filters_are_drawn_one_above_the_other():

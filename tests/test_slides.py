@@ -41,7 +41,7 @@ def reports(tmp_path_factory) -> Path:
     draw(folder, "tagger_report", "confusion_matrix", "Matrix of 9 photos.", (1, 1))
     draw(folder, "tagger_report", "misclassified", f"{EVIL}. Two of 9 are wrong.")
     for number in (2, 10, 1):
-        draw(folder, "explain_tagger", f"patterns_{number}", f"pattern {number}.")
+        draw(folder, "explain_tagger", f"concepts_{number}", f"concept {number}.")
     draw(folder, "explain_tagger", "maps_1", "map 1.")
     for name in ("confusion_labelled", "per_class_labelled"):
         draw(folder, "cleaning_effect", name, f"{name}.")
@@ -74,8 +74,8 @@ def test_slides_stand_in_the_order_of_the_talk(deck):
     assert len(shown) == 10
     assert [f"{n} / 10" in slide for n, slide in enumerate(shown[1:-1], start=2)] == [True] * 8
     # The second confusion comes before the tenth.
-    assert "Pattern 2." in shown[6]
-    assert "Pattern 10." in shown[7]
+    assert "Concept 2." in shown[6]
+    assert "Concept 10." in shown[7]
     assert [slide.count("<img") for slide in shown] == [0, 2, 1, 1, 1, 1, 1, 1, 2, 0]
 
 

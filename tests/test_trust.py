@@ -1,7 +1,8 @@
-"""Sanity checks of maps, and patterns of confusions, on networks whose reasons are known."""
+"""Sanity checks of maps, and shortcuts of confusions, on networks whose reasons are known."""
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from pathlib import Path
 
@@ -9,14 +10,17 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from coloured import planted
 from keras import layers
 from PIL import Image
 
-from hotelviz import attribution, plots
-from hotelviz.errors import AttributionError, CatalogError
-from hotelviz.feature_vis import patch_pixels
+from hotelviz import attribution
+from hotelviz import concepts as c
+from hotelviz.errors import AttributionError, CatalogError, ConceptError
 from hotelviz.models import Preprocessing, wrap_model
 from hotelviz.plots.alt_text import figure_alt
+from hotelviz.reports.verdicts.explanation import confusion_words
+from hotelviz.reports.verdicts.tried_concepts import TriedConcepts, tried_concepts, tried_sheet
 
 RED, BLUE, GREY = (230, 20, 20), (20, 20, 230), (110, 110, 110)
 
@@ -204,20 +208,81 @@ def tags(tmp_path_factory, colours) -> pd.DataFrame:
     return table.merge(predict_tags(table, colours, progress=False), on="image_id")
 
 
-def test_mark_that_all_errors_have_is_found(colours, tags):
-    found = attribution.explain_confusion(colours, tags, true="Pool", predicted="Bathroom")
-    assert found.photos["kind"].eq("marked").all()
-    assert len(found.photos) == 8
-    first = found.patterns.iloc[0]
-    assert first["suspect"]
-    assert first[["errors", "right_true", "repaired"]].to_list() == [1, 0, 1]
+@pytest.fixture(scope="module")
+def shortcuts(colours, tags) -> tuple[c.Concepts, c.ConceptActivity, pd.DataFrame]:
+    """Concepts of the photos, and what was tried in their confusions."""
+    found = c.find_concepts(colours, tags, 3, progress=False)
+    activity = c.concept_activity(found, tags, progress=False)
+    return found, activity, c.find_shortcuts(found, activity)
+
+
+def test_mark_that_all_errors_have_is_found(shortcuts, tags):
+    found, activity, table = shortcuts
+    first = table.iloc[0]
+    assert first[["label", "predicted", "suspect"]].to_list() == ["Pool", "Bathroom", True]
+    assert table["suspect"].sum() == 1
+    assert first[["n_photos", "errors", "right_true", "right_predicted"]].to_list() == [8, 1, 0, 1]
+    assert first["repaired"] == 1
+    assert first["random"] < 0.2
     assert first["weight"] > 0.9
-    centres = found.patches[found.patches["pattern"] == 0]
-    for patch in centres.itertuples():
+    # As sure as the sign test of eight hotels can be; the other concept is not rarer in errors.
+    assert first["p_corrected"] == 2.0**-7
+    assert table["p_corrected"].to_list()[1:] == [1]
+    examples = c.shortcut_examples(found, activity, table[table["label"] == "Pool"])
+    red = examples[examples["concept"] == first["concept"]]
+    assert set(red["image_id"]) == set(tags.loc[tags["kind"] == "marked", "image_id"])
+    for patch in red.itertuples():
         pixels = np.asarray(Image.open(patch.path))
         assert tuple(pixels[int(patch.y * 96), int(patch.x * 96)]) == RED
-    montage = plots.pattern_montages(found, patch_pixels(found.patches))
-    assert "SUSPECTED SHORTCUT" in figure_alt(montage.figure_)
+
+
+def test_mark_of_one_hotel_or_of_right_photos_is_no_shortcut(shortcuts, tags):
+    found, activity, table = shortcuts
+    number = table["concept"].iloc[0]
+
+    def tried(**columns: object) -> pd.Series:
+        changed = activity._replace(photos=activity.photos.assign(**columns))
+        rows = c.find_shortcuts(found, changed)
+        return rows[(rows["label"] == "Pool") & (rows["concept"] == number)].iloc[0]
+
+    one = tried(hotel_id="h")
+    assert not one["suspect"]
+    assert one[["low", "high", "p_value"]].isna().all()
+    assert one["repaired"] == 1
+    # Three errors are too few to try anything.
+    few = activity.photos["image_id"].isin(tags.loc[tags["kind"] == "marked", "image_id"][:5])
+    assert c.find_shortcuts(found, activity.take(~few.to_numpy())).empty
+
+
+def test_shortcuts_need_labels_a_tagger_and_a_linear_head(shortcuts, tags):
+    found, activity, table = shortcuts
+    with pytest.raises(CatalogError, match="find_shortcuts: the table has no column 'label'"):
+        c.find_shortcuts(found, activity._replace(photos=activity.photos.drop(columns="label")))
+    scores = planted("aesthetic")
+    concepts = c.Concepts(scores, "conv", *(found.components,) * 4, found.choice, 0)
+    with pytest.raises(ConceptError, match="find_shortcuts: the model is no tagger, but aesthetic"):
+        c.find_shortcuts(concepts, tags)
+    concepts = dataclasses.replace(concepts, model=planted(pooling="dense"))
+    with pytest.raises(ConceptError, match="find_shortcuts: above 'conv' there is more than"):
+        c.find_shortcuts(concepts, tags)
+    other = table.iloc[:1].assign(label="Bathroom", predicted="Pool")
+    with pytest.raises(ConceptError, match="rows of 2 confusions; give those of one"):
+        c.shortcut_examples(found, activity, pd.concat([table, other]))
+
+
+def test_page_tries_what_it_can_and_says_why_not(colours, tags):
+    tried = tried_concepts(colours, tags, 0)
+    assert tried.suspects[["label", "predicted"]].to_numpy().tolist() == [["Pool", "Bathroom"]]
+    found = attribution.explain_confusion(colours, tags, true="Pool", predicted="Bathroom")
+    text = figure_alt(tried_sheet(tried, found).figure_)
+    assert "SUSPECTED SHORTCUT: concept " in text
+    assert "in 100 % of the errors; 100 % right without it" in text
+    below = tried_concepts(planted(activation="tanh"), tags, 0)
+    assert below.shortcuts.empty
+    assert below.why_not.startswith("layer 'conv' has negative features")
+    right = tried_concepts(colours, tags[tags["label"] == tags["predicted"]], 0)
+    assert right.shortcuts.empty
+    assert right.why_not == ""
 
 
 def test_maps_of_a_confusion_speak_for_both_classes(colours, tags):
@@ -230,10 +295,10 @@ def test_maps_of_a_confusion_speak_for_both_classes(colours, tags):
 
 def test_pair_without_errors_is_empty_and_says_so(colours, tags):
     found = attribution.explain_confusion(colours, tags, true="Bathroom", predicted="Pool")
-    assert len(found.photos) == len(found.patterns) == len(found.patches) == 0
+    assert len(found.photos) == 0
     assert found.maps["difference"].shape == (0, 96, 96)
-    text = figure_alt(plots.pattern_montages(found, np.zeros((0, 8, 8, 3))).figure_)
-    assert "No Bathroom is predicted as Pool: nothing to explain." in text
+    tried = TriedConcepts(None, None, pd.DataFrame(columns=["label", "predicted", "suspect"]), "")
+    assert confusion_words(found, tried) == "No Bathroom photo is predicted as Pool."
 
 
 @pytest.mark.parametrize(

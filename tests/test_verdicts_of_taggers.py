@@ -12,6 +12,7 @@ from hotelviz import metrics
 from hotelviz.attribution import Confusion
 from hotelviz.reports.verdict import Verdict
 from hotelviz.reports.verdicts import explanation, tagger, training
+from hotelviz.reports.verdicts.tried_concepts import TriedConcepts, tried_table
 
 
 def judged(*counts: tuple[str, str, int], hotels: int = 6, **more: object) -> pd.DataFrame:
@@ -126,13 +127,19 @@ def test_tables_of_a_model_without_errors_are_left_out_of_the_page():
     assert explanation.gaps_table(gaps, [])._repr_html_() == ""
 
 
-def confusion(n_errors: int, *, suspect: bool = False, true: str = "Pool") -> Confusion:
-    patterns = pd.DataFrame(
-        {"weight": [0.62, 0.38], "errors": [0.75, 0.25], "right_true": [0.1, np.nan],
-         "repaired": [0.8, 0.0], "suspect": [suspect, False]}
+def confusion(n_errors: int, *, true: str = "Pool") -> Confusion:
+    return Confusion(true, "Bathroom", pd.DataFrame({"path": ["p.jpg"] * n_errors}), {})
+
+
+def tried(*, suspect: bool = False, why_not: str = "", n_rows: int = 2) -> TriedConcepts:
+    """Two concepts that were tried where Pool is predicted as Bathroom."""
+    rows = pd.DataFrame(
+        {"label": "Pool", "predicted": "Bathroom", "concept": [4, 2], "n_photos": [6, 2],
+         "errors": [0.75, 0.25], "right_true": [0.1, np.nan], "repaired": [0.8, 0.0],
+         "random": [0.15, 0.0], "low": [0.4, np.nan], "high": [0.9, np.nan],
+         "p_corrected": [0.01, 1.0], "suspect": [suspect, False]}
     )  # fmt: skip
-    photos = pd.DataFrame({"path": ["p.jpg"] * n_errors})
-    return Confusion(true, "Bathroom", photos, {}, pd.DataFrame(), patterns[: n_errors and 2])
+    return TriedConcepts(None, None, rows.head(0 if why_not else n_rows), why_not)
 
 
 GAPS = pd.DataFrame(
@@ -142,63 +149,72 @@ GAPS = pd.DataFrame(
 
 
 def test_explanation_names_the_suspected_shortcut_with_its_shares():
-    both = [confusion(8, suspect=True), confusion(2, true="Foyer")]
-    found = explanation.explanation_verdict(both, GAPS, n_photos=100)
+    both = [confusion(8), confusion(2, true="Foyer")]
+    found = explanation.explanation_verdict(both, tried(suspect=True), GAPS, n_photos=100)
     assert found.text == (
-        "A shortcut is suspected where Pool is predicted as Bathroom: one pattern carries 62 % of "
-        "the evidence, is in 6 of 8 errors and in 10 % of the right Pool photos, and blurring it "
-        "corrects 80 % of the errors that have it. None in the other confusion that was "
-        "explained. The test needs 4 misclassified photos, which 1 of them has."
+        "A shortcut is suspected where Pool is predicted as Bathroom: one concept is in 6 of 8 "
+        "errors and in 10 % of the right Pool photos, and without it 80 % of the errors that have "
+        "it are predicted right (without random ones of its size 15 %). The test needs 4 "
+        "misclassified photos, which 1 of the 3 confusions has."
     )
     assert found.cards[0][:2] == ("suspected shortcuts", "1")
-    assert found.cards[0].detail == "in 2 explained of 3 confusions among 100 photos"
+    assert found.cards[0].detail == (
+        "of 2 that were tried in 1 of 3 confusions among 100 photos; chance corrected for all"
+    )
     assert found.cards[1] == (
-        "Pool predicted as Bathroom: one pattern has",
-        "62 %",
-        "of the evidence; in 6 of 8 errors, and in 10 % of the right Pool photos",
+        "Pool predicted as Bathroom: without one concept",
+        "80 %",
+        "of the 6 errors that have it are predicted right; it is in 10 % of the right Pool photos",
     )
     assert found.next_steps[0].link == "#Pool-predicted-as-Bathroom"
     assert """-p confusion='["Bar", "Pool"]'""" in found.next_steps[-2].command
 
 
 def test_explanation_says_when_nothing_is_suspected_or_wrong():
-    def said(found: list[Confusion], gaps: pd.DataFrame = GAPS) -> str:
-        return explanation.explanation_verdict(found, gaps, n_photos=100).text
+    def said(found: list[Confusion], gaps: pd.DataFrame = GAPS, **what: object) -> str:
+        return explanation.explanation_verdict(found, tried(**what), gaps, n_photos=100).text
 
     assert said([confusion(8)]) == (
-        "No shortcut is suspected in the 1 of 3 confusions that was explained. The test needs 4 "
+        "No shortcut is suspected in any of the 3 confusions among 100 photos. The test needs 4 "
+        "misclassified photos, which 1 of the 3 confusions has."
+    )
+    assert said([confusion(8)], GAPS[:1]) == (
+        "No shortcut is suspected in the only confusion among 100 photos. The test needs 4 "
         "misclassified photos, which it has."
     )
-    assert said([confusion(2), confusion(8)]) == (
-        "No shortcut is suspected in the 2 of 3 confusions that were explained. The test needs 4 "
-        "misclassified photos, which 1 of them has."
-    )
-    assert "suspected in any of the 2 confusions. The" in said([confusion(2)] * 2, GAPS[:2])
-    assert "suspected in the only confusion. The" in said([confusion(2)], GAPS[:1])
-    assert said([confusion(2)]).endswith("photos, which it does not have.")
-    assert said([]) == "None of the 3 confusions among 100 photos was explained."
-    assert said([], GAPS[:1]) == "The only confusion among 100 photos was not explained."
+    assert said([confusion(2)], GAPS[1:2]).endswith("photos, which it does not have.")
+    assert "which no confusion has" in said([confusion(2)], GAPS[1:])
     assert said([], GAPS[:0]) == "No error among 100 photos to explain."
-    assert (
-        said([confusion(0)]) == "The confusion that was asked for does not occur among 100 photos."
+    assert said([confusion(0)]).endswith("The confusion that was asked for does not occur.")
+    assert said([confusion(8)], why_not="layer 'top' has negative features") == (
+        "Shortcuts could not be looked for: layer 'top' has negative features."
     )
 
 
 def test_each_confusion_is_told_in_words():
     said = explanation.confusion_words
-    assert said(confusion(8, suspect=True)).startswith(
+    assert said(confusion(8), tried(suspect=True)).startswith(
         "8 Pool photos are predicted as Bathroom. A shortcut is suspected where Pool"
     )
-    assert "weightiest of 2 patterns carries 62 % of the evidence, is in 6 of 8" in said(
-        confusion(8)
+    assert "No shortcut is suspected: the weightiest of 2 concepts is in 6 of 8 errors and in" in (
+        said(confusion(8), tried())
     )
-    one = confusion(8)
-    assert "the only pattern carries 62 %" in said(one._replace(patterns=one.patterns[:1]))
-    assert said(confusion(1)).startswith("1 Pool photo is predicted as Bathroom.")
-    assert said(confusion(2)).endswith("To test for a shortcut, at least 4 are needed.")
-    assert said(confusion(0)) == "No Pool photo is predicted as Bathroom."
+    assert "the only concept is in 6 of 8 errors" in said(confusion(8), tried(n_rows=1))
+    assert said(confusion(8), tried(why_not="so")) == "8 Pool photos are predicted as Bathroom."
+    assert said(confusion(1), tried()).startswith("1 Pool photo is predicted as Bathroom.")
+    assert said(confusion(2), tried()).endswith("To test for a shortcut, at least 4 are needed.")
+    assert said(confusion(0), tried()) == "No Pool photo is predicted as Bathroom."
     markup = explanation.gaps_table(GAPS, [confusion(8)])._repr_html_()
     assert '<a href="#Pool-predicted-as-Bathroom">Pool predicted as Bathroom</a>' in markup
+
+
+def test_suspected_confusions_come_first_and_all_that_was_tried_is_listed():
+    order = explanation.suspected_first(GAPS[::-1].reset_index(drop=True), tried(suspect=True))
+    assert order["label"].to_list() == ["Pool", "Bar", "Foyer"]
+    rows = tried_table(tried(suspect=True))
+    assert rows.frame["suspected"].to_list() == ["yes", ""]
+    assert rows.frame["interval"].to_list() == ["+40 to +90 points", "–"]
+    assert "<td>80 %</td>" in rows._repr_html_()
 
 
 def test_trust_is_told_with_units():

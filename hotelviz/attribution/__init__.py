@@ -1,14 +1,9 @@
-"""Find the pixels that led to a prediction, and what wrong predictions have in common.
+"""Find the pixels that led to a prediction, and see whether maps of them can be trusted.
 
 `explain` computes maps by any of seven methods, for taggers and aesthetic models alike.
 """
 
-from hotelviz.attribution.confusions import (
-    SHORTCUT_ERRORS,
-    Confusion,
-    explain_confusion,
-    explain_confusions,
-)
+from hotelviz.attribution.confusions import Confusion, explain_confusion, explain_confusions
 from hotelviz.attribution.deletion import curve_areas, deletion_insertion
 from hotelviz.attribution.geometry import Axis
 from hotelviz.attribution.maps import contributions, evidence_maps, explain
@@ -35,7 +30,6 @@ __all__ = [
     "MEAN_SCORE",
     "METHODS",
     "QUICK_METHODS",
-    "SHORTCUT_ERRORS",
     "AttributionError",
     "Axis",
     "Confusion",

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _THERE = 0.5
 #: Nodes of the quadrature along the way from the bias to the logits.
 _NODES = 24
+#: What is known of each photo, by row.
+_BY_PHOTO = ("strength", "peak", "cell", "logits", "evidence", "residual", "bias")
 
 
 class ConceptActivity(NamedTuple):
@@ -76,6 +78,12 @@ class ConceptActivity(NamedTuple):
     def predicted(self) -> NDArray[np.int64]:
         """The most probable output of each photo, by its number."""
         return np.asarray(self.logits.argmax(axis=1))
+
+    def take(self, rows: NDArray[Any]) -> ConceptActivity:
+        """Return the activity in some of the photos, by their rows or by a mask."""
+        photos = self.photos.loc[rows].reset_index(drop=True)
+        by_photo = {name: getattr(self, name)[rows] for name in _BY_PHOTO}
+        return self._replace(photos=photos, **by_photo)
 
     @property
     def error(self) -> float:

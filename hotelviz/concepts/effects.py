@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +18,8 @@ if TYPE_CHECKING:
 #: Scores at either end of the scale.
 HIGH, LOW = ("8", "9"), ("2", "3")
 #: Random concepts that each concept is compared with.
-_RANDOM = 32
+N_RANDOM = 32
+_OVER_HOTELS = ("low", "high", "p_value")
 
 
 def concept_effects(concepts: Concepts, photos: pd.DataFrame | ConceptActivity) -> pd.DataFrame:
@@ -171,16 +171,13 @@ def removal_effects(
     >>> concepts = find_concepts(small, photos, 2, progress=False)
     >>> list(removal_effects(concepts, photos))[:4]
     ['concept', 'n_photos', 'change', 'random']
+    >>> from hotelviz.concepts import find_shortcuts
+    >>> find_shortcuts(concepts, photos)["suspect"].any()  # it has learned nothing
+    np.False_
     """
-    from hotelviz.metrics import jackknife_table
     from hotelviz.models import model_info
 
-    kernel = concepts.head.kernel
-    if kernel is None:
-        raise ConceptError(
-            f"removal_effects: above {concepts.layer!r} there is more than global average pooling "
-            "and one dense layer; leave layer= away, or take a model with such a head"
-        )
+    kernel = linear_kernel(concepts, "removal_effects")
     activity = as_activity(concepts, photos)
     says = _Says(model_info(concepts.model).task, activity.logits)
     random = np.random.default_rng(seed)
@@ -192,22 +189,40 @@ def removal_effects(
         if not there.any():
             continue
         size = activity.strength[there, concept, None]
-        places = concepts.places[random.permutation(len(concepts.places))[:_RANDOM]]
+        places = concepts.places[random.permutation(len(concepts.places))[:N_RANDOM]]
         own = says.change(there, activity.evidence[there, concept])
         others = np.mean([says.change(there, size * (one @ kernel)) for one in places], axis=0)
         row |= {"change": float(own.mean()), "random": float(others.mean())}
-        row["difference"] = row["change"] - row["random"]
-        hotels = activity.photos.loc[there, "hotel_id"]
-        if hotels.nunique() > 1:
-            judged = jackknife_table(_mean_of(own - others), len(own), groups=hotels, seed=seed)
-            row |= {name: float(judged[name].iloc[0]) for name in ("low", "high", "p_value")}
+        row |= jackknife_mean(own - others, activity.photos.loc[there, "hotel_id"], seed=seed)
     columns = ["concept", "n_photos", "change", "random", "difference", "low", "high", "p_value"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def _mean_of(values: np.ndarray) -> Callable[[np.ndarray], dict[str, float]]:
-    """Return the function from rows to the mean of their values."""
-    return lambda rows: {"difference": float(values[rows].mean())}
+def linear_kernel(concepts: Concepts, where: str) -> np.ndarray:
+    """Return what a channel's mean is worth to each logit; refuse other heads."""
+    kernel = concepts.head.kernel
+    if kernel is None:
+        raise ConceptError(
+            f"{where}: above {concepts.layer!r} there is more than global average pooling "
+            "and one dense layer; leave layer= away, or take a model with such a head"
+        )
+    return kernel
+
+
+def jackknife_mean(values: np.ndarray, hotels: pd.Series, *, seed: int = 0) -> dict[str, float]:
+    """Return a mean as ``difference``, with ``low``, ``high`` and ``p_value`` over hotels.
+
+    These are missing where there are fewer than two hotels.
+    """
+    from hotelviz.metrics import jackknife_table
+
+    found = {"difference": float(values.mean()), **dict.fromkeys(_OVER_HOTELS, np.nan)}
+    if hotels.nunique() < 2:
+        return found
+    judged = jackknife_table(
+        lambda rows: {"mean": float(values[rows].mean())}, len(values), groups=hotels, seed=seed
+    )
+    return found | {name: float(judged[name].iloc[0]) for name in _OVER_HOTELS}
 
 
 class _Says:

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from hotelviz.attribution import feature_grid, upsample_to_input
+from hotelviz.attribution import Target, feature_grid, upsample_to_input
 from hotelviz.attribution.photos import iterate_pixels
 from hotelviz.catalog import check_table
-from hotelviz.concepts.activity import ConceptActivity, as_activity
+from hotelviz.concepts.activity import ConceptActivity, as_activity, contributions
 from hotelviz.concepts.coefficients import coefficients
 from hotelviz.concepts.factorisation import Concepts
 from hotelviz.errors import ConceptError
 
 if TYPE_CHECKING:
-    from hotelviz.attribution import Axis
+    from hotelviz.attribution import Axis, Grid
 
 #: A patch's side as a share of the photo's, at least and at most.
 _SMALLEST, _LARGEST = 0.15, 0.5
@@ -72,6 +72,8 @@ def concept_examples(
     >>> examples = concept_examples(concepts, photos, n_photos=2)
     >>> examples["rank"].max(), concept_maps(concepts, examples).shape[1:]
     (np.int64(2), (32, 32))
+    >>> list(photo_concepts(concepts, photos))
+    ['image_id', 'concept', 'name', 'adds', 'x', 'y', 'side']
     """
     from hotelviz.models import model_info
 
@@ -81,7 +83,6 @@ def concept_examples(
     grid = feature_grid(concepts.model, concepts.layer)
     height, width = model_info(concepts.model).preprocessing.size
     columns = len(grid.columns.first)
-    seen = max(grid.rows.reach / height, grid.columns.reach / width)
     found = []
     for concept in range(len(concepts)):
         peak = activity.peak[:, concept]
@@ -94,12 +95,68 @@ def concept_examples(
         found.append(rows.assign(
             concept=concept, rank=np.arange(1, len(rows) + 1),
             x=_share(grid.columns, x, width), y=_share(grid.rows, y, height),
-            side=float(np.clip(seen, _SMALLEST, _LARGEST)),
+            side=_side(grid, height, width),
             left=left, top=top, right=right, bottom=bottom,
         ))  # fmt: skip
     table: pd.DataFrame = pd.concat(found, ignore_index=True)
     kept = [name for name in activity.photos if name not in _COLUMNS]
     return table.reindex(columns=[*_COLUMNS, *kept])
+
+
+def photo_concepts(
+    concepts: Concepts,
+    photos: pd.DataFrame | ConceptActivity,
+    target: Target = None,
+    *,
+    n_concepts: int = 5,
+) -> pd.DataFrame:
+    """Return what each photo is made of: the concepts that add most to a target, and where.
+
+    Parameters
+    ----------
+    concepts, photos, target
+        As in `contributions`.
+    n_concepts
+        Of each photo, at most.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per photo and concept that is in it, by ``image_id``, what adds or takes most first:
+        ``concept``, ``name`` (what a person calls it, or its number), ``adds`` (to the logit, or to
+        the mean score), and ``x``, ``y`` and ``side``, the patch that shows it, as of
+        `concept_examples`.
+
+    Raises
+    ------
+    ConceptError
+        No concept is asked for.
+
+    See Also
+    --------
+    hotelviz.gallery.Gallery : Its large view lists them.
+    concept_examples : Its example is of this function, too.
+    """
+    from hotelviz.models import model_info
+
+    if n_concepts < 1:
+        raise ConceptError(f"at least one concept of each photo is listed, not {n_concepts}")
+    activity = as_activity(concepts, photos)
+    adds = contributions(concepts, activity, target).iloc[:, : len(concepts)].to_numpy()
+    size = np.where(activity.there, np.abs(adds), -1.0)
+    first = np.argsort(-size, axis=1, kind="stable")[:, :n_concepts]
+    rows = np.repeat(np.arange(len(first)), first.shape[1])
+    there = activity.there[rows, first.ravel()]
+    rows, numbers = rows[there], first.ravel()[there]
+    grid = feature_grid(concepts.model, concepts.layer)
+    height, width = model_info(concepts.model).preprocessing.size
+    y, x = np.divmod(activity.cell[rows, numbers], len(grid.columns.first))
+    return pd.DataFrame({
+        "image_id": activity.photos["image_id"].to_numpy()[rows], "concept": numbers,
+        "name": [concepts.name(int(one)) for one in numbers], "adds": adds[rows, numbers],
+        "x": _share(grid.columns, x, width), "y": _share(grid.rows, y, height),
+        "side": _side(grid, height, width),
+    })  # fmt: skip
 
 
 def concept_maps(concepts: Concepts, examples: pd.DataFrame, *, batch_size: int = 32) -> np.ndarray:
@@ -157,6 +214,12 @@ def checked_concepts(concepts: Concepts, table: pd.DataFrame) -> np.ndarray:
             f"{len(concepts)} concepts, 0 to {len(concepts) - 1}"
         )
     return np.asarray(numbers, "int64")
+
+
+def _side(grid: Grid, height: int, width: int) -> float:
+    """Return the part of a photo to show around a cell: what it sees, within bounds."""
+    seen = max(grid.rows.reach / height, grid.columns.reach / width)
+    return float(np.clip(seen, _SMALLEST, _LARGEST))
 
 
 def _share(axis: Axis, cells: np.ndarray, pixels: int) -> np.ndarray:

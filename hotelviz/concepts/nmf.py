@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 if TYPE_CHECKING:
     from hotelviz.concepts.head import Head
@@ -36,6 +37,9 @@ def head_metric(head: Head, cells: np.ndarray) -> Metric:
     return Metric(weights, kernel * np.float32(np.sqrt(_LOGITS * size / max(of_logits, 1e-12))))
 
 
+# Several threads wait for each other in its many small products: on a busy machine that took six
+# times as long.
+@threadpool_limits.wrap(limits=1, user_api="blas")  # type: ignore[untyped-decorator]
 def factorised(cells: np.ndarray, metric: Metric, n_concepts: int, seed: int) -> np.ndarray:
     """Return components of length 1, float32 (n_concepts, channels).
 

@@ -17,6 +17,7 @@ import pandas as pd
 from hotelviz.errors import GalleryError
 from hotelviz.gallery.captions import rank_caption
 from hotelviz.gallery.html import head, script, write_page
+from hotelviz.gallery.listed_concepts import listed_concepts
 from hotelviz.gallery.maps import named_overlays, small_maps
 from hotelviz.gallery.payload import (
     as_text,
@@ -84,6 +85,9 @@ class Gallery:
     colour : str, default ""
         What the points of the map are coloured by at first: a column, ``"right"`` for right or
         wrong, or ``"decision"``; by default the first that there is. The reader can choose another.
+    concepts : pandas.DataFrame, optional
+        What `hotelviz.concepts.photo_concepts` says of the photos: the large view lists them as
+        bars with patches; a click shows the other photos with one.
     decisions : path, optional
         The decisions file (see `hotelviz.decisions`) to which a live gallery appends what is kept,
         dropped and relabelled; None: nothing can be decided live. A page on disk keeps decisions
@@ -136,6 +140,7 @@ class Gallery:
     positions: np.ndarray | pd.DataFrame | None = None
     neighbours: np.ndarray | None = None
     colour: str = ""
+    concepts: pd.DataFrame | None = None
     decisions: str | os.PathLike[str] | None = None
     reviewer: str = ""
     classes: Sequence[str] | None = None
@@ -160,6 +165,9 @@ class Gallery:
             self._places = map_positions(self.positions, ids)[shown]
         if self.neighbours is not None:
             self._alike = map_neighbours(self.neighbours, self.total, len(self.frame))
+        self._concepts = None
+        if self.concepts is not None:
+            self._concepts = listed_concepts(self.concepts, ids[shown])
         if self.root is not None:
             self.frame = self.frame.assign(path=photo_places(self.frame, self.root))
         self._maps = {name: maps[shown] for name, maps in overlays.items()}
@@ -193,6 +201,7 @@ class Gallery:
             "positions": self._places,
             "neighbours": self._alike,
             "colour": self.colour,
+            "concepts": self._concepts,
             "open_groups": self.open_groups,
             "matrix": None if self.matrix is None else matrix_cells(self.matrix),
             "decisions": {"where": "", "reviewer": self.reviewer},

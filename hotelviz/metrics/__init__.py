@@ -32,6 +32,7 @@ from hotelviz.metrics.confusions import (
     correctly_classified,
     misclassified,
 )
+from hotelviz.metrics.corrections import holm
 from hotelviz.metrics.delivery_figures import drift_figures, figure_changes
 from hotelviz.metrics.drift import Shift, column_drift, score_drift
 from hotelviz.metrics.jackknife import (
@@ -96,6 +97,7 @@ __all__ = [
     "drift_figures",
     "expected_calibration_error",
     "figure_changes",
+    "holm",
     "hotels_for_coverage",
     "in_top_k",
     "jackknife_interval",

@@ -18,6 +18,7 @@ from hotelviz.metrics.classification import (
     class_figures,
     judged_photos,
 )
+from hotelviz.metrics.corrections import holm
 from hotelviz.metrics.jackknife import Figures, jackknife_table
 from hotelviz.metrics.ratings import score_figures
 from hotelviz.schema import RATINGS, SCORE_SHARES
@@ -344,7 +345,7 @@ def judged_differences(table: pd.DataFrame, margin: float, level: float) -> pd.D
         raise MetricsError(f"margin={margin!r}: expected a difference between 0 and 1")
     table["p_corrected"] = table["p_value"]
     classes = table["metric"].str.startswith(RECALL) & table["p_value"].notna()
-    table.loc[classes, "p_corrected"] = _holm(table.loc[classes, "p_value"].to_numpy())
+    table.loc[classes, "p_corrected"] = holm(table.loc[classes, "p_value"].to_numpy())
     sign = np.where(table["metric"].isin(LESS_IS_BETTER), -1, 1)
     sure = table["p_corrected"] < 1 - level
     within = (table["low"] > -margin) & (table["high"] < margin)
@@ -358,15 +359,6 @@ def judged_differences(table: pd.DataFrame, margin: float, level: float) -> pd.D
         for error, n in zip(table["standard_error"], table["n_photos"], strict=True)
     ]
     return table
-
-
-def _holm(p_values: np.ndarray) -> np.ndarray:
-    """Correct p-values of several tests (Holm, Scandinavian Journal of Statistics 6, 1979)."""
-    order = np.argsort(p_values)
-    steps = p_values[order] * np.arange(len(p_values), 0, -1)
-    corrected = np.empty_like(p_values)
-    corrected[order] = np.minimum(np.maximum.accumulate(steps), 1)
-    return corrected
 
 
 def _probability(judged: JudgedPhotos) -> np.ndarray:

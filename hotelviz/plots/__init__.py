@@ -11,8 +11,6 @@ from hotelviz.plots.attribution import (
     confusion_sheet,
     deletion_curves,
     map_sheet,
-    pattern_montages,
-    pattern_text,
 )
 from hotelviz.plots.audit import (
     class_comparison,
@@ -82,8 +80,6 @@ __all__ = [
     "map_sheet",
     "new_figure",
     "number_table",
-    "pattern_montages",
-    "pattern_text",
     "per_class_bars",
     "photo_grid",
     "photo_map",

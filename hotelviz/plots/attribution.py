@@ -102,7 +102,7 @@ def confusion_sheet(confusion: Confusion, pixels: np.ndarray, *, im_kw: style.Kw
     >>> from hotelviz.attribution import Confusion
     >>> maps = {name: np.zeros((1, 8, 8)) for name in ("predicted", "true", "difference")}
     >>> photos = pd.DataFrame({"path": ["a.jpg"]})
-    >>> found = Confusion("Pool", "Bathroom", photos, maps, pd.DataFrame(), pd.DataFrame())
+    >>> found = Confusion("Pool", "Bathroom", photos, maps)
     >>> sorted(confusion_sheet(found, np.zeros((1, 8, 8, 3), "uint8")).images_)
     ['Bathroom, not Pool', 'for Bathroom', 'for Pool', 'photo']
     """
@@ -118,113 +118,6 @@ def confusion_sheet(confusion: Confusion, pixels: np.ndarray, *, im_kw: style.Kw
         f"{predicted}: what speaks for either class, and for {predicted} rather than {true}."
     )
     return map_sheet(pixels, maps, text=text, im_kw=im_kw)
-
-
-def pattern_montages(
-    confusion: Confusion,
-    pixels: np.ndarray,
-    *,
-    max_patterns: int = 3,
-    max_patches: int = 8,
-    im_kw: style.Kw = None,
-) -> Display:
-    """Draw what the photos of a confusion have in common: a row of patches per pattern.
-
-    Parameters
-    ----------
-    confusion : hotelviz.attribution.Confusion
-        The result of `hotelviz.attribution.explain_confusion`.
-    pixels : numpy.ndarray of shape (n_patches, size, size, 3)
-        Its patches, uint8: ``hotelviz.feature_vis.patch_pixels(confusion.patches)``.
-    max_patterns : int, default 3
-        Most patterns, the weightiest first.
-    max_patches : int, default 8
-        Most patches of each, the weightiest first.
-    im_kw : dict, optional
-        Further arguments of ``Axes.imshow``.
-
-    Returns
-    -------
-    Display
-        ``texts_`` has the words about each pattern by its number, ``images_`` the lists of its
-        patches. Where there are no errors there is one sentence, of number 0.
-
-    Examples
-    --------
-    >>> from hotelviz.attribution import Confusion
-    >>> none = Confusion("Pool", "Bathroom", pd.DataFrame(), {}, pd.DataFrame(), pd.DataFrame())
-    >>> pattern_montages(none, np.zeros((0, 8, 8, 3), "uint8")).texts_[0].get_text()
-    'No Pool is predicted as Bathroom: nothing to explain.'
-    """
-    names = true, predicted = tuple(map(style.readable, (confusion.true, confusion.predicted)))
-    drawn = [style.drawn(name) for name in names]
-    patterns = confusion.patterns.head(max_patterns)
-    patches = confusion.patches.reset_index(drop=True)
-    n_rows = max(1, len(patterns))
-    figure = style.new_figure((5.1, 0.5 + 1.3 * n_rows), layout="none")
-    # Above each row there is room for its words.
-    gaps = {"wspace": 0.06, "hspace": 0.9, "left": 0.02, "right": 0.98, "bottom": 0.02}
-    gaps["top"] = 1 - 1.1 / (0.5 + 1.3 * n_rows)
-    axes = figure.subplots(n_rows, max_patches, squeeze=False, gridspec_kw=gaps)
-    for ax in axes.flat:
-        ax.axis("off")
-    texts, images, told = {}, {}, []
-    for row, (number, pattern) in zip(axes, patterns.iterrows(), strict=False):
-        own = patches[patches["pattern"] == number].sort_values(
-            "weight", ascending=False, kind="stable"
-        )
-        images[number] = style.show_pictures(row, pixels[own.index], im_kw)
-        texts[number] = row[0].text(
-            0, 1.08, pattern_text(pattern, *drawn), fontsize=9, va="bottom", ha="left",
-            color=style.ORANGE if pattern["suspect"] else "black", transform=row[0].transAxes,
-        )  # fmt: skip
-        told.append(pattern_text(pattern, *names).replace("\n", ", "))
-    if not texts:
-        nothing = "No {} is predicted as {}: nothing to explain."
-        place = {"fontsize": 11, "transform": axes[0, 0].transAxes}
-        texts[0] = axes[0, 0].text(0, 0.5, nothing.format(*drawn), **place)
-        told = [nothing.format(*names)]
-    heading = "{n} × {0} predicted as {1}"
-    heading = heading.format(*drawn, n=len(confusion.photos))
-    figure.suptitle(heading, fontsize=11, x=0.02, ha="left")
-    text = f"Patches that speak for {predicted} in photos of {true}. {'. '.join(told)}"
-    return style.display(axes, text, photographic=True, images_=images, texts_=texts)
-
-
-def pattern_text(pattern: pd.Series, true: str, predicted: str) -> str:
-    """Return in words what was found about a pattern.
-
-    Parameters
-    ----------
-    pattern : pandas.Series
-        A row of the patterns of a `hotelviz.attribution.Confusion`.
-    true, predicted : str
-        The confusion.
-
-    Returns
-    -------
-    str
-        Three lines.
-
-    Examples
-    --------
-    >>> pattern = pd.Series({"weight": 0.5, "errors": 0.75, "repaired": 0.5, "right_true": 0.1,
-    ...                      "right_predicted": 0.2, "suspect": False})
-    >>> print(pattern_text(pattern, "Pool", "Bathroom"))
-    50% of the evidence
-    in 75% of the errors; blurred: 50% set right
-    in 10% of right Pool, 20% of right Bathroom
-    """
-
-    def share(value: Any) -> str:
-        return "none there" if pd.isna(value) else f"{value:.0%}"
-
-    return (
-        f"{'SUSPECTED SHORTCUT: ' if pattern['suspect'] else ''}{pattern['weight']:.0%} of the "
-        f"evidence\nin {share(pattern['errors'])} of the errors; blurred: "
-        f"{share(pattern['repaired'])} set right\nin {share(pattern['right_true'])} of right "
-        f"{true}, {share(pattern['right_predicted'])} of right {predicted}"
-    )
 
 
 def deletion_curves(

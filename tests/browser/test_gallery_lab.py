@@ -32,7 +32,8 @@ CELL = """
 import pandas as pd
 from hotelviz.gallery import Gallery, tag_caption
 tags = pd.read_parquet("tags.parquet")
-Gallery(tags, caption=tag_caption, decisions="decisions.csv", reviewer="Ada")
+water = tags[["image_id"]].head(3).assign(concept=0, name="water", adds=1.5, x=0.5, y=0.5, side=0.4)
+Gallery(tags, caption=tag_caption, decisions="decisions.csv", reviewer="Ada", concepts=water)
 """
 
 
@@ -125,6 +126,15 @@ def many_at_once(view: Page, gallery: Locator, root: Path) -> list[list[str]]:
     return [[name, "later", "", "gallery"] for name in names] + back
 
 
+def concept_leads_to_others(gallery: Locator) -> None:
+    """What the large view lists shows the other photos with it, and the chip leads back."""
+    gallery.locator("figure[data-row='1'] .photo").click()
+    gallery.get_by_role("button", name="Photos with water").click()
+    expect(gallery.locator(".count")).to_have_text("3 of 24 photos")
+    gallery.get_by_role("button", name="Leave: 3 photos with water").click()
+    expect(gallery.locator(".count")).to_have_text("24 photos")
+
+
 def test_decisions_made_by_keys_are_in_the_file_and_outlive_the_kernel(lab, open_page, axe, shots):
     view = open_page(width=1300, height=1100, allowed="WebSocket|Kernel|404")
     gallery = open_notebook(view, lab)
@@ -165,6 +175,7 @@ def test_decisions_made_by_keys_are_in_the_file_and_outlive_the_kernel(lab, open
     gallery.get_by_role("button", name="clear filters").click()
     assert axe(view, ".hotelviz-gallery") == []
     view.screenshot(path=shots / "lab_light.png")
+    concept_leads_to_others(gallery)
 
     restart_kernel(view)
     run_all(view, lab)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from looks import EVIL, THEMES, WIDTHS
+from PIL import Image
 from typer.testing import CliRunner
 
 from hotelviz.audit import apply_decisions
@@ -21,6 +22,16 @@ from hotelviz.gallery import Gallery, tag_caption
 expect = pytest.importorskip("playwright.sync_api").expect
 
 
+def concepts_of(photos: pd.DataFrame) -> pd.DataFrame:
+    """Water in every third photo, a chair in the first and the fourth."""
+    rows = [
+        (name, 0, f"water {EVIL}", 0.1 * number) for number, name in enumerate(photos["image_id"])
+    ]
+    rows = [*rows[::3], *((photos["image_id"][number], 1, "chair", -2.0) for number in (0, 3))]
+    table = pd.DataFrame(rows, columns=["image_id", "concept", "name", "adds"])
+    return table.assign(x=0.9, y=0.5, side=0.5)
+
+
 @pytest.fixture
 def page(photos: pd.DataFrame, tmp_path: Path) -> Path:
     maps = np.zeros((30, 7, 7), "float32")
@@ -30,6 +41,7 @@ def page(photos: pd.DataFrame, tmp_path: Path) -> Path:
         caption=tag_caption,
         overlays=maps,
         distributions={"rated": np.full((30, 10), 0.1)},
+        concepts=concepts_of(photos),
         title="Tags",
     ).save(tmp_path / "gallery.html")
     return tmp_path / "gallery.html"
@@ -279,6 +291,34 @@ def test_a_browser_that_keeps_nothing_says_so(open_page, page):
     view.keyboard.press("x")
     assert "export before closing" in view.locator(".status").inner_text()
     assert view.evaluate("document.querySelector('.badge:not(:empty)').textContent") == "dropped"
+
+
+def test_large_view_lists_concepts_with_patches_and_leads_to_others(open_page, page, photos):
+    view = open_page(page.as_uri())
+    view.locator("figure[data-row='3'] .photo").click()
+    dialog = view.locator("dialog.large")
+    lines = dialog.locator(".concepts li")
+    # What adds or takes most first; text from data is text.
+    assert [one.split("\n")[-1] for one in lines.all_inner_texts()] == ["−2.00", "+0.30"]
+    assert lines.nth(1).locator("button").inner_text() == f"water {EVIL}"
+    expect(dialog.locator(".picture img")).to_be_visible()
+    # The patch is cut out of the photo: its colour, not the canvas's empty black.
+    colour = "one => [...one.getContext('2d').getImageData(28, 28, 1, 1).data]"
+    view.wait_for_function("document.querySelector('.patch').getContext('2d')"
+                           ".getImageData(28, 28, 1, 1).data[3] === 255")  # fmt: skip
+    with Image.open(photos["path"][3]) as image:
+        wanted = image.getpixel((120, 60))
+    assert lines.first.locator("canvas").evaluate(colour)[:3] == pytest.approx(wanted, abs=3)
+    chair = dialog.get_by_role("button", name="Photos with chair")
+    chair.focus()
+    view.keyboard.press("Enter")
+    expect(dialog).to_be_hidden()
+    assert view.locator(".count").inner_text() == "2 of 30 photos"
+    assert shown(view) == [0, 3]
+    view.get_by_role("button", name="Leave: 2 photos with chair").click()
+    assert view.locator(".count").inner_text() == "30 photos"
+    view.locator("figure[data-row='1'] .photo").click()
+    assert dialog.locator(".concepts").count() == 0
 
 
 @pytest.mark.parametrize("theme", THEMES)

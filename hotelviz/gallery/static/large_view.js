@@ -90,6 +90,7 @@ function show(gallery) {
       : make("img", { src: photo.url, alt: captionOf(gallery, row) });
     large.picture.replaceChildren(content);
     showMap(gallery, large.picture, row, { ...small, ...photo });
+    cutPatches(gallery);
   };
   large.picture.replaceChildren();
   if (small) fill(small);
@@ -109,8 +110,10 @@ function describe(gallery) {
     make("p", { class: "caption" }, captionOf(gallery, row)),
     ...probabilityTable(table, row),
     ...scoreBars(table, row),
+    ...conceptBars(gallery, row),
     definitions(factsOf(gallery, row)),
   );
+  cutPatches(gallery);
 }
 
 function factsOf({ table, decisions }, row) {

@@ -34,6 +34,9 @@ class Table {
     this.ramp = content.ramp && bytes(content.ramp);
     this.positions = content.positions && floats(content.positions);
     this.neighbours = content.neighbours && new Int32Array(bytes(content.neighbours).buffer);
+    this.concepts = content.concepts && {
+      ...content.concepts, adds: floats(content.concepts.adds), places: floats(content.concepts.places),
+    };
     this.rowOf = new Map(content.ids.map((id, row) => [id, row]));
   }
 

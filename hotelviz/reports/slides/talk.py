@@ -43,7 +43,7 @@ TALK: tuple[tuple[Slide, ...], ...] = (
     (Slide("How sure one can be of each area", "tagger_report", ("per_class",)),),
     (Slide("Wrong predictions", "tagger_report", ("misclassified",)),),
     (
-        Slide("Why it errs: what the photos have in common", "explain_tagger", ("patterns_*",)),
+        Slide("Why it errs: what the photos have in common", "explain_tagger", ("concepts_*",)),
         Slide("Why it errs: where the evidence is", "explain_tagger", ("maps_*",)),
     ),
     (Slide("Two iterations, beside the talk's", "aesthetic_report", ("published",), verdict=True),),

@@ -1,4 +1,4 @@
-"""What the explanation of a tagger found: which shortcut is suspected, and whether maps hold."""
+"""What the explanation of a tagger found: which shortcuts are suspected, and whether maps hold."""
 
 from __future__ import annotations
 
@@ -9,30 +9,34 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from hotelviz.attribution import SHORTCUT_ERRORS
+from hotelviz.concepts import SHORTCUT_ERRORS
 from hotelviz.reports.tables import Table
 from hotelviz.reports.verdict import Card, NextStep, Verdict
 from hotelviz.reports.verdicts.tagger import confusion_anchor, confusion_name
-from hotelviz.reports.wording import agreeing, counted, in_words, percent, the_counted
+from hotelviz.reports.wording import agreeing, counted, in_words, percent
 
 if TYPE_CHECKING:
     from hotelviz.attribution import Confusion
+    from hotelviz.reports.verdicts.tried_concepts import TriedConcepts
 
 
 def explanation_verdict(
     found: Sequence[Confusion],
+    tried: TriedConcepts,
     gaps: pd.DataFrame,
     *,
     n_photos: int,
     catalog: str = "photos.csv",
     model: str = "tagger.keras",
 ) -> Verdict:
-    """Say which shortcut is suspected, for which confusion; or that none is.
+    """Say which shortcuts are suspected, for which confusions; or that none is.
 
     Parameters
     ----------
     found : sequence of hotelviz.attribution.Confusion
-        The confusions that were explained.
+        The confusions that are shown.
+    tried : TriedConcepts
+        Of all confusions.
     gaps : pandas.DataFrame
         All confusions: the table of `hotelviz.metrics.confusions`.
     n_photos : int
@@ -44,97 +48,90 @@ def explanation_verdict(
     -------
     Verdict
     """
-    explained = [one for one in found if len(one.photos)]
-    suspects = [one for one in explained if suspect(one) is not None]
-    photos = counted(n_photos, "photo")
-    if not explained:
+    photos, suspects = counted(n_photos, "photo"), tried.suspects
+    shown = [one for one in found if len(one.photos)]
+    if gaps.empty:
         said = f"No error among {photos} to explain."
-        if len(gaps) and not found:
-            said = f"None of the {len(gaps):,} confusions among {photos} was explained."
-            if len(gaps) == 1:
-                said = f"The only confusion among {photos} was not explained."
-        elif len(gaps):
-            said = f"The confusion that was asked for does not occur among {photos}."
-    elif suspects:
-        said = " ".join(f"{_suspicion(one)}." for one in suspects)
-        if len(suspects) < len(explained):
-            rest = len(explained) - len(suspects)
-            said += f" None in {the_counted(rest, 'other confusion')} that {_was(rest)} explained."
+    elif tried.why_not:
+        said = f"Shortcuts could not be looked for: {tried.why_not}."
+    elif len(suspects):
+        said = " ".join(f"{_suspicion(row)}." for _, row in suspects.iterrows())
     else:
-        said = f"No shortcut is suspected in {_explained(len(explained), len(gaps))}."
-    enough = sum(len(one.photos) >= SHORTCUT_ERRORS for one in explained)
-    if enough < len(explained) or (explained and not suspects):
-        having = {0: "none of them has", 1: "1 of them has", len(explained): "all of them have"}
-        has = having.get(enough, f"{enough} of them have")
-        if len(explained) == 1:
+        every = "the only confusion" if len(gaps) == 1 else f"any of the {len(gaps):,} confusions"
+        said = f"No shortcut is suspected in {every} among {photos}."
+    enough = int((gaps["n_photos"] >= SHORTCUT_ERRORS).sum())
+    if not gaps.empty and not tried.why_not and (enough < len(gaps) or suspects.empty):
+        has = f"{enough} of the {len(gaps):,} confusions {agreeing(enough, 'has', 'have')}"
+        if enough in (0, len(gaps)):
+            has = "all confusions have" if enough else "no confusion has"
+        if len(gaps) == 1:
             has = "it has" if enough else "it does not have"
         said += f" The test needs {SHORTCUT_ERRORS} misclassified photos, which {has}."
-    of = f"{counted(len(gaps), 'confusion')} among {photos}"
-    cards = [
-        Card("suspected shortcuts", f"{len(suspects)}", f"in {len(explained)} explained of {of}")
-    ]
-    for one in suspects or [one for one in explained if len(one.patterns)][:1]:
-        pattern, name = _weightiest(one), confusion_name(one.true, one.predicted)
-        detail = (
-            f"of the evidence; in {_errors(pattern, len(one.photos))}, and in "
-            f"{_right(pattern['right_true'], in_words(one.true))}"
-        )
-        cards.append(Card(f"{name}: one pattern has", percent(pattern["weight"]), detail))
-    return Verdict(
-        said, cards=cards, next_steps=_next_steps(suspects, explained, gaps, catalog, model)
+    if found and not shown:
+        said += " The confusion that was asked for does not occur."
+    rows = tried.shortcuts
+    n_tried = len(rows[["label", "predicted"]].drop_duplicates())
+    detail = (
+        f"of {len(rows):,} that were tried in {n_tried} of {counted(len(gaps), 'confusion')} among "
+        f"{photos}; chance corrected for all"
     )
+    cards = [Card("suspected shortcuts", "–" if tried.why_not else f"{len(suspects)}", detail)]
+    for _, row in (suspects if len(suspects) else rows.head(1)).iterrows():
+        detail = (
+            f"of the {int(row['n_photos'])} errors that have it are predicted right; it is in "
+            f"{_right(row['right_true'], in_words(row['label']))}"
+        )
+        name = confusion_name(row["label"], row["predicted"])
+        cards.append(Card(f"{name}: without one concept", percent(row["repaired"]), detail))
+    return Verdict(said, cards=cards, next_steps=_next_steps(tried, shown, gaps, catalog, model))
 
 
-def _explained(count: int, total: int) -> str:
-    """Return which confusions were explained: some, all, or the only one."""
-    if count == total:
-        return "the only confusion" if total == 1 else f"any of the {total:,} confusions"
-    return f"the {count} of {total:,} confusions that {_was(count)} explained"
+def suspected_first(gaps: pd.DataFrame, tried: TriedConcepts) -> pd.DataFrame:
+    """Return confusions, those with a suspected shortcut first.
+
+    Parameters
+    ----------
+    gaps : pandas.DataFrame
+        The table of `hotelviz.metrics.confusions`.
+    tried : TriedConcepts
+        Of them all.
+    """
+    pairs = set(zip(tried.suspects["label"], tried.suspects["predicted"], strict=True))
+    suspected = [pair in pairs for pair in zip(gaps["label"], gaps["predicted"], strict=True)]
+    order = pd.Series(suspected, gaps.index, bool).sort_values(ascending=False, kind="stable")
+    return gaps.loc[order.index].reset_index(drop=True)
 
 
-def _was(count: int) -> str:
-    return agreeing(count, "was", "were")
-
-
-def suspect(confusion: Confusion) -> pd.Series | None:
-    """Return the pattern of a confusion that is a suspected shortcut; None where none is."""
-    if confusion.patterns.empty or not confusion.patterns["suspect"].any():
-        return None
-    return confusion.patterns[confusion.patterns["suspect"]].iloc[0]
-
-
-def _weightiest(confusion: Confusion) -> pd.Series:
-    """Return the suspected shortcut of a confusion, or else its first pattern."""
-    pattern = suspect(confusion)
-    return confusion.patterns.iloc[0] if pattern is None else pattern
-
-
-def confusion_words(confusion: Confusion) -> str:
+def confusion_words(confusion: Confusion, tried: TriedConcepts) -> str:
     """Return in a few sentences what was found about a confusion.
 
     Parameters
     ----------
     confusion : hotelviz.attribution.Confusion
         The result of `hotelviz.attribution.explain_confusion`.
+    tried : TriedConcepts
+        Of all confusions.
     """
-    n_errors = len(confusion.photos)
+    n_errors, rows = len(confusion.photos), tried.of(confusion)
     true, predicted = in_words(confusion.true), in_words(confusion.predicted)
     if not n_errors:
         return f"No {true} photo is predicted as {predicted}."
     said = f"{counted(n_errors, f'{true} photo')} {agreeing(n_errors)} predicted as {predicted}."
+    if tried.why_not:
+        return said
     if n_errors < SHORTCUT_ERRORS:
         return f"{said} To test for a shortcut, at least {SHORTCUT_ERRORS} are needed."
-    if (pattern := suspect(confusion)) is not None:
-        return f"{said} {_suspicion(confusion)}."
-    if confusion.patterns.empty:
-        return f"{said} Nothing in them speaks more for {predicted} than for {true}."
-    pattern, several = confusion.patterns.iloc[0], len(confusion.patterns)
-    which = "the only pattern" if several == 1 else f"the weightiest of {several} patterns"
+    if rows.empty:
+        return f"{said} No concept that several of them have speaks more for {predicted}."
+    if rows["suspect"].any():
+        suspects = rows[rows["suspect"].astype(bool)]
+        return " ".join([said, *(f"{_suspicion(row)}." for _, row in suspects.iterrows())])
+    first = rows.iloc[0]
+    which = "the only concept" if len(rows) == 1 else f"the weightiest of {len(rows)} concepts"
     return (
-        f"{said} No shortcut is suspected: {which} carries {percent(pattern['weight'])} of "
-        f"the evidence, is in {_errors(pattern, n_errors)} and in "
-        f"{_right(pattern['right_true'], true)}, and blurring it corrects "
-        f"{percent(pattern['repaired'])} of the errors that have it."
+        f"{said} No shortcut is suspected: {which} is in {_errors(first)} and in "
+        f"{_right(first['right_true'], true)}, and without it {percent(first['repaired'])} of the "
+        f"errors that have it are predicted right ({_chance(first)})."
     )
 
 
@@ -231,21 +228,23 @@ def trust_words(trust: pd.DataFrame) -> Table:
     return Table(rows, words, digits={"ms": 0}, percent=["hit", "energy"], noun="methods")
 
 
-def _suspicion(one: Confusion) -> str:
-    """Return the suspicion about a confusion, with its shares."""
-    pattern, n_errors = suspect(one), len(one.photos)
-    assert pattern is not None
+def _suspicion(row: pd.Series) -> str:
+    """Return the suspicion about a concept in a confusion, with its shares."""
     return (
-        f"A shortcut is suspected where {in_words(one.true)} is predicted as "
-        f"{in_words(one.predicted)}: one pattern carries {percent(pattern['weight'])} of the "
-        f"evidence, is in {_errors(pattern, n_errors)} and in "
-        f"{_right(pattern['right_true'], in_words(one.true))}, and blurring it corrects "
-        f"{percent(pattern['repaired'])} of the errors that have it"
+        f"A shortcut is suspected where {in_words(row['label'])} is predicted as "
+        f"{in_words(row['predicted'])}: one concept is in {_errors(row)} and in "
+        f"{_right(row['right_true'], in_words(row['label']))}, and without it "
+        f"{percent(row['repaired'])} of the errors that have it are predicted right "
+        f"({_chance(row)})"
     )
 
 
-def _errors(pattern: pd.Series, n_errors: int) -> str:
-    return f"{round(pattern['errors'] * n_errors)} of {counted(n_errors, 'error')}"
+def _errors(row: pd.Series) -> str:
+    return f"{int(row['n_photos'])} of {counted(round(row['n_photos'] / row['errors']), 'error')}"
+
+
+def _chance(row: pd.Series) -> str:
+    return f"without random ones of its size {percent(row['random'])}"
 
 
 def _right(share: float, true: str) -> str:
@@ -257,25 +256,25 @@ def _right(share: float, true: str) -> str:
 
 
 def _next_steps(
-    suspects: Sequence[Confusion],
-    explained: Sequence[Confusion],
+    tried: TriedConcepts,
+    shown: Sequence[Confusion],
     gaps: pd.DataFrame,
     catalog: str,
     model: str,
 ) -> list[NextStep]:
-    """Return what to do: look at the pattern, add photos that break it, explain others."""
+    """Return what to do: look at the concept, add photos that break it, explain others."""
     steps = []
-    for one in suspects:
-        anchor = confusion_anchor(one.true, one.predicted)
-        steps.append(NextStep("Look at the pattern: does it belong to the area?", anchor))
-        true, predicted = in_words(one.true), in_words(one.predicted)
+    for label, other in tried.suspects[["label", "predicted"]].drop_duplicates().to_numpy():
+        anchor = confusion_anchor(label, other)
+        steps.append(NextStep("Look at the concept: does it belong to the area?", anchor))
+        true, predicted = in_words(label), in_words(other)
         text = f"Add photos of {true} with it, and of {predicted} without it, and train again"
         steps.append(NextStep(text, "tagger_training"))
-    if explained and not suspects:
-        one = explained[0]
+    if shown and tried.suspects.empty:
+        one = shown[0]
         text = "Look at what speaks for the wrong area in the largest confusion"
         steps.append(NextStep(text, confusion_anchor(one.true, one.predicted)))
-    pairs = {(one.true, one.predicted) for one in explained}
+    pairs = {(one.true, one.predicted) for one in shown}
     others = [
         pair for pair in zip(gaps["label"], gaps["predicted"], strict=True) if pair not in pairs
     ]

@@ -1,0 +1,201 @@
+"""Suspected shortcuts: concepts that mislead a tagger, of all confusions and all concepts at once.
+
+Rails made pools look like bathrooms. A concept that speaks for the wrong class in most errors of a
+confusion, that most photos which are predicted right do not have, and without which half of these
+errors are predicted right, is a suspected shortcut: whether it belongs to the class, people say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hotelviz.catalog import check_table
+from hotelviz.concepts.activity import ConceptActivity, as_activity
+from hotelviz.concepts.effects import N_RANDOM, jackknife_mean, linear_kernel
+from hotelviz.concepts.examples import concept_examples
+from hotelviz.concepts.factorisation import Concepts
+from hotelviz.errors import ConceptError
+
+#: A suspected shortcut is in at least so many errors of its confusion.
+SHORTCUT_ERRORS = 4
+#: It is in at least this share of them, in less than this share of the photos of their class that
+#: are predicted right, and its removal sets this share of the errors that have it right.
+_MOST = 0.5
+#: Chance, corrected for all that was tried, is less likely than this.
+_CHANCE = 0.05
+_COLUMNS = [
+    "label", "predicted", "concept", "n_photos", "errors", "right_true", "right_predicted",
+    "weight", "chance", "repaired", "random", "difference", "low", "high", "p_value",
+    "p_corrected", "suspect",
+]  # fmt: skip
+
+
+def find_shortcuts(
+    concepts: Concepts, photos: pd.DataFrame | ConceptActivity, *, seed: int = 0
+) -> pd.DataFrame:
+    """Test every concept in every confusion, whether it is a shortcut to the wrong class.
+
+    Parameters
+    ----------
+    concepts
+        Of a tagger whose head is global average pooling under one dense layer. About as many as
+        there are classes: what finer concepts have in common is then no longer removed with one.
+    photos
+        As in `contributions`, with ``label``; photos that the model did not learn from.
+    seed
+        Of the random concepts.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per confusion and concept that was tried, what sets most errors right first:
+        ``label`` and ``predicted``, the confusion; ``concept``; ``n_photos``, errors of the
+        confusion that have the concept, and ``errors``, their share of all its errors;
+        ``right_true`` and ``right_predicted``, the shares of the photos of either class that are
+        predicted right and have it; ``weight``, its share of all that speaks for the wrong class
+        rather than the right one in the errors; ``repaired``, the share of the errors with it that
+        are predicted right once it is removed, and ``random``, once random concepts of the same
+        size are; ``difference`` with its 95 % interval over hotels, ``low`` and ``high``, and
+        ``p_value``; ``chance``, how likely it is by chance that so many more errors than photos of
+        their class that are predicted right have it (Fisher's exact test); ``p_corrected``, both
+        corrected for all that was tried (see Notes); and ``suspect``, whether it is a suspected
+        shortcut: in most errors, in fewer than half of the photos of their class that are
+        predicted right, with half of its errors set right by its removal, all beyond chance (5 %).
+
+    Raises
+    ------
+    ConceptError
+        Another head, or a model that is no tagger.
+    CatalogError
+        No ``label``.
+
+    Notes
+    -----
+    Tried is each concept in each confusion of at least four errors, where it speaks for the wrong
+    class. ``chance`` is corrected for all of these (Holm). Removal is judged of those that pass,
+    with at least four errors, and corrected for their number; ``p_corrected`` is the larger of the
+    two, and 1 for others. What few hotels show is never sure: of errors in five hotels the p-value
+    is at least 1 in 16.
+
+    See Also
+    --------
+    shortcut_examples : The errors in which the concepts of one confusion are strongest.
+    removal_effects : What is said without a concept, whatever is right; its example is of this
+        function, too.
+    """
+    from hotelviz.metrics.corrections import holm
+    from hotelviz.models import model_info
+
+    info = model_info(concepts.model)
+    if info.task != "tagger":
+        raise ConceptError(f"find_shortcuts: the model is no tagger, but {info.task}")
+    kernel = linear_kernel(concepts, "find_shortcuts")
+    activity = as_activity(concepts, photos)
+    check_table(activity.photos, needs=["label"], where="find_shortcuts", unique=False)
+    random = np.random.default_rng(seed)
+    places = concepts.places[random.permutation(len(concepts.places))[:N_RANDOM]] @ kernel
+    table = pd.DataFrame(_tried(activity, list(info.classes), places), columns=_COLUMNS)
+    common = holm(table["chance"].to_numpy(float))
+    often = (table["errors"] >= _MOST) & (table["n_photos"] >= SHORTCUT_ERRORS)
+    judged = (often & (table["right_true"] < _MOST)).to_numpy() & (common < _CHANCE)
+    table["p_corrected"] = 1.0
+    removed = holm(table.loc[judged, "p_value"].to_numpy(float))
+    table.loc[judged, "p_corrected"] = np.maximum(common[judged], removed)
+    sure = (table["p_corrected"] < _CHANCE) & (table["difference"] > 0)
+    table["suspect"] = sure & (table["repaired"] >= _MOST)
+    order = (table["difference"] * table["n_photos"]).astype(float).argsort(kind="stable")[::-1]
+    return table.iloc[order].reset_index(drop=True)
+
+
+def shortcut_examples(
+    concepts: Concepts, photos: pd.DataFrame | ConceptActivity, shortcuts: pd.DataFrame, *,
+    n_photos: int = 8,
+) -> pd.DataFrame:  # fmt: skip
+    """Find the errors of a confusion in which the concepts that were tried are strongest.
+
+    Parameters
+    ----------
+    concepts, photos
+        As in `find_shortcuts`.
+    shortcuts
+        Rows of `find_shortcuts` of one confusion.
+    n_photos
+        How many of each concept, at most, one of each hotel.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As of `concept_examples`, the concepts in the order of `shortcuts`.
+
+    Raises
+    ------
+    ConceptError
+        Rows of several confusions.
+
+    See Also
+    --------
+    hotelviz.plots.concept_sheet : Draws them.
+    """
+    from hotelviz.models import model_info
+
+    pairs = shortcuts[["label", "predicted"]].drop_duplicates()
+    if len(pairs) > 1:
+        raise ConceptError(f"shortcut_examples: rows of {len(pairs)} confusions; give those of one")
+    activity = as_activity(concepts, photos)
+    wrong = np.zeros(len(activity.photos), bool)
+    for true, other in pairs.itertuples(index=False):
+        number = model_info(concepts.model).classes.index(other)
+        wrong = (activity.photos["label"] == true).to_numpy() & (activity.predicted == number)
+    found = concept_examples(concepts, activity.take(wrong), n_photos=n_photos)
+    order = pd.Index(shortcuts["concept"]).get_indexer(pd.Index(found["concept"]))
+    found = found.assign(_order=order)[order >= 0].sort_values("_order", kind="stable")
+    table: pd.DataFrame = found.drop(columns="_order").reset_index(drop=True)
+    return table
+
+
+def _tried(
+    activity: ConceptActivity, classes: list[str], places: np.ndarray
+) -> Iterator[dict[str, Any]]:
+    """Yield what is known of each concept in each confusion."""
+    from scipy.stats import fisher_exact
+
+    labels = pd.Index(classes).get_indexer(pd.Index(activity.photos["label"]))
+    predicted, there = activity.predicted, activity.there
+    for true, other in np.ndindex(len(classes), len(classes)):
+        wrong = (labels == true) & (predicted == other)
+        if true == other or wrong.sum() < SHORTCUT_ERRORS:
+            continue
+        evidence = activity.evidence[wrong]
+        speaks = evidence[..., other] - evidence[..., true]
+        positive = np.maximum(speaks, 0).sum(axis=0)
+        right = [(labels == one) & (predicted == one) for one in (true, other)]
+        for concept in np.flatnonzero(speaks.mean(axis=0) > 0):
+            has = there[:, concept]
+            if not (wrong & has).any():
+                continue
+            shares = [float(has[one].mean()) if one.any() else np.nan for one in right]
+            counts = [[int(has[one].sum()), int((~has)[one].sum())] for one in (wrong, right[0])]
+            yield {
+                "label": classes[true], "predicted": classes[other], "concept": int(concept),
+                "n_photos": counts[0][0], "errors": float(has[wrong].mean()),
+                "right_true": shares[0], "right_predicted": shares[1],
+                "weight": float(positive[concept] / positive.sum()),
+                "chance": float(fisher_exact(counts, alternative="greater").pvalue),
+                **_removed(activity, wrong & has, int(concept), true, places),
+            }  # fmt: skip
+
+
+def _removed(
+    activity: ConceptActivity, rows: np.ndarray, concept: int, true: int, places: np.ndarray
+) -> dict[str, float]:
+    """Return how many errors are predicted right without a concept, and without random ones."""
+    logits = activity.logits[rows]
+    own = (logits - activity.evidence[rows, concept]).argmax(axis=1) == true
+    size = activity.strength[rows, concept, None]
+    chance = np.mean([(logits - size * one).argmax(axis=1) == true for one in places], axis=0)
+    difference = jackknife_mean(own - chance, activity.photos.loc[rows, "hotel_id"])
+    return {"repaired": float(own.mean()), "random": float(chance.mean()), **difference}
