@@ -97,7 +97,7 @@ class Table:
         digits = self.digits if isinstance(self.digits, int) else self.digits.get(name, 2)
         # What is not quite nothing is not called 0.000: p-values, above all.
         least = 10.0**-digits
-        return f"< {least:.{digits}f}" if 0 < value < least / 2 else f"{value:,.{digits}f}"
+        return f"< {least:.{digits}f}" if 0 < float(value) < least / 2 else f"{value:,.{digits}f}"
 
     def _repr_html_(self) -> str:
         if self.frame.empty:
