@@ -9,6 +9,8 @@ STAMP  := $(VENV)/.installed-from-lock
 
 # uv installs in seconds where it is there; venv and pip are everywhere. Compiled once here, or each
 # kernel of a report would compile TensorFlow again where Python may not keep what it compiled.
+# The lock is whole: pip that looked for dependencies beside it would take a newer release of one that
+# is asked for with an extra, and then refuse it.
 $(STAMP): requirements.lock pyproject.toml
 	@set -e; if command -v uv >/dev/null 2>&1; then \
 	  test -x $(BIN)/python || uv venv --python $(PYTHON) $(VENV); \
@@ -16,7 +18,7 @@ $(STAMP): requirements.lock pyproject.toml
 	  uv pip install --python $(BIN)/python --no-deps --no-build-isolation --editable .; \
 	else \
 	  test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); \
-	  $(BIN)/python -m pip install --require-hashes -r requirements.lock; \
+	  $(BIN)/python -m pip install --no-deps --require-hashes -r requirements.lock; \
 	  $(BIN)/python -m pip install --no-deps --no-build-isolation --editable .; \
 	fi
 	@touch $@
