@@ -231,7 +231,7 @@ def test_maco_is_opaque_where_the_network_looked(magnitudes):
     kernel[4:8, 4:8] = 1
     inputs = keras.Input((32, 32, 3))
     hidden = layers.Conv2D(1, 16, strides=32, padding="valid", name="corner")(inputs)
-    hidden = layers.UpSampling2D(2)(hidden)
+    hidden = layers.UpSampling2D(2, name="larger")(hidden)
     outputs = layers.Dense(2, "softmax")(layers.GlobalAveragePooling2D()(hidden))
     model = wrap_model(
         keras.Model(inputs, outputs), task="tagger", classes=["a", "b"],
@@ -239,7 +239,7 @@ def test_maco_is_opaque_where_the_network_looked(magnitudes):
     )  # fmt: skip
     model.get_layer("corner").set_weights([kernel, np.zeros(1, "float32")])
     draw = {"size": 32, "steps": 8, "method": "maco", "magnitudes": magnitudes}
-    (picture,) = feature_vis.visualize_channels(model, "up_sampling2d", [0], **draw)
+    (picture,) = feature_vis.visualize_channels(model, "larger", [0], **draw)
     opacity = picture[..., 3]
     assert opacity[4:8, 4:8].mean() > 200
     assert opacity[16:, 16:].max() == 0

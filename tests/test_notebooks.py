@@ -389,5 +389,5 @@ def test_every_notebook_is_executed_by_a_test(pages):
     run = {re.sub(r"_\d$", "", page.stem) for page in pages.glob("*.html")} - {"index"}
     # These are for JupyterLab, need labels or are not part of a run; they have tests of their own.
     run |= {"compare_models", "concepts", "explore_model", "label_photos", "photo_map"}
-    run |= {"compare_deliveries", "rating_quality"}
+    run |= {"atlas", "compare_deliveries", "rating_quality"}
     assert run == {path.stem for path in notebook_directory().glob("*.ipynb")}

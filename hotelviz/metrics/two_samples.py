@@ -212,11 +212,17 @@ def _places(values: np.ndarray, fitted: np.ndarray, side: np.ndarray) -> np.ndar
     """
     share = side[fitted].mean()
     weights = np.where(side[fitted], 1 / share, 1 / (1 - share))
-    ends = np.quantile(values[fitted], np.linspace(0, 1, _BINS + 1)[1:-1], axis=0,
-                       weights=weights, method="inverted_cdf")  # fmt: skip
-    return np.column_stack(
-        [np.searchsorted(np.unique(own), one) for own, one in zip(ends.T, values.T, strict=True)]
-    )
+    levels = np.linspace(0, 1, _BINS + 1)[1:-1]
+    places = np.empty(values.shape)
+    for number, (known, every) in enumerate(zip(values[fitted].T, values.T, strict=True)):
+        ends = np.unique(known)
+        if len(ends) > _BINS:
+            ends = np.unique(np.quantile(known, levels, weights=weights, method="inverted_cdf"))
+        else:
+            # Between the values, as scikit-learn does: others are as the nearest one.
+            ends = (ends[1:] + ends[:-1]) / 2
+        places[:, number] = np.searchsorted(ends, every)
+    return places
 
 
 def _regression(n_components: int) -> Any:
