@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from looks import EVIL, THEMES, WIDTHS
+from looks import EVIL, THEMES, WIDTHS, wait_until
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -304,8 +304,8 @@ def test_large_view_lists_concepts_with_patches_and_leads_to_others(open_page, p
     expect(dialog.locator(".picture img")).to_be_visible()
     # The patch is cut out of the photo: its colour, not the canvas's empty black.
     colour = "one => [...one.getContext('2d').getImageData(28, 28, 1, 1).data]"
-    view.wait_for_function("document.querySelector('.patch').getContext('2d')"
-                           ".getImageData(28, 28, 1, 1).data[3] === 255")  # fmt: skip
+    wait_until(view, "document.querySelector('.patch').getContext('2d')"
+                     ".getImageData(28, 28, 1, 1).data[3] === 255")  # fmt: skip
     with Image.open(photos["path"][3]) as image:
         wanted = image.getpixel((120, 60))
     assert lines.first.locator("canvas").evaluate(colour)[:3] == pytest.approx(wanted, abs=3)

@@ -8,7 +8,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
-from looks import THEMES, WIDTHS
+from looks import THEMES, WIDTHS, wait_until
 from PIL import Image
 
 from hotelviz.reports import run_report, write_index
@@ -114,7 +114,7 @@ def test_table_that_scrolls_sideways_has_the_keys_and_one_that_fits_does_not(rep
     table = view.get_by_role("region", name="A wide table")
     table.focus()
     view.keyboard.press("ArrowRight")
-    view.wait_for_function("document.activeElement.scrollLeft > 0")
+    wait_until(view, "document.activeElement.scrollLeft > 0")
     view.set_viewport_size({"width": 2560, "height": 900})
     expect(table).to_have_count(0)
 
