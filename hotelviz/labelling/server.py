@@ -70,6 +70,7 @@ def serve_labelling(
     load_jsonschema()
     import nbformat
     import papermill
+    from tornado.ioloop import IOLoop
     from traitlets.config import Config
 
     port = _free_port(ip, port)
@@ -94,12 +95,14 @@ def serve_labelling(
         app = Voila(config=Config(_settings(ip, port, token, folder)))
         shown = socket.gethostname() if ip in {"", "0.0.0.0", "::"} else ip
         host = f"[{shown}]" if ":" in shown else shown
-        say(f"http://{host}:{port}/?token={quote(token)}")
+        link = f"http://{host}:{port}/?token={quote(token)}"
         with warnings.catch_warnings(action="ignore"):
             app.initialize([str(page)])
             app.tornado_settings = app.tornado_settings | {"jinja2_env": _server_pages()}
             for logger in (app.log, *map(logging.getLogger, _LOGGERS)):
                 logger.addFilter(without_token)
+            # Its loop runs when it listens: a link that is told before leads nowhere.
+            IOLoop.current().add_callback(say, link)
             app.start()
 
 
