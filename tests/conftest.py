@@ -36,13 +36,13 @@ collect_ignore = ["conftest.py"]
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Two more than cores: a worker often waits for a kernel, a browser or a server.
+    """One more than cores: a worker often waits for a kernel, a browser or a server.
 
     Those are slow, and each worker imports all there is.
     """
     from hotelviz.images import usable_cores
 
-    return usable_cores() + 2 * (config.option.markexpr != "not slow")
+    return usable_cores() + (config.option.markexpr != "not slow")
 
 
 @pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
