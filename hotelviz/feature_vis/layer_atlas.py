@@ -61,6 +61,11 @@ class ChannelAtlas(NamedTuple):
     n_photos: int
 
     @property
+    def lead(self) -> pd.DataFrame:
+        """`effects` less what a channel adds to all outputs: softmax sees differences only."""
+        return lead_of(self.effects)
+
+    @property
     def positions(self) -> pd.DataFrame | None:
         """Places on the map by row; None where all channels are dead."""
         places = self.channels[["x", "y"]]
@@ -158,6 +163,11 @@ def atlas(
     return ChannelAtlas(layer, channels, *activity.histograms(), effects, len(activity.rows))
 
 
+def lead_of(effects: pd.DataFrame) -> pd.DataFrame:
+    """Return what channels add to outputs, less what they add to all of them on average."""
+    return effects.sub(effects.mean(axis=1), axis=0)
+
+
 def _check_original(original: keras.Model, layer: str, n_channels: int) -> None:
     try:
         there = int(channel_node(original, layer).output.shape[-1])
@@ -210,7 +220,6 @@ def _active_in(activity: ChannelActivity, labels: pd.Series) -> pd.Series:
 
 def _driven(effects: pd.DataFrame, dead: np.ndarray) -> pd.DataFrame:
     """Return the output that each channel adds most to: more than to the others, on average."""
-    # A softmax sees differences of logits only.
-    lead = effects.sub(effects.mean(axis=1), axis=0)
+    lead = lead_of(effects)
     found = pd.DataFrame({"drives": lead.idxmax(axis=1), "effect": lead.max(axis=1)})
     return found.where(~dead & (found["effect"] > 0))

@@ -161,7 +161,7 @@ def drivers_table(atlas: ChannelAtlas, *, task: str = "", n_channels: int = 5) -
     """
     if not atlas.effects.shape[1]:
         return None
-    lead = _lead(atlas)
+    lead = atlas.lead
     rows = []
     for name in lead:
         order = lead[name].sort_values(ascending=False, kind="stable")
@@ -175,16 +175,11 @@ def drivers_table(atlas: ChannelAtlas, *, task: str = "", n_channels: int = 5) -
     return Table(pd.DataFrame(rows), words)
 
 
-def _lead(atlas: ChannelAtlas) -> pd.DataFrame:
-    """Return what channels add to outputs, less what they add to all of them on average."""
-    return atlas.effects.sub(atlas.effects.mean(axis=1), axis=0)
-
-
 def _named(atlas: ChannelAtlas, task: str) -> list[str]:
     """Return the outputs that each channel adds most to, in words."""
     if not atlas.effects.shape[1]:
         return [""] * len(atlas.channels)
-    lead = _lead(atlas)
+    lead = atlas.lead
     names, values = [_output(name, task) for name in lead], lead.to_numpy()
     order = np.argsort(-values, axis=1, kind="stable")[:, :_NAMED]
     return [
