@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sys
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from PIL import Image
 
 load_jsonschema()
+# TensorFlow leaves a million objects that are never garbage: to walk them as often as Python does
+# by default is a tenth of the time.
+gc.set_threshold(100_000, 50, 100)
 
 #: Is not searched for examples: pytest would import it again, and take it for another.
 collect_ignore = ["conftest.py"]
@@ -47,12 +51,15 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 @pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever opens a browser is slow; the files that take longest come first.
+    """Whatever opens a browser is slow, and examples that train or draw what networks look for;
+    the files that take longest come first.
 
     Each file is tested in one process.
     """
+    slow = ("hotelviz.training.", "hotelviz.feature_vis.", "hotelviz.concepts.")
     for item in items:
-        if "chromium" in getattr(item, "fixturenames", ()):
+        example = isinstance(item, pytest.DoctestItem) and item.name.startswith(slow)
+        if example or "chromium" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)
     longest = [
         "test_notebooks.py", "test_labelling_page.py", "test_attribution.py", "test_training.py",

@@ -6,6 +6,7 @@ import ast
 import json
 import os
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -125,7 +126,12 @@ def notebook_parameters(cells: Iterable[dict[str, Any]]) -> dict[str, Parameter]
     {'seed': Parameter(type='int', default='0', help='of the sample')}
     """
     tagged = (cell["source"] for cell in cells if "parameters" in cell["metadata"].get("tags", []))
-    source = next(tagged, "")
+    return dict(_parameters_in(next(tagged, "")))
+
+
+# A plan of a run asks for the same ones dozens of times.
+@lru_cache(maxsize=64)
+def _parameters_in(source: str) -> dict[str, Parameter]:
     lines = source.splitlines()
     found = {}
     for node in ast.parse(source).body:
