@@ -17,9 +17,14 @@ Figures: TypeAlias = Callable[[np.ndarray], dict[str, float]]
 #: Between which values a figure lies.
 Bounds: TypeAlias = tuple[float, float]
 
-#: A share, a correlation, a distance, and what has no bounds.
-SHARE, CORRELATION, DISTANCE = (0.0, 1.0), (-1.0, 1.0), (0.0, np.inf)
-ANYTHING = (-np.inf, np.inf)
+#: The bounds of a share.
+SHARE: Bounds = (0.0, 1.0)
+#: The bounds of a correlation.
+CORRELATION: Bounds = (-1.0, 1.0)
+#: The bounds of a distance.
+DISTANCE: Bounds = (0.0, np.inf)
+#: Of what has no bounds.
+ANYTHING: Bounds = (-np.inf, np.inf)
 #: More hotels are left out several at a time.
 MAX_BLOCKS = 200
 
