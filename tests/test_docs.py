@@ -244,11 +244,11 @@ def test_arguments_of_several_types_have_a_line_each():
         """Do nothing."""
 
     lines = ["Do.", "", "Parameters", "----------", "path, size", "    As in.", "low, high",
-             "    Both."]  # fmt: skip
+             "    Both.", "low, size : int, default 0 and 1", "    Typed."]  # fmt: skip
     add_types(None, "function", "function", function, None, lines)
     assert lines[4:] == [
         "path : str", "size : int, default 3", "    As in.", "low, high : float, default 0.0",
-        "    Both.",
+        "    Both.", "low, size : int, default 0 and 1", "    Typed.",
     ]  # fmt: skip
 
 

@@ -29,6 +29,7 @@ _CODE_NAMES = {
     "Any": "object", "Labels": "array-like of str", "Values": "array-like of float",
     "Bounds": "tuple[float, float]", "Figures": "callable", "Wanted": "str or Node or tensor",
     "Precision": "{'float32', 'bfloat16'}", "Method": "{'fourier', 'maco'}",
+    "Outputs": "{'logits', 'sigmoid', 'probabilities'}",
 }  # fmt: skip
 
 #: Texts in types; an apostrophe begins none.
@@ -91,7 +92,8 @@ def fill_section(lines: list[str], section: str, known: Mapping[str, str]) -> No
         line = lines[place]
         names = line.split(", ")
         types = [known.get(name.lstrip("*"), "") for name in names]
-        if line and not line.startswith(" ") and any(types):
+        typed = " : " in line or line.startswith(" ")
+        if any(types) and not typed:
             if len(set(types)) == 1:
                 lines[place] = f"{line} : {types[0]}"
             else:  # a line for each; what is said of all stands below the last

@@ -37,7 +37,7 @@ def find_duplicates(
         With ``path`` and ``hotel_id``, and, if known, ``label``, ``split`` and ``score``.
     neighbours : Neighbours, optional
         Of the photos' features; without them only photos with nearly equal hashes are compared.
-    max_distance, min_similarity : int, float
+    max_distance, min_similarity
         Photos are compared whose hashes differ in at most so many of 64 bits and whose features'
         cosine is at least this; and all whose hashes differ in at most 10 bits.
     min_alignment : float
