@@ -90,8 +90,11 @@ def _constant(module: ModuleType, name: str) -> list[str]:
     entries = isinstance(value, Mapping) and all(
         isinstance(one, str | float) for one in value.values()
     )
-    if not entries and "\n" not in repr(value) and len(repr(value)) < _LONGEST:
-        lines.append(f"   :value: {repr(value).replace('typing.', '')}")
+    shown = repr(value).replace("typing.", "")
+    if isinstance(value, frozenset):  # in the same order whenever the site is built
+        shown = f"frozenset({{{', '.join(map(repr, sorted(value)))}}})"
+    if not entries and "\n" not in shown and len(shown) < _LONGEST:
+        lines.append(f"   :value: {shown}")
     comments = ModuleAnalyzer.for_module(_assigned_in(module, name)).find_attr_docs()
     lines += ["", *(f"   {line}" for line in comments.get(("", name), []))]
     if entries:
