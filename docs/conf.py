@@ -13,6 +13,9 @@ sys.path.insert(0, str(HERE / "extensions"))
 sys.path.insert(0, str(HERE.parent))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+from api_pages import inheriting  # noqa: E402
+from argument_types import linked_types  # noqa: E402
+
 import hotelviz  # noqa: E402
 
 #: The drawn demo on which tutorials run and of which the pictures are; made below.
@@ -44,6 +47,7 @@ extensions = [
     "argument_types",
     "mathml",
     "plot_pictures",
+    "signatures",
 ]
 exclude_patterns = ["_build", "README.md", "**/.ipynb_checkpoints"]
 templates_path = ["_templates"]
@@ -53,11 +57,15 @@ nitpicky = False
 autosummary_generate = True
 autosummary_ignore_module_all = False
 autosummary_imported_members = True
-autodoc_typehints = "none"  # numpydoc's sections say them
+autosummary_context = {"inheriting": inheriting()}
+autodoc_typehints = "signature"  # where no section says them: see `signatures`
 autodoc_member_order = "bysource"
 toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
+numpydoc_xref_param_type = True
+numpydoc_xref_aliases = linked_types()
+numpydoc_xref_ignore = "all"  # but for these
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3

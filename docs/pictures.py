@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -263,7 +264,6 @@ def save_gallery(demo: Demo, path: Path) -> None:
     Gallery(wrong, caption=tag_caption, group="confusion", overlays=maps).save(path)
 
 
-#: Name of a plot -> what draws its picture.
 def two_deliveries() -> list[pd.DataFrame]:
     """Return properties of photos of two months; in the second one a few are very dark."""
     random, sides = np.random.default_rng(0), []
@@ -302,6 +302,7 @@ def photo_map(demo: Demo, draw: Callable[..., Any]) -> Any:
     return draw(places, demo.photos.set_index("image_id")["label"])
 
 
+#: Name of a plot -> what draws its picture.
 PICTURES: dict[str, Callable[[Demo], Any]] = {
     "ConfusionMatrixDisplay": confusion_matrix,
     "channel_card": channel_card,
@@ -347,6 +348,16 @@ PICTURES: dict[str, Callable[[Demo], Any]] = {
     "stage_confusions": lambda demo: plots.stage_confusions(demo.stages, "corrected"),
     "training_history": training_history,
 }
+#: What draws in other packages, and looks like one of these.
+ALIKE = {"hotelviz.gallery.photo_figure": "hotelviz.plots.photo_grid"}
+#: What shows itself in a browser: a picture that ``docs/screenshots.py`` took, and its text.
+TAKEN = {
+    "hotelviz.gallery.Gallery": (
+        "gallery.png",
+        "Wrong predictions in the gallery: the matrix is open, and maps lie over the photos",
+    ),
+    "hotelviz.labelling.LabelWidget": ("labelling.png", "The labelling app: one photo, one key"),
+}
 
 
 def without_picture() -> list[str]:
@@ -369,6 +380,12 @@ def main(folder: Path, out: Path) -> None:
         figure = draw(demo).figure_
         figure.savefig(out / f"hotelviz.plots.{name}.png", dpi=100, bbox_inches="tight")
         texts[f"hotelviz.plots.{name}"] = figure_alt(figure) or name
+    for name, like in ALIKE.items():
+        shutil.copy(out / f"{like}.png", out / f"{name}.png")
+        texts[name] = texts[like]
+    for name, (file, text) in TAKEN.items():
+        shutil.copy(Path(__file__).parent / "images" / file, out / f"{name}.png")
+        texts[name] = text
     save_gallery(demo, out.parent / "pages" / "gallery.html")
     (out / "pictures.json").write_text(json.dumps(texts, indent=1), encoding="utf-8")
 

@@ -1,7 +1,7 @@
 """What people decided about photos: an append-only log.
 
 Decisions stand in a CSV file, ``decisions.csv``: the last line of a photo counts, to undo is to
-write another line, and no photo is ever deleted on disk. `hotelviz.audit.cleaning` suggests
+write another line, and no photo is ever deleted on disk. `hotelviz.audit` suggests
 decisions, and applies them to a catalogue.
 """
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
+import enum
 import importlib
 import inspect
 import json
@@ -21,9 +23,10 @@ import typer
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "docs" / "extensions"))
 
-from api_pages import public_modules, public_names  # noqa: E402
-from argument_types import add_types  # noqa: E402
+from api_pages import inheriting, public_modules, public_names  # noqa: E402
+from argument_types import add_types, linked_types  # noqa: E402
 from plot_pictures import add_picture  # noqa: E402
+from signatures import say_what_is_missing  # noqa: E402
 
 from hotelviz.reports import list_reports  # noqa: E402
 
@@ -234,3 +237,89 @@ def test_annotations_say_the_types_of_results():
     ]
     add_types(None, "class", "Result", Result, None, lines)
     assert lines[4::2] == ["value : float", "low : float or None"]
+
+
+def test_arguments_of_several_types_have_a_line_each():
+    def function(path: str, size: int = 3, *, low: float = 0.0, high: float = 0.0) -> None:
+        """Do nothing."""
+
+    lines = ["Do.", "", "Parameters", "----------", "path, size", "    As in.", "low, high",
+             "    Both.", "low, size : int, default 0 and 1", "    Typed."]  # fmt: skip
+    add_types(None, "function", "function", function, None, lines)
+    assert lines[4:] == [
+        "path : str", "size : int, default 3", "    As in.", "low, high : float, default 0.0",
+        "    Both.", "low, size : int, default 0 and 1", "    Typed.",
+    ]  # fmt: skip
+
+
+def test_texts_in_types_are_code():
+    lines = ["Do.", "", "Parameters", "----------", "by : {'a', 'b'}, default 'a b'", "    It's."]
+    add_types(None, "function", "print", print, None, lines)
+    assert lines[4:] == ["by : {``'a'``, ``'b'``}, default ``'a b'``", "    It's."]
+
+
+def test_pages_of_enumerations_list_what_these_can_be():
+    from hotelviz.metrics import Change
+
+    lines = ["What it says."]
+    add_types(None, "class", "Change", Change, None, lines)
+    place = lines.index("NONE : ``'no measurable difference'``")
+    assert lines[place + 1] == "    The interval holds 0 and nothing as large as the margin."
+    assert "BETTER : ``'better'``" in lines
+
+
+def test_types_of_the_package_lead_to_their_pages():
+    known = linked_types()
+    assert known["Gallery"] == "hotelviz.gallery.Gallery"
+    assert known["Target"] == "hotelviz.attribution.Target"
+    assert known["ModelError"] == "hotelviz.errors.ModelError"
+    assert known["Outcome"] == ".Outcome"  # of conditions, and of runs
+
+
+def test_pages_show_the_methods_that_a_base_gives():
+    assert "hotelviz.scores.Scores" in inheriting()
+    assert "hotelviz.gallery.Gallery" not in inheriting()
+
+
+def test_signatures_say_types_that_no_section_says():
+    def short(path: str, *, say: object = print) -> int:
+        """Return it."""
+
+    def long(path: str, *, say: object = print) -> int:
+        """Return it.
+
+        Parameters
+        ----------
+        path, say
+            Both.
+        """
+
+    def signature(function: Any) -> tuple[str, str] | None:
+        return say_what_is_missing(None, "function", "f", function, None, "()")
+
+    assert signature(short) == ("(path: str, *, say: object = print)", "int")
+    assert signature(long) == ("(path, *, say=print)", "int")
+
+
+def test_signatures_say_defaults_as_one_would_write_them():
+    @dataclasses.dataclass
+    class Step:
+        """A step.
+
+        Attributes
+        ----------
+        key
+            Of it.
+        """
+
+        key: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    class Kind(enum.StrEnum):
+        """A kind."""
+
+        ONE = "one"
+
+    assert say_what_is_missing(None, "class", "Step", Step, None, "(key=<factory>)") == (
+        "(key={})", "",
+    )  # fmt: skip
+    assert say_what_is_missing(None, "class", "Kind", Kind, None, "(value)") == ("", "")

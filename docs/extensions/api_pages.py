@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-import dataclasses
+import enum
 import importlib
 import inspect
 import pkgutil
@@ -78,23 +78,33 @@ def _exceptions(module: ModuleType, members: list[str]) -> list[str]:
     """Return what is said of exceptions: all stand on the page of `hotelviz.errors`."""
     if module is errors:
         return [line for name in members for line in (f".. autoexception:: {name}", "")]
-    return [".. autosummary::", "", *(f"   ~hotelviz.errors.{name}" for name in members)]
+    # Named from there: a package that has imported `hotelviz` would find them in itself.
+    there, back = (f".. currentmodule:: {one}" for one in (errors.__name__, module.__name__))
+    return [there, "", ".. autosummary::", "", *(f"   {name}" for name in members), "", back]
 
 
 def _constant(module: ModuleType, name: str) -> list[str]:
     """Return what is said of a constant: its comment, and its value if that is short."""
     value = getattr(module, name)
-    lines = [f".. py:data:: {module.__name__}.{name}"]
+    lines = [f".. py:data:: {name}"]
     entries = isinstance(value, Mapping) and all(
         isinstance(one, str | float) for one in value.values()
     )
-    if not entries and "\n" not in repr(value) and len(repr(value)) < _LONGEST:
-        lines.append(f"   :value: {repr(value).replace('typing.', '')}")
+    shown = repr(value).replace("typing.", "")
+    if isinstance(value, frozenset):  # in the same order whenever the site is built
+        shown = f"frozenset({{{', '.join(map(repr, sorted(value)))}}})"
+    if not entries and "\n" not in shown and len(shown) < _LONGEST:
+        lines.append(f"   :value: {shown}")
     comments = ModuleAnalyzer.for_module(_assigned_in(module, name)).find_attr_docs()
     lines += ["", *(f"   {line}" for line in comments.get(("", name), []))]
     if entries:
-        lines += ["", *(f"   - ``{key}``: {one}" for key, one in value.items()), ""]
+        lines += ["", *(f"   - ``{key}``: {_short(one)}" for key, one in value.items()), ""]
     return lines
+
+
+def _short(value: object) -> str:
+    """Return a value of a table as people write it: a third is 0.333."""
+    return f"{value:.3g}" if isinstance(value, float) and value < 1 else str(value)
 
 
 def _assigned_in(module: ModuleType, name: str) -> str:
@@ -112,6 +122,22 @@ def _assigned_in(module: ModuleType, name: str) -> str:
             if getattr(found, name) is getattr(module, name):
                 return found.__name__
     return module.__name__
+
+
+def inheriting() -> list[str]:
+    """Return the classes with methods of another one of the package: their pages show these."""
+    return [
+        f"{module.__name__}.{name}"
+        for module in map(importlib.import_module, public_modules())
+        for name in public_names(module)
+        if inspect.isclass(value := getattr(module, name))
+        and any(
+            not member.startswith("_") and inspect.isroutine(one)
+            for base in value.__mro__[1:]
+            if base.__module__.startswith("hotelviz.") and not issubclass(value, Exception)
+            for member, one in vars(base).items()
+        )
+    ]
 
 
 def write_pages(app: Any, _config: Any) -> None:
@@ -132,34 +158,12 @@ def write_pages(app: Any, _config: Any) -> None:
 def leave_fields_out(
     _app: Any, _what: str, _name: str, value: object, _skip: bool, _options: object
 ) -> bool | None:
-    """Leave out the fields of named tuples: the section *Attributes* says what they are."""
-    return True if type(value).__name__ == "_tuplegetter" else None
-
-
-def shorten_signature(
-    _app: Any, _what: str, _name: str, value: Any, _options: object, *_as_it_is: str
-) -> tuple[str, str] | None:
-    """Write the settings of a training once: a function that takes them takes each by name, too."""
-    if not inspect.isfunction(value) or "settings" not in inspect.signature(value).parameters:
-        return None
-    shown = inspect.signature(value)
-    settings = shown.parameters["settings"].default
-    if not dataclasses.is_dataclass(settings):
-        return None
-    fields = {field.name for field in dataclasses.fields(settings)}
-    kept = [
-        one.replace(annotation=inspect.Parameter.empty)
-        for one in shown.parameters.values()
-        if one.name not in fields
-    ]
-    changes = inspect.Parameter("changes", inspect.Parameter.VAR_KEYWORD)
-    text = str(inspect.Signature([*kept, changes]))
-    return text.replace(repr(settings), f"{type(settings).__name__}()"), ""
+    """Leave out fields of named tuples and members of enumerations: *Attributes* has them."""
+    return True if type(value).__name__ == "_tuplegetter" or isinstance(value, enum.Enum) else None
 
 
 def setup(app: Any) -> dict[str, Any]:
     """Register the extension; its pages are there before Sphinx looks for pages."""
     app.connect("config-inited", write_pages)
     app.connect("autodoc-skip-member", leave_fields_out)
-    app.connect("autodoc-process-signature", shorten_signature)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

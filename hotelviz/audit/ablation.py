@@ -82,11 +82,11 @@ def compare_datasets(
         `hotelviz.training.train_tagger` in two phases.
     augmented : collection of str, optional
         The stages whose training photos are changed at random: in the fast mode seen in a mirror
-        as well, in the full mode as `train_tagger` does it.
+        as well, in the full mode as `hotelviz.training.train_tagger` does it.
     train_kw : mapping, optional
-        More arguments of `train_tagger` in the full mode.
+        More arguments of `hotelviz.training.train_tagger` in the full mode.
     cache, allow_missing
-        As in `compute_image_properties`.
+        As in `hotelviz.embeddings.compute_image_properties`.
     seed : int, default 0
         Of splits and training, and of intervals over more than 200 hotels.
     progress : bool, default True

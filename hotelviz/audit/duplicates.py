@@ -32,17 +32,16 @@ def find_duplicates(
     Parameters
     ----------
     properties : ImageProperties
-        From `compute_image_properties`, row by row of the photos of `catalog`.
+        From `hotelviz.embeddings.compute_image_properties`, row by row of the photos of `catalog`.
     catalog : pandas.DataFrame
         With ``path`` and ``hotel_id``, and, if known, ``label``, ``split`` and ``score``.
     neighbours : Neighbours, optional
         Of the photos' features; without them only photos with nearly equal hashes are compared.
-    max_distance, min_similarity : int, float
+    max_distance, min_similarity
         Photos are compared whose hashes differ in at most so many of 64 bits and whose features'
         cosine is at least this; and all whose hashes differ in at most 10 bits.
     min_alignment : float
-        Near-duplicates are those whose `hotelviz.audit.registration.aligned_similarity` is at least
-        this.
+        Near-duplicates are those that, laid over each other, are at least so similar, 0 to 1.
 
     Returns
     -------

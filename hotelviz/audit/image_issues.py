@@ -11,7 +11,7 @@ from hotelviz.errors import AuditError, check_choice
 from hotelviz.images import SUFFIXES_BY_FORMAT
 from hotelviz.schema import Status
 
-#: A photo has the issue when its score (see `find_image_issues`) is below this.
+#: A photo has the issue when its score (see `find_issues`) is below this.
 THRESHOLDS: dict[str, float] = {
     "tiny": 0.45,
     "odd_aspect_ratio": 0.4,

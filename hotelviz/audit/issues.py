@@ -101,15 +101,15 @@ def find_issues(
         notes say how many of the labelled photos it has seen. Without one labels and outliers are
         not judged, and fewer near-duplicates are found.
     cache : path, optional
-        A folder for image properties; see `compute_image_properties`.
+        A folder for image properties; see `hotelviz.embeddings.compute_image_properties`.
     thresholds : mapping, optional
-        Of files and pixels; see `hotelviz.audit.image_issues.THRESHOLDS`.
+        Of files and pixels; see `THRESHOLDS`.
     max_distance, min_similarity, min_alignment
         Of near-duplicates; see `find_duplicates`.
     n_folds, margin, seed
         Of the label check; see `hotelviz.audit.find_label_issues`.
     batch_size, allow_missing, progress
-        As in `compute_image_properties`.
+        As in `hotelviz.embeddings.compute_image_properties`.
 
     Returns
     -------

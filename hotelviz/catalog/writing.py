@@ -24,8 +24,8 @@ def write_catalog(catalog: pd.DataFrame, path: str | os.PathLike[str]) -> None:
 
     Paths below the folder of the file are written relative to it, so that the whole can be moved;
     all others are written in full. What a photo is called does not change by that: ``image_id`` is
-    written as a column. Texts are written as they are, also those that a spreadsheet would run
-    (see `hotelviz.io.escaping.csv_safe`). A CSV file holds text alone: the user's own columns come
+    written as a column. Texts are written as they are, also those that a spreadsheet would run.
+    A CSV file holds text alone: the user's own columns come
     back as text, and an empty text as missing; Parquet keeps their types.
 
     Parameters

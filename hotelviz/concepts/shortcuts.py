@@ -73,6 +73,12 @@ def find_shortcuts(
     CatalogError
         No ``label``.
 
+    See Also
+    --------
+    shortcut_examples : The errors in which the concepts of one confusion are strongest.
+    removal_effects : What is said without a concept, whatever is right; its example is of this
+        function, too.
+
     Notes
     -----
     Tried is each concept in each confusion of at least four errors, where it speaks for the wrong
@@ -80,12 +86,6 @@ def find_shortcuts(
     with at least four errors, and corrected for their number; ``p_corrected`` is the larger of the
     two, and 1 for others. What few hotels show is never sure: of errors in five hotels the p-value
     is at least 1 in 16.
-
-    See Also
-    --------
-    shortcut_examples : The errors in which the concepts of one confusion are strongest.
-    removal_effects : What is said without a concept, whatever is right; its example is of this
-        function, too.
     """
     from hotelviz.metrics.corrections import holm
     from hotelviz.models import model_info

@@ -95,7 +95,7 @@ def make_demo_catalog(
     -----
     ``truth/truth.csv`` has a row per photo: ``image_id``, ``true_label``, ``fault`` (``none``,
     ``wrong_label``, ``exact_duplicate``, ``near_duplicate``, ``truncated`` or ``unreadable``),
-    ``rails``, how well it is taken (`QUALITIES`, 0 to 1), ``true_score`` (what
+    ``rails``, how well it is taken (five columns, 0 to 1), ``true_score`` (what
     the colleagues would give it without their noise), and the masks' paths ``object_mask`` and
     ``rails_mask`` (PNG, 255 = object, grown by 4 % of the photo's height).
     ``truth/duplicates.csv`` lists the pairs in the columns ``a``, ``b``, ``kind`` and

@@ -66,6 +66,7 @@ def with_true_labels(photos: pd.DataFrame, directory: str | os.PathLike[str]) ->
     Returns
     -------
     pandas.DataFrame
+        The same rows with the true ``label``.
 
     Raises
     ------

@@ -133,6 +133,7 @@ def check_features(features: pd.DataFrame, where: str) -> tuple[np.ndarray, np.n
     rows : int array
         Of the photos that have features; a row of NaN alone is a photo that could not be read.
     values : float32 array of shape (len(rows), n_features)
+        Their features.
 
     Raises
     ------

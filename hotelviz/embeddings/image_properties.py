@@ -82,14 +82,14 @@ def compute_image_properties(
     Parameters
     ----------
     catalog : pandas.DataFrame
-        With ``image_id`` and ``path``, a file or a URL (see `hotelviz.io.remote`). A photo at a URL
+        With ``image_id`` and ``path``, a file or a URL. A photo at a URL
         is fetched once, also where it is in the cache: only its bytes name its content.
     model : keras.Model, optional
         Gives the features: any model whose head is global average pooling and one dense layer.
     cache : path, optional
         A folder for properties by content; by default nothing is kept. Parts of it that another
-        model wrote, or that are damaged, are passed over with a `CacheWarning`. What is unavailable
-        is not kept: the next call tries it again.
+        model wrote, or that are damaged, are passed over with a `hotelviz.errors.CacheWarning`.
+        What is unavailable is not kept: the next call tries it again.
     batch_size : int, default 64
         Photos per call of the network.
     allow_missing : bool, default False

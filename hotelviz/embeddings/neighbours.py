@@ -49,12 +49,14 @@ def reduce_features(features: np.ndarray, *, n_components: int = N_COMPONENTS) -
     Parameters
     ----------
     features : float array of shape (n_photos, n_features)
+        A row per photo, without missing values.
     n_components : int, default 256
         How many are kept, at most.
 
     Returns
     -------
     float32 array of shape (n_photos, min(n_components, n_features, n_photos))
+        A row per photo, in the same order.
 
     Examples
     --------

@@ -110,7 +110,7 @@ def find_slices(
     Notes
     -----
     Photos are compared with others of their area: that an area is hard is no slice. Chance is what
-    whole hotels' errors would be at other hotels (see `slices_statistics`); the largest of all
+    whole hotels' errors would be at other hotels; the largest of all
     candidates under it is what each has to exceed (Westfall and Young's single step), so that p
     needs no further correction. Later slices are sought with the photos of earlier ones compared
     among themselves, which keeps the same photos from being found twice.

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 #: How pictures are drawn.
 Method: TypeAlias = Literal["fourier", "maco"]
+#: The same, to look a name up in.
 METHODS: tuple[Method, ...] = ("fourier", "maco")
 #: Pictures that are drawn together; it bounds the memory.
 TOGETHER = 16

@@ -1,9 +1,9 @@
 """The photo gallery: one component, live in JupyterLab and in pages on disk.
 
-The scripts of ``static/`` draw it in both. `gallery` holds the `Gallery`, `payload` makes of a
-table what the scripts show, `thumbnails` of files what fits a page, `widget` and `photo_provider`
-answer the browser from the kernel, `html` and `page_form` write pages, `captions` are what stands
-under a photo, and `photo_figure` draws photos where no script runs.
+The scripts of ``static/`` draw it in both. ``gallery`` holds the `Gallery`, ``payload`` makes of a
+table what the scripts show, ``thumbnails`` of files what fits a page, ``widget`` and
+``photo_provider`` answer the browser from the kernel, ``html`` and ``page_form`` write pages,
+``captions`` are what stands under a photo, and `photo_figure` draws photos where no script runs.
 """
 
 from hotelviz.errors import GalleryError

@@ -109,9 +109,9 @@ class Gallery:
     title : str, default ""
         A heading.
     root : path, optional
-        The folder with the photos, where they are not where ``path`` says; see
-        `hotelviz.gallery.places.photo_places`, and `hotelviz.catalog.current_paths` for the
-        catalogue's own paths.
+        The folder with the photos, where they are not where ``path`` says: they are
+        ``root/path``, or ``root/image_id`` where only that is there. See
+        `hotelviz.catalog.current_paths` for the catalogue's own paths.
 
     Raises
     ------
@@ -184,7 +184,7 @@ class Gallery:
         return [caption_of(row, self.caption) for _, row in self.frame.iterrows()]
 
     def payload(self) -> dict[str, Any]:
-        """Return what the script shows, without photos; see `hotelviz.gallery.payload`."""
+        """Return what the script shows, without photos."""
         cut = len(self.frame) < self.total
         some = f"showing the first {len(self.frame):,} of {self.total:,} photos" if cut else ""
         of_table = make_payload(

@@ -41,14 +41,14 @@ def decode_image(
 ) -> Decoded:
     """Decode a photo, upright and in sRGB.
 
-    Transparent parts become white, colour profiles are converted, deeper channels become 8 bits
-    (see `hotelviz.images.colour`), of an animation the first frame is taken. What is in a file
-    beside its pixels never costs the photo.
+    Transparent parts become white, colour profiles are converted, deeper channels become 8 bits,
+    of an animation the first frame is taken. What is in a file beside its pixels never costs the
+    photo.
 
     Parameters
     ----------
     path
-        A file, or a URL (see `hotelviz.io.remote`).
+        A file, or a URL.
     size
         Height and width to stretch it to; None keeps its own. JPEGs are decoded at the smallest
         scale that is not smaller than this.
@@ -158,6 +158,7 @@ def reading(path: str | os.PathLike[str]) -> Iterator[bytes]:
     Yields
     ------
     bytes
+        The whole file, once.
 
     Raises
     ------
@@ -249,6 +250,7 @@ def encode_jpeg(pixels: np.ndarray, *, quality: int = 82) -> bytes:
     Returns
     -------
     bytes
+        The whole file.
 
     Examples
     --------

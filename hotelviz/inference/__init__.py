@@ -1,10 +1,10 @@
 """Photos in, predictions out, at any scale.
 
-`preflight` checks that photos can be read, `backends` run a network, `pipeline` decodes and
-predicts side by side, `outputs` turns predictions into columns. `predict` does that for tables in
-memory; `dataset` for many photos: `resume` finds what remains, `runner` scores it, on this machine
-or with `ray` on many, and `parts` writes it. Every row of a catalogue gives a row of the result: a
-photo that could not be read says why instead of being dropped.
+``preflight`` checks that photos can be read, ``backends`` run a network, ``pipeline`` decodes and
+predicts side by side, ``outputs`` turns predictions into columns. ``predict`` does that for tables
+in memory; ``dataset`` for many photos: ``resume`` finds what remains, ``runner`` scores it, on this
+machine or with ``ray`` on many, and ``parts`` writes it. Every row of a catalogue gives a row of
+the result: a photo that could not be read says why instead of being dropped.
 """
 
 import hotelviz.models  # noqa: F401, first: it refuses another backend before Keras is imported

@@ -79,7 +79,8 @@ def choose_photos(
         With ``image_id`` and what `uncertainty` needs. Only photos that nobody rated yet are
         chosen for this.
     ratings : pandas.DataFrame, optional
-        From `LabelRound.ratings`: who disagreed on what, and what was rated already.
+        From `hotelviz.labelling.LabelRound.ratings`: who disagreed on what, and what was rated
+        already.
     classes : sequence of str, default ()
         Uncertain photos are chosen only where one of these is among the two most probable:
         classes of which more photos would help, see `hotelviz.metrics.learning_curve`.
@@ -94,8 +95,8 @@ def choose_photos(
     -------
     pandas.DataFrame
         Rows of `catalog`, with ``chosen_for``: ``uncertain 0.93`` (see `uncertainty`),
-        ``disagreement 2.05`` (see `disagreements`) or ``random``. What predictions and
-        disagreements could not fill is random.
+        ``disagreement 2.05`` (see `hotelviz.labelling.inter_rater.disagreements`) or ``random``.
+        What predictions and disagreements could not fill is random.
 
     Raises
     ------

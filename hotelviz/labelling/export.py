@@ -23,7 +23,7 @@ def first_answers(ratings: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     ratings : pandas.DataFrame
-        From `LabelRound.ratings`.
+        From `hotelviz.labelling.LabelRound.ratings`.
 
     Returns
     -------

@@ -32,7 +32,8 @@ def krippendorff_alpha(ratings: pd.DataFrame, *, seed: int = 0) -> Interval:
     Parameters
     ----------
     ratings : pandas.DataFrame
-        From `LabelRound.ratings`. Photos with fewer than two answers say nothing.
+        From `hotelviz.labelling.LabelRound.ratings`. Photos with fewer than two answers say
+        nothing.
     seed : int, default 0
         Of the blocks of hotels that are left out, of more than 200.
 
@@ -144,7 +145,7 @@ def repeat_pairs(ratings: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     ratings : pandas.DataFrame
-        From `LabelRound.ratings`.
+        From `hotelviz.labelling.LabelRound.ratings`.
 
     Returns
     -------
@@ -178,7 +179,7 @@ def self_agreement(ratings: pd.DataFrame, *, seed: int = 0) -> dict[str, Interva
     Parameters
     ----------
     ratings : pandas.DataFrame
-        From `LabelRound.ratings`.
+        From `hotelviz.labelling.LabelRound.ratings`.
     seed : int, default 0
         As in `krippendorff_alpha`.
 
@@ -214,7 +215,7 @@ def rater_statistics(ratings: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     Parameters
     ----------
     ratings : pandas.DataFrame
-        From `LabelRound.ratings`.
+        From `hotelviz.labelling.LabelRound.ratings`.
     seed : int, default 0
         As in `krippendorff_alpha`.
 
@@ -294,7 +295,7 @@ def disagreements(ratings: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     ratings : pandas.DataFrame
-        From `LabelRound.ratings`.
+        From `hotelviz.labelling.LabelRound.ratings`.
 
     Returns
     -------
@@ -336,13 +337,14 @@ def progress_text(ratings: pd.DataFrame, settings: Mapping[str, Any]) -> str:
     Parameters
     ----------
     ratings : pandas.DataFrame
-        From `LabelRound.ratings`.
+        From `hotelviz.labelling.LabelRound.ratings`.
     settings : mapping
-        From `LabelRound.settings`.
+        The ``settings`` of a `hotelviz.labelling.LabelRound`.
 
     Returns
     -------
     str
+        How many raters gave how many answers on how many photos, and how many were skipped.
 
     Raises
     ------

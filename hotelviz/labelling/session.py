@@ -35,12 +35,17 @@ class LabelRound:
 
     Attributes
     ----------
-    name, task, classes, anchors, rules
-        As it was begun; `anchors` says what scores mean, by score, `rules` what counts as a class,
-        by class.
-    uid
+    name, task : str
+        As it was begun.
+    classes : list of str
+        The tags that may be given.
+    anchors : dict of int to str
+        What scores mean, by score.
+    rules : dict of str to str
+        What counts as a class, by class.
+    uid : str
         Tells rounds of all stores apart.
-    settings
+    settings : dict
         All that it was begun with.
     """
 
@@ -77,6 +82,7 @@ class LabelRound:
         Returns
         -------
         int
+            The rater, as the other methods take it.
 
         Raises
         ------

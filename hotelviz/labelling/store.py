@@ -31,9 +31,9 @@ class LabelStore:
 
     Attributes
     ----------
-    database
+    database : LabelDatabase
         Where the labels are.
-    name
+    name : str
         The file or address, without a password.
     """
 
@@ -104,8 +104,8 @@ class LabelStore:
             The tags that may be given.
         anchors : mapping of int to str, optional
             What scores mean, which all raters read beside the scale: these replace the usual
-            words (`hotelviz.labelling.anchors.ANCHORS`), an empty text takes one away. By default
-            the usual words, or those with which the round was begun.
+            words, an empty text takes one away. By default the usual words, or those with which
+            the round was begun.
         rules : mapping of str to str, optional
             What counts as a class, which all raters read below the tags: class -> rule, as
             `hotelviz.catalog.read_class_rules` gives it. By default none, or those with which the

@@ -92,7 +92,7 @@ def in_top_k(true: Labels, probabilities: pd.DataFrame, *, k: int = 2) -> np.nda
     true : array-like of length n_photos
         Labels; one that is no class of the model is among none.
     probabilities : pandas.DataFrame
-        From `hotelviz.scores.predictions.class_probabilities`: a column per class.
+        0 to 1, a row per photo and a column per class, named after it.
     k : int, default 2
         How many classes may be named.
 
@@ -260,7 +260,7 @@ def summary(
         A row per photo: ``label``, ``predicted`` (by default the most probable class),
         ``p_<class>`` and, for intervals over hotels, ``hotel_id``. Other columns may be there too.
     classes : sequence of str, optional
-        The model's; by default those that `hotelviz.scores.predictions.class_columns` finds.
+        The model's; by default those of which there is a column ``p_<class>``.
     seed : int, default 0
         Of the blocks, of more than 200 hotels.
 

@@ -222,6 +222,7 @@ def required_photos(
     Returns
     -------
     int
+        Photos, of hotels as large as those compared.
 
     Notes
     -----

@@ -132,6 +132,7 @@ def correctly_classified(predictions: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
+        The rows of the photos whose predicted class is the label, with ``confidence``, 0 to 1.
 
     Raises
     ------

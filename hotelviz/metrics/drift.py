@@ -77,8 +77,13 @@ def column_drift(
 
     Notes
     -----
-    See `hotelviz.metrics.shifts.shift_table` for distances, tests and intervals. A table without
-    hotels is one in which each photo is alone.
+    The **test** looks at the largest difference of the shares in standard deviations of what chance
+    makes of it at the same value: a few photos at the dark end are seen there, which the distance
+    is too coarse for. It is corrected over the columns by the largest of all of them in the same
+    dealing of hotels (Westfall and Young: Resampling-Based Multiple Testing, 1993). The
+    **interval** is the distance plus and minus what hotels that are drawn again move the difference
+    by, anywhere, in all but a share 1 - `level` of the draws. A table without hotels is one in
+    which each photo is alone.
 
     Examples
     --------

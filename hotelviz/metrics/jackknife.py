@@ -17,9 +17,14 @@ Figures: TypeAlias = Callable[[np.ndarray], dict[str, float]]
 #: Between which values a figure lies.
 Bounds: TypeAlias = tuple[float, float]
 
-#: A share, a correlation, a distance, and what has no bounds.
-SHARE, CORRELATION, DISTANCE = (0.0, 1.0), (-1.0, 1.0), (0.0, np.inf)
-ANYTHING = (-np.inf, np.inf)
+#: The bounds of a share.
+SHARE: Bounds = (0.0, 1.0)
+#: The bounds of a correlation.
+CORRELATION: Bounds = (-1.0, 1.0)
+#: The bounds of a distance.
+DISTANCE: Bounds = (0.0, np.inf)
+#: Of what has no bounds.
+ANYTHING: Bounds = (-np.inf, np.inf)
 #: More hotels are left out several at a time.
 MAX_BLOCKS = 200
 
@@ -120,8 +125,24 @@ def jackknife_interval(
 ) -> Interval:
     """Compute the interval of a figure over hotels.
 
-    Parameters and errors are those of `jackknife_intervals`, but that `statistic` returns the
-    figure of the photos in some rows.
+    Parameters
+    ----------
+    statistic : callable
+        Takes the row numbers of photos (int array) and returns their figure.
+    n_photos : int
+        Number of photos.
+    groups, bounds, level, seed
+        As in `jackknife_intervals`.
+
+    Returns
+    -------
+    Interval
+        Without bounds (NaN) where `jackknife_intervals` has none.
+
+    Raises
+    ------
+    MetricsError
+        As `jackknife_intervals`.
 
     Examples
     --------
@@ -145,7 +166,24 @@ def mean_interval(
     level: float = 0.95,
     seed: int = 0,
 ) -> Interval:
-    """Compute the interval of a mean over hotels; parameters are those of `jackknife_interval`.
+    """Compute the interval of a mean over hotels.
+
+    Parameters
+    ----------
+    values : array-like of length n_photos
+        Of each photo.
+    groups, bounds, level, seed
+        As in `jackknife_intervals`.
+
+    Returns
+    -------
+    Interval
+        As `jackknife_interval` returns it.
+
+    Raises
+    ------
+    MetricsError
+        As `jackknife_intervals`.
 
     Examples
     --------

@@ -63,7 +63,7 @@ def coverage_accuracy(
         A row per photo: ``label``, ``p_<class>`` and, for intervals over hotels, ``hotel_id``. A
         label that the model does not know is never right.
     classes : sequence of str, optional
-        The model's; by default those that `hotelviz.scores.predictions.class_columns` finds.
+        The model's; by default those of which there is a column ``p_<class>``.
     level : float, default 0.95
         Of the intervals, one for each row: not of the whole curve at once.
 

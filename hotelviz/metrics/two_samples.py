@@ -94,10 +94,6 @@ def classifier_test(
     MetricsError
         Fewer than two hotels with photos that could be read in a delivery.
 
-    References
-    ----------
-    Lopez-Paz and Oquab: Revisiting Classifier Two-Sample Tests, ICLR 2017.
-
     Notes
     -----
     Two classifiers: logistic regression on the principal components of the features, which see
@@ -111,6 +107,10 @@ def classifier_test(
     two where the classifier is linear and there is nothing to find (``benchmarks/drift.py``): two
     hotels of different folds are compared twice. Intervals and p are those of that error, so that
     where the deliveries are far apart the interval is wider than it need be.
+
+    References
+    ----------
+    Lopez-Paz and Oquab: Revisiting Classifier Two-Sample Tests, ICLR 2017.
 
     Examples
     --------

@@ -263,7 +263,7 @@ def _range_of(network: keras.Model, described: str, given: str) -> str:
 
 
 def scaling_layer(network: keras.Model) -> str:
-    """Return the name of the layer by which a flat network scales pixels 0 to 255 itself, or ''.
+    """Return the layer by which a flat network scales pixels 0 to 255 itself: its name, or empty.
 
     Examples
     --------

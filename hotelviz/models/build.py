@@ -163,6 +163,7 @@ def clone_for_task(parent: keras.Model, *, task: Task, classes: Sequence[str]) -
     Returns
     -------
     keras.Model
+        The copy, with weights and a description of its own.
 
     Raises
     ------

@@ -38,8 +38,8 @@ class TrainingPhotos:
     Attributes
     ----------
     photos
-        A row per photo and model: ``image_id``, ``hotel_id``, ``content`` (see
-        `hotelviz.io.content`), ``split`` (``train``: learned from; ``val``: it decided which
+        A row per photo and model: ``image_id``, ``hotel_id``, ``content`` (a
+        hash of the photo's bytes), ``split`` (``train``: learned from; ``val``: it decided which
         epoch, and whether fine-tuning, was kept, and nothing was learned from it) and
         ``generation`` (0: this model, 1: the one that it started from, and so on).
     unrecorded

@@ -36,7 +36,7 @@ def drift_distances(
     Parameters
     ----------
     columns : pandas.DataFrame
-        The table of `hotelviz.metrics.column_drift`, or `score_drift`.
+        The table of `hotelviz.metrics.column_drift` or `hotelviz.metrics.score_drift`.
     margin : float
         Smaller distances do not matter: shaded.
     ax : matplotlib.axes.Axes, optional

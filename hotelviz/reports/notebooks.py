@@ -58,6 +58,7 @@ def find_notebook(name: str | os.PathLike[str]) -> Path:
     Returns
     -------
     pathlib.Path
+        The file.
 
     Raises
     ------

@@ -27,7 +27,7 @@ def read_parameters(namespace: MutableMapping[str, Any]) -> None:
 
     It is the first call after the parameters' cell: whether `run_report`, papermill or JupyterLab
     runs the notebook, the cells below find a list where a list is declared, and a file where a path
-    is declared, wherever JupyterLab was started (see `hotelviz.reports.paths`).
+    is declared, wherever JupyterLab was started.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def convert_parameter(name: str, value: Any, kind: str) -> Any:
         None stands for an empty text, list or dict.
     kind : str
         ``str``, ``int``, ``float``, ``bool``, ``dict``, ``list``, ``list[str]``, ``list[int]``,
-        ``list[float]``, or one of the paths of `hotelviz.reports.paths`, which are text; values of
+        ``list[float]``, or a path (``path``, ``list[path]``, ``output``), which is text; values of
         other types stay as they are.
 
     Raises

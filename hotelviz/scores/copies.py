@@ -87,16 +87,16 @@ def copies_across_hotels(
     ValueError
         `max_distance` out of bounds.
 
+    See Also
+    --------
+    hotelviz.audit.find_issues : Near-duplicates within a catalogue, compared pixel by pixel.
+
     Notes
     -----
     Hashes are held in memory, 8 bytes a photo, nothing else: names are read only of photos that
     have a copy. A group is made around the hash that most of its photos have, so that chains of
     photos, each a little like the next, are not one group. Two of 280 million photos that have
     nothing in common agree by chance: at a distance of 3 about 90 pairs are such.
-
-    See Also
-    --------
-    hotelviz.audit.find_issues : Near-duplicates within a catalogue, compared pixel by pixel.
 
     Examples
     --------

@@ -85,19 +85,19 @@ class Scores(Questions):
 
     Attributes
     ----------
-    place
+    place : pathlib.Path
         The folder or the file that it was opened by.
-    files
+    files : list of str
         Its Parquet files.
-    columns
+    columns : dict of str to str
         Name -> type of each column.
-    names
+    names : dict of str to str
         Name -> what the column is called in SQL: its own name, but where names differ in case
-        only, which are one to DuckDB; see `hotelviz.scores.sql.sql_names`.
-    derived
+        only, which are one to DuckDB.
+    derived : frozenset of str
         Those columns that stand in no file as they are given: ``score`` where only its
         distribution is stored, names that are stored as numbers.
-    sql
+    sql : str
         The query that gives all columns.
     """
 
@@ -120,8 +120,8 @@ class Scores(Questions):
         ----------
         sql
             A query in DuckDB's dialect. It is run as it is: give what comes from data as
-            `parameters`, and names of columns through `names` and
-            `hotelviz.scores.sql.sql_name`. No other file can be read or written by it.
+            `parameters`, and names of columns as `names` has them, in double quotes. No other file
+            can be read or written by it.
         parameters
             What its question marks, or its names that begin with ``$``, stand for.
         tags

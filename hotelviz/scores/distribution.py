@@ -19,14 +19,14 @@ _FINE = 65_536
 def bin_scores(
     values: pd.Series | np.ndarray, *, bins: int = 36, low: float = 1.0, high: float = 10.0
 ) -> pd.DataFrame:
-    """Count scores that are in memory, in the form of `Scores.histogram`.
+    """Count scores that are in memory, in the form of `hotelviz.scores.Scores.histogram`.
 
     Parameters
     ----------
     values
         Scores; missing ones are not counted.
     bins, low, high
-        As in `Scores.histogram`.
+        As in `hotelviz.scores.Scores.histogram`.
 
     Returns
     -------
@@ -52,7 +52,7 @@ def count_bins(
     low: float,
     high: float,
 ) -> pd.DataFrame:
-    """Count photos by score; see `Scores.histogram`.
+    """Count photos by score; see `hotelviz.scores.Scores.histogram`.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def count_bins(
     value, by
         Columns, as they are called in SQL.
     bins, low, high
-        As in `Scores.histogram`.
+        As in `hotelviz.scores.Scores.histogram`.
 
     Returns
     -------

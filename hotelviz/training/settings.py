@@ -94,7 +94,7 @@ class TrainingSettings:
         return bool(self.augmentation and self.augmentation.flip)
 
     def network(self) -> dict[str, Any]:
-        """Return what `hotelviz.models.build_tagger` and `build_aesthetic` take of them."""
+        """Return what `hotelviz.models.build_tagger` and its like take of them."""
         names = (
             "backbone", "backbone_kw", "value_range", "weights", "input_size", "dropout", "seed"
         )  # fmt: skip
@@ -178,7 +178,7 @@ class DistillationSettings(TrainingSettings):
             )
 
     def network(self) -> dict[str, Any]:
-        """Return what `hotelviz.models.build_tagger` and `build_aesthetic` take of them."""
+        """Return what `hotelviz.models.build_tagger` and its like take of them."""
         cut_out = self.start == "teacher"
         return super().network() | ({"weights": None} if cut_out else {})
 
