@@ -152,7 +152,7 @@ def deletion_curves(
     ['deletion cam', 'deletion random', 'insertion cam', 'insertion random']
     """
     panels = np.array(
-        style.new_figure((5.2, 2.6)).subplots(1, 2, sharey=True) if axes is None else axes
+        style.new_figure((6.4, 2.6)).subplots(1, 2, sharey=True) if axes is None else axes
     )
     lines = {}
     for ax, (check, what, better) in zip(
@@ -172,6 +172,7 @@ def deletion_curves(
         ax.set(title=f"{check}: {better} is better", xlabel=f"share of the photo {what}")
         style.open_axes(ax)
     panels[0].set_ylabel("probability or score")
-    panels[1].legend(frameon=False, fontsize=9)
+    # Beside them: curves may run anywhere.
+    panels[1].legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.02, 0.5))
     text = f"Deletion and insertion curves of {', '.join(curves)} against random order"
     return style.display(panels, text, lines_=lines)
