@@ -96,6 +96,7 @@ def test_facts_for_programs_have_figures_outcomes_and_flips(files, tmp_path):
         "passed", "not enough photos to tell",
     ]  # fmt: skip
     assert facts["conditions"][1]["required"] > 240
+    assert f"about {facts['conditions'][1]['required']:,} would do" in done.output
     assert (facts["exit_code"], facts["flips"]) == (4, {"right to wrong": 4})
     accuracy = facts["figures"][0]
     assert accuracy["difference"] == pytest.approx(-4 / 240)

@@ -52,7 +52,9 @@ def comparison_verdict(compared: Compared, outcomes: pd.DataFrame | None = None)
             f"The new model is right on {_share(row['new'])} of {on}, the old one on "
             f"{_share(row['old'])}: {change_words(row, compared.margin)}." + _seen_said(compared)
         )
-        said += _classes_said(compared.found.figures) + _flips_said(compared)
+        figures = compared.found.figures
+        said += _others_said(figures[figures["metric"] == "expected calibration error"], first)
+        said += _classes_said(figures) + _flips_said(compared)
         shown = [first, "macro recall", "expected calibration error"]
     else:
         said = (
@@ -109,7 +111,8 @@ def change_words(row: pd.Series, margin: float) -> str:
     interval = f"({_number(low, name)} to {_amount(high, name)})"
     if row["change"] == Change.NONE:
         return f"no measurable difference {interval}"
-    enough = f"; about {row['required']:,} would show a difference of {_amount(margin, name)}"
+    sought = _amount(row.get("to_find", margin), name)
+    enough = f"; about {row['required']:,} would show a difference of {sought}"
     return f"not enough photos to tell {interval}{'' if pd.isna(row['required']) else enough}"
 
 
@@ -144,7 +147,7 @@ def figures_table(compared: Compared) -> Table:
     words = {
         "figure": "figure", "old": "old", "new": "new", "difference": f"difference ({unit})",
         "change": "what follows", "p": "p", "photos": "photos", "hotels": "hotels",
-        "required": f"photos to find {compared.margin:g}",
+        "required": "photos that would do",
     }  # fmt: skip
     return Table(pd.DataFrame(rows), words, digits=3, noun="figures")
 
