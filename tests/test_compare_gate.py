@@ -254,6 +254,11 @@ def test_plots_draw_differences_in_points_and_cells_that_changed():
         "top-1 accuracy",
         "recall Pool (40)",
     ]
+    # An interval as wide as all there is leaves the others legible, and goes on beyond the edge.
+    assert drawn.ax_.get_xlim()[0] > -40
+    wide = difference_intervals(figures.assign(low=[0.01, -0.9], high=[0.03, 0.9]), margin=0.02)
+    assert wide.ax_.get_xlim() == (-40, 40)
+    assert wide.ax_.get_xlabel().endswith("intervals that reach the edge go on")
     names = ["Bed", "Pool"]
     old, new = (
         pd.DataFrame(cells, names, names) for cells in ([[9, 1], [3, 7]], [[8, 2], [0, 10]])
