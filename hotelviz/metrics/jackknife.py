@@ -48,8 +48,8 @@ def jackknife_intervals(
 
     Where hotels are few, the interval of a share or a correlation is not symmetric: it is computed
     on the scale on which the bounds are infinitely far away (logit, Fisher's z, logarithm). With
-    ten hotels 95 % intervals hold macro F1 in 95 and a correlation in 94 % of all cases,
-    percentiles of a bootstrap in 86 and 88 % (``benchmarks/comparison.py --only intervals``).
+    ten hotels 95 % intervals hold macro F1 and a correlation in 95 % of all cases,
+    percentiles of a bootstrap in 86 and 89 % (``benchmarks/comparison.py --only intervals``).
 
     Parameters
     ----------
