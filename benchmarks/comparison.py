@@ -53,8 +53,8 @@ def accuracy_gain(drawn: np.ndarray) -> float:
 
 
 def srcc_gain(drawn: np.ndarray) -> float:
-    ranks = np.apply_along_axis(rankdata, 0, drawn)
-    return float(np.corrcoef(ranks.T)[0, 2] - np.corrcoef(ranks.T)[0, 1])
+    _, old, new = np.corrcoef(rankdata(drawn, axis=0).T)[0]
+    return float(new - old)
 
 
 def percentiles(
@@ -166,6 +166,7 @@ def coverage(*, short: bool) -> None:
                 f"{name}, {n_hotels} hotels: 95 % intervals hold it ({n_draws} draws)",
                 ".93 to .97", f"{shares[0]:.3f} (percentiles of a bootstrap {shares[1]:.3f})",
             ))  # fmt: skip
+            print(*results[-1], sep="; ", flush=True)
 
 
 def tables(

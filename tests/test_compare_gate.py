@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from backbones import write_few_layers
 from executed import run_cells
 from typer.testing import CliRunner
 
@@ -17,6 +18,8 @@ from hotelviz.cli import app
 from hotelviz.metrics import MetricsError, judge_conditions, read_condition
 from hotelviz.plots import confusion_differences, difference_intervals
 from hotelviz.reports import Verdict
+from hotelviz.reports.verdicts.compared import read_compared
+from hotelviz.reports.verdicts.comparison import comparison_verdict
 from hotelviz.schema import RATINGS, SCORE_SHARES
 
 CLASSES = ("Bathroom", "Foyer", "Pool")
@@ -93,6 +96,7 @@ def test_facts_for_programs_have_figures_outcomes_and_flips(files, tmp_path):
         "passed", "not enough photos to tell",
     ]  # fmt: skip
     assert facts["conditions"][1]["required"] > 240
+    assert f"about {facts['conditions'][1]['required']:,} would do" in done.output
     assert (facts["exit_code"], facts["flips"]) == (4, {"right to wrong": 4})
     accuracy = facts["figures"][0]
     assert accuracy["difference"] == pytest.approx(-4 / 240)
@@ -165,6 +169,7 @@ def test_report_of_two_tables_says_first_what_follows(files, tmp_path):
         "photos of 40 hotels, the "
         "old one on 100.0 %: 20.0 points worse (1"
     )
+    assert " points worse (" in verdict.text.partition(" Both models may have seen these")[0]
     assert verdict.text.endswith("0 photos went from wrong to right, 48 from right to wrong.")
     assert verdict.next_steps[0].text == "Look at the 48 photos that became wrong"
     models = next(
@@ -204,7 +209,37 @@ def test_report_of_aesthetic_tables_has_scores_that_moved_and_covers(tmp_path):
     assert verdict.text.startswith("The new model is better. On 60 photos of 10 hotels")
     said = "the new model orders photos as people do to 1.00 of 1 (rank correlation, SRCC)"
     assert said in verdict.text
+    assert "Both models may have seen these photos in training: that is not known." in verdict.text
     assert verdict.text.partition(" Better too: ")[2].startswith("LCC, EMD, ")
+
+
+def test_the_verdict_says_whose_training_photos_are_not_known(album, few_layers, tmp_path):
+    from hotelviz.models import build_tagger, record_training_photos, save_model
+
+    photos = album().assign(label=["Foyer", "Pool"] * 4, hotel_id=list("aabbccdd"))
+    photos.to_csv(tmp_path / "photos.csv", index=False)
+    of_other_hotels = {"image_id": ["x"], "hotel_id": ["x"], "content": [""], "split": ["train"]}
+    of_hotel_d = photos.tail(1).assign(content="", split="train")
+    for name, learned in (("new_to_it", pd.DataFrame(of_other_hotels)), ("knows_d", of_hotel_d)):
+        tagger = build_tagger(["Foyer", "Pool"], input_size=32, weights=None)
+        save_model(record_training_photos(tagger, learned), tmp_path / f"{name}.keras")
+    write_few_layers(tmp_path / "no_record.keras", classes=["Foyer", "Pool"])
+    table = photos.assign(predicted="Pool", p_Foyer=0.2, p_Pool=0.8)
+    table.to_csv(tmp_path / "table.csv", index=False)
+
+    def said(old: str, new: str, split: str = "all") -> str:
+        files = [str(tmp_path / name) for name in (old, new, "photos.csv")]
+        compared = read_compared(*files, split=split)
+        return comparison_verdict(compared).text
+
+    unknown = "may have seen these photos in training: that is not known."
+    assert f". Both models {unknown} " in said("no_record.keras", "table.csv")
+    assert f". The old model {unknown} " in said("no_record.keras", "new_to_it.keras")
+    assert f". The new model {unknown} " in said("new_to_it.keras", "table.csv")
+    seen = "In training 2 of them, or others of their hotels, were seen: this says nothing about"
+    assert seen in said("new_to_it.keras", "knows_d.keras")
+    assert "training" not in said("new_to_it.keras", "knows_d.keras", split="test")
+    assert "training" not in said("new_to_it.keras", "new_to_it.keras")
 
 
 def test_plots_draw_differences_in_points_and_cells_that_changed():
@@ -219,6 +254,11 @@ def test_plots_draw_differences_in_points_and_cells_that_changed():
         "top-1 accuracy",
         "recall Pool (40)",
     ]
+    # An interval as wide as all there is leaves the others legible, and goes on beyond the edge.
+    assert drawn.ax_.get_xlim()[0] > -40
+    wide = difference_intervals(figures.assign(low=[0.01, -0.9], high=[0.03, 0.9]), margin=0.02)
+    assert wide.ax_.get_xlim() == (-40, 40)
+    assert wide.ax_.get_xlabel().endswith("intervals that reach the edge go on")
     names = ["Bed", "Pool"]
     old, new = (
         pd.DataFrame(cells, names, names) for cells in ([[9, 1], [3, 7]], [[8, 2], [0, 10]])

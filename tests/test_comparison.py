@@ -12,6 +12,8 @@ from hotelviz.metrics import (
     compare_aesthetics,
     compare_taggers,
     jackknife_table,
+    judge_conditions,
+    read_condition,
     required_photos,
 )
 from hotelviz.schema import RATINGS, SCORE_SHARES
@@ -174,6 +176,48 @@ def test_a_better_aesthetic_model_is_found_by_all_figures():
     assert figures[["LCC", "SRCC", "EMD", "accuracy at 5"]].tolist() == ["better"] * 4
     expected = old[list(SCORE_SHARES)].to_numpy() @ np.arange(1, 11)
     assert found.photos["score_old"].to_numpy() == pytest.approx(expected)
+
+
+def test_photos_that_would_do_are_more_than_those_that_could_not_tell():
+    # 22 of 900 photos better, 12 worse: 1.1 points (−0.2 to 2.4), where 2.0 points matter.
+    true, lost, won = "BP" * 450, range(20, 900, 75), range(0, 880, 40)
+    old, new = ("".join("F" if n in wrong else one for n, one in enumerate(true))
+                for wrong in (won, lost))  # fmt: skip
+    hotels = [f"h{n // 9}" for n in range(900)]
+    found = compare_taggers(tags(old, true, hotel_id=hotels), tags(new, true, hotel_id=hotels))
+    unknown = found.figures[found.figures["change"] == "not enough photos"]
+    assert len(unknown) > 1
+    assert (unknown["required"] > unknown["n_photos"]).all()
+    accuracy = found.figures.iloc[0]
+    assert accuracy["change"] == "not enough photos"
+    error, difference = accuracy["standard_error"], accuracy["difference"]
+    assert difference == pytest.approx(10 / 900)
+    assert required_photos(0.02, standard_error=error, n_photos=900) <= 900
+    assert accuracy["to_find"] == difference  # 0.9 points less than the margin
+    assert accuracy["required"] == required_photos(difference, standard_error=error, n_photos=900)
+
+
+def test_that_none_of_few_photos_flipped_says_little_of_their_class():
+    true = "B" * 8 + "P" * 200
+    new = "B" * 8 + "F" + "P" * 199
+    hotels = [f"b{n // 2}" for n in range(8)] + [f"p{n}" for n in range(200)]
+    old, new = (tags(one, true, hotel_id=hotels) for one in (true, new))
+    figures = compare_taggers(old, new).figures.set_index("metric")
+    few = figures.loc["recall Bathroom"]
+    # Of 4 hotels without a flip: 1 - 0.025 ** (1 / 4), and a little more as they are so few.
+    assert -few["low"] == few["high"] > 1 - 0.025**0.25
+    assert few["change"] == "not enough photos"
+    assert few["required"] == pytest.approx(8 * np.log(1 - few["high"]) / np.log(0.98), abs=1)
+    conditions = [read_condition("recall[Bathroom] < -0.05")]
+    condition = judge_conditions(conditions, figures.reset_index())
+    assert condition["outcome"].item() == "not enough photos to tell"
+    assert 8 < condition["required"].item() < few["required"]
+    two = [*["b0"] * 7, "b1", *hotels[8:]]  # as good as one hotel: how many would do is not known
+    uneven = compare_taggers(old.assign(hotel_id=two), new.assign(hotel_id=two)).figures
+    assert uneven.set_index("metric").loc["recall Bathroom", "change"] == "not enough photos"
+    assert judge_conditions(conditions, uneven)["outcome"].item() == "not enough photos to tell"
+    same = compare_taggers(old, old).figures.set_index("metric").loc["recall Bathroom"]
+    assert (same["low"], same["high"], same["change"]) == (0, 0, "no measurable difference")
 
 
 def test_four_times_the_photos_find_half_the_difference():

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import entropy, wasserstein_distance
+from scipy.stats import entropy, spearmanr, wasserstein_distance
 
 from hotelviz import metrics
 from hotelviz.catalog import (
@@ -201,6 +201,24 @@ def test_mean_cdf_difference_is_a_tenth_of_scipys_distance():
         ]
     )
     assert table.loc["mean |CDF difference|", "value"] == pytest.approx(theirs / 10)
+
+
+def test_rank_correlation_is_scipys_with_the_ties_of_few_raters_in_counts_and_in_shares():
+    random = np.random.default_rng(0)
+    scores = random.integers(3, 9, (300, 3))  # of three raters: their sums are exact
+    counts = np.stack([np.bincount(row, minlength=11)[1:] for row in scores])
+    predicted = as_shares(np.exp(-((scores.mean(axis=1)[:, None] - np.arange(10)) ** 2) / 4)
+                          * random.uniform(0.2, 1, (300, 10)))  # fmt: skip
+    exact = spearmanr(scores.sum(axis=1), predicted @ np.arange(1, 11)).statistic
+    good = scores.sum(axis=1) > 18
+    right = good == (predicted @ np.arange(1, 11) > 6)
+    for rated in (counts, counts / 3):
+        table = metrics.score_metrics(rated, predicted, threshold=6).set_index("metric")["value"]
+        assert table["SRCC"] == pytest.approx(exact, abs=1e-12)
+        assert table["accuracy at 6"] == pytest.approx(right.mean(), abs=1e-12)
+    # Means of shares alone break ties by their rounding.
+    assert abs(spearmanr(counts / 3 @ np.arange(1, 11), predicted @ np.arange(1, 11)).statistic
+               - exact) > 1e-5  # fmt: skip
 
 
 def test_score_metrics_of_a_known_case():

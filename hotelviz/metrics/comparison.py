@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,7 @@ from hotelviz.metrics.classification import (
 )
 from hotelviz.metrics.corrections import holm
 from hotelviz.metrics.jackknife import Figures, jackknife_table
+from hotelviz.metrics.proportions import share_interval
 from hotelviz.metrics.ratings import score_figures
 from hotelviz.schema import RATINGS, SCORE_SHARES
 from hotelviz.scores.predictions import class_columns
@@ -58,8 +59,9 @@ class Comparison(NamedTuple):
         A row per figure: ``metric`` (those of one class are called ``recall <class>``), ``old``,
         ``new``, ``difference`` (new less old), ``low`` and ``high`` (its interval over hotels),
         ``standard_error``, ``p_value`` and ``p_corrected`` (that there is none; over classes after
-        Holm), ``change`` (see `Change`), ``n_photos`` and ``n_hotels`` that have such, and
-        ``required`` (photos with which a difference of the margin would be found in 8 of 10 cases).
+        Holm), ``change`` (see `Change`), ``n_photos`` and ``n_hotels`` that have such,
+        ``required`` (photos with which a difference of ``to_find`` would be found in 8 of 10 cases)
+        and ``to_find``: the margin, or less where that many photos could not tell.
     photos
         A row per photo that both judged: ``image_id``, ``hotel_id``; of taggers ``label``,
         ``predicted_old``, ``predicted_new``, ``probability_old``, ``probability_new`` (of the true
@@ -126,13 +128,18 @@ def compare_taggers(
     before, after = (judged_photos(table, None, where="compare_taggers") for table in (old, new))
     sides = [_together(class_figures(side), calibration_figure(side)) for side in (before, after)]
     right = [side.predicted == before.true for side in (before, after)]
+    # One model twice does not differ; that two agree on few photos of a class says little.
+    same = before.shares.equals(after.shares) and (before.predicted == after.predicted).all()
     parts = [_compared(sides[0], sides[1], old, level=level, seed=seed)]
     for name in np.unique(before.true):
         mine = before.true == name
-        accuracy = [_mean(f"{RECALL}{name}", side[mine]) for side in right]
-        parts.append(
-            _compared(accuracy[0], accuracy[1], old[mine], level=level, seed=seed, all_photos=False)
-        )
+        one, other = (_mean(f"{RECALL}{name}", side[mine]) for side in right)
+        part = _compared(one, other, old[mine], level=level, seed=seed, all_photos=False)
+        if not same and part["standard_error"].item() == 0 and part["difference"].item() == 0:
+            hotels = old["hotel_id" if knows_hotels(old) else "image_id"][mine]
+            most = 1 - share_interval(np.ones(int(mine.sum())), groups=hotels, level=level).low
+            part = part.assign(low=-most, high=most)
+        parts.append(part)
     table = pd.concat(parts, ignore_index=True)
     photos = old[[name for name in ("image_id", "hotel_id", "path", "label") if name in old]]
     was, now = right
@@ -355,11 +362,38 @@ def judged_differences(table: pd.DataFrame, margin: float, level: float) -> pd.D
         [Change.BETTER.value, Change.WORSE.value, Change.NONE.value],
         Change.TOO_FEW.value,
     )
-    table["required"] = [
-        required_photos(margin, standard_error=error, n_photos=n) if np.isfinite(error) else pd.NA
-        for error, n in zip(table["standard_error"], table["n_photos"], strict=True)
-    ]
+    n_classes = max(1, int(classes.sum()))
+    told = [_enough(row, margin, level, n_classes if of_class else 1)
+            for row, of_class in zip(table.to_dict("records"), classes, strict=True)]  # fmt: skip
+    table["required"] = pd.array([found for found, _ in told], dtype="Int64")
+    table["to_find"] = [away for _, away in told]
     return table
+
+
+def _enough(row: Mapping[Hashable, Any], margin: float, level: float, n_tests: int) -> list[Any]:
+    """Return how many photos would do, and the difference that they find in 8 of 10 cases."""
+    error, n_photos, away = row["standard_error"], row["n_photos"], abs(row["difference"])
+    if not np.isfinite(error) or (error == 0 and (away > 0 or not 0 < row["high"] < 1)):
+        return [pd.NA, np.nan]
+    if error == 0:  # No photo flipped: so many would leave room for less than the margin.
+        return [without_flips(margin, row["high"], n_photos), margin]
+    found = required_photos(margin, standard_error=error, n_photos=n_photos, level=level)
+    if found > n_photos or row["change"] != Change.TOO_FEW:
+        return [found, margin]
+    # As many could not tell. The difference is told from none, or from the margin.
+    away, level = max(away, margin - away), 1 - (1 - level) / n_tests
+    return [required_photos(away, standard_error=error, n_photos=n_photos, level=level), away]
+
+
+def without_flips(margin: float, most: float, n_photos: int) -> int:
+    """Return how many photos without a flip leave room for less than a margin, as some for `most`.
+
+    Examples
+    --------
+    >>> without_flips(0.02, 0.4593, 6)
+    183
+    """
+    return max(1, math.ceil(n_photos * math.log1p(-most) / math.log1p(-margin)))
 
 
 def _probability(judged: JudgedPhotos) -> np.ndarray:

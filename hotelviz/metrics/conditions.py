@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from hotelviz.errors import MetricsError, did_you_mean
-from hotelviz.metrics.comparison import required_photos
+from hotelviz.metrics.comparison import required_photos, without_flips
 
 #: Short names of figures.
 _SHORT = {
@@ -161,7 +161,7 @@ def judge_conditions(conditions: Sequence[Condition], figures: pd.DataFrame) -> 
         "condition", "metric", "bound", "difference", "low", "high", "outcome", "n_photos",
         "n_hotels", "required",
     ]  # fmt: skip
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=columns).astype({"required": "Int64"})
 
 
 def _judged(condition: Condition, figures: pd.DataFrame) -> dict[str, object]:
@@ -191,6 +191,9 @@ def _required(condition: Condition, row: pd.Series, away: float) -> object:
     error, n_photos = float(row["standard_error"]), int(row["n_photos"])
     if not np.isfinite(row["low"]):
         return pd.NA
+    if error == 0:  # No photo of a class flipped.
+        open_ended = away <= 0 or row["high"] >= 1
+        return pd.NA if open_ended else without_flips(away, float(row["high"]), n_photos)
     if away > 0:
         enough = required_photos(away, standard_error=error, n_photos=n_photos)
         if enough > n_photos:

@@ -53,8 +53,8 @@ def jackknife_intervals(
 
     Where hotels are few, the interval of a share or a correlation is not symmetric: it is computed
     on the scale on which the bounds are infinitely far away (logit, Fisher's z, logarithm). With
-    ten hotels 95 % intervals hold macro F1 in 95 and a correlation in 94 % of all cases,
-    percentiles of a bootstrap in 86 and 88 % (``benchmarks/comparison.py --only intervals``).
+    ten hotels 95 % intervals hold macro F1 and a correlation in 95 % of all cases,
+    percentiles of a bootstrap in 86 and 89 % (``benchmarks/comparison.py --only intervals``).
 
     Parameters
     ----------
@@ -253,9 +253,9 @@ def jackknife_table(
     r"""Compute figures with their intervals and tests by leaving out one hotel after the other.
 
     Where photos of a hotel are alike and hotels are few, the percentiles of a bootstrap are too
-    narrow: of 95 % intervals of a difference of accuracy 83 to 86 % hold it with ten hotels, and
-    92 % with forty; those of the jackknife, with the quantiles of Student's t, 94 to 95 %
-    (``benchmarks/comparison.py``).
+    narrow: of 95 % intervals of a difference of accuracy 85 % hold it with ten hotels, and 93 %
+    with forty; those of the jackknife, with the quantiles of Student's t, 95 to 96 % (1,000 draws
+    each, ``benchmarks/comparison.py --only coverage``).
 
     Parameters
     ----------

@@ -24,6 +24,8 @@ _CHANGES: dict[str, dict[str, Any]] = {
         "label": "not enough photos",
     },
 }  # fmt: skip
+#: How far intervals are drawn: times the largest difference, and times the margin.
+_REACH = (4, 10)
 #: With more classes the cells are too small for numbers.
 _MAX_WRITTEN = 25
 #: Worse, equal, better; the middle is the paper.
@@ -79,6 +81,11 @@ def difference_intervals(
     )
     ax.set_yticks(range(len(figures)), [_named(row) for _, row in figures.iterrows()])
     words = "difference, new less old" + (" (points of 100)" if unit == "points" else "")
+    # A class of few photos does not press all others into a dot.
+    reach = max(_REACH[0] * rows["difference"].abs().max(), _REACH[1] * margin * scale)
+    if rows[["low", "high"]].abs().max(axis=None) > reach:
+        ax.set_xlim(-reach, reach)
+        words += "\nintervals that reach the edge go on"
     ax.set_xlabel(words)
     told = "; ".join(
         f"{style.readable(row['metric'])} {scale * row['difference']:+.3g} "

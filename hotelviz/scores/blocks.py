@@ -67,8 +67,11 @@ def score_blocks(scores: Scores) -> dict[str, pd.DataFrame]:
         texts["predicted"] = sql_name(scores.names["predicted"])
     if "error" in scores.columns:
         value = sql_name(scores.names["error"])
-        texts["readable"] = f"CASE WHEN {value} IS NULL OR {value} = '' THEN 'yes' ELSE 'no' END"
+        # Grouped as a truth value, and named afterwards: texts take a fifth more time.
+        texts["readable"] = f"({value} IS NULL OR {value} = '')"
     table = _counted(scores, texts) if texts else pd.DataFrame()
+    if "readable" in table:
+        table["readable"] = table["readable"].map({True: "yes", False: "no"})
     return found | {name: _wide(table, name) for name in texts}
 
 

@@ -364,6 +364,16 @@ def are_models(compared: Compared) -> bool:
     return all(side.model is not None for side in compared.sides[:2])
 
 
+def has_record(side: Side) -> bool:
+    """Return whether it is known what a model learned from: a table does not say, nor all files."""
+    if side.model is None:
+        return False
+    # Tables need no TensorFlow, which takes seconds to load.
+    from hotelviz.models import training_photos
+
+    return not training_photos(side.model).unrecorded
+
+
 def same_backbone(compared: Compared) -> bool:
     """Return whether both are model files of one backbone and input, layer by layer comparable."""
     models = [side.model for side in compared.sides[:2] if side.model is not None]

@@ -13,7 +13,7 @@ from hotelviz.metrics import Change, Flip
 from hotelviz.metrics.comparison import LESS_IS_BETTER, RECALL
 from hotelviz.reports.tables import Table
 from hotelviz.reports.verdict import Card, NextStep, Verdict
-from hotelviz.reports.verdicts.compared import Compared
+from hotelviz.reports.verdicts.compared import Compared, has_record
 from hotelviz.reports.verdicts.gate import outcome_card, outcomes_said
 from hotelviz.reports.wording import agreeing, counted, in_words, photos_of_hotels
 
@@ -50,15 +50,19 @@ def comparison_verdict(compared: Compared, outcomes: pd.DataFrame | None = None)
     if compared.task == "tagger":
         said = (
             f"The new model is right on {_share(row['new'])} of {on}, the old one on "
-            f"{_share(row['old'])}: {change_words(row, compared.margin)}."
+            f"{_share(row['old'])}: {change_words(row, compared.margin)}." + _seen_said(compared)
         )
-        said += _classes_said(compared.found.figures) + _flips_said(compared)
+        figures = compared.found.figures
+        said += _others_said(figures[figures["metric"] == "expected calibration error"], first)
+        said += _classes_said(figures) + _flips_said(compared)
         shown = [first, "macro recall", "expected calibration error"]
     else:
         said = (
             f"On {on} the new model orders photos as people do to {row['new']:.2f} of 1 (rank "
             f"correlation, SRCC), the old one to {row['old']:.2f}: "
-            f"{change_words(row, compared.margin)}." + _others_said(compared.found.figures, first)
+            f"{change_words(row, compared.margin)}."
+            + _seen_said(compared)
+            + _others_said(compared.found.figures, first)
         )
         shown = [first, "LCC", "EMD", "accuracy at 5"]
     if outcomes is not None and len(outcomes):
@@ -107,7 +111,8 @@ def change_words(row: pd.Series, margin: float) -> str:
     interval = f"({_number(low, name)} to {_amount(high, name)})"
     if row["change"] == Change.NONE:
         return f"no measurable difference {interval}"
-    enough = f"; about {row['required']:,} would show a difference of {_amount(margin, name)}"
+    sought = _amount(row.get("to_find", margin), name)
+    enough = f"; about {row['required']:,} would show a difference of {sought}"
     return f"not enough photos to tell {interval}{'' if pd.isna(row['required']) else enough}"
 
 
@@ -142,7 +147,7 @@ def figures_table(compared: Compared) -> Table:
     words = {
         "figure": "figure", "old": "old", "new": "new", "difference": f"difference ({unit})",
         "change": "what follows", "p": "p", "photos": "photos", "hotels": "hotels",
-        "required": f"photos to find {compared.margin:g}",
+        "required": "photos that would do",
     }  # fmt: skip
     return Table(pd.DataFrame(rows), words, digits=3, noun="figures")
 
@@ -239,6 +244,22 @@ def _left_out_said(compared: Compared) -> str:
     names = ", ".join(in_words(name) for name in lost)
     photos = counted(sum(lost.values()), "photo")
     return f" Compared on the classes that both know: {photos} of {names} left out."
+
+
+def _seen_said(compared: Compared) -> str:
+    """Return that photos were seen in training, or may have been; nothing where all are new."""
+    if any(side.model is not None for side in compared.sides):
+        photos = compared.photos
+        judged = photos[photos["image_id"].isin(compared.found.photos["image_id"])]
+        if seen := int(judged["seen"].ne("").sum()):
+            return (f" In training {seen:,} of them, or others of their hotels, were seen: this "
+                    "says nothing about new hotels.")  # fmt: skip
+    unknown = [which for which, side in zip(("old", "new"), compared.sides, strict=False)
+               if not has_record(side)]  # fmt: skip
+    if not unknown:
+        return ""
+    who = "Both models" if len(unknown) == 2 else f"The {unknown[0]} model"
+    return f" {who} may have seen these photos in training: that is not known."
 
 
 def _by_metric(figures: pd.DataFrame) -> dict[str, pd.Series]:

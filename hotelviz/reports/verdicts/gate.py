@@ -63,7 +63,7 @@ def outcome_line(row: pd.Series, what: str = "the difference") -> str:
     if row["outcome"] != Outcome.TOO_FEW:
         return said
     if pd.notna(row["required"]):
-        return f"{said}; about {row['required']:,} would do"
+        return f"{said}; about {int(row['required']):,} would do"
     return f"{said}; photos of more hotels are needed"
 
 
