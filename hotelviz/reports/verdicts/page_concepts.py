@@ -82,12 +82,12 @@ def score_concepts(model: keras.Model, photos: pd.DataFrame, *, seed: int = 0) -
         return PageConcepts(f"What speaks for high scores cannot be told: {error}.", {})
     lit = spotlight(pixels, maps)
     pictures = {int(str(one)): lit[own.index] for one, own in shown.groupby("concept")}
-    share = percent(1 - residual_of_scores(found, activity))
+    left = percent(residual_of_scores(found, activity))
     how = "" if found.exact else ", by gradients at each photo"
     said = (
-        f"{counted(len(found), 'concept')} of {photos_of_hotels(activity.photos)}, in which they "
-        f"were found{_of(photos, drawn)}, make up {share} of what moves the mean scores{how}. "
-        f"{heaviest_ends(ends)}"
+        f"{heaviest_ends(ends)} Found, and looked at, in {photos_of_hotels(activity.photos)}"
+        f"{_of(photos, drawn)}: {counted(len(found), 'concept')}; {left} of what moves the mean "
+        f"scores is of none{how}."
     )
     figure = concept_ends(ends, names=names_by_concept(found), pictures=pictures)
     return PageConcepts(said, {"speaks_for": figure})
