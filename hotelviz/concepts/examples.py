@@ -188,7 +188,8 @@ def concept_maps(concepts: Concepts, examples: pd.DataFrame, *, batch_size: int 
     size = model_info(concepts.model).preprocessing.size
     grid = feature_grid(concepts.model, concepts.layer)
     maps = np.zeros((len(examples), *size), "float32")
-    run = activations(concepts.model, [concepts.head.features])
+    # With the logits, since that function is compiled: the photos were looked at by it.
+    run = activations(concepts.model, [concepts.head.features, "logits"])
     paths = examples["path"].tolist()
     for rows, pixels in iterate_pixels(concepts.model, paths, batch_size=batch_size):
         features = np.maximum(run(pixels)[0], 0)

@@ -30,6 +30,8 @@ _TRAIN, _VAL, _TEST = 0.65, 0.1, 0.25
 _SHOWN, _MAP = 100, 2
 #: Passes that the checks of one photo by one method take: curves, and other weights.
 _CHECK = 70
+#: Photos that the concepts of a page are found in at most, and the passes that these take.
+_PAGE_PHOTOS, _CONCEPTS = 600, 2
 #: Methods of maps, where all are asked for.
 _METHODS, _CHECKED = 7, 5
 
@@ -208,7 +210,8 @@ def _filters(facts: Facts, values: Mapping[str, Any]) -> tuple[float, float]:
     looked = min(facts.photos, values["n_searched"]) + values["n_photos"]
     pictures = len(values["layers"]) * values["n_channels"] * 2 + 2 * (len(values["outputs"]) or 2)
     drawn = pictures * values["steps"] * _LEARNED * (values["size"] / 224) ** 2
-    return 3 * looked, 4 * looked + drawn
+    concepts = 2 * _CONCEPTS * min(_PAGE_PHOTOS, facts.photos, values["n_searched"])
+    return 3 * looked, 4 * looked + concepts + drawn
 
 
 def _mapped(values: Mapping[str, Any]) -> int:
@@ -233,6 +236,7 @@ _COUNTS: dict[str, Callable[[Facts, Mapping[str, Any]], tuple[float, float]]] = 
     ),
     "aesthetic_report": lambda facts, values: (
         2 * _TEST * facts.rated, len(values["models"]) * _TEST * facts.rated
+        + _CONCEPTS * min(_PAGE_PHOTOS, _TEST * facts.rated)
     ),
     "compare_filters": _filters,
     "compare_tagger": lambda facts, values: _compared(facts.labelled, values),

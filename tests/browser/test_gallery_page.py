@@ -322,6 +322,27 @@ def test_large_view_lists_concepts_with_patches_and_leads_to_others(open_page, p
 
 
 @pytest.mark.parametrize("theme", THEMES)
+def test_concepts_are_tapped_on_a_phone(open_page, axe, shots, page, theme):
+    view = open_page(page.as_uri(), width=400, height=800, theme=theme, has_touch=True)
+    view.locator("figure[data-row='3'] .photo").tap()
+    dialog = view.locator("dialog.large")
+    chair = dialog.get_by_role("button", name="Photos with chair")
+    chair.scroll_into_view_if_needed()
+    # A finger hits it, and nothing of its line is cut off.
+    box, line = chair.bounding_box(), dialog.locator(".concepts li").first.bounding_box()
+    assert min(box["height"], box["width"]) >= 40
+    assert 0 <= line["x"] <= line["x"] + line["width"] <= 400
+    assert axe(view, "dialog.large") == []
+    view.screenshot(path=shots / f"concepts_400_{theme}.png")
+    chair.tap()
+    expect(dialog).to_be_hidden()
+    assert shown(view) == [0, 3]
+    assert view.evaluate("document.documentElement.scrollWidth") <= 400
+    view.get_by_role("button", name="Leave: 2 photos with chair").tap()
+    assert view.locator(".count").inner_text() == "30 photos"
+
+
+@pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("width", WIDTHS)
 def test_page_is_accessible_and_fits(
     open_page: Callable, axe: Callable, page: Path, shots: Path, width: int, theme: str

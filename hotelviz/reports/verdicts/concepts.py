@@ -52,9 +52,7 @@ def concept_verdict(
     left, of, detail = activity.residual_share, "the logits", "of the largest logit"
     if info.task != "tagger":
         # The largest logit of scores is much the same in all photos: little is left of that.
-        parts = contributions(concepts, activity)
-        moved = (parts["value"] - parts["bias"]).abs().mean()
-        left = float(parts["residual"].abs().mean() / moved) if moved else float("nan")
+        left = residual_of_scores(concepts, activity)
         of, detail = "what moves the mean scores", "of what moves the mean score"
     how = "make up" if concepts.exact else "make up, by gradients at each photo,"
     said = (
@@ -82,6 +80,19 @@ def concept_verdict(
     report = "explain_tagger" if info.task == "tagger" else "aesthetic_report"
     text = "Which errors do they explain?" if info.task == "tagger" else "How good are the scores?"
     return Verdict(said, cards=cards, next_steps=[*steps, NextStep(text, report)])
+
+
+def residual_of_scores(concepts: Concepts, activity: ConceptActivity) -> float:
+    """Return what no concept holds, as a share of what moves the mean score.
+
+    Parameters
+    ----------
+    concepts, activity
+        Of an aesthetic model; NaN where nothing moves its scores.
+    """
+    parts = contributions(concepts, activity)
+    moved = (parts["value"] - parts["bias"]).abs().mean()
+    return float(parts["residual"].abs().mean() / moved) if moved else float("nan")
 
 
 def concept_table(
@@ -151,6 +162,30 @@ def shown_table(table: pd.DataFrame, task: str) -> Table:
             "random": "without random ones", "interval": "difference (95 %, hotels)",
         }  # fmt: skip
     return Table(table, words, percent=share, noun="concepts")
+
+
+def heaviest_ends(ends: pd.DataFrame) -> str:
+    """Return what speaks most for high scores and what for low ones, in a sentence.
+
+    Parameters
+    ----------
+    ends : pandas.DataFrame
+        With ``name``, and ``pull`` and ``points`` of `hotelviz.concepts.score_ends`.
+
+    Examples
+    --------
+    >>> ends = pd.DataFrame({"name": ["sky", "bed"], "pull": [0.5, -0.2], "points": [0.3, -0.1]})
+    >>> heaviest_ends(ends)[:63]
+    'What speaks most for 8 and 9 is sky (+0.30 points where it is),'
+    """
+    known = ends.dropna(subset=["pull"]).sort_values("pull", kind="stable")
+    if known.empty:
+        return "None of them is in these photos."
+    first, last = known.iloc[-1], known.iloc[0]
+    return (
+        f"What speaks most for 8 and 9 is {first['name']} ({first['points']:+.2f} points where "
+        f"it is), and for 2 and 3 {last['name']} ({last['points']:+.2f})."
+    )
 
 
 def concept_titles(table: pd.DataFrame, task: str) -> dict[int, str]:
@@ -314,14 +349,7 @@ def _interval(low: float, high: float, flips: bool) -> str:
 def _heaviest(table: pd.DataFrame, task: str) -> str:
     """Return what matters most, in a sentence."""
     if task != "tagger":
-        known = table.dropna(subset=["pull"]).sort_values("pull", kind="stable")
-        if known.empty:
-            return "None of them is in these photos."
-        first, last = known.iloc[-1], known.iloc[0]
-        return (
-            f"What speaks most for 8 and 9 is {first['name']} ({first['points']:+.2f} points where "
-            f"it is), and for 2 and 3 {last['name']} ({last['points']:+.2f})."
-        )
+        return heaviest_ends(table)
     if "change" in table and table["difference"].notna().any():
         row = table.sort_values("difference", na_position="first").iloc[-1]
         return (

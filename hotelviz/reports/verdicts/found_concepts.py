@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from hotelviz.concepts import Concepts
 
+#: Cells that the concepts of a page about something else are found in: more take longer, and find
+#: the same.
+PAGE_CELLS = 4_000
 #: The share of the hotels whose photos concepts are found in; they are judged on the others.
 _FOUND_IN = 2 / 3
 

@@ -18,6 +18,7 @@ from hotelviz.concepts import (
 )
 from hotelviz.errors import ConceptError
 from hotelviz.reports.tables import Table
+from hotelviz.reports.verdicts.found_concepts import PAGE_CELLS
 from hotelviz.reports.verdicts.tagger import confusion_name
 from hotelviz.reports.wording import percent
 
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from hotelviz.attribution import Confusion
     from hotelviz.plots import Display
 
-#: Cells that concepts of a page are found in: more take longer, and find the same.
-_CELLS = 4_000
 #: Concepts that are tried, where no number is asked for, at least.
 _FEWEST = 8
 
@@ -88,7 +87,7 @@ def tried_concepts(
     try:
         asked = n_concepts or max(_FEWEST, len(model_info(model).classes))
         # Of few photos there are as many concepts as photos.
-        found = find_concepts(model, tags, candidates=[asked], max_cells=_CELLS, seed=seed)
+        found = find_concepts(model, tags, candidates=[asked], max_cells=PAGE_CELLS, seed=seed)
         activity = concept_activity(found, tags)
         return TriedConcepts(found, activity, find_shortcuts(found, activity, seed=seed), "")
     except ConceptError as error:
