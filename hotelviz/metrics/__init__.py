@@ -17,7 +17,6 @@ from hotelviz.metrics.comparison import (
     Flip,
     compare_aesthetics,
     compare_taggers,
-    required_photos,
 )
 from hotelviz.metrics.conditions import Condition, Outcome, judge_conditions, read_condition
 from hotelviz.metrics.conformal import (
@@ -57,6 +56,7 @@ from hotelviz.metrics.rejection import (
     rejection_figures,
     threshold_for_precision,
 )
+from hotelviz.metrics.required import required_photos
 from hotelviz.metrics.two_samples import TwoSamples, classifier_test
 
 __all__ = [

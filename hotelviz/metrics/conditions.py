@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from hotelviz.errors import MetricsError, did_you_mean
-from hotelviz.metrics.comparison import required_photos, without_flips
+from hotelviz.metrics.required import required_photos, without_flips
 
 #: Short names of figures.
 _SHORT = {
