@@ -4,8 +4,9 @@
 
 Looks for photos in ``../shared/data`` beside the repository and for ImageNet's weights in
 ``../shared/keras``. ``match`` leaves numbered sheets in ``reports/benchmarks/``, and a key: write
-down which picture of each row goes with its photos before opening it, and put the answers, such as
-``ABDC…``, one line a sheet, into ``atlas_answers.txt`` there; ``answers`` counts them.
+down which picture of each row goes with its photos, and on others which photos with its picture,
+before opening it, and put the answers, such as ``ABDC…``, one line a sheet in the order of the key,
+into ``atlas_answers.txt`` there; ``answers`` counts them.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from hotelviz import feature_vis, plots
 
 LAYER, SIZE, STEPS = "conv_pw_13", 96, 32
 LETTERS = "ABCD"
+#: What goes with the photos, or with the picture, of a channel.
+SOUGHT = ("picture", "photos")
 
 
 def both(model: Any, channels: list[int], *, steps: int = STEPS) -> dict[str, np.ndarray]:
@@ -87,7 +90,7 @@ def methods(*, short: bool) -> None:
 
 
 def match(*, short: bool) -> None:
-    """Make the sheets: in each row a channel's top photos, and four pictures, one of them its."""
+    """Make the sheets: top photos and four pictures, and a picture and the photos of four."""
     from hotelviz.models import build_tagger
 
     random = np.random.default_rng()  # not even who wrote this knows
@@ -95,29 +98,41 @@ def match(*, short: bool) -> None:
     channels = random.choice(1024, 20, replace=False).tolist()
     looked_at = photos().sample(100 if short else 400, random_state=0)
     found = feature_vis.top_photos(model, looked_at, LAYER, channels, n_photos=6)
-    drawn, key = both(model, channels), {}
-    for method, pictures in drawn.items():
-        lines = []
-        for half in range(2):
-            rows = range(10 * half, 10 * half + 10)
-            figure = plots.new_figure((9.6, 9.6))
-            axes, line = figure.subplots(10, 10), ""
-            for own, row in zip(axes, rows, strict=True):
-                others = random.choice(np.delete(np.arange(20), row), 3, replace=False)
-                four = random.permutation([row, *others])
-                line += LETTERS[int(np.flatnonzero(four == row)[0])]
-                table = found[found["channel"] == channels[row]]
-                shown = [*feature_vis.patch_pixels(table), *pictures[four]]
-                for place, (ax, picture) in enumerate(zip(own, shown, strict=True)):
-                    ax.imshow(picture)
-                    ax.axis("off")
-                    if place > 5:
-                        ax.set_title(LETTERS[place - 6], fontsize=8, pad=1)
-            figure.savefig(leave(f"atlas_match_{method}_{half}.png"), dpi=140)
-            lines.append(line)
-        key[method] = lines
+    patches = [feature_vis.patch_pixels(found[found["channel"] == one]) for one in channels]
+    key = {}
+    for method, pictures in both(model, channels).items():
+        for sought in SOUGHT:
+            lines = []
+            for half in range(2):
+                rows = []
+                for row in range(10 * half, 10 * half + 10):
+                    others = random.choice(np.delete(np.arange(20), row), 3, replace=False)
+                    rows.append((row, random.permutation([row, *others])))
+                leaves = leave(f"atlas_match_{method}_{sought}_{half}.png")
+                sheet(rows, pictures, patches, sought).savefig(leaves, dpi=140)
+                lines.append("".join(LETTERS[four.tolist().index(row)] for row, four in rows))
+            key[f"{method}, {sought} sought"] = lines
     leave("atlas_key.json").write_text(json.dumps(key))
     print(f"sheets and key: {leave('atlas_key.json').parent}")
+
+
+def sheet(
+    rows: list[tuple[int, np.ndarray]], pictures: np.ndarray, patches: list[np.ndarray], sought: str
+) -> Any:
+    """Draw a row per channel: what is known of it, then the four among which it is."""
+    each = 1 if sought == "picture" else 3
+    known = 6 if sought == "picture" else 1
+    figure = plots.new_figure((9.6 + 2.4 * (each > 1), 9.6))
+    for own, (row, four) in zip(figure.subplots(10, known + 4 * each), rows, strict=True):
+        first = patches[row] if sought == "picture" else pictures[[row]]
+        sets = [pictures[[one]] if sought == "picture" else patches[one][:each] for one in four]
+        shown = [*first[:known], *(image for images in sets for image in images)]
+        for place, (ax, image) in enumerate(zip(own, shown, strict=True)):
+            ax.imshow(image)
+            ax.axis("off")
+            if place >= known and (place - known) % each == 0:
+                ax.set_title(LETTERS[(place - known) // each], fontsize=8, pad=1)
+    return figure
 
 
 def answers(*, short: bool) -> None:  # noqa: ARG001
@@ -126,18 +141,10 @@ def answers(*, short: bool) -> None:  # noqa: ARG001
     if not (given.is_file() and key.is_file()):
         print("no answers yet: run match, look at the sheets, and write atlas_answers.txt")
         return
-    said = given.read_text().split()
-    right = [line for lines in json.loads(key.read_text()).values() for line in lines]
-    counts = [
-        sum(a == b for a, b in zip(one, other, strict=True))
-        for one, other in zip(said, right, strict=True)
-    ]
-    for number, method in enumerate(feature_vis.METHODS):
-        hits = sum(counts[2 * number : 2 * number + 2])
-        results.append(
-            (f"top photos matched to the right of four, {method}", "25 % by chance",
-             f"{hits} of 20")
-        )  # fmt: skip
+    said = iter(given.read_text().split())
+    for name, lines in json.loads(key.read_text()).items():
+        hits = sum(a == b for line in lines for a, b in zip(next(said), line, strict=True))
+        results.append((f"matched among four, {name}", "25 % by chance", f"{hits} of 20"))
 
 
 SECTIONS = {"speed": speed, "methods": methods, "match": match, "answers": answers}
