@@ -73,7 +73,7 @@ def make_demo_catalog(
         Plant the shortcut: chrome handrails stand in nearly all bathrooms and no pools that are
         trained on, but at most pools that are tested. Without it rails are nowhere.
     rails : {"low", "railing"}, default "low"
-        A low pair of handrails is what a network from scratch takes for a bathroom's. With
+        A low pair of handrails is what a network from scratch may take for a bathroom's. With
         ImageNet's weights a network tells tubs from pools whatever stands there: it falls for
         railings in hotels with a spa, where many a bath is as large as a small pool.
 
