@@ -213,6 +213,19 @@ def test_report_of_aesthetic_tables_has_scores_that_moved_and_covers(tmp_path):
     assert verdict.text.partition(" Better too: ")[2].startswith("LCC, EMD, ")
 
 
+def test_the_verdict_says_that_a_new_model_is_worse_calibrated(tmp_path):
+    hotels = [f"h{n // 5}" for n in range(200)]
+    photos = pd.DataFrame({"image_id": [str(n) for n in range(200)], "hotel_id": hotels})
+    photos = photos.assign(label=["Foyer" if n % 5 else "Pool" for n in range(200)])
+    files = [tmp_path / f"{name}.csv" for name in ("old", "new", "photos")]
+    # Both say Foyer, which is right on four of five; the new one is all but sure of it.
+    for file, sure in zip(files, (0.8, 0.99), strict=False):
+        photos.assign(predicted="Foyer", p_Foyer=sure, p_Pool=1 - sure).to_csv(file, index=False)
+    photos.to_csv(files[-1], index=False)
+    said = comparison_verdict(read_compared(*map(str, files), split="all")).text
+    assert " Worse: expected calibration error." in said
+
+
 def test_the_verdict_says_whose_training_photos_are_not_known(album, few_layers, tmp_path):
     from hotelviz.models import build_tagger, record_training_photos, save_model
 

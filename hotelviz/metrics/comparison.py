@@ -61,7 +61,8 @@ class Comparison(NamedTuple):
         ``standard_error``, ``p_value`` and ``p_corrected`` (that there is none; over classes after
         Holm), ``change`` (see `Change`), ``n_photos`` and ``n_hotels`` that have such,
         ``required`` (photos with which a difference of ``to_find`` would be found in 8 of 10 cases)
-        and ``to_find``: the margin, or less where that many photos could not tell.
+        and ``to_find``: the margin, or less where that many photos could not tell. Where no photo
+        of a class flipped, ``required`` are those that would leave room for less than ``to_find``.
     photos
         A row per photo that both judged: ``image_id``, ``hotel_id``; of taggers ``label``,
         ``predicted_old``, ``predicted_new``, ``probability_old``, ``probability_new`` (of the true
