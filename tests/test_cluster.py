@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import importlib.util
 import os
 import signal
@@ -72,7 +73,7 @@ def test_cluster_goes_on_with_a_local_run_replaces_a_killed_actor_and_hands_back
     score_photos(demo_catalog, model_file, whole, progress=False)
     score_photos(demo_catalog.head(8), model_file, out, part_size=5, progress=False)
     (out / "part-broken.parquet").write_bytes(b"PAR1")
-    killed = []
+    killed, printed = [], builtins.print
 
     def kill() -> None:
         until = time.monotonic() + 300
@@ -93,6 +94,7 @@ def test_cluster_goes_on_with_a_local_run_replaces_a_killed_actor_and_hands_back
     assert killed
     assert speed.photos == len(demo_catalog) - 8
     pd.testing.assert_frame_equal(rows(out), rows(whole), check_exact=True)
+    assert builtins.print is printed  # Ray's own does not take the place of Python's
     assert score_photos(catalog, model_file, out, cluster="ray", progress=False).photos == 0
     # One machine goes on with what the cluster wrote, and finds nothing to do but what is new.
     (out / "part-00000.parquet").unlink()

@@ -282,10 +282,10 @@ def test_pages_show_the_methods_that_a_base_gives():
 
 
 def test_signatures_say_types_that_no_section_says():
-    def short(path: str, *, say: object = print) -> int:
+    def short(path: str, *, say: object = repr) -> int:
         """Return it."""
 
-    def long(path: str, *, say: object = print) -> int:
+    def long(path: str, *, say: object = repr) -> int:
         """Return it.
 
         Parameters
@@ -297,8 +297,8 @@ def test_signatures_say_types_that_no_section_says():
     def signature(function: Any) -> tuple[str, str] | None:
         return say_what_is_missing(None, "function", "f", function, None, "()")
 
-    assert signature(short) == ("(path: str, *, say: object = print)", "int")
-    assert signature(long) == ("(path, *, say=print)", "int")
+    assert signature(short) == ("(path: str, *, say: object = repr)", "int")
+    assert signature(long) == ("(path, *, say=repr)", "int")
 
 
 def test_signatures_say_defaults_as_one_would_write_them():

@@ -246,6 +246,8 @@ def check_cluster(address: str | None) -> None:
 def _connected(address: str | None, workers: int | None) -> Iterator[Any]:
     """Connect to the cluster, or start one here, for as long as the run takes."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Its bars are off; for them it would put a print of its own in the place of Python's, for good.
+    os.environ.setdefault("RAY_TQDM_PATCH_PRINT", "0")
     import ray
 
     if ray.is_initialized():
