@@ -110,7 +110,7 @@ def backbones(*, short: bool) -> None:
     for name, (model, seconds) in models.items():
         tags = predict_tags(test, model, mirror=True, progress=False)
         said[name] = test.merge(tags, on="image_id")
-        top1 = metrics.summary(said[name]).set_index("metric").loc["top-1"]
+        top1 = metrics.summary(said[name]).set_index("metric").loc["top-1 accuracy"]
         right = {key: said[key]["predicted"] == said[key]["label"] for key in (name, TEACHER)}
         rows.append(
             {
