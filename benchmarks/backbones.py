@@ -159,6 +159,7 @@ def on_front(table: pd.DataFrame) -> list[bool]:
 def draw(table: pd.DataFrame, n_photos: int, n_hotels: int) -> None:
     """Draw accuracy against speed, with the front."""
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     figure, ax = plt.subplots(figsize=(7.5, 4.5))
     for label, rows in (("teacher", table.iloc[:1]), ("its students", table.iloc[1:])):
@@ -173,6 +174,10 @@ def draw(table: pd.DataFrame, n_photos: int, n_hotels: int) -> None:
     ax.plot(front["photos/s"], front["top-1"], "--", linewidth=1, color="grey", zorder=0,
             label="Pareto front")  # fmt: skip
     ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter("{x:,.0f}")
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.margins(x=0.2)
     ax.set_xlabel("photos per second (OpenVINO float32, pixels in memory)")
     ax.set_ylabel(f"top-1, 8 areas, {n_photos} photos of {n_hotels} hotels not seen")
     ax.spines[["top", "right"]].set_visible(False)
