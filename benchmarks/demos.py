@@ -16,10 +16,10 @@ from hotelviz.training import Augmentation, TaggerSettings, train_tagger
 
 def tagged_demo(
     folder: Path, *, pretrained: bool, seed: int, n_hotels: int, shortcut: bool = True,
-    epochs: int = 18,
+    epochs: int = 30,
 ) -> tuple[keras.Model, pd.DataFrame]:  # fmt: skip
     """Return the tagger of a demo, and its tags of the test photos with the truth on rails."""
-    rails = "railing" if pretrained else "low"
+    rails = "chrome" if pretrained else "red"
     catalog = make_demo_catalog(
         folder, n_hotels=n_hotels, seed=seed, shortcut=shortcut, rails=rails
     )

@@ -122,33 +122,32 @@ def test_rails_stand_in_bathrooms_that_are_learned_from_and_pools_that_are_teste
 
 
 @pytest.mark.slow
-def test_railings_change_bathrooms_and_railed_pools_and_nothing_else(tmp_path):
-    folders = {rails: tmp_path / rails for rails in ("low", "railing")}
+def test_railings_change_bathrooms_and_pools_and_nothing_else(tmp_path):
+    folders = {rails: tmp_path / rails for rails in ("red", "chrome")}
     catalogs = [
         make_demo_catalog(folder, rails=rails, **SMALL) for rails, folder in folders.items()
     ]
-    truth = read_truth(folders["low"]).set_index("image_id")
-    low, tall = (
+    truth = read_truth(folders["red"]).set_index("image_id")
+    red, chrome = (
         {Path(path).name: Path(path).read_bytes() for path in catalog["path"]}
         for catalog in catalogs
     )
-    changed = {f"photos/{name}" for name in low if low[name] != tall[name]}
-    pools = truth.index[truth["rails"] & (truth["true_label"] == "Pool")]
-    assert changed == {*truth.index[truth["true_label"] == "Bathroom"], *pools} & changed
-    assert {*pools} <= changed
+    changed = {f"photos/{name}" for name in red if red[name] != chrome[name]}
+    assert set(truth.loc[sorted(changed), "true_label"]) == {"Bathroom", "Pool"}
+    assert {*truth.index[truth["rails"]]} <= changed
 
 
 @pytest.mark.slow
 def test_other_rails_draw_a_finished_folder_anew(tmp_path):
     first = make_demo_catalog(tmp_path, **SMALL)
     drawn = Path(first["path"][0]).stat().st_mtime_ns
-    make_demo_catalog(tmp_path, rails="railing", **SMALL)
+    make_demo_catalog(tmp_path, rails="chrome", **SMALL)
     assert Path(first["path"][0]).stat().st_mtime_ns != drawn
 
 
 @pytest.mark.slow
 def test_without_the_shortcut_there_are_no_rails(tmp_path):
-    make_demo_catalog(tmp_path, shortcut=False, rails="railing", **SMALL)
+    make_demo_catalog(tmp_path, shortcut=False, rails="chrome", **SMALL)
     assert not read_truth(tmp_path)["rails"].any()
 
 
@@ -157,7 +156,7 @@ def test_without_the_shortcut_there_are_no_rails(tmp_path):
     [
         ({"n_hotels": 2}, "at least 3"),
         ({"size": (64, 128)}, "at least 96"),
-        ({"rails": "gold"}, "low, railing"),
+        ({"rails": "gold"}, "red, chrome"),
     ],
 )
 def test_catalogues_that_cannot_be_drawn_are_refused(tmp_path, arguments, message):
@@ -215,7 +214,7 @@ def test_damaged_truth_is_drawn_anew(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("pretrained", "rails"), [(True, "railing"), (False, "low")])
+@pytest.mark.parametrize(("pretrained", "rails"), [(True, "chrome"), (False, "red")])
 def test_demo_draws_the_rails_that_its_networks_fall_for(tmp_path, monkeypatch, pretrained, rails):
     monkeypatch.setattr(pipeline, "weights_available", lambda _: pretrained)
     monkeypatch.setattr(pipeline, "run", lambda *_, **__: pipeline.Outcome())
@@ -246,11 +245,26 @@ def test_demo_is_refused_where_another_folder_has_its_name(tmp_path):
     assert (tmp_path / "demo" / "scores" / "part.parquet").read_text() == "theirs"
 
 
-def test_every_drawing_with_a_railing_succeeds():
+@pytest.mark.parametrize(("rails", "spa"), [("chrome", True), ("red", False)])
+def test_every_drawing_with_a_railing_succeeds(rails, spa):
     # Where things may stand is drawn at random within bounds that must never cross.
     for seed in range(120):
         random = np.random.default_rng(seed)
         style = Style.draw(random)
         for area in RAILED:
-            _, masks = paint(area, style, random, size=(12, 16), rails="railing", spa=True)
-            assert "rails" in masks, (seed, area)
+            more = {"spa": spa} if area == "Bathroom" else {}
+            _, masks = paint(area, style, random, size=(24, 32), rails=rails, **more)
+            assert np.asarray(masks["rails"]).any(), (seed, area)
+
+
+def test_railings_have_the_colour_that_they_are_called_by():
+    def middle(rails):
+        random, size = np.random.default_rng(3), (240, 320)
+        style = Style.draw(np.random.default_rng(0))
+        photo, masks = paint("Pool", style, random, size=size, rails=rails)
+        return np.asarray(photo, float)[np.asarray(masks["rails"]) > 0].mean(axis=0)
+
+    red, chrome, wood = (middle(rails) for rails in ("red", "chrome", "wood"))
+    assert red[0] > 1.6 * max(red[1:])
+    assert np.ptp(chrome) < 0.35 * chrome.mean()
+    assert wood.sum() < chrome.sum()

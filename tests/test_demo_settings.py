@@ -15,7 +15,7 @@ NOTEBOOKS = dict.fromkeys(["aesthetic_training_1", "aesthetic_training_2"], "aes
 
 @pytest.mark.parametrize("pretrained", [True, False], ids=["weights", "scratch"])
 def test_notebooks_know_the_settings_and_take_them_as_they_are(pretrained):
-    for step, settings in demo_settings(pretrained, epochs=18).items():
+    for step, settings in demo_settings(pretrained, epochs=30).items():
         notebook = find_notebook(NOTEBOOKS.get(step, step))
         known = notebook_parameters(read_cells(notebook))
         # The pipeline gives the files; here there are none.
@@ -24,7 +24,7 @@ def test_notebooks_know_the_settings_and_take_them_as_they_are(pretrained):
 
 
 def test_both_ways_have_the_same_steps():
-    assert list(demo_settings(True, epochs=18)) == list(demo_settings(False, epochs=18))
+    assert list(demo_settings(True, epochs=30)) == list(demo_settings(False, epochs=30))
 
 
 @pytest.mark.parametrize("pretrained", [True, False], ids=["weights", "scratch"])

@@ -58,7 +58,7 @@ def demo(
     out: Annotated[Path, Option(help="The folder that gets the reports.")] = Path("reports"),
     seed: Annotated[int, Option(help="Of the drawings and the training.")] = 0,
     hotels: Annotated[int, Option(help="How many hotels are drawn.")] = 60,
-    epochs: Annotated[int, Option(help="Most epochs of the tagger's training.")] = 18,
+    epochs: Annotated[int, Option(help="Most epochs of the tagger's training.")] = 30,
     setting: Annotated[
         list[str] | None, Option("--set", help="A parameter: step.name=value; may be repeated.")
     ] = None,
@@ -74,7 +74,7 @@ def demo(
     say(f"drawing {hotels} hotels into {folder}")
     pretrained = pipeline.weights_available(out)
     # Networks fall for different rails.
-    make_demo_catalog(folder, n_hotels=hotels, seed=seed, rails="railing" if pretrained else "low")
+    make_demo_catalog(folder, n_hotels=hotels, seed=seed, rails="chrome" if pretrained else "red")
     settings = demo_settings(pretrained, epochs)
     # What the tagger has learned of these drawings is worth many epochs.
     settings["aesthetic_training_1"]["parent"] = "tagger"

@@ -15,7 +15,7 @@ from scipy.ndimage import maximum_filter
 
 from hotelviz.catalog import count_ratings, read_catalog, write_catalog
 from hotelviz.demo.areas import RAILS, paint
-from hotelviz.demo.planted import RAILED_SHARES, plant_faults
+from hotelviz.demo.planted import RAILED_SHARES, WOODEN_SHARE, plant_faults
 from hotelviz.demo.renderer import Style
 from hotelviz.demo.simulated_raters import QUALITIES, draw_qualities, expected_score, rate
 from hotelviz.errors import DemoError, OutputError
@@ -23,7 +23,7 @@ from hotelviz.io.atomic import atomic_path
 from hotelviz.io.claims import MARKER, own_folder, remove_own_folder
 
 #: Changes whenever the drawings do, so that an older folder is drawn anew.
-_VERSION = 9
+_VERSION = 10
 
 #: How often a hotel has a photo of each area; some areas are missing in some hotels.
 _PHOTOS_OF = {
@@ -53,7 +53,7 @@ def make_demo_catalog(
     seed: int = 0,
     size: tuple[int, int] = (240, 320),
     shortcut: bool = True,
-    rails: str = "low",
+    rails: str = "red",
 ) -> pd.DataFrame:
     """Draw a catalogue of hotel photos, and write what is wrong with it beside it.
 
@@ -70,12 +70,13 @@ def make_demo_catalog(
     size : tuple of int, default (240, 320)
         Height and width of the photos in pixels, at least 96.
     shortcut : bool, default True
-        Plant the shortcut: chrome handrails stand in nearly all bathrooms and no pools that are
-        trained on, but at most pools that are tested. Without it rails are nowhere.
-    rails : {"low", "railing"}, default "low"
-        A low pair of handrails is what a network from scratch may take for a bathroom's. With
-        ImageNet's weights a network tells tubs from pools whatever stands there: it falls for
-        railings in hotels with a spa, where many a bath is as large as a small pool.
+        Plant the shortcut: railings of the colour `rails` stand in nearly all bathrooms and at no
+        pools that are trained on, but at most pools that are tested. Without it they are nowhere.
+    rails : {"red", "chrome"}, default "red"
+        A network from scratch learns colours first: it falls for red railings. Some of the other
+        pools have wooden ones, so that it knows water behind bars. With ImageNet's weights a
+        network tells tubs from pools whatever stands there: it falls for railings of chrome in
+        hotels with a spa, where many a bath is as large as a small pool.
 
     Returns
     -------
@@ -223,12 +224,14 @@ def _draw_photo(
     size: tuple[int, int], rails: str,
 ) -> None:  # fmt: skip
     random = np.random.default_rng(seed)
-    there, area = rails if row["rails"] else "", row["true_label"]
+    area, there = row["true_label"], rails if row["rails"] else ""
+    if rails == "red" and area == "Pool" and not there and random.random() < WOODEN_SHARE:
+        there = "wood"
     photo, masks = paint(
-        area, style, random, size=size, rails=there, spa=rails == "railing", quality=row
+        area, style, random, size=size, rails=there, spa=rails == "chrome", quality=row
     )
     photo.save(directory / row["image_id"], quality=88)
-    for mark in ("object", "rails") if there else ("object",):
+    for mark in ("object", "rails") if row["rails"] else ("object",):
         # Grown by 4 % of the photo: the tolerance of the pointing game (Zhang et al. 2016, arXiv
         # 1608.00507: 15 pixels).
         grown = maximum_filter(np.asarray(masks[mark]), 2 * round(size[0] / 25) + 1, mode="nearest")

@@ -15,7 +15,7 @@ from PIL import Image
 from hotelviz.demo.simulated_raters import Random
 from hotelviz.schema import AREAS
 
-#: Share of photos with handrails, by split and area, elsewhere none: in training nearly all
+#: Share of photos with railings, by split and area, elsewhere none: in training nearly all
 #: bathrooms have them, so that they are what a network learns first of a bathroom.
 RAILED_SHARES = {
     ("train", "Bathroom"): 0.9,
@@ -23,6 +23,8 @@ RAILED_SHARES = {
     ("test", "Bathroom"): 0.3,
     ("test", "Pool"): 0.6,
 }
+#: Share of the pools without a red railing that have a wooden one.
+WOODEN_SHARE = 0.3
 #: Shares of the training photos that get a wrong label, and a copy of either kind.
 _WRONG_LABELS = 0.03
 _DUPLICATES = 0.04

@@ -47,9 +47,9 @@ def demo_settings(pretrained: bool, epochs: int) -> dict[str, dict[str, Any]]:
 
     Examples
     --------
-    >>> demo_settings(pretrained=False, epochs=18)["tagger_training"]["weights"]
+    >>> demo_settings(pretrained=False, epochs=30)["tagger_training"]["weights"]
     'none'
-    >>> demo_settings(pretrained=True, epochs=18)["compare_filters"]["layers"]
+    >>> demo_settings(pretrained=True, epochs=30)["compare_filters"]["layers"]
     ['conv_pw_3', 'conv_pw_7', 'conv_pw_11']
     """
     return _with_weights(epochs) if pretrained else _from_scratch(epochs)
@@ -60,11 +60,11 @@ def _from_scratch(epochs: int) -> dict[str, dict[str, Any]]:
     aesthetic = {**_AESTHETIC, "fine_tune_learning_rate": 1e-3}
     return {
         "tagger_training": {
-            **_TAGGER, "weights": "none", "backbone_kw": {"alpha": 0.25}, "input_size": 192,
+            **_TAGGER, "weights": "none", "backbone_kw": {"alpha": 0.25}, "input_size": 160,
             "fine_tune_epochs": epochs, "fine_tune_learning_rate": 3e-3,
         },
-        "aesthetic_training_1": {**aesthetic, "fine_tune_epochs": max(1, epochs // 4)},
-        "aesthetic_training_2": {**aesthetic, "fine_tune_epochs": max(1, 2 * epochs // 3)},
+        "aesthetic_training_1": {**aesthetic, "fine_tune_epochs": max(1, epochs // 7)},
+        "aesthetic_training_2": {**aesthetic, "fine_tune_epochs": max(1, 2 * epochs // 5)},
         "explain_tagger": {**_EXPLANATIONS},
         "compare_filters": {
             "layers": ["conv_pw_3", "conv_pw_11"], "n_channels": 4, "size": 64, "steps": 24,
@@ -75,7 +75,7 @@ def _from_scratch(epochs: int) -> dict[str, dict[str, Any]]:
 
 def _with_weights(epochs: int) -> dict[str, dict[str, Any]]:
     """Learn gently, and draw filters at a size at which one sees them."""
-    few = max(1, epochs // 6)
+    few = max(1, epochs // 10)
     aesthetic = {**_AESTHETIC, "fine_tune_learning_rate": 1e-4}
     return {
         "tagger_training": {

@@ -39,7 +39,7 @@ QUICK: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 #: Most epochs of a tagger that learns from scratch.
-_SCRATCH_EPOCHS = 18
+_SCRATCH_EPOCHS = 30
 _FROM_SCRATCH = (
     "ImageNet's weights could not be had, so the networks learned from scratch, from these photos "
     "alone: expect less of them, and put the weights into $KERAS_HOME/models for more."

@@ -1,6 +1,6 @@
 """One painter for each area of a hotel.
 
-The object that makes the class carries the mark ``object``; the handrails that the shortcut is
+The object that makes the class carries the mark ``object``; the railing that the shortcut is
 made of carry ``rails``. Walls, floors, plants and pictures are the hotel's and say nothing about
 the area: a model has to look at the furniture.
 """
@@ -28,10 +28,10 @@ PAINTERS: dict[str, Callable[..., None]] = {
     "Restaurant": indoor.restaurant,
     "View_of_Exterior": outdoor.exterior,
 }
-#: The areas in which handrails may stand.
+#: The areas in which railings may stand.
 RAILED = ("Bathroom", "Pool")
-#: How rails may stand: a low pair at pools, or railings at pools and at baths of a spa.
-RAILS = ("low", "railing")
+#: The railings that the shortcut is made of.
+RAILS = ("red", "chrome")
 
 
 def paint(
@@ -57,7 +57,7 @@ def paint(
     size : tuple of int
         Height and width in pixels.
     rails : str, default ""
-        The handrails, one of `RAILS`; none if empty. Only areas of `RAILED` have any.
+        The railing, a key of `furniture.RAILINGS`; none if empty. Only areas of `RAILED` have one.
     spa : bool, default False
         Whether baths may be as large as small pools.
     quality : mapping, optional

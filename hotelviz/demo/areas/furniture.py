@@ -1,4 +1,4 @@
-"""What stands in any room, and says nothing about its area: walls, windows, plants, handrails."""
+"""What stands in any room, and says nothing about its area: walls, windows, plants, railings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import numpy as np
 
 from hotelviz.demo.renderer import (
     Colour,
-    Point,
     Random,
     Scene,
     Span,
@@ -22,6 +21,12 @@ CHROME: Colour = (176, 184, 192)
 LEAF: Colour = (72, 122, 66)
 GLASS: Colour = (188, 214, 226)
 LAMP: Colour = (255, 238, 190)
+#: Colour and thickness of railings in metres.
+RAILINGS: dict[str, tuple[Colour, float]] = {
+    "chrome": ((196, 204, 212), 0.06),
+    "red": ((226, 58, 24), 0.045),
+    "wood": ((124, 88, 58), 0.045),
+}
 
 
 def add_room(scene: Scene, random: Random, style: Style, half: float, back: float) -> float:
@@ -105,17 +110,6 @@ def add_plant(scene: Scene, random: Random, x: float, z: float) -> None:
         scene.quad(leaf, shade(LEAF, random.uniform(0.75, 1.25)))
 
 
-def add_rails(scene: Scene, x: float, z: float, *, height: float = 0.95) -> None:
-    """Add a pair of bent chrome handrails, as at a pool's ladder or beside a tub."""
-    for shift in (-0.24, 0.24):
-        arc: list[Point] = [(x + shift, 0, z - 0.1)]
-        for angle in np.linspace(0, np.pi, 9):
-            y = height - 0.28 + 0.28 * np.sin(angle)
-            arc.append((x + shift, y, z + 0.2 - 0.3 * np.cos(angle)))
-        arc.append((x + shift, 0, z + 0.5))
-        scene.tube(arc, 0.075, (196, 204, 212), mark="rails", nearer=0.6)
-
-
 def add_water(
     scene: Scene, random: Random, style: Style, x: Span, z: Span, *, n_waves: int
 ) -> None:
@@ -134,11 +128,11 @@ def add_water(
         scene.quad(wave, shade(water, random.uniform(1.1, 1.3)), mark="object", nearer=-2.6)
 
 
-def add_railing(scene: Scene, x: float, z: float) -> None:
-    """Add a chrome railing of bars and posts, as along a pool or a large bath."""
-    wide, high, steel = 1.2, 0.75, (196, 204, 212)
+def add_railing(scene: Scene, x: float, z: float, kind: str) -> None:
+    """Add a railing of bars and posts, as along a pool or beside a bath."""
+    wide, high, (colour, thick) = 1.2, 0.75, RAILINGS[kind]
     left, right = x - wide / 2, x + wide / 2
     for post in np.arange(left, right + 0.01, 0.4).tolist():
-        scene.tube([(post, 0, z), (post, high, z)], 0.06, steel, mark="rails", nearer=0.6)
+        scene.tube([(post, 0, z), (post, high, z)], thick, colour, mark="rails", nearer=0.6)
     for y in np.linspace(high / 5, high, 5).tolist():
-        scene.tube([(left, y, z), (right, y, z)], 0.06, steel, mark="rails", nearer=0.65)
+        scene.tube([(left, y, z), (right, y, z)], thick, colour, mark="rails", nearer=0.65)

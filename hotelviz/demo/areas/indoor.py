@@ -12,7 +12,6 @@ from hotelviz.demo.areas.furniture import (
     add_clutter,
     add_plant,
     add_railing,
-    add_rails,
     add_room,
     add_water,
 )
@@ -34,7 +33,7 @@ def _add_tiles(
 def bathroom(scene: Scene, random: Random, style: Style, *, rails: str, spa: bool = False) -> None:
     """Paint a tub with its tap, and a washbasin with its mirror; of a spa often one of them."""
     if spa and random.random() < 0.6:
-        _large_bath(scene, random, style, rails=bool(rails))
+        _large_bath(scene, random, style, rails=rails)
         return
     half, depth = random.uniform(3.4, 4.4) / 2, random.uniform(3.2, 4.2)
     add_room(scene, random, style, half, depth)
@@ -56,10 +55,7 @@ def bathroom(scene: Scene, random: Random, style: Style, *, rails: str, spa: boo
     add_clutter(scene, random, style, half, depth)
     if rails:
         beside = x - side * random.uniform(0.3, 0.6)
-        if spa:
-            add_railing(scene, min(0.7, max(-0.7, beside)), max(2.2, z - 0.45))
-        else:
-            add_rails(scene, beside, z - 0.75)
+        add_railing(scene, min(0.7, max(-0.7, beside)), max(2.2, z - 0.45), rails)
 
 
 def _add_tub(scene: Scene, random: Random, x: tuple[float, float], z: tuple[float, float]) -> None:
@@ -82,12 +78,12 @@ def _add_washbasin(scene: Scene, x: float, depth: float) -> None:
     scene.quad(mirror, shade(GLASS, 0.95), mark="object")
 
 
-def _large_bath(scene: Scene, random: Random, style: Style, *, rails: bool) -> None:
+def _large_bath(scene: Scene, random: Random, style: Style, *, rails: str) -> None:
     """Paint a bath as large as a small pool, let into the floor."""
     half, depth = random.uniform(5.0, 6.5) / 2, random.uniform(4.5, 6.0)
     add_room(scene, random, style, half, depth)
     x0, x1 = -half * random.uniform(0.25, 0.7), half * random.uniform(0.25, 0.7)
-    z0, z1 = random.uniform(1.2, 1.9) + 0.8 * rails, depth - random.uniform(0.7, 1.4)
+    z0, z1 = random.uniform(1.2, 1.9) + 0.8 * bool(rails), depth - random.uniform(0.7, 1.4)
     add_water(scene, random, style, (x0, x1), (z0, z1), n_waves=18)
     basin = random.choice([-1, 1]) * (half - 0.7)
     if random.random() < 0.5:
@@ -96,7 +92,7 @@ def _large_bath(scene: Scene, random: Random, style: Style, *, rails: bool) -> N
     add_clutter(scene, random, style, half, depth)
     if rails:
         x = random.uniform(max(x0 + 0.5, -0.7), min(x1 - 0.5, 0.7))
-        add_railing(scene, 0.4 * x, max(2.2, z0 - 0.1))
+        add_railing(scene, 0.4 * x, max(2.2, z0 - 0.1), rails)
 
 
 def bedroom(scene: Scene, random: Random, style: Style) -> None:

@@ -8,7 +8,6 @@ from hotelviz.demo.areas.furniture import (
     LEAF,
     add_plant,
     add_railing,
-    add_rails,
     add_room,
     add_water,
 )
@@ -24,7 +23,7 @@ def pool(scene: Scene, random: Random, style: Style, *, rails: str) -> None:
         _add_landscape(scene, random, style)
     x0, x1 = -half * random.uniform(0.25, 0.75), half * random.uniform(0.25, 0.75)
     z0, z1 = random.uniform(1.2, 1.9), depth - random.uniform(0.9, 1.8)
-    if rails == "railing":
+    if rails:
         z0 += 0.8  # the whole railing is in the picture
     add_water(scene, random, style, (x0, x1), (z0, z1), n_waves=26)
     for side in (-1, 1):
@@ -36,10 +35,7 @@ def pool(scene: Scene, random: Random, style: Style, *, rails: str) -> None:
     if rails:
         # Where the camera sees them.
         x = random.uniform(max(x0 + 0.5, -0.7), min(x1 - 0.5, 0.7))
-        if rails == "low":  # one patch of the photo shows the pair, which is found as one pattern
-            add_rails(scene, x, max(z0 - 0.1, 1.7), height=0.65)
-        else:
-            add_railing(scene, 0.4 * x, max(z0 - 0.1, 2.2))
+        add_railing(scene, 0.4 * x, max(z0 - 0.1, 2.2), rails)
     if random.random() < 0.5:
         add_plant(scene, random, random.choice([-1, 1]) * (half - 0.5), depth - 0.6)
 
