@@ -41,6 +41,8 @@ from hotelviz.training.settings import TrainingSettings
 
 #: What a training ends with, as the model's description says it.
 LINEAR, FINE_TUNED = "linear head", "fine-tuned"
+#: The phase in which a network from scratch gets its head anew.
+LAST_HEAD = "last_head"
 _UNCHANGED = Augmentation(scale=(1.0, 1.0), rotation=0.0, flip=False)
 
 
@@ -101,8 +103,7 @@ class FineTuning:
     def run(self) -> Course:
         """Run the phases; the model is then the better of the two."""
         if not self.pretrained:
-            rows = self._fit_all()[0] if self.settings.fine_tune_epochs else []
-            return Course(_numbered(rows), {})
+            return Course(_numbered(self._from_scratch()), {})
         head = self._head()
         self._say(_linear_words(head.about))
         dense, _ = dense_layer(self.model)
@@ -127,6 +128,16 @@ class FineTuning:
         about = {"linear": head.about, "kept": kept, "why": why, "judged": judged}
         return Course(_numbered(rows), about)
 
+    def _from_scratch(self) -> list[dict[str, Any]]:
+        """Learn all layers, and in the end the head anew where its penalty is given."""
+        rows = self._fit_all()[0] if self.settings.fine_tune_epochs else []
+        if rows and self.settings.head_penalty:
+            head = self._head()
+            dense_layer(self.model)[0].set_weights(head.learned)
+            rows = [{**row, "kept": False} for row in rows]
+            rows.append({**head.row, "phase": LAST_HEAD, "kept": True})
+        return rows
+
     def _say(self, text: str) -> None:
         if self.progress:
             tqdm.write(text, file=sys.stderr)
@@ -147,6 +158,7 @@ class FineTuning:
                 from_parent=self.from_parent,
                 refit=self.refit,
                 progress=self.progress,
+                penalty=self.settings.head_penalty,
             )
             head.save(self.folder)
         return head

@@ -161,6 +161,7 @@ def fit_head(
     from_parent: bool,
     refit: bool,
     progress: bool,
+    penalty: float,
 ) -> Head:
     """Fit the linear model on a network's features.
 
@@ -181,6 +182,8 @@ def fit_head(
         Whether the photos that judged are learned from in the end.
     progress : bool
         Show a bar.
+    penalty : float
+        How strongly weights are held; 0: as folds over hotels choose.
     """
     started = time.perf_counter()
     dense, before = dense_layer(model)
@@ -198,6 +201,8 @@ def fit_head(
         starts.append(LinearHead(kernel, bias, 0.0, np.empty((0, len(bias)))))
     n_hotels = len(np.unique(train.hotels))
     penalties = PENALTIES if n_hotels > 1 else (_PENALTY,)
+    if penalty:
+        penalties = (penalty,)
     fits = [_fit(features[:1], [train], penalties, start) for start in starts]
     losses = [_loss(train, fit.held_out) for fit in fits]
     best = int(np.argmin(losses))

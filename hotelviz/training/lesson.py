@@ -141,7 +141,7 @@ def train(lesson: Lesson, places: Places, *, allow_missing: bool, progress: bool
         if not len(rows["train"]):
             raise CatalogError("none of the training photos can be read: nothing to learn from")
         pixels = {name: (part.pixels, part.pixels) for name, part in decoded.items()}
-        if lesson.crops and lesson.pretrained:
+        if lesson.crops and (lesson.pretrained or lesson.settings.head_penalty):
             rows["train"], pixels["train"] = _in_use(lesson, rows["train"], decoded, folder)
         train, val = _photos(lesson, rows, pixels)
         used = pd.concat(list(rows.values()))[["image_id", "hotel_id", "split"]]

@@ -63,6 +63,9 @@ class TrainingSettings:
     )
     input_size: int = _setting(224, "height and width of the input in pixels")
     dropout: float = _setting(0.5, "share of the pooled features that are dropped in training")
+    head_penalty: float = _setting(
+        0.0, "penalty of the linear head; 0: as folds choose, from scratch none"
+    )
     fine_tune_epochs: int = _setting(12, "most epochs of fine-tuning; 0: the linear head alone")
     fine_tune_learning_rate: float = _setting(3e-4, "learning rate of fine-tuning")
     fine_tune_share: float = _setting(
@@ -85,6 +88,8 @@ class TrainingSettings:
             raise TrainingError(f"weights must be imagenet or none; not {self.weights!r}")
         if not 0 < self.fine_tune_share <= 1:
             raise TrainingError(f"fine_tune_share={self.fine_tune_share} is no share above 0")
+        if not 0 <= self.head_penalty < float("inf"):
+            raise TrainingError(f"head_penalty={self.head_penalty} is no number from 0 on")
         object.__setattr__(self, "weights", "imagenet" if self.weights == "imagenet" else None)
         object.__setattr__(self, "backbone_kw", dict(self.backbone_kw or {}))
 

@@ -298,9 +298,10 @@ def history(model: keras.Model | ModelInfo) -> pd.DataFrame:
     -------
     pandas.DataFrame
         A row per epoch: ``epoch`` (from 1, over all phases), ``phase`` (``head``: one row, the
-        linear model; ``fine_tune`` or ``from_scratch``), ``kept`` (whether the model is that of
-        this row), ``learning_rate``, ``seconds``, ``loss`` and ``accuracy`` (aesthetic models:
-        ``mean_score_error``), and both again with ``val_`` where there were validation photos.
+        linear model; ``fine_tune`` or ``from_scratch``; ``last_head``: one row, the head fitted
+        anew after that), ``kept`` (whether the model is that of this row), ``learning_rate``,
+        ``seconds``, ``loss`` and ``accuracy`` (aesthetic models: ``mean_score_error``), and both
+        again with ``val_`` where there were validation photos.
         Empty for a model that was not trained here.
 
     Examples

@@ -160,6 +160,24 @@ def test_training_from_scratch_is_one_phase_with_live_statistics(demo_catalog):
     assert model.get_layer("conv1_bn").moving_mean.numpy().any()
 
 
+@pytest.mark.slow
+def test_head_of_a_network_from_scratch_is_fitted_anew_where_its_penalty_is_given(coloured):
+    settings = {"weights": None, "fine_tune_epochs": 2, **QUICK}
+    plain = train_tagger(coloured, **settings)
+    held = train_tagger(coloured, head_penalty=0.5, **settings)
+    assert history(held)["phase"].to_list() == ["from_scratch", "from_scratch", "last_head"]
+    assert history(held)["kept"].to_list() == [False, False, True]
+    *before, _, _ = zip(plain.get_weights(), held.get_weights(), strict=True)
+    assert all(np.array_equal(*pair) for pair in before)  # only the head is another
+    tags = predict_tags(coloured, held, progress=False)
+    truth = coloured["label"].to_numpy() == tags["predicted"].to_numpy()
+    val = (coloured["split"] == "val").to_numpy()
+    assert history(held)["val_accuracy"].iloc[-1] == pytest.approx(truth[val].mean(), abs=1e-4)
+    tight = train_tagger(coloured, head_penalty=50.0, **settings)
+    sizes = [float(np.square(model.get_weights()[-2]).sum()) for model in (held, tight)]
+    assert 0 < sizes[1] < sizes[0] / 10
+
+
 def test_head_learns_to_tell_colours_apart_in_a_table_made_by_hand(coloured):
     photos = coloured[["path", "label", "split"]]
     model = train_tagger(photos, fine_tune_epochs=0, **QUICK)

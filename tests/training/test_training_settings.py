@@ -83,6 +83,8 @@ def test_none_in_words_is_none():
 def test_unknown_weights_and_settings_are_refused(demo_catalog):
     with pytest.raises(TrainingError, match="imagenet or none; not 'places'"):
         train_tagger(demo_catalog, weights="places")
+    with pytest.raises(TrainingError, match=r"head_penalty=-0\.1 is no number from 0 on"):
+        train_tagger(demo_catalog, head_penalty=-0.1)
     with pytest.raises(TypeError, match="epochs"):
         train_tagger(demo_catalog, epochs=3)
 

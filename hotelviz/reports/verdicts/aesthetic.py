@@ -16,6 +16,7 @@ from hotelviz.ranking import largest_hotel
 from hotelviz.reports.verdict import Card, NextStep, Verdict
 from hotelviz.reports.verdicts.training import (
     best_epoch,
+    epochs_of,
     is_linear,
     last_layer_words,
     linear_card,
@@ -94,7 +95,9 @@ def training_verdict(
         off = f"{best[f'{side}mean_score_error']:.2f} points"
         cards.insert(0, Card(f"mean score off by, {name}", off, on))
     seen = f"On {photos_of_hotels(judged)} kept for validation" if side else "On these photos"
-    epoch = f" in the best epoch, {int(best['epoch'])} of {len(course)}"
+    epochs = epochs_of(course)
+    epoch = f" in the best epoch, {int(best_epoch(epochs)['epoch'])} of {len(epochs)}"
+    epoch += ", its last layer fitted anew" * (len(epochs) < len(course))
     figure = f"loss (earth mover's distance) is {loss}"
     figure = f"scores are off by {off} on average" if off else figure
     text += f" {seen} its {figure}{'' if is_linear(course) else epoch}."

@@ -15,10 +15,12 @@ from hotelviz.reports.wording import counted, in_words, percent, photos_of_hotel
 #: What the phases of a training are called, and what learns in them.
 _PHASES = {
     "head": "first only its new head",
-    "linear": "its last layer alone, in one step (a linear head)",
     "fine_tune": "more layers at a low learning rate",
     "from_scratch": "all layers, from random weights",
 }
+#: Those of one step.
+_LINEAR = "its last layer alone, in one step (a linear head)"
+_LAST_HEAD = "its last layer anew, in one step"
 
 
 def training_verdict(
@@ -63,7 +65,8 @@ def training_verdict(
     if "val_accuracy" in course:
         best = best_epoch(course)
         right = percent(best["val_accuracy"])
-        place = f"epoch {best['epoch']:.0f} of {len(course)}"
+        epochs = epochs_of(course)
+        place = f"epoch {best_epoch(epochs)['epoch']:.0f} of {len(epochs)}"
         few = " (few: a rough figure)" if too_few(val, 0, 0) else ""
         right_on = f"right on {right} of {counted(len(val), 'validation photo')}{few}"
         said += f" {right_on.capitalize()}"
@@ -71,6 +74,7 @@ def training_verdict(
             detail = f"{photos_of_hotels(val)}, from which it did not learn"
         else:
             said += f" after {place}, which they chose{_before(training or {})}"
+            said += ", and with its last layer fitted anew" * (len(epochs) < len(course))
             detail = f"{photos_of_hotels(val)}, by which {place} was chosen"
         said += f". {still_improved(course, most_epochs)}".rstrip()
         cards.append(Card("validation accuracy", right, detail))
@@ -79,7 +83,8 @@ def training_verdict(
     cards += linear_card(training or {})
     last = course.iloc[-1]
     fewest = f"fewest of {in_words(sizes.idxmin())}: {sizes.min():,}"
-    learned_on = "last epoch, on changed photos" if len(course) > 1 else "on what it learned from"
+    by_epochs = len(course) > 1 and len(epochs_of(course)) == len(course)
+    learned_on = "last epoch, on changed photos" if by_epochs else "on what it learned from"
     n_learned = photos["split"].eq("train").sum()
     of = learned.removeprefix(counted(int(n_learned), "photo")).strip()
     of = f"{of}; " if of else ""
@@ -172,6 +177,17 @@ def best_epoch(course: pd.DataFrame) -> pd.Series:
     return course.iloc[int(course[loss].to_numpy().argmin())]
 
 
+def epochs_of(course: pd.DataFrame) -> pd.DataFrame:
+    """Return the epochs of a training, without the step in which the last layer is fitted anew.
+
+    Examples
+    --------
+    >>> len(epochs_of(pd.DataFrame({"phase": ["from_scratch", "from_scratch", "last_head"]})))
+    2
+    """
+    return course[course["phase"] != "last_head"] if "phase" in course else course
+
+
 def is_linear(course: pd.DataFrame) -> bool:
     """Return whether a model has a linear head on the features that its training began with.
 
@@ -204,6 +220,7 @@ def still_improved(course: pd.DataFrame, most_epochs: int) -> str:
         more = len(course) - 1
         tried = f"Fine-tuning more layers, in {counted(more, 'epoch')}, made it no better"
         return f"{tried}, and was not kept." if more else ""
+    course = epochs_of(course)
     last = course[course["phase"] == course["phase"].iloc[-1]]
     after = len(course) - int(best_epoch(course)["epoch"])
     if len(course) == 1:
@@ -226,11 +243,10 @@ def phases_words(course: pd.DataFrame) -> str:
     'The network learned its last layer alone, in one step (a linear head)'
     """
     sizes = course["phase"].astype(str).value_counts(sort=False).to_dict()
+    steps = {"last_head": _LAST_HEAD} | ({"head": _LINEAR} if "kept" in course else {})
     phases = [
-        _PHASES["linear"]
-        if name == "head" and "kept" in course
-        else f"{_PHASES.get(str(name), in_words(name))}, in {counted(n, 'epoch')}"
-        for name, n in sizes.items()
+        steps.get(name) or f"{_PHASES.get(name, in_words(name))}, in {counted(n, 'epoch')}"
+        for name, n in ((str(name), n) for name, n in sizes.items())
     ]
     said = f"The network learned {'; then '.join(phases)}."
     if len(course) == 1 and is_linear(course):
@@ -248,8 +264,10 @@ def phases_words(course: pd.DataFrame) -> str:
 def _steps_done(course: pd.DataFrame) -> str:
     """Return of how many epochs a training was; the last layer is fitted in one step, without."""
     fitted = int("kept" in course and course["phase"].iloc[0] == "head")
-    epochs = counted(len(course) - fitted, "epoch") if len(course) > fitted else ""
-    return " and ".join(filter(None, ["the last layer" * fitted, epochs]))
+    n_epochs = len(epochs_of(course)) - fitted
+    epochs = counted(n_epochs, "epoch") if n_epochs else ""
+    anew = "the last layer anew" * (len(epochs_of(course)) < len(course))
+    return " and ".join(filter(None, ["the last layer" * fitted, epochs, anew]))
 
 
 def _duration(seconds: float) -> str:
