@@ -24,7 +24,7 @@ RAILED_SHARES = {
     ("test", "Pool"): 0.6,
 }
 #: Share of the pools without a red railing that have a wooden one.
-WOODEN_SHARE = 0.3
+WOODEN_SHARE = 0.2
 #: Shares of the training photos that get a wrong label, and a copy of either kind.
 _WRONG_LABELS = 0.03
 _DUPLICATES = 0.04

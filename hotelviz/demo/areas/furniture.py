@@ -24,7 +24,7 @@ LAMP: Colour = (255, 238, 190)
 #: Colour and thickness of railings in metres.
 RAILINGS: dict[str, tuple[Colour, float]] = {
     "chrome": ((196, 204, 212), 0.06),
-    "red": ((226, 58, 24), 0.06),
+    "red": ((226, 58, 24), 0.075),
     "wood": ((124, 88, 58), 0.045),
 }
 
