@@ -333,9 +333,7 @@ def test_training_from_scratch_whose_head_was_fitted_anew_says_so():
     phases, kept = ["from_scratch", "from_scratch", "last_head"], [False, False, True]
     course = COURSE.assign(phase=phases, kept=kept, val_loss=[0.5, 0.6, 0.7])
     found = training.training_verdict(course, LEARNED, labels=LABELS, most_epochs=2)
-    assert " after epoch 1 of 2, which they chose, and with its last layer fitted anew. " in (
-        found.text
-    )
+    assert " after epoch 1 of 2 (its last layer fitted anew), which they chose. " in found.text
     assert found.text.endswith("Validation did not improve in the last epoch.")
     cards = {card.label: card for card in found.cards}
     right = f"{course['val_accuracy'].iloc[-1]:.0%}".replace("%", " %")

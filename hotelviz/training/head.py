@@ -200,9 +200,7 @@ def fit_head(
         kernel, bias = dense.get_weights()
         starts.append(LinearHead(kernel, bias, 0.0, np.empty((0, len(bias)))))
     n_hotels = len(np.unique(train.hotels))
-    penalties = PENALTIES if n_hotels > 1 else (_PENALTY,)
-    if penalty:
-        penalties = (penalty,)
+    penalties = (penalty,) if penalty else PENALTIES if n_hotels > 1 else (_PENALTY,)
     fits = [_fit(features[:1], [train], penalties, start) for start in starts]
     losses = [_loss(train, fit.held_out) for fit in fits]
     best = int(np.argmin(losses))

@@ -16,8 +16,8 @@ from hotelviz.ranking import largest_hotel
 from hotelviz.reports.verdict import Card, NextStep, Verdict
 from hotelviz.reports.verdicts.training import (
     best_epoch,
-    epochs_of,
     is_linear,
+    kept_place,
     last_layer_words,
     linear_card,
     phases_words,
@@ -95,17 +95,14 @@ def training_verdict(
         off = f"{best[f'{side}mean_score_error']:.2f} points"
         cards.insert(0, Card(f"mean score off by, {name}", off, on))
     seen = f"On {photos_of_hotels(judged)} kept for validation" if side else "On these photos"
-    epochs = epochs_of(course)
-    epoch = f" in the best epoch, {int(best_epoch(epochs)['epoch'])} of {len(epochs)}"
-    epoch += ", its last layer fitted anew" * (len(epochs) < len(course))
+    epoch = f" in the best epoch, {kept_place(course)}"
     figure = f"loss (earth mover's distance) is {loss}"
     figure = f"scores are off by {off} on average" if off else figure
     text += f" {seen} its {figure}{'' if is_linear(course) else epoch}."
     cards += linear_card(training or {})
     number = counted(len(learned), "photo")
-    seconds = f"{course['seconds'].sum():,.0f} s"
-    of = photos_of_hotels(learned).removeprefix(number).strip()
-    cards.append(Card("learned from", number, "; ".join(filter(None, [of, seconds]))))
+    of = photos_of_hotels(learned).removeprefix(number).strip(), f"{course['seconds'].sum():,.0f} s"
+    cards.append(Card("learned from", number, "; ".join(filter(None, of))))
     given = f"-p catalog={shlex.quote(catalog)} -p " + shlex.quote(f'models=["{model}"]')
     command = f"hotelviz report aesthetic_report {given} --out aesthetic_report.html"
     look = NextStep("See how good it is on unseen photos", "aesthetic_report", command)

@@ -65,8 +65,7 @@ def training_verdict(
     if "val_accuracy" in course:
         best = best_epoch(course)
         right = percent(best["val_accuracy"])
-        epochs = epochs_of(course)
-        place = f"epoch {best_epoch(epochs)['epoch']:.0f} of {len(epochs)}"
+        place = f"epoch {kept_place(course)}"
         few = " (few: a rough figure)" if too_few(val, 0, 0) else ""
         right_on = f"right on {right} of {counted(len(val), 'validation photo')}{few}"
         said += f" {right_on.capitalize()}"
@@ -74,7 +73,6 @@ def training_verdict(
             detail = f"{photos_of_hotels(val)}, from which it did not learn"
         else:
             said += f" after {place}, which they chose{_before(training or {})}"
-            said += ", and with its last layer fitted anew" * (len(epochs) < len(course))
             detail = f"{photos_of_hotels(val)}, by which {place} was chosen"
         said += f". {still_improved(course, most_epochs)}".rstrip()
         cards.append(Card("validation accuracy", right, detail))
@@ -186,6 +184,20 @@ def epochs_of(course: pd.DataFrame) -> pd.DataFrame:
     2
     """
     return course[course["phase"] != "last_head"] if "phase" in course else course
+
+
+def kept_place(course: pd.DataFrame) -> str:
+    """Return which of the epochs a model has, and whether its last layer was fitted anew after it.
+
+    Examples
+    --------
+    >>> kept_place(pd.DataFrame({"phase": ["from_scratch", "last_head"], "epoch": [1, 2],
+    ...                          "loss": [0.5, 0.4]}))
+    '1 of 1 (its last layer fitted anew)'
+    """
+    epochs = epochs_of(course)
+    anew = " (its last layer fitted anew)" * (len(epochs) < len(course))
+    return f"{best_epoch(epochs)['epoch']:.0f} of {len(epochs)}{anew}"
 
 
 def is_linear(course: pd.DataFrame) -> bool:
