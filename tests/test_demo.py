@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from hotelviz import pipeline
 from hotelviz.catalog import rating_summary, read_catalog
 from hotelviz.cli import app
+from hotelviz.demo import catalog as catalog_of_the_demo
 from hotelviz.demo import make_demo_catalog, read_truth
 from hotelviz.demo.areas import RAILED, paint
 from hotelviz.demo.renderer import Style
@@ -135,6 +136,32 @@ def test_railings_change_bathrooms_and_pools_and_nothing_else(tmp_path):
     changed = {f"photos/{name}" for name in red if red[name] != chrome[name]}
     assert set(truth.loc[sorted(changed), "true_label"]) == {"Bathroom", "Pool"}
     assert {*truth.index[truth["rails"]]} <= changed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rails", ["red", "chrome"])
+def test_some_pools_without_a_red_railing_have_a_wooden_one_and_nothing_else_has(
+    tmp_path, monkeypatch, rails
+):
+    drawn, draw = [], catalog_of_the_demo.paint
+
+    def record(area, *args, **settings):
+        drawn.append((area, settings["rails"]))
+        return draw(area, *args, **settings)
+
+    monkeypatch.setattr(catalog_of_the_demo, "paint", record)
+    make_demo_catalog(tmp_path, n_hotels=9, size=(96, 128), rails=rails)
+    kinds = pd.DataFrame(drawn, columns=["area", "rails"])
+    pools = kinds[kinds["area"] == "Pool"]
+    assert set(kinds.loc[kinds["area"] == "Bathroom", "rails"]) <= {rails, ""}
+    assert set(kinds.loc[~kinds["area"].isin(RAILED), "rails"]) == {""}
+    others = pools.loc[pools["rails"] != rails, "rails"]
+    if rails == "chrome":
+        assert set(others) == {""}
+    else:
+        assert 0.05 < (others == "wood").mean() < 0.4
+    # Masks are of the railing that the shortcut is made of alone.
+    assert read_truth(tmp_path)["rails_mask"].notna().sum() == (kinds["rails"] == rails).sum()
 
 
 @pytest.mark.slow
