@@ -221,7 +221,9 @@ def test_history_draws_its_columns_and_marks_where_the_phase_changes():
         dashed = [line for line in ax.lines if line.get_linestyle() == "--"]
         assert [line.get_xdata()[0] for line in dashed] == [2.5]
         assert [text.get_text() for text in ax.texts] == ["head", "fine tune"]
-    assert "validation accuracy is 75.0%" in figure_alt(display.figure_)
+    said = figure_alt(display.figure_)
+    assert "a point for each epoch or fitted head (head 2, fine tune 2); at the end" in said
+    assert "validation accuracy is 75.0%" in said
 
 
 def test_reliability_draws_confidence_against_accuracy_and_states_its_error():

@@ -62,9 +62,10 @@ def training_history(
     panels[0].legend(frameon=False)
     side = "validation" if f"val_{metric}" in history else "training"
     last = history[f"val_{metric}" if side == "validation" else metric].iloc[-1]
-    phases = style.readable(", ".join(changes["phase"]))
+    counts = history["phase"].value_counts(sort=False)
+    points = ", ".join(f"{style.readable(phase)} {count}" for phase, count in counts.items())
     text = (
-        f"Loss and {style.readable(metric)} over {len(history)} epochs in the phases {phases}; at "
+        f"Loss and {style.readable(metric)}, a point for each epoch or fitted head ({points}); at "
         f"the end the {side} {style.readable(metric)} is "
         f"{last:{'.1%' if metric == 'accuracy' else '.3f'}}."
     )

@@ -132,7 +132,8 @@ class FineTuning:
         """Learn all layers, and in the end the head anew where its penalty is given."""
         rows = self._fit_all()[0] if self.settings.fine_tune_epochs else []
         if rows and self.settings.head_penalty:
-            head = self._head()
+            # Never one of an earlier start: its layers may have been trained anew since.
+            head = self._fit_head()
             dense_layer(self.model)[0].set_weights(head.learned)
             rows = [{**row, "kept": False} for row in rows]
             rows.append({**head.row, "phase": LAST_HEAD, "kept": True})
@@ -149,19 +150,22 @@ class FineTuning:
     def _head(self) -> Head:
         head = kept_head(self.folder)
         if head is None:
-            head = fit_head(
-                self.model,
-                self.train,
-                self.val,
-                self.objective,
-                mirrored=self.settings.mirrored,
-                from_parent=self.from_parent,
-                refit=self.refit,
-                progress=self.progress,
-                penalty=self.settings.head_penalty,
-            )
+            head = self._fit_head()
             head.save(self.folder)
         return head
+
+    def _fit_head(self) -> Head:
+        return fit_head(
+            self.model,
+            self.train,
+            self.val,
+            self.objective,
+            mirrored=self.settings.mirrored,
+            from_parent=self.from_parent,
+            refit=self.refit,
+            progress=self.progress,
+            penalty=self.settings.head_penalty,
+        )
 
     def _not_fine_tuned(self) -> str:
         """Return why there is no phase two; empty where there is one."""
