@@ -2,12 +2,12 @@
 
     KERAS_HOME=../shared/keras python benchmarks/backbones.py [--short]
 
-A teacher, MobileNet at 224 pixels, learns eight areas from photos of hotels and of public sets.
-Narrower and smaller networks are distilled from it, on the same photos and on those of the hotels
-that have no label here. All are judged by `predict_tags` on the hotels of one fold in five, and
-timed in turn. The short form takes a linear head as the teacher, one student and few epochs: less
-than 15 minutes on two cores. ``backbones.csv`` and ``backbones.png`` are what `docs/scale.md`
-shows.
+A teacher, a linear head on MobileNet at 224 pixels, learns eight areas from photos of hotels and of
+public sets. Narrower and smaller networks are distilled from it, on the same photos and on those of
+the hotels and of homes that have no label here. All are judged by `predict_tags` on the hotels of
+one fold in five, and timed in turn. The short form takes one student and few epochs: about 15
+minutes on two cores; the long one takes hours. ``backbones.csv`` and ``backbones.png`` are what
+`docs/scale.md` shows.
 """
 
 from __future__ import annotations
@@ -25,24 +25,27 @@ import pandas as pd
 TEACHER = "MobileNet 1.0, 224 px"
 #: name -> settings of its distillation; ImageNet's weights are here for MobileNet 1.0 alone.
 STUDENTS: dict[str, dict[str, Any]] = {
+    "MobileNet 0.5, 224 px": {"backbone_kw": {"alpha": 0.5}},
     "MobileNet 0.5, 160 px": {"backbone_kw": {"alpha": 0.5}, "input_size": 160},
     "MobileNet 0.25, 160 px": {"backbone_kw": {"alpha": 0.25}, "input_size": 160},
-    "MobileNet 0.5, 224 px": {"backbone_kw": {"alpha": 0.5}},
     "MobileNet 1.0, 160 px": {"backbone_kw": {"alpha": 1.0}, "input_size": 160},
 }
 #: So many of them in the short form.
 SHORT = 1
-EPOCHS, SHORT_EPOCHS = 30, 6
+#: Epochs of hints, and of fine-tuning.
+EPOCHS: dict[str, int] = {"hint_epochs": 20, "fine_tune_epochs": 10}
+SHORT_EPOCHS: dict[str, int] = {"hint_epochs": 4, "fine_tune_epochs": 4}
 
 
 def hotels() -> pd.DataFrame:
-    """Give the photos: hotels, with and without labels, and public sets; a fifth of hotels test."""
+    """Give the photos: hotels and homes, and public sets; a fifth of the hotels tests."""
     from real_photos import WEIGHTS
     from sklearn.model_selection import StratifiedGroupKFold
 
     from hotelviz.catalog import read_catalog
 
     areas = read_catalog(DATA / "areas.csv")
+    homes = areas[areas["source"] == "houses"].assign(label=None)
     areas = areas[areas["source"] == "hotels"]
     every = read_catalog(DATA / "hotels" / "catalog.csv", classes=None)
     others = every[~every["path"].isin(areas["path"]) & (every["kind"] == "photo")]
@@ -53,7 +56,7 @@ def hotels() -> pd.DataFrame:
     kept = set(areas["hotel_id"].iloc[tested])
     # What they show is not used: most of a team's photos have no label.
     others = others.assign(image_id="others/" + others["image_id"], label=None)
-    photos = pd.concat([areas, others, extra], ignore_index=True)
+    photos = pd.concat([areas, others, homes, extra], ignore_index=True)
     photos["weight"] = photos["source"].map(WEIGHTS).fillna(1.0)
     photos["split"] = np.where(photos["hotel_id"].isin(kept), "test", "train")
     return photos
@@ -82,8 +85,8 @@ def trained(photos: pd.DataFrame, *, short: bool) -> dict[str, tuple[Any, float]
 
     labelled = photos[photos["label"].notna()]
     started = time.perf_counter()
-    how = {"effort": "quick" if short else "normal"}
-    teacher = train_tagger(labelled, out=leave("teacher.keras"), progress=False, **how)
+    file = leave("teacher.keras")
+    teacher = train_tagger(labelled, effort="quick", out=file, progress=False)
     models = {TEACHER: (teacher, time.perf_counter() - started)}
     print(f"{TEACHER}: {models[TEACHER][1]:.0f} s", flush=True)
     for name, settings in list(STUDENTS.items())[: SHORT if short else None]:
@@ -91,7 +94,7 @@ def trained(photos: pd.DataFrame, *, short: bool) -> dict[str, tuple[Any, float]
         file = leave(f"student_{'_'.join(name.split())}.keras")
         student = distill(
             teacher, photos, start="teacher", out=file, progress=False,
-            fine_tune_epochs=SHORT_EPOCHS if short else EPOCHS, **settings,
+            **(SHORT_EPOCHS if short else EPOCHS), **settings,
         )  # fmt: skip
         models[name] = student, time.perf_counter() - started
         print(f"{name}: {models[name][1]:.0f} s", flush=True)

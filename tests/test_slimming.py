@@ -11,15 +11,17 @@ from hotelviz.errors import ModelError
 from hotelviz.models import Preprocessing, activations, gap_node, slim, wrap_model
 
 
-def chain(width: int, pointwise: str = "pointwise") -> keras.Model:
+def chain(
+    width: int, pointwise: str = "pointwise", *, use_bias: bool = False, seed: int = 0
+) -> keras.Model:
     """The layers that MobileNet is made of, once each."""
-    keras.utils.set_random_seed(0)
+    keras.utils.set_random_seed(seed)
     inputs = keras.Input((32, 32, 3))
     tensor = inputs
     for layer in (
-        layers.Conv2D(width, 3, strides=2, use_bias=False, name="conv"),
-        layers.DepthwiseConv2D(3, use_bias=False, name="depthwise"),
-        layers.Conv2D(2 * width, 1, use_bias=False, name=pointwise),
+        layers.Conv2D(width, 3, strides=2, use_bias=use_bias, name="conv"),
+        layers.DepthwiseConv2D(3, use_bias=use_bias, name="depthwise"),
+        layers.Conv2D(2 * width, 1, use_bias=use_bias, name=pointwise),
     ):
         tensor = layers.BatchNormalization(name=f"{layer.name}_bn")(layer(tensor))
         tensor = layers.ReLU(6.0)(tensor)
@@ -56,6 +58,17 @@ def test_channels_that_say_the_same_are_cut_without_loss():
     )
     np.testing.assert_allclose(features, expected[:, ::2], atol=0.01)
     assert np.ptp(features, axis=1).min() > 0.1
+
+
+def test_biases_of_convolutions_count_once():
+    wide, copy = chain(4, use_bias=True), chain(4, use_bias=True, seed=1)
+    for name in ("conv", "depthwise", "pointwise"):
+        wide.get_layer(name).bias.assign(np.linspace(0.2, 0.9, wide.get_layer(name).bias.shape[0]))
+    pixels = np.random.default_rng(0).integers(0, 256, (24, 32, 32, 3), dtype="uint8")
+    slim(wide, copy, pixels)
+    features, expected = (activations(model, gap_node(model))(pixels) for model in (copy, wide))
+    np.testing.assert_allclose(features, expected, atol=0.01)
+    assert np.ptp(expected, axis=1).min() > 0.1
 
 
 def test_networks_of_other_layers_are_refused():

@@ -14,7 +14,12 @@ require_tensorflow()
 
 from hotelviz.errors import ModelError, ModelWarning
 from hotelviz.models.activations import activations, check_pixels, pixel_function
-from hotelviz.models.backbones import backbone_range, is_backbone_file, scaling_layer
+from hotelviz.models.backbones import (
+    backbone_range,
+    is_backbone_file,
+    scaling_layer,
+    without_head,
+)
 from hotelviz.models.build import build_aesthetic, build_tagger, clone_for_task, copy_model
 from hotelviz.models.compilation import cached_function, constant_graph
 from hotelviz.models.evaluation import EvaluationPhotos, evaluation_photos, validation_photos
@@ -42,7 +47,7 @@ from hotelviz.models.losses import earth_movers_distance, mean_score_error
 from hotelviz.models.outputs import logits
 from hotelviz.models.preprocessing import Preprocessing
 from hotelviz.models.pretrained import imagenet_weights_available, weights_folder
-from hotelviz.models.slimming import slim
+from hotelviz.models.slimming import fitted_pointwise, slim
 from hotelviz.models.storage import load_keras, load_model, save_model, wrap_model
 from hotelviz.models.training_photos import (
     TrainingPhotos,
@@ -74,6 +79,7 @@ __all__ = [
     "earth_movers_distance",
     "evaluation_photos",
     "find_node",
+    "fitted_pointwise",
     "gap_node",
     "imagenet_weights_available",
     "inherit_training_photos",
@@ -101,5 +107,6 @@ __all__ = [
     "validation_photos",
     "weights_folder",
     "weights_hash",
+    "without_head",
     "wrap_model",
 ]

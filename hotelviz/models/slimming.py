@@ -97,11 +97,13 @@ def slim(wide: keras.Model, narrow: keras.Model, pixels: np.ndarray, *, seed: in
         else:
             before, kept = kept, _chosen(seen[number, "after"], ours.layer.filters)
             kernel, bias = given[0][:, :, before][..., kept], np.zeros(len(kept))
+            own = [each[kept] for each in given[1:]]
             if kernel.shape[:2] == (1, 1):
                 place = (number, "before")
                 found = _at_places(narrow, {place: ours.inputs[0]}, inputs, seed)[place]
-                kernel, bias = _fitted(found, seen[place][:, kept])
-            ours.layer.set_weights([kernel, *(each[kept] for each in given[1:])])
+                kernel, bias = fitted_pointwise(found, seen[place][:, kept])
+                own, bias = ([bias], np.zeros(len(kept))) if own else (own, bias)
+            ours.layer.set_weights([kernel, *own])
 
 
 def _paired(wide: keras.Model, narrow: keras.Model) -> list[tuple[Node, Node]]:
@@ -159,8 +161,26 @@ def _at_places(
     return {place: np.concatenate(values) for place, values in found.items()}
 
 
-def _fitted(given: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return kernel and bias of the pointwise convolution that comes nearest to what is wanted."""
+def fitted_pointwise(given: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Fit the pointwise convolution that comes nearest to what is wanted, by ridge regression.
+
+    Parameters
+    ----------
+    given, wanted
+        float (n_places, n_inputs) and (n_places, n_outputs): channels at the same places.
+
+    Returns
+    -------
+    kernel, bias
+        float32 (1, 1, n_inputs, n_outputs) and float (n_outputs,).
+
+    Examples
+    --------
+    >>> given = np.random.default_rng(0).normal(size=(100, 2))
+    >>> kernel, bias = fitted_pointwise(given, given @ [[1.0], [2.0]] + 3)
+    >>> kernel[0, 0, :, 0].round(2).tolist(), bias.round(2).tolist()
+    ([1.0, 2.0], [3.0])
+    """
     mean, goal = given.mean(axis=0), wanted.mean(axis=0)
     centred = (given - mean).astype("float64")
     gram = centred.T @ centred

@@ -1,10 +1,11 @@
 """Train taggers and aesthetic models in two phases: a linear head, then fine-tuning.
 
 ``settings`` states the settings, and what an effort is; ``train`` prepares photos and targets,
-``distillation`` those that other networks teach, ``estimate`` says how long it takes, ``head`` fits
-the linear model, ``fine_tuning`` trains more layers and keeps the better of both, ``augmentation``
-changes photos, ``callbacks`` steers the learning rate, ``checkpoints`` lets a stopped training go
-on, ``pixel_cache`` decodes each photo once.
+``distillation`` those that other networks teach, ``estimate`` says how long it takes, ``hints`` has
+a student learn what its teacher sees, ``head`` fits the linear model, ``fine_tuning`` trains more
+layers and keeps the better of both, ``batches`` draws photos, ``augmentation`` changes them,
+``callbacks`` steers the learning rate, ``checkpoints`` lets a stopped training go on,
+``pixel_cache`` decodes each photo once.
 """
 
 from __future__ import annotations

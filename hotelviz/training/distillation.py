@@ -49,6 +49,7 @@ from hotelviz.models import (
     weights_hash,
 )
 from hotelviz.schema import RATINGS
+from hotelviz.training.hints import Hints
 from hotelviz.training.lesson import Lesson, Places, train
 from hotelviz.training.settings import DISTILLATION, DistillationSettings, takes_settings
 from hotelviz.training.train import balanced_weights, rating_objective, tagger_objective
@@ -90,7 +91,8 @@ def distill(
     settings : DistillationSettings, optional
         See there. `backbone`, `backbone_kw`, `input_size` and `weights` are the student's.
         ``start="teacher"`` cuts it out of the first teacher (see `hotelviz.models.slim`), where
-        there are no weights of its width.
+        there are no weights of its width, and has it learn that teacher's last feature map
+        (`hint_epochs`) before anything else.
     out, checkpoint_dir, allow_missing, progress
         As in `train_tagger`. What the teachers say is kept in the checkpoint folder.
     unsplit : {"refuse", "leave"}, default "refuse"
@@ -156,8 +158,10 @@ def distill(
         weights = balanced_weights(rows.assign(label=mixed.argmax(axis=1)), balance)
         return mixed.astype("float32"), weights
 
-    student = _student(models, settings)
+    student, hints = _student(models, settings), None
     if settings.start == "teacher":
+        if settings.hint_epochs:
+            hints = Hints(student, models[0], settings)
         shown = photos[photos["split"] == "train"].sort_values("image_id")
         slim(models[0], student, _sample(shown, student, settings.seed), seed=settings.seed)
     lesson = Lesson(
@@ -170,6 +174,7 @@ def distill(
         pretrained=settings.weights is not None or settings.start == "teacher",
         catalog_hash=catalog_hash(catalog),
         left_out={"without split": len(catalog) - len(photos)},
+        hints=hints,
         started={"teachers": [weights_hash(model) for model in models]},
     )
     return train(lesson, places, allow_missing=allow_missing, progress=progress)

@@ -15,6 +15,7 @@ from hotelviz.images import read_image, usable_cores
 from hotelviz.models import activations, model_info
 from hotelviz.training.fine_tuning import frozen_layers
 from hotelviz.training.head import dense_layer
+from hotelviz.training.hints import Hints
 
 #: Photos in what is measured.
 _BATCH = 16
@@ -36,12 +37,15 @@ class Estimate(NamedTuple):
         epoch.
     epochs
         How many there are at most.
+    hints
+        Seconds of all epochs of hints.
     """
 
     decoding: float
     head: float
     epoch: float
     epochs: int
+    hints: float = 0.0
 
     def __str__(self) -> str:
         """Return it as a sentence.
@@ -51,13 +55,13 @@ class Estimate(NamedTuple):
         >>> print(Estimate(20, 45, 90, 12))
         about 65 s for decoding and the linear head, then up to 12 epochs of 90 s: 19 min at most
         """
-        parts = []
+        parts = [f"{_about(self.hints)} for what a teacher sees"] if self.hints else []
         if self.head:
             parts.append(f"{_about(self.decoding + self.head)} for decoding and the linear head")
         elif self.epochs:
             parts.append(f"{_about(self.decoding)} for decoding")
         if self.epochs:
-            most = self.decoding + self.head + self.epochs * self.epoch
+            most = self.hints + self.decoding + self.head + self.epochs * self.epoch
             parts.append(
                 f"up to {self.epochs} epoch{'s' * (self.epochs > 1)} of {_about(self.epoch)}: "
                 f"{_about(most)} at most"
@@ -79,6 +83,7 @@ def estimate(
     views: int,
     share: float,
     pretrained: bool,
+    hints: Hints | None = None,
 ) -> Estimate:
     """Measure a few photos and a few steps, and return about how long all of them take.
 
@@ -98,6 +103,8 @@ def estimate(
         Of the weights that learn in these epochs, see `frozen_layers`.
     pretrained : bool
         Whether there is a phase one.
+    hints : Hints, optional
+        What is learned before it.
     """
     size = model_info(model).preprocessing.size
     n_photos = n_train + n_val
@@ -122,7 +129,14 @@ def estimate(
         numbers = features.output.shape[-1] * dense.units
         head = views * n_photos * (forward + numbers * _FITTED)
     first = _COMPILED * compiled if epochs else 0.0
-    return Estimate(decoded + first, head, n_train * step + n_val * forward, epochs)
+    taught = 0.0
+    if hints is not None:
+        values = tf.cast(pixels, tf.float32)
+        both = _seconds(lambda: _step(model, pixels, 1.0)) + _seconds(
+            lambda: hints.teacher(values, training=False)
+        )
+        taught = hints.settings.hint_epochs * n_train * both / _BATCH
+    return Estimate(decoded + first, head, n_train * step + n_val * forward, epochs, taught)
 
 
 def _decoding(paths: Sequence[str], size: tuple[int, int]) -> float:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import dataclasses
 import sys
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +25,7 @@ from tqdm.auto import tqdm
 from hotelviz.errors import TrainingError
 from hotelviz.models import model_info
 from hotelviz.training.augmentation import Augmentation, mixing, transform
+from hotelviz.training.batches import drawn_views, numbered_batches
 from hotelviz.training.callbacks import Averages, WarmUp, cosine_decay
 from hotelviz.training.checkpoints import PhaseCheckpoint
 from hotelviz.training.head import (
@@ -132,8 +132,7 @@ class FineTuning:
         """Learn all layers, and in the end the head anew where its penalty is given."""
         rows = self._fit_all()[0] if self.settings.fine_tune_epochs else []
         if rows and self.settings.head_penalty:
-            # Never one of an earlier start: its layers may have been trained anew since.
-            head = self._fit_head()
+            head = self._head()
             dense_layer(self.model)[0].set_weights(head.learned)
             rows = [{**row, "kept": False} for row in rows]
             rows.append({**head.row, "phase": LAST_HEAD, "kept": True})
@@ -148,24 +147,21 @@ class FineTuning:
         return len(self.val) > 0
 
     def _head(self) -> Head:
-        head = kept_head(self.folder)
+        head = kept_head(self.folder, self.model)
         if head is None:
-            head = self._fit_head()
+            head = fit_head(
+                self.model,
+                self.train,
+                self.val,
+                self.objective,
+                mirrored=self.settings.mirrored,
+                from_parent=self.from_parent,
+                refit=self.refit,
+                progress=self.progress,
+                penalty=self.settings.head_penalty,
+            )
             head.save(self.folder)
         return head
-
-    def _fit_head(self) -> Head:
-        return fit_head(
-            self.model,
-            self.train,
-            self.val,
-            self.objective,
-            mirrored=self.settings.mirrored,
-            from_parent=self.from_parent,
-            refit=self.refit,
-            progress=self.progress,
-            penalty=self.settings.head_penalty,
-        )
 
     def _not_fine_tuned(self) -> str:
         """Return why there is no phase two; empty where there is one."""
@@ -259,22 +255,17 @@ class FineTuning:
         return -(-n_rows // self.settings.batch_size)
 
     def _training_batches(self, first_step: int) -> tf.data.Dataset:
-        """Draw photos by their weights and change them at random.
-
-        A batch depends on nothing but the seed and its number, so that a training that goes on
-        after an interruption sees what it would have seen.
-        """
+        """Draw photos by their weights, change them at random, and mix them."""
         preprocessing, train = model_info(self.model).preprocessing, self.train
-        scale, stored, size = preprocessing.scale, train.pixels.size, preprocessing.height
+        scale, size = preprocessing.scale, preprocessing.height
         seed, n_photos = self.settings.seed, self.settings.batch_size
-        odds = train.weights.astype("float64") / train.weights.sum(dtype="float64")
         kind = self.settings.augmentation or _UNCHANGED
+        view = drawn_views(train.pixels, train.weights, kind, size, batch_size=n_photos, seed=seed)
 
         def draw(step: int) -> list[np.ndarray]:
-            rows = np.sort(np.random.default_rng((seed, step)).choice(len(odds), n_photos, p=odds))
-            matrices = kind.matrices(n_photos, stored, size, seed=(seed, step, 1))
+            rows, pixels, matrices = view(step)
             shares = mixing(self.settings.mixup, n_photos, seed=(seed, step, 3))
-            return [train.pixels[rows], matrices, shares, shares @ train.targets[rows]]
+            return [pixels, matrices, shares, shares @ train.targets[rows]]
 
         def change(pixels: Any, matrices: Any, shares: Any, targets: Any) -> tuple[Any, Any]:
             values = scale(transform(pixels, matrices, size, resample=preprocessing.resample))
@@ -284,7 +275,7 @@ class FineTuning:
 
         square = np.empty((0, n_photos), "float32")
         like = [train.pixels[:0], np.empty((0, 8), "float32"), square, train.targets]
-        return _batches(draw, like, first_step).map(change).prefetch(2)
+        return numbered_batches(draw, like, first_step).map(change).prefetch(2)
 
     def _validation_batches(self) -> tf.data.Dataset:
         scale, val = model_info(self.model).preprocessing.scale, self.val
@@ -293,7 +284,7 @@ class FineTuning:
             rows = slice(step * AT_ONCE, (step + 1) * AT_ONCE)
             return [val.pixels[rows], val.targets[rows]]
 
-        batches = _batches(draw, [val.pixels[:0], val.targets], 0).map(
+        batches = numbered_batches(draw, [val.pixels[:0], val.targets], 0).map(
             lambda pixels, targets: (scale(tf.cast(pixels, tf.float32)), targets)
         )
         return batches.take(-(-len(val.pixels) // AT_ONCE)).prefetch(2)
@@ -341,20 +332,6 @@ def _why(kept: str, judged: dict[str, list[dict[str, Any]]]) -> str:
     return (
         f"on the photos held out fine-tuning {verb} a lower loss and no lower {metric} ({values})"
     )
-
-
-def _batches(
-    draw: Callable[[int], list[np.ndarray]], like: list[np.ndarray], first_step: int
-) -> tf.data.Dataset:
-    """Return the batches from a step on without end, each drawn by its number."""
-
-    def batch(step: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        parts = tf.numpy_function(draw, [step], [values.dtype for values in like])
-        for part, values in zip(parts, like, strict=True):
-            part.set_shape((None, *values.shape[1:]))
-        return tuple(parts)
-
-    return tf.data.Dataset.range(first_step, np.iinfo("int64").max).map(batch)
 
 
 def frozen_layers(network: keras.Model, share: float) -> list[layers.Layer]:

@@ -7,6 +7,7 @@ makes it better. Where nobody asked to hold photos out, it is fitted to all once
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import time
 import warnings
@@ -122,6 +123,8 @@ class Head(NamedTuple):
         ``from_parent``, and ``figures``, each photo predicted by a fit without its hotel.
     judged
         The figures of `learned` on the photos that judge; empty without.
+    layers
+        The hash of the weights under the head, whose features it was fitted to.
     """
 
     learned: tuple[np.ndarray, np.ndarray]
@@ -129,26 +132,40 @@ class Head(NamedTuple):
     row: dict[str, Any]
     about: dict[str, Any]
     judged: list[dict[str, Any]]
+    layers: str
 
     def save(self, folder: Path) -> None:
         """Keep it for a training that is stopped."""
-        text = json.dumps([self.row, self.about, self.judged])
+        text = json.dumps([self.row, self.about, self.judged, self.layers])
         with atomic_path(folder / _FILE) as temporary:
             np.savez(temporary, *self.learned, *self.final, np.array(text))
 
 
-def kept_head(folder: Path) -> Head | None:
-    """Return the head that a stopped training left; None where there is none, or it is damaged."""
+def kept_head(folder: Path, model: keras.Model) -> Head | None:
+    """Return the head that a stopped training left; None where there is none, or it is damaged.
+
+    Nor is one taken of layers that were trained anew since.
+    """
     file = folder / _FILE
     if not file.is_file():
         return None
     try:
         with file.open("rb") as opened, np.load(opened) as saved:
             kernel, bias, last_kernel, last_bias, text = (saved[name] for name in saved.files)
-            return Head((kernel, bias), (last_kernel, last_bias), *json.loads(str(text)))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            head = Head((kernel, bias), (last_kernel, last_bias), *json.loads(str(text)))
+            return head if head.layers == _layers_hash(model) else None
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
         warnings.warn(f"{file}: the checkpoint is damaged; the head is begun anew", stacklevel=2)
         return None
+
+
+def _layers_hash(model: keras.Model) -> str:
+    """Return the hash of the weights under the head."""
+    digest, own = hashlib.sha256(), dense_layer(model)[0]
+    for layer in model.layers:
+        for weights in layer.get_weights() if layer is not own else []:
+            digest.update(np.ascontiguousarray(weights).data.cast("B"))
+    return digest.hexdigest()
 
 
 def fit_head(
@@ -231,7 +248,7 @@ def fit_head(
         "figures": objective.figures(every, held_out),
     }
     row["seconds"] = round(time.perf_counter() - started, 2)
-    return Head(learned[:2], final[:2], row, about, judged)
+    return Head(learned[:2], final[:2], row, about, judged, _layers_hash(model))
 
 
 def _joined(parts: list[Photos]) -> Photos:

@@ -29,6 +29,7 @@ from hotelviz.training.checkpoints import PURPOSE, checkpoint_folder, reset_unle
 from hotelviz.training.estimate import estimate
 from hotelviz.training.fine_tuning import LINEAR, Course, FineTuning, has_gpu
 from hotelviz.training.head import Objective, Photos
+from hotelviz.training.hints import PHASE, Hints
 from hotelviz.training.pixel_cache import Decoded, Pixels, decode_once
 from hotelviz.training.settings import TrainingSettings
 
@@ -57,6 +58,8 @@ class Lesson:
     left_out: dict[str, int]
     #: Whether an earlier model's head has learned the same task.
     from_parent: bool = False
+    #: What the layers learn first, of a teacher.
+    hints: Hints | None = None
     #: Settings that a parent decides.
     started: dict[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -64,7 +67,7 @@ class Lesson:
     def crops(self) -> bool:
         """Whether layers learn from random crops of photos."""
         learns = bool(self.settings.fine_tune_epochs) or not self.pretrained
-        return learns and self.settings.augmentation is not None
+        return self.hints is not None or (learns and self.settings.augmentation is not None)
 
     def record(self) -> dict[str, Any]:
         """Return the settings as the model's description keeps them."""
@@ -159,6 +162,7 @@ def train(lesson: Lesson, places: Places, *, allow_missing: bool, progress: bool
             "labels": _digest(train.targets, train.weights, val.targets),
         }
         reset_unless_same(folder, about)
+        hints = lesson.hints.learn(train, folder, progress=progress) if lesson.hints else []
         course = FineTuning(
             model,
             train,
@@ -171,6 +175,7 @@ def train(lesson: Lesson, places: Places, *, allow_missing: bool, progress: bool
             folder,
             progress,
         ).run()
+        course.about.update({PHASE: hints} if lesson.hints else {})
         if refit and course.about.get("kept") == LINEAR:
             used = used.assign(split="train")
         _describe(lesson, course, used, _errors(catalog, found))
@@ -211,6 +216,7 @@ def _say_how_long(lesson: Lesson, catalog: pd.DataFrame) -> None:
         views=2 if settings.mirrored else 1,
         share=settings.fine_tune_share,
         pretrained=lesson.pretrained,
+        hints=lesson.hints,
     )
     tqdm.write(f"training takes {found}", file=sys.stderr)
 

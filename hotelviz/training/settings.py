@@ -160,6 +160,9 @@ class DistillationSettings(TrainingSettings):
     start: Literal["weights", "teacher"] = _setting(
         "weights", "weights as they say, or teacher: cut out of the first teacher"
     )
+    hint_epochs: int = _setting(
+        20, "epochs in which a student that was cut out learns its teacher's last feature map first"
+    )
     class_balance: float = _setting(
         0.5, "how much rare classes weigh in taggers: 0 for equal photos, 1 for equal classes"
     )
@@ -176,6 +179,8 @@ class DistillationSettings(TrainingSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choice(self.start, ("weights", "teacher"), "start", TrainingError)
+        if self.hint_epochs < 0:
+            raise TrainingError(f"hint_epochs={self.hint_epochs} is below 0")
         if not 0 <= self.label_share <= 1:
             raise TrainingError(
                 f"label_share={self.label_share} is not between 0 (learn from the teachers alone) "

@@ -9,11 +9,13 @@ import pytest
 from keras import layers
 from runs import SHORT, interrupted
 
-from hotelviz.errors import CatalogError, TrainingError
+from hotelviz.errors import CatalogError, ModelError, TrainingError
 from hotelviz.images import iterate_images
 from hotelviz.inference import predict_scores, predict_tags
 from hotelviz.models import (
     Preprocessing,
+    activations,
+    gap_node,
     load_model,
     model_info,
     record_training_photos,
@@ -24,7 +26,7 @@ from hotelviz.models import (
     wrap_model,
 )
 from hotelviz.schema import RATINGS
-from hotelviz.training import distill, distillation, history
+from hotelviz.training import distill, distillation, history, train_tagger
 from hotelviz.training.lesson import Lesson
 
 SCORES = " ".join(map(str, range(1, 11)))
@@ -186,6 +188,60 @@ def test_stopped_distillation_goes_on_without_asking_the_teacher_again(
         distill(teacher_of(first="red", last="blue"), coloured,
                 checkpoint_dir=tmp_path / "work", **SHORT | {"fine_tune_epochs": 0})  # fmt: skip
     assert len(asked) == 2 * len(coloured)
+
+
+@pytest.fixture
+def wide_teacher(coloured: pd.DataFrame) -> keras.Model:
+    """A teacher of the small backbone, twice as wide as its students, that has learned."""
+    return train_tagger(coloured, **SHORT | {"fine_tune_epochs": 6, "backbone_kw": {"alpha": 0.5}})
+
+
+#: A student that is cut out of its teacher.
+CUT_OUT = {**SHORT, "start": "teacher", "fine_tune_epochs": 0}
+
+
+@pytest.mark.slow
+def test_student_learns_what_its_teacher_sees(demo_catalog, monkeypatch):
+    # From random weights, so that whatever it knows in the end are the hints.
+    monkeypatch.setattr(distillation, "slim", lambda *_, **__: None)
+    photos = demo_catalog[demo_catalog["hotel_id"].notna()]
+    wide = {"fine_tune_epochs": 6, "backbone_kw": {"alpha": 0.5}}
+    teacher, unseen = train_tagger(photos, **SHORT | wide), photos[photos["split"] != "train"]
+    batches = iterate_images(unseen["path"], size=(32, 32))
+    pixels = np.concatenate([batch.pixels for batch in batches])
+    wanted = np.maximum(activations(teacher, "conv_pw_13_bn")(pixels), 0).reshape(-1, 32)
+    missed = {}
+    for epochs in (0, 24):
+        student = distill(teacher, photos, hint_epochs=epochs, **CUT_OUT)
+        given = activations(student, gap_node(student).inputs[0])(pixels).reshape(-1, 16)
+        given = np.column_stack([given, np.ones(len(given))])
+        error = wanted - given @ np.linalg.lstsq(given, wanted)[0]
+        missed[epochs] = (np.square(error).mean(axis=0) / (wanted.var(axis=0) + 1e-3)).mean()
+    assert len(model_info(student).training["hints"]) == 24
+    assert missed[24] < 0.9 * missed[0]
+
+
+@pytest.mark.slow
+def test_student_that_was_stopped_while_it_learned_hints_goes_on(coloured, wide_teacher, tmp_path):
+    settings = {**CUT_OUT, "hint_epochs": 3}
+    whole = distill(wide_teacher, coloured, **settings)
+    work = tmp_path / "work"
+    with interrupted(1):
+        distill(wide_teacher, coloured, checkpoint_dir=work, **settings)
+    again = distill(wide_teacher, coloured.sample(frac=1), checkpoint_dir=work, **settings)
+    losses, expected = (
+        [row["loss"] for row in model_info(each).training["hints"]] for each in (again, whole)
+    )
+    assert losses == pytest.approx(expected, rel=1e-3)
+    for ours, theirs in zip(again.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4)
+
+
+def test_hints_of_another_size_are_refused_before_any_work(coloured):
+    with pytest.raises(ModelError, match="is 8 x 8, that of its teacher 32 x 32"):
+        distill(teacher_of(), coloured, **CUT_OUT)
+    with pytest.raises(TrainingError, match="hint_epochs=-1 is below 0"):
+        distill(teacher_of(), coloured, hint_epochs=-1, **SHORT)
 
 
 @pytest.mark.parametrize(
