@@ -104,7 +104,8 @@ def distill(
     -------
     keras.Model
         As of `train_tagger`. Its description names the teachers by their hashes, and the photos
-        that they learned from count as seen: see `hotelviz.models.training_photos`.
+        that they learned from count as seen: see `hotelviz.models.training_photos`. ``hints`` in it
+        has the loss and the seconds of each epoch of hints.
 
     Raises
     ------
@@ -113,8 +114,8 @@ def distill(
     CatalogError
         A label that the teachers do not know, and otherwise as in `train_tagger`.
     ModelError
-        A teacher that cannot be loaded, an unknown backbone, weights that cannot be had, or a
-        student that cannot be cut out of its teacher.
+        A teacher that cannot be loaded, an unknown backbone, weights that cannot be had, a student
+        that cannot be cut out of its teacher, or one whose last feature map has another size.
     MissingPhotosError, OutputError
         As in `train_tagger`.
 
