@@ -54,10 +54,14 @@ class Estimate(NamedTuple):
         --------
         >>> print(Estimate(20, 45, 90, 12))
         about 65 s for decoding and the linear head, then up to 12 epochs of 90 s: 19 min at most
+        >>> print(Estimate(20, 45, 0, 0, hints=600))
+        about 11 min for decoding, hints and the linear head
         """
-        parts = [f"{_about(self.hints)} for what a teacher sees"] if self.hints else []
+        parts = []
         if self.head:
-            parts.append(f"{_about(self.decoding + self.head)} for decoding and the linear head")
+            first = self.decoding + self.hints + self.head
+            what = f"decoding{', hints' if self.hints else ''} and the linear head"
+            parts.append(f"{_about(first)} for {what}")
         elif self.epochs:
             parts.append(f"{_about(self.decoding)} for decoding")
         if self.epochs:
