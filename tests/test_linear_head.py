@@ -56,6 +56,7 @@ def test_weights_are_held_at_those_of_a_start():
         ({"features": np.where(FEATURES > 9, np.inf, FEATURES)}, "not finite, first of photo"),
         ({"features": FEATURES[1:]}, "not rows of the same photos"),
         ({"weights": np.zeros(120)}, "none that weighs anything"),
+        ({"blocks": (2, 3)}, "blocks of 2, 3 features are 5 in all, and there are 6"),
     ],
 )
 def test_what_cannot_be_learned_from_is_refused(change, message):
@@ -63,3 +64,48 @@ def test_what_cannot_be_learned_from_is_refused(change, message):
     given = {"features": FEATURES, "targets": targets, "groups": HOTELS} | change
     with pytest.raises(TrainingError, match=message):
         fit_linear_head(**given)
+
+
+def test_scores_have_an_order_and_one_weight_for_each_feature():
+    scores = np.clip(np.round(FEATURES[:, 0] + 3), 0, 9).astype(int)
+    head = fit_linear_head(FEATURES, np.eye(10)[scores], penalties=[1e-2], ordered=True)
+    steps = np.diff(head.kernel, axis=1)
+    np.testing.assert_allclose(steps, np.tile(steps[:, :1], 9), atol=1e-5)
+    assert np.abs(steps[1:, 0]).max() < 0.2 * steps[0, 0]
+    mean = head.predict(FEATURES) @ np.arange(10)
+    assert np.corrcoef(mean, scores)[0, 1] > 0.95
+    # Where few photos were rated, one weight is learned better than ten.
+    few, others = slice(0, 24), slice(24, None)
+    apart = [
+        fit_linear_head(FEATURES[few], np.eye(10)[scores[few]], penalties=[1e-2], ordered=ordered)
+        for ordered in (True, False)
+    ]
+    error = [
+        ((each.predict(FEATURES[others]) @ np.arange(10) - scores[others]) ** 2).mean()
+        for each in apart
+    ]
+    assert error[0] < error[1]
+
+
+def test_a_kind_of_few_features_has_as_much_to_say_as_one_of_many():
+    # What counts is one feature; the other forty are another one with noise of their own.
+    wanted, other = RANDOM.normal(size=(2, 120, 1))
+    features = np.hstack([wanted, other + RANDOM.normal(size=(120, 40))])
+    targets = np.eye(2)[(wanted[:, 0] + other[:, 0] > 0).astype(int)]
+    kernels = [
+        np.abs(fit_linear_head(features, targets, penalties=[0.3], blocks=blocks).kernel[:, 0])
+        for blocks in ((), (1, 40))
+    ]
+    shares = [kernel[0] / kernel.sum() for kernel in kernels]
+    assert shares[0] < 0.35
+    assert shares[1] > 0.5
+    same = fit_linear_head(features, targets, penalties=[0.3], blocks=(41,)).kernel[:, 0]
+    np.testing.assert_allclose(np.abs(same), kernels[0], atol=1e-4)
+
+
+def test_more_features_than_photos_are_fitted_the_same_way():
+    features = RANDOM.normal(size=(30, 40)).astype("float32")
+    targets = np.eye(2)[(features[:, 0] > 0).astype(int)]
+    few = fit_linear_head(features, targets, penalties=[0.1])
+    twice = fit_linear_head(np.tile(features, (2, 1)), np.tile(targets, (2, 1)), penalties=[0.1])
+    np.testing.assert_allclose(few.kernel, twice.kernel, atol=2e-3)

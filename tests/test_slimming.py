@@ -8,7 +8,7 @@ import pytest
 from keras import layers
 
 from hotelviz.errors import ModelError
-from hotelviz.models import Preprocessing, activations, gap_node, slim, wrap_model
+from hotelviz.models import Preprocessing, activations, build_aesthetic, gap_node, slim, wrap_model
 
 
 def chain(
@@ -74,3 +74,19 @@ def test_biases_of_convolutions_count_once():
 def test_networks_of_other_layers_are_refused():
     with pytest.raises(ModelError, match="both have to be the same chain of convolutions"):
         slim(chain(4), chain(2, pointwise="other"), np.zeros((2, 32, 32, 3), "uint8"))
+
+
+@pytest.mark.parametrize("features", ["last", "levels"])
+def test_a_network_of_levels_is_cut_as_the_one_beneath_it(features):
+    wide, narrow, alone = (
+        build_aesthetic(input_size=32, weights=None, features=of, backbone_kw={"alpha": alpha})
+        for of, alpha in (("levels", 0.5), (features, 0.25), ("last", 0.25))
+    )
+    beneath = build_aesthetic(input_size=32, weights=None, backbone_kw={"alpha": 0.5})
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), dtype="uint8")
+    slim(wide, narrow, pixels)
+    slim(beneath, alone, pixels)
+    for name in ("conv1", "conv_pw_6", "conv_pw_13"):
+        np.testing.assert_array_equal(
+            narrow.get_layer(name).kernel, alone.get_layer(name).kernel, err_msg=name
+        )

@@ -73,8 +73,15 @@ class HotelDraws(NamedTuple):
             label=label, judged=len(self.judged(label))
         )
 
-    def predictions(self, n_draws: int, seed: int) -> np.ndarray:
+    def predictions(self, n_draws: int, seed: int, blocks: Sequence[int] = ()) -> np.ndarray:
         """Learn from each draw and predict the photos of other hotels.
+
+        Parameters
+        ----------
+        n_draws, seed
+            How often hotels are dealt and drawn, and by what.
+        blocks
+            Of the features, see `hotelviz.metrics.linear_head.fit_linear_head`.
 
         Returns
         -------
@@ -90,7 +97,7 @@ class HotelDraws(NamedTuple):
         )
         chosen = fit_linear_head(
             self.features[taught], self.targets[taught], groups=group[taught],
-            penalties=_PENALTIES, n_folds=3,
+            penalties=_PENALTIES, n_folds=3, ordered=not self.classes, blocks=blocks,
         )  # fmt: skip
         found = np.full((n_draws, len(self.sizes), len(self.photos)), np.nan)
         for draw in range(n_draws):
@@ -106,8 +113,9 @@ class HotelDraws(NamedTuple):
                     # The same prior at every size: the more photos, the less it weighs.
                     penalty = chosen.penalty * taught.sum() / len(learned)
                     head = fit_linear_head(
-                        self.features[learned], self.targets[learned], penalties=[penalty]
-                    )
+                        self.features[learned], self.targets[learned], penalties=[penalty],
+                        ordered=not self.classes, blocks=blocks,
+                    )  # fmt: skip
                     shares = head.predict(self.features[tested])
                     found[draw, number, tested] = self._answers(shares, tested)
         return found

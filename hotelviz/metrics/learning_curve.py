@@ -152,6 +152,7 @@ def learning_curve(
     judged: Sequence[bool] | pd.Series | np.ndarray | None = None,
     cleaned: pd.DataFrame | None = None,
     ceiling: float | Mapping[str, float] | None = None,
+    blocks: Sequence[int] = (),
     n_sizes: int = 6,
     n_draws: int = 3,
     n_bootstrap: int = 300,
@@ -184,6 +185,9 @@ def learning_curve(
     ceiling : float or mapping of str to float, optional
         How far labellers agree, for all photos or by class (empty: all); by default
         `agreement_ceiling` of the catalogue.
+    blocks : sequence of int, optional
+        How many features, one after the other, are of one level of the network (see
+        `hotelviz.models.level_widths`); by default all are of one.
     n_sizes : int, default 6
         Numbers of hotels, from an eighth of those to learn from to all.
     n_draws : int, default 3
@@ -233,7 +237,7 @@ def learning_curve(
     ceilings = agreed if isinstance(agreed, Mapping) else {"": float(agreed)}
     points, fits = [], []
     for name, one in variants.items():
-        predicted = one.predictions(n_draws, seed)
+        predicted = one.predictions(n_draws, seed, blocks)
         for label in one.labels():
             values = _resampled(one, predicted, label, n_bootstrap, seed)
             low, high = np.nanquantile(values[1:], [(1 - level) / 2, (1 + level) / 2], axis=0)

@@ -43,6 +43,7 @@ from hotelviz.models.info import (
     refuse_described,
     update_info,
 )
+from hotelviz.models.levels import level_nodes, level_widths, with_levels
 from hotelviz.models.losses import earth_movers_distance, mean_score_error
 from hotelviz.models.outputs import logits
 from hotelviz.models.preprocessing import Preprocessing
@@ -86,6 +87,8 @@ __all__ = [
     "is_backbone_file",
     "iter_nodes",
     "last_convolution",
+    "level_nodes",
+    "level_widths",
     "load_keras",
     "load_model",
     "logits",
@@ -107,6 +110,7 @@ __all__ = [
     "validation_photos",
     "weights_folder",
     "weights_hash",
+    "with_levels",
     "without_head",
     "wrap_model",
 ]

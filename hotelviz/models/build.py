@@ -21,6 +21,7 @@ from hotelviz.models.info import (
     class_names,
     model_info,
 )
+from hotelviz.models.levels import Features, with_levels
 from hotelviz.models.training_photos import training_photos
 from hotelviz.schema import AREAS
 
@@ -35,6 +36,7 @@ def build_tagger(
     seed: int = 0,
     backbone_kw: Mapping[str, Any] | None = None,
     value_range: str = "",
+    features: Features = "last",
 ) -> keras.Model:
     """Build an untrained tagger: backbone, global average pooling, dropout, dense, softmax.
 
@@ -60,6 +62,9 @@ def build_tagger(
     value_range
         Pixels that a backbone in a file expects, such as ``-1..1``; by default what its
         description says, or ``0..255`` where it scales them itself.
+    features
+        What the head takes: the ``last`` feature map, or those of all ``levels`` side by side (see
+        `with_levels`).
 
     Returns
     -------
@@ -71,7 +76,8 @@ def build_tagger(
     ------
     ModelError
         An unknown backbone, fewer than two classes or one twice, ImageNet weights that cannot
-        be had (the message says where to put the file), or a file that is no backbone.
+        be had (the message says where to put the file), a file that is no backbone, unknown
+        `features`, or levels that do not divide each other at that input size.
 
     Examples
     --------
@@ -83,7 +89,7 @@ def build_tagger(
     classes = tuple(map(str, class_names(classes)))
     return _with_head(
         "tagger", classes, dropout, seed, backbone, input_size=input_size, weights=weights,
-        options=backbone_kw, value_range=value_range,
+        options=backbone_kw, value_range=value_range, features=features,
     )  # fmt: skip
 
 
@@ -97,6 +103,7 @@ def build_aesthetic(
     seed: int = 0,
     backbone_kw: Mapping[str, Any] | None = None,
     value_range: str = "",
+    features: Features = "last",
 ) -> keras.Model:
     """Build an untrained NIMA model: backbone, global average pooling, dropout, dense 10, softmax.
 
@@ -104,7 +111,7 @@ def build_aesthetic(
     ----------
     task
         ``aesthetic``, or ``technical`` for the quality of the picture as such.
-    backbone, input_size, weights, seed, backbone_kw, value_range
+    backbone, input_size, weights, seed, backbone_kw, value_range, features
         As in `build_tagger`.
     dropout
         Share of the pooled features that are dropped in training, 0 to 1.
@@ -117,7 +124,7 @@ def build_aesthetic(
     Raises
     ------
     ModelError
-        An unknown task or backbone, or ImageNet weights that cannot be had.
+        An unknown task, and otherwise as in `build_tagger`.
 
     References
     ----------
@@ -131,7 +138,7 @@ def build_aesthetic(
     check_choice(task, ("aesthetic", "technical"), "task", ModelError)
     return _with_head(
         task, SCORE_CLASSES, dropout, seed, backbone, input_size=input_size, weights=weights,
-        options=backbone_kw, value_range=value_range,
+        options=backbone_kw, value_range=value_range, features=features,
     )  # fmt: skip
 
 
@@ -195,15 +202,22 @@ def clone_for_task(parent: keras.Model, *, task: Task, classes: Sequence[str]) -
 
 
 def _with_head(
-    task: Task, classes: tuple[str, ...], dropout: float, seed: int, backbone: str, **how: Any
+    task: Task,
+    classes: tuple[str, ...],
+    dropout: float,
+    seed: int,
+    backbone: str,
+    features: Features,
+    **how: Any,
 ) -> keras.Model:
     check_classes(task, classes)
+    check_choice(features, ("last", "levels"), "features", ModelError)
     keras.utils.set_random_seed(seed)
     found = load_backbone(backbone, **how)
     info = ModelInfo(
         task, classes, found.name, found.preprocessing, found.origin, parent=found.parent
     )
-    body = found.network
+    body = with_levels(found.network) if features == "levels" else found.network
     pooled = layers.GlobalAveragePooling2D(name="pooled")(body.output)
     taken = {layer.name for layer in body.layers}
     name = "dropout" if "dropout" not in taken else "dropout_of_head"

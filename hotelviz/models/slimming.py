@@ -25,6 +25,7 @@ from hotelviz.errors import ModelError
 from hotelviz.models.backbones import without_head
 from hotelviz.models.graph import Node, iter_nodes
 from hotelviz.models.info import model_info
+from hotelviz.models.levels import without_levels
 
 #: Places in photos that a layer is fitted on, at most.
 _PLACES = 8_192
@@ -71,7 +72,9 @@ def slim(wide: keras.Model, narrow: keras.Model, pixels: np.ndarray, *, seed: in
     inputs = model_info(wide).preprocessing.scale(pixels.astype("float32"))
     height, width = pixels.shape[1:3]
     # The same layers, and so the same weights, whatever size the wide one was built for.
-    wide, narrow = (without_head(model, (height, width)) for model in (wide, narrow))
+    wide, narrow = (
+        without_levels(without_head(model, (height, width))) for model in (wide, narrow)
+    )
     pairs = _paired(wide, narrow)
     convolutions = [
         number for number, (node, _) in enumerate(pairs) if type(node.layer) is layers.Conv2D

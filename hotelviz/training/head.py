@@ -29,6 +29,7 @@ from hotelviz.models import (
     Node,
     activations,
     iter_nodes,
+    level_widths,
     model_info,
     split_head,
     training_photos,
@@ -75,12 +76,15 @@ class Objective:
     judge
         From targets, predictions and hotels to figures with intervals over hotels, the one that
         decides first: the higher the better.
+    ordered
+        Whether the outputs are steps of a scale.
     """
 
     loss: Callable[[Any, Any], Any]
     metric: Callable[[Any, Any], Any]
     name: str
     judge: Callable[[np.ndarray, np.ndarray, np.ndarray], pd.DataFrame]
+    ordered: bool = False
 
     def compiled(self) -> dict[str, Any]:
         """Return what `keras.Model.compile` takes."""
@@ -218,13 +222,14 @@ def fit_head(
         starts.append(LinearHead(kernel, bias, 0.0, np.empty((0, len(bias)))))
     n_hotels = len(np.unique(train.hotels))
     penalties = (penalty,) if penalty else PENALTIES if n_hotels > 1 else (_PENALTY,)
-    fits = [_fit(features[:1], [train], penalties, start) for start in starts]
+    how = {"ordered": objective.ordered, "blocks": level_widths(model)}
+    fits = [_fit(features[:1], [train], penalties, start, how) for start in starts]
     losses = [_loss(train, fit.held_out) for fit in fits]
     best = int(np.argmin(losses))
     learned, every_fit, parts = fits[best], fits[best], [train]
     if len(val):
         parts = [train, val]
-        every_fit = _fit(features, parts, (learned.penalty,), starts[best])
+        every_fit = _fit(features, parts, (learned.penalty,), starts[best], how)
     final = every_fit if refit else learned
     every = _joined(parts)
     row = {
@@ -264,6 +269,7 @@ def _fit(
     parts: list[Photos],
     penalties: tuple[float, ...],
     start: LinearHead | None,
+    how: dict[str, Any],
 ) -> LinearHead:
     """Fit all views of the photos of some splits: first all photos as they are, then mirrored."""
     every, n_views = _joined(parts), len(features[0])
@@ -275,6 +281,7 @@ def _fit(
         groups=hotels if len(np.unique(hotels)) > 1 else None,
         penalties=penalties,
         start=start,
+        **how,
     )
     return found
 

@@ -62,6 +62,9 @@ class TrainingSettings:
         "imagenet", "imagenet, or none to train from scratch"
     )
     input_size: int = _setting(224, "height and width of the input in pixels")
+    features: Literal["last", "levels"] = _setting(
+        "last", "maps that the head takes: last, or levels for all"
+    )
     dropout: float = _setting(0.5, "share of the pooled features that are dropped in training")
     head_penalty: float = _setting(
         0.0, "penalty of the linear head; 0: as folds choose, from scratch none"
@@ -101,7 +104,8 @@ class TrainingSettings:
     def network(self) -> dict[str, Any]:
         """Return what `hotelviz.models.build_tagger` and its like take of them."""
         names = (
-            "backbone", "backbone_kw", "value_range", "weights", "input_size", "dropout", "seed"
+            "backbone", "backbone_kw", "value_range", "weights", "input_size", "features",
+            "dropout", "seed",
         )  # fmt: skip
         return {name: getattr(self, name) for name in names}
 
@@ -136,6 +140,9 @@ class AestheticSettings(TrainingSettings):
     )
     rater_weight: float = _setting(
         0.0, "how much photos weigh that more people rated: 0 for equal photos, 1 by their number"
+    )
+    features: Literal["last", "levels"] = _setting(
+        "levels", "maps that the head takes: last, or levels for all"
     )
     dropout: float = _setting(0.75, "share of the pooled features that are dropped in training")
     augmentation: Augmentation | None = _setting(  # noqa: RUF009  frozen

@@ -329,7 +329,9 @@ def tagger_objective(labels: Sequence[str]) -> Objective:
 
 def rating_objective() -> Objective:
     """Return what an aesthetic model learns by, and how it is judged."""
-    return Objective(earth_movers_distance, mean_score_error, "mean_score_error", _rating_figures)
+    return Objective(
+        earth_movers_distance, mean_score_error, "mean_score_error", _rating_figures, ordered=True
+    )
 
 
 def _tagger_figures(

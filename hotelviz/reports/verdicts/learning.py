@@ -83,6 +83,7 @@ def measure_growth(
         return Growth(None, f"There is no learning curve: {why}.")
     from hotelviz.embeddings import compute_image_properties
     from hotelviz.metrics import learning_curve
+    from hotelviz.models import level_widths
 
     drawn = _whole_hotels(learned, max_photos, seed)
     found = compute_image_properties(drawn, model=network, progress=False)
@@ -90,8 +91,9 @@ def measure_growth(
     readable = np.isfinite(features).all(axis=1)
     # Fewer sizes and draws than by default, for time: intervals are those of the judged hotels.
     curve = learning_curve(
-        drawn[readable], features[readable], by=by, n_sizes=5, n_draws=2, seed=seed
-    )
+        drawn[readable], features[readable], by=by, n_sizes=5, n_draws=2, seed=seed,
+        blocks=level_widths(network),
+    )  # fmt: skip
     of = f" of {len(learned):,}" if len(drawn) < len(learned) else ""
     lost = f"; {counted(int((~readable).sum()), 'photo')} could not be read" * (not readable.all())
     return Growth(curve, f"Measured on {len(drawn):,}{of} photos of {curve.hotels:,} hotels{lost}.")

@@ -1,0 +1,115 @@
+"""All levels of a network under one head: which they are, and that nothing else changes."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from hotelviz.attribution.methods.cam import class_activation_map
+from hotelviz.attribution.targets import target_weights
+from hotelviz.errors import ModelError
+from hotelviz.models import (
+    activations,
+    build_aesthetic,
+    build_tagger,
+    level_nodes,
+    level_widths,
+    load_model,
+    model_info,
+    save_model,
+    split_head,
+    with_levels,
+    without_head,
+)
+from hotelviz.models.levels import without_levels
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), "uint8")
+
+
+@pytest.fixture(scope="module")
+def narrow():
+    return build_aesthetic(
+        input_size=64, weights=None, backbone_kw={"alpha": 0.25}, features="levels"
+    )
+
+
+def bottlenecks(size=32):
+    """Build what residual networks are made of: an expansion, a depthwise convolution, a sum."""
+    photo = keras.Input((size, size, 3))
+    stem = layers.Conv2D(4, 3, strides=2, padding="same", name="stem")(photo)
+    wide = layers.Conv2D(12, 1, activation="relu", name="expand")(stem)
+    wide = layers.DepthwiseConv2D(3, padding="same", activation="relu", name="depth")(wide)
+    joined = layers.Add(name="sum")([stem, layers.Conv2D(4, 1, name="project")(wide)])
+    padded = layers.ZeroPadding2D(1, name="pad")(joined)
+    wide = layers.Conv2D(12, 3, strides=2, activation="relu", name="expand_again")(padded)
+    inner = layers.Conv2D(6, 1, name="narrower")(wide)
+    return keras.Model(photo, layers.Conv2D(8, 1, activation="relu", name="top")(inner))
+
+
+def test_a_level_is_the_last_map_of_each_size_and_width_that_all_passes_through():
+    names = [node.name for node in level_nodes(bottlenecks())]
+    assert names == ["sum", "narrower", "top"]
+
+
+def test_pooled_levels_are_the_means_of_each(narrow):
+    nodes = level_nodes(without_levels(without_head(narrow, (64, 64))))
+    assert [node.name for node in nodes][-2:] == ["conv_pw_11_relu", "conv_pw_13_relu"]
+    maps = activations(narrow, nodes)(PIXELS)
+    pooled = activations(narrow, split_head(narrow)[0])(PIXELS)
+    wanted = np.concatenate([each.mean(axis=(1, 2)) for each in maps], axis=1)
+    np.testing.assert_allclose(pooled, wanted, atol=1e-5)
+    assert level_widths(narrow) == (8, 16, 32, 64, 128, 256)
+    assert level_widths(build_tagger(["Bed", "Pool"], input_size=32, weights=None)) == ()
+
+
+def test_a_map_with_negative_values_comes_as_what_is_above_and_below():
+    network = bottlenecks()
+    values = PIXELS[:, :32, :32].astype("float32")
+    stacked = np.asarray(with_levels(network)(values))
+    assert stacked.shape == (3, 8, 8, 4 + 4 + 6 + 6 + 8)
+    assert stacked.min() == 0
+    whole = np.asarray(keras.Model(network.input, network.get_layer("sum").output)(values))
+    means = stacked.mean(axis=(1, 2))
+    np.testing.assert_allclose(means[:, :4] - means[:, 4:8], whole.mean(axis=(1, 2)), rtol=1e-3)
+    np.testing.assert_allclose(means[:, :4] + means[:, 4:8], abs(whole).mean((1, 2)), rtol=1e-3)
+
+
+def test_a_map_of_all_levels_adds_up_to_the_logit(narrow):
+    dense = narrow.get_layer("probabilities")
+    kernel, bias = dense.get_weights()
+    dense.set_weights([kernel, bias + 0.5])
+    weights = target_weights("8", model_info(narrow), 3)
+    maps = class_activation_map(narrow)(PIXELS, weights)
+    assert maps.shape == (3, 2, 2)
+    logits = np.asarray(activations(narrow, "logits")(PIXELS))
+    np.testing.assert_allclose(maps.mean(axis=(1, 2)), logits[:, 7] - bias[7] - 0.5, atol=1e-4)
+
+
+def test_a_file_of_levels_is_a_backbone_of_the_same_levels(narrow, tmp_path):
+    save_model(narrow, tmp_path / "levels.keras")
+    same = load_model(tmp_path / "levels.keras")
+    np.testing.assert_array_equal(same(PIXELS / 255.0), narrow(PIXELS / 255.0))
+    for features in ("last", "levels"):
+        again = build_tagger(
+            ["Bed", "Pool"], backbone=str(tmp_path / "levels.keras"), input_size=96,
+            features=features,
+        )  # fmt: skip
+        assert level_widths(again) == level_widths(narrow)
+
+
+@pytest.mark.parametrize("size", [65, 76, 100])
+def test_levels_of_odd_sizes_are_laid_over_each_other(size):
+    how = {"input_size": size, "weights": None, "backbone_kw": {"alpha": 0.25}}
+    assert split_head(build_aesthetic(features="levels", **how))[0].output.shape == (None, 504)
+
+
+def test_what_has_no_levels_is_refused():
+    photo = keras.Input((34, 34, 3))
+    map_of_16 = layers.Conv2D(4, 3, strides=2, activation="relu")(photo)
+    map_of_7 = layers.Conv2D(8, 3, strides=2, activation="relu")(map_of_16)
+    with pytest.raises(ModelError, match="16 x 16 and 7 x 7 places do not divide"):
+        with_levels(keras.Model(photo, map_of_7))
+    with pytest.raises(ModelError, match="features must be"):
+        build_aesthetic(input_size=32, weights=None, features="all")
