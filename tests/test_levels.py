@@ -14,6 +14,7 @@ from hotelviz.models import (
     activations,
     build_aesthetic,
     build_tagger,
+    clone_for_task,
     level_nodes,
     level_widths,
     load_model,
@@ -113,3 +114,16 @@ def test_what_has_no_levels_is_refused():
         with_levels(keras.Model(photo, map_of_7))
     with pytest.raises(ModelError, match="features must be"):
         build_aesthetic(input_size=32, weights=None, features="all")
+
+
+def test_a_tagger_lends_its_levels_to_a_new_head():
+    tagger = build_tagger(["Bed", "Pool"], input_size=32, weights=None, backbone_kw={"alpha": 0.25})
+    scores = tuple(map(str, range(1, 11)))
+    model = clone_for_task(tagger, task="aesthetic", classes=scores, features="levels")
+    assert level_widths(model) == (8, 16, 32, 64, 128, 256)
+    np.testing.assert_array_equal(
+        model.get_layer("conv_pw_6").kernel, tagger.get_layer("conv_pw_6").kernel
+    )
+    assert level_widths(clone_for_task(tagger, task="aesthetic", classes=scores)) == ()
+    again = clone_for_task(model, task="technical", classes=scores)
+    assert level_widths(again) == level_widths(model)

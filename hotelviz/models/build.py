@@ -156,7 +156,9 @@ def copy_model(model: keras.Model) -> keras.Model:
     return attach(copy, model_info(model), training_photos(model))
 
 
-def clone_for_task(parent: keras.Model, *, task: Task, classes: Sequence[str]) -> keras.Model:
+def clone_for_task(
+    parent: keras.Model, *, task: Task, classes: Sequence[str], features: Features = "last"
+) -> keras.Model:
     """Copy a model to train it further; the copy's description names its parent.
 
     Parameters
@@ -166,6 +168,8 @@ def clone_for_task(parent: keras.Model, *, task: Task, classes: Sequence[str]) -
     task, classes
         What the copy is for. When they differ from the parent's it gets a new head of the same
         kind, with random weights.
+    features
+        What a new head takes: what the parent's did, or all ``levels`` of its network.
 
     Returns
     -------
@@ -189,10 +193,10 @@ def clone_for_task(parent: keras.Model, *, task: Task, classes: Sequence[str]) -
     if same or {info.task, task} <= {"aesthetic", "technical"}:
         model = copy_model(parent)
     else:
-        body = keras.models.clone_model(keras.Model(parent.input, pooled.output))
+        body = keras.models.clone_model(keras.Model(parent.input, pooled.inputs[0]))
         body.set_weights(parent.get_weights()[: len(body.weights)])
-        output = body.output
-        for layer in head:
+        output = (with_levels(body) if features == "levels" else body).output
+        for layer in (pooled.layer, *head):
             changes = {"units": len(classes)} if isinstance(layer, layers.Dense) else {}
             output = type(layer).from_config({**layer.get_config(), **changes})(output)
         model = keras.Model(body.input, output, name=task)
