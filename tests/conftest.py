@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import os
 import shutil
 import sys
@@ -21,6 +22,7 @@ os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
+from filelock import FileLock
 
 from hotelviz.io.json_schemas import load_jsonschema
 
@@ -94,6 +96,13 @@ class ExamplesOnFewLayers:
         if here and isinstance(request.node, pytest.DoctestItem):
             request.getfixturevalue("few_layers")
 
+    @pytest.fixture(autouse=True)
+    def examples_on_one_drawing(self, request: pytest.FixtureRequest) -> None:
+        """Most examples draw the same small demo: it is drawn once, and copied for each."""
+        name = request.node.name
+        if isinstance(request.node, pytest.DoctestItem) and not name.startswith("hotelviz.demo"):
+            request.getfixturevalue("drawn_once")
+
     @pytest.fixture
     def few_layers(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Put a backbone of three layers in MobileNet's place."""
@@ -101,6 +110,38 @@ class ExamplesOnFewLayers:
         from backbones import first_layers
 
         monkeypatch.setattr(keras.applications, "MobileNet", first_layers)
+
+    @pytest.fixture(scope="session")
+    def drawings(self, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+        """Give the folder of a demo of these settings, drawn once; tests only read it."""
+        from hotelviz.demo import make_demo_catalog
+
+        base = tmp_path_factory.getbasetemp()
+        if "PYTEST_XDIST_WORKER" in os.environ:  # once for all workers
+            base = base.parent
+
+        def folder_of(**settings: object) -> Path:
+            words = repr(sorted(settings.items())).encode()
+            folder = base / f"drawing-{hashlib.sha256(words).hexdigest()[:12]}"
+            with FileLock(base / "drawings.lock"):
+                # A folder that is finished is taken as it is.
+                make_demo_catalog(folder, **settings)
+            return folder
+
+        return folder_of
+
+    @pytest.fixture
+    def drawn_once(self, drawings: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+        """Copy a demo that was drawn before: `make_demo_catalog` takes it as it is."""
+        from hotelviz import demo
+
+        original = demo.make_demo_catalog
+
+        def copy(directory: str | Path, **settings: object) -> pd.DataFrame:
+            shutil.copytree(drawings(**settings), directory, dirs_exist_ok=True)
+            return original(directory, **settings)
+
+        monkeypatch.setattr(demo, "make_demo_catalog", copy)
 
 
 @pytest.fixture(scope="module")
@@ -125,21 +166,21 @@ def closed_figures() -> Iterator[None]:
         pyplot.close("all")
 
 
-@pytest.fixture(scope="session")
-def demo_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small demo catalogue, drawn once for all tests; they only read it."""
-    from hotelviz.demo import make_demo_catalog
+#: Settings of a small demo.
+DEMO = {"n_hotels": 6, "size": (96, 128), "seed": 4}
 
-    folder = tmp_path_factory.mktemp("demo")
-    make_demo_catalog(folder, n_hotels=6, size=(96, 128), seed=4)
-    return folder
+
+@pytest.fixture(scope="session")
+def demo_dir(drawings: Callable[..., Path]) -> Path:
+    """A small demo catalogue, drawn once for all tests; they only read it."""
+    return drawings(**DEMO)
 
 
 @pytest.fixture
 def demo_catalog(demo_dir: Path) -> pd.DataFrame:
     from hotelviz.demo import make_demo_catalog
 
-    return make_demo_catalog(demo_dir, n_hotels=6, size=(96, 128), seed=4)
+    return make_demo_catalog(demo_dir, **DEMO)
 
 
 @pytest.fixture

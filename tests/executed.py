@@ -1,9 +1,13 @@
-"""Run the cells of a notebook in this process: a kernel takes seconds to start."""
+"""Notebooks in this process, or in kernels that are forked: a kernel takes seconds to start."""
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+
+import pytest
 
 from hotelviz.images import keep_views
 from hotelviz.reports import find_notebook
@@ -31,3 +35,11 @@ def run_cells(name: str, **parameters: Any) -> list[Any]:
     finally:
         keep_views(max_bytes=0)
     return [one for one in shown if one is not None]
+
+
+@contextmanager
+def outside_of_tests() -> Iterator[None]:
+    """Hide from kernels which test it is: one whose environment is another starts by itself."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PYTEST_CURRENT_TEST")
+        yield

@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import anywidget
@@ -16,7 +17,7 @@ import pandas as pd
 import pytest
 import typer
 from backbones import write_few_layers
-from executed import run_cells
+from executed import outside_of_tests, run_cells
 from typer.testing import CliRunner
 
 from hotelviz import metrics
@@ -28,6 +29,7 @@ from hotelviz.labelling import open_store
 from hotelviz.labelling.protocol import LabelProtocol
 from hotelviz.models import load_model, model_info, training_photos
 from hotelviz.reports import Table, Verdict, notebook_directory, run_report
+from hotelviz.reports.kernels import preloaded_kernels
 from hotelviz.schema import RATINGS, SCORE_SHARES
 
 pytestmark = pytest.mark.slow
@@ -49,15 +51,15 @@ SMALL = (
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """What `hotelviz demo` leaves from scratch, in its smallest form.
 
     Its network has three layers, from a file: what is tested are the pages. `test_cli.py` trains
-    MobileNet itself.
+    MobileNet itself. The kernels of this file's reports start as those of the demo do.
     """
     out = tmp_path_factory.mktemp("reports")
     network = write_few_layers(tmp_path_factory.mktemp("network") / "small.keras")
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, preloaded_kernels():
         # Neither weights that are here nor a download.
         patch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))
         patch.setenv("HOTELVIZ_NO_DOWNLOAD", "1")
@@ -66,9 +68,10 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
         settings = (*SMALL, *network_settings)
         small = [word for text in settings for word in ("--set", text)]
         command = ["demo", "--out", str(out), "--hotels", "7", "--epochs", "1", *small]
-        result = CliRunner().invoke(app, command)
-    assert result.exit_code == 0, result.output
-    return out
+        with outside_of_tests():
+            result = CliRunner().invoke(app, command)
+        assert result.exit_code == 0, result.output
+        yield out
 
 
 def test_demo_ends_in_an_index_that_links_the_reports(pages):
@@ -250,15 +253,13 @@ def test_report_leaves_out_what_the_model_learned_from_in_a_catalogue_that_chang
     new = rows.iloc[[0]].assign(image_id="new", hotel_id="a new hotel")
     grown = catalog.with_name("grown.csv")
     pd.concat([rows, new]).sample(frac=1, random_state=1).to_csv(grown, index=False)
-    text = run_report(
-        "tagger_report",
-        {
-            "catalog": str(grown), "model": str(model), "seed": 7,
-            "tags_out": str(tmp_path / "tags.parquet"), "max_photos": 2,
-        },
-        tmp_path / "grown.html",
-        progress=False,
-    ).read_text()  # fmt: skip
+    given = {
+        "catalog": str(grown), "model": str(model), "seed": 7,
+        "tags_out": str(tmp_path / "tags.parquet"), "max_photos": 2,
+    }  # fmt: skip
+    with outside_of_tests():
+        out = run_report("tagger_report", given, tmp_path / "grown.html", progress=False)
+    text = out.read_text()
     assert evil not in text
     assert "&lt;script&gt;alert(1)" in text
     tags = pd.read_parquet(tmp_path / "tags.parquet")
@@ -360,12 +361,10 @@ def test_labels_made_in_the_app_train_a_second_iteration(pages, labels, tmp_path
 
 
 def test_rating_report_shows_agreement_raters_and_disputed_photos(labels, tmp_path):
-    text = run_report(
-        "rating_quality",
-        {"store": str(labels)},
-        tmp_path / "q.html",
-        progress=False,
-    ).read_text()
+    with outside_of_tests():
+        out = run_report("rating_quality", {"store": str(labels)}, tmp_path / "q.html",
+                         progress=False)  # fmt: skip
+    text = out.read_text()
     said = r"12 raters \D+ on \d+ photos: Krippendorff's alpha 0\.\d\d \("
     assert re.search(said, html.unescape(text))
     assert 'alt="Bias of 12 raters: colleague-' in text

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from backbones import first_layers
 from PIL import Image
-from runs import SHORT, TUNED, interrupted
+from runs import QUICK, SHORT, TUNED, interrupted
 
 from hotelviz.training import train_tagger
 
@@ -63,6 +63,15 @@ def twice_trained(folder: Path, **settings: Any) -> Training:
         with interrupted(1):
             train_tagger(photos, checkpoint_dir=folder / "work", **settings)
         return Training(photos, train_tagger(photos, **settings), folder / "work")
+
+
+@pytest.fixture(scope="session")
+def linear(tmp_path_factory: pytest.TempPathFactory) -> keras.Model:
+    """A linear head on the coloured photos; tests only read it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras.applications, "MobileNet", first_layers)
+        photos = draw_coloured(tmp_path_factory.mktemp("linear"))
+        return train_tagger(photos, effort="quick", **QUICK)
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import pytest
 from keras import layers
 from runs import QUICK, SHORT
 
-from hotelviz.catalog import catalog_hash
+from hotelviz.catalog import catalog_hash, read_catalog
 from hotelviz.errors import CatalogError, MissingPhotosError, TrainingError
 from hotelviz.inference import predict_tags
 from hotelviz.models import (
@@ -40,8 +40,8 @@ def test_pretrained_networks_learn_in_two_phases(demo_catalog):
     assert model_info(model).training["photos"]["train"] > 0
 
 
-def test_linear_head_leaves_the_backbone_alone_and_says_how_good_it_is(coloured):
-    model = train_tagger(coloured, effort="quick", **QUICK)
+def test_linear_head_leaves_the_backbone_alone_and_says_how_good_it_is(linear):
+    model = linear
     start = build_tagger(["blue", "red"], input_size=32, backbone_kw=QUICK["backbone_kw"])
     for name, same in (("conv1", True), ("conv_pw_13", True), ("probabilities", False)):
         before, now = (each.get_layer(name).kernel.numpy() for each in (start, model))
@@ -96,8 +96,7 @@ def test_fine_tuning_that_is_better_is_kept_with_its_batch_normalisation(coloure
 
 @pytest.mark.slow
 @pytest.mark.parametrize("rate", [1.0, 1e30], ids=["worse", "no numbers"])
-def test_fine_tuning_that_destroys_the_network_ends_with_the_linear_head(coloured, rate):
-    linear = train_tagger(coloured, effort="quick", **QUICK)
+def test_fine_tuning_that_destroys_the_network_ends_with_the_linear_head(coloured, linear, rate):
     said = pytest.warns(UserWarning, match="lower learning rate") if rate > 1 else nullcontext()
     with said:
         model = train_tagger(coloured, fine_tune_epochs=2, fine_tune_learning_rate=rate, **QUICK)
@@ -153,9 +152,16 @@ def test_without_validation_photos_some_hotels_are_held_out_to_judge(coloured, a
     assert model_info(few).training["linear"]["hotels"] == 4
 
 
+@pytest.fixture(scope="module")
+def from_scratch(module_of_few_layers: None, demo_dir: Path) -> keras.Model:
+    """A network that has learned for an epoch from the drawn photos; tests only read it."""
+    photos = read_catalog(demo_dir / "catalog.csv")
+    return train_tagger(photos, weights=None, fine_tune_epochs=1, **QUICK)
+
+
 @pytest.mark.slow
-def test_training_from_scratch_is_one_phase_with_live_statistics(demo_catalog):
-    model = train_tagger(demo_catalog, weights=None, fine_tune_epochs=1, **QUICK)
+def test_training_from_scratch_is_one_phase_with_live_statistics(from_scratch):
+    model = from_scratch
     assert history(model)["phase"].to_list() == ["from_scratch"]
     assert model.get_layer("conv1_bn").moving_mean.numpy().any()
 
@@ -240,8 +246,8 @@ def test_unreadable_photos_are_left_out_and_listed(demo_catalog, tmp_path):
 
 
 @pytest.mark.slow
-def test_model_file_keeps_the_history(demo_catalog, tmp_path):
-    model = train_tagger(demo_catalog, weights=None, fine_tune_epochs=1, **QUICK)
+def test_model_file_keeps_the_history(from_scratch, demo_catalog, tmp_path):
+    model = from_scratch
     save_model(model, tmp_path / "tagger.keras")
     again = load_model(tmp_path / "tagger.keras", task="tagger")
     assert history(again).equals(history(model))
