@@ -11,6 +11,7 @@ from hotelviz.attribution.methods.cam import class_activation_map
 from hotelviz.attribution.targets import target_weights
 from hotelviz.errors import ModelError
 from hotelviz.models import (
+    Preprocessing,
     activations,
     build_aesthetic,
     build_tagger,
@@ -23,6 +24,7 @@ from hotelviz.models import (
     split_head,
     with_levels,
     without_head,
+    wrap_model,
 )
 from hotelviz.models.levels import without_levels
 
@@ -127,3 +129,21 @@ def test_a_tagger_lends_its_levels_to_a_new_head():
     assert level_widths(clone_for_task(tagger, task="aesthetic", classes=scores)) == ()
     again = clone_for_task(model, task="technical", classes=scores)
     assert level_widths(again) == level_widths(model)
+
+
+@pytest.mark.parametrize("activation", ["relu", None])
+def test_an_earlier_head_gives_the_same_scores_of_all_levels(activation):
+    photo = keras.Input((32, 32, 3))
+    early = layers.Conv2D(4, 3, strides=2, padding="same", activation="relu")(photo)
+    last = layers.Conv2D(6, 3, strides=2, padding="same", activation=activation)(early)
+    scores = layers.Dense(10, "softmax")(layers.GlobalAveragePooling2D()(last))
+    parent = wrap_model(
+        keras.Model(photo, scores), task="aesthetic", preprocessing=Preprocessing(32, 32)
+    )
+    classes = tuple(map(str, range(1, 11)))
+    model = clone_for_task(parent, task="technical", classes=classes, features="levels")
+    assert level_widths(model) == ((4, 6) if activation else (4, 6, 6))
+    pixels = PIXELS[:, :32, :32]
+    given, expected = (np.asarray(activations(each, "logits")(pixels)) for each in (model, parent))
+    np.testing.assert_allclose(given, expected, atol=1e-4)
+    assert np.ptp(expected) > 0.1

@@ -78,7 +78,9 @@ def _from_scratch(epochs: int) -> dict[str, dict[str, Any]]:
 def _with_weights(epochs: int) -> dict[str, dict[str, Any]]:
     """Learn gently, and draw filters at a size at which one sees them."""
     few = max(1, epochs // 10)
-    aesthetic = {**_AESTHETIC, "fine_tune_learning_rate": 1e-4}
+    # Of drawn photos all levels tell a head everything: fine-tuning would have nothing to add, and
+    # no filter would change.
+    aesthetic = {**_AESTHETIC, "fine_tune_learning_rate": 1e-4, "features": "last"}
     return {
         "tagger_training": {
             # A linear head tells drawn areas apart, but for what rails mislead it in.

@@ -21,7 +21,7 @@ from hotelviz.models.info import (
     class_names,
     model_info,
 )
-from hotelviz.models.levels import Features, with_levels
+from hotelviz.models.levels import Features, kernel_of_levels, level_widths, with_levels
 from hotelviz.models.training_photos import training_photos
 from hotelviz.schema import AREAS
 
@@ -169,7 +169,8 @@ def clone_for_task(
         What the copy is for. When they differ from the parent's it gets a new head of the same
         kind, with random weights.
     features
-        What a new head takes: what the parent's did, or all ``levels`` of its network.
+        What the head takes: what the parent's did, or all ``levels`` of its network. A head that
+        stays then gives what it gave, until it learns of the other levels.
 
     Returns
     -------
@@ -189,17 +190,26 @@ def clone_for_task(
     """
     info = model_info(parent)
     pooled, head = split_head(parent)
-    same = (info.task, info.classes) == (task, tuple(classes))
-    if same or {info.task, task} <= {"aesthetic", "technical"}:
+    stays = (info.task, info.classes) == (task, tuple(classes))
+    stays = stays or {info.task, task} <= {"aesthetic", "technical"}
+    wider = features == "levels" and not level_widths(parent)
+    if stays and not wider:
         model = copy_model(parent)
     else:
         body = keras.models.clone_model(keras.Model(parent.input, pooled.inputs[0]))
         body.set_weights(parent.get_weights()[: len(body.weights)])
-        output = (with_levels(body) if features == "levels" else body).output
+        output = (with_levels(body) if wider else body).output
         for layer in (pooled.layer, *head):
             changes = {"units": len(classes)} if isinstance(layer, layers.Dense) else {}
             output = type(layer).from_config({**layer.get_config(), **changes})(output)
         model = keras.Model(body.input, output, name=task)
+        if stays:
+            theirs, ours = (
+                next(layer for layer in each if isinstance(layer, layers.Dense))
+                for each in (head, model.layers[::-1])
+            )
+            kernel, *bias = theirs.get_weights()
+            ours.set_weights([kernel_of_levels(model, kernel), *bias])
     lineage = dataclasses.asdict(info)
     info = ModelInfo(task, tuple(classes), info.backbone, info.preprocessing, parent=lineage)
     return attach(model, info, training_photos(parent).inherited())

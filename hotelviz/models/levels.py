@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import Any, Literal, TypeAlias
 
 import keras
+import numpy as np
 from keras import layers
 
 from hotelviz.errors import ModelError
@@ -26,6 +27,8 @@ _NO_LEVEL = (
 )  # fmt: skip
 #: The layer that joins them, and what the names of all that are added begin with.
 _JOINED, _PART = "levels", "level"
+#: What the name of the part below zero ends in.
+_BELOW = "_below_0"
 _NOT_NEGATIVE = (keras.activations.relu, keras.activations.relu6, keras.activations.sigmoid)
 
 
@@ -171,6 +174,30 @@ def level_widths(model: keras.Model) -> tuple[int, ...]:
     return ()
 
 
+def kernel_of_levels(model: keras.Model, kernel: np.ndarray) -> np.ndarray:
+    """Return a head's weights for all levels that make of them what others make of the last one.
+
+    Parameters
+    ----------
+    model
+        With a head that takes levels.
+    kernel
+        (channels of the last level, outputs).
+
+    Returns
+    -------
+    numpy.ndarray
+        (channels of all levels, outputs), zeros but for the last level.
+    """
+    taken = split_head(model)[0].inputs[0]
+    joined = next(node for node in iter_nodes(model).values() if node.output is taken)
+    rows = [np.zeros((part.shape[-1], kernel.shape[1]), "float32") for part in joined.inputs]
+    rows[-1] = kernel
+    if joined.inputs[-1]._keras_history[0].name.endswith(_BELOW):
+        rows[-2:] = [kernel, -kernel]
+    return np.concatenate(rows)
+
+
 def _not_negative(node: Node) -> list[tuple[str, Any]]:
     """Return a map as it is, or its parts above and below zero where it has both; with names."""
     name, activation = f"{_PART}_{node.layer.name}", getattr(node.layer, "activation", None)
@@ -178,7 +205,8 @@ def _not_negative(node: Node) -> list[tuple[str, Any]]:
         return [(name, node.output)]
     above = layers.ReLU(name=f"{name}_above_0")(node.output)
     turned = layers.Rescaling(-1.0, name=f"{name}_turned")(node.output)
-    return [(f"{name}_up", above), (f"{name}_down", layers.ReLU(name=f"{name}_below_0")(turned))]
+    below = layers.ReLU(name=f"{name}{_BELOW}")(turned)
+    return [(f"{name}_up", above), (f"{name}_down", below)]
 
 
 def _averaged(tensor: Any, size: tuple[int, int], name: str) -> Any:

@@ -209,10 +209,9 @@ def train_aesthetic(
     parent : keras.Model or path, optional
         An earlier model to start from: the second iteration of the talk. Its network and
         preprocessing are kept, and the settings `backbone`, `input_size`, `weights`, `backbone_kw`,
-        `value_range` and `dropout` are ignored; a tagger lends its backbone to a new head, which
-        takes what `features` says, and the head of an earlier aesthetic model, with what it takes,
-        is what the new one is held at, where that is better on hotels held out. The model file
-        names all its ancestors.
+        `value_range` and `dropout` are ignored; a tagger lends its backbone to a new head, and
+        the head of an earlier aesthetic model is what the new one is held at, where that is better
+        on hotels held out. The model file names all its ancestors.
     settings : AestheticSettings, optional
         See there.
     out, checkpoint_dir, unsplit, allow_missing, progress, **changes
