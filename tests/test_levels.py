@@ -9,6 +9,7 @@ from keras import layers
 
 from hotelviz.attribution.methods.cam import class_activation_map
 from hotelviz.attribution.targets import target_weights
+from hotelviz.concepts.head import find_head
 from hotelviz.errors import ModelError
 from hotelviz.models import (
     Preprocessing,
@@ -88,6 +89,8 @@ def test_a_map_of_all_levels_adds_up_to_the_logit(narrow):
     assert maps.shape == (3, 2, 2)
     logits = np.asarray(activations(narrow, "logits")(PIXELS))
     np.testing.assert_allclose(maps.mean(axis=(1, 2)), logits[:, 7] - bias[7] - 0.5, atol=1e-4)
+    head = find_head(narrow)  # of concepts, which add up exactly where there is a kernel
+    assert (head.layer, head.kernel.shape) == ("levels", (504, 10))
 
 
 def test_a_file_of_levels_is_a_backbone_of_the_same_levels(narrow, tmp_path):
