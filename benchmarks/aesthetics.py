@@ -30,10 +30,8 @@ from PIL import Image, ImageFilter
 KINDS = ("exposure", "blur", "noise", "jpeg", "tilt", "cast")
 #: The mean score of an undistorted photo, and what each level takes from it.
 BEST, STEP = 9.0, 1.5
-#: Blur and noise are seen by the first layers: all learn.
-TECHNICAL_SETTINGS = {
-    "fine_tune_epochs": 8, "fine_tune_learning_rate": 3e-4, "fine_tune_share": 1.0, "dropout": 0.3,
-}  # fmt: skip
+#: Blur and noise are in the first levels, and in photos that are not made small.
+TECHNICAL_SETTINGS = {"effort": "quick", "input_size": 384}
 #: What makes a photo attractive is partly in details that 224 pixels lose.
 RATINGS_SIZE = 320
 RATINGS_SETTINGS = {
@@ -133,10 +131,7 @@ def distortions(*, short: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         catalog = write_distorted(photos, folder)
         catalog[list(RATINGS)] = maximum_entropy_ratings(BEST - STEP * catalog["level"])
-        model = train_aesthetic(
-            catalog, task="technical", progress=False,
-            **{**TECHNICAL_SETTINGS, **({"fine_tune_epochs": 1} if short else {})},
-        )  # fmt: skip
+        model = train_aesthetic(catalog, task="technical", progress=False, **TECHNICAL_SETTINGS)
         test = catalog[catalog["split"] == "test"].reset_index(drop=True)
         guesses = predict_scores(test, model, progress=False)
         seen = seen_photos(model, test)
