@@ -55,6 +55,10 @@ def bottlenecks(size=32):
 def test_a_level_is_the_last_map_of_each_size_and_width_that_all_passes_through():
     names = [node.name for node in level_nodes(bottlenecks())]
     assert names == ["sum", "narrower", "top"]
+    photo = keras.Input((8, 8, 3))
+    wide, narrow, again = (layers.Conv2D(n, 1, name=f"of_{n}_{i}") for i, n in enumerate((8, 4, 8)))
+    there_and_back = keras.Model(photo, again(narrow(wide(photo))))
+    assert [node.name for node in level_nodes(there_and_back)] == ["of_4_1", "of_8_2"]
 
 
 def test_pooled_levels_are_the_means_of_each(narrow):

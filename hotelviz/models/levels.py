@@ -50,11 +50,11 @@ def level_nodes(network: keras.Model) -> list[Node]:
 
     Examples
     --------
-    >>> network = keras.applications.MobileNet(
-    ...     include_top=False, weights=None, input_shape=(64, 64, 3))
-    >>> [node.name for node in level_nodes(network)]  # doctest: +NORMALIZE_WHITESPACE
-    ['conv1_relu', 'conv_pw_1_relu', 'conv_pw_3_relu', 'conv_pw_5_relu', 'conv_pw_11_relu',
-     'conv_pw_13_relu']
+    >>> photo = keras.Input((8, 8, 3))
+    >>> half = layers.Conv2D(4, 3, 2, "same", activation="relu", name="half")(photo)
+    >>> network = keras.Model(photo, layers.Conv2D(6, 2, 2, activation="relu", name="last")(half))
+    >>> [node.name for node in level_nodes(network)]
+    ['half', 'last']
     """
     nodes = list(iter_nodes(network).values())
     made = {id(node.output): number for number, node in enumerate(nodes)}
@@ -70,7 +70,8 @@ def level_nodes(network: keras.Model) -> list[Node]:
     for number, node in enumerate(nodes):
         # Nothing that was made before is used behind this one: all that follows comes through it.
         if reach <= number and (number == len(nodes) - 1 or _has_learned(node, nodes, made)):
-            found[tuple(node.output.shape[1:])] = node
+            found.pop(size := tuple(node.output.shape[1:]), None)
+            found[size] = node
         reach = max(reach, last_use[number])
     levels: list[Node] = []
     for node in reversed(found.values()):
@@ -114,10 +115,11 @@ def with_levels(network: keras.Model) -> keras.Model:
 
     Examples
     --------
-    >>> network = keras.applications.MobileNet(
-    ...     include_top=False, weights=None, input_shape=(64, 64, 3))
+    >>> photo = keras.Input((8, 8, 3))
+    >>> half = layers.Conv2D(4, 3, 2, "same", activation="relu", name="half")(photo)
+    >>> network = keras.Model(photo, layers.Conv2D(6, 2, 2, activation="relu", name="last")(half))
     >>> with_levels(network).output_shape
-    (None, 2, 2, 2016)
+    (None, 2, 2, 10)
     """
     if any(layer.name == _JOINED for layer in network.layers):
         return network
@@ -136,10 +138,11 @@ def without_levels(network: keras.Model) -> keras.Model:
 
     Examples
     --------
-    >>> network = keras.applications.MobileNet(
-    ...     include_top=False, weights=None, input_shape=(64, 64, 3))
+    >>> photo = keras.Input((8, 8, 3))
+    >>> half = layers.Conv2D(4, 3, 2, "same", activation="relu", name="half")(photo)
+    >>> network = keras.Model(photo, layers.Conv2D(6, 2, 2, activation="relu", name="last")(half))
     >>> without_levels(with_levels(network)).output_shape
-    (None, 2, 2, 1024)
+    (None, 2, 2, 6)
     """
     nodes = list(iter_nodes(network).values())
     if nodes[-1].layer.name != _JOINED:
@@ -164,8 +167,9 @@ def level_widths(model: keras.Model) -> tuple[int, ...]:
     Examples
     --------
     >>> from hotelviz.models import build_aesthetic
-    >>> level_widths(build_aesthetic(input_size=32, weights=None, features="levels"))
-    (32, 64, 128, 256, 512, 1024)
+    >>> model = build_aesthetic(input_size=32, weights=None, features="levels")
+    >>> sum(level_widths(model)) == split_head(model)[0].output.shape[1]
+    True
     """
     taken = split_head(model)[0].inputs[0]
     for node in iter_nodes(model).values():
