@@ -65,7 +65,8 @@ def _from_scratch(epochs: int) -> dict[str, dict[str, Any]]:
             # A head fitted in one step shares the evidence out: what it owes to railings shows.
             "head_penalty": 0.3,
         },
-        "aesthetic_training_1": {**aesthetic, "fine_tune_epochs": max(1, epochs // 7)},
+        # Of all levels of the tagger a head learns the public's taste as well as a few epochs do.
+        "aesthetic_training_1": {**aesthetic, "fine_tune_epochs": 0},
         "aesthetic_training_2": {**aesthetic, "fine_tune_epochs": max(1, 2 * epochs // 5)},
         "explain_tagger": {**_EXPLANATIONS},
         "compare_filters": {
