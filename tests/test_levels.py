@@ -136,6 +136,8 @@ def test_a_tagger_lends_its_levels_to_a_new_head():
     assert level_widths(clone_for_task(tagger, task="aesthetic", classes=scores)) == ()
     again = clone_for_task(model, task="technical", classes=scores)
     assert level_widths(again) == level_widths(model)
+    with pytest.raises(ModelError, match="features must be"):
+        clone_for_task(tagger, task="aesthetic", classes=scores, features="all")
 
 
 @pytest.mark.parametrize("activation", ["relu", None])

@@ -180,7 +180,8 @@ def clone_for_task(
     Raises
     ------
     ModelError
-        When the parent's head is not global average pooling and one dense layer.
+        When the parent's head is not global average pooling and one dense layer, or for unknown
+        `features`.
 
     Examples
     --------
@@ -188,6 +189,7 @@ def clone_for_task(
     >>> clone_for_task(parent, task="tagger", classes=["Bed", "Pool", "Bar"]).output_shape
     (None, 3)
     """
+    check_choice(features, ("last", "levels"), "features", ModelError)
     info = model_info(parent)
     pooled, head = split_head(parent)
     stays = (info.task, info.classes) == (task, tuple(classes))

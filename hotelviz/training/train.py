@@ -34,6 +34,7 @@ from hotelviz.models import (
     build_tagger,
     clone_for_task,
     earth_movers_distance,
+    level_widths,
     load_model,
     mean_score_error,
     model_info,
@@ -208,10 +209,10 @@ def train_aesthetic(
         ``technical`` for a second model, of the quality of the picture as such.
     parent : keras.Model or path, optional
         An earlier model to start from: the second iteration of the talk. Its network and
-        preprocessing are kept, and the settings `backbone`, `input_size`, `weights`, `backbone_kw`,
-        `value_range` and `dropout` are ignored; a tagger lends its backbone to a new head, and
-        the head of an earlier aesthetic model is what the new one is held at, where that is better
-        on hotels held out. The model file names all its ancestors.
+        preprocessing are kept (`features` may add levels), and `backbone`, `input_size`, `weights`,
+        `backbone_kw`, `value_range` and `dropout` are ignored; a tagger lends its backbone to a new
+        head, and that of an earlier aesthetic model is what the new one is held at, where that is
+        better on hotels held out. The model file names all its ancestors.
     settings : AestheticSettings, optional
         See there.
     out, checkpoint_dir, unsplit, allow_missing, progress, **changes
@@ -266,6 +267,7 @@ def train_aesthetic(
         started = {
             "parent": weights_hash(earlier), "backbone": info.backbone,
             "input_size": info.preprocessing.height, "weights": "parent",
+            "features": "levels" if level_widths(model) else "last",
         }  # fmt: skip
     lesson = Lesson(
         model=model,
@@ -329,9 +331,8 @@ def tagger_objective(labels: Sequence[str]) -> Objective:
 
 def rating_objective() -> Objective:
     """Return what an aesthetic model learns by, and how it is judged."""
-    return Objective(
-        earth_movers_distance, mean_score_error, "mean_score_error", _rating_figures, ordered=True
-    )
+    loss, metric = earth_movers_distance, mean_score_error
+    return Objective(loss, metric, "mean_score_error", _rating_figures, ordered=True)
 
 
 def _tagger_figures(
