@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hotelviz.errors import TrainingError
-from hotelviz.metrics.linear_head import fit_linear_head
+from hotelviz.metrics.linear_head import fit_linear_head, held_out_loss
 
 RANDOM = np.random.default_rng(0)
 HOTELS = np.repeat(np.arange(12), 10)
@@ -109,3 +109,32 @@ def test_more_features_than_photos_are_fitted_the_same_way():
     few = fit_linear_head(features, targets, penalties=[0.1])
     twice = fit_linear_head(np.tile(features, (2, 1)), np.tile(targets, (2, 1)), penalties=[0.1])
     np.testing.assert_allclose(few.kernel, twice.kernel, atol=2e-3)
+
+
+def test_penalty_of_scores_is_chosen_by_the_distance_that_is_trained():
+    wrong = np.eye(10)[[0, 9]]
+    near, far = np.eye(10)[[1, 8]], np.eye(10)[[9, 0]]
+    even = np.ones(2)
+    # All are as wrong for the cross-entropy; for scores one step is a ninth of nine.
+    lost = [held_out_loss(wrong, each, even, ordered=False) for each in (near, far)]
+    assert lost[0] == pytest.approx(lost[1])
+    lost = [held_out_loss(wrong, each, even, ordered=True) for each in (near, far)]
+    np.testing.assert_allclose(lost, [np.sqrt(0.1), np.sqrt(0.9)])
+    assert held_out_loss(wrong, wrong[[0, 0]], np.array([3.0, 1.0]), ordered=True) == (
+        pytest.approx(np.sqrt(0.9) / 4)
+    )
+    features, hotels = np.random.default_rng(0).normal(size=(200, 20)), np.arange(200) // 4
+    scores = np.clip(np.round(features[:, 0] * 2 + 5), 0, 9).astype(int)
+    targets = np.eye(10)[scores]
+    heads = {
+        penalty: fit_linear_head(
+            features, targets, groups=hotels, penalties=(penalty,), ordered=True
+        )
+        for penalty in (1e-3, 1e-1, 1.0)
+    }
+    chosen = fit_linear_head(features, targets, groups=hotels, penalties=[*heads], ordered=True)
+    distance = {
+        penalty: held_out_loss(targets, head.held_out, np.ones(200), ordered=True)
+        for penalty, head in heads.items()
+    }
+    assert chosen.penalty == min(distance, key=distance.get)

@@ -24,7 +24,7 @@ from tqdm.auto import tqdm
 
 from hotelviz.errors import ModelError
 from hotelviz.io.atomic import atomic_path
-from hotelviz.metrics.linear_head import PENALTIES, LinearHead, fit_linear_head
+from hotelviz.metrics.linear_head import PENALTIES, LinearHead, fit_linear_head, held_out_loss
 from hotelviz.models import (
     Node,
     activations,
@@ -78,6 +78,8 @@ class Objective:
         decides first: the higher the better.
     ordered
         Whether the outputs are steps of a scale.
+    together
+        From targets and predictions of a batch to what is added to the loss of fine-tuning.
     """
 
     loss: Callable[[Any, Any], Any]
@@ -85,6 +87,7 @@ class Objective:
     name: str
     judge: Callable[[np.ndarray, np.ndarray, np.ndarray], pd.DataFrame]
     ordered: bool = False
+    together: Callable[[Any, Any], Any] | None = None
 
     def compiled(self) -> dict[str, Any]:
         """Return what `keras.Model.compile` takes."""
@@ -224,8 +227,9 @@ def fit_head(
     penalties = (penalty,) if penalty else PENALTIES if n_hotels > 1 else (_PENALTY,)
     how = {"ordered": objective.ordered, "blocks": level_widths(model)}
     fits = [_fit(features[:1], [train], penalties, start, how) for start in starts]
-    losses = [_loss(train, fit.held_out) for fit in fits]
-    best = int(np.argmin(losses))
+    best = 0
+    if len(fits) > 1 and len(fits[0].held_out):
+        best = int(np.argmin([_loss(train, fit, ordered=objective.ordered) for fit in fits]))
     learned, every_fit, parts = fits[best], fits[best], [train]
     if len(val):
         parts = [train, val]
@@ -286,12 +290,10 @@ def _fit(
     return found
 
 
-def _loss(photos: Photos, predicted: np.ndarray) -> float:
-    """Return the weighted cross-entropy of photos, each predicted without its hotel."""
-    if not len(predicted):
-        return 0.0
-    logs = np.log(np.maximum(predicted[: len(photos)], 1e-7))
-    return float(np.average(-(photos.targets * logs).sum(axis=1), weights=photos.weights))
+def _loss(photos: Photos, fit: LinearHead, *, ordered: bool) -> float:
+    """Return the loss of photos, each predicted without its hotel."""
+    predicted = fit.held_out[: len(photos)]
+    return held_out_loss(photos.targets, predicted, photos.weights, ordered=ordered)
 
 
 def dense_layer(model: keras.Model) -> tuple[layers.Dense, Node]:
