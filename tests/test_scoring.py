@@ -13,10 +13,11 @@ from PIL import Image
 from hotelviz.embeddings import photo_features
 from hotelviz.errors import CatalogError, ModelError
 from hotelviz.images import read_image
-from hotelviz.inference import predict_tags, predict_with_features, score_photos
+from hotelviz.inference import predict_scores, predict_tags, predict_with_features, score_photos
 from hotelviz.models import (
     Preprocessing,
     activations,
+    build_aesthetic,
     build_tagger,
     model_info,
     save_model,
@@ -41,6 +42,23 @@ def test_predictions_equal_those_of_keras(demo_catalog, tagger):
     np.testing.assert_allclose(tags[[f"p_{name}" for name in CLASSES]], expected, atol=1e-5)
     assert tags["predicted"].to_list() == [CLASSES[i] for i in expected.argmax(axis=1)]
     assert tags["image_id"].to_list() == photos["image_id"].to_list()
+
+
+def test_predictions_in_a_mirror_count_as_much_as_those_of_the_photo(demo_catalog, tagger):
+    photos = demo_catalog[demo_catalog["split"] == "test"].reset_index(drop=True)
+    pixels = np.stack([read_image(path, size=(32, 32)) for path in photos["path"]])
+    scores = build_aesthetic(input_size=32, weights=None, backbone_kw={"alpha": 0.25})
+    for model, predict, columns in (
+        (tagger, predict_tags, [f"p_{name}" for name in CLASSES]),
+        (scores, predict_scores, [f"q_{score}" for score in range(1, 11)]),
+    ):
+        scale = model_info(model).preprocessing.scale
+        both = [
+            model.predict(scale(view.astype("float32")), verbose=0)
+            for view in (pixels, pixels[:, :, ::-1])
+        ]
+        found = predict(photos, model, mirror=True, progress=False)[columns]
+        np.testing.assert_allclose(found, np.mean(both, axis=0), atol=1e-5)
 
 
 def test_every_photo_is_a_row_and_says_what_was_wrong(demo_catalog, tagger, tmp_path):

@@ -95,6 +95,7 @@ def predict_scores(
     backend: str = "keras",
     precision: Precision | None = None,
     batch_size: int | None = None,
+    mirror: bool = False,
     progress: bool = True,
 ) -> pd.DataFrame:
     """Predict the distribution of the scores that each photo would get.
@@ -105,7 +106,7 @@ def predict_scores(
         With ``path``, and ``image_id`` where it is not the path.
     model : keras.Model
         An aesthetic or technical model.
-    backend, precision, batch_size, progress
+    backend, precision, batch_size, mirror, progress
         As in `predict_tags`.
 
     Returns
@@ -142,7 +143,7 @@ def predict_scores(
         raise ModelError("predict_scores needs an aesthetic or technical model, not a tagger")
     catalog = check_table(catalog, needs=("image_id", "path"), where="predict_scores")
     made = make_backend(model, backend, precision=precision)
-    return _predict(catalog, Pipeline([made], batch_size=batch_size), progress)
+    return _predict(catalog, Pipeline([made], batch_size=batch_size, mirror=mirror), progress)
 
 
 def predict_with_features(
