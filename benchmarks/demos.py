@@ -26,7 +26,8 @@ def tagged_demo(
     given = dict(demo_settings(pretrained, epochs)["tagger_training"])
     del given["curve_photos"]
     scale = (given.pop("smallest_crop"), 1.0)
-    augmentation = Augmentation(scale=scale, rotation=given.pop("rotation"))
+    changes = {name: given.pop(name) for name in ("rotation", "colour") if name in given}
+    augmentation = Augmentation(scale=scale, **changes)
     model = train_tagger(
         split_catalog(catalog, seed=seed, by="label"), progress=False,
         settings=TaggerSettings(**given, augmentation=augmentation, seed=seed),

@@ -224,3 +224,17 @@ def test_a_probability_that_is_missing_somewhere_is_still_one():
         }
     )
     assert class_columns(tags) == {"Pool": "p_Pool", "Bar": "p_Bar"}
+
+
+def test_temperature_is_found_again_and_held_near_one_by_few_photos():
+    random = np.random.default_rng(0)
+    logits = 3 * random.normal(size=(4000, 3))
+    true = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    drawn = np.eye(3)[[random.choice(3, p=shares) for shares in true]]
+    for temperature in (0.5, 1.0, 2.0):
+        doubting = np.exp(logits * temperature)
+        doubting /= doubting.sum(axis=1, keepdims=True)
+        assert metrics.fit_temperature(doubting, drawn) == pytest.approx(temperature, rel=0.06)
+    all_right = np.array([[0.7, 0.3]] * 3)
+    assert 0.6 < metrics.fit_temperature(all_right, np.array([[1, 0]] * 3)) < 1
+    assert metrics.fit_temperature(np.array([[1.0, 0.0]]), np.array([[0, 1]])) > 1

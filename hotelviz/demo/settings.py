@@ -62,6 +62,7 @@ def _from_scratch(epochs: int) -> dict[str, dict[str, Any]]:
         "tagger_training": {
             **_TAGGER, "weights": "none", "backbone_kw": {"alpha": 0.25}, "input_size": 160,
             "fine_tune_epochs": epochs, "fine_tune_learning_rate": 3e-3,
+            "colour": 0.0, "mixing": 0.0,
             # A head fitted in one step shares the evidence out: what it owes to railings shows.
             "head_penalty": 0.3,
         },

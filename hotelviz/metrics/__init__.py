@@ -3,7 +3,7 @@
 from hotelviz.errors import MetricsError
 from hotelviz.metrics.agreement import agreement_ceiling
 from hotelviz.metrics.ambiguity import ambiguity, labeller_accuracy
-from hotelviz.metrics.calibration import calibration, expected_calibration_error
+from hotelviz.metrics.calibration import calibration, expected_calibration_error, fit_temperature
 from hotelviz.metrics.classification import (
     classification_report,
     confusion_matrix,
@@ -97,6 +97,7 @@ __all__ = [
     "drift_figures",
     "expected_calibration_error",
     "figure_changes",
+    "fit_temperature",
     "holm",
     "hotels_for_coverage",
     "in_top_k",

@@ -6,9 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
 
 from hotelviz.errors import MetricsError
 from hotelviz.metrics.jackknife import Labels
+
+#: How far a temperature is from 1 before any photo is seen: the deviation of its logarithm.
+_USUAL = 0.5
 
 
 def calibration(
@@ -116,3 +121,41 @@ def expected_calibration_error(table: pd.DataFrame) -> float:
         raise MetricsError("the table of the calibration has no photos")
     gap = (table["confidence"] - table["accuracy"]).abs()
     return float(np.average(gap, weights=table["count"]))
+
+
+def fit_temperature(probabilities: np.ndarray, targets: np.ndarray) -> float:
+    """Fit what logits are divided by, so that a tagger is as often right as it is confident.
+
+    Few photos that are all right would have it near 0: it is held near 1, by as much as about
+    ten photos say.
+
+    Parameters
+    ----------
+    probabilities : float array of shape (n_photos, n_classes)
+        Predicted, 0 to 1, of photos that were not learned from.
+    targets : float array of shape (n_photos, n_classes)
+        True shares of the classes.
+
+    Returns
+    -------
+    float
+        Below 1 where the tagger doubts too much, above where it is too sure. Probabilities to the
+        power of its reciprocal, brought to a sum of 1, are the better ones.
+
+    References
+    ----------
+    Guo, Pleiss, Sun, Weinberger: On Calibration of Modern Neural Networks, ICML 2017, section 4.2.
+
+    Examples
+    --------
+    >>> doubting = np.array([[0.6, 0.4]] * 40)
+    >>> fit_temperature(doubting, np.array([[1, 0]] * 36 + [[0, 1]] * 4)) < 0.5
+    True
+    """
+    logits = np.log(np.maximum(np.asarray(probabilities, dtype=float), 1e-12))
+
+    def loss(exponent: float) -> float:
+        logs = log_softmax(logits * np.exp(-exponent), axis=1)
+        return float(-(targets * logs).sum() + (exponent / _USUAL) ** 2 / 2)
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-3, 3), method="bounded").x))

@@ -44,7 +44,7 @@ from hotelviz.models.info import (
     update_info,
 )
 from hotelviz.models.levels import level_nodes, level_widths, with_levels
-from hotelviz.models.losses import earth_movers_distance, mean_score_error
+from hotelviz.models.losses import earth_movers_distance, mean_score_error, uncorrelated
 from hotelviz.models.outputs import logits
 from hotelviz.models.preprocessing import Preprocessing
 from hotelviz.models.pretrained import imagenet_weights_available, weights_folder
@@ -106,6 +106,7 @@ __all__ = [
     "spatial_node",
     "split_head",
     "training_photos",
+    "uncorrelated",
     "update_info",
     "validation_photos",
     "weights_folder",

@@ -1,4 +1,4 @@
-"""The loss of the aesthetic model, as a function that Keras saves by name."""
+"""The losses of the aesthetic model; what Keras saves with it, it saves by name."""
 
 from __future__ import annotations
 
@@ -68,3 +68,33 @@ def mean_score_error(y_true: Any, y_pred: Any) -> Any:
     """
     scores = ops.cast(ops.arange(1, y_pred.shape[-1] + 1), y_pred.dtype)
     return ops.abs(ops.sum((ops.cast(y_true, y_pred.dtype) - y_pred) * scores, axis=-1))
+
+
+def uncorrelated(y_true: Any, y_pred: Any) -> Any:
+    """Compute how far predicted mean scores are from rising and falling with the rated ones.
+
+    Parameters
+    ----------
+    y_true, y_pred
+        Distributions over the scores 1 to N, shape (photos, N).
+
+    Returns
+    -------
+    tensor
+        Shape (): 1 minus their linear correlation (LCC) over these photos, 0 to 2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rated = np.eye(10, dtype="float32")[[2, 4, 6]]
+    >>> [round(float(uncorrelated(rated, predicted)), 3) for predicted in (rated, rated[::-1])]
+    [0.0, 2.0]
+    """
+    scores = ops.cast(ops.arange(1, y_pred.shape[-1] + 1), y_pred.dtype)
+    one, two = (
+        each - ops.mean(each)
+        for each in (ops.sum(ops.cast(y, y_pred.dtype) * scores, axis=-1) for y in (y_true, y_pred))
+    )
+    # The root has no slope at zero: photos that are all predicted alike are uncorrelated.
+    sizes = ops.sqrt(ops.maximum(ops.sum(one**2) * ops.sum(two**2), 1e-12))
+    return 1 - ops.sum(one * two) / sizes

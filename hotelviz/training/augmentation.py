@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+#: Both shapes of the Beta distribution that MixUp draws from: mostly little of one of the photos.
+_MIXUP = (0.4, 0.4)
+
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
@@ -20,6 +23,8 @@ class Augmentation:
         Largest turn to either side, in degrees; corners are filled by reflection.
     flip : bool, default True
         Mirror every other photo left to right.
+    colour : float, default 0.0
+        How much brightness, contrast and saturation change at most, as a share: 0 to 1.
 
     Examples
     --------
@@ -30,6 +35,7 @@ class Augmentation:
     scale: tuple[float, float] = (0.7, 1.0)
     rotation: float = 10.0
     flip: bool = True
+    colour: float = 0.0
 
     def matrices(self, n_photos: int, stored: int, size: int, *, seed: Any) -> np.ndarray:
         """Draw the affine transforms from output to input pixels, one a photo.
@@ -66,41 +72,62 @@ class Augmentation:
         ]  # fmt: skip
         return np.stack(matrices, axis=1).astype("float32")
 
+    def colours(self, n_photos: int, *, seed: Any) -> np.ndarray:
+        """Draw factors of brightness, contrast and saturation, as `recolour` takes them.
 
-def mixing(alpha: float, n_photos: int, *, seed: Any) -> np.ndarray:
-    """Draw in which shares photos of a batch are mixed, each with one other.
+        Returns
+        -------
+        numpy.ndarray
+            float32 (n_photos, 3), around 1.
+        """
+        random = np.random.default_rng(seed)
+        return random.uniform(1 - self.colour, 1 + self.colour, (n_photos, 3)).astype("float32")
+
+
+def mixing(share: float, n_photos: int, size: int, *, seed: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Draw how the photos of a batch are mixed in pairs, by MixUp or by CutMix.
 
     Parameters
     ----------
-    alpha : float
-        Of the Beta distribution that the shares are drawn from; 0 mixes nothing.
+    share : float
+        How often a batch is mixed, half of the times in each way: 0 to 1.
     n_photos : int
         In the batch.
+    size : int
+        Height and width of the photos in pixels.
     seed : int or sequence of int
         What `numpy.random.default_rng` takes.
 
     Returns
     -------
-    numpy.ndarray
-        float32 (n_photos, n_photos); each row sums to 1. Its products with photos and targets are
-        the mixed ones.
+    mask : numpy.ndarray
+        float32 (size, size, 1), how much of each pixel a photo keeps, 0 to 1: the same everywhere
+        (MixUp), or nothing in one square (CutMix). Its mean is what it keeps of its target.
+    order : numpy.ndarray
+        int32 (n_photos,), whose photo each gets the rest of.
 
     References
     ----------
     Zhang et al.: mixup: Beyond Empirical Risk Minimization, ICLR 2018, arXiv 1710.09412.
+    Yun et al.: CutMix, ICCV 2019, arXiv 1905.04899.
 
     Examples
     --------
-    >>> mixing(0.0, 2, seed=0).tolist()
-    [[1.0, 0.0], [0.0, 1.0]]
+    >>> mask, order = mixing(0.0, 2, 4, seed=0)
+    >>> float(mask.mean())
+    1.0
     """
-    own = np.eye(n_photos, dtype="float32")
-    if not alpha:
-        return own
     random = np.random.default_rng(seed)
-    share = random.beta(alpha, alpha, (n_photos, 1)).astype("float32")
-    mixed: np.ndarray = share * own + (1 - share) * own[random.permutation(n_photos)]
-    return mixed
+    order = random.permutation(n_photos).astype("int32")
+    mask = np.ones((size, size, 1), "float32")
+    if random.random() < share:
+        if random.random() < 0.5:
+            mask *= random.beta(*_MIXUP)
+        else:
+            side = round(size * np.sqrt(random.random()))
+            top, left = random.integers(0, size - side + 1, 2)
+            mask[top : top + side, left : left + side] = 0
+    return mask, order
 
 
 def transform(pixels: Any, matrices: Any, size: int, *, resample: str = "bilinear") -> Any:
@@ -133,3 +160,28 @@ def transform(pixels: Any, matrices: Any, size: int, *, resample: str = "bilinea
         interpolation="NEAREST" if resample == "nearest" else "BILINEAR",
         fill_mode="REFLECT",
     )
+
+
+def recolour(pixels: Any, factors: Any) -> Any:
+    """Change brightness, contrast and saturation of photos.
+
+    Parameters
+    ----------
+    pixels : tensor or array
+        float32 (N, height, width, 3), 0 to 255.
+    factors : tensor or array
+        float32 (N, 3), from `Augmentation.colours`; 1 changes nothing.
+
+    Returns
+    -------
+    tensorflow.Tensor
+        float32, of the same shape, 0 to 255.
+    """
+    import tensorflow as tf
+
+    brightness, contrast, saturation = (factors[:, number, None, None, None] for number in range(3))
+    pixels = pixels * brightness
+    mean = tf.reduce_mean(pixels, axis=(1, 2, 3), keepdims=True)
+    pixels = (pixels - mean) * contrast + mean
+    grey = tf.reduce_mean(pixels, axis=3, keepdims=True)
+    return tf.clip_by_value((pixels - grey) * saturation + grey, 0.0, 255.0)

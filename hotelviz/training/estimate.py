@@ -13,9 +13,9 @@ import tensorflow as tf
 from hotelviz.errors import ImageError
 from hotelviz.images import read_image, usable_cores
 from hotelviz.models import activations, model_info
-from hotelviz.training.fine_tuning import frozen_layers
 from hotelviz.training.head import dense_layer
 from hotelviz.training.hints import Hints
+from hotelviz.training.layer_rates import frozen_layers
 
 #: Photos in what is measured.
 _BATCH = 16

@@ -1,4 +1,4 @@
-"""Phase two: the last layers, or all, learn at a low rate, and are kept only where they got better.
+"""Phase two: all layers learn, the first ones gently, and are kept only where they got better.
 
 The network starts with the linear model as its head. Photos are augmented anew in every epoch, and
 batch normalisation is frozen. What it has become is kept where it is better than the linear model
@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,8 +24,9 @@ from keras import layers
 from tqdm.auto import tqdm
 
 from hotelviz.errors import TrainingError
+from hotelviz.metrics.calibration import fit_temperature
 from hotelviz.models import model_info
-from hotelviz.training.augmentation import Augmentation, mixing, transform
+from hotelviz.training.augmentation import Augmentation, mixing, recolour, transform
 from hotelviz.training.batches import drawn_views, numbered_batches
 from hotelviz.training.callbacks import Averages, WarmUp, cosine_decay
 from hotelviz.training.checkpoints import PhaseCheckpoint
@@ -37,6 +39,8 @@ from hotelviz.training.head import (
     fit_head,
     kept_head,
 )
+from hotelviz.training.layer_rates import LayerAdam, frozen_layers, layer_rates
+from hotelviz.training.mixed_precision import has_gpu, in_mixed_precision
 from hotelviz.training.settings import TrainingSettings
 
 #: What a training ends with, as the model's description says it.
@@ -55,8 +59,9 @@ class Course(NamedTuple):
         A row per epoch, see `hotelviz.training.history`.
     about
         What a model's description says beside them: ``kept`` (the linear head or the fine-tuned
-        network), ``why``, ``linear`` (see `hotelviz.training.head.Head`) and ``judged``, the
-        figures of both on the photos that were held out. Empty for a training from scratch.
+        network), ``why``, ``linear`` (see `hotelviz.training.head.Head`), ``judged``, the figures
+        of both on the photos held out, and of a tagger ``temperature``. Empty for a training from
+        scratch.
     """
 
     rows: list[dict[str, Any]]
@@ -99,6 +104,8 @@ class FineTuning:
     refit: bool
     folder: Path
     progress: bool
+    #: What the logits of a fine-tuned tagger were divided by.
+    temperature: float | None = dataclasses.field(default=None, init=False)
 
     def run(self) -> Course:
         """Run the phases; the model is then the better of the two."""
@@ -125,7 +132,10 @@ class FineTuning:
         for number, row in enumerate(rows):
             row["kept"] = number == 0 if kept == LINEAR else bool(row.get("kept"))
         self._say(f"kept: the {kept}{' network' if kept == FINE_TUNED else ''} ({why})")
-        about = {"linear": head.about, "kept": kept, "why": why, "judged": judged}
+        about: dict[str, Any] = {"linear": head.about, "kept": kept, "why": why}
+        about["judged"] = judged
+        if kept == FINE_TUNED and self.temperature:
+            about["temperature"] = self.temperature
         return Course(_numbered(rows), about)
 
     def _from_scratch(self) -> list[dict[str, Any]]:
@@ -174,10 +184,23 @@ class FineTuning:
     def _is_better(self, head: Head, epoch: dict[str, Any]) -> tuple[bool, list[dict[str, Any]]]:
         """Return whether the network is better than its linear head was, and its figures."""
         predicted = self.model.predict(self._validation_batches(), verbose=0)
+        if not self.objective.ordered:
+            predicted = self._tempered(predicted)
         figures = self.objective.figures(self.val, predicted)
         decides = [_deciding(found) for found in (head.judged, figures)]
         lower = epoch["val_loss"] < head.row["val_loss"]
         return bool(lower and decides[1] >= decides[0]), figures
+
+    def _tempered(self, predicted: np.ndarray) -> np.ndarray:
+        """Make the network as sure as it is right: mixing and smoothing taught it to doubt."""
+        # What smoothing gives to all classes is no label.
+        shares = self.val.targets - self.val.targets.min(axis=1, keepdims=True)
+        shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1e-6)
+        self.temperature = fit_temperature(predicted, shares)
+        dense, _ = dense_layer(self.model)
+        dense.set_weights([weights / self.temperature for weights in dense.get_weights()])
+        powers = predicted ** (1 / self.temperature)
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
     def _fit_all(self) -> tuple[list[dict[str, Any]], int | None]:
         """Fine-tune; return the history, and the number of the epoch whose weights are kept."""
@@ -185,9 +208,9 @@ class FineTuning:
         rate, epochs = settings.fine_tune_learning_rate, settings.fine_tune_epochs
         steps = self._steps(len(self.train))
         # A second model: the one that is saved stays without optimizer state, and in float32.
-        network = keras.Model(self.model.input, self.model.output)
-        if mixed:
-            network = in_mixed_precision(self.model)
+        copied = in_mixed_precision(self.model) if mixed else self.model
+        network = _Learner(copied.input, copied.output, name="learner")
+        network.together = self.objective.together
         norms = [layer for layer in network.layers if isinstance(layer, layers.BatchNormalization)]
         frozen = frozen_layers(network, settings.fine_tune_share) if pretrained else []
         for layer in frozen:
@@ -196,6 +219,11 @@ class FineTuning:
             layer.trainable = not pretrained
             # Few steps an epoch: live statistics have to follow the weights more closely.
             layer.momentum = layer.momentum if pretrained else 0.9
+        if pretrained and self.objective.ordered and len(network.trainable_weights) > 2:
+            # The linear head is the best scale of scores: what is under it learns to fit it better.
+            head = network.get_layer(dense_layer(self.model)[0].name)
+            head.trainable = False
+            frozen.append(head)
         # Of a short training the first steps, which are far off, should not weigh.
         average_over = min(100, 2 + steps * epochs // 20) if pretrained else 0
         self._compile(network, rate, average_over=average_over, mixed=mixed)
@@ -237,8 +265,9 @@ class FineTuning:
         self, network: keras.Model, rate: float, *, average_over: int = 0, mixed: bool = False
     ) -> None:
         """Compile with Adam; the average of the last steps' weights errs less than any step's."""
-        optimizer = keras.optimizers.Adam(
-            rate, use_ema=average_over > 0, ema_momentum=1 - 1 / max(average_over, 2)
+        rates = layer_rates(network, self.settings.first_layer_rate if self.pretrained else 1.0)
+        optimizer = LayerAdam(
+            rate, rates, use_ema=average_over > 0, ema_momentum=1 - 1 / max(average_over, 2)
         )
         if mixed:
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
@@ -264,17 +293,24 @@ class FineTuning:
 
         def draw(step: int) -> list[np.ndarray]:
             rows, pixels, matrices = view(step)
-            shares = mixing(self.settings.mixup, n_photos, seed=(seed, step, 3))
-            return [pixels, matrices, shares, shares @ train.targets[rows]]
+            mask, order = mixing(self.settings.mixing, n_photos, size, seed=(seed, step, 3))
+            targets, own = train.targets[rows], mask.mean()
+            mixed = own * targets + (1 - own) * targets[order]
+            colours = kind.colours(n_photos, seed=(seed, step, 4))
+            return [pixels, matrices, colours, mask, order, mixed]
 
-        def change(pixels: Any, matrices: Any, shares: Any, targets: Any) -> tuple[Any, Any]:
-            values = scale(transform(pixels, matrices, size, resample=preprocessing.resample))
-            if self.settings.mixup:
-                values = tf.einsum("ij,jhwc->ihwc", shares, values)
-            return values, targets
+        def change(
+            pixels: Any, matrices: Any, colours: Any, mask: Any, order: Any, targets: Any
+        ) -> tuple[Any, Any]:
+            values = transform(pixels, matrices, size, resample=preprocessing.resample)
+            if kind.colour:
+                values = recolour(values, colours)
+            if self.settings.mixing:
+                values = mask * values + (1 - mask) * tf.gather(values, order)
+            return scale(values), targets
 
-        square = np.empty((0, n_photos), "float32")
-        like = [train.pixels[:0], np.empty((0, 8), "float32"), square, train.targets]
+        drawn = [np.empty((0, *shape), "float32") for shape in ((8,), (3,), (size, 1))]
+        like = [train.pixels[:0], *drawn, np.empty(0, "int32"), train.targets]
         return numbered_batches(draw, like, first_step).map(change).prefetch(2)
 
     def _validation_batches(self) -> tf.data.Dataset:
@@ -288,6 +324,27 @@ class FineTuning:
             lambda pixels, targets: (scale(tf.cast(pixels, tf.float32)), targets)
         )
         return batches.take(-(-len(val.pixels) // AT_ONCE)).prefetch(2)
+
+
+class _Learner(keras.Model):  # type: ignore[misc]
+    """A network whose weights feel, beside the loss, what only a whole batch shows."""
+
+    together: Callable[[Any, Any], Any] | None = None
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        loss = super().compute_loss(x, y, y_pred, sample_weight, training)
+        if training and self.together is not None:
+            # Only the slope: the loss that is shown is the same in training and validation.
+            more = self.together(y, y_pred)
+            loss += more - tf.stop_gradient(more)
+        return loss
 
 
 def _numbered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -332,47 +389,3 @@ def _why(kept: str, judged: dict[str, list[dict[str, Any]]]) -> str:
     return (
         f"on the photos held out fine-tuning {verb} a lower loss and no lower {metric} ({values})"
     )
-
-
-def frozen_layers(network: keras.Model, share: float) -> list[layers.Layer]:
-    """Return the layers that fine-tuning leaves as they are: all before the last that learn.
-
-    Parameters
-    ----------
-    network : keras.Model
-        Its layers come in the order in which they compute.
-    share : float
-        Of the weights, from the end, that at least learn: 0 to 1.
-
-    Examples
-    --------
-    >>> units = [keras.Input((2,)), layers.Dense(2, name="a"), layers.Dense(2, name="b")]
-    >>> [layer.name for layer in frozen_layers(keras.Sequential(units), 0.5)]
-    ['a']
-    """
-    weighed = [layer for layer in network.layers if layer.weights]
-    counts = np.array([layer.count_params() for layer in weighed], dtype=float)
-    after = counts[::-1].cumsum()[::-1] - counts
-    return [
-        layer
-        for layer, later in zip(weighed, after, strict=True)
-        if later >= share * counts.sum() and share < 1
-    ]
-
-
-def has_gpu() -> bool:
-    """Return whether training computes in float16."""
-    return bool(tf.config.list_physical_devices("GPU"))
-
-
-def in_mixed_precision(model: keras.Model) -> keras.Model:
-    """Return a copy of a network that computes in float16; weights and outputs stay in float32."""
-    last = model.layers[-1].name
-
-    def convert(layer: keras.layers.Layer) -> keras.layers.Layer:
-        policy = "float32" if layer.name == last else "mixed_float16"
-        return type(layer).from_config({**layer.get_config(), "dtype": policy})
-
-    network = keras.models.clone_model(model, clone_function=convert)
-    network.set_weights(model.get_weights())
-    return network

@@ -27,9 +27,10 @@ from hotelviz.models import model_info, record_training_photos, save_model, upda
 from hotelviz.schema import Status
 from hotelviz.training.checkpoints import PURPOSE, checkpoint_folder, reset_unless_same
 from hotelviz.training.estimate import estimate
-from hotelviz.training.fine_tuning import LINEAR, Course, FineTuning, has_gpu
+from hotelviz.training.fine_tuning import LINEAR, Course, FineTuning
 from hotelviz.training.head import Objective, Photos
 from hotelviz.training.hints import PHASE, Hints
+from hotelviz.training.mixed_precision import has_gpu
 from hotelviz.training.pixel_cache import Decoded, Pixels, decode_once
 from hotelviz.training.settings import TrainingSettings
 

@@ -15,8 +15,8 @@ EFFORTS: dict[str, dict[str, dict[str, Any]]] = {
     "quick": {"tagger": {"fine_tune_epochs": 0}, "aesthetic": {"fine_tune_epochs": 0}},
     "normal": {"tagger": {}, "aesthetic": {}},
     "best": {
-        "tagger": {"input_size": 320, "fine_tune_epochs": 24, "patience": 6},
-        "aesthetic": {"input_size": 320, "fine_tune_epochs": 24, "patience": 6},
+        "tagger": {"input_size": 320, "fine_tune_epochs": 16, "class_balance": 0.7},
+        "aesthetic": {"input_size": 320, "fine_tune_epochs": 20},
     },
 }
 _AUGMENTATION = Augmentation()
@@ -65,24 +65,27 @@ class TrainingSettings:
     features: Literal["last", "levels"] = _setting(
         "last", "maps that the head takes: last, or levels for all"
     )
-    dropout: float = _setting(0.5, "share of the pooled features that are dropped in training")
+    dropout: float = _setting(0.2, "share of the pooled features that are dropped in training")
     head_penalty: float = _setting(
         0.0, "penalty of the linear head; 0: as folds choose, from scratch none"
     )
     fine_tune_epochs: int = _setting(12, "most epochs of fine-tuning; 0: the linear head alone")
     fine_tune_learning_rate: float = _setting(3e-4, "learning rate of fine-tuning")
+    first_layer_rate: float = _setting(
+        0.1, "learning rate of the first layer, as a share of the last one's"
+    )
     fine_tune_share: float = _setting(
-        0.5, "share of the weights, from the end, that fine-tuning changes"
+        1.0, "share of the weights, from the end, that fine-tuning changes"
     )
     batch_size: int = _setting(32, "photos per step")
     augmentation: Augmentation | None = _setting(  # noqa: RUF009  frozen
         _AUGMENTATION, "random changes of the photos in fine-tuning, or None"
     )
-    mixup: float = _setting(
-        0.0, "how strongly photos are mixed in pairs in fine-tuning: alpha of MixUp; 0: not at all"
+    mixing: float = _setting(
+        0.0, "share of the steps whose photos are mixed in pairs, by MixUp or CutMix"
     )
     patience: int = _setting(
-        4, "epochs of fine-tuning without a better validation loss until it ends"
+        12, "epochs of fine-tuning without a better validation loss until it ends"
     )
     seed: int = _setting(0, "for weights, order and augmentation")
 
@@ -91,6 +94,10 @@ class TrainingSettings:
             raise TrainingError(f"weights must be imagenet or none; not {self.weights!r}")
         if not 0 < self.fine_tune_share <= 1:
             raise TrainingError(f"fine_tune_share={self.fine_tune_share} is no share above 0")
+        if not 0 < self.first_layer_rate <= 1:
+            raise TrainingError(f"first_layer_rate={self.first_layer_rate} is no share above 0")
+        if not 0 <= self.mixing <= 1:
+            raise TrainingError(f"mixing={self.mixing} is no share: 0 to 1")
         if not 0 <= self.head_penalty < float("inf"):
             raise TrainingError(f"head_penalty={self.head_penalty} is no number from 0 on")
         object.__setattr__(self, "weights", "imagenet" if self.weights == "imagenet" else None)
@@ -118,11 +125,18 @@ class TaggerSettings(TrainingSettings):
     effort: Literal["quick", "normal", "best"] = _setting(
         "normal", "quick, normal or best: how much time is spent; other settings go before it"
     )
+    fine_tune_epochs: int = _setting(8, "most epochs of fine-tuning; 0: the linear head alone")
     class_balance: float = _setting(
         0.5, "how much rare classes weigh: 0 for equal photos, 1 for equal classes"
     )
     label_smoothing: float = _setting(
         0.1, "share of the target probability that is spread over all classes"
+    )
+    mixing: float = _setting(
+        0.5, "share of the steps whose photos are mixed in pairs, by MixUp or CutMix"
+    )
+    augmentation: Augmentation | None = _setting(  # noqa: RUF009  frozen
+        Augmentation(colour=0.2), "random changes of the photos in fine-tuning, or None"
     )
 
 
@@ -132,7 +146,7 @@ class AestheticSettings(TrainingSettings):
     """Settings of an aesthetic model's training.
 
     Turning photos or changing their colours would change how people like them: they are cropped
-    (256 to 224 pixels) and mirrored, nothing else.
+    at their edges and mirrored, nothing else.
     """
 
     effort: Literal["quick", "normal", "best"] = _setting(
@@ -144,9 +158,10 @@ class AestheticSettings(TrainingSettings):
     features: Literal["last", "levels"] = _setting(
         "levels", "maps that the head takes: last, or levels for all"
     )
-    dropout: float = _setting(0.75, "share of the pooled features that are dropped in training")
+    dropout: float = _setting(0.0, "share of the pooled features that are dropped in training")
+    fine_tune_learning_rate: float = _setting(2e-4, "learning rate of fine-tuning")
     augmentation: Augmentation | None = _setting(  # noqa: RUF009  frozen
-        Augmentation(scale=(7 / 8, 7 / 8), rotation=0.0),
+        Augmentation(scale=(0.9, 1.0), rotation=0.0),
         "random changes of the photos in fine-tuning, or None",
     )
 
@@ -173,11 +188,7 @@ class DistillationSettings(TrainingSettings):
     class_balance: float = _setting(
         0.5, "how much rare classes weigh in taggers: 0 for equal photos, 1 for equal classes"
     )
-    dropout: float = _setting(0.2, "share of the pooled features that are dropped in training")
     fine_tune_epochs: int = _setting(30, "most epochs of fine-tuning; 0: the linear head alone")
-    fine_tune_share: float = _setting(
-        1.0, "share of the weights, from the end, that fine-tuning changes"
-    )
     augmentation: Augmentation | None = _setting(  # noqa: RUF009  frozen
         Augmentation(scale=(0.8, 1.0), rotation=0.0),
         "random changes of the photos in fine-tuning, or None",

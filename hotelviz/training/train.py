@@ -38,6 +38,7 @@ from hotelviz.models import (
     load_model,
     mean_score_error,
     model_info,
+    uncorrelated,
     weights_hash,
 )
 from hotelviz.schema import RATINGS, SCORES
@@ -52,8 +53,9 @@ from hotelviz.training.settings import (
     takes_settings,
 )
 
-#: What photos that are learned from need.
 _NEEDS = ["image_id", "path", "hotel_id", "split"]
+#: How much the correlation of scores counts in fine-tuning beside their earth mover's distance.
+_CORRELATION = 0.5
 
 
 @takes_settings(TAGGER)
@@ -72,10 +74,8 @@ def train_tagger(
     """Train a tagger by transfer learning in two phases.
 
     Phase one fits the head as a linear model on features of the frozen backbone. Phase two trains
-    the last layers from there (`fine_tune_share`), with batch normalisation frozen, and is kept
-    only where it is better than the linear model on hotels that were held out: with a lower loss,
-    and no lower top-1 accuracy. Without pretrained weights there is only phase two: all layers
-    learn, with live batch normalisation.
+    all layers from there, and is kept only where it is better on hotels that were held out: with a
+    lower loss, and no lower top-1 accuracy. Without pretrained weights there is only phase two.
 
     Parameters
     ----------
@@ -93,15 +93,14 @@ def train_tagger(
     settings : TaggerSettings, optional
         See there.
     out : path, optional
-        The model file (``.keras``) to write. It is checked before the training starts, and no
-        other run can write it meanwhile. None writes none.
+        The model file (``.keras``), checked before the start and kept from other runs.
     checkpoint_dir : path, optional
         A folder for decoded photos and checkpoints, by default `out` with ``.training`` after it.
-        An interrupted training with the same settings, photos and labels goes on from its last
-        whole epoch, and ends as if it had not been interrupted; another one begins anew, with a
-        warning, and decodes only the photos that are not there yet. The folder is removed when
-        `out` is on the disk, and stays without `out`. A folder that hotelviz did not make is
-        refused. Without both a temporary one is used.
+        A training that was stopped goes on from its last whole epoch, and ends as if it had not
+        been; one with other settings, photos or labels begins anew, with a warning, and decodes
+        only the photos that are not there yet. The folder is removed when `out` is on the disk,
+        and stays without `out`. A folder that hotelviz did not make is refused. Without both a
+        temporary one is used.
     unsplit : {"refuse", "leave"}, default "refuse"
         Labelled photos that have no split: ``refuse`` them, or ``leave`` them out and count them.
     allow_missing : bool, default False
@@ -136,7 +135,6 @@ def train_tagger(
 
     See Also
     --------
-    train_aesthetic : The same for ratings.
     history : The course of a training.
 
     Examples
@@ -195,9 +193,9 @@ def train_aesthetic(
 ) -> keras.Model:
     """Train a NIMA model on ratings, in the same two phases as the tagger.
 
-    Fine-tuning is kept where it has a lower loss and no lower linear correlation (LCC). The loss is
-    `hotelviz.models.earth_movers_distance`. By default photos are cropped and mirrored, nothing
-    else: turning them or changing their colours would change how people like them.
+    Fine-tuning leaves the head as it is, and is kept where it has a lower loss and no lower linear
+    correlation (LCC). The loss is `hotelviz.models.earth_movers_distance`; that predicted means
+    rise and fall with the rated ones counts as well. By default photos are cropped and mirrored.
 
     Parameters
     ----------
@@ -331,8 +329,10 @@ def tagger_objective(labels: Sequence[str]) -> Objective:
 
 def rating_objective() -> Objective:
     """Return what an aesthetic model learns by, and how it is judged."""
-    loss, metric = earth_movers_distance, mean_score_error
-    return Objective(loss, metric, "mean_score_error", _rating_figures, ordered=True)
+    return Objective(
+        earth_movers_distance, mean_score_error, "mean_score_error", _rating_figures,
+        ordered=True, together=lambda *both: _CORRELATION * uncorrelated(*both),
+    )  # fmt: skip
 
 
 def _tagger_figures(

@@ -70,11 +70,16 @@ def alike(tmp_path):
 def test_fine_tuning_that_is_better_is_kept_with_its_batch_normalisation(coloured, alike):
     given = alike
     start = train_tagger(coloured, effort="quick", **given)
-    after = train_tagger(coloured, fine_tune_epochs=8, fine_tune_learning_rate=0.03, **given)
+    after = train_tagger(
+        coloured, fine_tune_epochs=8, fine_tune_learning_rate=0.03, first_layer_rate=1.0, **given
+    )
     about = model_info(after).training
     assert about["kept"] == "fine-tuned"
     assert about["judged"]["linear head"][0]["value"] == 0.5
     assert about["judged"]["fine-tuned"][0]["value"] > 0.8
+    # All photos held out are right: it is made surer of them.
+    assert 0.3 < about["temperature"] < 1
+    assert "temperature" not in model_info(start).training
     table = history(after)
     kept = table[table["kept"]].iloc[0]
     assert kept["phase"] == "fine_tune"
@@ -89,7 +94,7 @@ def test_fine_tuning_that_is_better_is_kept_with_its_batch_normalisation(coloure
     )
     assert all(layer.trainable for layer in after.layers)
     # Of a twentieth of the weights, from the end, the convolution has none: nothing can be learned.
-    given |= {"fine_tune_epochs": 8, "fine_tune_learning_rate": 0.03}
+    given |= {"fine_tune_epochs": 8, "fine_tune_learning_rate": 0.03, "first_layer_rate": 1.0}
     frozen = train_tagger(coloured, fine_tune_share=0.05, **given)
     assert model_info(frozen).training["kept"] == "linear head"
 
@@ -134,7 +139,7 @@ def test_figures_of_a_linear_head_say_how_many_photos_its_network_knew_before(co
 @pytest.mark.slow
 def test_without_validation_photos_some_hotels_are_held_out_to_judge(coloured, alike):
     learned = coloured.assign(split="train")
-    tuned = {"fine_tune_epochs": 8, "fine_tune_learning_rate": 0.03}
+    tuned = {"fine_tune_epochs": 8, "fine_tune_learning_rate": 0.03, "first_layer_rate": 1.0}
     model = train_tagger(learned, **tuned, **alike)
     assert model_info(model).training["kept"] == "fine-tuned"
     sizes = training_photos(model).photos.groupby("split")["hotel_id"].nunique()

@@ -19,6 +19,7 @@ from hotelviz.models import (
 )
 from hotelviz.schema import RATINGS
 from hotelviz.training import history, train_aesthetic, train_tagger
+from hotelviz.training.fine_tuning import FineTuning
 
 
 @pytest.fixture
@@ -122,4 +123,22 @@ def test_aesthetic_training_without_ratings_is_refused(demo_catalog):
 def test_photos_are_neither_turned_nor_recoloured_for_aesthetics(rated_catalog):
     model = train_aesthetic(rated_catalog, weights=None, fine_tune_epochs=0, **QUICK)
     settings = model_info(model).training["settings"]
-    assert settings["augmentation"] == {"scale": (7 / 8, 7 / 8), "rotation": 0.0, "flip": True}
+    assert settings["augmentation"] == {
+        "scale": (0.9, 1.0), "rotation": 0.0, "flip": True, "colour": 0.0,
+    }  # fmt: skip
+
+
+@pytest.mark.slow
+def test_fine_tuning_leaves_the_scale_of_scores_as_the_linear_head_has_it(
+    rated_catalog, monkeypatch
+):
+    linear = train_aesthetic(rated_catalog, effort="quick", **QUICK)
+    monkeypatch.setattr(FineTuning, "_is_better", lambda *_: (True, []))
+    tuned = train_aesthetic(rated_catalog, fine_tune_epochs=1, **QUICK)
+    assert model_info(tuned).training["kept"] == "fine-tuned"
+    *ours, kernel, bias = tuned.get_weights()
+    *theirs, expected, offset = linear.get_weights()
+    np.testing.assert_array_equal(kernel, expected)
+    np.testing.assert_array_equal(bias, offset)
+    assert not np.array_equal(ours[0], theirs[0])
+    assert all(layer.trainable for layer in tuned.layers)
