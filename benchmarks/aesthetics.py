@@ -34,9 +34,7 @@ BEST, STEP = 9.0, 1.5
 TECHNICAL_SETTINGS = {"effort": "quick", "input_size": 384}
 #: What makes a photo attractive is partly in details that 224 pixels lose.
 RATINGS_SIZE = 320
-RATINGS_SETTINGS = {
-    "fine_tune_epochs": 8, "fine_tune_learning_rate": 1e-4, "fine_tune_share": 1.0, "dropout": 0.5,
-}  # fmt: skip
+RATINGS_SETTINGS: dict[str, object] = {}
 
 
 def ava(*, short: bool) -> None:  # noqa: ARG001
