@@ -17,8 +17,9 @@ _BATCH, _TIMES = 32, 3
 #: A report that has a network, and one that has none, begin and end in so many times as long as it
 #: takes to build and trace a network: to load TensorFlow, to draw figures, to write the page.
 _KERNEL, _NO_NETWORK = 6.5, 3.0
-#: Backward passes cost twice a forward one.
-_LEARNED = 3.0
+#: Passes that a step costs: of a picture a backward pass, twice a forward one; of a training the
+#: gradients of all weights as well.
+_DRAWN, _LEARNED = 3.0, 4.0
 #: Features of the photos that are trained on or judge, and of those photos in a mirror.
 _FEATURES = 1.5
 #: Fitting last layers to features costs as much as predicting so many photos, for each photo: in a
@@ -209,7 +210,7 @@ def _compared(photos: int, values: Mapping[str, Any]) -> tuple[float, float]:
 def _filters(facts: Facts, values: Mapping[str, Any]) -> tuple[float, float]:
     looked = min(facts.photos, values["n_searched"]) + values["n_photos"]
     pictures = len(values["layers"]) * values["n_channels"] * 2 + 2 * (len(values["outputs"]) or 2)
-    drawn = pictures * values["steps"] * _LEARNED * (values["size"] / 224) ** 2
+    drawn = pictures * values["steps"] * _DRAWN * (values["size"] / 224) ** 2
     concepts = 2 * _CONCEPTS * min(_PAGE_PHOTOS, facts.photos, values["n_searched"])
     return 3 * looked, 4 * looked + concepts + drawn
 
