@@ -136,7 +136,7 @@ def test_models_that_exist_are_not_trained(planned, tmp_path):
         ({"tager_training": {"seed": 1}}, "did you mean 'tagger_training'"),
         (
             {"tagger_training": {"epochs": 1}},
-            r"(?s)no parameter 'epochs'; its parameters are\n.*\n  fine_tune_epochs: int = 12 ",
+            r"(?s)no parameter 'epochs'; its parameters are\n.*\n  fine_tune_epochs: int = 8 ",
         ),
         ({"explain_tagger": {"n_checked": "many"}}, "of type int, which 'many' is not"),
         ({"split": {"test": "a third"}}, "of type float"),

@@ -15,8 +15,7 @@ _TAGGER = {
     "rotation": 5.0, "curve_photos": 300,
 }  # fmt: skip
 #: Validation varies much on few photos: it chooses the epoch, but does not end the training.
-# All layers learn, so that there is something to see in the comparison of filters.
-_AESTHETIC = {"batch_size": 16, "patience": 14, "fine_tune_share": 1.0, "curve_photos": 300}
+_AESTHETIC = {"batch_size": 16, "patience": 14, "curve_photos": 300}
 _EXPLANATIONS = {
     "methods": ["cam", "layercam", "saliency"], "checked_methods": ["cam", "gradcam"],
     "n_checked": 12, "n_confusions": 2, "max_photos": 12,

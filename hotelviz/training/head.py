@@ -227,9 +227,7 @@ def fit_head(
     penalties = (penalty,) if penalty else PENALTIES if n_hotels > 1 else (_PENALTY,)
     how = {"ordered": objective.ordered, "blocks": level_widths(model)}
     fits = [_fit(features[:1], [train], penalties, start, how) for start in starts]
-    best = 0
-    if len(fits) > 1 and len(fits[0].held_out):
-        best = int(np.argmin([_loss(train, fit, ordered=objective.ordered) for fit in fits]))
+    best = int(np.argmin([_loss(train, fit, ordered=objective.ordered) for fit in fits]))
     learned, every_fit, parts = fits[best], fits[best], [train]
     if len(val):
         parts = [train, val]
@@ -291,7 +289,9 @@ def _fit(
 
 
 def _loss(photos: Photos, fit: LinearHead, *, ordered: bool) -> float:
-    """Return the loss of photos, each predicted without its hotel."""
+    """Return the loss of photos, each predicted without its hotel; of one hotel nothing."""
+    if not len(fit.held_out):
+        return 0.0
     predicted = fit.held_out[: len(photos)]
     return held_out_loss(photos.targets, predicted, photos.weights, ordered=ordered)
 
