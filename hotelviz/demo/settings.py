@@ -15,7 +15,9 @@ _TAGGER = {
     "rotation": 5.0, "curve_photos": 300,
 }  # fmt: skip
 #: Validation varies much on few photos: it chooses the epoch, but does not end the training.
-_AESTHETIC = {"batch_size": 16, "patience": 14, "curve_photos": 300}
+# Of drawn photos all levels tell a head everything: fine-tuning would have nothing to add, and no
+# filter would change.
+_AESTHETIC = {"batch_size": 16, "patience": 14, "curve_photos": 300, "features": "last"}
 _EXPLANATIONS = {
     "methods": ["cam", "layercam", "saliency"], "checked_methods": ["cam", "gradcam"],
     "n_checked": 12, "n_confusions": 2, "max_photos": 12,
@@ -65,7 +67,7 @@ def _from_scratch(epochs: int) -> dict[str, dict[str, Any]]:
             # A head fitted in one step shares the evidence out: what it owes to railings shows.
             "head_penalty": 0.3,
         },
-        # Of all levels of the tagger a head learns the public's taste as well as a few epochs do.
+        # A head on what the tagger sees learns the public's taste as well as a few epochs do.
         "aesthetic_training_1": {**aesthetic, "fine_tune_epochs": 0},
         "aesthetic_training_2": {**aesthetic, "fine_tune_epochs": max(1, 2 * epochs // 5)},
         "explain_tagger": {**_EXPLANATIONS},
@@ -79,9 +81,7 @@ def _from_scratch(epochs: int) -> dict[str, dict[str, Any]]:
 def _with_weights(epochs: int) -> dict[str, dict[str, Any]]:
     """Learn gently, and draw filters at a size at which one sees them."""
     few = max(1, epochs // 10)
-    # Of drawn photos all levels tell a head everything: fine-tuning would have nothing to add, and
-    # no filter would change.
-    aesthetic = {**_AESTHETIC, "fine_tune_learning_rate": 1e-4, "features": "last"}
+    aesthetic = {**_AESTHETIC, "fine_tune_learning_rate": 1e-4}
     return {
         "tagger_training": {
             # A linear head tells drawn areas apart, but for what rails mislead it in.
