@@ -238,3 +238,17 @@ def test_temperature_is_found_again_and_held_near_one_by_few_photos():
     all_right = np.array([[0.7, 0.3]] * 3)
     assert 0.6 < metrics.fit_temperature(all_right, np.array([[1, 0]] * 3)) < 1
     assert metrics.fit_temperature(np.array([[1.0, 0.0]]), np.array([[0, 1]])) > 1
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "message"),
+    [
+        (np.ones((2, 2)), r"\(2, 2\) and targets \(3, 2\)"),
+        (np.full((3, 2), np.nan), "missing"),
+    ],
+)
+def test_temperature_needs_probabilities_of_the_same_photos(probabilities, message):
+    with pytest.raises(HotelvizError, match=message):
+        metrics.fit_temperature(probabilities, np.ones((3, 2)))
+    with pytest.raises(HotelvizError, match="not those of the same photos"):
+        metrics.fit_temperature(np.ones((0, 2)), np.ones((0, 2)))

@@ -12,7 +12,7 @@ from scipy.special import log_softmax
 from hotelviz.errors import MetricsError
 from hotelviz.metrics.jackknife import Labels
 
-#: How far a temperature is from 1 before any photo is seen: the deviation of its logarithm.
+#: The deviation of the logarithm of a temperature before any photo is seen.
 _USUAL = 0.5
 
 
@@ -126,8 +126,8 @@ def expected_calibration_error(table: pd.DataFrame) -> float:
 def fit_temperature(probabilities: np.ndarray, targets: np.ndarray) -> float:
     """Fit what logits are divided by, so that a tagger is as often right as it is confident.
 
-    Few photos that are all right would have it near 0: it is held near 1, by as much as about
-    ten photos say.
+    A few photos that are all right would have it at 0: it is held near 1, as if its logarithm were
+    normal with a deviation of 0.5.
 
     Parameters
     ----------
@@ -142,6 +142,11 @@ def fit_temperature(probabilities: np.ndarray, targets: np.ndarray) -> float:
         Below 1 where the tagger doubts too much, above where it is too sure. Probabilities to the
         power of its reciprocal, brought to a sum of 1, are the better ones.
 
+    Raises
+    ------
+    MetricsError
+        Shapes that do not fit, values that are missing, or no photos.
+
     References
     ----------
     Guo, Pleiss, Sun, Weinberger: On Calibration of Modern Neural Networks, ICML 2017, section 4.2.
@@ -152,7 +157,15 @@ def fit_temperature(probabilities: np.ndarray, targets: np.ndarray) -> float:
     >>> fit_temperature(doubting, np.array([[1, 0]] * 36 + [[0, 1]] * 4)) < 0.5
     True
     """
-    logits = np.log(np.maximum(np.asarray(probabilities, dtype=float), 1e-12))
+    probabilities, targets = (np.asarray(each, dtype=float) for each in (probabilities, targets))
+    if probabilities.shape != targets.shape or probabilities.ndim != 2 or not len(targets):
+        raise MetricsError(
+            f"probabilities {probabilities.shape} and targets {targets.shape} are not those of the "
+            "same photos and classes"
+        )
+    if not (np.isfinite(probabilities).all() and np.isfinite(targets).all()):
+        raise MetricsError("some probabilities are missing; leave out photos that were not read")
+    logits = np.log(np.maximum(probabilities, 1e-12))
 
     def loss(exponent: float) -> float:
         logs = log_softmax(logits * np.exp(-exponent), axis=1)

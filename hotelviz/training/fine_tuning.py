@@ -182,7 +182,10 @@ class FineTuning:
         return ""
 
     def _is_better(self, head: Head, epoch: dict[str, Any]) -> tuple[bool, list[dict[str, Any]]]:
-        """Return whether the network is better than its linear head was, and its figures."""
+        """Return whether the network is better than its linear head was, and its figures.
+
+        A tagger is made as sure as it is right first.
+        """
         predicted = self.model.predict(self._validation_batches(), verbose=0)
         if not self.objective.ordered:
             predicted = self._tempered(predicted)

@@ -189,6 +189,9 @@ class DistillationSettings(TrainingSettings):
         0.5, "how much rare classes weigh in taggers: 0 for equal photos, 1 for equal classes"
     )
     fine_tune_epochs: int = _setting(30, "most epochs of fine-tuning; 0: the linear head alone")
+    first_layer_rate: float = _setting(
+        1.0, "learning rate of the first layer, as a share of the last one's"
+    )
     augmentation: Augmentation | None = _setting(  # noqa: RUF009  frozen
         Augmentation(scale=(0.8, 1.0), rotation=0.0),
         "random changes of the photos in fine-tuning, or None",
