@@ -284,6 +284,30 @@ def test_one_epoch_and_one_error_are_told_in_the_singular():
     assert one.next_steps[1].text == "Look at the misclassified photo"
 
 
+def test_training_that_learned_from_what_judged_it_says_so():
+    last = COURSE.iloc[-1:].assign(epoch=4, phase="all_photos", val_loss=None, val_accuracy=None)
+    course = pd.concat([COURSE, last]).assign(kept=[False, False, False, True])
+    about = {"judged_by": {"photos": 70, "hotels": 9}}
+    photos = LEARNED.assign(split="train")
+    found = training.training_verdict(course, photos, labels=LABELS, most_epochs=2, training=about)
+    assert found.text == (
+        "Learned 2 areas from 8 photos of 4 hotels. Right on 75 % of 70 validation photos after "
+        "epoch 2 of 3, which they chose; then it learned from them, too. Validation did not "
+        "improve in the last epoch."
+    )
+    cards = {card.label: card for card in found.cards}
+    assert cards["validation accuracy"].detail.startswith("70 photos of 9 hotels, by which epoch 2")
+    assert cards["photos learned from"].detail.endswith(
+        "in 40 s (the last layer, 2 epochs and 1 from all photos)"
+    )
+    assert "in 2 epochs; then the same from all photos" in training.phases_words(course)
+    linear = training.training_verdict(
+        COURSE.assign(kept=[True, False, False]), photos, labels=LABELS, most_epochs=2,
+        training=about,
+    )  # fmt: skip
+    assert "Right on 50 % of 70 validation photos" in linear.text
+
+
 def test_training_without_validation_or_hotels_says_so():
     course = COURSE.drop(columns=["val_loss", "val_accuracy"])
     photos = LEARNED.assign(hotel_id=LEARNED["image_id"], split="train")

@@ -61,7 +61,8 @@ def training_history(
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     panels[0].legend(frameon=False)
     side = "validation" if f"val_{metric}" in history else "training"
-    last = history[f"val_{metric}" if side == "validation" else metric].iloc[-1]
+    # The last epochs may have learned from all photos, so that none were left to judge.
+    last = history[f"val_{metric}" if side == "validation" else metric].dropna().iloc[-1]
     counts = history["phase"].value_counts(sort=False)
     points = ", ".join(f"{style.readable(phase)} {count}" for phase, count in counts.items())
     text = (

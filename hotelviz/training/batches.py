@@ -8,11 +8,84 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
-from hotelviz.training.augmentation import Augmentation
+from hotelviz.models import model_info
+from hotelviz.training.augmentation import Augmentation, mixing, recolour, transform
+from hotelviz.training.head import AT_ONCE, Photos
 from hotelviz.training.pixel_cache import Pixels
+from hotelviz.training.settings import TrainingSettings
+
+_UNCHANGED = Augmentation(scale=(1.0, 1.0), rotation=0.0, flip=False)
+
+
+def augmented_batches(
+    model: keras.Model, photos: Photos, settings: TrainingSettings, first: int
+) -> tf.data.Dataset:
+    """Return batches without end: photos drawn by their weights, changed at random, and mixed.
+
+    Parameters
+    ----------
+    model : keras.Model
+        What learns from them: its preprocessing is theirs.
+    photos : Photos
+        What is drawn from.
+    settings : TrainingSettings
+        `batch_size`, `augmentation`, `mixing` and `seed`.
+    first : int
+        The number of the first batch.
+
+    Returns
+    -------
+    tf.data.Dataset
+        Of inputs, float32 (batch_size, height, width, 3), and targets (batch_size, n_classes).
+    """
+    preprocessing, n_photos, seed = (
+        model_info(model).preprocessing,
+        settings.batch_size,
+        settings.seed,
+    )
+    scale, size = preprocessing.scale, preprocessing.height
+    kind = settings.augmentation or _UNCHANGED
+    view = drawn_views(photos.pixels, photos.weights, kind, size, batch_size=n_photos, seed=seed)
+
+    def draw(step: int) -> list[np.ndarray]:
+        rows, pixels, matrices = view(step)
+        mask, order = mixing(settings.mixing, n_photos, size, seed=(seed, step, 3))
+        targets, own = photos.targets[rows], mask.mean()
+        mixed = own * targets + (1 - own) * targets[order]
+        colours = kind.colours(n_photos, seed=(seed, step, 4))
+        return [pixels, matrices, colours, mask, order, mixed]
+
+    def change(
+        pixels: Any, matrices: Any, colours: Any, mask: Any, order: Any, targets: Any
+    ) -> tuple[Any, Any]:
+        values = transform(pixels, matrices, size, resample=preprocessing.resample)
+        if kind.colour:
+            values = recolour(values, colours)
+        if settings.mixing:
+            values = mask * values + (1 - mask) * tf.gather(values, order)
+        return scale(values), targets
+
+    drawn = [np.empty((0, *shape), "float32") for shape in ((8,), (3,), (size, 1))]
+    like = [photos.pixels[:0], *drawn, np.empty(0, "int32"), photos.targets]
+    return numbered_batches(draw, like, first).map(change).prefetch(2)
+
+
+def plain_batches(model: keras.Model, photos: Photos) -> tf.data.Dataset:
+    """Return photos as a model sees them in use, with their targets, in their order."""
+    scale, seen = model_info(model).preprocessing.scale, photos.seen
+
+    def draw(step: int) -> list[np.ndarray]:
+        rows = slice(step * AT_ONCE, (step + 1) * AT_ONCE)
+        return [seen[rows], photos.targets[rows]]
+
+    batches = numbered_batches(draw, [seen[:0], photos.targets], 0).map(
+        lambda pixels, targets: (scale(tf.cast(pixels, tf.float32)), targets)
+    )
+    return batches.take(-(-len(seen) // AT_ONCE)).prefetch(2)
 
 
 def drawn_views(

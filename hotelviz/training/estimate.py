@@ -84,6 +84,7 @@ def estimate(
     n_val: int,
     *,
     epochs: int,
+    last: int = 0,
     views: int,
     share: float,
     pretrained: bool,
@@ -101,6 +102,8 @@ def estimate(
         How many are learned from, and judge.
     epochs : int
         Most epochs of fine-tuning, or from scratch.
+    last : int, default 0
+        Epochs after these, in which those that judged are learned from, too.
     views : int
         How often the features of each photo are computed.
     share : float
@@ -113,7 +116,7 @@ def estimate(
     size = model_info(model).preprocessing.size
     n_photos = n_train + n_val
     # Where layers learn after the head, photos are decoded for either.
-    twice = n_train if pretrained and epochs else 0
+    twice = (n_photos if last else n_train) if pretrained and epochs else 0
     decoded = (n_photos + twice) * _decoding(paths, size) / usable_cores()
     if not pretrained and not epochs:
         return Estimate(decoded, 0.0, 0.0, 0)
@@ -140,7 +143,10 @@ def estimate(
             lambda: hints.teacher(values, training=False)
         )
         taught = hints.settings.hint_epochs * n_train * both / _BATCH
-    return Estimate(decoded + first, head, n_train * step + n_val * forward, epochs, taught)
+    # All epochs are shown as equally long.
+    every = epochs * (n_train * step + n_val * forward) + last * n_photos * step
+    count = epochs + last
+    return Estimate(decoded + first, head, every / max(1, count), count, taught)
 
 
 def _decoding(paths: Sequence[str], size: tuple[int, int]) -> float:

@@ -2,8 +2,9 @@
 
 The network starts with the linear model as its head. Photos are augmented anew in every epoch, and
 batch normalisation is frozen. What it has become is kept where it is better than the linear model
-on hotels that were held out. A network without pretrained weights has nothing to protect: all its
-layers learn from the start.
+on hotels that were held out; where nobody asked to hold them out, it learns from them, too, in some
+last epochs. A network without pretrained weights has nothing to protect: all its layers learn from
+the start.
 
 A training that was interrupted goes on from its last whole epoch and ends as if it had not been.
 """
@@ -25,52 +26,44 @@ from tqdm.auto import tqdm
 
 from hotelviz.errors import TrainingError
 from hotelviz.metrics.calibration import fit_temperature
-from hotelviz.models import model_info
-from hotelviz.training.augmentation import Augmentation, mixing, recolour, transform
-from hotelviz.training.batches import drawn_views, numbered_batches
+from hotelviz.training.batches import augmented_batches, plain_batches
 from hotelviz.training.callbacks import Averages, WarmUp, cosine_decay
 from hotelviz.training.checkpoints import PhaseCheckpoint
-from hotelviz.training.head import (
-    AT_ONCE,
-    Head,
-    Objective,
-    Photos,
-    dense_layer,
-    fit_head,
-    kept_head,
+from hotelviz.training.course import (
+    ALL_PHOTOS,
+    FINE_TUNED,
+    LAST_HEAD,
+    LINEAR,
+    Course,
+    deciding,
+    linear_words,
+    numbered,
+    why_kept,
 )
+from hotelviz.training.head import Head, Objective, Photos, dense_layer, fit_head, kept_head
 from hotelviz.training.layer_rates import LayerAdam, frozen_layers, layer_rates
 from hotelviz.training.mixed_precision import has_gpu, in_mixed_precision
 from hotelviz.training.settings import TrainingSettings
 
-#: What a training ends with, as the model's description says it.
-LINEAR, FINE_TUNED = "linear head", "fine-tuned"
-#: The phase in which a network from scratch gets its head anew.
-LAST_HEAD = "last_head"
-_UNCHANGED = Augmentation(scale=(1.0, 1.0), rotation=0.0, flip=False)
+#: Of the epochs of fine-tuning, how many are added for the photos that judged it.
+_LAST_EPOCHS = 0.25
+#: Of its learning rate, where they begin.
+_LAST_RATE = 0.5
 
 
-class Course(NamedTuple):
-    """How a training went.
+class _Phase(NamedTuple):
+    """Epochs in which all layers learn; `judged`: whether `val` chooses one of them."""
 
-    Attributes
-    ----------
-    rows
-        A row per epoch, see `hotelviz.training.history`.
-    about
-        What a model's description says beside them: ``kept`` (the linear head or the fine-tuned
-        network), ``why``, ``linear`` (see `hotelviz.training.head.Head`), ``judged``, the figures
-        of both on the photos held out, and of a tagger ``temperature``. Empty for a training from
-        scratch.
-    """
-
-    rows: list[dict[str, Any]]
-    about: dict[str, Any]
+    name: str
+    photos: Photos
+    judged: bool
+    epochs: int
+    rate: float
 
 
 @dataclasses.dataclass
 class FineTuning:
-    """One training, in up to two phases.
+    """One training, in its phases.
 
     Parameters
     ----------
@@ -78,6 +71,8 @@ class FineTuning:
         What learns.
     train, val : Photos
         What is learned from, and what decides when to stop and what is kept; `val` may be empty.
+    every : Photos or None
+        Both, where what is kept learns from `val`, too, in the end.
     objective : Objective
         What is learned, and how it is judged.
     settings : TrainingSettings
@@ -86,8 +81,6 @@ class FineTuning:
         Whether the backbone has learned before.
     from_parent : bool
         Whether the head has learned the same task before.
-    refit : bool
-        Whether a linear head that is kept learns from `val`, too, in the end.
     folder : pathlib.Path
         For checkpoints.
     progress : bool
@@ -97,11 +90,11 @@ class FineTuning:
     model: keras.Model
     train: Photos
     val: Photos
+    every: Photos | None
     objective: Objective
     settings: TrainingSettings
     pretrained: bool
     from_parent: bool
-    refit: bool
     folder: Path
     progress: bool
     #: What the logits of a fine-tuned tagger were divided by.
@@ -110,37 +103,50 @@ class FineTuning:
     def run(self) -> Course:
         """Run the phases; the model is then the better of the two."""
         if not self.pretrained:
-            return Course(_numbered(self._from_scratch()), {})
+            return Course(numbered(self._from_scratch()), {})
         head = self._head()
-        self._say(_linear_words(head.about))
+        self._say(linear_words(head.about))
         dense, _ = dense_layer(self.model)
         rows, judged = [head.row], {LINEAR: head.judged}
         kept, why = LINEAR, self._not_fine_tuned()
         if not why:
             before = self.model.get_weights()
             dense.set_weights(head.learned)
-            more, best = self._fit_all()
+            more, best = self._fit_all(self._phase())
             rows += more
             if best is not None:
                 better, judged[FINE_TUNED] = self._is_better(head, more[best - 1])
                 kept = FINE_TUNED if better else LINEAR
-            why = _why(kept, judged)
+            why = why_kept(kept, judged)
             if kept == LINEAR:
                 self.model.set_weights(before)
-        if kept == LINEAR:
-            dense.set_weights(head.final)
         for number, row in enumerate(rows):
             row["kept"] = number == 0 if kept == LINEAR else bool(row.get("kept"))
         self._say(f"kept: the {kept}{' network' if kept == FINE_TUNED else ''} ({why})")
         about: dict[str, Any] = {"linear": head.about, "kept": kept, "why": why}
-        about["judged"] = judged
-        if kept == FINE_TUNED and self.temperature:
-            about["temperature"] = self.temperature
-        return Course(_numbered(rows), about)
+        hotels = len(np.unique(self.val.hotels))
+        about |= {"judged": judged, "judged_by": {"photos": len(self.val), "hotels": hotels}}
+        if kept == LINEAR:
+            dense.set_weights(head.final)
+        else:
+            rows = self._from_all_photos(rows)
+            if self.temperature:
+                about["temperature"] = self.temperature
+                dense.set_weights([weights / self.temperature for weights in dense.get_weights()])
+        return Course(numbered(rows), about)
+
+    def _from_all_photos(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Learn on from the photos that judged, too; what they judged is not judged again."""
+        if self.every is None:
+            return rows
+        _, _, _, epochs, rate = self._phase()
+        last = _Phase(ALL_PHOTOS, self.every, False, last_epochs(epochs), _LAST_RATE * rate)
+        more, best = self._fit_all(last)
+        return [*(row | {"kept": row["kept"] and best is None} for row in rows), *more]
 
     def _from_scratch(self) -> list[dict[str, Any]]:
         """Learn all layers, and in the end the head anew where its penalty is given."""
-        rows = self._fit_all()[0] if self.settings.fine_tune_epochs else []
+        rows = self._fit_all(self._phase())[0] if self.settings.fine_tune_epochs else []
         if rows and self.settings.head_penalty:
             head = self._head()
             dense_layer(self.model)[0].set_weights(head.learned)
@@ -152,10 +158,6 @@ class FineTuning:
         if self.progress:
             tqdm.write(text, file=sys.stderr)
 
-    @property
-    def _judged(self) -> bool:
-        return len(self.val) > 0
-
     def _head(self) -> Head:
         head = kept_head(self.folder, self.model)
         if head is None:
@@ -166,7 +168,7 @@ class FineTuning:
                 self.objective,
                 mirrored=self.settings.mirrored,
                 from_parent=self.from_parent,
-                refit=self.refit,
+                refit=self.every is not None,
                 progress=self.progress,
                 penalty=self.settings.head_penalty,
             )
@@ -177,7 +179,7 @@ class FineTuning:
         """Return why there is no phase two; empty where there is one."""
         if not self.settings.fine_tune_epochs:
             return "no fine-tuning was asked for"
-        if not self._judged:
+        if not len(self.val):
             return "too few hotels to hold some out that could judge fine-tuning"
         return ""
 
@@ -186,30 +188,34 @@ class FineTuning:
 
         A tagger is made as sure as it is right first.
         """
-        predicted = self.model.predict(self._validation_batches(), verbose=0)
+        predicted = self.model.predict(plain_batches(self.model, self.val), verbose=0)
         if not self.objective.ordered:
             predicted = self._tempered(predicted)
         figures = self.objective.figures(self.val, predicted)
-        decides = [_deciding(found) for found in (head.judged, figures)]
+        decides = [deciding(found) for found in (head.judged, figures)]
         lower = epoch["val_loss"] < head.row["val_loss"]
         return bool(lower and decides[1] >= decides[0]), figures
 
     def _tempered(self, predicted: np.ndarray) -> np.ndarray:
-        """Make the network as sure as it is right: mixing and smoothing taught it to doubt."""
+        """Make predictions as sure as they are right: mixing and smoothing taught to doubt."""
         # What smoothing gives to all classes is no label.
         shares = self.val.targets - self.val.targets.min(axis=1, keepdims=True)
         shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1e-6)
         self.temperature = fit_temperature(predicted, shares)
-        dense, _ = dense_layer(self.model)
-        dense.set_weights([weights / self.temperature for weights in dense.get_weights()])
         powers = predicted ** (1 / self.temperature)
         return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
-    def _fit_all(self) -> tuple[list[dict[str, Any]], int | None]:
+    def _phase(self) -> _Phase:
+        """Return what phase two is."""
+        settings, name = self.settings, "fine_tune" if self.pretrained else "from_scratch"
+        epochs, rate = settings.fine_tune_epochs, settings.fine_tune_learning_rate
+        return _Phase(name, self.train, len(self.val) > 0, epochs, rate)
+
+    def _fit_all(self, phase: _Phase) -> tuple[list[dict[str, Any]], int | None]:
         """Fine-tune; return the history, and the number of the epoch whose weights are kept."""
         settings, pretrained, mixed = self.settings, self.pretrained, has_gpu()
-        rate, epochs = settings.fine_tune_learning_rate, settings.fine_tune_epochs
-        steps = self._steps(len(self.train))
+        name, photos, judged, epochs, rate = phase
+        steps = -(-len(photos) // settings.batch_size)
         # A second model: the one that is saved stays without optimizer state, and in float32.
         copied = in_mixed_precision(self.model) if mixed else self.model
         network = _Learner(copied.input, copied.output, name="learner")
@@ -233,13 +239,13 @@ class FineTuning:
         # Validation and the checkpoints see the averaged weights. Live batch normalisation has no
         # statistics for those.
         averages = Averages() if pretrained else None
-        stops = pretrained and self._judged
+        stops = pretrained and judged
         checkpoint = PhaseCheckpoint(
             self.folder,
-            "fine_tune" if pretrained else "from_scratch",
+            name,
             epochs=epochs,
             seed=settings.seed,
-            choose=self._judged,
+            choose=judged,
             judges=[keras.callbacks.EarlyStopping(patience=settings.patience)] if stops else (),
             averages=averages,
             progress=self.progress,
@@ -248,8 +254,11 @@ class FineTuning:
             steering = [cosine_decay(rate, epochs)]
             if averages:
                 steering += [averages, WarmUp(rate, steps)]
-            batches = self._training_batches(checkpoint.first * steps)
-            val = self._validation_batches() if self._judged else None
+            # The last epochs do not draw again what the first ones drew.
+            before = settings.fine_tune_epochs if name == ALL_PHOTOS else 0
+            first = (before + checkpoint.first) * steps
+            batches = augmented_batches(self.model, photos, settings, first)
+            val = plain_batches(self.model, self.val) if judged else None
             try:
                 checkpoint.fit(network, batches, val, *steering, steps_per_epoch=steps)
             except TrainingError as error:
@@ -283,50 +292,10 @@ class FineTuning:
         network.compute_metrics(None, some, some)
         network.reset_metrics()
 
-    def _steps(self, n_rows: int) -> int:
-        return -(-n_rows // self.settings.batch_size)
 
-    def _training_batches(self, first_step: int) -> tf.data.Dataset:
-        """Draw photos by their weights, change them at random, and mix them."""
-        preprocessing, train = model_info(self.model).preprocessing, self.train
-        scale, size = preprocessing.scale, preprocessing.height
-        seed, n_photos = self.settings.seed, self.settings.batch_size
-        kind = self.settings.augmentation or _UNCHANGED
-        view = drawn_views(train.pixels, train.weights, kind, size, batch_size=n_photos, seed=seed)
-
-        def draw(step: int) -> list[np.ndarray]:
-            rows, pixels, matrices = view(step)
-            mask, order = mixing(self.settings.mixing, n_photos, size, seed=(seed, step, 3))
-            targets, own = train.targets[rows], mask.mean()
-            mixed = own * targets + (1 - own) * targets[order]
-            colours = kind.colours(n_photos, seed=(seed, step, 4))
-            return [pixels, matrices, colours, mask, order, mixed]
-
-        def change(
-            pixels: Any, matrices: Any, colours: Any, mask: Any, order: Any, targets: Any
-        ) -> tuple[Any, Any]:
-            values = transform(pixels, matrices, size, resample=preprocessing.resample)
-            if kind.colour:
-                values = recolour(values, colours)
-            if self.settings.mixing:
-                values = mask * values + (1 - mask) * tf.gather(values, order)
-            return scale(values), targets
-
-        drawn = [np.empty((0, *shape), "float32") for shape in ((8,), (3,), (size, 1))]
-        like = [train.pixels[:0], *drawn, np.empty(0, "int32"), train.targets]
-        return numbered_batches(draw, like, first_step).map(change).prefetch(2)
-
-    def _validation_batches(self) -> tf.data.Dataset:
-        scale, val = model_info(self.model).preprocessing.scale, self.val
-
-        def draw(step: int) -> list[np.ndarray]:
-            rows = slice(step * AT_ONCE, (step + 1) * AT_ONCE)
-            return [val.pixels[rows], val.targets[rows]]
-
-        batches = numbered_batches(draw, [val.pixels[:0], val.targets], 0).map(
-            lambda pixels, targets: (scale(tf.cast(pixels, tf.float32)), targets)
-        )
-        return batches.take(-(-len(val.pixels) // AT_ONCE)).prefetch(2)
+def last_epochs(epochs: int) -> int:
+    """Return in how many more epochs what is kept learns from the photos that judged it, too."""
+    return int(np.ceil(epochs * _LAST_EPOCHS))
 
 
 class _Learner(keras.Model):  # type: ignore[misc]
@@ -348,47 +317,3 @@ class _Learner(keras.Model):  # type: ignore[misc]
             more = self.together(y, y_pred)
             loss += more - tf.stop_gradient(more)
         return loss
-
-
-def _numbered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{**row, "epoch": number} for number, row in enumerate(rows, start=1)]
-
-
-def _deciding(figures: list[dict[str, Any]]) -> float:
-    """Return the figure that decides; one that cannot be computed is worse than any other."""
-    value = figures[0]["value"] if figures else 0.0
-    return -np.inf if value is None else float(value)
-
-
-def _linear_words(about: dict[str, Any]) -> str:
-    """Return how good the linear model is."""
-    of = f"{about['photos']:,} photos of {about['hotels']:,} hotels"
-    if not about["figures"]:
-        return f"linear model on frozen features of {of}: too few hotels to judge it by"
-    first, *_ = about["figures"]
-    known = first["value"] is not None
-    figure = "{value:.3f} ({low:.3f} to {high:.3f})".format(**first) if known else "none"
-    of += ", each predicted without its hotel"
-    if about["seen"]:
-        of += f" (the networks that it comes from had learned from the hotels of {about['seen']:,})"
-    return f"linear model on frozen features: {first['metric']} {figure} on {of}"
-
-
-def _why(kept: str, judged: dict[str, list[dict[str, Any]]]) -> str:
-    """Return in words what decided, on the photos that were held out."""
-    if FINE_TUNED not in judged:
-        return "fine-tuning came to no whole epoch"
-    if not judged[LINEAR]:
-        return f"on the photos held out the {kept} had the lower loss"
-    metric, found = (
-        judged[LINEAR][0]["metric"],
-        {name: _deciding(of) for name, of in judged.items()},
-    )
-    values = ", ".join(
-        f"{name} {value:.3f}" if np.isfinite(value) else f"{name} not computable"
-        for name, value in found.items()
-    )
-    verb = "had" if kept == FINE_TUNED else "did not have"
-    return (
-        f"on the photos held out fine-tuning {verb} a lower loss and no lower {metric} ({values})"
-    )

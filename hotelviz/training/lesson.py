@@ -26,12 +26,13 @@ from hotelviz.io.remote import redact
 from hotelviz.models import model_info, record_training_photos, save_model, update_info
 from hotelviz.schema import Status
 from hotelviz.training.checkpoints import PURPOSE, checkpoint_folder, reset_unless_same
+from hotelviz.training.course import ALL_PHOTOS, LINEAR, Course
 from hotelviz.training.estimate import estimate
-from hotelviz.training.fine_tuning import LINEAR, Course, FineTuning
+from hotelviz.training.fine_tuning import FineTuning, last_epochs
 from hotelviz.training.head import Objective, Photos
 from hotelviz.training.hints import PHASE, Hints
 from hotelviz.training.mixed_precision import has_gpu
-from hotelviz.training.pixel_cache import Decoded, Pixels, decode_once
+from hotelviz.training.pixel_cache import Decoded, decode_once, is_read
 from hotelviz.training.settings import TrainingSettings
 
 #: Training photos are kept this much larger than the input, for the random crop: 256 for 224.
@@ -69,6 +70,12 @@ class Lesson:
         """Whether layers learn from random crops of photos."""
         learns = bool(self.settings.fine_tune_epochs) or not self.pretrained
         return self.hints is not None or (learns and self.settings.augmentation is not None)
+
+    @property
+    def refit(self) -> bool:
+        """Whether the photos that judged are learned from in the end."""
+        # Validation photos of the catalogue stay what they are: thresholds may be chosen by them.
+        return not (self.photos["split"] == "val").any()
 
     def record(self) -> dict[str, Any]:
         """Return the settings as the model's description keeps them."""
@@ -127,28 +134,20 @@ class Places(NamedTuple):
 def train(lesson: Lesson, places: Places, *, allow_missing: bool, progress: bool) -> keras.Model:
     """Decode the photos of both splits, run the phases, and write down what was done."""
     catalog, model, settings = lesson.judged(), lesson.model, lesson.record()
-    # Validation photos of the catalogue stay what they are: thresholds may be chosen by them.
-    refit = not (lesson.photos["split"] == "val").any()
     with places.held() as folder:
         if progress:
             _say_how_long(lesson, catalog)
-        rows = {name: catalog[catalog["split"] == name] for name in ("train", "val")}
-        decoded = {
-            name: _decode(lesson, part, folder / f"{name}.pixels", progress, margin=lesson.crops)
-            for name, part in rows.items()
-        }
-        found = pd.concat([part.photos for part in decoded.values()])
+        rows = pd.concat([catalog[catalog["split"] == name] for name in ("train", "val")])
+        decoded = _decoded(lesson, rows, folder, progress)
+        found = _worst(decoded).loc[rows.index]
         gone = found[found["status"] == Status.UNAVAILABLE]
         examples = zip(catalog.loc[gone.index, "path"], gone["error"], strict=True)
         check_missing(len(gone), len(found), examples, allow=allow_missing)
-        rows = {name: part[decoded[name].is_read] for name, part in rows.items()}
-        if not len(rows["train"]):
+        rows = rows[is_read(found)]
+        if not rows["split"].eq("train").any():
             raise CatalogError("none of the training photos can be read: nothing to learn from")
-        pixels = {name: (part.pixels, part.pixels) for name, part in decoded.items()}
-        if lesson.crops and (lesson.pretrained or lesson.settings.head_penalty):
-            rows["train"], pixels["train"] = _in_use(lesson, rows["train"], decoded, folder)
-        train, val = _photos(lesson, rows, pixels)
-        used = pd.concat(list(rows.values()))[["image_id", "hotel_id", "split"]]
+        train, val, every = _photos(lesson, rows, decoded)
+        used = rows[["image_id", "hotel_id", "split"]]
         used = used.assign(content=found["content"], hash=found["hash"])
         about = {
             "version": hotelviz.__version__,
@@ -156,7 +155,7 @@ def train(lesson: Lesson, places: Places, *, allow_missing: bool, progress: bool
             "classes": model_info(model).classes,
             "mixed precision": has_gpu(),
             "backbone's file": model_info(model).training.get("backbone_hash"),
-            "learned from what judged": refit,
+            "learned from what judged": lesson.refit,
             "head": ["learned from photos as they are in use", lesson.objective.ordered],
             **settings,
             "photos": _digest(*(used[name] for name in ("split", "image_id", "hash"))),
@@ -168,16 +167,17 @@ def train(lesson: Lesson, places: Places, *, allow_missing: bool, progress: bool
             model,
             train,
             val,
+            every,
             lesson.objective,
             lesson.settings,
             lesson.pretrained,
             lesson.from_parent,
-            refit,
             folder,
             progress,
         ).run()
         course.about.update({PHASE: hints} if lesson.hints else {})
-        if refit and course.about.get("kept") == LINEAR:
+        last = {row["phase"] for row in course.rows if row["kept"]}
+        if lesson.refit and (course.about.get("kept") == LINEAR or ALL_PHOTOS in last):
             used = used.assign(split="train")
         _describe(lesson, course, used, _errors(catalog, found))
         if places.out is not None:
@@ -206,14 +206,16 @@ def _describe(lesson: Lesson, course: Course, used: pd.DataFrame, errors: dict[s
 def _say_how_long(lesson: Lesson, catalog: pd.DataFrame) -> None:
     """Print about how long the training takes on this machine."""
     settings, splits = lesson.settings, catalog["split"]
-    judged = int(splits.eq("val").sum())
-    epochs = settings.fine_tune_epochs if judged or not lesson.pretrained else 0
+    n_train, n_val = (int(splits.eq(name).sum()) for name in ("train", "val"))
+    epochs = settings.fine_tune_epochs if n_val or not lesson.pretrained else 0
+    last = last_epochs(epochs) if lesson.refit and n_val else 0
     found = estimate(
         lesson.model,
         catalog.loc[splits.isin(["train", "val"]), "path"].to_list(),
-        int(splits.eq("train").sum()),
-        judged,
+        n_train,
+        n_val,
         epochs=epochs,
+        last=last,
         views=2 if settings.mirrored else 1,
         share=settings.fine_tune_share,
         pretrained=lesson.pretrained,
@@ -222,37 +224,57 @@ def _say_how_long(lesson: Lesson, catalog: pd.DataFrame) -> None:
     tqdm.write(f"training takes {found}", file=sys.stderr)
 
 
-def _decode(
-    lesson: Lesson, rows: pd.DataFrame, file: Path, progress: bool, *, margin: bool
-) -> Decoded:
-    """Decode the photos of a split, those to be augmented with a margin."""
-    preprocessing = model_info(lesson.model).preprocessing
-    size = round(preprocessing.height * (_MARGIN if margin and file.stem == "train" else 1))
-    return decode_once(rows, size, file, resample=preprocessing.resample, progress=progress)
+def _decoded(lesson: Lesson, rows: pd.DataFrame, folder: Path, progress: bool) -> list[Decoded]:
+    """Decode photos with a margin for crops, and as a model sees them in use.
+
+    The first are those that layers learn from, the others those that a head learns from or that
+    judge.
+    """
+    preprocessing, train = model_info(lesson.model).preprocessing, rows["split"] == "train"
+    cropped = (train | lesson.refit) & lesson.crops
+    plain = ~cropped | lesson.pretrained | bool(lesson.settings.head_penalty)
+    size, larger = preprocessing.height, round(preprocessing.height * _MARGIN)
+    return [
+        decode_once(
+            rows[which],
+            pixels,
+            folder / f"{name}.pixels",
+            resample=preprocessing.resample,
+            progress=progress,
+        )
+        for name, which, pixels in (
+            ("crops", cropped, larger),
+            ("plain", plain, size),
+        )
+    ]
 
 
-def _in_use(
-    lesson: Lesson, rows: pd.DataFrame, decoded: dict[str, Decoded], folder: Path
-) -> tuple[pd.DataFrame, tuple[Pixels, Pixels]]:
-    """Decode training photos also as the model sees them in use, for its head."""
-    again = _decode(lesson, rows, folder / "plain.pixels", progress=False, margin=False)
-    whole = decoded["train"].pixels.where(again.is_read)
-    return rows[again.is_read], (whole, again.pixels)
+def _worst(decoded: list[Decoded]) -> pd.DataFrame:
+    """Return what became of each photo; a photo was read where it was each time."""
+    found = pd.concat([part.photos for part in decoded])
+    found = found.iloc[np.argsort(is_read(found), kind="stable")]
+    return found[~found.index.duplicated()]
 
 
 def _photos(
-    lesson: Lesson, rows: dict[str, pd.DataFrame], pixels: dict[str, tuple[Pixels, Pixels]]
-) -> list[Photos]:
-    """Return the photos of both splits; how much a class weighs is decided by both."""
-    every = pd.concat(list(rows.values()))
-    targets, weights = lesson.targets(every)
+    lesson: Lesson, rows: pd.DataFrame, decoded: list[Decoded]
+) -> tuple[Photos, Photos, Photos | None]:
+    """Return the photos of both splits, and all of them where all are learned from in the end.
+
+    How much a class weighs is decided by all.
+    """
+    targets, weights = lesson.targets(rows)
     weights = (weights / weights.mean()).astype("float32")
-    hotels = every["hotel_id"].to_numpy(dtype=object).astype(str)
-    n_train = len(rows["train"])
-    return [
-        Photos(*pixels[name], targets[part], weights[part], hotels[part])
-        for name, part in (("train", slice(n_train)), ("val", slice(n_train, None)))
-    ]
+    hotels = rows["hotel_id"].to_numpy(dtype=object).astype(str)
+
+    def some(which: np.ndarray) -> Photos:
+        index = rows.index[which]
+        held = [part.of(index) for part in decoded if index.isin(part.photos.index).all()]
+        return Photos(held[0], held[-1], targets[which], weights[which], hotels[which])
+
+    train = (rows["split"] == "train").to_numpy()
+    every = some(np.ones(len(rows), dtype=bool)) if lesson.refit else None
+    return some(train), some(~train), every
 
 
 def _digest(*parts: Any) -> str:

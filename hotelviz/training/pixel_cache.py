@@ -71,10 +71,14 @@ class Decoded(NamedTuple):
     pixels: Pixels
     photos: pd.DataFrame
 
-    @property
-    def is_read(self) -> np.ndarray:
-        """Whether each photo was read, bool."""
-        return self.photos["status"].isin([Status.OK, Status.TRUNCATED]).to_numpy()
+    def of(self, index: pd.Index) -> Pixels:
+        """Return the pixels of the rows of an index that were read, in the order of the table."""
+        return self.pixels.where(self.photos.index[is_read(self.photos)].isin(index))
+
+
+def is_read(photos: pd.DataFrame) -> np.ndarray:
+    """Return whether each photo was read, bool, by its ``status``."""
+    return photos["status"].isin([Status.OK, Status.TRUNCATED]).to_numpy()
 
 
 def decode_once(

@@ -15,7 +15,7 @@ EFFORTS: dict[str, dict[str, dict[str, Any]]] = {
     "quick": {"tagger": {"fine_tune_epochs": 0}, "aesthetic": {"fine_tune_epochs": 0}},
     "normal": {"tagger": {}, "aesthetic": {}},
     "best": {
-        "tagger": {"input_size": 320, "fine_tune_epochs": 16, "class_balance": 0.7},
+        "tagger": {"input_size": 320, "fine_tune_epochs": 16},
         "aesthetic": {"input_size": 320, "fine_tune_epochs": 20},
     },
 }
@@ -127,7 +127,7 @@ class TaggerSettings(TrainingSettings):
     )
     fine_tune_epochs: int = _setting(8, "most epochs of fine-tuning; 0: the linear head alone")
     class_balance: float = _setting(
-        0.5, "how much rare classes weigh: 0 for equal photos, 1 for equal classes"
+        0.7, "how much rare classes weigh: 0 for equal photos, 1 for equal classes"
     )
     label_smoothing: float = _setting(
         0.1, "share of the target probability that is spread over all classes"

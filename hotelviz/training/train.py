@@ -84,7 +84,7 @@ def train_tagger(
         `hotelviz.catalog.split_catalog`): ``train`` is learned from, ``val`` decides when to stop
         and what is kept, ``test`` is not looked at; the order of the rows does not matter. Without
         ``val`` a fifth of the hotels is held out; of fewer than five hotels only the head learns.
-        These are learned from after all where the model stays the linear one; ``val`` never is.
+        These are learned from after all in the end, whichever is kept; ``val`` never is.
         Each photo's ``weight`` counts, where there is one, and photos with a ``label_2`` or votes
         are learned as parts of several classes (see `hotelviz.catalog.class_shares`). Photos that
         cannot be read are left out and listed in the model's description.
@@ -298,10 +298,10 @@ def history(model: keras.Model | ModelInfo) -> pd.DataFrame:
     -------
     pandas.DataFrame
         A row per epoch: ``epoch`` (from 1, over all phases), ``phase`` (``head``: one row, the
-        linear model; ``fine_tune`` or ``from_scratch``; ``last_head``: one row, the head fitted
-        anew after that), ``kept`` (whether the model is that of this row), ``learning_rate``,
-        ``seconds``, ``loss`` and ``accuracy`` (aesthetic models: ``mean_score_error``), and both
-        again with ``val_`` where there were validation photos.
+        linear model; ``fine_tune`` or ``from_scratch``; ``all_photos``: from those that judged,
+        too; ``last_head``: one row, the head anew after that), ``kept`` (whether the model is that
+        of this row), ``learning_rate``, ``seconds``, ``loss``, ``accuracy`` (aesthetic models:
+        ``mean_score_error``), and both again with ``val_`` where there were validation photos.
         Empty for a model that was not trained here.
 
     Examples

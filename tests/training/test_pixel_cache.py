@@ -52,6 +52,6 @@ def test_pixels_that_a_killed_run_did_not_come_to_list_are_decoded_again(coloure
 def test_photo_that_is_not_there_now_is_tried_again(coloured, tmp_path):
     away = Path(coloured["path"].iloc[3])
     away.rename(tmp_path / "away.png")
-    assert decode(coloured, tmp_path).is_read.sum() == 95
+    assert pixel_cache.is_read(decode(coloured, tmp_path).photos).sum() == 95
     (tmp_path / "away.png").rename(away)
-    assert decode(coloured, tmp_path).is_read.all()
+    assert pixel_cache.is_read(decode(coloured, tmp_path).photos).all()

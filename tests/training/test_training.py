@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from keras import layers
-from runs import QUICK, SHORT
+from runs import QUICK, SHORT, course_of, interrupted
 
 from hotelviz.catalog import catalog_hash, read_catalog
 from hotelviz.errors import CatalogError, MissingPhotosError, TrainingError
@@ -137,15 +137,30 @@ def test_figures_of_a_linear_head_say_how_many_photos_its_network_knew_before(co
 
 
 @pytest.mark.slow
-def test_without_validation_photos_some_hotels_are_held_out_to_judge(coloured, alike):
+def test_without_validation_photos_some_hotels_are_held_out_to_judge(coloured, alike, tmp_path):
     learned = coloured.assign(split="train")
     tuned = {"fine_tune_epochs": 8, "fine_tune_learning_rate": 0.03, "first_layer_rate": 1.0}
     model = train_tagger(learned, **tuned, **alike)
-    assert model_info(model).training["kept"] == "fine-tuned"
-    sizes = training_photos(model).photos.groupby("split")["hotel_id"].nunique()
-    assert 3 <= sizes["val"] <= 8
-    assert sizes.sum() == 24
-    # Nobody asked to keep them: a linear head learns from all hotels in the end, and says so.
+    about = model_info(model).training
+    assert about["kept"] == "fine-tuned"
+    assert 3 <= about["judged_by"]["hotels"] <= 8
+    assert about["judged_by"]["photos"] == 4 * about["judged_by"]["hotels"]
+    # Nobody asked to keep them: the model learns from all hotels in the end, and says so.
+    table = history(model)
+    assert table["phase"].to_list() == ["head"] + ["fine_tune"] * 8 + ["all_photos"] * 2
+    assert table["kept"].to_list() == [False] * 10 + [True]
+    assert table.loc[table["phase"] == "all_photos", "val_loss"].isna().all()
+    assert table["learning_rate"].to_list()[-2:] == pytest.approx([0.015, 0.0075])
+    assert about["photos"] == {"train": 96, "val": 0}
+    assert set(training_photos(model).photos["split"]) == {"train"}
+    assert training_photos(model).photos["hotel_id"].nunique() == 24
+    with interrupted(9):
+        train_tagger(learned, checkpoint_dir=tmp_path / "work", **tuned, **alike)
+    resumed = train_tagger(learned, checkpoint_dir=tmp_path / "work", **tuned, **alike)
+    pd.testing.assert_frame_equal(course_of(resumed), course_of(model), rtol=1e-3)
+    for ours, theirs in zip(resumed.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-5)
+    # So does a linear head.
     linear = train_tagger(learned, **{**tuned, "fine_tune_learning_rate": 1.0}, **QUICK)
     about = model_info(linear).training
     assert (about["kept"], about["photos"]) == ("linear head", {"train": 96, "val": 0})

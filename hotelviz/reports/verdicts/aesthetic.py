@@ -17,6 +17,7 @@ from hotelviz.reports.verdict import Card, NextStep, Verdict
 from hotelviz.reports.verdicts.training import (
     best_epoch,
     is_linear,
+    judges,
     kept_place,
     last_layer_words,
     linear_card,
@@ -81,12 +82,11 @@ def training_verdict(
     >>> training_verdict(course, photos, "a.keras").cards[1].detail
     '1 photo, not comparable with other iterations'
     """
-    learned, judged = (photos[photos["split"] == part] for part in ("train", "val"))
+    learned, judged = photos[photos["split"] == "train"], judges(photos, training or {})
     side = "val_" if "val_loss" in course else ""
     best = best_epoch(course)
-    on = f"{photos_of_hotels(judged)}, not comparable with other iterations"
-    if not side:
-        on = "on the photos it learned from; says nothing about new ones"
+    on = "on the photos it learned from; says nothing about new ones"
+    on = f"{judged.words}, not comparable with other iterations" if side else on
     name = "validation" if side else "training"
     loss, off = f"{best[f'{side}loss']:.3f}", ""
     text = f"{Path(model).name} learned from {photos_of_hotels(learned)}{last_layer_words(course)}."
@@ -94,11 +94,11 @@ def training_verdict(
     if f"{side}mean_score_error" in course:
         off = f"{best[f'{side}mean_score_error']:.2f} points"
         cards.insert(0, Card(f"mean score off by, {name}", off, on))
-    seen = f"On {photos_of_hotels(judged)} kept for validation" if side else "On these photos"
+    seen = f"On {judged.words} kept for validation" if side else "On these photos"
     epoch = f" in the best epoch, {kept_place(course)}"
     figure = f"loss (earth mover's distance) is {loss}"
     figure = f"scores are off by {off} on average" if off else figure
-    text += f" {seen} its {figure}{'' if is_linear(course) else epoch}."
+    text += f" {seen} its {figure}{'' if is_linear(course) else epoch}{judged.later}."
     cards += linear_card(training or {})
     number = counted(len(learned), "photo")
     of = photos_of_hotels(learned).removeprefix(number).strip(), f"{course['seconds'].sum():,.0f} s"

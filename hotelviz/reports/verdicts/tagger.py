@@ -132,7 +132,18 @@ def too_few(photos: pd.DataFrame, low: float, high: float) -> bool:
         Its interval.
     """
     n_hotels = photos["hotel_id"].nunique() if knows_hotels(photos) else len(photos)
-    return len(photos) < _PHOTOS or n_hotels < _HOTELS or high - low > _WIDTH
+    return few_photos(len(photos), n_hotels) or high - low > _WIDTH
+
+
+def few_photos(n_photos: int, n_hotels: int) -> bool:
+    """Return whether photos, or their hotels, are too few for more than a rough figure.
+
+    Examples
+    --------
+    >>> few_photos(3, 2)
+    True
+    """
+    return n_photos < _PHOTOS or n_hotels < _HOTELS
 
 
 def per_class_table(report: pd.DataFrame, matrix: pd.DataFrame) -> Table:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from hotelviz.reports.verdict import Card, NextStep, Verdict
-from hotelviz.reports.verdicts.tagger import too_few
+from hotelviz.reports.verdicts.tagger import few_photos, too_few
 from hotelviz.reports.wording import counted, in_words, percent, photos_of_hotels
 
 #: What the phases of a training are called, and what learns in them.
@@ -17,10 +17,63 @@ _PHASES = {
     "head": "first only its new head",
     "fine_tune": "more layers at a low learning rate",
     "from_scratch": "all layers, from random weights",
+    "all_photos": "the same from all photos, those that had judged it among them",
 }
 #: Those of one step.
 _LINEAR = "its last layer alone, in one step (a linear head)"
 _LAST_HEAD = "its last layer anew, in one step"
+#: After the epoch that was chosen.
+_AFTER = ("last_head", "all_photos")
+
+
+class Judges(NamedTuple):
+    """Which photos chose the epoch.
+
+    Attributes
+    ----------
+    n_photos
+        How many.
+    words
+        The same, and of how many hotels.
+    few
+        Whether they are too few for more than a rough figure.
+    later
+        That they were learned from in the end, as the end of a sentence; empty where they were not.
+    """
+
+    n_photos: int
+    words: str
+    few: bool
+    later: str
+
+
+def judges(photos: pd.DataFrame, training: Mapping[str, Any]) -> Judges:
+    """Return which photos chose the epoch that is kept.
+
+    Parameters
+    ----------
+    photos : pandas.DataFrame
+        What was trained on: `hotelviz.models.training_photos`, of this model alone.
+    training : mapping
+        What the model's description says of its training: ``judged_by``.
+
+    Examples
+    --------
+    >>> photos = pd.DataFrame({"image_id": ["a", "b"], "hotel_id": ["h", "h"], "split": "train"})
+    >>> judges(photos, {"judged_by": {"photos": 70, "hotels": 9}}).words
+    '70 photos of 9 hotels'
+    """
+    val = photos[photos["split"] == "val"]
+    n_photos, n_hotels = (
+        training.get("judged_by", {}).get(name, 0) for name in ("photos", "hotels")
+    )
+    if len(val) or not n_photos:
+        return Judges(len(val), photos_of_hotels(val), too_few(val, 0, 0), "")
+    words = counted(n_photos, "photo")
+    # As many hotels as photos: they are not known, or have one photo each.
+    words += f" of {counted(n_hotels, 'hotel')}" * (n_hotels < n_photos)
+    later = "; then it learned from them, too"
+    return Judges(n_photos, words, few_photos(n_photos, n_hotels), later)
 
 
 def training_verdict(
@@ -58,7 +111,7 @@ def training_verdict(
     Verdict
     """
     learned = photos_of_hotels(photos[photos["split"] == "train"])
-    val = photos[photos["split"] == "val"]
+    val = judges(photos, training or {})
     sizes = labels.value_counts()
     said = f"Learned {counted(len(sizes), 'area')} from {learned}{last_layer_words(course)}."
     cards = []
@@ -66,14 +119,15 @@ def training_verdict(
         best = best_epoch(course)
         right = percent(best["val_accuracy"])
         place = f"epoch {kept_place(course)}"
-        few = " (few: a rough figure)" if too_few(val, 0, 0) else ""
-        right_on = f"right on {right} of {counted(len(val), 'validation photo')}{few}"
+        few = " (few: a rough figure)" if val.few else ""
+        right_on = f"right on {right} of {counted(val.n_photos, 'validation photo')}{few}"
         said += f" {right_on.capitalize()}"
         if is_linear(course):
-            detail = f"{photos_of_hotels(val)}, from which it did not learn"
+            detail = f"{val.words}, from which it did not learn" if not val.later else val.words
         else:
             said += f" after {place}, which they chose{_before(training or {})}"
-            detail = f"{photos_of_hotels(val)}, by which {place} was chosen"
+            detail = f"{val.words}, by which {place} was chosen"
+        said, detail = f"{said}{val.later}", f"{detail}{val.later}"
         said += f". {still_improved(course, most_epochs)}".rstrip()
         cards.append(Card("validation accuracy", right, detail))
     else:
@@ -81,7 +135,7 @@ def training_verdict(
     cards += linear_card(training or {})
     last = course.iloc[-1]
     fewest = f"fewest of {in_words(sizes.idxmin())}: {sizes.min():,}"
-    by_epochs = len(course) > 1 and len(epochs_of(course)) == len(course)
+    by_epochs = len(course) > 1 and last["phase"] != "last_head"
     learned_on = "last epoch, on changed photos" if by_epochs else "on what it learned from"
     n_learned = photos["split"].eq("train").sum()
     of = learned.removeprefix(counted(int(n_learned), "photo")).strip()
@@ -167,8 +221,11 @@ def _before(training: Mapping[str, Any]) -> str:
 def best_epoch(course: pd.DataFrame) -> pd.Series:
     """Return the epoch whose weights a model has, or that of the lowest loss where it is not said.
 
-    Without validation photos it is that of the lowest loss in training.
+    Without validation photos it is that of the lowest loss in training. Where a model learned on
+    from the photos that chose, it is the one that they chose.
     """
+    if "phase" in course:
+        course = course[course["phase"] != "all_photos"]
     if "kept" in course and course["kept"].any():
         return course[course["kept"]].iloc[0]
     loss = "val_loss" if "val_loss" in course else "loss"
@@ -176,14 +233,22 @@ def best_epoch(course: pd.DataFrame) -> pd.Series:
 
 
 def epochs_of(course: pd.DataFrame) -> pd.DataFrame:
-    """Return the epochs of a training, without the step in which the last layer is fitted anew.
+    """Return the epochs of which one is chosen, without what comes after it.
+
+    That is the step in which the last layer is fitted anew, and the epochs from all photos.
 
     Examples
     --------
     >>> len(epochs_of(pd.DataFrame({"phase": ["from_scratch", "from_scratch", "last_head"]})))
     2
     """
-    return course[course["phase"] != "last_head"] if "phase" in course else course
+    return course[~course["phase"].isin(_AFTER)] if "phase" in course else course
+
+
+def _after(course: pd.DataFrame) -> tuple[bool, int]:
+    """Return whether the last layer was fitted anew, and the number of epochs from all photos."""
+    phases = course["phase"].to_list() if "phase" in course else []
+    return "last_head" in phases, phases.count("all_photos")
 
 
 def kept_place(course: pd.DataFrame) -> str:
@@ -196,8 +261,8 @@ def kept_place(course: pd.DataFrame) -> str:
     '1 of 1 (its last layer fitted anew)'
     """
     epochs = epochs_of(course)
-    anew = " (its last layer fitted anew)" * (len(epochs) < len(course))
-    return f"{best_epoch(epochs)['epoch']:.0f} of {len(epochs)}{anew}"
+    after = " (its last layer fitted anew)" if _after(course)[0] else ""
+    return f"{best_epoch(epochs)['epoch']:.0f} of {len(epochs)}{after}"
 
 
 def is_linear(course: pd.DataFrame) -> bool:
@@ -278,8 +343,10 @@ def _steps_done(course: pd.DataFrame) -> str:
     fitted = int("kept" in course and course["phase"].iloc[0] == "head")
     n_epochs = len(epochs_of(course)) - fitted
     epochs = counted(n_epochs, "epoch") if n_epochs else ""
-    anew = "the last layer anew" * (len(epochs_of(course)) < len(course))
-    return " and ".join(filter(None, ["the last layer" * fitted, epochs, anew]))
+    anew, more = _after(course)
+    after = "the last layer anew" if anew else f"{more:,} from all photos" if more else ""
+    *first, last = filter(None, ["the last layer" * fitted, epochs, after])
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _duration(seconds: float) -> str:
