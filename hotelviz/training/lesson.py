@@ -240,12 +240,9 @@ def _decoded(lesson: Lesson, rows: pd.DataFrame, folder: Path, progress: bool) -
             pixels,
             folder / f"{name}.pixels",
             resample=preprocessing.resample,
-            progress=progress,
+            progress=progress and bool(which.any()),
         )
-        for name, which, pixels in (
-            ("crops", cropped, larger),
-            ("plain", plain, size),
-        )
+        for name, which, pixels in (("crops", cropped, larger), ("plain", plain, size))
     ]
 
 
