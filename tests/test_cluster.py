@@ -58,11 +58,27 @@ def actor_processes() -> list[int]:
     return [pid for pid in actors if is_mine(pid)]
 
 
+@pytest.fixture
+def lighter_processes(tmp_path_factory, monkeypatch) -> None:
+    """Have Ray's processes start without jsonschema's grammar of international addresses.
+
+    Ray loads it in each of about twenty and never asks it; it takes each a second. What
+    `load_jsonschema` does in processes of the package, Python's own start does in these.
+    """
+    folder = tmp_path_factory.mktemp("start")
+    (folder / "sitecustomize.py").write_text(
+        "import sys\nsys.modules['rfc3987_syntax'] = None  # as if it were not installed\n"
+    )
+    before = os.environ.get("PYTHONPATH")
+    paths = [str(folder), before] if before else [str(folder)]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
+
+
 @needs_ray
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_cluster_goes_on_with_a_local_run_replaces_a_killed_actor_and_hands_back(
-    demo_catalog, model_file, tmp_path
+    demo_catalog, model_file, tmp_path, lighter_processes
 ):
     catalog = tmp_path / "photos.parquet"
     names = ["7", "007", "9007199254740993", "=1+1", "'; DROP", "a.b.c", "run #2 [1]", "東京 *"]
