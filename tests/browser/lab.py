@@ -17,6 +17,14 @@ from typing import Any, NamedTuple
 
 import nbformat
 
+#: JupyterLab, without a grammar that it would put together for a second and never asks.
+_PROGRAM = """
+from hotelviz.io.json_schemas import load_jsonschema
+load_jsonschema()
+from jupyterlab.labapp import main
+main()
+"""
+
 
 class Lab(NamedTuple):
     """A running JupyterLab."""
@@ -62,7 +70,7 @@ def running_lab(tmp_path: Path) -> Iterator[Lab]:
     log = (tmp_path / "lab.log").open("w")
     server = subprocess.Popen(
         [
-            sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1",
+            sys.executable, "-c", _PROGRAM, "--no-browser", "--allow-root", "--ip=127.0.0.1",
             f"--port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}",
             f"--ServerApp.root_dir={root}",
         ],
