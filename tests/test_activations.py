@@ -87,6 +87,15 @@ def test_what_is_computed_of_a_layer_leaves_the_network_alone(
     assert places.dtype.kind == "i"
 
 
+def test_no_source_is_rewritten_before_a_function_is_compiled(
+    pixels: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tensorflow.python.autograph.impl import api
+
+    monkeypatch.setattr(api, "_convert_actual", lambda *_: pytest.fail("source was rewritten"))
+    assert activations(small_model())(pixels).shape == (3, 3)
+
+
 def test_it_is_compiled_once_and_anew_for_other_weights(pixels: np.ndarray) -> None:
     model = small_model()
     before = activations(model)(pixels)

@@ -130,11 +130,11 @@ def _make(model: keras.Model, name: str, tensor: Any, under_pooling: bool) -> He
     network = head_model(model, tensor)
     signature = [tf.TensorSpec((None, *tensor.shape[1:]), tf.float32)]
 
-    @tf.function(input_signature=signature)  # type: ignore[untyped-decorator]
+    @tf.function(input_signature=signature, autograph=False)  # type: ignore[untyped-decorator]
     def run(features: tf.Tensor) -> tf.Tensor:
         return network(features, training=False)
 
-    @tf.function(input_signature=signature)  # type: ignore[untyped-decorator]
+    @tf.function(input_signature=signature, autograph=False)  # type: ignore[untyped-decorator]
     def slopes(features: tf.Tensor) -> list[tf.Tensor]:
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(features)

@@ -230,7 +230,7 @@ def _effects(model: keras.Model, layer: str) -> Any:
         scale = model_info(model).preprocessing.scale
         both = keras.Model(model.input, [activated_node(model, layer).output, logits(model)])
 
-        @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+        @tf.function(reduce_retracing=True, autograph=False)  # type: ignore[untyped-decorator]
         def run(pixels: tf.Tensor, chosen: tf.Tensor) -> tf.Tensor:
             values = scale(tf.cast(pixels, tf.float32))
             with tf.GradientTape(persistent=True) as tape:

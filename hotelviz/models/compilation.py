@@ -67,5 +67,6 @@ def constant_graph(function: Callable[..., Any], *signature: tf.TensorSpec) -> A
     >>> double(tf.constant([1.5]))[0].numpy().tolist()
     [3.0]
     """
-    concrete = tf.function(function, input_signature=signature).get_concrete_function()
-    return convert_variables_to_constants_v2(concrete)
+    # It has no branches on tensors, for which its source would be rewritten.
+    compiled = tf.function(function, input_signature=signature, autograph=False)
+    return convert_variables_to_constants_v2(compiled.get_concrete_function())

@@ -72,6 +72,7 @@ class _Compiled:
         self._run = tf.function(
             lambda batch: whole(batch, training=False),
             input_signature=[tf.TensorSpec(model.input_shape, tf.float32)],
+            autograph=False,
         )
 
     def __call__(self, inputs: Any, training: bool = False) -> Any:  # noqa: ARG002
