@@ -28,7 +28,9 @@ def first_layers(
     for name, filters, size, strides in (
         ("conv1", 32, 3, 4), (pointwise[0], 48, 1, 1), (pointwise[1], 64, 1, 1),
     ):  # fmt: skip
-        outputs = layers.Conv2D(round(alpha * filters), size, strides=strides, name=name)(outputs)
+        outputs = layers.Conv2D(
+            round(alpha * filters), size, strides=strides, use_bias=False, name=name
+        )(outputs)
         outputs = layers.BatchNormalization(name=f"{name}_bn")(outputs)
         outputs = layers.ReLU()(outputs)
     return keras.Model(inputs, outputs)
