@@ -87,7 +87,7 @@ def test_wrap_knows_networks_that_scale_pixels_themselves(tmp_path):
 
 
 @pytest.mark.slow
-def test_wrap_takes_no_models_away_from_their_record(tmp_path):
+def test_wrap_takes_no_models_away_from_their_record(few_layers, tmp_path):
     file = tmp_path / "tagger.keras"
     save_model(build_tagger(["Bedroom", "Pool"], input_size=32, weights=None), file)
     result = run("wrap", file, "--task", "tagger", "--classes", "A,B", "--value-range", "-1..1",

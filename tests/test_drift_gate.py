@@ -184,7 +184,7 @@ def test_plots_draw_distances_and_shares():
 
 
 @pytest.mark.slow
-def test_a_model_says_what_it_makes_of_both_deliveries(deliveries, tmp_path):
+def test_a_model_says_what_it_makes_of_both_deliveries(deliveries, few_layers, tmp_path):
     from hotelviz.models import build_tagger, record_training_photos, save_model
 
     model = tmp_path / "tagger.keras"

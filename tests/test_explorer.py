@@ -144,7 +144,7 @@ def test_photo_that_cannot_be_read_is_said(tagger, photos):
 
 
 @pytest.mark.slow
-def test_aesthetic_models_offer_their_scores(demo_catalog):
+def test_aesthetic_models_offer_their_scores(demo_catalog, few_layers):
     model = build_aesthetic(input_size=64, weights=None, backbone_kw={"alpha": 0.25})
     widget = explore_predictions(model, demo_catalog.head(1))
     assert widget.controls["target"].options[:2] == ("mean_score", "score>=7")

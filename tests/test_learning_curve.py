@@ -275,7 +275,7 @@ def test_next_step_names_the_class_that_gains_and_the_command_that_chooses_it():
 
 
 @pytest.mark.slow
-def test_there_is_no_curve_of_features_that_have_seen_the_photos():
+def test_there_is_no_curve_of_features_that_have_seen_the_photos(few_layers):
     from hotelviz.models import build_tagger, record_training_photos
 
     photos, _ = simulated(14, seed=0)

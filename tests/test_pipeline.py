@@ -88,7 +88,7 @@ def test_plan_estimates_each_step_and_says_what_is_in_the_catalogue(planned):
 
 
 @pytest.mark.slow
-def test_quick_run_does_not_compare_a_network_with_itself(planned, tmp_path):
+def test_quick_run_does_not_compare_a_network_with_itself(planned, few_layers, tmp_path):
     quick = planned(quick=True)
     assert "compare_filters" not in names(quick)
     assert "only the last layer learns" in quick.left_out["compare_filters"]
@@ -101,7 +101,7 @@ def test_quick_run_does_not_compare_a_network_with_itself(planned, tmp_path):
 
 
 @pytest.mark.slow
-def test_models_that_exist_are_not_trained(planned, tmp_path):
+def test_models_that_exist_are_not_trained(planned, few_layers, tmp_path):
     tagger, aesthetic = tmp_path / "t.keras", tmp_path / "a.keras"
     save_model(build_tagger(["Bedroom", "Pool"], input_size=32, weights=None), tagger)
     save_model(build_aesthetic(input_size=32, weights=None), aesthetic)

@@ -32,7 +32,7 @@ KEY, SECRET = "AKIATESTTESTTEST", "a-very-secret-key-of-forty-letters-012345"
 
 
 @pytest.fixture(scope="module")
-def model():
+def model(module_of_few_layers):
     return build_aesthetic(input_size=32, weights=None, backbone_kw={"alpha": 0.25})
 
 
