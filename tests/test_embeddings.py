@@ -137,5 +137,7 @@ def test_features_are_those_of_the_network_by_name_and_come_from_the_cache(
 @pytest.mark.slow
 def test_without_weights_of_imagenet_a_model_is_asked_for(album, tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    # Keras looked when it was imported.
+    monkeypatch.setattr("keras.src.backend.config._KERAS_DIR", str(tmp_path))
     with pytest.raises(EmbeddingError, match="give a model whose features to use"):
         photo_features(album(), progress=False)
