@@ -301,6 +301,8 @@ def test_training_that_learned_from_what_judged_it_says_so():
         "in 40 s (the last layer, 2 epochs and 1 from all photos)"
     )
     assert "in 2 epochs; then the same from all photos" in training.phases_words(course)
+    assert "In the last epochs the loss may be higher" in training.phases_words(course)
+    assert "In the last epochs" not in training.phases_words(COURSE)
     linear = training.training_verdict(
         COURSE.assign(kept=[True, False, False]), photos, labels=LABELS, most_epochs=2,
         training=about,

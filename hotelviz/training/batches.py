@@ -42,12 +42,9 @@ def augmented_batches(
     tf.data.Dataset
         Of inputs, float32 (batch_size, height, width, 3), and targets (batch_size, n_classes).
     """
-    preprocessing, n_photos, seed = (
-        model_info(model).preprocessing,
-        settings.batch_size,
-        settings.seed,
-    )
+    preprocessing = model_info(model).preprocessing
     scale, size = preprocessing.scale, preprocessing.height
+    n_photos, seed = settings.batch_size, settings.seed
     kind = settings.augmentation or _UNCHANGED
     view = drawn_views(photos.pixels, photos.weights, kind, size, batch_size=n_photos, seed=seed)
 

@@ -63,10 +63,8 @@ def why_kept(kept: str, judged: dict[str, list[dict[str, Any]]]) -> str:
         return "fine-tuning came to no whole epoch"
     if not judged[LINEAR]:
         return f"on the photos held out the {kept} had the lower loss"
-    metric, found = (
-        judged[LINEAR][0]["metric"],
-        {name: deciding(of) for name, of in judged.items()},
-    )
+    metric = judged[LINEAR][0]["metric"]
+    found = {name: deciding(of) for name, of in judged.items()}
     values = ", ".join(
         f"{name} {value:.3f}" if np.isfinite(value) else f"{name} not computable"
         for name, value in found.items()

@@ -84,7 +84,7 @@ def estimate(
     n_val: int,
     *,
     epochs: int,
-    last: int = 0,
+    last: int,
     views: int,
     share: float,
     pretrained: bool,
@@ -102,7 +102,7 @@ def estimate(
         How many are learned from, and judge.
     epochs : int
         Most epochs of fine-tuning, or from scratch.
-    last : int, default 0
+    last : int
         Epochs after these, in which those that judged are learned from, too.
     views : int
         How often the features of each photo are computed.

@@ -335,6 +335,8 @@ def phases_words(course: pd.DataFrame) -> str:
         )
     else:
         said += " The loss should fall and the accuracy rise."
+    if "all_photos" in sizes:
+        said += " In the last epochs the loss may be higher: some photos are new to the network."
     return said + (" A dashed line marks the change of phase." if len(sizes) > 1 else "")
 
 
