@@ -25,7 +25,7 @@ class Course(NamedTuple):
         What a model's description says beside them: ``kept`` (the linear head or the fine-tuned
         network), ``why``, ``linear`` (see `hotelviz.training.head.Head`), ``judged``, the figures
         of both on the photos held out, ``judged_by``, the number of these ``photos`` and of their
-        ``hotels``, and of a tagger ``temperature``. Empty for a training from scratch.
+        ``hotels``, and of a tagger ``temperature``. From scratch there is only that one.
     """
 
     rows: list[dict[str, Any]]

@@ -25,7 +25,6 @@ from keras import layers
 from tqdm.auto import tqdm
 
 from hotelviz.errors import TrainingError
-from hotelviz.metrics.calibration import fit_temperature
 from hotelviz.training.batches import augmented_batches, plain_batches
 from hotelviz.training.callbacks import Averages, WarmUp, cosine_decay
 from hotelviz.training.checkpoints import PhaseCheckpoint
@@ -40,7 +39,16 @@ from hotelviz.training.course import (
     numbered,
     why_kept,
 )
-from hotelviz.training.head import Head, Objective, Photos, dense_layer, fit_head, kept_head
+from hotelviz.training.head import (
+    Head,
+    Objective,
+    Photos,
+    dense_layer,
+    fit_head,
+    kept_head,
+    right_temperature,
+    tempered,
+)
 from hotelviz.training.layer_rates import LayerAdam, frozen_layers, layer_rates
 from hotelviz.training.mixed_precision import has_gpu, in_mixed_precision
 from hotelviz.training.settings import TrainingSettings
@@ -97,13 +105,16 @@ class FineTuning:
     from_parent: bool
     folder: Path
     progress: bool
-    #: What the logits of a fine-tuned tagger were divided by.
-    temperature: float | None = dataclasses.field(default=None, init=False)
+    #: What the logits of a tagger are divided by whose layers have learned.
+    temperature: float = dataclasses.field(default=1.0, init=False)
 
     def run(self) -> Course:
         """Run the phases; the model is then the better of the two."""
         if not self.pretrained:
-            return Course(numbered(self._from_scratch()), {})
+            rows = numbered(self._from_scratch())
+            if len(self.val):
+                self._judged_predictions()
+            return Course(rows, self._made_sure())
         head = self._head()
         self._say(linear_words(head.about))
         dense, _ = dense_layer(self.model)
@@ -128,12 +139,27 @@ class FineTuning:
         about |= {"judged": judged, "judged_by": {"photos": len(self.val), "hotels": hotels}}
         if kept == LINEAR:
             dense.set_weights(head.final)
+            about |= {name: head.about[name] for name in ("temperature",) if name in head.about}
         else:
             rows = self._from_all_photos(rows)
-            if self.temperature:
-                about["temperature"] = self.temperature
-                dense.set_weights([weights / self.temperature for weights in dense.get_weights()])
+            about |= self._made_sure()
         return Course(numbered(rows), about)
+
+    def _made_sure(self) -> dict[str, float]:
+        """Divide a tagger's logits by its temperature; return what its description says of that."""
+        if self.objective.ordered or not len(self.val):
+            return {}
+        dense, _ = dense_layer(self.model)
+        dense.set_weights([weights / self.temperature for weights in dense.get_weights()])
+        return {"temperature": self.temperature}
+
+    def _judged_predictions(self) -> np.ndarray:
+        """Predict the photos that judge; a tagger is made as sure as it is right first."""
+        predicted = self.model.predict(plain_batches(self.model, self.val), verbose=0)
+        if self.objective.ordered:
+            return np.asarray(predicted)
+        self.temperature = right_temperature(predicted, self.val.targets)
+        return tempered(predicted, self.temperature)
 
     def _from_all_photos(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Learn on from the photos that judged, too; what they judged is not judged again."""
@@ -184,26 +210,11 @@ class FineTuning:
         return ""
 
     def _is_better(self, head: Head, epoch: dict[str, Any]) -> tuple[bool, list[dict[str, Any]]]:
-        """Return whether the network is better than its linear head was, and its figures.
-
-        A tagger is made as sure as it is right first.
-        """
-        predicted = self.model.predict(plain_batches(self.model, self.val), verbose=0)
-        if not self.objective.ordered:
-            predicted = self._tempered(predicted)
-        figures = self.objective.figures(self.val, predicted)
+        """Return whether the network is better than its linear head was, and its figures."""
+        figures = self.objective.figures(self.val, self._judged_predictions())
         decides = [deciding(found) for found in (head.judged, figures)]
         lower = epoch["val_loss"] < head.row["val_loss"]
         return bool(lower and decides[1] >= decides[0]), figures
-
-    def _tempered(self, predicted: np.ndarray) -> np.ndarray:
-        """Make predictions as sure as they are right: mixing and smoothing taught to doubt."""
-        # What smoothing gives to all classes is no label.
-        shares = self.val.targets - self.val.targets.min(axis=1, keepdims=True)
-        shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1e-6)
-        self.temperature = fit_temperature(predicted, shares)
-        powers = predicted ** (1 / self.temperature)
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
     def _phase(self) -> _Phase:
         """Return what phase two is."""

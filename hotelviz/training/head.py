@@ -24,6 +24,7 @@ from tqdm.auto import tqdm
 
 from hotelviz.errors import ModelError
 from hotelviz.io.atomic import atomic_path
+from hotelviz.metrics.calibration import fit_temperature
 from hotelviz.metrics.linear_head import PENALTIES, LinearHead, fit_linear_head, held_out_loss
 from hotelviz.models import (
     Node,
@@ -127,7 +128,8 @@ class Head(NamedTuple):
         Of the history.
     about
         What a model's description says of it: ``penalty``, ``photos``, ``hotels``,
-        ``from_parent``, and ``figures``, each photo predicted by a fit without its hotel.
+        ``from_parent``, of a tagger ``temperature``, by which `final` is divided, and ``figures``,
+        each photo predicted by a fit without its hotel.
     judged
         The figures of `learned` on the photos that judge; empty without.
     layers
@@ -219,10 +221,7 @@ def fit_head(
         ]
         for part in (train, val)
     ]
-    starts: list[LinearHead | None] = [None]
-    if from_parent:
-        kernel, bias = dense.get_weights()
-        starts.append(LinearHead(kernel, bias, 0.0, np.empty((0, len(bias)))))
+    starts = _starts(dense, from_parent)
     n_hotels = len(np.unique(train.hotels))
     penalties = (penalty,) if penalty else PENALTIES if n_hotels > 1 else (_PENALTY,)
     how = {"ordered": objective.ordered, "blocks": level_widths(model)}
@@ -234,28 +233,70 @@ def fit_head(
         every_fit = _fit(features, parts, (learned.penalty,), starts[best], how)
     final = every_fit if refit else learned
     every = _joined(parts)
-    row = {
-        "epoch": 1,
-        "phase": "head",
-        **objective.measured(train.targets, learned.predict(features[0][0])),
-    }
+    seen = _seen(model, every)
+    temperatures = (
+        _temperature(learned, train, ~seen[: len(train)], objective),
+        _temperature(every_fit, every, ~seen, objective),
+    )
+    row: dict[str, Any] = {"epoch": 1, "phase": "head"}
+    row |= objective.measured(train.targets, learned.predict(features[0][0]))
     judged = []
     if len(val):
         predicted = learned.predict(features[1][0])
         row |= objective.measured(val.targets, predicted, "val_")
-        judged = objective.figures(val, predicted)
-    held_out = every_fit.held_out[: len(every.targets)]
-    before_this = set(training_photos(model).photos["hotel_id"])
+        judged = objective.figures(val, tempered(predicted, temperatures[0]))
+    held_out = tempered(every_fit.held_out[: len(every.targets)], temperatures[1])
+    temperature = temperatures[refit]
+    sure = (final.kernel / temperature, final.bias / temperature)
     about = {
         "penalty": learned.penalty,
         "photos": len(every.targets),
         "hotels": len(np.unique(every.hotels)),
         "from_parent": bool(best),
-        "seen": int(np.isin(every.hotels, list(before_this)).sum()) if before_this else 0,
+        "seen": int(seen.sum()),
+        **({} if objective.ordered else {"temperature": temperature}),
         "figures": objective.figures(every, held_out),
     }
     row["seconds"] = round(time.perf_counter() - started, 2)
-    return Head(learned[:2], final[:2], row, about, judged, _layers_hash(model))
+    return Head(learned[:2], sure, row, about, judged, _layers_hash(model))
+
+
+def _starts(dense: layers.Dense, from_parent: bool) -> list[LinearHead | None]:
+    """Return where weights may be held: at zero, and where the parent's head has them."""
+    if not from_parent:
+        return [None]
+    kernel, bias = dense.get_weights()
+    return [None, LinearHead(kernel, bias, 0.0, np.empty((0, len(bias))))]
+
+
+def _seen(model: keras.Model, photos: Photos) -> np.ndarray:
+    """Return of which photos' hotels the layers have learned: their features are too good."""
+    return np.isin(photos.hotels, training_photos(model).photos["hotel_id"].unique())
+
+
+def _temperature(fit: LinearHead, photos: Photos, fair: np.ndarray, objective: Objective) -> float:
+    """Return what makes a head as sure as it is right, by fair photos without their hotels.
+
+    Of scores nothing is changed.
+    """
+    held_out = fit.held_out[: len(photos.targets)]
+    if objective.ordered or not len(held_out):
+        return 1.0
+    return right_temperature(held_out[fair], photos.targets[fair])
+
+
+def right_temperature(predicted: np.ndarray, targets: np.ndarray) -> float:
+    """Return by what to divide logits: smoothing, mixing and penalties teach a network to doubt."""
+    # What smoothing gives to all classes is no label.
+    shares = targets - targets.min(axis=1, keepdims=True)
+    shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1e-6)
+    return fit_temperature(predicted, shares) if len(predicted) else 1.0
+
+
+def tempered(predicted: np.ndarray, temperature: float) -> np.ndarray:
+    """Return probabilities as they are with their logits divided by a temperature."""
+    powers = predicted ** (1 / temperature)
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
 def _joined(parts: list[Photos]) -> Photos:

@@ -15,6 +15,7 @@ from runs import QUICK, SHORT, course_of, interrupted
 from hotelviz.catalog import catalog_hash, read_catalog
 from hotelviz.errors import CatalogError, MissingPhotosError, TrainingError
 from hotelviz.inference import predict_tags
+from hotelviz.metrics import fit_temperature
 from hotelviz.models import (
     build_tagger,
     load_model,
@@ -53,6 +54,9 @@ def test_linear_head_leaves_the_backbone_alone_and_says_how_good_it_is(linear):
     top1 = figures["top-1 accuracy"]
     assert 0.7 < top1["low"] <= top1["value"] <= top1["high"] <= 1
     assert history(model)["val_accuracy"].to_list() == [about["judged"]["linear head"][0]["value"]]
+    # Smoothed labels had it doubt: its logits were divided, before its figures were taken.
+    assert about["temperature"] == about["linear"]["temperature"] < 0.9
+    assert figures["expected calibration error"]["value"] < 0.12
 
 
 @pytest.fixture
@@ -79,7 +83,8 @@ def test_fine_tuning_that_is_better_is_kept_with_its_batch_normalisation(coloure
     assert about["judged"]["fine-tuned"][0]["value"] > 0.8
     # All photos held out are right: it is made surer of them.
     assert 0.3 < about["temperature"] < 1
-    assert "temperature" not in model_info(start).training
+    # The linear head knows nothing, and is as sure as that already.
+    assert model_info(start).training["temperature"] == pytest.approx(1, abs=0.2)
     table = history(after)
     kept = table[table["kept"]].iloc[0]
     assert kept["phase"] == "fine_tune"
@@ -199,6 +204,13 @@ def test_head_of_a_network_from_scratch_is_fitted_anew_where_its_penalty_is_give
     truth = coloured["label"].to_numpy() == tags["predicted"].to_numpy()
     val = (coloured["split"] == "val").to_numpy()
     assert history(held)["val_accuracy"].iloc[-1] == pytest.approx(truth[val].mean(), abs=1e-4)
+    # As sure as validation photos say: what it was before has that temperature.
+    temperature = model_info(held).training["temperature"]
+    before_it = tags.loc[val, ["p_blue", "p_red"]].to_numpy() ** temperature
+    before_it /= before_it.sum(axis=1, keepdims=True)
+    true = (coloured.loc[val, ["label"]].to_numpy() == ["blue", "red"]).astype(float)
+    assert fit_temperature(before_it, true) == pytest.approx(temperature, rel=0.01)
+    assert temperature != pytest.approx(1, abs=0.02)
     tight = train_tagger(coloured, head_penalty=50.0, **settings)
     sizes = [float(np.square(model.get_weights()[-2]).sum()) for model in (held, tight)]
     assert 0 < sizes[1] < sizes[0] / 10
