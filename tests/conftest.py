@@ -23,7 +23,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 from filelock import FileLock
-from xdist.scheduler import LoadFileScheduling
 
 from hotelviz.io.json_schemas import load_jsonschema
 
@@ -52,26 +51,12 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return usable_cores() + (config.option.markexpr != "not slow")
 
 
-class ByFile(LoadFileScheduling):
-    """Each file is tested in one process.
-
-    Those that mostly wait, for a browser or a cluster, are tested in the same one, one after the
-    other: the other processes work meanwhile.
-    """
-
-    def _split_scope(self, nodeid: str) -> str:
-        file = super()._split_scope(nodeid)
-        return "waiting" if file.startswith(("tests/browser/", "tests/test_cluster.py")) else file
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByFile:
-    return ByFile(config, log)
-
-
 @pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whatever opens a browser is slow, and examples that train or draw what networks look for;
     the files that take longest come first.
+
+    Each file is tested in one process.
     """
     slow = ("hotelviz.training.", "hotelviz.feature_vis.", "hotelviz.concepts.")
     for item in items:
@@ -79,11 +64,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if example or "chromium" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)
     longest = [
-        "test_cluster.py", "test_notebooks.py", "test_training.py", "test_attribution.py",
-        "test_distillation.py", "test_training_resume.py", "test_cli.py", "test_filters.py",
-        "test_geometry.py", "test_demo.py", "test_training_ratings.py", "test_sql_safety.py",
-        "test_pipeline_earlier.py", "test_pipeline.py", "test_scoring.py", "test_whole.py",
-        "test_backends.py",
+        "test_notebooks.py", "test_labelling_page.py", "test_attribution.py", "test_training.py",
+        "test_cluster.py", "test_training_resume.py", "test_labelling_looks.py",
+        "test_training_ratings.py", "test_labelling_access.py", "test_cli.py", "test_filters.py",
+        "test_geometry.py", "test_demo.py", "test_backends.py", "test_audit_labels.py",
     ]  # fmt: skip
     items.sort(key=lambda item: (*longest, item.path.name).index(item.path.name))
 

@@ -20,7 +20,7 @@ _TAGGER = {
 _AESTHETIC = {"batch_size": 16, "patience": 14, "curve_photos": 300, "features": "last"}
 _EXPLANATIONS = {
     "methods": ["cam", "layercam", "saliency"], "checked_methods": ["cam", "gradcam"],
-    "n_checked": 12, "n_confusions": 2, "max_photos": 12,
+    "n_checked": 8, "n_confusions": 2, "max_photos": 12,
 }  # fmt: skip
 
 
@@ -69,7 +69,7 @@ def _from_scratch(epochs: int) -> dict[str, dict[str, Any]]:
         },
         # A head on what the tagger sees learns the public's taste as well as a few epochs do.
         "aesthetic_training_1": {**aesthetic, "fine_tune_epochs": 0},
-        "aesthetic_training_2": {**aesthetic, "fine_tune_epochs": max(1, 2 * epochs // 5)},
+        "aesthetic_training_2": {**aesthetic, "fine_tune_epochs": max(1, epochs // 4)},
         "explain_tagger": {**_EXPLANATIONS},
         "compare_filters": {
             "layers": ["conv_pw_3", "conv_pw_11"], "n_channels": 4, "size": 64, "steps": 24,
