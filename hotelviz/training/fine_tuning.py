@@ -139,7 +139,8 @@ class FineTuning:
         about |= {"judged": judged, "judged_by": {"photos": len(self.val), "hotels": hotels}}
         if kept == LINEAR:
             dense.set_weights(head.final)
-            about |= {name: head.about[name] for name in ("temperature",) if name in head.about}
+            if not self.objective.ordered:
+                about["temperature"] = head.about["temperature"]
         else:
             rows = self._from_all_photos(rows)
             about |= self._made_sure()
