@@ -66,19 +66,19 @@ class Served:
 def enter(page: Page, name: str) -> None:
     page.fill(f"{APP} input", name)
     page.keyboard.press("Enter")
-    page.wait_for_selector(f"{APP} .stage[data-position]")
+    shown(page)
 
 
 def press(page: Page, key: str) -> None:
     """Press a key that ends in another photo, and wait for that one."""
     before = page.get_attribute(f"{APP} .stage", "data-position")
     page.keyboard.press(key)
-    page.wait_for_function(
-        "before => { const stage = document.querySelector('.hotelviz-label .stage');"
-        " const shown = stage.querySelector('img, button, .large');"
-        " return stage.dataset.position !== before && shown; }",
-        arg=before,
-    )
+    shown(page, f":not([data-position='{before}'])")
+
+
+def shown(page: Page, which: str = "[data-position]") -> None:
+    """Wait for a photo, or what is said in its place: while it is on its way keys rate nothing."""
+    page.wait_for_selector(f"{APP} .stage{which}:has(img, button, .large)")
 
 
 def wait_until(what: Callable[[], bool], seconds: float = 10) -> None:

@@ -143,6 +143,5 @@ def test_no_message_to_the_kernel_runs_code_and_no_other_origin_is_answered(
     page.goto(scores.link)
     page.wait_for_selector(f"{APP} input")
     enter(page, "Zoe")
-    page.wait_for_selector(f"{APP} .stage img")
     press(page, "7")
     wait_until(lambda: scores.said("Zoe")["score"].tolist() == [7])

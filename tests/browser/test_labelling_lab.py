@@ -6,7 +6,7 @@ import nbformat
 import papermill
 import pytest
 from lab import run_all, running_lab
-from served import APP, enter, press, saved
+from served import APP, enter, press, saved, shown
 
 from hotelviz.labelling import open_store
 from hotelviz.reports import find_notebook
@@ -36,7 +36,7 @@ def test_in_jupyterlab_the_app_keeps_its_keys_from_the_notebook(catalog, open_pa
         before = page.evaluate(CELLS)
         for key in "1ddxabm":  # in a notebook: a heading, and cells deleted, cut, added, changed
             page.keyboard.press(key)
-        page.wait_for_function("document.querySelector('.stage').dataset.position === '1'")
+        shown(page, "[data-position='1']")
         press(page, "3")
         saved(page)
         assert page.evaluate(CELLS) == before

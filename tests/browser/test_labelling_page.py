@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from served import APP, Served, enter, press, saved, wait_until
+from served import APP, Served, enter, press, saved, shown, wait_until
 
 from hotelviz.labelling.widget import LabelWidget
 
@@ -21,7 +21,6 @@ def test_one_key_rates_back_undoes_and_a_rater_resumes_where_they_stopped(scores
     name = '<img src=x onerror="alert(1)"> "Ada" 🏨 عدا'
     page = open_page(scores.link)
     enter(page, name)
-    page.wait_for_selector(f"{APP} .stage img")
     for key in "7530":
         press(page, key)
     press(page, "ArrowLeft")
@@ -100,7 +99,6 @@ def test_two_tabs_of_one_rater_rate_no_photo_twice(scores, open_page):
     first, second = open_page(scores.link), open_page(scores.link)
     for page in (first, second):
         enter(page, "Bo")
-        page.wait_for_selector(f"{APP} .stage img")
     press(first, "4")
     press(first, "5")
     saved(first)
@@ -108,7 +106,7 @@ def test_two_tabs_of_one_rater_rate_no_photo_twice(scores, open_page):
     second.wait_for_function(
         "document.querySelector('.hotelviz-label .note').textContent.includes('another tab')"
     )
-    second.wait_for_function("document.querySelector('.stage').dataset.position === '2'")
+    shown(second, "[data-position='2']")
     press(second, "9")
     assert "another tab" in second.inner_text(f"{APP} .note")  # it can still be read
     saved(second)
@@ -124,7 +122,6 @@ def test_photo_that_was_deleted_is_said_skipped_and_listed(scores, open_page):
     try:
         page = open_page(scores.link)
         enter(page, "Eve")
-        page.wait_for_selector(f"{APP} .stage button")
         assert "This photo cannot be shown: missing." in page.inner_text(f"{APP} .stage")
         page.keyboard.press("7")  # no score for what nobody saw
         press(page, "Enter")
@@ -140,7 +137,6 @@ def test_photo_that_was_deleted_is_said_skipped_and_listed(scores, open_page):
 def test_rating_that_the_disk_does_not_take_is_kept_and_retried_until_it_lands(scores, open_page):
     page = open_page(scores.link)
     enter(page, "Flo")
-    page.wait_for_selector(f"{APP} .stage img")
     kernels = scores.kernels()
     try:
         for kernel in kernels:
@@ -173,7 +169,6 @@ def test_kernel_that_dies_loses_no_rating(scores, open_page):
         allowed="Kernel|WebSocket|kernel|404", thrown="Kernel connection disconnected",
     )  # fmt: skip
     enter(page, "Gus")
-    page.wait_for_selector(f"{APP} .stage img")
     own = set(scores.kernels()) - others
     assert len(own) == 1
     for kernel in own:
@@ -190,7 +185,6 @@ def test_kernel_that_dies_loses_no_rating(scores, open_page):
 def test_tags_are_given_by_key_and_markup_in_classes_stays_text(tags, open_page):
     page = open_page(tags.link)
     enter(page, "Ada")
-    page.wait_for_selector(f"{APP} .stage img")
     texts = [button.inner_text() for button in page.query_selector_all(f"{APP} .choices button")]
     assert texts[0].strip().endswith("<b>Pool</b>")
     press(page, "1")
@@ -206,7 +200,6 @@ def test_tags_are_given_by_key_and_markup_in_classes_stays_text(tags, open_page)
 def test_what_scores_mean_stands_beside_the_scale_for_eyes_and_screen_readers(scores, open_page):
     page = open_page(scores.link)
     enter(page, "Hal")
-    page.wait_for_selector(f"{APP} .stage img")
     shown = page.get_by_role("list", name="What the scores mean").get_by_role("listitem")
     meanings = [f"{score} {text}" for score, text in scores.round.anchors.items()]
     assert [item.inner_text() for item in shown.all()][:-1] == meanings
@@ -227,7 +220,6 @@ def test_server_that_is_gone_is_said_within_three_seconds(catalog, open_page, tm
     served = Served(catalog, tmp_path / "labels.sqlite", "--raters", "1", "--overlap", "1")
     page = open_page(served.link, allowed="ERR_|WebSocket|[Kk]ernel|Failed to fetch")
     enter(page, "Ivy")
-    page.wait_for_selector(f"{APP} .stage img")
     press(page, "7")
     saved(page)
     assert page.inner_text(f"{APP} > .warning") == ""
