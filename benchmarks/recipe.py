@@ -10,6 +10,7 @@ seconds. The short form takes one fold in five. `docs/design/training.md` shows 
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -28,6 +29,8 @@ PUBLIC = 0.5
 CENTRE = 7 / 8
 WHOLE = ("whole", "mirror")
 VIEWS = (*WHOLE, "centre", "centre mirror")
+#: Of the network's input, in pixels; the first one is that of all other sections.
+SIDES = (224, 160, 320, 384)
 #: From here on what the head says of a photo without a label is taken for one.
 SURE = 0.9
 
@@ -49,23 +52,24 @@ def photos() -> pd.DataFrame:
 
 
 @functools.cache
-def features(view: str) -> np.ndarray:
+def features(view: str, side: int = SIDES[0]) -> np.ndarray:
     """Give what MobileNet's last layer sees of every photo, from the file where it is kept."""
     from hotelviz.images import iterate_images
     from hotelviz.models import activations, build_tagger
     from hotelviz.training.head import dense_layer
 
-    file = leave(f"recipe/{view.replace(' ', '-')}.npy")
+    paths = "\n".join(photos()["path"])
+    name = f"{view.replace(' ', '-')}-{side}-{hashlib.sha256(paths.encode()).hexdigest()[:8]}"
+    file = leave(f"recipe/{name}.npy")
     if file.exists():
         return np.asarray(np.load(file))
-    model = build_tagger()
-    size = model.input_shape[1]
+    model = build_tagger(input_size=side)
     compute = activations(model, dense_layer(model)[1])
-    decoded = round(size / CENTRE) if view.startswith("centre") else size
-    left = (decoded - size) // 2
+    decoded = round(side / CENTRE) if view.startswith("centre") else side
+    left = (decoded - side) // 2
     found = np.full((len(photos()), 1024), np.nan, "float32")
     for batch in iterate_images(photos()["path"], size=(decoded, decoded), batch_size=64):
-        pixels = np.asarray(batch.pixels)[:, left : left + size, left : left + size]
+        pixels = np.asarray(batch.pixels)[:, left : left + side, left : left + side]
         found[batch.rows] = compute(pixels[:, :, ::-1] if view.endswith("mirror") else pixels)
     if not np.isfinite(found).all():
         raise RuntimeError(f"{int(np.isnan(found[:, 0]).sum())} photos could not be read")
@@ -73,9 +77,9 @@ def features(view: str) -> np.ndarray:
     return found
 
 
-def views(names: Sequence[str] = WHOLE) -> np.ndarray:
+def views(names: Sequence[str] = WHOLE, side: int = SIDES[0]) -> np.ndarray:
     """Give several views of every photo: (views, photos, channels)."""
-    return np.stack([features(name) for name in names])
+    return np.stack([features(name, side) for name in names])
 
 
 @functools.cache
@@ -179,6 +183,24 @@ def crops(*, short: bool) -> None:
         judge(name, *held_out(learned, asked, short=short))
 
 
+def sizes(*, short: bool) -> None:
+    """Ask what a larger input brings, and a head that sees several sizes of a photo."""
+    found = {}
+    for side in SIDES:
+        rows, found[side] = held_out(views(side=side), short=short)
+        judge(f"{side} pixels", rows, found[side])
+    for sides in (SIDES[:1] + SIDES[2:3], SIDES[:3], SIDES[:1] + SIDES[2:], SIDES):
+        of = " and ".join(str(side) for side in sorted(sides))
+        every = [views(side=side) for side in sides]
+        beside = held_out(np.concatenate(every, axis=2), short=short)
+        judge(f"{of} pixels, features side by side", *beside)
+        judge(f"{of} pixels, mean features", *held_out(np.mean(every, axis=0), short=short))
+        among = held_out(np.concatenate(every), short=short)
+        judge(f"{of} pixels, learned and asked of each as a view", *among)
+        means = np.mean([found[side] for side in sides], axis=0)
+        judge(f"{of} pixels, mean of the predictions", rows, means)
+
+
 def sources(*, short: bool) -> None:
     """Ask what photos of homes and of public sets bring, and how much they should count."""
     for name, weights in (
@@ -279,7 +301,7 @@ if __name__ == "__main__":
     run(
         __doc__ or "",
         {
-            "crops": crops, "sources": sources, "labels": labels,
+            "crops": crops, "sizes": sizes, "sources": sources, "labels": labels,
             "cleaning": cleaning, "pseudo_labels": pseudo_labels,
         },
     )  # fmt: skip

@@ -24,8 +24,9 @@ class Course(NamedTuple):
     about
         What a model's description says beside them: ``kept`` (the linear head or the fine-tuned
         network), ``why``, ``linear`` (see `hotelviz.training.head.Head`), ``judged``, the figures
-        of both on the photos held out, ``judged_by``, the number of these ``photos`` and of their
-        ``hotels``, and of a tagger ``temperature``. From scratch there is only that one.
+        of both on the photos held out, ``judged_loss``, their losses there (of a tagger at the
+        temperature that is best for each), ``judged_by``, the number of these ``photos`` and of
+        their ``hotels``, and of a tagger ``temperature``. From scratch there is only that one.
     """
 
     rows: list[dict[str, Any]]
@@ -57,7 +58,13 @@ def linear_words(about: dict[str, Any]) -> str:
     return f"linear model on frozen features: {first['metric']} {figure} on {of}"
 
 
-def why_kept(kept: str, judged: dict[str, list[dict[str, Any]]]) -> str:
+def better(judged: dict[str, list[dict[str, Any]]], losses: dict[str, float]) -> str:
+    """Return which of the two is better by the photos that were held out."""
+    linear, tuned = (deciding(judged[name]) for name in (LINEAR, FINE_TUNED))
+    return FINE_TUNED if losses[FINE_TUNED] < losses[LINEAR] and tuned >= linear else LINEAR
+
+
+def why_kept(kept: str, judged: dict[str, list[dict[str, Any]]], losses: dict[str, float]) -> str:
     """Return in words what decided, on the photos that were held out."""
     if FINE_TUNED not in judged:
         return "fine-tuning came to no whole epoch"
@@ -70,6 +77,8 @@ def why_kept(kept: str, judged: dict[str, list[dict[str, Any]]]) -> str:
         for name, value in found.items()
     )
     verb = "had" if kept == FINE_TUNED else "did not have"
+    lost = f"loss {losses[LINEAR]:.3f} and {losses[FINE_TUNED]:.3f}"
     return (
-        f"on the photos held out fine-tuning {verb} a lower loss and no lower {metric} ({values})"
+        f"on the photos held out fine-tuning {verb} a lower loss and no lower {metric} "
+        f"({values}; {lost})"
     )

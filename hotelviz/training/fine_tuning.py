@@ -34,7 +34,7 @@ from hotelviz.training.course import (
     LAST_HEAD,
     LINEAR,
     Course,
-    deciding,
+    better,
     linear_words,
     numbered,
     why_kept,
@@ -44,6 +44,7 @@ from hotelviz.training.head import (
     Objective,
     Photos,
     dense_layer,
+    fair_loss,
     fit_head,
     kept_head,
     right_temperature,
@@ -113,12 +114,12 @@ class FineTuning:
         if not self.pretrained:
             rows = numbered(self._from_scratch())
             if len(self.val):
-                self._judged_predictions()
+                self._judged()
             return Course(rows, self._made_sure())
         head = self._head()
         self._say(linear_words(head.about))
         dense, _ = dense_layer(self.model)
-        rows, judged = [head.row], {LINEAR: head.judged}
+        rows, judged, losses = [head.row], {LINEAR: head.judged}, {LINEAR: head.judged_loss}
         kept, why = LINEAR, self._not_fine_tuned()
         if not why:
             before = self.model.get_weights()
@@ -126,9 +127,9 @@ class FineTuning:
             more, best = self._fit_all(self._phase())
             rows += more
             if best is not None:
-                better, judged[FINE_TUNED] = self._is_better(head, more[best - 1])
-                kept = FINE_TUNED if better else LINEAR
-            why = why_kept(kept, judged)
+                judged[FINE_TUNED], losses[FINE_TUNED] = self._judged()
+                kept = better(judged, losses)
+            why = why_kept(kept, judged, losses)
             if kept == LINEAR:
                 self.model.set_weights(before)
         for number, row in enumerate(rows):
@@ -137,6 +138,7 @@ class FineTuning:
         about: dict[str, Any] = {"linear": head.about, "kept": kept, "why": why}
         hotels = len(np.unique(self.val.hotels))
         about |= {"judged": judged, "judged_by": {"photos": len(self.val), "hotels": hotels}}
+        about["judged_loss"] = losses
         if kept == LINEAR:
             dense.set_weights(head.final)
             if not self.objective.ordered:
@@ -154,13 +156,14 @@ class FineTuning:
         dense.set_weights([weights / self.temperature for weights in dense.get_weights()])
         return {"temperature": self.temperature}
 
-    def _judged_predictions(self) -> np.ndarray:
-        """Predict the photos that judge; a tagger is made as sure as it is right first."""
-        predicted = self.model.predict(plain_batches(self.model, self.val), verbose=0)
-        if self.objective.ordered:
-            return np.asarray(predicted)
-        self.temperature = right_temperature(predicted, self.val.targets)
-        return tempered(predicted, self.temperature)
+    def _judged(self) -> tuple[list[dict[str, Any]], float]:
+        """Return figures and loss on the photos that judge, and keep the temperature."""
+        predicted = np.asarray(self.model.predict(plain_batches(self.model, self.val), verbose=0))
+        loss = fair_loss(self.val, predicted, self.objective)
+        if not self.objective.ordered:
+            self.temperature = right_temperature(predicted, self.val.targets)
+            predicted = tempered(predicted, self.temperature)
+        return self.objective.figures(self.val, predicted), loss
 
     def _from_all_photos(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Learn on from the photos that judged, too; what they judged is not judged again."""
@@ -209,13 +212,6 @@ class FineTuning:
         if not len(self.val):
             return "too few hotels to hold some out that could judge fine-tuning"
         return ""
-
-    def _is_better(self, head: Head, epoch: dict[str, Any]) -> tuple[bool, list[dict[str, Any]]]:
-        """Return whether the network is better than its linear head was, and its figures."""
-        figures = self.objective.figures(self.val, self._judged_predictions())
-        decides = [deciding(found) for found in (head.judged, figures)]
-        lower = epoch["val_loss"] < head.row["val_loss"]
-        return bool(lower and decides[1] >= decides[0]), figures
 
     def _phase(self) -> _Phase:
         """Return what phase two is."""

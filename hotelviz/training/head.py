@@ -132,6 +132,8 @@ class Head(NamedTuple):
         each photo predicted by a fit without its hotel.
     judged
         The figures of `learned` on the photos that judge; empty without.
+    judged_loss
+        Of `learned` on the same photos, see `fair_loss`; not a number without.
     layers
         The hash of the weights under the head, whose features it was fitted to.
     """
@@ -141,11 +143,12 @@ class Head(NamedTuple):
     row: dict[str, Any]
     about: dict[str, Any]
     judged: list[dict[str, Any]]
+    judged_loss: float
     layers: str
 
     def save(self, folder: Path) -> None:
         """Keep it for a training that is stopped."""
-        text = json.dumps([self.row, self.about, self.judged, self.layers])
+        text = json.dumps([self.row, self.about, self.judged, self.judged_loss, self.layers])
         with atomic_path(folder / _FILE) as temporary:
             np.savez(temporary, *self.learned, *self.final, np.array(text))
 
@@ -240,25 +243,25 @@ def fit_head(
     )
     row: dict[str, Any] = {"epoch": 1, "phase": "head"}
     row |= objective.measured(train.targets, learned.predict(features[0][0]))
-    judged = []
+    judged, lost = [], float("nan")
     if len(val):
         predicted = learned.predict(features[1][0])
         row |= objective.measured(val.targets, predicted, "val_")
         judged = objective.figures(val, tempered(predicted, temperatures[0]))
+        lost = fair_loss(val, predicted, objective)
     held_out = tempered(every_fit.held_out[: len(every.targets)], temperatures[1])
-    temperature = temperatures[refit]
-    sure = (final.kernel / temperature, final.bias / temperature)
+    sure = (final.kernel / temperatures[refit], final.bias / temperatures[refit])
     about = {
         "penalty": learned.penalty,
         "photos": len(every.targets),
         "hotels": len(np.unique(every.hotels)),
         "from_parent": bool(best),
         "seen": int(seen.sum()),
-        **({} if objective.ordered else {"temperature": temperature}),
+        **({} if objective.ordered else {"temperature": temperatures[refit]}),
         "figures": objective.figures(every, held_out),
     }
     row["seconds"] = round(time.perf_counter() - started, 2)
-    return Head(learned[:2], sure, row, about, judged, _layers_hash(model))
+    return Head(learned[:2], sure, row, about, judged, lost, _layers_hash(model))
 
 
 def _starts(dense: layers.Dense, from_parent: bool) -> list[LinearHead | None]:
@@ -297,6 +300,17 @@ def tempered(predicted: np.ndarray, temperature: float) -> np.ndarray:
     """Return probabilities as they are with their logits divided by a temperature."""
     powers = predicted ** (1 / temperature)
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def fair_loss(photos: Photos, predicted: np.ndarray, objective: Objective) -> float:
+    """Return the loss by which models are compared: a tagger's at the temperature best for it.
+
+    How much a network learned to doubt, from mixing or a penalty, says nothing of how well it
+    tells photos apart.
+    """
+    if not objective.ordered:
+        predicted = tempered(predicted, fit_temperature(predicted, photos.targets))
+    return float(np.mean(objective.loss(photos.targets, predicted)))
 
 
 def _joined(parts: list[Photos]) -> Photos:

@@ -25,6 +25,9 @@ from hotelviz.models import (
     training_photos,
 )
 from hotelviz.training import balanced_weights, fine_tuning, history, train_tagger
+from hotelviz.training.course import FINE_TUNED, LINEAR, better
+from hotelviz.training.head import Photos, fair_loss, tempered
+from hotelviz.training.train import tagger_objective
 
 
 @pytest.mark.slow
@@ -59,6 +62,23 @@ def test_linear_head_leaves_the_backbone_alone_and_says_how_good_it_is(linear):
     assert figures["expected calibration error"]["value"] < 0.12
 
 
+def test_models_are_compared_by_what_they_know_and_not_by_how_much_they_doubt():
+    truth = np.eye(2)[[0, 1] * 50]
+    right = np.where(truth == 1, 0.9, 0.1)
+    right[:10] = right[:10, ::-1]  # as sure as it is right
+    photos = Photos(None, None, truth, np.ones(100), np.arange(100))
+    objective = tagger_objective(["blue", "red"])
+    lost = {temperature: fair_loss(photos, tempered(right, temperature), objective)
+            for temperature in (0.5, 1, 3)}  # fmt: skip
+    assert lost[1] == pytest.approx(-0.9 * np.log(0.9) - 0.1 * np.log(0.1), rel=1e-3)
+    assert [lost[0.5], lost[3]] == pytest.approx([lost[1]] * 2, rel=0.02)
+    judged = {LINEAR: [{"value": 0.9}], FINE_TUNED: [{"value": 0.9}]}
+    assert better(judged, {LINEAR: 0.3, FINE_TUNED: 0.2}) == FINE_TUNED
+    assert better(judged, {LINEAR: 0.2, FINE_TUNED: 0.2}) == LINEAR
+    judged[FINE_TUNED][0]["value"] = 0.89
+    assert better(judged, {LINEAR: 0.3, FINE_TUNED: 0.2}) == LINEAR
+
+
 @pytest.fixture
 def alike(tmp_path):
     """Settings of a network that has the same features for all photos: a head can learn nothing."""
@@ -81,6 +101,10 @@ def test_fine_tuning_that_is_better_is_kept_with_its_batch_normalisation(coloure
     assert about["kept"] == "fine-tuned"
     assert about["judged"]["linear head"][0]["value"] == 0.5
     assert about["judged"]["fine-tuned"][0]["value"] > 0.8
+    # Of two classes as many photos each.
+    assert about["judged_loss"]["linear head"] == pytest.approx(np.log(2), abs=1e-3)
+    assert about["judged_loss"]["fine-tuned"] < 0.5
+    assert "; loss 0.693 and 0." in about["why"]
     # All photos held out are right: it is made surer of them.
     assert 0.3 < about["temperature"] < 1
     # The linear head knows nothing, and is as sure as that already.

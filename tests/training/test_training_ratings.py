@@ -18,8 +18,8 @@ from hotelviz.models import (
     wrap_model,
 )
 from hotelviz.schema import RATINGS
-from hotelviz.training import history, train_aesthetic, train_tagger
-from hotelviz.training.fine_tuning import FineTuning
+from hotelviz.training import fine_tuning, history, train_aesthetic, train_tagger
+from hotelviz.training.course import FINE_TUNED
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ def test_fine_tuning_leaves_the_scale_of_scores_as_the_linear_head_has_it(
     rated_catalog, monkeypatch
 ):
     linear = train_aesthetic(rated_catalog, effort="quick", **QUICK)
-    monkeypatch.setattr(FineTuning, "_is_better", lambda *_: (True, []))
+    monkeypatch.setattr(fine_tuning, "better", lambda *_: FINE_TUNED)
     tuned = train_aesthetic(rated_catalog, fine_tune_epochs=1, **QUICK)
     assert model_info(tuned).training["kept"] == "fine-tuned"
     *ours, kernel, bias = tuned.get_weights()
