@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
+from PIL import Image
 
 from hotelviz import metrics, plots
 from hotelviz.audit import Ablation
@@ -346,6 +347,12 @@ def test_figures_are_saved_at_print_size(tmp_path, kind):
     png, svg = plots.save_figure(display if kind == "display" else display.figure_, tmp_path / "a")
     assert png.read_bytes().startswith(b"\x89PNG")
     assert "<svg" in svg.read_text()
+    with Image.open(png) as picture:
+        paper = np.asarray(picture.convert("L")) == 255
+    # Everything is on it, with a margin all around of a tenth of an inch.
+    for side in (paper, paper[::-1], paper.T, paper.T[::-1]):
+        assert 20 < side.all(axis=1).argmin() < 100
+    assert display.figure_.get_layout_engine() is not None
 
 
 @pytest.mark.parametrize(

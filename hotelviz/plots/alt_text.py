@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from hotelviz.plots.dark_theme import kept_boxes
+from hotelviz.plots.settled import settled
 
 #: Twice the size that it is shown at, for sharp text on dense screens.
 _DPI = 2 * 80
@@ -65,10 +66,12 @@ def mimebundle(figure: Figure) -> tuple[dict[str, bytes], dict[str, Any]]:
     kind = "jpeg" if figure in _photographic else "png"
     keywords: Any = {"pil_kwargs": {"quality": 82}} if kind == "jpeg" else {}
     file = io.BytesIO()
-    figure.savefig(file, format=kind, dpi=_DPI, bbox_inches="tight", **keywords)
+    with settled(figure) as box:
+        figure.savefig(file, format=kind, dpi=_DPI, bbox_inches=box, **keywords)
+        kept = kept_boxes(figure, box)
     file.seek(0)
     with Image.open(file) as picture:
-        metadata: dict[str, Any] = {"width": picture.width // 2, "kept": kept_boxes(figure, _DPI)}
+        metadata: dict[str, Any] = {"width": picture.width // 2, "kept": kept}
     if (text := figure_alt(figure)) is not None:
         metadata["alt"] = text
     return {f"image/{kind}": file.getvalue()}, {f"image/{kind}": metadata}

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from matplotlib import rcParams
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.transforms import Bbox
 
 
-def kept_boxes(figure: Figure, dpi: float = 160) -> list[list[float]]:
+def kept_boxes(figure: Figure, saved: Bbox) -> list[list[float]]:
     """Return the parts of a figure that look the same on a dark page.
 
     A page shows one picture by day and by night: at night what is white becomes the page's paper
@@ -22,42 +21,29 @@ def kept_boxes(figure: Figure, dpi: float = 160) -> list[list[float]]:
     Parameters
     ----------
     figure : matplotlib.figure.Figure
-        With everything drawn, and saved.
-    dpi : float, default 160
-        That it is saved with: texts are not of quite the same width at others.
+        With everything drawn.
+    saved : matplotlib.transforms.Bbox
+        The part of it that is saved, in inches: see `hotelviz.plots.settled.settled`.
 
     Returns
     -------
     list of list of float
-        Left, top, width and height of each part, in per cent of the picture that
-        ``savefig(bbox_inches="tight")`` writes.
+        Left, top, width and height of each part, in per cent of the picture.
 
     Examples
     --------
     >>> figure = Figure((2, 2), layout=None)
     >>> image = figure.add_axes((0.25, 0.5, 0.5, 0.5)).imshow([[[1.0, 0.0, 0.0]]], aspect="auto")
     >>> image.axes.set_axis_off()
-    >>> [round(side) for side in kept_boxes(figure)[0]]
-    [8, 8, 83, 83]
+    >>> kept_boxes(figure, Bbox([[0, 0], [2, 2]]))
+    [[25.0, 0.0, 50.0, 50.0]]
     """
-    holders = [
+    holders: list[Any] = [
         artist
         for artist in figure.findobj(lambda one: isinstance(one, AxesImage | QuadMesh))
         if artist.get_visible() and _stays(artist)
     ]
-    if not holders:
-        return []
-    usual = figure.dpi
-    figure.set_dpi(dpi)
-    try:
-        return _boxes(figure, holders)
-    finally:
-        figure.set_dpi(usual)
-
-
-def _boxes(figure: Figure, holders: list[Any]) -> list[list[float]]:
-    inches = figure.get_tightbbox().padded(rcParams["savefig.pad_inches"])
-    saved = Bbox(inches.get_points() * figure.dpi)
+    saved = Bbox(saved.get_points() * figure.dpi)
     boxes: dict[tuple[float, ...], list[float]] = {}
     for artist in holders:
         box = Bbox.intersection(artist.get_window_extent(), artist.axes.bbox)

@@ -26,6 +26,7 @@ from hotelviz.io.escaping import escape_mathtext, escape_terminal
 from hotelviz.plots.alt_text import figure_alt, set_alt
 from hotelviz.plots.display import Display, ShowsFigure
 from hotelviz.plots.large_type import large_type
+from hotelviz.plots.settled import settled
 
 #: Further arguments of what matplotlib draws.
 Kw = Mapping[str, Any] | None
@@ -310,7 +311,7 @@ def save_figure(figure: Figure | ShowsFigure, path: str | os.PathLike[str]) -> t
         figure = figure.figure_
     files = Path(f"{path}.png"), Path(f"{path}.svg")
     told = {"Description": text} if (text := figure_alt(figure)) else {}
-    with large_type(figure) as growth:
+    with large_type(figure) as growth, settled(figure) as box:
         for file in files:
             # What is not drawn as lines in an SVG, photos, needs no more than a screen has.
             dpi = growth * (300 if file.suffix == ".png" else 150)
@@ -320,7 +321,7 @@ def save_figure(figure: Figure | ShowsFigure, path: str | os.PathLike[str]) -> t
                 packing["pil_kwargs"] = {"compress_level": 1}
             with atomic_path(file) as temporary:
                 figure.savefig(
-                    temporary, format=file.suffix[1:], dpi=dpi, bbox_inches="tight", metadata=told,
+                    temporary, format=file.suffix[1:], dpi=dpi, bbox_inches=box, metadata=told,
                     **packing,
                 )  # fmt: skip
     return files
@@ -362,5 +363,6 @@ def figure_png(figure: Figure) -> bytes:
     b'PNG'
     """
     file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=100, bbox_inches="tight")
+    with settled(figure) as box:
+        figure.savefig(file, format="png", dpi=100, bbox_inches=box)
     return file.getvalue()
