@@ -48,6 +48,7 @@ from hotelviz.models.losses import earth_movers_distance, mean_score_error, unco
 from hotelviz.models.outputs import logits
 from hotelviz.models.preprocessing import Preprocessing
 from hotelviz.models.pretrained import imagenet_weights_available, weights_folder
+from hotelviz.models.scales import with_scales
 from hotelviz.models.slimming import fitted_pointwise, slim
 from hotelviz.models.storage import load_keras, load_model, save_model, wrap_model
 from hotelviz.models.training_photos import (
@@ -112,6 +113,7 @@ __all__ = [
     "weights_folder",
     "weights_hash",
     "with_levels",
+    "with_scales",
     "without_head",
     "wrap_model",
 ]

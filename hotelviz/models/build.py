@@ -22,6 +22,7 @@ from hotelviz.models.info import (
     model_info,
 )
 from hotelviz.models.levels import Features, kernel_of_levels, level_widths, with_levels
+from hotelviz.models.scales import with_scales
 from hotelviz.models.training_photos import training_photos
 from hotelviz.schema import AREAS
 
@@ -37,6 +38,7 @@ def build_tagger(
     backbone_kw: Mapping[str, Any] | None = None,
     value_range: str = "",
     features: Features = "last",
+    n_scales: int = 1,
 ) -> keras.Model:
     """Build an untrained tagger: backbone, global average pooling, dropout, dense, softmax.
 
@@ -65,6 +67,9 @@ def build_tagger(
     features
         What the head takes: the ``last`` feature map, or those of all ``levels`` side by side (see
         `with_levels`).
+    n_scales
+        How many sizes of a photo the backbone sees: the input's, half of it, a quarter (see
+        `with_scales`), 1 to 3.
 
     Returns
     -------
@@ -77,7 +82,7 @@ def build_tagger(
     ModelError
         An unknown backbone, fewer than two classes or one twice, ImageNet weights that cannot
         be had (the message says where to put the file), a file that is no backbone, unknown
-        `features`, or levels that do not divide each other at that input size.
+        `features`, levels or scales that do not divide each other at that input size, or both.
 
     Examples
     --------
@@ -89,7 +94,7 @@ def build_tagger(
     classes = tuple(map(str, class_names(classes)))
     return _with_head(
         "tagger", classes, dropout, seed, backbone, input_size=input_size, weights=weights,
-        options=backbone_kw, value_range=value_range, features=features,
+        options=backbone_kw, value_range=value_range, features=features, n_scales=n_scales,
     )  # fmt: skip
 
 
@@ -224,16 +229,17 @@ def _with_head(
     seed: int,
     backbone: str,
     features: Features,
+    n_scales: int = 1,
     **how: Any,
 ) -> keras.Model:
     check_classes(task, classes)
     check_choice(features, ("last", "levels"), "features", ModelError)
     keras.utils.set_random_seed(seed)
     found = load_backbone(backbone, **how)
-    info = ModelInfo(
-        task, classes, found.name, found.preprocessing, found.origin, parent=found.parent
-    )
-    body = with_levels(found.network) if features == "levels" else found.network
+    origin = found.origin | ({"n_scales": n_scales} if n_scales > 1 else {})
+    info = ModelInfo(task, classes, found.name, found.preprocessing, origin, parent=found.parent)
+    body = with_scales(found.network, n_scales)
+    body = with_levels(body) if features == "levels" else body
     pooled = layers.GlobalAveragePooling2D(name="pooled")(body.output)
     taken = {layer.name for layer in body.layers}
     name = "dropout" if "dropout" not in taken else "dropout_of_head"

@@ -19,6 +19,7 @@ from keras import layers
 
 from hotelviz.errors import ModelError
 from hotelviz.models.graph import Node, is_spatial, iter_nodes, split_head
+from hotelviz.models.scales import has_scales
 
 #: What a head takes: the last feature map, or those of all levels.
 Features: TypeAlias = Literal["last", "levels"]
@@ -111,7 +112,7 @@ def with_levels(network: keras.Model) -> keras.Model:
     Raises
     ------
     ModelError
-        An input size at which one level does not divide another.
+        An input size at which one level does not divide another, or a network of `with_scales`.
 
     Examples
     --------
@@ -123,6 +124,11 @@ def with_levels(network: keras.Model) -> keras.Model:
     """
     if any(layer.name == _JOINED for layer in network.layers):
         return network
+    if has_scales(network):
+        raise ModelError(
+            "a network that sees several sizes of a photo (n_scales) has no levels of one size: "
+            "take features='last'"
+        )
     size = network.output.shape[1:3]
     parts = [
         _averaged(signed, size, name)

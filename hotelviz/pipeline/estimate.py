@@ -155,7 +155,8 @@ def _size(network: Mapping[str, Any]) -> float:
     """Return what a pass costs, as a share of one of full width at 224 pixels."""
     # A narrow network has far fewer products, but not so much less to move about.
     width: float = (network.get("backbone_kw") or {}).get("alpha", 1.0)
-    return float((network.get("input_size", 224) / 224) ** 2 * width**0.5)
+    scales = sum(0.25**number for number in range(network.get("n_scales", 1)))
+    return float((network.get("input_size", 224) / 224) ** 2 * width**0.5 * scales)
 
 
 def with_effort(step: str, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -172,7 +173,8 @@ def with_effort(step: str, values: Mapping[str, Any]) -> dict[str, Any]:
         defaults, **{name: values[name] for name in fields if name in values}
     )
     chosen = chosen_settings(given, {}, parent=bool(values.get("parent")))
-    return {**values, "fine_tune_epochs": chosen.fine_tune_epochs, "input_size": chosen.input_size}
+    decided = ("fine_tune_epochs", "input_size", "n_scales")
+    return {**values, **{name: getattr(chosen, name) for name in decided if name in fields}}
 
 
 def _training(

@@ -62,6 +62,18 @@ def backbone_words(backbone: str, options: Mapping[str, Any] | None = None) -> s
     return f"{backbone} ({told})" if told else backbone
 
 
+def input_words(size: int, n_scales: int = 1) -> str:
+    """Return the sizes at which a network sees a photo.
+
+    Examples
+    --------
+    >>> input_words(384, n_scales=3)
+    '384, 192 and 96 pixels'
+    """
+    *more, last = (f"{size // 2**number:d}" for number in range(n_scales))
+    return f"{', '.join(more)} and {last} pixels" if more else f"{last} pixels"
+
+
 def counted(number: int, noun: str, plural: str = "") -> str:
     """Return a number with its noun.
 

@@ -15,7 +15,7 @@ EFFORTS: dict[str, dict[str, dict[str, Any]]] = {
     "quick": {"tagger": {"fine_tune_epochs": 0}, "aesthetic": {"fine_tune_epochs": 0}},
     "normal": {"tagger": {}, "aesthetic": {}},
     "best": {
-        "tagger": {"input_size": 320, "fine_tune_epochs": 16},
+        "tagger": {"input_size": 384, "n_scales": 2},
         "aesthetic": {"input_size": 320, "fine_tune_epochs": 20},
     },
 }
@@ -129,6 +129,9 @@ class TaggerSettings(TrainingSettings):
     class_balance: float = _setting(
         0.7, "how much rare classes weigh: 0 for equal photos, 1 for equal classes"
     )
+    n_scales: int = _setting(
+        1, "how many sizes of a photo the backbone sees: the input's, half of it, a quarter"
+    )
     label_smoothing: float = _setting(
         0.1, "share of the target probability that is spread over all classes"
     )
@@ -138,6 +141,10 @@ class TaggerSettings(TrainingSettings):
     augmentation: Augmentation | None = _setting(  # noqa: RUF009  frozen
         Augmentation(colour=0.2), "random changes of the photos in fine-tuning, or None"
     )
+
+    def network(self) -> dict[str, Any]:
+        """Return what `hotelviz.models.build_tagger` takes of them."""
+        return super().network() | {"n_scales": self.n_scales}
 
 
 @_with_parameters

@@ -1,4 +1,4 @@
-"""A network in a file as the backbone of both kinds of models."""
+"""A network in a file as the backbone of both kinds of models, and one for several sizes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 from keras import layers
 from runs import QUICK
 
-from hotelviz.models import load_model, model_info
-from hotelviz.training import train_aesthetic, train_tagger
+from hotelviz.models import build_tagger, load_model, model_info
+from hotelviz.training import history, train_aesthetic, train_tagger
 
 
 @pytest.mark.slow
@@ -31,3 +31,21 @@ def test_tagger_and_aesthetic_model_learn_on_the_network_of_a_file(coloured, tmp
     model = train_aesthetic(rated, **given)
     assert model_info(model).training["linear"]["figures"][0]["value"] > 0.8
     np.testing.assert_array_equal(model.get_weights()[0], tagger.get_weights()[0])
+
+
+@pytest.mark.slow
+def test_tagger_of_two_sizes_learns_and_all_its_branches_with_it(coloured):
+    settings = {**QUICK, "n_scales": 2}
+    settings["input_size"] = 64
+    linear = train_tagger(coloured, effort="quick", **settings)
+    assert history(linear)["val_accuracy"].iloc[0] == 1
+    channels = linear.get_layer("scales").output.shape[-1]
+    assert channels == 2 * linear.get_layer("scale_2_map").output.shape[-1]
+    assert linear.get_layer("probabilities").kernel.shape == (channels, 2)
+    assert model_info(linear).training["settings"]["n_scales"] == 2
+    learned = train_tagger(coloured, weights=None, fine_tune_epochs=1, **settings)
+    network = {name: settings[name] for name in ("input_size", "n_scales", "backbone_kw")}
+    begun = build_tagger(["blue", "red"], weights=None, **network)
+    for name in ("conv1", "scale_2_conv1"):
+        before, now = (model.get_layer(name).kernel.numpy() for model in (begun, learned))
+        assert not np.array_equal(before, now)
