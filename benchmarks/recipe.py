@@ -30,7 +30,7 @@ CENTRE = 7 / 8
 WHOLE = ("whole", "mirror")
 VIEWS = (*WHOLE, "centre", "centre mirror")
 #: Of the network's input, in pixels; the first one is that of all other sections.
-SIDES = (224, 160, 320, 384)
+SIDES = (224, 160, 192, 320, 384)
 #: From here on what the head says of a photo without a label is taken for one.
 SURE = 0.9
 
@@ -189,8 +189,8 @@ def sizes(*, short: bool) -> None:
     for side in SIDES:
         rows, found[side] = held_out(views(side=side), short=short)
         judge(f"{side} pixels", rows, found[side])
-    for sides in (SIDES[:1] + SIDES[2:3], SIDES[:3], SIDES[:1] + SIDES[2:], SIDES):
-        of = " and ".join(str(side) for side in sorted(sides))
+    for sides in ((192, 384), (224, 320), (224, 320, 384), (160, 224, 320, 384)):
+        of = " and ".join(map(str, sides))
         every = [views(side=side) for side in sides]
         beside = held_out(np.concatenate(every, axis=2), short=short)
         judge(f"{of} pixels, features side by side", *beside)

@@ -15,6 +15,7 @@ from hotelviz.models import (
     build_tagger,
     clone_for_task,
     find_node,
+    gap_node,
     load_model,
     model_info,
     save_model,
@@ -26,24 +27,26 @@ from hotelviz.training import TaggerSettings
 from hotelviz.training.settings import chosen_settings
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (3, 128, 128, 3), "uint8")
-NARROW = {"weights": None, "backbone_kw": {"alpha": 0.25}}
+NEW = {"weights": None}
+
+pytestmark = pytest.mark.usefixtures("module_of_few_layers")
 
 
 @pytest.fixture(scope="module")
-def tagger() -> keras.Model:
-    return build_tagger(["Bed", "Pool"], input_size=128, n_scales=3, **NARROW)
+def tagger(module_of_few_layers: None) -> keras.Model:
+    return build_tagger(["Bed", "Pool"], input_size=128, n_scales=3, **NEW)
 
 
 def test_each_branch_gives_what_the_network_gives_of_a_smaller_photo(tagger):
     joined = np.asarray(activations(tagger, "scales")(PIXELS))
-    channels = 256
-    assert joined.shape == (3, 4, 4, 3 * channels)
+    channels = 16
+    assert joined.shape == (3, 32, 32, 3 * channels)
     for number, factor in enumerate((1, 2, 4)):
         size = 128 // factor
         # The same random weights at any size.
-        alone = build_tagger(["Bed", "Pool"], input_size=size, **NARROW)
+        alone = build_tagger(["Bed", "Pool"], input_size=size, **NEW)
         smaller = PIXELS.reshape(3, size, factor, size, factor, 3).mean(axis=(2, 4))
-        body = keras.Model(alone.input, find_node(alone, "conv_pw_13_relu").output)
+        body = keras.Model(alone.input, gap_node(alone).inputs[0])
         expected = body(smaller / 127.5 - 1).numpy().repeat(factor, axis=1).repeat(factor, axis=2)
         part = joined[..., number * channels : (number + 1) * channels]
         np.testing.assert_allclose(part, expected, atol=1e-4)
@@ -52,11 +55,11 @@ def test_each_branch_gives_what_the_network_gives_of_a_smaller_photo(tagger):
 def test_maps_of_a_class_add_up_to_what_the_head_says(tagger):
     weights = target_weights("Pool", model_info(tagger), 3)
     maps = class_activation_map(tagger)(PIXELS, weights)
-    assert maps.shape == (3, 4, 4)  # as fine as those of the largest photo alone
+    assert maps.shape == (3, 32, 32)  # as fine as those of the largest photo alone
     logits = np.asarray(activations(tagger, "logits")(PIXELS))
     np.testing.assert_allclose(maps.mean(axis=(1, 2)), logits[:, 1], atol=1e-4)
     head = find_head(tagger)
-    assert (head.layer, head.kernel.shape) == ("scales", (768, 2))
+    assert (head.layer, head.kernel.shape) == ("scales", (48, 2))
 
 
 def test_branches_outlive_their_file_and_are_a_backbone(tagger, tmp_path):
@@ -65,20 +68,20 @@ def test_branches_outlive_their_file_and_are_a_backbone(tagger, tmp_path):
     np.testing.assert_array_equal(same(PIXELS / 255.0), tagger(PIXELS / 255.0))
     assert model_info(same).training["n_scales"] == 3
     again = build_tagger(["Bar", "Bed"], backbone=str(tmp_path / "t.keras"), input_size=256)
-    assert find_node(again, "scales").output.shape[1:] == (8, 8, 768)
+    assert find_node(again, "scales").output.shape[1:] == (64, 64, 48)
 
 
 @pytest.mark.parametrize(
     ("how", "message"),
     [
         ({"n_scales": 4}, "n_scales=4 is not 1, 2 or 3"),
-        ({"n_scales": 2, "input_size": 96}, "3 x 3 and 1 x 1 places .* a multiple of 64"),
+        ({"n_scales": 2, "input_size": 62}, "15 x 15 and 8 x 8 places .* a multiple of 64"),
         ({"n_scales": 2, "features": "levels"}, "has no levels of one size: take features='last'"),
     ],
 )
 def test_sizes_that_cannot_be_joined_are_refused(how, message):
     with pytest.raises(ModelError, match=message):
-        build_tagger(["Bed", "Pool"], **{"input_size": 64, **NARROW, **how})
+        build_tagger(["Bed", "Pool"], **{"input_size": 64, **NEW, **how})
 
 
 def test_levels_of_a_tagger_with_branches_are_refused(tagger):
@@ -86,8 +89,8 @@ def test_levels_of_a_tagger_with_branches_are_refused(tagger):
         clone_for_task(tagger, task="aesthetic", classes=range(1, 11), features="levels")
 
 
-def test_of_one_size_a_network_is_what_it_was(few_layers):
-    network = build_tagger(["Bed", "Pool"], input_size=64, n_scales=1, **NARROW)
+def test_of_one_size_a_network_is_what_it_was():
+    network = build_tagger(["Bed", "Pool"], input_size=64, n_scales=1, **NEW)
     assert with_scales(network, 1) is network
     assert "n_scales" not in model_info(network).training
 
