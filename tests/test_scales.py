@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
+from keras import layers
 
 from hotelviz.attribution.methods.cam import class_activation_map
 from hotelviz.attribution.targets import target_weights
@@ -16,6 +17,7 @@ from hotelviz.models import (
     clone_for_task,
     find_node,
     gap_node,
+    iter_nodes,
     load_model,
     model_info,
     save_model,
@@ -50,6 +52,10 @@ def test_each_branch_gives_what_the_network_gives_of_a_smaller_photo(tagger):
         expected = body(smaller / 127.5 - 1).numpy().repeat(factor, axis=1).repeat(factor, axis=2)
         part = joined[..., number * channels : (number + 1) * channels]
         np.testing.assert_allclose(part, expected, atol=1e-4)
+
+
+def test_all_that_computes_is_a_layer(tagger):
+    assert all(isinstance(node.layer, layers.Layer) for node in iter_nodes(tagger).values())
 
 
 def test_maps_of_a_class_add_up_to_what_the_head_says(tagger):

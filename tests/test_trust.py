@@ -130,6 +130,21 @@ def test_pointing_game_counts_peaks_and_energy_inside():
         attribution.pointing_game(maps, masks[:, :2])
 
 
+def test_random_weights_are_given_to_the_layers_of_a_model_inside_another(colours, bathrooms):
+    body = keras.Model(colours.input, colours.get_layer("conv").output, name="body")
+    inputs = keras.Input((96, 96, 3))
+    pooled = layers.GlobalAveragePooling2D()(body(inputs))
+    around = wrap_model(
+        keras.Model(inputs, colours.get_layer("head")(pooled)), task="tagger",
+        classes=["Bathroom", "Pool"], preprocessing=Preprocessing(96, 96, value_range="0..1"),
+    )  # fmt: skip
+    plain, inside = (
+        attribution.parameter_randomization(model, bathrooms, "Bathroom", n_stages=2)
+        for model in (colours, around)
+    )
+    pd.testing.assert_frame_equal(inside, plain)
+
+
 def test_random_weights_change_the_maps_and_leave_the_model_alone(colours, bathrooms):
     weights = [np.array(tensor) for tensor in colours.get_weights()]
     course = attribution.parameter_randomization(colours, bathrooms, "Bathroom", n_stages=2)

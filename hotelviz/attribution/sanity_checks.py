@@ -135,7 +135,8 @@ def parameter_randomization(
         target = [info.classes[number] for number in activations(model)(pixels).argmax(axis=1)]
     intact = explain(model, pixels, target, method=method)
     nodes = iter_nodes(model).values()
-    layers = {node.layer.name: node.layer for node in nodes if node.layer.weights}
+    # An operation that is no layer has none.
+    layers = {node.layer.name: node.layer for node in nodes if getattr(node.layer, "weights", ())}
     names = list(layers)[::-1]
     random = np.random.default_rng(seed)
     rows = [{"layer": "", "correlation": _mean_correlation(intact, intact)}]

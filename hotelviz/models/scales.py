@@ -17,7 +17,7 @@ import keras
 from keras import layers
 
 from hotelviz.errors import ModelError
-from hotelviz.models.graph import flattened, iter_nodes, with_input
+from hotelviz.models.graph import iter_nodes, with_input
 
 #: The layer that joins them, and what the names of all that are added begin with.
 JOINED, _PART = "scales", "scale"
@@ -64,7 +64,9 @@ def with_scales(network: keras.Model, n_scales: int) -> keras.Model:
     for factor in (2, 4)[: n_scales - 1]:
         name = f"{_PART}_{factor}"
         pixels = layers.AveragePooling2D(factor, name=f"{name}_photo")(network.input)
-        smaller = _copied(network, _size(pixels), f"{name}_")(pixels)
+        copy = _copied(network, _size(pixels), f"{name}_")
+        # As `keras.Model.call` does, but for an operation that it adds, which is no layer.
+        smaller = keras.Function.call(copy, pixels)
         if _size(smaller) != tuple(side / factor for side in _size(network.output)):
             sides = [" x ".join(map(str, _size(one))) for one in (network.output, smaller)]
             raise ModelError(
@@ -72,8 +74,7 @@ def with_scales(network: keras.Model, n_scales: int) -> keras.Model:
                 f"n_scales={n_scales} take an input size that is a multiple of {32 * factor}"
             )
         maps.append(layers.UpSampling2D(factor, name=f"{name}_map")(smaller))
-    joined = layers.Concatenate(name=JOINED)(maps)
-    return flattened(keras.Model(network.input, joined, name=network.name))
+    return keras.Model(network.input, layers.Concatenate(name=JOINED)(maps), name=network.name)
 
 
 def has_scales(network: keras.Model) -> bool:
@@ -95,4 +96,4 @@ def _copied(network: keras.Model, size: tuple[int, int], prefix: str) -> keras.M
     resized = with_input(network, size, _size(network.input))
     copy = keras.models.clone_model(resized, clone_function=named)
     copy.set_weights(network.get_weights())
-    return keras.Model(copy.input, copy.output, name=f"{prefix}network")
+    return copy
