@@ -20,6 +20,7 @@ import keras
 import numpy as np
 import pandas as pd
 from keras import layers
+from scipy.optimize import minimize_scalar
 from tqdm.auto import tqdm
 
 from hotelviz.errors import ModelError
@@ -290,10 +291,7 @@ def _temperature(fit: LinearHead, photos: Photos, fair: np.ndarray, objective: O
 
 def right_temperature(predicted: np.ndarray, targets: np.ndarray) -> float:
     """Return by what to divide logits: smoothing, mixing and penalties teach a network to doubt."""
-    # What smoothing gives to all classes is no label.
-    shares = targets - targets.min(axis=1, keepdims=True)
-    shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1e-6)
-    return fit_temperature(predicted, shares) if len(predicted) else 1.0
+    return fit_temperature(predicted, targets) if len(predicted) else 1.0
 
 
 def tempered(predicted: np.ndarray, temperature: float) -> np.ndarray:
@@ -308,9 +306,14 @@ def fair_loss(photos: Photos, predicted: np.ndarray, objective: Objective) -> fl
     How much a network learned to doubt, from mixing or a penalty, says nothing of how well it
     tells photos apart.
     """
-    if not objective.ordered:
-        predicted = tempered(predicted, fit_temperature(predicted, photos.targets))
-    return float(np.mean(objective.loss(photos.targets, predicted)))
+
+    def loss(exponent: float) -> float:
+        answers = tempered(predicted, np.exp(exponent)) if exponent else predicted
+        return float(np.mean(objective.loss(photos.targets, answers)))
+
+    if objective.ordered:
+        return loss(0.0)
+    return float(minimize_scalar(loss, bounds=(-3, 3), method="bounded").fun)
 
 
 def _joined(parts: list[Photos]) -> Photos:
