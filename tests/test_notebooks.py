@@ -47,7 +47,7 @@ SMALL = (
     "explain_tagger.n_checked=8", "explain_tagger.n_confusions=1", "explain_tagger.max_photos=4",
     "compare_filters.n_channels=2", "compare_filters.steps=4", "compare_filters.n_searched=40",
     "compare_filters.n_photos=16",
-    # Figures at print size are looked for in one report.
+    # Figures at print size are looked for in one report; `make demo` writes them all.
     *(f"{name}.export=" for name in ("tagger_report", "compare_filters", "hotel_ranking",
                                      "score_distribution", "aesthetic_report", "cleaning_audit",
                                      "cleaning_effect")),

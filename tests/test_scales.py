@@ -75,6 +75,8 @@ def test_branches_outlive_their_file_and_are_a_backbone(tagger, tmp_path):
     assert model_info(same).training["n_scales"] == 3
     again = build_tagger(["Bar", "Bed"], backbone=str(tmp_path / "t.keras"), input_size=256)
     assert find_node(again, "scales").output.shape[1:] == (64, 64, 48)
+    with pytest.raises(ModelError, match="sees several sizes already: leave n_scales at 1"):
+        build_tagger(["Bar", "Bed"], backbone=str(tmp_path / "t.keras"), n_scales=2)
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,8 @@ def with_scales(network: keras.Model, n_scales: int) -> keras.Model:
     Raises
     ------
     ModelError
-        Another number of sizes, or an input size at which the maps do not divide each other.
+        Another number of sizes, an input size at which the maps do not divide each other, or a
+        network that sees several sizes already.
 
     Examples
     --------
@@ -60,6 +61,8 @@ def with_scales(network: keras.Model, n_scales: int) -> keras.Model:
         raise ModelError(f"n_scales={n_scales!r} is not 1, 2 or 3")
     if n_scales == 1:
         return network
+    if has_scales(network):
+        raise ModelError("the backbone sees several sizes already: leave n_scales at 1")
     maps = [network.output]
     for factor in (2, 4)[: n_scales - 1]:
         name = f"{_PART}_{factor}"

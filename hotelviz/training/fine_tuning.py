@@ -138,7 +138,7 @@ class FineTuning:
         about: dict[str, Any] = {"linear": head.about, "kept": kept, "why": why}
         hotels = len(np.unique(self.val.hotels))
         about |= {"judged": judged, "judged_by": {"photos": len(self.val), "hotels": hotels}}
-        about["judged_loss"] = losses
+        about["judged_loss"] = losses if len(self.val) else {}
         if kept == LINEAR:
             dense.set_weights(head.final)
             if not self.objective.ordered:

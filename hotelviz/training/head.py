@@ -307,13 +307,15 @@ def fair_loss(photos: Photos, predicted: np.ndarray, objective: Objective) -> fl
     tells photos apart.
     """
 
-    def loss(exponent: float) -> float:
-        answers = tempered(predicted, np.exp(exponent)) if exponent else predicted
+    def loss(answers: np.ndarray) -> float:
         return float(np.mean(objective.loss(photos.targets, answers)))
 
+    def at(exponent: float) -> float:
+        return loss(tempered(predicted, np.exp(exponent)))
+
     if objective.ordered:
-        return loss(0.0)
-    return float(minimize_scalar(loss, bounds=(-3, 3), method="bounded").fun)
+        return loss(predicted)
+    return float(minimize_scalar(at, bounds=(-3, 3), method="bounded").fun)
 
 
 def _joined(parts: list[Photos]) -> Photos:

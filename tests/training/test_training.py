@@ -198,6 +198,7 @@ def test_without_validation_photos_some_hotels_are_held_out_to_judge(coloured, a
     few = train_tagger(learned.iloc[:16], fine_tune_epochs=1, **QUICK)
     assert history(few)["phase"].to_list() == ["head"]
     assert model_info(few).training["why"].startswith("too few hotels to hold some out")
+    assert model_info(few).training["judged_loss"] == {}
     assert model_info(few).training["linear"]["hotels"] == 4
 
 
