@@ -20,7 +20,6 @@ import keras
 import numpy as np
 import pandas as pd
 from keras import layers
-from scipy.optimize import minimize_scalar
 from tqdm.auto import tqdm
 
 from hotelviz.errors import ModelError
@@ -291,7 +290,10 @@ def _temperature(fit: LinearHead, photos: Photos, fair: np.ndarray, objective: O
 
 def right_temperature(predicted: np.ndarray, targets: np.ndarray) -> float:
     """Return by what to divide logits: smoothing, mixing and penalties teach a network to doubt."""
-    return fit_temperature(predicted, targets) if len(predicted) else 1.0
+    # What smoothing gives to all classes is no label.
+    shares = targets - targets.min(axis=1, keepdims=True)
+    shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1e-6)
+    return fit_temperature(predicted, shares) if len(predicted) else 1.0
 
 
 def tempered(predicted: np.ndarray, temperature: float) -> np.ndarray:
@@ -306,16 +308,9 @@ def fair_loss(photos: Photos, predicted: np.ndarray, objective: Objective) -> fl
     How much a network learned to doubt, from mixing or a penalty, says nothing of how well it
     tells photos apart.
     """
-
-    def loss(answers: np.ndarray) -> float:
-        return float(np.mean(objective.loss(photos.targets, answers)))
-
-    def at(exponent: float) -> float:
-        return loss(tempered(predicted, np.exp(exponent)))
-
-    if objective.ordered:
-        return loss(predicted)
-    return float(minimize_scalar(at, bounds=(-3, 3), method="bounded").fun)
+    if not objective.ordered:
+        predicted = tempered(predicted, fit_temperature(predicted, photos.targets))
+    return float(np.mean(objective.loss(photos.targets, predicted)))
 
 
 def _joined(parts: list[Photos]) -> Photos:

@@ -156,10 +156,7 @@ def train(lesson: Lesson, places: Places, *, allow_missing: bool, progress: bool
             "mixed precision": has_gpu(),
             "backbone's file": model_info(model).training.get("backbone_hash"),
             "learned from what judged": lesson.refit,
-            "head": [
-                "learned from photos as in use, from labels as they are, sure",
-                lesson.objective.ordered,
-            ],
+            "head": ["learned from photos as in use, sure", lesson.objective.ordered],
             **settings,
             "photos": _digest(*(used[name] for name in ("split", "image_id", "hash"))),
             "labels": _digest(train.targets, train.weights, val.targets),

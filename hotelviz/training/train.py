@@ -156,15 +156,18 @@ def train_tagger(
 
     def targets(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         weights = balanced_weights(rows, settings.class_balance)
-        return class_shares(rows, labels).astype("float32"), weights
+        shares = class_shares(rows, labels).astype("float32")
+        return shares * (1 - spread) + each, weights
 
+    spread = settings.label_smoothing
+    each = np.float32(spread / len(labels))
     model = build_tagger(labels, **settings.network())
     lesson = Lesson(
         model=model,
         photos=photos,
         by="label",
         targets=targets,
-        objective=tagger_objective(labels, settings.label_smoothing),
+        objective=tagger_objective(labels),
         settings=settings,
         pretrained=settings.weights is not None,
         catalog_hash=catalog_hash(catalog),
@@ -316,14 +319,11 @@ def _of_file(model: keras.Model) -> dict[str, Any]:
     return {"weights": "file"} if model_info(model).training["weights"] == "file" else {}
 
 
-def tagger_objective(labels: Sequence[str], smoothing: float = 0.0) -> Objective:
-    """Return what a tagger learns by, and how it is judged.
-
-    Labels are smoothed in the loss alone: a linear head is held by its penalty instead.
-    """
+def tagger_objective(labels: Sequence[str]) -> Objective:
+    """Return what a tagger learns by, and how it is judged."""
     return Objective(
-        keras.losses.CategoricalCrossentropy(label_smoothing=smoothing),
-        keras.metrics.categorical_accuracy, "accuracy", partial(_tagger_figures, labels),
+        keras.losses.CategoricalCrossentropy(), keras.metrics.categorical_accuracy,
+        "accuracy", partial(_tagger_figures, labels),
     )  # fmt: skip
 
 
