@@ -23,10 +23,8 @@ from hotelviz.models import (
     save_model,
     with_scales,
 )
-from hotelviz.pipeline.estimate import with_effort
+from hotelviz.pipeline.estimate import _size, with_effort
 from hotelviz.reports.wording import input_words
-from hotelviz.training import TaggerSettings
-from hotelviz.training.settings import chosen_settings
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (3, 128, 128, 3), "uint8")
 NEW = {"weights": None}
@@ -103,10 +101,10 @@ def test_of_one_size_a_network_is_what_it_was():
     assert "n_scales" not in model_info(network).training
 
 
-def test_effort_best_sees_two_sizes_and_its_time_is_estimated_so():
-    assert chosen_settings(TaggerSettings(effort="best"), {}).n_scales == 2
-    assert with_effort("tagger_training", {"effort": "best"})["n_scales"] == 2
+def test_time_is_estimated_for_all_sizes():
+    assert with_effort("tagger_training", {"n_scales": 2})["n_scales"] == 2
     assert "n_scales" not in with_effort("aesthetic_training_1", {"effort": "best"})
+    assert _size({"input_size": 448, "n_scales": 2}) == 4 * (1 + 1 / 4)
 
 
 def test_pages_name_every_size():

@@ -15,7 +15,7 @@ EFFORTS: dict[str, dict[str, dict[str, Any]]] = {
     "quick": {"tagger": {"fine_tune_epochs": 0}, "aesthetic": {"fine_tune_epochs": 0}},
     "normal": {"tagger": {}, "aesthetic": {}},
     "best": {
-        "tagger": {"input_size": 384, "n_scales": 2},
+        "tagger": {"input_size": 320, "fine_tune_epochs": 16},
         "aesthetic": {"input_size": 320, "fine_tune_epochs": 20},
     },
 }
