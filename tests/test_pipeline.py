@@ -82,6 +82,8 @@ def test_plan_estimates_each_step_and_says_what_is_in_the_catalogue(planned):
     assert plan.seconds == pytest.approx(sum(step.seconds for step in plan.steps))
     few = planned(settings={"tagger_training": {"fine_tune_epochs": "1"}})
     assert few.steps[2].seconds < plan.steps[2].seconds
+    scales = planned(settings={"tagger_training": {"n_scales": "2"}})
+    assert scales.steps[2].seconds > plan.steps[2].seconds
     told = str(plan)
     assert f"{plan.facts.photos} photos of 6 hotels" in told
     assert "In all about" in told

@@ -1,7 +1,7 @@
 """One network for several sizes of a photo: its feature maps side by side, under one head.
 
 What a network makes of a photo and of a smaller copy differs: in the one it sees how things are
-made, in the other how they are arranged. A head that takes both errs less than one of either.
+made, in the other how they are arranged. A head can take both.
 
 References
 ----------
@@ -20,7 +20,7 @@ from hotelviz.errors import ModelError
 from hotelviz.models.graph import iter_nodes, with_input
 
 #: The layer that joins them, and what the names of all that are added begin with.
-JOINED, _PART = "scales", "scale"
+_JOINED, _PART = "scales", "scale"
 
 
 def with_scales(network: keras.Model, n_scales: int) -> keras.Model:
@@ -77,12 +77,12 @@ def with_scales(network: keras.Model, n_scales: int) -> keras.Model:
                 f"n_scales={n_scales} take an input size that is a multiple of {32 * factor}"
             )
         maps.append(layers.UpSampling2D(factor, name=f"{name}_map")(smaller))
-    return keras.Model(network.input, layers.Concatenate(name=JOINED)(maps), name=network.name)
+    return keras.Model(network.input, layers.Concatenate(name=_JOINED)(maps), name=network.name)
 
 
 def has_scales(network: keras.Model) -> bool:
     """Return whether a network is the outcome of `with_scales`."""
-    return any(node.layer.name == JOINED for node in iter_nodes(network).values())
+    return any(node.layer.name == _JOINED for node in iter_nodes(network).values())
 
 
 def _size(tensor: Any) -> tuple[int, int]:

@@ -173,8 +173,7 @@ def with_effort(step: str, values: Mapping[str, Any]) -> dict[str, Any]:
         defaults, **{name: values[name] for name in fields if name in values}
     )
     chosen = chosen_settings(given, {}, parent=bool(values.get("parent")))
-    decided = ("fine_tune_epochs", "input_size", "n_scales")
-    return {**values, **{name: getattr(chosen, name) for name in decided if name in fields}}
+    return {**values, "fine_tune_epochs": chosen.fine_tune_epochs, "input_size": chosen.input_size}
 
 
 def _training(

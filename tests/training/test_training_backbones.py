@@ -5,9 +5,12 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
+from backbones import write_few_layers
+from executed import run_cells
 from keras import layers
 from runs import QUICK
 
+from hotelviz.catalog import write_catalog
 from hotelviz.models import build_tagger, load_model, model_info
 from hotelviz.training import history, train_aesthetic, train_tagger
 
@@ -49,3 +52,17 @@ def test_tagger_of_two_sizes_learns_and_all_its_branches_with_it(coloured):
     for name in ("conv1", "scale_2_conv1"):
         before, now = (model.get_layer(name).kernel.numpy() for model in (begun, learned))
         assert not np.array_equal(before, now)
+
+
+@pytest.mark.slow
+def test_training_page_begins_with_the_network_of_a_file_at_several_sizes(coloured, tmp_path):
+    write_catalog(coloured, tmp_path / "photos.csv")
+    shown = run_cells(
+        "tagger_training", catalog=str(tmp_path / "photos.csv"), out=str(tmp_path / "tagger.keras"),
+        backbone=str(write_few_layers(tmp_path / "theirs.keras")), effort="quick", input_size=64,
+        n_scales=2,
+    )  # fmt: skip
+    said = [one.data for one in shown if "catalogue hash" in (getattr(one, "data", None) or "")]
+    assert len(said) == 1
+    assert said[0].startswith("\ntheirs&#46;keras started from")
+    assert "at 64 and 32 pixels" in said[0]
