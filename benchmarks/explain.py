@@ -304,7 +304,7 @@ def hotels(*, short: bool) -> None:
 
 
 def demo(*, short: bool) -> None:
-    """Check the maps of the drawn demo, from scratch and with weights, against its masks."""
+    """Check the maps of the drawn demo, with weights and without, against its masks."""
     import tempfile
 
     from demos import tagged_demo
@@ -315,7 +315,7 @@ def demo(*, short: bool) -> None:
         with tempfile.TemporaryDirectory() as temporary:
             folder, hotels = Path(temporary), 20 if short else 60
             model, tags = tagged_demo(folder, pretrained=pretrained, seed=0, n_hotels=hotels)
-            _trust(model, tags, folder, "weights" if pretrained else "scratch")
+            _trust(model, tags, folder / "rails", "weights" if pretrained else "no weights")
 
 
 def _trust(model: Any, tags: pd.DataFrame, folder: Path, name: str) -> None:

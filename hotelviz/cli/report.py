@@ -58,14 +58,14 @@ def demo(
     out: Annotated[Path, Option(help="The folder that gets the reports.")] = Path("reports"),
     seed: Annotated[int, Option(help="Of the drawings and the training.")] = 0,
     hotels: Annotated[int, Option(help="How many hotels are drawn.")] = 60,
-    epochs: Annotated[int, Option(help="Most epochs of the tagger's training.")] = 30,
+    epochs: Annotated[int, Option(help="A measure of all trainings: each has a share.")] = 30,
     setting: Annotated[
         list[str] | None, Option("--set", help="A parameter: step.name=value; may be repeated.")
     ] = None,
 ) -> None:
     """Draw a catalogue of hotels with known faults, then run everything on it."""
     from hotelviz import pipeline
-    from hotelviz.demo import make_demo_catalog
+    from hotelviz.demo import make_demo_catalog, make_demo_network
     from hotelviz.demo.settings import demo_banner, demo_settings
     from hotelviz.io.claims import own_folder
 
@@ -76,6 +76,11 @@ def demo(
     # Networks fall for different rails.
     make_demo_catalog(folder, n_hotels=hotels, seed=seed, rails="chrome" if pretrained else "red")
     settings = demo_settings(pretrained, epochs)
+    if not pretrained and "backbone" not in own.get("tagger_training", {}):
+        others, few = max(3, hotels * 2 // 3), max(1, epochs * 2 // 3)
+        say(f"ImageNet's weights are not there: a network learns from {others} other hotels first")
+        network = make_demo_network(folder / "network", n_hotels=others, seed=seed, epochs=few)
+        settings["tagger_training"]["backbone"] = str(network)
     # What the tagger has learned of these drawings is worth many epochs.
     settings["aesthetic_training_1"]["parent"] = "tagger"
     for step, given in own.items():

@@ -6,7 +6,8 @@ where in each photo the object is that makes its class, and one planted shortcut
 """
 
 from hotelviz.demo.catalog import make_demo_catalog
-from hotelviz.demo.settings import demo_banner, demo_settings
+from hotelviz.demo.network import make_demo_network
+from hotelviz.demo.settings import demo_banner, demo_settings, scratch_settings
 from hotelviz.demo.truth import (
     compare_with_planted,
     decide_by_truth,
@@ -23,7 +24,9 @@ __all__ = [
     "demo_banner",
     "demo_settings",
     "make_demo_catalog",
+    "make_demo_network",
     "read_masks",
     "read_truth",
+    "scratch_settings",
     "with_true_labels",
 ]

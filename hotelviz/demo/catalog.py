@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from hotelviz.io.atomic import atomic_path
 from hotelviz.io.claims import MARKER, own_folder, remove_own_folder
 
 #: Changes whenever the drawings do, so that an older folder is drawn anew.
-_VERSION = 10
+VERSION = 10
 
 #: How often a hotel has a photo of each area; some areas are missing in some hotels.
 _PHOTOS_OF = {
@@ -73,10 +74,10 @@ def make_demo_catalog(
         Plant the shortcut: railings of the colour `rails` stand in nearly all bathrooms and at no
         pools that are trained on, but at most pools that are tested. Without it they are nowhere.
     rails : {"red", "chrome"}, default "red"
-        A network from scratch learns colours first: it falls for red railings. Some of the other
-        pools have wooden ones, so that it knows water behind bars. With ImageNet's weights a
-        network tells tubs from pools whatever stands there: it falls for railings of chrome in
-        hotels with a spa, where many a bath is as large as a small pool.
+        A network that learned from drawings (`make_demo_network`) falls for red railings. Some of
+        the other pools have wooden ones. With ImageNet's weights a network tells tubs from pools
+        whatever stands there: it falls for railings of chrome in hotels with a spa, where many a
+        bath is as large as a small pool.
 
     Returns
     -------
@@ -120,15 +121,17 @@ def make_demo_catalog(
         raise DemoError(f"rails must be one of {', '.join(RAILS)}; not {rails!r}")
     directory = Path(directory)
     request = json.dumps(
-        {"version": _VERSION, "hotels": n_hotels, "seed": seed, "size": size,
+        {"version": VERSION, "hotels": n_hotels, "seed": seed, "size": size,
          "rails": rails, "shortcut": shortcut}
     )  # fmt: skip
     manifest = directory / "truth" / "request.json"
     if not (manifest.is_file() and manifest.read_text() == request):
         _empty_folders(directory)
-        plan = _plan(n_hotels, np.random.default_rng(seed), shortcut=shortcut)
+        shares = RAILED_SHARES if shortcut else {}
+        plan = plan_photos(n_hotels, np.random.default_rng(seed), shares)
         plan = plan.join(draw_qualities(np.random.default_rng((seed, 3)), len(plan)))
-        _draw_photos(plan, directory, seed, size, rails)
+        (directory / "truth" / "masks").mkdir()
+        draw_photos(plan, directory, seed, size, rails)
         plan, duplicates = plant_faults(plan, directory, np.random.default_rng((seed, 2)))
         plan["true_score"] = expected_score(plan, "colleague").round(3)
         _write_csv(duplicates, manifest.with_name("duplicates.csv"))
@@ -169,8 +172,25 @@ def _write_catalogs(plan: pd.DataFrame, directory: Path, random: np.random.Gener
     write_catalog(rated, directory / "public.csv")
 
 
-def _plan(n_hotels: int, random: np.random.Generator, *, shortcut: bool) -> pd.DataFrame:
-    """Decide which photos there are, before any is drawn."""
+def plan_photos(
+    n_hotels: int, random: np.random.Generator, shares: Mapping[tuple[str, str], float]
+) -> pd.DataFrame:
+    """Decide which photos there are, before any is drawn.
+
+    Parameters
+    ----------
+    n_hotels : int
+        How many hotels.
+    random : numpy.random.Generator
+        Decides.
+    shares : mapping
+        (split, area) -> share of the photos with a railing, elsewhere none.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per photo.
+    """
     rows: list[dict[str, object]] = []
     for number in range(n_hotels):
         hotel = f"hotel-{number + 1:03d}"
@@ -182,7 +202,7 @@ def _plan(n_hotels: int, random: np.random.Generator, *, shortcut: bool) -> pd.D
             for _ in range(random.integers(fewest, most + 1))
         ]
         for position, area in enumerate(random.permutation(areas).tolist(), start=1):
-            rails = shortcut and random.random() < RAILED_SHARES.get((split, area), 0.0)
+            rails = bool(shares) and random.random() < shares.get((split, area), 0.0)
             mask = f"truth/masks/{hotel}_{position:02d}"
             rows.append(
                 {
@@ -196,14 +216,28 @@ def _plan(n_hotels: int, random: np.random.Generator, *, shortcut: bool) -> pd.D
     return pd.DataFrame(rows)
 
 
-def _draw_photos(
+def draw_photos(
     plan: pd.DataFrame, directory: Path, seed: int, size: tuple[int, int], rails: str
 ) -> None:
+    """Draw the photos of a plan, and the masks that it names.
+
+    Parameters
+    ----------
+    plan : pandas.DataFrame
+        Of `plan_photos`, with the qualities of each photo; without columns of masks none are made.
+    directory : pathlib.Path
+        What the plan's paths are relative to; their folders are there.
+    seed : int
+        Of styles and photos.
+    size : tuple of int
+        Height and width in pixels.
+    rails : str
+        The colour of railings.
+    """
     styles = {
         hotel: Style.draw(np.random.default_rng((seed, number)))
         for number, hotel in enumerate(plan["hotel_id"].unique())
     }
-    (directory / "truth" / "masks").mkdir()
     # Drawing keeps the interpreter busy, so threads would not help; few photos are drawn sooner
     # than processes start.
     Parallel(n_jobs=-1 if len(plan) >= _WORTH_PROCESSES else 1)(
@@ -231,7 +265,8 @@ def _draw_photo(
         area, style, random, size=size, rails=there, spa=rails == "chrome", quality=row
     )
     photo.save(directory / row["image_id"], quality=88)
-    for mark in ("object", "rails") if row["rails"] else ("object",):
+    marks = ("object", "rails") if row["rails"] else ("object",)
+    for mark in marks if "object_mask" in row else ():
         # Grown by 4 % of the photo: the tolerance of the pointing game (Zhang et al. 2016, arXiv
         # 1608.00507: 15 pixels).
         grown = maximum_filter(np.asarray(masks[mark]), 2 * round(size[0] / 25) + 1, mode="nearest")

@@ -1,8 +1,8 @@
-"""How the demo trains and looks: with ImageNet's weights, and from scratch.
+"""How the demo trains and looks: with ImageNet's weights, and without.
 
 Both ways are sized for two cores. With the weights a network of full width learns within a few
-epochs, and its filters are those of photos; without them a narrow one learns from the drawn photos
-alone.
+epochs, and its filters are those of photos; without them a narrow one that learned from other
+drawings takes its place.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ def demo_settings(pretrained: bool, epochs: int) -> dict[str, dict[str, Any]]:
     Parameters
     ----------
     pretrained
-        Whether networks start from ImageNet's weights; otherwise they do from scratch.
+        Whether networks start from ImageNet's weights.
     epochs
-        Most epochs of a tagger from scratch. Whatever starts from weights has a share of them.
+        A measure of all trainings: each has a share of them.
 
     Returns
     -------
     dict
         Step -> parameter -> value, of the steps that have any. A step is called as its page is;
         ``aesthetic_training_1`` learns from the public's ratings, ``aesthetic_training_2`` from the
-        colleagues'. Files, seeds and, from scratch, the network that filters are compared with are
-        the pipeline's.
+        colleagues'. Files, seeds and, without the weights, the network that filters are compared
+        with are the pipeline's; the tagger's ``backbone`` is `make_demo_network`'s then.
 
     See Also
     --------
@@ -48,28 +48,61 @@ def demo_settings(pretrained: bool, epochs: int) -> dict[str, dict[str, Any]]:
 
     Examples
     --------
-    >>> demo_settings(pretrained=False, epochs=30)["tagger_training"]["weights"]
-    'none'
+    >>> demo_settings(pretrained=False, epochs=30)["tagger_training"]["input_size"]
+    160
     >>> demo_settings(pretrained=True, epochs=30)["compare_filters"]["layers"]
     ['conv_pw_3', 'conv_pw_7', 'conv_pw_11']
     """
-    return _with_weights(epochs) if pretrained else _from_scratch(epochs)
+    return _with_weights(epochs) if pretrained else _without_weights(epochs)
 
 
-def _from_scratch(epochs: int) -> dict[str, dict[str, Any]]:
-    """Learn fast: a narrow network, and a high learning rate."""
+def scratch_settings(epochs: int) -> dict[str, dict[str, Any]]:
+    """Return the parameters of trainings from scratch that are not the defaults of their notebooks.
+
+    A narrow network learns fast, at a high learning rate. It is what the demo's network learns by,
+    and what a run on any photos takes where there are no weights.
+
+    Parameters
+    ----------
+    epochs
+        Most epochs of the tagger.
+
+    Returns
+    -------
+    dict
+        Step -> parameter -> value, as of `demo_settings`. The aesthetic models start from the
+        tagger.
+
+    Examples
+    --------
+    >>> scratch_settings(epochs=20)["tagger_training"]["weights"]
+    'none'
+    """
     aesthetic = {**_AESTHETIC, "fine_tune_learning_rate": 1e-3}
     return {
         "tagger_training": {
             **_TAGGER, "weights": "none", "backbone_kw": {"alpha": 0.25}, "input_size": 160,
             "fine_tune_epochs": epochs, "fine_tune_learning_rate": 3e-3,
             "colour": 0.0, "mixing": 0.0,
-            # A head fitted in one step shares the evidence out: what it owes to railings shows.
-            "head_penalty": 0.3,
         },
         # A head on what the tagger sees learns the public's taste as well as a few epochs do.
         "aesthetic_training_1": {**aesthetic, "fine_tune_epochs": 0},
         "aesthetic_training_2": {**aesthetic, "fine_tune_epochs": max(1, epochs // 4)},
+    }  # fmt: skip
+
+
+def _without_weights(epochs: int) -> dict[str, dict[str, Any]]:
+    """Fit heads to what a network learned from other drawings; the last one is fine-tuned."""
+    learned = scratch_settings(epochs)
+    return {
+        "tagger_training": {
+            **_TAGGER, "weights": "imagenet", "backbone_kw": {}, "input_size": 160,
+            "fine_tune_epochs": 0,
+            # Held this firmly a head shares the evidence out: what it owes to railings shows.
+            "head_penalty": 1.0,
+        },
+        "aesthetic_training_1": learned["aesthetic_training_1"],
+        "aesthetic_training_2": learned["aesthetic_training_2"],
         "explain_tagger": {**_EXPLANATIONS},
         "compare_filters": {
             "layers": ["conv_pw_3", "conv_pw_11"], "n_channels": 4, "size": 64, "steps": 24,
@@ -116,7 +149,7 @@ def demo_banner(pretrained: bool) -> str:
     banner = "Drawn hotels, simulated raters."
     if not pretrained:
         banner += (
-            " Trained from scratch, without ImageNet's weights: the networks know nothing but these"
-            " drawings, and pictures of their filters are coarse."
+            " Without ImageNet's weights: in their place is a small network that learned from"
+            " scratch, from drawings of other hotels. Pictures of its filters are coarse."
         )
     return banner

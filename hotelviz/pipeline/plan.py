@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hotelviz.demo.settings import demo_settings
+from hotelviz.demo.settings import scratch_settings
 from hotelviz.errors import ReportError, check_choice
 from hotelviz.pipeline.earlier import earlier_file
 from hotelviz.pipeline.estimate import Rates, estimated_seconds, measure_rates
@@ -258,12 +258,11 @@ def _with_settings(request: Request, *, quick: bool, pretrained: bool) -> Reques
     """Return a request with the settings of its kind of run below its own."""
     base: dict[str, dict[str, Any]] = {step: dict(QUICK[step]) for step in QUICK if quick}
     if not pretrained:
-        drawn = demo_settings(False, _SCRATCH_EPOCHS // (2 if quick else 1))
+        scratch = scratch_settings(_SCRATCH_EPOCHS // (2 if quick else 1))
         for step in _TRAININGS:
             # Without labels the first iteration has no tagger to start from.
-            learned = drawn["tagger_training"] | drawn.get(step, {})
-            # The demo's head is fitted anew so that its shortcut shows, not to be right more often.
-            known = set(parameters_of(step)) - {"head_penalty"}
+            learned = scratch["tagger_training"] | scratch[step]
+            known = parameters_of(step)
             base[step] = {name: value for name, value in learned.items() if name in known}
     told = [request.banner or ("" if pretrained else _FROM_SCRATCH)]
     banner = " ".join(filter(None, [*told, _QUICK * quick]))
