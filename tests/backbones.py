@@ -36,6 +36,11 @@ def first_layers(
     return keras.Model(inputs, outputs)
 
 
+def layers_of_the_demo(**how: Any) -> keras.Model:
+    """Give them the names of the layers that the demo's pages show."""
+    return first_layers(pointwise=("conv_pw_3", "conv_pw_11"), **how)
+
+
 def few_layers(classes: Sequence[str], task: str = "tagger", **how: Any) -> keras.Model:
     """Return a model of three layers, with the names of those that the demo looks at."""
     import keras
@@ -43,7 +48,7 @@ def few_layers(classes: Sequence[str], task: str = "tagger", **how: Any) -> kera
 
     from hotelviz.models import Preprocessing, wrap_model
 
-    body = first_layers(input_shape=(96, 96, 3), pointwise=("conv_pw_3", "conv_pw_11"), **how)
+    body = layers_of_the_demo(input_shape=(96, 96, 3), **how)
     pooled = layers.GlobalAveragePooling2D()(body.output)
     outputs = layers.Dense(len(classes), activation="softmax", name="probabilities")(pooled)
     described = {"classes": classes} if task == "tagger" else {}

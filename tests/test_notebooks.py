@@ -9,7 +9,6 @@ import shlex
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import anywidget
 import ipywidgets
@@ -18,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import typer
-from backbones import first_layers
+from backbones import layers_of_the_demo
 from executed import outside_of_tests, run_cells
 from typer.testing import CliRunner
 
@@ -57,13 +56,9 @@ SMALL = (
 )  # fmt: skip
 
 
-def _small_network(**how: Any) -> keras.Model:
-    return first_layers(pointwise=("conv_pw_3", "conv_pw_11"), **how)
-
-
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """What `hotelviz demo` leaves from scratch, in its smallest form.
+    """What `hotelviz demo` leaves without weights, in its smallest form.
 
     Its network has three layers: what is tested are the pages. `test_cli.py` trains MobileNet
     itself. The kernels of this file's reports start as those of the demo do.
@@ -73,7 +68,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         # Neither weights that are here nor a download.
         patch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))
         patch.setenv("HOTELVIZ_NO_DOWNLOAD", "1")
-        patch.setattr(keras.applications, "MobileNet", _small_network)
+        patch.setattr(keras.applications, "MobileNet", layers_of_the_demo)
         small = [word for text in SMALL for word in ("--set", text)]
         command = ["demo", "--out", str(out), "--hotels", "7", "--epochs", "1", *small]
         with outside_of_tests():
@@ -206,10 +201,8 @@ def test_reports_on_stored_distributions_need_no_photo(tmp_path):
 
 
 def test_reports_say_what_the_demo_starts_from(pages):
-    for name, start in (
-        ("tagger_report", "another model (tagger)"),
-        ("tagger_training", "the weights in the backbone's file"),
-    ):
+    files = "the weights in the backbone's file"
+    for name, start in (("tagger_report", "another model (tagger)"), ("tagger_training", files)):
         text = html.unescape((pages / f"{name}.html").read_text())
         assert f"{start}</strong>" in text
         assert "a small network that learned from scratch, from drawings of other hotels" in text
@@ -250,7 +243,6 @@ def test_training_report_counts_the_hotels_of_the_photos_that_were_learned_from(
     assert f"from {said} by its last layer" in text[: text.index("What to do next")]
     every = read_catalog(pages / "demo" / "catalog.csv")["hotel_id"].nunique()
     assert learned["hotel_id"].nunique() < every
-    # There is one phase.
     page = text[: text.index('id="appendix"')]
     assert "new head" not in page
     assert "dashed" not in page

@@ -167,7 +167,6 @@ def test_from_scratch_is_said_on_every_page_and_the_first_iteration_starts_from_
     of = {step.name: step for step in plan.steps}
     tagger = of["tagger_training"].key["parameters"]
     assert tagger["weights"] == "none"
-    assert not tagger.get("head_penalty")  # that is the demo's, for its shortcut
     assert "tagger_training" in of["aesthetic_training_1"].needs
     assert "learned from scratch" in of["hotel_ranking"].key["banner"]
     assert of["hotel_ranking"].key["banner"] in str(plan)

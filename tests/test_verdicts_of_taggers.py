@@ -355,20 +355,6 @@ def test_training_that_ended_with_its_linear_head_says_so_and_how_good_that_is()
     assert training.phases_words(course[:1]).endswith("There is no course to draw.")
 
 
-def test_training_from_scratch_whose_head_was_fitted_anew_says_so():
-    phases, kept = ["from_scratch", "from_scratch", "last_head"], [False, False, True]
-    course = COURSE.assign(phase=phases, kept=kept, val_loss=[0.5, 0.6, 0.7])
-    found = training.training_verdict(course, LEARNED, labels=LABELS, most_epochs=2)
-    assert " after epoch 1 of 2 (its last layer fitted anew), which they chose. " in found.text
-    assert found.text.endswith("Validation did not improve in the last epoch.")
-    cards = {card.label: card for card in found.cards}
-    right = f"{course['val_accuracy'].iloc[-1]:.0%}".replace("%", " %")
-    assert cards["validation accuracy"].value == right
-    assert cards["training accuracy"].detail == "on what it learned from"
-    assert "(2 epochs and the last layer anew)" in cards["photos learned from"].detail
-    assert "in 2 epochs; then its last layer anew, in one step." in training.phases_words(course)
-
-
 def test_fine_tuning_that_was_kept_is_told_beside_what_there_was_before():
     course = COURSE.assign(kept=[False, False, True])
     judged_before = {"linear head": [{"metric": "top-1 accuracy", "value": 0.5}]}

@@ -10,8 +10,6 @@ import numpy as np
 LINEAR, FINE_TUNED = "linear head", "fine-tuned"
 #: The phase in which the network that is kept learns from the photos that judged it, too.
 ALL_PHOTOS = "all_photos"
-#: The phase in which a network from scratch gets its head anew.
-LAST_HEAD = "last_head"
 
 
 class Course(NamedTuple):

@@ -31,7 +31,6 @@ from hotelviz.training.checkpoints import PhaseCheckpoint
 from hotelviz.training.course import (
     ALL_PHOTOS,
     FINE_TUNED,
-    LAST_HEAD,
     LINEAR,
     Course,
     better,
@@ -112,7 +111,8 @@ class FineTuning:
     def run(self) -> Course:
         """Run the phases; the model is then the better of the two."""
         if not self.pretrained:
-            rows = numbered(self._from_scratch())
+            epochs = self.settings.fine_tune_epochs
+            rows = numbered(self._fit_all(self._phase())[0] if epochs else [])
             if len(self.val):
                 self._judged()
             return Course(rows, self._made_sure())
@@ -173,16 +173,6 @@ class FineTuning:
         last = _Phase(ALL_PHOTOS, self.every, False, last_epochs(epochs), _LAST_RATE * rate)
         more, best = self._fit_all(last)
         return [*(row | {"kept": row["kept"] and best is None} for row in rows), *more]
-
-    def _from_scratch(self) -> list[dict[str, Any]]:
-        """Learn all layers, and in the end the head anew where its penalty is given."""
-        rows = self._fit_all(self._phase())[0] if self.settings.fine_tune_epochs else []
-        if rows and self.settings.head_penalty:
-            head = self._head()
-            dense_layer(self.model)[0].set_weights(head.learned)
-            rows = [{**row, "kept": False} for row in rows]
-            rows.append({**head.row, "phase": LAST_HEAD, "kept": True})
-        return rows
 
     def _say(self, text: str) -> None:
         if self.progress:

@@ -232,7 +232,7 @@ def _decoded(lesson: Lesson, rows: pd.DataFrame, folder: Path, progress: bool) -
     """
     preprocessing, train = model_info(lesson.model).preprocessing, rows["split"] == "train"
     cropped = (train | lesson.refit) & lesson.crops
-    plain = ~cropped | lesson.pretrained | bool(lesson.settings.head_penalty)
+    plain = ~cropped | lesson.pretrained
     size, larger = preprocessing.height, round(preprocessing.height * _MARGIN)
     return [
         decode_once(

@@ -67,7 +67,7 @@ class TrainingSettings:
     )
     dropout: float = _setting(0.2, "share of the pooled features that are dropped in training")
     head_penalty: float = _setting(
-        0.0, "penalty of the linear head; 0: as folds choose, from scratch none"
+        0.0, "penalty of the linear head; 0: as folds over hotels choose"
     )
     fine_tune_epochs: int = _setting(12, "most epochs of fine-tuning; 0: the linear head alone")
     fine_tune_learning_rate: float = _setting(3e-4, "learning rate of fine-tuning")
@@ -246,7 +246,8 @@ def chosen_settings(
     Raises
     ------
     TrainingError
-        An unknown effort, or a quick training of a network that has learned nothing before.
+        An unknown effort; a quick training, or a penalty of the linear head, of a network that has
+        learned nothing before.
 
     Examples
     --------
@@ -271,6 +272,11 @@ def chosen_settings(
             f"effort={named.effort!r} trains a head on what a network has learned before, and "
             "weights='none' has learned nothing: say how many fine_tune_epochs it learns, or take "
             "effort='normal'"
+        )
+    if not parent and named.weights is None and named.head_penalty:
+        raise TrainingError(
+            f"head_penalty={named.head_penalty} is of a linear head on what a network has learned "
+            "before, and weights='none' has learned nothing: leave it out"
         )
     return dataclasses.replace(named, **added)
 

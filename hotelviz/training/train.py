@@ -299,9 +299,9 @@ def history(model: keras.Model | ModelInfo) -> pd.DataFrame:
     pandas.DataFrame
         A row per epoch: ``epoch`` (from 1, over all phases), ``phase`` (``head``: one row, the
         linear model; ``fine_tune`` or ``from_scratch``; ``all_photos``: from those that judged,
-        too; ``last_head``: one row, the head anew after that), ``kept`` (whether the model is that
-        of this row), ``learning_rate``, ``seconds``, ``loss``, ``accuracy`` (aesthetic models:
-        ``mean_score_error``), and both again with ``val_`` where there were validation photos.
+        too), ``kept`` (whether the model is that of this row), ``learning_rate``, ``seconds``,
+        ``loss``, ``accuracy`` (aesthetic models: ``mean_score_error``), and both again with
+        ``val_`` where there were validation photos.
         Empty for a model that was not trained here.
 
     Examples

@@ -58,24 +58,6 @@ def test_linear_head_of_a_stopped_training_is_not_fitted_again_unless_it_is_lost
     assert model_info(again).training["linear"] == model_info(tuning.whole).training["linear"]
 
 
-def test_head_fitted_anew_after_a_stop_is_of_the_layers_that_are_there(
-    scratch, tuning, tmp_path, monkeypatch
-):
-    work, settings = tmp_path / "work", {**SHORT, "head_penalty": 0.5}
-    whole = train_tagger(scratch.photos, **settings)
-    with monkeypatch.context() as patch:
-        patch.setattr(fine_tuning, "fit_head", no_space)
-        with pytest.raises(OSError, match="No space"):
-            train_tagger(scratch.photos, checkpoint_dir=work, **settings)
-    # A head of other layers: it would be wrong, and nobody would see it.
-    (work / "head.npz").write_bytes((tuning.copied(tmp_path / "other") / "head.npz").read_bytes())
-    again = train_tagger(shuffled(scratch.photos, 1), checkpoint_dir=work, **settings)
-    assert course_of(again)["phase"].to_list() == ["from_scratch", "from_scratch", "last_head"]
-    pd.testing.assert_frame_equal(course_of(again), course_of(whole), rtol=1e-3)
-    for ours, theirs in zip(again.get_weights(), whole.get_weights(), strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4)
-
-
 @pytest.mark.parametrize(
     ("pattern", "left"),
     [("", None), ("from_scratch-*.npz", 100), ("*.json", 10), ("*.pixels", None)],

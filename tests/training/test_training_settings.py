@@ -85,6 +85,8 @@ def test_unknown_weights_and_settings_are_refused(demo_catalog):
         train_tagger(demo_catalog, weights="places")
     with pytest.raises(TrainingError, match=r"head_penalty=-0\.1 is no number from 0 on"):
         train_tagger(demo_catalog, head_penalty=-0.1)
+    with pytest.raises(TrainingError, match=r"head_penalty=0\.1 is of a linear head"):
+        train_tagger(demo_catalog, weights=None, head_penalty=0.1)
     with pytest.raises(TypeError, match="epochs"):
         train_tagger(demo_catalog, epochs=3)
 

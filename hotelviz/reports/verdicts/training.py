@@ -21,9 +21,6 @@ _PHASES = {
 }
 #: Those of one step.
 _LINEAR = "its last layer alone, in one step (a linear head)"
-_LAST_HEAD = "its last layer anew, in one step"
-#: After the epoch that was chosen.
-_AFTER = ("last_head", "all_photos")
 
 
 class Judges(NamedTuple):
@@ -135,8 +132,7 @@ def training_verdict(
     cards += linear_card(training or {})
     last = course.iloc[-1]
     fewest = f"fewest of {in_words(sizes.idxmin())}: {sizes.min():,}"
-    by_epochs = len(course) > 1 and last["phase"] != "last_head"
-    learned_on = "last epoch, on changed photos" if by_epochs else "on what it learned from"
+    learned_on = "last epoch, on changed photos" if len(course) > 1 else "on what it learned from"
     n_learned = photos["split"].eq("train").sum()
     of = learned.removeprefix(counted(int(n_learned), "photo")).strip()
     of = f"{of}; " if of else ""
@@ -233,36 +229,27 @@ def best_epoch(course: pd.DataFrame) -> pd.Series:
 
 
 def epochs_of(course: pd.DataFrame) -> pd.DataFrame:
-    """Return the epochs of which one is chosen, without what comes after it.
-
-    That is the step in which the last layer is fitted anew, and the epochs from all photos.
+    """Return the epochs of which one is chosen, without those from all photos after it.
 
     Examples
     --------
-    >>> len(epochs_of(pd.DataFrame({"phase": ["from_scratch", "from_scratch", "last_head"]})))
+    >>> len(epochs_of(pd.DataFrame({"phase": ["head", "fine_tune", "all_photos"]})))
     2
     """
-    return course[~course["phase"].isin(_AFTER)] if "phase" in course else course
-
-
-def _after(course: pd.DataFrame) -> tuple[bool, int]:
-    """Return whether the last layer was fitted anew, and the number of epochs from all photos."""
-    phases = course["phase"].to_list() if "phase" in course else []
-    return "last_head" in phases, phases.count("all_photos")
+    return course[course["phase"] != "all_photos"] if "phase" in course else course
 
 
 def kept_place(course: pd.DataFrame) -> str:
-    """Return which of the epochs a model has, and whether its last layer was fitted anew after it.
+    """Return which of the epochs a model has.
 
     Examples
     --------
-    >>> kept_place(pd.DataFrame({"phase": ["from_scratch", "last_head"], "epoch": [1, 2],
+    >>> kept_place(pd.DataFrame({"phase": ["fine_tune", "all_photos"], "epoch": [1, 2],
     ...                          "loss": [0.5, 0.4]}))
-    '1 of 1 (its last layer fitted anew)'
+    '1 of 1'
     """
     epochs = epochs_of(course)
-    after = " (its last layer fitted anew)" if _after(course)[0] else ""
-    return f"{best_epoch(epochs)['epoch']:.0f} of {len(epochs)}{after}"
+    return f"{best_epoch(epochs)['epoch']:.0f} of {len(epochs)}"
 
 
 def is_linear(course: pd.DataFrame) -> bool:
@@ -320,7 +307,7 @@ def phases_words(course: pd.DataFrame) -> str:
     'The network learned its last layer alone, in one step (a linear head)'
     """
     sizes = course["phase"].astype(str).value_counts(sort=False).to_dict()
-    steps = {"last_head": _LAST_HEAD} | ({"head": _LINEAR} if "kept" in course else {})
+    steps = {"head": _LINEAR} if "kept" in course else {}
     phases = [
         steps.get(name) or f"{_PHASES.get(name, in_words(name))}, in {counted(n, 'epoch')}"
         for name, n in ((str(name), n) for name, n in sizes.items())
@@ -345,8 +332,8 @@ def _steps_done(course: pd.DataFrame) -> str:
     fitted = int("kept" in course and course["phase"].iloc[0] == "head")
     n_epochs = len(epochs_of(course)) - fitted
     epochs = counted(n_epochs, "epoch") if n_epochs else ""
-    anew, more = _after(course)
-    after = "the last layer anew" if anew else f"{more:,} from all photos" if more else ""
+    more = len(course) - len(epochs_of(course))
+    after = f"{more:,} from all photos" if more else ""
     *first, last = filter(None, ["the last layer" * fitted, epochs, after])
     return f"{', '.join(first)} and {last}" if first else last
 
