@@ -18,8 +18,8 @@ class SeenLabels(NamedTuple):
     labelled
         Photos with a label.
     learned, chosen
-        Those of them that the network, or one that it started from, learned from, and those that
-        its epochs were chosen by.
+        Those of them that the network below its head, or one that it started from, learned from,
+        and those that its epochs were chosen by.
     hotels
         Those of which it had seen others of the same hotel.
     labels
@@ -84,11 +84,11 @@ def seen_labels(model: keras.Model, catalog: pd.DataFrame) -> SeenLabels:
     >>> seen_labels(model, photos)[:5]
     (3, 1, 0, 1, True)
     """
-    from hotelviz.models import model_info, seen_photos, training_photos
+    from hotelviz.models import layers_learned_from, model_info, seen_photos
 
     labelled = catalog[catalog["label"].notna()]
-    counts = seen_photos(model, labelled).value_counts()
-    record, info = training_photos(model), model_info(model)
+    record, info = layers_learned_from(model), model_info(model)
+    counts = seen_photos(record, labelled).value_counts()
     tasks, parent = [info.task], info.parent
     while parent:
         tasks.append(parent["task"])

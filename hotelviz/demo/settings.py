@@ -99,7 +99,7 @@ def _without_weights(epochs: int) -> dict[str, dict[str, Any]]:
             **_TAGGER, "weights": "imagenet", "backbone_kw": {}, "input_size": 160,
             "fine_tune_epochs": 0,
             # Held this firmly a head shares the evidence out: what it owes to railings shows.
-            "head_penalty": 1.0,
+            "head_penalty": 3.0,
         },
         "aesthetic_training_1": learned["aesthetic_training_1"],
         "aesthetic_training_2": learned["aesthetic_training_2"],

@@ -54,6 +54,7 @@ from hotelviz.models.storage import load_keras, load_model, save_model, wrap_mod
 from hotelviz.models.training_photos import (
     TrainingPhotos,
     inherit_training_photos,
+    layers_learned_from,
     record_training_photos,
     seen_photos,
     training_photos,
@@ -88,6 +89,7 @@ __all__ = [
     "is_backbone_file",
     "iter_nodes",
     "last_convolution",
+    "layers_learned_from",
     "level_nodes",
     "level_widths",
     "load_keras",

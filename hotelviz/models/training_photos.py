@@ -93,6 +93,43 @@ def training_photos(model: keras.Model | str | os.PathLike[str]) -> TrainingPhot
     return record or TrainingPhotos.none(f"the {info.task} model {info.backbone}")
 
 
+def layers_learned_from(model: keras.Model) -> TrainingPhotos:
+    """Return the photos that the layers below a model's head learned from, or were chosen by.
+
+    A training that kept its linear head left these layers as they came: what it learned from is
+    left out, though the head knows it. Features are then as fair as before it.
+
+    Parameters
+    ----------
+    model
+        With its description.
+
+    Examples
+    --------
+    >>> from hotelviz.models import build_tagger, update_info
+    >>> model = build_tagger(["Bed", "Pool"], input_size=32, weights=None)
+    >>> photos = {"image_id": ["a"], "hotel_id": ["h"], "content": [""], "split": ["train"]}
+    >>> model = record_training_photos(model, pd.DataFrame(photos))
+    >>> len(layers_learned_from(model).photos)
+    1
+    >>> len(layers_learned_from(update_info(model, training={"kept": "linear head"})).photos)
+    0
+    """
+    record, info = training_photos(model), model_info(model)
+    training, ancestor, generation = info.training, info.parent, 0
+    linear = []
+    while True:
+        # With hints the layers learn before the head is fitted.
+        if training.get("kept") == "linear head" and "hints" not in training:
+            linear.append(generation)
+        if ancestor is None:
+            break
+        training, ancestor = ancestor.get("training", {}), ancestor.get("parent")
+        generation += 1
+    photos = record.photos[~record.photos["generation"].isin(linear)]
+    return TrainingPhotos(photos.reset_index(drop=True), record.unrecorded)
+
+
 def record_training_photos(model: keras.Model, photos: pd.DataFrame) -> keras.Model:
     """Record what a model was trained on, beside what its ancestors were; return the model.
 
@@ -185,7 +222,9 @@ def read_training_photos(path: str | os.PathLike[str]) -> TrainingPhotos | None:
     return TrainingPhotos(photos, unrecorded)
 
 
-def seen_photos(model: keras.Model | str | os.PathLike[str], catalog: pd.DataFrame) -> pd.Series:
+def seen_photos(
+    model: keras.Model | str | os.PathLike[str] | TrainingPhotos, catalog: pd.DataFrame
+) -> pd.Series:
     """Return for each photo of a catalogue whether a model saw it, or its hotel, in training.
 
     A photo is known again by its ``image_id``, and where that is not the model's by the bytes of
@@ -194,7 +233,7 @@ def seen_photos(model: keras.Model | str | os.PathLike[str], catalog: pd.DataFra
     Parameters
     ----------
     model
-        As in `training_photos`.
+        As in `training_photos`, or a record such as `layers_learned_from` gives.
     catalog
         With ``image_id``, and ``hotel_id`` and ``path`` where there are any.
 
@@ -217,7 +256,8 @@ def seen_photos(model: keras.Model | str | os.PathLike[str], catalog: pd.DataFra
     ['train', 'hotel', '']
     """
     # What one model learned from, and another was chosen by, has been learned from.
-    photos = training_photos(model).photos.sort_values("split", ascending=False)
+    record = model if isinstance(model, TrainingPhotos) else training_photos(model)
+    photos = record.photos.sort_values("split", ascending=False)
     splits = dict(zip(photos["image_id"], photos["split"], strict=True))
     seen = _names(catalog, "image_id").map(splits).fillna("")
     unknown = seen.eq("")

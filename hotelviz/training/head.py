@@ -30,10 +30,10 @@ from hotelviz.models import (
     Node,
     activations,
     iter_nodes,
+    layers_learned_from,
     level_widths,
     model_info,
     split_head,
-    training_photos,
 )
 from hotelviz.training.pixel_cache import Pixels
 
@@ -274,7 +274,7 @@ def _starts(dense: layers.Dense, from_parent: bool) -> list[LinearHead | None]:
 
 def _seen(model: keras.Model, photos: Photos) -> np.ndarray:
     """Return of which photos' hotels the layers have learned: their features are too good."""
-    return np.isin(photos.hotels, training_photos(model).photos["hotel_id"].unique())
+    return np.isin(photos.hotels, layers_learned_from(model).photos["hotel_id"].unique())
 
 
 def _temperature(fit: LinearHead, photos: Photos, fair: np.ndarray, objective: Objective) -> float:

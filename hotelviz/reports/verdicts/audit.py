@@ -224,7 +224,7 @@ def how_labels_were_judged(found: Audit, features: str) -> str:
     if not seen.learned + seen.chosen + seen.hotels:
         if seen.unrecorded:
             return f"{text}, which does not say what it learned from: maybe these labels, too."
-        return f"{text}, which had seen none of these photos."
+        return f"{text}, whose layers had learned from none of these photos."
     text += f", which had learned from {seen.learned:,} of the {seen.labelled:,} labelled photos"
     text += "" if seen.labels else ", from their ratings and not these labels"
     more = [
