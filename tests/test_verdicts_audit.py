@@ -148,7 +148,10 @@ def test_audit_names_the_next_worst_where_the_worst_is_not_there():
 @pytest.mark.parametrize(
     ("seen", "said"),
     [
-        (SeenLabels(20, 0, 0, 0, labels=False), "whose layers had learned from none of these photos."),
+        (
+            SeenLabels(20, 0, 0, 0, labels=False),
+            "whose layers had learned from none of these photos",
+        ),
         (
             SeenLabels(20, 12, 3, 1, labels=True),
             "which had learned from 12 of the 20 labelled photos (3 more chose its epochs, it knew "

@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from hotelviz.pipeline.facts import Facts
-from hotelviz.training.settings import AESTHETIC, TAGGER, chosen_settings
+from hotelviz.training.settings import AESTHETIC, EFFORTS, TAGGER, chosen_settings
 
 #: Photos in a batch of a network, and how often each rate is measured.
 _BATCH, _TIMES = 32, 3
@@ -173,7 +173,10 @@ def with_effort(step: str, values: Mapping[str, Any]) -> dict[str, Any]:
         defaults, **{name: values[name] for name in fields if name in values}
     )
     chosen = chosen_settings(given, {}, parent=bool(values.get("parent")))
-    return {**values, "fine_tune_epochs": chosen.fine_tune_epochs, "input_size": chosen.input_size}
+    decided = {
+        name for bundles in EFFORTS.values() for bundle in bundles.values() for name in bundle
+    }
+    return {**values, **{name: getattr(chosen, name) for name in decided & set(fields)}}
 
 
 def _training(

@@ -15,11 +15,12 @@ EFFORTS: dict[str, dict[str, dict[str, Any]]] = {
     "quick": {"tagger": {"fine_tune_epochs": 0}, "aesthetic": {"fine_tune_epochs": 0}},
     "normal": {"tagger": {}, "aesthetic": {}},
     "best": {
-        "tagger": {"input_size": 320, "fine_tune_epochs": 16},
+        "tagger": {"input_size": 384, "n_scales": 2},
         "aesthetic": {"input_size": 320, "fine_tune_epochs": 20},
     },
 }
 _AUGMENTATION = Augmentation()
+_SIZES = {"input_size", "n_scales"}
 _Settings = TypeVar("_Settings", bound=type)
 _Chosen = TypeVar("_Chosen", bound="TaggerSettings | AestheticSettings")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -265,6 +266,8 @@ def chosen_settings(
         for field in dataclasses.fields(settings)
         if getattr(settings, field.name) != getattr(defaults, field.name)
     } | set(changes)
+    if own & _SIZES:  # they go together: not every size can be halved
+        own |= _SIZES
     bundle = EFFORTS[named.effort]["tagger" if tagger else "aesthetic"]
     added = {name: value for name, value in bundle.items() if name not in own}
     if not parent and named.weights is None and added.get("fine_tune_epochs") == 0:

@@ -66,7 +66,12 @@ def test_effort_decides_what_nothing_else_decides(demo_catalog):
         EFFORTS["best"]["aesthetic"]
     )
     given = chosen_settings(TaggerSettings(effort="best", batch_size=7), {"input_size": 224})
-    assert (given.input_size, given.batch_size) == (224, 7)
+    # The half of 224 pixels has no map that fits: a size that is given is the only one.
+    assert (given.input_size, given.n_scales, given.batch_size) == (224, 1, 7)
+    alone = chosen_settings(TAGGER, {"effort": "best", "n_scales": 1})
+    assert (alone.input_size, alone.n_scales) == (224, 1)
+    sizes = chosen_settings(TAGGER, {"effort": "best"})
+    assert (sizes.input_size, sizes.n_scales, sizes.fine_tune_epochs) == (384, 2, 8)
     assert chosen_settings(TAGGER, {}) == TAGGER
     with pytest.raises(TrainingError, match=r"effort must be one of .*; did you mean 'quick'"):
         train_tagger(demo_catalog, effort="quik")
