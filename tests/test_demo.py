@@ -17,12 +17,13 @@ from hotelviz import pipeline
 from hotelviz.catalog import rating_summary, read_catalog
 from hotelviz.cli import app
 from hotelviz.demo import catalog as catalog_of_the_demo
-from hotelviz.demo import make_demo_catalog, read_truth
+from hotelviz.demo import make_demo_catalog, make_demo_network, read_truth
 from hotelviz.demo.areas import RAILED, paint
 from hotelviz.demo.renderer import Style
 from hotelviz.demo.simulated_raters import QUALITIES
 from hotelviz.errors import CatalogError, DemoError, ImageError, OutputError
 from hotelviz.images import decode_image, read_image
+from hotelviz.models import load_model, model_info, training_photos
 from hotelviz.schema import AREAS
 
 SMALL = {"n_hotels": 3, "size": (96, 128)}
@@ -304,3 +305,32 @@ def test_railings_have_the_colour_that_they_are_called_by():
     assert red[0] > 1.6 * max(red[1:])
     assert np.ptp(chrome) < 0.35 * chrome.mean()
     assert wood.sum() < chrome.sum()
+
+
+@pytest.mark.slow
+def test_network_learns_from_other_hotels_in_which_railings_say_nothing(few_layers, tmp_path):
+    settings = {"n_hotels": 6, "epochs": 1, "size": (96, 128), "progress": False}
+    file = make_demo_network(tmp_path / "network", **settings)
+    assert model_info(load_model(file)).training["weights"] is None
+    learned = training_photos(file).photos
+    assert learned["hotel_id"].str.startswith("other/").all()
+    photos = read_catalog(tmp_path / "network" / "catalog.csv", classes=None)
+    assert set(photos["split"]) == {"train"}
+    for area in RAILED:
+        with_one = photos["label"].eq(f"{area}_with_railing").sum()
+        assert 0 < with_one < photos["label"].str.startswith(area).sum()
+    assert set(photos["label"].str.removesuffix("_with_railing")) == set(AREAS)
+    made = file.stat().st_mtime_ns
+    assert make_demo_network(tmp_path / "network", **settings) == file
+    assert file.stat().st_mtime_ns == made
+    # Stopped before the end: the drawings are taken as they are.
+    drawn = Path(photos["path"][0]).stat().st_mtime_ns
+    file.unlink()
+    make_demo_network(tmp_path / "network", **settings)
+    assert Path(photos["path"][0]).stat().st_mtime_ns == drawn
+    make_demo_network(tmp_path / "network", seed=1, **settings)
+    assert Path(photos["path"][0]).stat().st_mtime_ns != drawn
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "photo.jpg").write_bytes(b"mine")
+    with pytest.raises(OutputError, match="mine"):
+        make_demo_network(tmp_path / "mine", **settings)
