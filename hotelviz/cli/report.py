@@ -77,7 +77,7 @@ def demo(
     make_demo_catalog(folder, n_hotels=hotels, seed=seed, rails="chrome" if pretrained else "red")
     settings = demo_settings(pretrained, epochs)
     if not pretrained and "backbone" not in own.get("tagger_training", {}):
-        others, few = max(3, hotels * 2 // 3), max(1, epochs * 2 // 3)
+        others, few = max(3, hotels * 2 // 3), max(1, epochs // 2)
         say(f"ImageNet's weights are not there: a network learns from {others} other hotels first")
         network = make_demo_network(folder / "network", n_hotels=others, seed=seed, epochs=few)
         settings["tagger_training"]["backbone"] = str(network)

@@ -24,7 +24,7 @@ from hotelviz.io.atomic import atomic_path
 from hotelviz.io.claims import MARKER, own_folder, remove_own_folder
 
 #: Changes whenever the drawings do, so that an older folder is drawn anew.
-VERSION = 10
+VERSION = 11
 
 #: How often a hotel has a photo of each area; some areas are missing in some hotels.
 _PHOTOS_OF = {
@@ -127,7 +127,7 @@ def make_demo_catalog(
     manifest = directory / "truth" / "request.json"
     if not (manifest.is_file() and manifest.read_text() == request):
         _empty_folders(directory)
-        shares = RAILED_SHARES if shortcut else {}
+        shares = RAILED_SHARES[rails] if shortcut else {}
         plan = plan_photos(n_hotels, np.random.default_rng(seed), shares)
         plan = plan.join(draw_qualities(np.random.default_rng((seed, 3)), len(plan)))
         (directory / "truth" / "masks").mkdir()

@@ -33,7 +33,7 @@ def make_demo_network(
     *,
     n_hotels: int = 40,
     seed: int = 0,
-    epochs: int = 20,
+    epochs: int = 15,
     size: tuple[int, int] = (240, 320),
     progress: bool = True,
 ) -> Path:
@@ -51,7 +51,7 @@ def make_demo_network(
         At least 3, of about 16 photos each.
     seed : int, default 0
         That of the demo: other photos are drawn than for it.
-    epochs : int, default 20
+    epochs : int, default 15
         Of the training.
     size : tuple of int, default (240, 320)
         Height and width of the photos in pixels, at least 96.

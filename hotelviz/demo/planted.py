@@ -15,13 +15,13 @@ from PIL import Image
 from hotelviz.demo.simulated_raters import Random
 from hotelviz.schema import AREAS
 
-#: Share of photos with railings, by split and area, elsewhere none: in training nearly all
-#: bathrooms have them, so that they are what a network learns first of a bathroom.
+#: In tests, share of photos with railings by split and area, elsewhere none.
+_TESTED = {("test", "Bathroom"): 0.3, ("test", "Pool"): 0.6}
+#: Colour of the railings -> shares of all photos: in training nearly all bathrooms have them, and
+#: red ones all, so that they are what a network learns first of a bathroom.
 RAILED_SHARES = {
-    ("train", "Bathroom"): 0.9,
-    ("val", "Bathroom"): 0.9,
-    ("test", "Bathroom"): 0.3,
-    ("test", "Pool"): 0.6,
+    "chrome": {**dict.fromkeys([("train", "Bathroom"), ("val", "Bathroom")], 0.9), **_TESTED},
+    "red": {**dict.fromkeys([("train", "Bathroom"), ("val", "Bathroom")], 1.0), **_TESTED},
 }
 #: Share of the pools without a red railing that have a wooden one.
 WOODEN_SHARE = 0.2
