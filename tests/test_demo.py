@@ -330,6 +330,8 @@ def test_network_learns_from_other_hotels_in_which_railings_say_nothing(few_laye
     assert Path(photos["path"][0]).stat().st_mtime_ns == drawn
     make_demo_network(tmp_path / "network", seed=1, **settings)
     assert Path(photos["path"][0]).stat().st_mtime_ns != drawn
+    with pytest.raises(DemoError, match="at least 3"):
+        make_demo_network(tmp_path / "network", n_hotels=2)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "photo.jpg").write_bytes(b"mine")
     with pytest.raises(OutputError, match="mine"):

@@ -168,6 +168,11 @@ def test_from_scratch_is_said_on_every_page_and_the_first_iteration_starts_from_
     tagger = of["tagger_training"].key["parameters"]
     assert tagger["weights"] == "none"
     assert "tagger_training" in of["aesthetic_training_1"].needs
+    # Another backbone in a file of the same name is another one.
+    given = {"tagger_training": {"backbone": str(tmp_path / "theirs.keras"), "backbone_kw": {}}}
+    planned = pipeline.plan(demo_dir / "catalog.csv", tmp_path, pretrained=False, settings=given)
+    training = next(step for step in planned.steps if step.name == "tagger_training")
+    assert tmp_path / "theirs.keras" in training.inputs
     assert "learned from scratch" in of["hotel_ranking"].key["banner"]
     assert of["hotel_ranking"].key["banner"] in str(plan)
     photos = read_catalog(demo_dir / "catalog.csv")[["image_id", "path", "hotel_id"]]

@@ -113,10 +113,7 @@ def make_demo_catalog(
     >>> photos["split"].unique().tolist()
     ['train', 'val', 'test']
     """
-    if n_hotels < 3:
-        raise DemoError(f"n_hotels must be at least 3, for train, val and test; not {n_hotels}")
-    if min(size) < 96:
-        raise DemoError(f"size must be at least 96 x 96 pixels; not {size[0]} x {size[1]}")
+    check_drawn(n_hotels, size)
     if rails not in RAILS:
         raise DemoError(f"rails must be one of {', '.join(RAILS)}; not {rails!r}")
     directory = Path(directory)
@@ -141,6 +138,14 @@ def make_demo_catalog(
         with atomic_path(manifest) as temporary:
             temporary.write_text(request)
     return read_catalog(directory / "catalog.csv")
+
+
+def check_drawn(n_hotels: int, size: tuple[int, int]) -> None:
+    """Refuse too few hotels, and photos that are too small to be drawn."""
+    if n_hotels < 3:
+        raise DemoError(f"n_hotels must be at least 3, for train, val and test; not {n_hotels}")
+    if min(size) < 96:
+        raise DemoError(f"size must be at least 96 x 96 pixels; not {size[0]} x {size[1]}")
 
 
 def _empty_folders(directory: Path) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from hotelviz.catalog import read_catalog, write_catalog
 from hotelviz.demo.areas import RAILED
-from hotelviz.demo.catalog import VERSION, draw_photos, plan_photos
+from hotelviz.demo.catalog import VERSION, check_drawn, draw_photos, plan_photos
 from hotelviz.demo.settings import scratch_settings
 from hotelviz.demo.simulated_raters import draw_qualities
 from hotelviz.io.atomic import atomic_path
@@ -66,6 +66,8 @@ def make_demo_network(
 
     Raises
     ------
+    DemoError
+        Fewer than 3 hotels, or photos that are too small.
     OutputError
         The folder is not one that this function made.
 
@@ -78,9 +80,7 @@ def make_demo_network(
     >>> model_info(load_model(file)).classes[0]
     'Bathroom_with_railing'
     """
-    # First: it loads TensorFlow, which drawings do not need.
-    from hotelviz.training import Augmentation, TaggerSettings, train_tagger
-
+    check_drawn(n_hotels, size)
     folder = own_folder(directory, _PURPOSE)
     settings = scratch_settings(epochs)["tagger_training"]
     request = json.dumps(
@@ -93,6 +93,9 @@ def make_demo_network(
         with atomic_path(manifest) as temporary:
             temporary.write_text(request)
     if not model.is_file():
+        # It loads TensorFlow, which drawings do not need.
+        from hotelviz.training import Augmentation, TaggerSettings, train_tagger
+
         changes = {name: settings[name] for name in ("rotation", "colour")}
         augmentation = Augmentation(scale=(settings["smallest_crop"], 1.0), **changes)
         own = {name: value for name, value in settings.items() if hasattr(TaggerSettings, name)}

@@ -249,6 +249,8 @@ class Steps:
         leaves = [page := self.out / f"{name}.html"]
         for key, value in values.items():
             (leaves if key in _LEFT else reads).extend(_paths(value))
+        if (backbone := str(values.get("backbone", ""))).endswith(".keras"):
+            reads.append(Path(backbone))
         plain = {key: _plain(value) for key, value in values.items()}
         told = [request.banner, "" if name in ABOUT_AREAS else request.note]
         banner = " ".join(filter(None, told))
