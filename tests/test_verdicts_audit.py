@@ -150,7 +150,7 @@ def test_audit_names_the_next_worst_where_the_worst_is_not_there():
     [
         (
             SeenLabels(20, 0, 0, 0, labels=False),
-            "whose layers had learned from none of these photos",
+            "whose layers had learned from none of these photos.",
         ),
         (
             SeenLabels(20, 12, 3, 1, labels=True),
