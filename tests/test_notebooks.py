@@ -45,7 +45,7 @@ def galleries(text: str) -> list[dict]:
 #: What makes the demo's reports small: step.name=value.
 SMALL = (
     # A head held so firmly errs enough for pages that explain errors.
-    "tagger_training.input_size=96", "tagger_training.head_penalty=10",
+    "tagger_training.input_size=96", "tagger_training.head_penalty=100",
     "explain_tagger.n_checked=8", "explain_tagger.n_confusions=1", "explain_tagger.max_photos=4",
     "compare_filters.n_channels=2", "compare_filters.steps=4", "compare_filters.n_searched=40",
     "compare_filters.n_photos=16",
