@@ -23,6 +23,7 @@ from hotelviz.models import (
     save_model,
     with_scales,
 )
+from hotelviz.pipeline.estimate import with_effort
 from hotelviz.reports.wording import input_words
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (3, 128, 128, 3), "uint8")
@@ -98,6 +99,11 @@ def test_of_one_size_a_network_is_what_it_was():
     network = build_tagger(["Bed", "Pool"], input_size=64, n_scales=1, **NEW)
     assert with_scales(network, 1) is network
     assert "n_scales" not in model_info(network).training
+
+
+def test_time_of_effort_best_is_that_of_two_sizes():
+    assert with_effort("tagger_training", {"effort": "best"})["n_scales"] == 2
+    assert "n_scales" not in with_effort("aesthetic_training_1", {"effort": "best"})
 
 
 def test_pages_name_every_size():

@@ -19,11 +19,15 @@ from hotelviz.models import (
     build_tagger,
     clone_for_task,
     evaluation_photos,
+    inherit_training_photos,
+    layers_learned_from,
     load_model,
+    model_info,
     record_training_photos,
     save_model,
     seen_photos,
     training_photos,
+    update_info,
     validation_photos,
     wrap_model,
 )
@@ -260,3 +264,27 @@ def test_damaged_record_is_refused_by_the_name_of_the_file(photos, tmp_path, tex
         archive.writestr(MEMBER, text)
     with pytest.raises(ModelError, match=r"tagger\.keras"):
         load_model(file)
+
+
+def test_layers_know_what_they_learned_from_and_not_what_a_linear_head_alone_did(photos):
+    def learned(model: keras.Model, rows: slice, **training: object) -> keras.Model:
+        used = photos.iloc[rows].assign(content="", split="train")
+        training = {**model_info(model).training, **training}
+        return update_info(record_training_photos(model, used), training=training)
+
+    def known(model: keras.Model) -> list[str]:
+        return layers_learned_from(model).photos["image_id"].to_list()
+
+    def after(model: keras.Model) -> keras.Model:
+        return clone_for_task(model, task="tagger", classes=["Bed", "Pool"])
+
+    new = build_tagger(["Bed", "Pool"], input_size=32, weights=None)
+    linear = learned(new, slice(0, 2), kept="linear head")
+    assert known(linear) == known(after(linear)) == []
+    tuned = learned(after(linear), slice(2, 4), kept="fine-tuned")
+    # Its layers learned through what the head before knew.
+    assert set(known(tuned)) == {"0.jpg", "1.jpg", "2.jpg", "3.jpg"}
+    assert set(known(learned(after(tuned), slice(4, 6), kept="linear head"))) == set(known(tuned))
+    student = build_tagger(["Bed", "Pool"], input_size=32, weights=None)
+    student = inherit_training_photos(update_info(student, training={"teachers": []}), linear)
+    assert known(learned(student, slice(6, 7), kept="linear head")) == ["6.jpg", "0.jpg", "1.jpg"]

@@ -97,7 +97,8 @@ def layers_learned_from(model: keras.Model) -> TrainingPhotos:
     """Return the photos that the layers below a model's head learned from, or were chosen by.
 
     A training that kept its linear head left these layers as they came: what it learned from is
-    left out, though the head knows it. Features are then as fair as before it.
+    left out, though the head knows it. Once layers have learned, all before counts: they learned
+    through the heads that were there, or from teachers.
 
     Parameters
     ----------
@@ -117,16 +118,17 @@ def layers_learned_from(model: keras.Model) -> TrainingPhotos:
     """
     record, info = training_photos(model), model_info(model)
     training, ancestor, generation = info.training, info.parent, 0
-    linear = []
-    while True:
-        # With hints the layers learn before the head is fitted.
-        if training.get("kept") == "linear head" and "hints" not in training:
-            linear.append(generation)
+    photos = record.photos
+    # With teachers the layers may have learned before a head was fitted.
+    while "teachers" not in training:
+        own = photos["generation"] == generation
+        if own.any() and training.get("kept") != "linear head":
+            break
+        photos = photos[~own]
         if ancestor is None:
             break
         training, ancestor = ancestor.get("training", {}), ancestor.get("parent")
         generation += 1
-    photos = record.photos[~record.photos["generation"].isin(linear)]
     return TrainingPhotos(photos.reset_index(drop=True), record.unrecorded)
 
 

@@ -34,6 +34,7 @@ from hotelviz.models import (
     level_widths,
     model_info,
     split_head,
+    training_photos,
 )
 from hotelviz.training.pixel_cache import Pixels
 
@@ -236,7 +237,7 @@ def fit_head(
         every_fit = _fit(features, parts, (learned.penalty,), starts[best], how)
     final = every_fit if refit else learned
     every = _joined(parts)
-    seen = _seen(model, every)
+    seen = _seen(model, every, from_parent=bool(best))
     temperatures = (
         _temperature(learned, train, ~seen[: len(train)], objective),
         _temperature(every_fit, every, ~seen, objective),
@@ -272,9 +273,13 @@ def _starts(dense: layers.Dense, from_parent: bool) -> list[LinearHead | None]:
     return [None, LinearHead(kernel, bias, 0.0, np.empty((0, len(bias))))]
 
 
-def _seen(model: keras.Model, photos: Photos) -> np.ndarray:
-    """Return of which photos' hotels the layers have learned: their features are too good."""
-    return np.isin(photos.hotels, layers_learned_from(model).photos["hotel_id"].unique())
+def _seen(model: keras.Model, photos: Photos, *, from_parent: bool) -> np.ndarray:
+    """Return of which photos' hotels the network has learned: its figures are too good for them.
+
+    That are those of its layers, and where weights are held at its head's, those of that head.
+    """
+    known = training_photos(model) if from_parent else layers_learned_from(model)
+    return np.isin(photos.hotels, known.photos["hotel_id"].unique())
 
 
 def _temperature(fit: LinearHead, photos: Photos, fair: np.ndarray, objective: Objective) -> float:

@@ -67,6 +67,9 @@ def test_few_ratings_are_learned_from_what_the_first_iteration_knew_of_many(rate
     second = train_aesthetic(few, parent=first, effort="quick", **QUICK)
     assert model_info(second).training["linear"]["from_parent"]
     assert not model_info(first).training["linear"]["from_parent"]
+    # Its layers know none of these hotels, but the head that it is held at does.
+    seen = [model_info(model).training["linear"]["seen"] for model in (first, second)]
+    assert seen == [0, model_info(second).training["linear"]["photos"]]
     figures = model_info(second).training["linear"]["figures"]
     assert figures[0]["metric"] == "LCC"
     assert figures[0]["value"] > 0.3

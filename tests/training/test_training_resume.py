@@ -13,8 +13,9 @@ from runs import QUICK, SHORT, TUNED, counted_decoding, course_of, interrupted, 
 
 from hotelviz.errors import OutputError
 from hotelviz.io.claims import claim
-from hotelviz.models import load_model, model_info
+from hotelviz.models import copy_model, load_model, model_info
 from hotelviz.training import fine_tuning, history, lesson, pixel_cache, train_tagger
+from hotelviz.training.head import kept_head
 
 pytestmark = pytest.mark.slow
 
@@ -39,6 +40,16 @@ def test_training_stopped_in_any_epoch_and_resorted_ends_as_an_undisturbed_one(c
     pd.testing.assert_frame_equal(course_of(resumed), expected, rtol=1e-3)
     for ours, theirs in zip(resumed.get_weights(), whole.get_weights(), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-5)
+
+
+def test_head_that_was_left_of_other_layers_is_not_taken(tuning, tmp_path):
+    work, model = tuning.copied(tmp_path), copy_model(tuning.whole)
+    # It ended with its linear head: the layers are as they came.
+    assert kept_head(work, model) is not None
+    layer = model.get_layer("conv1")
+    layer.set_weights([1.01 * weights for weights in layer.get_weights()])
+    # It would be wrong, and nobody would see it.
+    assert kept_head(work, model) is None
 
 
 @pytest.mark.parametrize("damaged", [False, True])
