@@ -46,6 +46,7 @@ SHOWN_ELSEWHERE = {
     "concept_activity", "concept_effects", "concept_maps", "find_shortcuts", "load_concepts",
     "name_concepts", "photo_concepts", "read_names", "score_ends", "shortcut_examples",
     "read_audit", "write_audit", "compare_orders", "labelled_catalog", "progress_text", "run",
+    "unexplained_share",
 }  # fmt: skip
 
 

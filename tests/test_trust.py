@@ -19,6 +19,7 @@ from hotelviz import concepts as c
 from hotelviz.errors import AttributionError, CatalogError, ConceptError
 from hotelviz.models import Preprocessing, wrap_model
 from hotelviz.plots.alt_text import figure_alt
+from hotelviz.reports.verdicts import tried_concepts as verdict
 from hotelviz.reports.verdicts.explanation import confusion_words
 from hotelviz.reports.verdicts.tried_concepts import TriedConcepts, tried_concepts, tried_sheet
 
@@ -267,6 +268,55 @@ def test_mark_of_one_hotel_or_of_right_photos_is_no_shortcut(shortcuts, tags):
     # Three errors are too few to try anything.
     few = activity.photos["image_id"].isin(tags.loc[tags["kind"] == "marked", "image_id"][:5])
     assert c.find_shortcuts(found, activity.take(~few.to_numpy())).empty
+
+
+def test_what_misleads_and_is_in_no_concept_is_told(shortcuts, tags):
+    found, activity, table = shortcuts
+    assert c.unexplained_share(found, activity) < 0.05
+    mark = table["concept"].iloc[0]
+    # The evidence of the mark, as if no concept had held it.
+    kept = np.arange(len(found)) != mark
+    residual = activity.residual + activity.evidence[:, mark]
+    without = activity._replace(evidence=activity.evidence * kept[:, None], residual=residual)
+    assert c.unexplained_share(found, without) > 0.9
+    rows = c.find_shortcuts(found, without)
+    assert not rows["suspect"].any()
+    assert (rows["weight"] < 0.1).all()
+    right = (tags["label"] == tags["predicted"]).to_numpy()
+    assert np.isnan(c.unexplained_share(found, activity.take(right)))
+
+
+def test_page_tries_more_concepts_while_they_do_not_hold_what_misleads(
+    monkeypatch, colours, shortcuts, tags
+):
+    _, activity, table = shortcuts
+    asked, left = [], iter([0.6, 0.21, 0.1, 0.0])
+
+    class Some:
+        def __init__(self, n: int) -> None:
+            self.n = n
+
+        def __len__(self) -> int:
+            return self.n
+
+    def find(*given: object, candidates: list[int], **settings: object) -> Some:
+        asked.extend(candidates)
+        return Some(candidates[0])
+
+    monkeypatch.setattr(verdict, "find_concepts", find)
+    monkeypatch.setattr(verdict, "concept_activity", lambda *given: activity)
+    monkeypatch.setattr(verdict, "find_shortcuts", lambda *given, seed: table)
+    monkeypatch.setattr(verdict, "unexplained_share", lambda *given: next(left))
+    tried = tried_concepts(colours, tags, 0)
+    assert asked == [8, 10, 12]
+    assert verdict.tried_words(tried) == (
+        "12 concepts of these photos were tried. They hold 90 % of what speaks for the wrong areas "
+        "in the confusions."
+    )
+    left = iter([0.6])
+    tried = tried_concepts(colours, tags, 5)
+    assert asked[3:] == [5]
+    assert verdict.tried_words(tried).endswith("may be a shortcut as well: look at the maps.")
 
 
 def test_shortcuts_need_labels_a_tagger_and_a_linear_head(shortcuts, tags):

@@ -11,7 +11,12 @@ from hotelviz.concepts.examples import concept_examples, concept_maps, photo_con
 from hotelviz.concepts.factorisation import N_CONCEPTS, Concepts, find_concepts
 from hotelviz.concepts.matching import KEPT, match_concepts
 from hotelviz.concepts.names import name_concepts, read_names, write_names
-from hotelviz.concepts.shortcuts import SHORTCUT_ERRORS, find_shortcuts, shortcut_examples
+from hotelviz.concepts.shortcuts import (
+    SHORTCUT_ERRORS,
+    find_shortcuts,
+    shortcut_examples,
+    unexplained_share,
+)
 from hotelviz.concepts.storage import concepts_path, load_concepts, save_concepts
 from hotelviz.errors import ConceptError
 
@@ -41,5 +46,6 @@ __all__ = [
     "save_concepts",
     "score_ends",
     "shortcut_examples",
+    "unexplained_share",
     "write_names",
 ]

@@ -171,9 +171,11 @@ def removal_effects(
     >>> concepts = find_concepts(small, photos, 2, progress=False)
     >>> list(removal_effects(concepts, photos))[:4]
     ['concept', 'n_photos', 'change', 'random']
-    >>> from hotelviz.concepts import find_shortcuts
+    >>> from hotelviz.concepts import find_shortcuts, unexplained_share
     >>> find_shortcuts(concepts, photos)["suspect"].any()  # it has learned nothing
     np.False_
+    >>> 0 <= unexplained_share(concepts, photos) <= 1
+    True
     """
     from hotelviz.models import model_info
 

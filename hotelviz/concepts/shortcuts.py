@@ -57,7 +57,8 @@ def find_shortcuts(
         confusion that have the concept, and ``errors``, their share of all its errors;
         ``right_true`` and ``right_predicted``, the shares of the photos of either class that are
         predicted right and have it; ``weight``, its share of all that speaks for the wrong class
-        rather than the right one in the errors; ``repaired``, the share of the errors with it that
+        rather than the right one in the errors, what no concept holds counted as well (see
+        `unexplained_share`); ``repaired``, the share of the errors with it that
         are predicted right once it is removed, and ``random``, once random concepts of the same
         size are; ``difference`` with its 95 % interval over hotels, ``low`` and ``high``, and
         ``p_value``; ``chance``, how likely it is by chance that so many more errors than photos of
@@ -76,6 +77,7 @@ def find_shortcuts(
     See Also
     --------
     shortcut_examples : The errors in which the concepts of one confusion are strongest.
+    unexplained_share : How much of the errors no concept holds.
     removal_effects : What is said without a concept, whatever is right; its example is of this
         function, too.
 
@@ -88,17 +90,13 @@ def find_shortcuts(
     is at least 1 in 16.
     """
     from hotelviz.metrics.corrections import holm
-    from hotelviz.models import model_info
 
-    info = model_info(concepts.model)
-    if info.task != "tagger":
-        raise ConceptError(f"find_shortcuts: the model is no tagger, but {info.task}")
+    classes = _classes(concepts, "find_shortcuts")
     kernel = linear_kernel(concepts, "find_shortcuts")
-    activity = as_activity(concepts, photos)
-    check_table(activity.photos, needs=["label"], where="find_shortcuts", unique=False)
+    activity = _labelled(concepts, photos, "find_shortcuts")
     random = np.random.default_rng(seed)
     places = concepts.places[random.permutation(len(concepts.places))[:N_RANDOM]] @ kernel
-    table = pd.DataFrame(_tried(activity, list(info.classes), places), columns=_COLUMNS)
+    table = pd.DataFrame(_tried(activity, classes, places), columns=_COLUMNS)
     common = holm(table["chance"].to_numpy(float))
     often = (table["errors"] >= _MOST) & (table["n_photos"] >= SHORTCUT_ERRORS)
     judged = (often & (table["right_true"] < _MOST)).to_numpy() & (common < _CHANCE)
@@ -109,6 +107,42 @@ def find_shortcuts(
     table["suspect"] = sure & (table["repaired"] >= _MOST)
     order = (table["difference"] * table["n_photos"]).astype(float).argsort(kind="stable")[::-1]
     return table.iloc[order].reset_index(drop=True)
+
+
+def unexplained_share(concepts: Concepts, photos: pd.DataFrame | ConceptActivity) -> float:
+    """Compute how much of what speaks for the wrong classes no concept holds.
+
+    What misleads a tagger can be found only among the concepts. Those that explain the logits of
+    all photos need not explain its errors: railings that stand in few photos are in the residual.
+
+    Parameters
+    ----------
+    concepts, photos
+        As in `find_shortcuts`.
+
+    Returns
+    -------
+    float
+        0 to 1, over all confusions of at least four errors: of what speaks for the wrong class
+        rather than the right one in each error, the part of the residual. NaN where there is no
+        such confusion.
+
+    Raises
+    ------
+    ConceptError, CatalogError
+        As in `find_shortcuts`.
+
+    See Also
+    --------
+    removal_effects : Its example is of this function, too.
+    """
+    classes = _classes(concepts, "unexplained_share")
+    linear_kernel(concepts, "unexplained_share")
+    activity = _labelled(concepts, photos, "unexplained_share")
+    found = [_speaking(activity, *one) for one in _confusions(activity, classes)]
+    held = sum(float(np.maximum(speaks, 0).sum()) for speaks, _ in found)
+    left = sum(float(rest) for _, rest in found)
+    return left / (held + left) if held + left else np.nan
 
 
 def shortcut_examples(
@@ -163,16 +197,12 @@ def _tried(
     """Yield what is known of each concept in each confusion."""
     from scipy.stats import fisher_exact
 
-    labels = pd.Index(classes).get_indexer(pd.Index(activity.photos["label"]))
+    labels = activity.photos["label"]
     predicted, there = activity.predicted, activity.there
-    for true, other in np.ndindex(len(classes), len(classes)):
-        wrong = (labels == true) & (predicted == other)
-        if true == other or wrong.sum() < SHORTCUT_ERRORS:
-            continue
-        evidence = activity.evidence[wrong]
-        speaks = evidence[..., other] - evidence[..., true]
+    for true, other, wrong in _confusions(activity, classes):
+        speaks, rest = _speaking(activity, true, other, wrong)
         positive = np.maximum(speaks, 0).sum(axis=0)
-        right = [(labels == one) & (predicted == one) for one in (true, other)]
+        right = [(labels == classes[one]).to_numpy() & (predicted == one) for one in (true, other)]
         for concept in np.flatnonzero(speaks.mean(axis=0) > 0):
             has = there[:, concept]
             if not (wrong & has).any():
@@ -183,10 +213,47 @@ def _tried(
                 "label": classes[true], "predicted": classes[other], "concept": int(concept),
                 "n_photos": counts[0][0], "errors": float(has[wrong].mean()),
                 "right_true": shares[0], "right_predicted": shares[1],
-                "weight": float(positive[concept] / positive.sum()),
+                "weight": float(positive[concept] / (positive.sum() + rest)),
                 "chance": float(fisher_exact(counts, alternative="greater").pvalue),
                 **_removed(activity, wrong & has, int(concept), true, places),
             }  # fmt: skip
+
+
+def _confusions(
+    activity: ConceptActivity, classes: list[str]
+) -> Iterator[tuple[int, int, np.ndarray]]:
+    """Yield the numbers of both classes of each confusion of enough errors, and which these are."""
+    labels = pd.Index(classes).get_indexer(pd.Index(activity.photos["label"]))
+    for true, other in np.ndindex(len(classes), len(classes)):
+        wrong = (labels == true) & (activity.predicted == other)
+        if true != other and wrong.sum() >= SHORTCUT_ERRORS:
+            yield true, other, wrong
+
+
+def _speaking(
+    activity: ConceptActivity, true: int, other: int, wrong: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """Return how much each concept speaks for the wrong class in each error, and all the rest."""
+    evidence, rest = activity.evidence[wrong], activity.residual[wrong]
+    left = np.maximum(rest[..., other] - rest[..., true], 0).sum()
+    return evidence[..., other] - evidence[..., true], float(left)
+
+
+def _classes(concepts: Concepts, where: str) -> list[str]:
+    from hotelviz.models import model_info
+
+    info = model_info(concepts.model)
+    if info.task != "tagger":
+        raise ConceptError(f"{where}: the model is no tagger, but {info.task}")
+    return list(info.classes)
+
+
+def _labelled(
+    concepts: Concepts, photos: pd.DataFrame | ConceptActivity, where: str
+) -> ConceptActivity:
+    activity = as_activity(concepts, photos)
+    check_table(activity.photos, needs=["label"], where=where, unique=False)
+    return activity
 
 
 def _removed(

@@ -24,7 +24,7 @@ from hotelviz.io.atomic import atomic_path
 from hotelviz.io.claims import MARKER, own_folder, remove_own_folder
 
 #: Changes whenever the drawings do, so that an older folder is drawn anew.
-VERSION = 11
+VERSION = 12
 
 #: How often a hotel has a photo of each area; some areas are missing in some hotels.
 _PHOTOS_OF = {

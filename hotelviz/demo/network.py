@@ -39,8 +39,9 @@ def make_demo_network(
 ) -> Path:
     """Draw photos of other hotels, and train a small network on them from scratch.
 
-    It learns ten classes: the eight areas, pools with a railing, and bathrooms with one. Half of
-    the pools and of the bathrooms have one, so that railings say nothing about the area.
+    It learns nine classes: the eight areas, and railings. Half of the pools and of the bathrooms
+    have one and are half of either class, so that railings say nothing about the area, and what
+    the network sees of both adds up.
 
     Parameters
     ----------
@@ -77,8 +78,8 @@ def make_demo_network(
     >>> from hotelviz.models import load_model, model_info
     >>> file = make_demo_network(tempfile.mkdtemp(), n_hotels=3, epochs=1, size=(96, 128),
     ...                          progress=False)
-    >>> model_info(load_model(file)).classes[0]
-    'Bathroom_with_railing'
+    >>> model_info(load_model(file)).classes[5]
+    'Railing'
     """
     check_drawn(n_hotels, size)
     folder = own_folder(directory, _PURPOSE)
@@ -116,11 +117,11 @@ def _draw(folder: Path, n_hotels: int, seed: int, size: tuple[int, int]) -> None
     plan = plan.drop(columns=["object_mask", "rails_mask"])
     (folder / "photos").mkdir()
     draw_photos(plan, folder, seed, size, "red")
-    with_rails = plan["label"] + "_with_railing"
-    plan["label"] = plan["label"].where(~plan["rails"], with_rails)
+    plan["label_2"] = plan["label"].where(plan["rails"])
+    plan["label"] = plan["label"].mask(plan["rails"], "Railing")
     plan["path"] = f"{folder}/" + plan["image_id"]
     # Not the demo's hotels, whatever their numbers.
     for name in ("image_id", "hotel_id"):
         plan[name] = "other/" + plan[name]
-    columns = ["image_id", "path", "hotel_id", "position", "label", "source", "split"]
+    columns = ["image_id", "path", "hotel_id", "position", "label", "label_2", "source", "split"]
     write_catalog(plan.assign(split="train")[columns], folder / "catalog.csv")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from hotelviz.attribution import read_pixels
@@ -15,12 +16,13 @@ from hotelviz.concepts import (
     find_concepts,
     find_shortcuts,
     shortcut_examples,
+    unexplained_share,
 )
 from hotelviz.errors import ConceptError
 from hotelviz.reports.tables import Table
 from hotelviz.reports.verdicts.found_concepts import PAGE_CELLS
 from hotelviz.reports.verdicts.tagger import confusion_name
-from hotelviz.reports.wording import percent
+from hotelviz.reports.wording import counted, percent
 
 if TYPE_CHECKING:
     import keras
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 
 #: Concepts that are tried, where no number is asked for, at least.
 _FEWEST = 8
+#: More are tried, up to twice as many, while more than this share of what misleads is in none.
+_UNEXPLAINED = 0.2
+_MORE = (1.0, 1.25, 1.5, 2.0)
 
 
 class TriedConcepts(NamedTuple):
@@ -43,12 +48,15 @@ class TriedConcepts(NamedTuple):
         Of `hotelviz.concepts.find_shortcuts`.
     why_not : str
         Why they could not be tried; empty where they were.
+    unexplained : float
+        Of `hotelviz.concepts.unexplained_share`.
     """
 
     concepts: Concepts | None
     activity: ConceptActivity | None
     shortcuts: pd.DataFrame
     why_not: str
+    unexplained: float = np.nan
 
     def of(self, confusion: Confusion) -> pd.DataFrame:
         """Return what was tried in one confusion."""
@@ -75,7 +83,8 @@ def tried_concepts(
     tags : pandas.DataFrame
         The photos with ``label`` and ``predicted``.
     n_concepts : int
-        How many; 0: as many as classes, and at least 8. Fewer where there are fewer photos.
+        How many; 0: as many as classes, and at least 8; up to twice as many where what speaks for
+        the wrong classes is not in these. Fewer where there are fewer photos.
     seed : int, default 0
         Of the factorisation and of random concepts.
     """
@@ -85,11 +94,16 @@ def tried_concepts(
     if not (tags["predicted"].notna() & (tags["label"] != tags["predicted"])).any():
         return TriedConcepts(None, None, none, "")
     try:
-        asked = n_concepts or max(_FEWEST, len(model_info(model).classes))
-        # Of few photos there are as many concepts as photos.
-        found = find_concepts(model, tags, candidates=[asked], max_cells=PAGE_CELLS, seed=seed)
-        activity = concept_activity(found, tags)
-        return TriedConcepts(found, activity, find_shortcuts(found, activity, seed=seed), "")
+        fewest = max(_FEWEST, len(model_info(model).classes))
+        for asked in [n_concepts] if n_concepts else [round(fewest * more) for more in _MORE]:
+            # Of few photos there are as many concepts as photos.
+            found = find_concepts(model, tags, candidates=[asked], max_cells=PAGE_CELLS, seed=seed)
+            activity = concept_activity(found, tags)
+            left = unexplained_share(found, activity)
+            if not left > _UNEXPLAINED or len(found) < asked:
+                break
+        shortcuts = find_shortcuts(found, activity, seed=seed)
+        return TriedConcepts(found, activity, shortcuts, "", left)
     except ConceptError as error:
         return TriedConcepts(None, None, none, str(error))
 
@@ -148,6 +162,30 @@ def tried_sheet(
     shown = shown.iloc[read].reset_index(drop=True)
     maps = concept_maps(tried.concepts, shown)
     return concept_sheet(shown, pixels, maps, titles=tried_titles(rows), n_columns=n_columns)
+
+
+def tried_words(tried: TriedConcepts) -> str:
+    """Say how many concepts were tried, and how much of what misleads is in none of them.
+
+    Parameters
+    ----------
+    tried : TriedConcepts
+        Of all confusions.
+
+    Examples
+    --------
+    >>> tried_words(TriedConcepts(None, None, pd.DataFrame(), ""))
+    ''
+    """
+    if tried.concepts is None or np.isnan(tried.unexplained):
+        return ""
+    said = (
+        f"{counted(len(tried.concepts), 'concept')} of these photos were tried. They hold "
+        f"{percent(1 - tried.unexplained)} of what speaks for the wrong areas in the confusions."
+    )
+    if tried.unexplained > _UNEXPLAINED:
+        said += " What they do not hold may be a shortcut as well: look at the maps."
+    return said
 
 
 def tried_table(tried: TriedConcepts, *, max_rows: int = 12) -> Table:
