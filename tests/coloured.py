@@ -13,6 +13,7 @@ from PIL import Image
 from hotelviz.models import Preprocessing, wrap_model
 
 SIDE, CELL = 32, 8
+RED, BLUE, GREY = (230, 20, 20), (20, 20, 230), (110, 110, 110)
 #: What a cell of a photo may show, and the mixture of channels that each colour excites.
 COLOURS = {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1)}
 
@@ -69,3 +70,28 @@ def coloured_photos(folder: Path) -> pd.DataFrame:
         Image.fromarray((255 * pixels).astype("uint8")).save(file)
         rows.append((f"{number}", str(file), f"h{number // 3}", list(COLOURS)[main]))
     return pd.DataFrame(rows, columns=["image_id", "path", "hotel_id", "label"])
+
+
+def tagger_by_colour() -> keras.Model:
+    """A tagger that goes by colours: red is a bathroom, blue is a pool."""
+    inputs = keras.Input((96, 96, 3))
+    conv = layers.Conv2D(3, 4, strides=4, activation="relu", name="conv")
+    dense = layers.Dense(2, "softmax", name="head")
+    outputs = dense(layers.GlobalAveragePooling2D()(conv(inputs)))
+    kernel = np.zeros((4, 4, 3, 3), "float32")
+    kernel[..., 0, 0], kernel[..., 1:, 0] = 1, -1
+    kernel[..., 2, 1], kernel[..., :2, 1] = 1, -1
+    kernel[..., :, 2] = 0.01
+    conv.set_weights([kernel / 16, np.zeros(3, "float32")])
+    dense.set_weights([np.array([[60, 0], [0, 60], [0, 0]], "float32"), np.zeros(2, "float32")])
+    return wrap_model(
+        keras.Model(inputs, outputs), task="tagger", classes=["Bathroom", "Pool"],
+        preprocessing=Preprocessing(96, 96, value_range="0..1"),
+    )  # fmt: skip
+
+
+def photo(*squares: tuple[tuple[int, int, int], int, int, int]) -> np.ndarray:
+    pixels = np.full((96, 96, 3), GREY, "uint8")
+    for colour, y, x, side in squares:
+        pixels[y : y + side, x : x + side] = colour
+    return pixels

@@ -12,7 +12,7 @@ from hotelviz import metrics
 from hotelviz.attribution import Confusion
 from hotelviz.reports.verdict import Verdict
 from hotelviz.reports.verdicts import explanation, tagger, training
-from hotelviz.reports.verdicts.tried_concepts import TriedConcepts, tried_table
+from hotelviz.reports.verdicts.tried_concepts import TriedConcepts, tried_table, tried_titles
 
 
 def judged(*counts: tuple[str, str, int], hotels: int = 6, **more: object) -> pd.DataFrame:
@@ -131,10 +131,13 @@ def confusion(n_errors: int, *, true: str = "Pool") -> Confusion:
     return Confusion(true, "Bathroom", pd.DataFrame({"path": ["p.jpg"] * n_errors}), {})
 
 
-def tried(*, suspect: bool = False, why_not: str = "", n_rows: int = 2) -> TriedConcepts:
+def tried(
+    *, suspect: bool = False, why_not: str = "", n_rows: int = 2, together: tuple[int, ...] = (4,)
+) -> TriedConcepts:
     """Two concepts that were tried where Pool is predicted as Bathroom."""
     rows = pd.DataFrame(
-        {"label": "Pool", "predicted": "Bathroom", "concept": [4, 2], "n_photos": [6, 2],
+        {"label": "Pool", "predicted": "Bathroom", "concept": [4, 2],
+         "together": [together, (2,)], "n_photos": [6, 2],
          "errors": [0.75, 0.25], "right_true": [0.1, np.nan], "repaired": [0.8, 0.0],
          "random": [0.15, 0.0], "low": [0.4, np.nan], "high": [0.9, np.nan],
          "p_corrected": [0.01, 1.0], "suspect": [suspect, False]}
@@ -168,6 +171,22 @@ def test_explanation_names_the_suspected_shortcut_with_its_shares():
     )
     assert found.next_steps[0].link == "#Pool-predicted-as-Bathroom"
     assert """-p confusion='["Bar", "Pool"]'""" in found.next_steps[-2].command
+
+
+def test_concepts_that_mislead_together_are_told_as_several():
+    several = tried(suspect=True, together=(4, 1))
+    found = explanation.explanation_verdict([confusion(8)], several, GAPS, n_photos=100)
+    assert (
+        ": one of 2 concepts is in 6 of 8 errors and in 10 % of the right Pool photos, and without "
+        "them 80 % of the errors that have one are predicted right (without random ones of their "
+        "size 15 %)."
+    ) in found.text
+    assert found.cards[1][0] == "Pool predicted as Bathroom: without 2 concepts"
+    assert found.next_steps[0].text == "Look at the concepts: do they belong to the area?"
+    assert tried_titles(several.shortcuts)[4].startswith("SUSPECTED SHORTCUT: concept 4 with 1, in")
+    assert tried_table(several).frame["removed"].to_list() == ["4 + 1", "2"]
+    said = explanation.confusion_words(confusion(8), tried(together=(4, 1)))
+    assert "No shortcut is suspected: one of 2 concepts is in 6 of 8 errors and in" in said
 
 
 def test_explanation_says_when_nothing_is_suspected_or_wrong():

@@ -28,9 +28,9 @@ _MOST = 0.5
 #: Chance, corrected for all that was tried, is less likely than this.
 _CHANCE = 0.05
 _COLUMNS = [
-    "label", "predicted", "concept", "n_photos", "errors", "right_true", "right_predicted",
-    "weight", "chance", "repaired", "random", "difference", "low", "high", "p_value",
-    "p_corrected", "suspect",
+    "label", "predicted", "concept", "together", "n_photos", "errors", "right_true",
+    "right_predicted", "weight", "chance", "repaired", "random", "difference", "low", "high",
+    "p_value", "p_corrected", "suspect",
 ]  # fmt: skip
 
 
@@ -53,8 +53,10 @@ def find_shortcuts(
     -------
     pandas.DataFrame
         A row per confusion and concept that was tried, what sets most errors right first:
-        ``label`` and ``predicted``, the confusion; ``concept``; ``n_photos``, errors of the
-        confusion that have the concept, and ``errors``, their share of all its errors;
+        ``label`` and ``predicted``, the confusion; ``concept``, and ``together``, what is removed:
+        a tuple of it and, perhaps, of others (see Notes), which are one in what follows;
+        ``n_photos``, errors of the confusion that have the concept, and ``errors``, their share of
+        all its errors;
         ``right_true`` and ``right_predicted``, the shares of the photos of either class that are
         predicted right and have it; ``weight``, its share of all that speaks for the wrong class
         rather than the right one in the errors, what no concept holds counted as well (see
@@ -86,8 +88,10 @@ def find_shortcuts(
     Tried is each concept in each confusion of at least four errors, where it speaks for the wrong
     class. ``chance`` is corrected for all of these (Holm). Removal is judged of those that pass,
     with at least four errors, and corrected for their number; ``p_corrected`` is the larger of the
-    two, and 1 for others. What few hotels show is never sure: of errors in five hotels the p-value
-    is at least 1 in 16.
+    two, and 1 for others. A thing may be in several concepts, so that none that passes sets half of
+    its errors right: then these are removed together, in the row of the first; ``chance`` of any of
+    them is multiplied by the number of all that was tried (Bonferroni). What few hotels show is
+    never sure: of errors in five hotels the p-value is at least 1 in 16.
     """
     from hotelviz.metrics.corrections import holm
 
@@ -96,10 +100,25 @@ def find_shortcuts(
     activity = _labelled(concepts, photos, "find_shortcuts")
     random = np.random.default_rng(seed)
     places = concepts.places[random.permutation(len(concepts.places))[:N_RANDOM]] @ kernel
-    table = pd.DataFrame(_tried(activity, classes, places), columns=_COLUMNS)
+    confusions = list(_confusions(activity, classes))
+    table = pd.DataFrame(
+        (_row(activity, classes, places, confusion, (concept,))
+         for confusion in confusions for concept in _misleading(activity, confusion)),
+        columns=_COLUMNS,
+    )  # fmt: skip
     common = holm(table["chance"].to_numpy(float))
-    often = (table["errors"] >= _MOST) & (table["n_photos"] >= SHORTCUT_ERRORS)
-    judged = (often & (table["right_true"] < _MOST)).to_numpy() & (common < _CHANCE)
+    judged = _often(table) & (common < _CHANCE)
+    for confusion in confusions:
+        true, other = (classes[one] for one in confusion[:2])
+        rows = table[judged & (table["label"] == true) & (table["predicted"] == other)]
+        rows = rows.sort_values("repaired", ascending=False, kind="stable")
+        if len(rows) < 2 or rows["repaired"].max() >= _MOST:
+            continue
+        joint = _row(activity, classes, places, confusion, tuple(rows["concept"]))
+        common_of_all = joint["chance"] * len(table)
+        if joint["right_true"] < _MOST and common_of_all < _CHANCE:
+            table.loc[rows.index[0], list(joint)] = pd.Series(joint)
+            common[rows.index[0]] = common_of_all
     table["p_corrected"] = 1.0
     removed = holm(table.loc[judged, "p_value"].to_numpy(float))
     table.loc[judged, "p_corrected"] = np.maximum(common[judged], removed)
@@ -191,32 +210,42 @@ def shortcut_examples(
     return table
 
 
-def _tried(
-    activity: ConceptActivity, classes: list[str], places: np.ndarray
-) -> Iterator[dict[str, Any]]:
-    """Yield what is known of each concept in each confusion."""
+def _often(table: pd.DataFrame) -> np.ndarray:
+    """Tell which concepts are in most errors, and in fewer than half of the right photos."""
+    often = (table["errors"] >= _MOST) & (table["n_photos"] >= SHORTCUT_ERRORS)
+    return (often & (table["right_true"] < _MOST)).to_numpy()
+
+
+def _misleading(activity: ConceptActivity, confusion: tuple[int, int, np.ndarray]) -> list[int]:
+    """Return the concepts of some errors of a confusion that speak for the wrong class."""
+    speaks, _ = _speaking(activity, *confusion)
+    there = activity.there[confusion[2]].any(axis=0)
+    return [int(one) for one in np.flatnonzero((speaks.mean(axis=0) > 0) & there)]
+
+
+def _row(
+    activity: ConceptActivity, classes: list[str], places: np.ndarray,
+    confusion: tuple[int, int, np.ndarray], together: tuple[int, ...],
+) -> dict[str, Any]:  # fmt: skip
+    """Return what is known of concepts, removed together, in a confusion."""
     from scipy.stats import fisher_exact
 
-    labels = activity.photos["label"]
-    predicted, there = activity.predicted, activity.there
-    for true, other, wrong in _confusions(activity, classes):
-        speaks, rest = _speaking(activity, true, other, wrong)
-        positive = np.maximum(speaks, 0).sum(axis=0)
-        right = [(labels == classes[one]).to_numpy() & (predicted == one) for one in (true, other)]
-        for concept in np.flatnonzero(speaks.mean(axis=0) > 0):
-            has = there[:, concept]
-            if not (wrong & has).any():
-                continue
-            shares = [float(has[one].mean()) if one.any() else np.nan for one in right]
-            counts = [[int(has[one].sum()), int((~has)[one].sum())] for one in (wrong, right[0])]
-            yield {
-                "label": classes[true], "predicted": classes[other], "concept": int(concept),
-                "n_photos": counts[0][0], "errors": float(has[wrong].mean()),
-                "right_true": shares[0], "right_predicted": shares[1],
-                "weight": float(positive[concept] / (positive.sum() + rest)),
-                "chance": float(fisher_exact(counts, alternative="greater").pvalue),
-                **_removed(activity, wrong & has, int(concept), true, places),
-            }  # fmt: skip
+    true, other, wrong = confusion
+    labels, predicted = activity.photos["label"], activity.predicted
+    speaks, rest = _speaking(activity, *confusion)
+    positive = np.maximum(speaks, 0).sum(axis=0)
+    right = [(labels == classes[one]).to_numpy() & (predicted == one) for one in (true, other)]
+    has = np.asarray(activity.there[:, together].any(axis=1))
+    shares = [float(has[one].mean()) if one.any() else np.nan for one in right]
+    counts = [[int(has[one].sum()), int((~has)[one].sum())] for one in (wrong, right[0])]
+    return {
+        "label": classes[true], "predicted": classes[other], "concept": together[0],
+        "together": together, "n_photos": counts[0][0], "errors": float(has[wrong].mean()),
+        "right_true": shares[0], "right_predicted": shares[1],
+        "weight": float(positive[list(together)].sum() / (positive.sum() + rest)),
+        "chance": float(fisher_exact(counts, alternative="greater").pvalue),
+        **_removed(activity, wrong & has, together, true, places),
+    }  # fmt: skip
 
 
 def _confusions(
@@ -257,12 +286,15 @@ def _labelled(
 
 
 def _removed(
-    activity: ConceptActivity, rows: np.ndarray, concept: int, true: int, places: np.ndarray
-) -> dict[str, float]:
-    """Return how many errors are predicted right without a concept, and without random ones."""
+    activity: ConceptActivity, rows: np.ndarray, together: tuple[int, ...], true: int,
+    places: np.ndarray,
+) -> dict[str, float]:  # fmt: skip
+    """Return how many errors are predicted right without concepts, and without random ones."""
     logits = activity.logits[rows]
-    own = (logits - activity.evidence[rows, concept]).argmax(axis=1) == true
-    size = activity.strength[rows, concept, None]
+    evidence = activity.evidence[rows][:, together].sum(axis=1)
+    own = (logits - evidence).argmax(axis=1) == true
+    # Together they are no larger than the sum of their sizes.
+    size = activity.strength[rows][:, together].sum(axis=1, keepdims=True)
     chance = np.mean([(logits - size * one).argmax(axis=1) == true for one in places], axis=0)
     difference = jackknife_mean(own - chance, activity.photos.loc[rows, "hotel_id"])
     return {"repaired": float(own.mean()), "random": float(chance.mean()), **difference}

@@ -77,12 +77,15 @@ def explanation_verdict(
     )
     cards = [Card("suspected shortcuts", "–" if tried.why_not else f"{len(suspects)}", detail)]
     for _, row in (suspects if len(suspects) else rows.head(1)).iterrows():
+        n = len(row["together"])
+        has, right = agreeing(n, "it", "one"), _right(row["right_true"], in_words(row["label"]))
         detail = (
-            f"of the {int(row['n_photos'])} errors that have it are predicted right; it is in "
-            f"{_right(row['right_true'], in_words(row['label']))}"
+            f"of the {int(row['n_photos'])} errors that have {has} are predicted right; "
+            f"{has} is in {right}"
         )
         name = confusion_name(row["label"], row["predicted"])
-        cards.append(Card(f"{name}: without one concept", percent(row["repaired"]), detail))
+        which = agreeing(n, "one concept", f"{n} concepts")
+        cards.append(Card(f"{name}: without {which}", percent(row["repaired"]), detail))
     return Verdict(said, cards=cards, next_steps=_next_steps(tried, shown, gaps, catalog, model))
 
 
@@ -128,11 +131,9 @@ def confusion_words(confusion: Confusion, tried: TriedConcepts) -> str:
         return " ".join([said, *(f"{_suspicion(row)}." for _, row in suspects.iterrows())])
     first = rows.iloc[0]
     which = "the only concept" if len(rows) == 1 else f"the weightiest of {len(rows)} concepts"
-    return (
-        f"{said} No shortcut is suspected: {which} is in {_errors(first)} and in "
-        f"{_right(first['right_true'], true)}, and without it {percent(first['repaired'])} of the "
-        f"errors that have it are predicted right ({_chance(first)})."
-    )
+    if len(first["together"]) > 1:
+        which = f"one of {len(first['together'])} concepts"
+    return f"{said} No shortcut is suspected: {which} {_removal(first)}."
 
 
 def gaps_table(gaps: pd.DataFrame, found: Sequence[Confusion], *, max_rows: int = 12) -> Table:
@@ -229,22 +230,26 @@ def trust_words(trust: pd.DataFrame) -> Table:
 
 
 def _suspicion(row: pd.Series) -> str:
-    """Return the suspicion about a concept in a confusion, with its shares."""
+    """Return the suspicion about concepts in a confusion, with their shares."""
+    n = len(row["together"])
     return (
         f"A shortcut is suspected where {in_words(row['label'])} is predicted as "
-        f"{in_words(row['predicted'])}: one concept is in {_errors(row)} and in "
-        f"{_right(row['right_true'], in_words(row['label']))}, and without it "
-        f"{percent(row['repaired'])} of the errors that have it are predicted right "
-        f"({_chance(row)})"
+        f"{in_words(row['predicted'])}: {agreeing(n, 'one concept', f'one of {n} concepts')} "
+        f"{_removal(row)}"
     )
 
 
-def _errors(row: pd.Series) -> str:
-    return f"{int(row['n_photos'])} of {counted(round(row['n_photos'] / row['errors']), 'error')}"
-
-
-def _chance(row: pd.Series) -> str:
-    return f"without random ones of its size {percent(row['random'])}"
+def _removal(row: pd.Series) -> str:
+    """Return where concepts are, and what is said without them."""
+    n = len(row["together"])
+    errors = counted(round(row["n_photos"] / row["errors"]), "error")
+    return (
+        f"is in {int(row['n_photos'])} of {errors} and in "
+        f"{_right(row['right_true'], in_words(row['label']))}, and without "
+        f"{agreeing(n, 'it', 'them')} {percent(row['repaired'])} of the errors that have "
+        f"{agreeing(n, 'it', 'one')} are predicted right (without random ones of "
+        f"{agreeing(n, 'its', 'their')} size {percent(row['random'])})"
+    )
 
 
 def _right(share: float, true: str) -> str:
@@ -264,19 +269,23 @@ def _next_steps(
 ) -> list[NextStep]:
     """Return what to do: look at the concept, add photos that break it, explain others."""
     steps = []
-    for label, other in tried.suspects[["label", "predicted"]].drop_duplicates().to_numpy():
-        anchor = confusion_anchor(label, other)
-        steps.append(NextStep("Look at the concept: does it belong to the area?", anchor))
-        true, predicted = in_words(label), in_words(other)
-        text = f"Add photos of {true} with it, and of {predicted} without it, and train again"
+    pairs = ["label", "predicted"]
+    for label, other, what in (
+        tried.suspects[[*pairs, "together"]].drop_duplicates(pairs).to_numpy()
+    ):
+        n, anchor = len(what), confusion_anchor(label, other)
+        look = agreeing(n, "concept: does it belong", "concepts: do they belong")
+        steps.append(NextStep(f"Look at the {look} to the area?", anchor))
+        true, predicted, it = in_words(label), in_words(other), agreeing(n, "it", "them")
+        text = f"Add photos of {true} with {it}, and of {predicted} without {it}, and train again"
         steps.append(NextStep(text, "tagger_training"))
     if shown and tried.suspects.empty:
         one = shown[0]
         text = "Look at what speaks for the wrong area in the largest confusion"
         steps.append(NextStep(text, confusion_anchor(one.true, one.predicted)))
-    pairs = {(one.true, one.predicted) for one in shown}
+    known = {(one.true, one.predicted) for one in shown}
     others = [
-        pair for pair in zip(gaps["label"], gaps["predicted"], strict=True) if pair not in pairs
+        pair for pair in zip(gaps["label"], gaps["predicted"], strict=True) if pair not in known
     ]
     if others:
         asked = json.dumps(others[0], ensure_ascii=False)

@@ -22,7 +22,7 @@ from hotelviz.errors import ConceptError
 from hotelviz.reports.tables import Table
 from hotelviz.reports.verdicts.found_concepts import PAGE_CELLS
 from hotelviz.reports.verdicts.tagger import confusion_name
-from hotelviz.reports.wording import counted, percent
+from hotelviz.reports.wording import agreeing, counted, percent
 
 if TYPE_CHECKING:
     import keras
@@ -118,15 +118,17 @@ def tried_titles(rows: pd.DataFrame) -> dict[int, str]:
 
     Examples
     --------
-    >>> rows = pd.DataFrame({"concept": [4], "suspect": True, "repaired": 0.75, "random": 0.1,
-    ...                      "errors": 0.8, "right_true": 0.1, "weight": 0.5})
+    >>> rows = pd.DataFrame({"concept": [4], "together": [(4, 2)], "suspect": True,
+    ...                      "repaired": 0.75, "errors": 0.8})
     >>> tried_titles(rows)[4]
-    'SUSPECTED SHORTCUT: concept 4, in 80 % of the errors; 75 % right without it'
+    'SUSPECTED SHORTCUT: concept 4 with 2, in 80 % of the errors; 75 % right without them'
     """
     return {
         int(row["concept"]): (
-            f"{'SUSPECTED SHORTCUT: ' if row['suspect'] else ''}concept {int(row['concept'])}, in "
-            f"{percent(row['errors'])} of the errors; {percent(row['repaired'])} right without it"
+            f"{'SUSPECTED SHORTCUT: ' if row['suspect'] else ''}concept "
+            f"{' with '.join(map(str, row['together']))}, in {percent(row['errors'])} of the "
+            f"errors; {percent(row['repaired'])} right without "
+            f"{agreeing(len(row['together']), 'it', 'them')}"
         )
         for _, row in rows.iterrows()
     }
@@ -209,12 +211,13 @@ def tried_table(tried: TriedConcepts, *, max_rows: int = 12) -> Table:
     ends = zip(rows["low"], rows["high"], strict=True)
     rows = rows.assign(
         confusion=[confusion_name(*pair) for pair in pairs],
+        removed=[" + ".join(map(str, one)) for one in rows["together"]],
         interval=["–" if pd.isna(low) else f"{100 * low:+.0f} to {100 * high:+.0f} points"
                   for low, high in ends],
         suspected=["yes" if one else "" for one in rows["suspect"]],
     )  # fmt: skip
     words = {
-        "confusion": "confusion", "concept": "concept", "errors": "in so many errors",
+        "confusion": "confusion", "removed": "concept", "errors": "in so many errors",
         "right_true": "in right photos of the area", "repaired": "errors right without it",
         "random": "without random ones", "interval": "difference (95 %, hotels)",
         "p_corrected": "p (corrected)", "suspected": "suspected",
