@@ -78,8 +78,8 @@ def make_demo_network(
     >>> from hotelviz.models import load_model, model_info
     >>> file = make_demo_network(tempfile.mkdtemp(), n_hotels=3, epochs=1, size=(96, 128),
     ...                          progress=False)
-    >>> model_info(load_model(file)).classes[5]
-    'Railing'
+    >>> "Railing" in model_info(load_model(file)).classes
+    True
     """
     check_drawn(n_hotels, size)
     folder = own_folder(directory, _PURPOSE)
