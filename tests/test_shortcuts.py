@@ -14,6 +14,7 @@ from PIL import Image
 
 from hotelviz import attribution
 from hotelviz import concepts as c
+from hotelviz.concepts.effects import jackknife_mean
 from hotelviz.errors import AttributionError, CatalogError, ConceptError
 from hotelviz.plots.alt_text import figure_alt
 from hotelviz.reports.verdicts import tried_concepts as verdict
@@ -167,6 +168,15 @@ def test_page_tries_more_concepts_while_they_do_not_hold_what_misleads(
     tried = tried_concepts(colours, tags, 5)
     assert asked[3:] == [5]
     assert verdict.tried_words(tried).endswith("may be a shortcut as well: look at the maps.")
+
+
+def test_no_interval_of_a_share_is_wider_than_shares_can_differ():
+    values, hotels = np.array([1.0, 1.0, 0.0, -0.5]), pd.Series(list("abcd"))
+    wide = jackknife_mean(values, hotels)
+    assert wide["low"] < -0.5
+    assert wide["high"] > 1
+    bounded = jackknife_mean(values, hotels, largest=1.0)
+    assert bounded == wide | {"high": 1.0}
 
 
 def test_shortcuts_need_labels_a_tagger_and_a_linear_head(shortcuts, tags):

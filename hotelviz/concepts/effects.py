@@ -181,7 +181,8 @@ def removal_effects(
 
     kernel = linear_kernel(concepts, "removal_effects")
     activity = as_activity(concepts, photos)
-    says = _Says(model_info(concepts.model).task, activity.logits)
+    task = model_info(concepts.model).task
+    says, largest = _Says(task, activity.logits), 1.0 if task == "tagger" else np.inf
     random = np.random.default_rng(seed)
     rows: list[dict[str, Any]] = []
     for concept in range(len(concepts)):
@@ -195,7 +196,8 @@ def removal_effects(
         own = says.change(there, activity.evidence[there, concept])
         others = np.mean([says.change(there, size * (one @ kernel)) for one in places], axis=0)
         row |= {"change": float(own.mean()), "random": float(others.mean())}
-        row |= jackknife_mean(own - others, activity.photos.loc[there, "hotel_id"], seed=seed)
+        hotels = activity.photos.loc[there, "hotel_id"]
+        row |= jackknife_mean(own - others, hotels, largest=largest, seed=seed)
     columns = ["concept", "n_photos", "change", "random", "difference", "low", "high", "p_value"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -211,10 +213,13 @@ def linear_kernel(concepts: Concepts, where: str) -> np.ndarray:
     return kernel
 
 
-def jackknife_mean(values: np.ndarray, hotels: pd.Series, *, seed: int = 0) -> dict[str, float]:
+def jackknife_mean(
+    values: np.ndarray, hotels: pd.Series, *, largest: float = np.inf, seed: int = 0
+) -> dict[str, float]:
     """Return a mean as ``difference``, with ``low``, ``high`` and ``p_value`` over hotels.
 
-    These are missing where there are fewer than two hotels.
+    These are missing where there are fewer than two hotels. No end of the interval is beyond
+    `largest`, what a mean can be: of few hotels t-intervals are wide.
     """
     from hotelviz.metrics import jackknife_table
 
@@ -224,7 +229,8 @@ def jackknife_mean(values: np.ndarray, hotels: pd.Series, *, seed: int = 0) -> d
     judged = jackknife_table(
         lambda rows: {"mean": float(values[rows].mean())}, len(values), groups=hotels, seed=seed
     )
-    return found | {name: float(judged[name].iloc[0]) for name in _OVER_HOTELS}
+    found |= {name: float(judged[name].iloc[0]) for name in _OVER_HOTELS}
+    return found | {end: float(np.clip(found[end], -largest, largest)) for end in ("low", "high")}
 
 
 class _Says:

@@ -296,5 +296,5 @@ def _removed(
     # Together they are no larger than the sum of their sizes.
     size = activity.strength[rows][:, together].sum(axis=1, keepdims=True)
     chance = np.mean([(logits - size * one).argmax(axis=1) == true for one in places], axis=0)
-    difference = jackknife_mean(own - chance, activity.photos.loc[rows, "hotel_id"])
+    difference = jackknife_mean(own - chance, activity.photos.loc[rows, "hotel_id"], largest=1.0)
     return {"repaired": float(own.mean()), "random": float(chance.mean()), **difference}

@@ -217,10 +217,11 @@ def tried_table(tried: TriedConcepts, *, max_rows: int = 12) -> Table:
         suspected=["yes" if one else "" for one in rows["suspect"]],
     )  # fmt: skip
     words = {
-        "confusion": "confusion", "removed": "concept", "errors": "in so many errors",
+        "confusion": "confusion", "removed": "concept", "suspected": "suspected",
+        "errors": "in so many errors",
         "right_true": "in right photos of the area", "repaired": "errors right without it",
         "random": "without random ones", "interval": "difference (95 %, hotels)",
-        "p_corrected": "p (corrected)", "suspected": "suspected",
+        "p_corrected": "p (corrected)",
     }  # fmt: skip
     share = ["errors", "right_true", "repaired", "random"]
     return Table(rows, words, percent=share, max_rows=max_rows, noun="concepts")
