@@ -167,7 +167,7 @@ def tried_sheet(
 
 
 def tried_words(tried: TriedConcepts) -> str:
-    """Say how many concepts were tried, and how much of what misleads is in none of them.
+    """Say how many concepts were tried, and how much of what misleads they hold.
 
     Parameters
     ----------
