@@ -95,9 +95,7 @@ def find_shortcuts(
     """
     from hotelviz.metrics.corrections import holm
 
-    classes = _classes(concepts, "find_shortcuts")
-    kernel = linear_kernel(concepts, "find_shortcuts")
-    activity = _labelled(concepts, photos, "find_shortcuts")
+    classes, kernel, activity = _checked(concepts, photos, "find_shortcuts")
     random = np.random.default_rng(seed)
     places = concepts.places[random.permutation(len(concepts.places))[:N_RANDOM]] @ kernel
     confusions = list(_confusions(activity, classes))
@@ -155,9 +153,7 @@ def unexplained_share(concepts: Concepts, photos: pd.DataFrame | ConceptActivity
     --------
     removal_effects : Its example is of this function, too.
     """
-    classes = _classes(concepts, "unexplained_share")
-    linear_kernel(concepts, "unexplained_share")
-    activity = _labelled(concepts, photos, "unexplained_share")
+    classes, _, activity = _checked(concepts, photos, "unexplained_share")
     found = [_speaking(activity, *one) for one in _confusions(activity, classes)]
     held = sum(float(np.maximum(speaks, 0).sum()) for speaks, _ in found)
     left = sum(float(rest) for _, rest in found)
@@ -268,21 +264,18 @@ def _speaking(
     return evidence[..., other] - evidence[..., true], float(left)
 
 
-def _classes(concepts: Concepts, where: str) -> list[str]:
+def _checked(
+    concepts: Concepts, photos: pd.DataFrame | ConceptActivity, where: str
+) -> tuple[list[str], np.ndarray, ConceptActivity]:
+    """Return a tagger's classes, the weights of its head, and the activity in labelled photos."""
     from hotelviz.models import model_info
 
     info = model_info(concepts.model)
     if info.task != "tagger":
         raise ConceptError(f"{where}: the model is no tagger, but {info.task}")
-    return list(info.classes)
-
-
-def _labelled(
-    concepts: Concepts, photos: pd.DataFrame | ConceptActivity, where: str
-) -> ConceptActivity:
-    activity = as_activity(concepts, photos)
+    kernel, activity = linear_kernel(concepts, where), as_activity(concepts, photos)
     check_table(activity.photos, needs=["label"], where=where, unique=False)
-    return activity
+    return list(info.classes), kernel, activity
 
 
 def _removed(
