@@ -122,7 +122,9 @@ def find_shortcuts(
     table.loc[judged, "p_corrected"] = np.maximum(common[judged], removed)
     sure = (table["p_corrected"] < _CHANCE) & (table["difference"] > 0)
     table["suspect"] = sure & (table["repaired"] >= _MOST)
-    order = (table["difference"] * table["n_photos"]).astype(float).argsort(kind="stable")[::-1]
+    # Of those that set as many right, the weightier one first.
+    gained = (table["difference"] * table["n_photos"]).astype(float)
+    order = np.lexsort((table["weight"].astype(float), gained))[::-1]
     return table.iloc[order].reset_index(drop=True)
 
 
